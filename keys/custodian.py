@@ -1,0 +1,95 @@
+"""The one door to private keys (design, section 3).
+
+A custodian never returns private key bytes and is no oracle for any digest: a request carries the
+bytes to be signed, what kind they are and the record they serve. The custodian parses them strictly
+for that kind, refuses a kind the key was not made for, asks the policy, serves one record once per
+key, and writes the use down before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keys.suite import SuiteName
+
+
+class Purpose(StrEnum):
+    """What a key was made for; fixed for its life."""
+
+    ROOT_CA = "root-ca"
+    ISSUING_CA = "issuing-ca"
+    SEAL = "seal"
+    TSA = "tsa"
+    QR = "qr"
+
+
+class Kind(StrEnum):
+    """What the bytes to be signed are."""
+
+    CERTIFICATE = "tbs-certificate"  # RFC 5280 TBSCertificate, DER
+    SIGNED_ATTRIBUTES = "signed-attributes"  # RFC 5652 SET OF Attribute, DER, of a seal use
+    TIME_STAMP = "time-stamp-attributes"  # RFC 5652 SET OF Attribute over a TSTInfo, DER
+    SIG_STRUCTURE = "sig-structure"  # RFC 9052 Sig_structure of a QR credential
+    TRUST_LIST = "trust-list"  # RFC 7515 JWS signing input
+
+
+PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
+    Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.TRUST_LIST}),
+    Purpose.ISSUING_CA: frozenset({Kind.CERTIFICATE}),
+    Purpose.SEAL: frozenset({Kind.SIGNED_ATTRIBUTES}),
+    Purpose.TSA: frozenset({Kind.TIME_STAMP}),
+    Purpose.QR: frozenset({Kind.SIG_STRUCTURE}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRef:
+    """Names a key; carries nothing secret."""
+
+    id: str  # 32 lower-case hex digits
+    purpose: Purpose
+    suite: SuiteName
+
+
+@dataclass(frozen=True, slots=True)
+class SignRequest:
+    """One thing to sign: `data` are the bytes themselves, never a digest."""
+
+    kind: Kind
+    data: bytes
+    record: str  # the record served, e.g. "intent:<id>", "certificate:<serial hex>"; once per key
+
+
+# Asked before each use; raises VermilionError(KEY_REFUSED) to refuse.
+Policy = Callable[[KeyRef, SignRequest], None]
+
+
+class UseLedger(Protocol):
+    """Where each use of a key is written down, durably, before and after (design, section 3)."""
+
+    def begin(self, ref: KeyRef, requests: Sequence[SignRequest]) -> None:
+        """Record the uses as begun. Raises VermilionError(KEY_REFUSED) if a (key, record) was used before."""
+
+    def end(self, ref: KeyRef, requests: Sequence[SignRequest], signed: bool) -> None:
+        """Record that the uses begun were signed, or failed."""
+
+
+class Custodian(Protocol):
+    """Holds private keys and signs with them."""
+
+    def generate(self, purpose: Purpose, suite: SuiteName) -> KeyRef:
+        """Make a key pair for one purpose."""
+
+    def public_key(self, ref: KeyRef) -> ec.EllipticCurvePublicKey:
+        """The public half. Raises VermilionError(NOT_FOUND)."""
+
+    def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
+        """Sign each request, all or none, in order; ECDSA values as DER (RFC 3279).
+
+        Raises VermilionError(KEY_REFUSED) when bytes, kind, purpose, policy or ledger forbid it.
+        """

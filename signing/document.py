@@ -1,0 +1,57 @@
+"""Types shared by drawing, sealing and checking a document."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from keys.custodian import KeyRef
+
+
+@dataclass(frozen=True, slots=True)
+class SealPicture:
+    """The visible seal: `data` is a one-page vector PDF of exactly the stated size."""
+
+    type: str  # "pdf"
+    data: bytes
+    width_mm: float
+    height_mm: float
+
+
+@dataclass(frozen=True, slots=True)
+class SealMaterial:
+    """A seal edition as the sealing function needs it: key, certificate, picture."""
+
+    key: KeyRef
+    certificate: bytes  # DER
+    chain: tuple[bytes, ...]  # DER, issuing CA first; the root is not embedded
+    picture: SealPicture
+
+
+@dataclass(frozen=True, slots=True)
+class SealPlace:
+    """Where a seal goes: the picture's centre in mm from the page's lower left corner."""
+
+    page: int  # from 0
+    x_mm: float
+    y_mm: float
+
+
+@dataclass(frozen=True, slots=True)
+class SealedDocument:
+    """Sealed bytes, the level reached and the moment the seal is proven or claimed for."""
+
+    data: bytes
+    level: str  # "B-T", or "B-B" when no time-stamp could be had
+    sealed_at: datetime  # genTime of the token; the given clock's time at B-B
+
+
+class TimeStamper(Protocol):
+    """RFC 3161 as a port."""
+
+    def stamp(self, digest: bytes, record: str) -> bytes:
+        """A TimeStampToken (DER ContentInfo) over a SHA-256 digest, for the record named.
+
+        Raises VermilionError(UNAVAILABLE) when no token can be had.
+        """
