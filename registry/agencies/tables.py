@@ -1,0 +1,78 @@
+"""Agencies, people and clients, and how they are let in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from registry.database import Base
+
+
+class Agency(Base):
+    """A unit that issues, co-signs or handles; known by its USCC."""
+
+    __tablename__ = "agency"
+    code: Mapped[str] = mapped_column(String(18), primary_key=True)
+    name_zh: Mapped[str] = mapped_column(String(120))
+    name_en: Mapped[str] = mapped_column(String(200))
+    division: Mapped[str] = mapped_column(String(6))  # GB/T 2260
+    seal_authority: Mapped[bool]  # may approve, make, resume and cancel seals of any agency
+    created_at: Mapped[datetime]
+
+
+class Person(Base):
+    """Somebody with a credential and roles. The credential is a public key, never a name."""
+
+    __tablename__ = "person"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
+    name: Mapped[str] = mapped_column(String(80))
+    roles: Mapped[list[str]]  # applicant, approver, maker, keeper, officer
+    jwk: Mapped[dict[str, Any]]  # public key that signs this person's assertions (RFC 7523)
+    active: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class Client(Base):
+    """A machine with a credential, bound to an agency."""
+
+    __tablename__ = "client"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
+    name: Mapped[str] = mapped_column(String(80))
+    scopes: Mapped[list[str]]
+    jwks: Mapped[dict[str, Any] | None]  # for private_key_jwt
+    secret_sha256: Mapped[bytes | None]  # demo only: a high-entropy shared secret, hashed
+    active: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
+class ClientType(Base):
+    """A licence type that a client may issue."""
+
+    __tablename__ = "client_type"
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    type_code: Mapped[str] = mapped_column(String(21), primary_key=True)
+
+
+class AccessToken(Base):
+    """A bearer token, kept as its SHA-256."""
+
+    __tablename__ = "access_token"
+    token_sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    scopes: Mapped[list[str]]
+    expires_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class UsedAssertion(Base):
+    """A `jti` seen in an assertion (RFC 7523), so that it serves once."""
+
+    __tablename__ = "used_assertion"
+    issuer: Mapped[str] = mapped_column(String(32), primary_key=True)
+    jti_sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(index=True)

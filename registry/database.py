@@ -1,0 +1,123 @@
+"""Engines, the metadata and the two column types that both databases share (design, section 9).
+
+Writes run in transactions (`BEGIN IMMEDIATE` on SQLite, so that read-then-write cannot deadlock);
+reads run on a second engine in AUTOCOMMIT.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy.engine import Connection
+from sqlalchemy.orm import DeclarativeBase, Session
+from sqlalchemy.types import TypeDecorator
+
+BUSY_TIMEOUT_MS = 10_000
+
+
+class Instant(TypeDecorator[datetime]):
+    """An instant, timezone-aware UTC in Python; SQLite keeps it without zone."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant needs a time zone")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    """All tables; constraint names are fixed so that migrations can name them on both databases."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )
+    type_annotation_map = {datetime: Instant, dict[str, Any]: JSON, list[str]: JSON}
+
+
+def _tune_sqlite(engine: Engine, *, read_only: bool) -> None:
+    """WAL, synchronous=FULL, foreign keys; explicit BEGIN IMMEDIATE for writers."""
+
+    @event.listens_for(engine, "connect")
+    def on_connect(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver must not begin transactions of its own
+        cursor = connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        if read_only:
+            cursor.execute("PRAGMA query_only=ON")
+        else:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            cursor.execute("PRAGMA synchronous=FULL")
+        cursor.close()
+
+    if not read_only:
+
+        @event.listens_for(engine, "begin")
+        def on_begin(connection: Connection) -> None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def write_engine(url: str) -> Engine:
+    """The engine for transactions that write."""
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine, read_only=False)
+    return engine
+
+
+def read_engine(url: str) -> Engine:
+    """The engine for reads: AUTOCOMMIT, and on SQLite a connection opened read-only (`mode=ro`)."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        parsed = parsed.set(
+            database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"}
+        )
+    engine = create_engine(
+        parsed, isolation_level="AUTOCOMMIT", pool_pre_ping=parsed.get_backend_name() != "sqlite"
+    )
+    if engine.dialect.name == "sqlite":
+        _tune_sqlite(engine, read_only=True)
+    return engine
+
+
+@dataclass(frozen=True)
+class Database:
+    """One URL, two engines."""
+
+    write: Engine
+    read: Engine
+
+    @classmethod
+    def open(cls, url: str) -> Database:
+        return cls(write_engine(url), read_engine(url))
+
+    @contextmanager
+    def transaction(self) -> Iterator[Session]:
+        """A session whose work commits as one, or not at all."""
+        with Session(self.write, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def dispose(self) -> None:
+        self.write.dispose()
+        self.read.dispose()

@@ -1,0 +1,135 @@
+"""Licence types, licences, editions, documents, and the intents that make them."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from registry.database import Base
+
+
+class TypeVersion(Base):
+    """A published version of a licence type, with its face, as the files it was imported from."""
+
+    __tablename__ = "type_version"
+    code: Mapped[str] = mapped_column(String(21), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    slug: Mapped[str] = mapped_column(String(60))
+    type_toml: Mapped[str]
+    face_toml: Mapped[str]
+    state: Mapped[str] = mapped_column(String(10))  # published, withdrawn
+    created_at: Mapped[datetime]
+
+
+class Licence(Base):
+    """One holder's licence; its editions share the serial."""
+
+    __tablename__ = "licence"
+    __table_args__ = (UniqueConstraint("type_code", "issuer_code", "serial"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    type_code: Mapped[str] = mapped_column(String(21))
+    issuer_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
+    serial: Mapped[str] = mapped_column(String(32))
+    created_at: Mapped[datetime]
+
+
+class Number(Base):
+    """A licence number in use: unique per type and agency, whoever gave it."""
+
+    __tablename__ = "number"
+    type_code: Mapped[str] = mapped_column(String(21), primary_key=True)
+    issuer_code: Mapped[str] = mapped_column(String(18), primary_key=True)
+    number: Mapped[str] = mapped_column(String(40), primary_key=True)
+    licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))
+
+
+class StatusIndex(Base):
+    """A slot of a status list, never used twice; the slot of an abandoned intent stays invalid."""
+
+    __tablename__ = "status_index"
+    list: Mapped[int] = mapped_column(primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True)
+    intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), index=True)
+    invalid: Mapped[bool]
+
+
+class Intent(Base):
+    """What is about to be sealed. Everything printed is fixed here before any key is touched."""
+
+    __tablename__ = "intent"
+    __table_args__ = (Index(None, "state", "lease_until"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    operator: Mapped[str] = mapped_column(String(80))
+    matter_code: Mapped[str] = mapped_column(String(40))
+    case_number: Mapped[str] = mapped_column(String(40))
+    seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"))
+    seal_state_version: Mapped[int]
+    authorisation_id: Mapped[str] = mapped_column(ForeignKey("standing_authorisation.id"))
+    qr_key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
+    record: Mapped[str]  # canonical JSON of signing.record.Record
+    record_sha256: Mapped[bytes]
+    origin: Mapped[str] = mapped_column(String(200))
+    link_id_sha256: Mapped[bytes] = mapped_column(unique=True)
+    lookup_sha256: Mapped[bytes]
+    state: Mapped[str] = mapped_column(String(10))  # open, done, abandoned
+    fence: Mapped[int]  # taken over by recovery: fence + 1
+    lease_until: Mapped[datetime]
+    created_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(60))
+
+
+class Edition(Base):
+    """A registered edition: it exists only together with its sealed document."""
+
+    __tablename__ = "edition"
+    __table_args__ = (UniqueConstraint("licence_id", "number"),)
+    id: Mapped[str] = mapped_column(ForeignKey("intent.id"), primary_key=True)
+    licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))
+    number: Mapped[int]
+    identifier: Mapped[str] = mapped_column(String(120), unique=True)
+    record: Mapped[str]
+    status: Mapped[str] = mapped_column(String(12))  # in_force, suspended, ended
+    status_version: Mapped[int]
+    ground: Mapped[str | None] = mapped_column(String(12))
+    how: Mapped[str | None] = mapped_column(String(12))
+    since: Mapped[date]
+    removed_on: Mapped[date | None]  # a later formal removal (注销); never overwrites `how`
+    valid_from: Mapped[date]
+    valid_to: Mapped[date | None]
+    link_id_sha256: Mapped[bytes] = mapped_column(unique=True)
+    lookup_sha256: Mapped[bytes]
+    credential_sha256: Mapped[bytes]
+    seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"), index=True)
+    sealed_at: Mapped[datetime]
+    registered_at: Mapped[datetime]
+
+
+class Document(Base):
+    """A registered document of an edition, known by its digest."""
+
+    __tablename__ = "document"
+    sha256: Mapped[bytes] = mapped_column(primary_key=True)
+    edition_id: Mapped[str] = mapped_column(ForeignKey("edition.id"), index=True)
+    kind: Mapped[str] = mapped_column(String(12))  # original, time_stamped
+    format: Mapped[str] = mapped_column(String(12))  # "pdf"
+    level: Mapped[str] = mapped_column(String(8))
+    store_key: Mapped[str] = mapped_column(String(200))
+    size: Mapped[int]
+    registered_at: Mapped[datetime]
+
+
+class IdempotencyKey(Base):
+    """A client's key for one request; the row lives in the transaction of what it made."""
+
+    __tablename__ = "idempotency_key"
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    body_sha256: Mapped[bytes]
+    intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), index=True)
+    created_at: Mapped[datetime]

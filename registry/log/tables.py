@@ -1,0 +1,39 @@
+"""Events and the leaves of the append-only log that commit to them (design, section 8)."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column
+
+from registry.database import Base
+
+
+class Event(Base):
+    """Something that happened to a licence, a seal or a key. Holds no personal data."""
+
+    __tablename__ = "event"
+    __table_args__ = (Index(None, "subject_kind", "subject"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(40))  # e.g. "licence.issued", "seal.suspended"
+    subject_kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(80))  # edition id, seal code, key id
+    effective_from: Mapped[date]
+    recorded_at: Mapped[datetime]
+    legal_basis: Mapped[str] = mapped_column(String(200))
+    reason_code: Mapped[str] = mapped_column(String(40))
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id"))
+    operator: Mapped[str] = mapped_column(String(80))  # account at the agency; an opaque name
+    detail: Mapped[dict[str, Any]]
+
+
+class Leaf(Base):
+    """The salted commitment to one event, written in the event's transaction."""
+
+    __tablename__ = "leaf"
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"), primary_key=True)
+    salt: Mapped[bytes]  # 32 random bytes
+    data: Mapped[bytes]  # canonical leaf: version, kind, time, subject handle, commitment

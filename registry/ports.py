@@ -1,0 +1,40 @@
+"""What issuing touches in the outer world, in one place: faults are injected here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from keys.clock import Clock
+from keys.custodian import Custodian
+from registry.database import Database
+from registry.settings import Settings
+from signing.document import TimeStamper
+from signing.fonts import Fonts
+
+Random = Callable[[int], bytes]  # n -> n unpredictable bytes
+
+
+class DocumentStore(Protocol):
+    """Write-once objects by key (design, section 9)."""
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Store durably (synced). Raises VermilionError(CONFLICT) if the key exists."""
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes, or None where nothing was ever stored under the key."""
+
+
+@dataclass(frozen=True)
+class Ports:
+    """One per process."""
+
+    settings: Settings
+    database: Database
+    documents: DocumentStore
+    custodian: Custodian
+    timestamper: TimeStamper
+    fonts: Fonts
+    clock: Clock
+    random: Random

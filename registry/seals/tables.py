@@ -1,0 +1,168 @@
+"""Keys, certificates, seals and their use."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from registry.database import Base
+
+
+class Key(Base):
+    """A key pair in a custodian; only its public half is here."""
+
+    __tablename__ = "key"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(20))
+    suite: Mapped[str] = mapped_column(String(20))
+    public_key: Mapped[bytes]  # SubjectPublicKeyInfo, DER
+    agency_code: Mapped[str | None] = mapped_column(ForeignKey("agency.code"))
+    state: Mapped[str] = mapped_column(String(20))  # active, retired, compromised
+    since: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+
+class Certificate(Base):
+    """An X.509 certificate; the serial is reserved here before anything is signed."""
+
+    __tablename__ = "certificate"
+    serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # lower-case hex
+    key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
+    profile: Mapped[str] = mapped_column(String(20))
+    der: Mapped[bytes | None]  # None until signed
+    not_before: Mapped[datetime]
+    not_after: Mapped[datetime]
+
+
+class KeyUse(Base):
+    """One use of a key, written before and after (design, section 3)."""
+
+    __tablename__ = "key_use"
+    __table_args__ = (UniqueConstraint("key_id", "record"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(32))
+    record: Mapped[str] = mapped_column(String(120))
+    kind: Mapped[str] = mapped_column(String(30))
+    digest: Mapped[bytes]
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    signed: Mapped[bool | None]
+
+
+class Approval(Base):
+    """A request of one person that another decides. It binds the digest of what is approved."""
+
+    __tablename__ = "approval"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    action: Mapped[str] = mapped_column(String(20))  # apply, resume, cancel
+    seal_code: Mapped[str | None] = mapped_column(ForeignKey("seal.code"))
+    payload: Mapped[dict[str, Any]]
+    payload_sha256: Mapped[bytes]
+    requested_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    requested_via: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    requested_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(10))  # open, approved, refused
+    decided_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime | None]
+
+
+class Seal(Base):
+    """An agency's registered seal (14-digit code)."""
+
+    __tablename__ = "seal"
+    code: Mapped[str] = mapped_column(String(14), primary_key=True)
+    agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"), index=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    name: Mapped[str] = mapped_column(String(120))
+    state: Mapped[str] = mapped_column(String(20))  # approved, made, filed, active, suspended, cancelled
+    state_version: Mapped[int]
+    applied_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    approved_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    made_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    compromised_since: Mapped[datetime | None]  # invalidity date
+
+
+class SealState(Base):
+    """The history of a seal's state: each row holds from `from_at` until the next row's."""
+
+    __tablename__ = "seal_state"
+    seal_code: Mapped[str] = mapped_column(ForeignKey("seal.code"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(String(20))
+    from_at: Mapped[datetime]
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
+
+
+class SealEdition(Base):
+    """One picture bound to one certificate (fields of GB/T 38540)."""
+
+    __tablename__ = "seal_edition"
+    __table_args__ = (UniqueConstraint("seal_code", "number"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seal_code: Mapped[str] = mapped_column(ForeignKey("seal.code"))
+    number: Mapped[int]
+    picture_type: Mapped[str] = mapped_column(String(10))
+    picture: Mapped[bytes]
+    width_mm: Mapped[float]
+    height_mm: Mapped[float]
+    key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
+    certificate_serial: Mapped[str] = mapped_column(ForeignKey("certificate.serial"))
+    valid_from: Mapped[datetime]
+    valid_to: Mapped[datetime]
+    created_at: Mapped[datetime]
+
+
+class StandingAuthorisation(Base):
+    """The keeper's permission for a client to use a seal for a type."""
+
+    __tablename__ = "standing_authorisation"
+    __table_args__ = (Index(None, "seal_code", "client_id", "type_code"),)
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seal_code: Mapped[str] = mapped_column(ForeignKey("seal.code"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    type_code: Mapped[str] = mapped_column(String(21))
+    valid_from: Mapped[date]
+    valid_to: Mapped[date]
+    daily_limit: Mapped[int]
+    keeper: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    granted_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+
+
+class AuthorisationDay(Base):
+    """How often an authorisation was drawn on in one civil day: counted here, never by scanning."""
+
+    __tablename__ = "authorisation_day"
+    authorisation_id: Mapped[str] = mapped_column(
+        ForeignKey("standing_authorisation.id"), primary_key=True
+    )
+    day: Mapped[date] = mapped_column(primary_key=True)
+    used: Mapped[int]
+
+
+class SealUse(Base):
+    """One application of a seal to one document; void when the intent was abandoned."""
+
+    __tablename__ = "seal_use"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"), index=True)
+    authorisation_id: Mapped[str] = mapped_column(ForeignKey("standing_authorisation.id"))
+    intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), unique=True)
+    state: Mapped[str] = mapped_column(String(10))  # begun, applied, void
+    document_sha256: Mapped[bytes | None]
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+
+
+class PublishedTrustList(Base):
+    """Each trust list as signed; the highest sequence is the current one."""
+
+    __tablename__ = "published_trust_list"
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    jws: Mapped[str]
+    issued_at: Mapped[datetime]
+    expires_at: Mapped[datetime]

@@ -1,0 +1,13 @@
+"""All tables in one import, for migrations and for tests."""
+
+from __future__ import annotations
+
+from registry.agencies import tables as agencies
+from registry.database import Base
+from registry.licences import tables as licences
+from registry.log import tables as log
+from registry.seals import tables as seals
+
+metadata = Base.metadata
+
+__all__ = ["agencies", "licences", "log", "metadata", "seals"]
