@@ -1,0 +1,91 @@
+"""Every event writes its leaf in the same transaction (design, section 8)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from keys.canonical import canonical_json
+from registry.actor import Actor
+from registry.log.tables import Event, Leaf
+
+SALT_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """Why something is done: the words of the law, a code, and the day it takes effect."""
+
+    legal_basis: str
+    reason_code: str
+    effective_from: date
+
+
+def record_event(
+    session: Session,
+    *,
+    kind: str,
+    subject_kind: str,
+    subject: str,
+    ground: Ground,
+    actor: Actor | None,
+    now: datetime,
+    random: Callable[[int], bytes],
+    detail: Mapping[str, Any] | None = None,
+) -> Event:
+    """Add an event and the salted commitment to it. `detail` holds no personal data.
+
+    `actor` is None for what the registry does by itself (recovery, first start).
+    """
+    event = Event(
+        id=random(16).hex(),
+        kind=kind,
+        subject_kind=subject_kind,
+        subject=subject,
+        effective_from=ground.effective_from,
+        recorded_at=now,
+        legal_basis=ground.legal_basis,
+        reason_code=ground.reason_code,
+        person_id=actor.person_id if actor else None,
+        client_id=actor.client_id if actor else None,
+        operator=actor.operator if actor else "",
+        detail=dict(detail or {}),
+    )
+    session.add(event)
+    session.flush()  # the leaf refers to the event's row
+    salt = random(SALT_BYTES)
+    session.add(Leaf(event_id=event.id, salt=salt, data=leaf_bytes(event, salt)))
+    return event
+
+
+def leaf_bytes(event: Event, salt: bytes) -> bytes:
+    """Canonical leaf: version, kind, time, and SHA-256(salt || canonical event) as commitment."""
+    committed = canonical_json(
+        {
+            "id": event.id,
+            "kind": event.kind,
+            "subject_kind": event.subject_kind,
+            "subject": event.subject,
+            "effective_from": event.effective_from.isoformat(),
+            "recorded_at": event.recorded_at.isoformat(),
+            "legal_basis": event.legal_basis,
+            "reason_code": event.reason_code,
+            "person": event.person_id,
+            "client": event.client_id,
+            "operator": event.operator,
+            "detail": event.detail,
+        }
+    )
+    return canonical_json(
+        {
+            "v": 1,
+            "kind": event.kind,
+            "time": event.recorded_at.isoformat(timespec="seconds"),
+            "commitment": hashlib.sha256(salt + committed).hexdigest(),
+        }
+    )
