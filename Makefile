@@ -1,0 +1,63 @@
+# Everything a newcomer and CI run. `make help` lists it. No root and no npm needed.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+DATA ?= var
+ONLY ?=
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+# The hashed locks are the whole truth: no newer pip, no build isolation, nothing resolved on the way.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+help: ## List what can be made
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  DATA=folder (run)   ONLY=name (bench)   ARGS="..." (test: passed to pytest)\n'
+
+run: $(VENV)/.run ## Set up, then start the registry and the public site (data in DATA, ./var by default)
+	VERMILION_DATA="$(abspath $(DATA))" $(BIN)/vermilion run
+
+demo: $(VENV)/.run ## Play the whole story in a throw-away directory
+	$(BIN)/vermilion demo
+
+test: $(VENV)/.dev ## Run the whole suite; tests that lack a Debian package are skipped by name
+	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
+
+lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.dev ## Measure, into build/bench.json (ONLY=name for one)
+	mkdir -p build
+	$(BIN)/python -m bench $(ONLY)
+
+lock: ## Resolve pyproject.toml into requirements/*.txt (ARGS=--upgrade for newer versions)
+	tools/lock.sh $(ARGS)
+
+clean: ## Remove the environment, caches and build results; data stays
+	rm -rf $(VENV) build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -not -path './var/*' -prune -exec rm -rf {} +
+
+# Stamps: a lock that did not change installs nothing. dev.txt holds run.txt at the same versions.
+$(VENV)/bin/python:
+	@python=$$(command -v python3.11 || command -v python3 || true); \
+	"$${python:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo 'Python 3.11 or newer is needed (package python3.11, or python3 of Debian 12).' >&2; exit 1; }; \
+	"$$python" -m venv $(VENV) \
+	  || { echo 'python -m venv failed; on Debian: apt-get install python3-venv' >&2; rm -rf $(VENV); exit 1; }
+
+$(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) --require-hashes --requirement requirements/run.txt
+	$(INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.run
+	$(INSTALL) --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+.PHONY: help run demo test lint bench lock clean
