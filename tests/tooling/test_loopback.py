@@ -30,11 +30,11 @@ def test_an_outside_name_is_refused_unresolved() -> None:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_loopback_is_open(host: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        with socket.create_connection((host, server.getsockname()[1]), timeout=10) as client:
-            accepted, peer = server.accept()
-            accepted.close()
-            assert peer == client.getsockname()
+    server = socket.create_server(("127.0.0.1", 0))
+    with server, socket.create_connection((host, server.getsockname()[1]), timeout=10) as client:
+        accepted, peer = server.accept()
+        accepted.close()
+        assert peer == client.getsockname()
 
 
 def test_unix_sockets_are_open(tmp_path: Path) -> None:
