@@ -5,9 +5,14 @@ Loaded from `type.toml` in the type's folder by `load_licence_type`.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
+
+from signing.codes import check_type_code
+from signing.toml_table import Table
 
 
 class FieldKind(StrEnum):
@@ -37,6 +42,8 @@ class Role(StrEnum):
     ISSUE_DATE = "issue_date"
     VALID_TO = "valid_to"
     PHOTO = "photo"
+    SEX = "sex"  # 男 or 女; agrees with the citizen id
+    BIRTH = "birth"  # date or month; agrees with the citizen id
 
 
 class Disclosure(StrEnum):
@@ -58,6 +65,7 @@ class Field:
     public: Disclosure
     qr: Disclosure
     choices: tuple[str, ...] = ()
+    mask: str | None = None  # the rule of signing.masking used where `public` or `qr` is masked
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,3 +97,137 @@ class LicenceType:
     def field(self, role: Role) -> Field | None:
         """The field that plays `role`, if the type has one."""
         return next((f for f in self.fields if f.role is role), None)
+
+
+MASKS = ("name", "citizen_id", "phone", "address")
+"""The mask rules a field may name; `signing.masking` implements them."""
+
+NUMBER_CHECKS = ("none", "iso7064-mod-11-10")
+
+_ROLE_KINDS: dict[Role, frozenset[FieldKind]] = {
+    Role.HOLDER_NAME: frozenset({FieldKind.TEXT}),
+    Role.HOLDER_CODE: frozenset({FieldKind.USCC, FieldKind.CITIZEN_ID, FieldKind.TEXT}),
+    Role.REPRESENTATIVE: frozenset({FieldKind.TEXT}),
+    Role.SCOPE: frozenset({FieldKind.TEXT, FieldKind.LIST, FieldKind.CHOICE}),
+    Role.NUMBER: frozenset({FieldKind.NUMBER}),
+    Role.ISSUER_NAME: frozenset({FieldKind.TEXT}),
+    Role.ISSUE_DATE: frozenset({FieldKind.DATE}),
+    Role.VALID_TO: frozenset({FieldKind.DATE}),
+    Role.PHOTO: frozenset({FieldKind.PHOTO}),
+    Role.SEX: frozenset({FieldKind.CHOICE}),
+    Role.BIRTH: frozenset({FieldKind.DATE, FieldKind.MONTH}),
+}
+_NEEDED_ROLES = (Role.HOLDER_NAME, Role.NUMBER, Role.ISSUER_NAME, Role.ISSUE_DATE)
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SLUG = re.compile(r"[a-z][a-z0-9-]{0,59}")
+
+
+def _load_field(table: Table) -> Field:
+    name = table.text("name")
+    if not _NAME.fullmatch(name):
+        table.refuse("name", "must be a small-letter name")
+    role = Role(table.choice("role", tuple(Role))) if table.has("role") else None
+    field = Field(
+        name=name,
+        label=table.languages("label"),
+        kind=FieldKind(table.choice("kind", tuple(FieldKind))),
+        required=table.flag("required", default=True),
+        max_length=table.integer("max_length", 200),
+        role=role,
+        public=Disclosure(table.choice("public", tuple(Disclosure))),
+        qr=Disclosure(table.choice("qr", tuple(Disclosure))),
+        choices=table.texts("choices", ()),
+        mask=table.choice("mask", MASKS) if table.has("mask") else None,
+    )
+    table.finish()
+    if not 1 <= field.max_length <= 2000:
+        table.refuse("max_length", "must lie between 1 and 2000")
+    if bool(field.choices) != (field.kind is FieldKind.CHOICE):
+        table.refuse("choices", "belong to a choice, and a choice needs them")
+    if role is not None and field.kind not in _ROLE_KINDS[role]:
+        table.refuse("role", f"cannot be played by a {field.kind}")
+    if (Disclosure.MASKED in (field.public, field.qr)) != (field.mask is not None):
+        table.refuse("mask", "must be given where public or qr is masked, and only there")
+    if field.mask is not None and (field.kind is FieldKind.CITIZEN_ID) != (field.mask == "citizen_id"):
+        table.refuse("mask", "citizen_id is for citizen numbers, and they have no other")
+    if field.kind is FieldKind.USCC and field.mask is not None:
+        table.refuse("mask", "does not fit: codes of organisations are public")
+    if field.kind is FieldKind.CITIZEN_ID and Disclosure.FULL in (field.public, field.qr):
+        table.refuse("public", "citizen numbers are never shown in full, nor carried by the QR code")
+    if field.kind is FieldKind.PHOTO and (field.public, field.qr) != (Disclosure.OMITTED, Disclosure.OMITTED):
+        table.refuse("public", "a photo is shown on the face only")
+    if field.qr is not Disclosure.OMITTED and role is None:
+        table.refuse("qr", "only fields with a role have a claim in the QR code")
+    return field
+
+
+def _load_number(table: Table) -> NumberRule:
+    rule = NumberRule(
+        pattern=table.text("pattern"),
+        check=table.choice("check", NUMBER_CHECKS),
+        given_by=table.choice("given_by", ("agency", "registry")),
+    )
+    try:
+        re.compile(rule.pattern)
+    except (re.error, RecursionError, OverflowError):
+        table.refuse("pattern", "is not a regular expression")
+    table.finish()
+    return rule
+
+
+def load_licence_type(folder: Path) -> LicenceType:
+    """Load `type.toml` of a type's folder; the folder's name is the slug.
+
+    Raises VermilionError(NOT_FOUND, TOO_LARGE, MALFORMED, INVALID): unknown keys, roles twice or on the
+    wrong kind, citizen numbers disclosed in full and names of organisations masked are refused.
+    """
+    table = Table.load(folder / "type.toml")
+    number = table.table("number")
+    licence_type = LicenceType(
+        code=table.text("code"),
+        version=table.integer("version"),
+        slug=folder.resolve().name,
+        name=table.languages("name"),
+        define_authority=table.languages("define_authority"),
+        define_authority_level=table.choice(
+            "define_authority_level", ("national", "province", "prefecture", "county", "township", "other")
+        ),
+        holder_category=table.choice("holder_category", ("natural", "legal", "mixed")),
+        validity_range=table.texts("validity_range"),
+        expires=table.flag("expires"),
+        number=_load_number(number),
+        fields=tuple(_load_field(field) for field in table.tables("field")),
+        seal_kind=table.text("seal_kind"),
+    )
+    table.finish()
+    check_type_code(licence_type.code)
+    if not _SLUG.fullmatch(licence_type.slug):
+        table.refuse("the folder's name", "must be small letters, digits and hyphens")
+    if licence_type.version < 1:
+        table.refuse("version", "counts from 1")
+    _check_fields(table, licence_type)
+    return licence_type
+
+
+def _check_fields(table: Table, licence_type: LicenceType) -> None:
+    fields = licence_type.fields
+    if len({field.name for field in fields}) != len(fields):
+        table.refuse("field", "names must differ")
+    roles = [field.role for field in fields if field.role is not None]
+    if len(set(roles)) != len(roles):
+        table.refuse("field", "each role is played once")
+    for role in _NEEDED_ROLES:
+        if role not in roles:
+            table.refuse("field", f"none plays {role}")
+    for field in fields:
+        if field.kind is FieldKind.PHOTO and field.role is not Role.PHOTO:
+            table.refuse(field.name, "a photo plays the role photo")
+        if field.kind is FieldKind.NUMBER and field.role is not Role.NUMBER:
+            table.refuse(field.name, "the licence number plays the role number")
+        if field.role in _NEEDED_ROLES and not field.required:
+            table.refuse(field.name, "must be required")
+    if licence_type.expires != (Role.VALID_TO in roles):
+        table.refuse("expires", "and a field with the role valid_to belong together")
+    holder = licence_type.field(Role.HOLDER_NAME)
+    if licence_type.holder_category == "legal" and holder is not None and holder.mask is not None:
+        table.refuse(holder.name, "names of organisations are never masked")

@@ -1,0 +1,271 @@
+"""Drawing a licence: one page with artwork, values, photo and QR code, as a PDF with its record attached.
+
+The reference path, by reportlab and pikepdf. The same printout, face and fonts give the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import threading
+from datetime import date
+
+import pikepdf
+from pikepdf import Array, Dictionary, Name, Pdf, String
+from reportlab.lib.colors import HexColor
+from reportlab.lib.utils import ImageReader
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfgen.canvas import Canvas
+
+from keys.errors import Fault, Kind, VermilionError
+from signing import artwork
+from signing.codes import print_lookup_code
+from signing.embedded_font import EmbeddedFont
+from signing.face import QUIET_ZONE, Border, Box, Face, Label, Line, Rect, Rosette, TextStyle, Waves
+from signing.fonts import Fonts, Weight, build_font
+from signing.licence_type import FieldKind, LicenceType
+from signing.qr_symbol import make_symbol, module_mm, outline
+from signing.record import FieldValue, Printout, check_link, printout_to_json
+from signing.text_layout import MM, fit
+
+ATTACHMENT = "record.json"
+LIST_JOIN = "；"
+
+_FONT_NAMES = {Weight.REGULAR: "VermilionRegular", Weight.BOLD: "VermilionBold"}
+_ASCENT = 0.88  # of an em: where the top of a line lies above the baseline
+# reportlab keeps fonts by name in one table of the process; drawing is bound to one processor anyway.
+_LOCK = threading.Lock()
+
+
+def printed(kind: FieldKind, value: FieldValue) -> str:
+    """A canonical value as the face spells it: dates in Chinese, lists joined."""
+    if isinstance(value, tuple):
+        return LIST_JOIN.join(value)
+    if kind is FieldKind.DATE:
+        day = date.fromisoformat(value)
+        return f"{day.year}年{day.month:02}月{day.day:02}日"
+    if kind is FieldKind.MONTH:
+        year, month = value.split("-")
+        return f"{int(year)}年{month}月"
+    return value
+
+
+def printed_values(printout: Printout, licence_type: LicenceType) -> dict[str, str]:
+    """All texts that a face may place, by source. Raises VermilionError(INVALID) when one is missing."""
+    record = printout.record
+    if (record.type_code, record.type_version) != (licence_type.code, licence_type.version):
+        raise VermilionError(Kind.INVALID, "the record is of another licence type", reason="other_type")
+    unknown = set(record.fields) - {field.name for field in licence_type.fields}
+    missing = [f.name for f in licence_type.fields if f.required and f.name not in record.fields]
+    if unknown or missing:
+        faults = tuple(Fault(f"/fields/{name}", "missing", "a value is required") for name in missing)
+        raise VermilionError(Kind.INVALID, "the record does not fit its type", reason="bad_record", faults=faults)
+    origin = check_link(printout.link).removesuffix(printout.link[-25:])
+    texts = {
+        field.name: printed(field.kind, record.fields[field.name])
+        for field in licence_type.fields
+        if field.kind is not FieldKind.PHOTO and field.name in record.fields
+    }
+    texts["identifier"] = record.identifier
+    texts["lookup_code"] = print_lookup_code(printout.lookup_code)
+    texts["verify_host"] = (
+        f"扫码核验，网址须以 {origin}/ 开头。Scan to check – the address must start with {origin}/"
+    )
+    return texts
+
+
+def draw(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts) -> bytes:
+    """Draw a licence as a PDF of one page.
+
+    Raises VermilionError(INVALID) with reason `glyph_missing`, `overflow` or `qr_too_large` when it cannot
+    be printed faithfully, `bad_photo` when the photo is not the one of the record.
+    """
+    texts = printed_values(printout, licence_type)
+    photo = _photo(printout, licence_type, face)
+    with _LOCK:
+        embedded = _register(texts, face, fonts, specimen=printout.record.specimen)
+        try:
+            page = _draw_page(printout, texts, face, fonts, photo)
+        finally:
+            for font in embedded:
+                font.unregister()
+    return _finish(page, printout, licence_type, photo)
+
+
+def _photo(printout: Printout, licence_type: LicenceType, face: Face) -> bytes | None:
+    digests = [printout.record.fields.get(f.name) for f in licence_type.fields if f.kind is FieldKind.PHOTO]
+    if printout.photo is None and not any(digests):
+        return None
+    if printout.photo is None or face.photo is None or hashlib.sha256(printout.photo).hexdigest() not in digests:
+        raise VermilionError(Kind.INVALID, "the photo is not the one of the record", reason="bad_photo")
+    return printout.photo
+
+
+def _register(texts: dict[str, str], face: Face, fonts: Fonts, *, specimen: bool) -> list[EmbeddedFont]:
+    wanted: dict[Weight, set[str]] = {weight: {" "} for weight in Weight}
+    for place in face.values:
+        wanted[place.style.weight].update(texts.get(place.source, ""))
+    for art in face.art:
+        if isinstance(art, Label):
+            wanted[art.style.weight].update(art.text)
+    if specimen:
+        wanted[Weight.BOLD].update(face.specimen.text)
+    embedded = []
+    for weight, chars in wanted.items():
+        name = _FONT_NAMES[weight]
+        embedded.append(EmbeddedFont(name, io.BytesIO(build_font(fonts.store(weight), chars, name))))
+    for font in embedded:
+        pdfmetrics.registerFont(font)
+    return embedded
+
+
+def _draw_page(
+    printout: Printout, texts: dict[str, str], face: Face, fonts: Fonts, photo: bytes | None
+) -> bytes:
+    buffer = io.BytesIO()
+    canvas = Canvas(
+        buffer,
+        pagesize=(face.width * MM, face.height * MM),
+        pageCompression=1,
+        invariant=1,
+        initialFontName=_FONT_NAMES[Weight.REGULAR],
+    )
+    for number, art in enumerate(face.art):
+        match art:
+            case Rect():
+                artwork.draw_rect(canvas, art)
+            case Line():
+                artwork.draw_line(canvas, art)
+            case Border():
+                artwork.draw_border(canvas, art)
+            case Rosette():
+                artwork.draw_rosette(canvas, art)
+            case Waves():
+                artwork.draw_waves(canvas, art, f"waves{number}")
+            case Label():
+                _draw_lines(canvas, fonts, art.box, art.style, art.style.size, 1.35, [art.text])
+    if printout.record.specimen:
+        _draw_specimen(canvas, face, fonts)
+    for place in face.values:
+        text = texts.get(place.source)
+        if text:
+            weight = place.style.weight
+            size, lines = fit(text, place, lambda line, weight=weight: fonts.width(line, weight))
+            _draw_lines(canvas, fonts, place.box, place.style, size, place.line_spacing, lines)
+    if photo is not None and face.photo is not None:
+        _draw_photo(canvas, face.photo, photo)
+    _draw_qr(canvas, face, printout)
+    canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def _draw_lines(
+    canvas: Canvas, fonts: Fonts, box: Box, style: TextStyle, size: float, spacing: float, lines: list[str]
+) -> None:
+    canvas.setFillColor(HexColor(style.colour))
+    canvas.setFont(_FONT_NAMES[style.weight], size)
+    height = ((len(lines) - 1) * spacing + 1) * size
+    room = box.height * MM - height
+    top = (box.y + box.height) * MM - {"top": 0.0, "middle": room / 2, "bottom": room}[style.valign]
+    for number, line in enumerate(lines):
+        width = fonts.width(line, style.weight) * size
+        x, y = box.x * MM, top - (_ASCENT + number * spacing) * size
+        if style.align == "justify" and len(line) > 1:
+            canvas.drawString(x, y, line, charSpace=(box.width * MM - width) / (len(line) - 1))
+        elif style.align == "right":
+            canvas.drawString(x + box.width * MM - width, y, line)
+        elif style.align == "center":
+            canvas.drawString(x + (box.width * MM - width) / 2, y, line)
+        else:
+            canvas.drawString(x, y, line)
+
+
+def _draw_specimen(canvas: Canvas, face: Face, fonts: Fonts) -> None:
+    mark = face.specimen
+    canvas.saveState()
+    canvas.setFillColor(HexColor(mark.colour))
+    canvas.setFillAlpha(0.16)
+    canvas.translate(mark.x * MM, mark.y * MM)
+    canvas.rotate(mark.angle)
+    canvas.setFont(_FONT_NAMES[Weight.BOLD], mark.size)
+    canvas.drawString(-fonts.width(mark.text, Weight.BOLD) * mark.size / 2, -mark.size * 0.38, mark.text)
+    canvas.restoreState()
+
+
+def _draw_photo(canvas: Canvas, box: Box, photo: bytes) -> None:
+    image = ImageReader(io.BytesIO(photo))
+    width, height = image.getSize()
+    scale = min(box.width / width, box.height / height) * MM
+    x = box.x * MM + (box.width * MM - width * scale) / 2
+    y = box.y * MM + (box.height * MM - height * scale) / 2
+    canvas.drawImage(image, x, y, width * scale, height * scale)
+
+
+def _draw_qr(canvas: Canvas, face: Face, printout: Printout) -> None:
+    symbol = make_symbol(printout.link, printout.credential)
+    module = module_mm(symbol, face.qr.size)
+    side = (symbol.size + 2 * QUIET_ZONE) * module
+    left = face.qr.x + (face.qr.size - side) / 2
+    bottom = face.qr.y + (face.qr.size - side) / 2
+    canvas.setFillColorRGB(1, 1, 1)
+    canvas.rect(left * MM, bottom * MM, side * MM, side * MM, stroke=0, fill=1)
+    canvas.saveState()
+    canvas.translate((left + QUIET_ZONE * module) * MM, (bottom + side - QUIET_ZONE * module) * MM)
+    canvas.scale(module * MM, -module * MM)
+    canvas.setFillColorRGB(0, 0, 0)
+    path = canvas.beginPath()
+    for loop in outline(symbol):
+        path.moveTo(*loop[0])
+        for point in loop[1:]:
+            path.lineTo(*point)
+        path.close()
+    canvas.drawPath(path, stroke=0, fill=1, fillMode=1)
+    canvas.restoreState()
+
+
+def _finish(page: bytes, printout: Printout, licence_type: LicenceType, photo: bytes | None) -> bytes:
+    """Attach the printed record and set what reportlab does not: language, title, plain image stream."""
+    with Pdf.open(io.BytesIO(page)) as pdf:
+        record = printout.record
+        attached = pdf.make_stream(
+            printout_to_json(printout),
+            Type=Name.EmbeddedFile,
+            Subtype=Name("/application/json"),
+            Params=Dictionary(ModDate=String(f"D:{record.issue_date:%Y%m%d}")),
+        )
+        attached.Params.Size = len(attached.read_bytes())
+        spec = pdf.make_indirect(
+            Dictionary(
+                Type=Name.Filespec,
+                F=String(ATTACHMENT),
+                UF=String(ATTACHMENT),
+                Desc=String("The printed record"),
+                AFRelationship=Name.Data,
+                EF=Dictionary(F=attached, UF=attached),
+            )
+        )
+        pdf.Root.AF = Array([spec])
+        pdf.Root.Names = Dictionary(EmbeddedFiles=Dictionary(Names=Array([String(ATTACHMENT), spec])))
+        pdf.Root.Lang = String("zh-CN")
+        pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
+        if photo is not None:
+            for image in pdf.pages[0].images.values():
+                image.write(photo, filter=Name.DCTDecode)
+        title = f"{licence_type.name['zh']} {record.number}"
+        for key in list(pdf.docinfo.keys()):
+            del pdf.docinfo[key]
+        pdf.docinfo["/Title"] = title
+        with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as metadata:
+            metadata["dc:title"] = title
+            metadata["dc:language"] = {"zh-CN"}
+        buffer = io.BytesIO()
+        pdf.save(
+            buffer,
+            deterministic_id=True,
+            object_stream_mode=pikepdf.ObjectStreamMode.disable,
+            stream_decode_level=pikepdf.StreamDecodeLevel.generalized,
+            compress_streams=True,
+            recompress_flate=True,
+        )
+        return buffer.getvalue()

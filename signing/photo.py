@@ -1,0 +1,70 @@
+"""The holder's photo: checked, decoded once under limits, and encoded anew.
+
+What is printed is made from the pixels alone, so nothing hidden in the file (place, device, thumbnails,
+appended data) reaches a licence. The canonical value is the SHA-256 of the printed bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+import warnings
+
+from PIL import Image, ImageOps
+
+from signing.field_values import FieldFault
+
+MAX_BYTES = 200_000
+MIN_SIDE = 100
+MAX_SIDE = 2000
+
+
+def parse_photo(raw: object) -> tuple[str, bytes]:
+    """A JPEG in base64: its canonical value (SHA-256 in hex) and the JPEG bytes as printed.
+
+    Raises FieldFault.
+    """
+    if not isinstance(raw, str):
+        raise FieldFault("wrong_type", "a JPEG in base64 is expected")
+    if len(raw) > MAX_BYTES * 4 // 3 + 4:
+        raise FieldFault("too_long", f"a photo has at most {MAX_BYTES} bytes")
+    try:
+        data = base64.b64decode(raw, validate=True)
+    except (binascii.Error, ValueError):
+        raise FieldFault("bad_photo", "it is not base64") from None
+    if len(data) > MAX_BYTES:
+        raise FieldFault("too_long", f"a photo has at most {MAX_BYTES} bytes")
+    if not data.startswith(b"\xff\xd8\xff"):
+        raise FieldFault("bad_photo", "it is not a JPEG")
+    printed = encode_photo(_decode(data))
+    return hashlib.sha256(printed).hexdigest(), printed
+
+
+def _decode(data: bytes) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+                if not all(MIN_SIDE <= side <= MAX_SIDE for side in image.size):
+                    raise FieldFault("bad_photo", f"its sides must have {MIN_SIDE} to {MAX_SIDE} pixels")
+                if image.mode not in {"RGB", "L"}:
+                    raise FieldFault("bad_photo", "it must be in RGB or grey")
+                return ImageOps.exif_transpose(image).convert("RGB")
+    except FieldFault:
+        raise
+    except Exception as error:  # the decoder has no closed list of what a broken file raises
+        raise FieldFault("bad_photo", "it cannot be decoded") from error
+
+
+def encode_photo(image: Image.Image) -> bytes:
+    """An RGB picture as the JPEG that is printed, at most `MAX_BYTES`, without any metadata."""
+    data = b""
+    for quality in (90, 75, 60, 40):
+        buffer = io.BytesIO()
+        Image.frombytes("RGB", image.size, image.tobytes()).save(buffer, "JPEG", quality=quality)
+        data = buffer.getvalue()
+        if len(data) <= MAX_BYTES:
+            return data
+    raise FieldFault("too_long", f"a photo has at most {MAX_BYTES} bytes")

@@ -1,0 +1,58 @@
+"""Breaking text into lines that fit a box, by the rules of Chinese setting."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from keys.errors import Fault, Kind, VermilionError
+from signing.face import ValueBox
+
+MM = 72 / 25.4
+"""Points in a millimetre."""
+
+_STEP = 0.25
+_NOT_FIRST = "，。、；：！？）》」』】〕”’·,.;:!?)]"
+_NOT_LAST = "（《「『【〔“‘(["
+_UNIT = re.compile(r"[A-Za-z0-9@#&%+\-_/.]+|.", re.DOTALL)
+
+
+def fit(text: str, place: ValueBox, width_of: Callable[[str], float]) -> tuple[float, list[str]]:
+    """The size in points and the lines with which a text fits its box.
+
+    `width_of` measures in ems. Raises VermilionError(INVALID, reason="overflow") when the text does not fit
+    at the smallest size.
+    """
+    size = place.style.size
+    while size >= place.min_size - 1e-9:
+        available = place.box.width * MM / size
+        lines = break_lines(text, available, width_of) if place.wrap else [text]
+        height = ((len(lines) - 1) * place.line_spacing + 1) * size
+        if height <= place.box.height * MM + 1e-6 and all(width_of(line) <= available + 1e-9 for line in lines):
+            return size, lines
+        size -= _STEP
+    fault = Fault(f"/fields/{place.source}", "overflow", "the text does not fit its place on the face")
+    raise VermilionError(Kind.INVALID, "a text does not fit its place on the face", reason="overflow", faults=(fault,))
+
+
+def break_lines(text: str, available: float, width_of: Callable[[str], float]) -> list[str]:
+    """Break greedily between characters, keeping Latin words and numbers whole where they fit a line, no
+    closing mark at a line's head and no opening one at its end.
+    """
+    units: list[str] = []
+    for unit in _UNIT.findall(text):
+        units.extend(unit if width_of(unit) > available else [unit])
+    lines: list[str] = []
+    line: list[str] = []
+    for unit in units:
+        if line and width_of("".join(line) + unit) > available:
+            carried = [unit]
+            while len(line) > 1 and (carried[0][0] in _NOT_FIRST or line[-1][-1] in _NOT_LAST):
+                carried.insert(0, line.pop())
+            lines.append("".join(line).rstrip(" "))
+            line = carried if carried != [" "] else []
+        else:
+            line.append(unit)
+    if line:
+        lines.append("".join(line))
+    return [kept for kept in lines if kept]
