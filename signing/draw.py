@@ -18,10 +18,10 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from keys.errors import Fault, Kind, VermilionError
-from signing import artwork
+from signing.artwork import Artwork, Form, labels, make_artwork
 from signing.codes import print_lookup_code
 from signing.embedded_font import EmbeddedFont
-from signing.face import QUIET_ZONE, Border, Box, Face, Label, Line, Rect, Rosette, TextStyle, Waves
+from signing.face import QUIET_ZONE, Box, Face, TextStyle
 from signing.fonts import Fonts, Weight, build_font
 from signing.licence_type import FieldKind, LicenceType
 from signing.qr_symbol import make_symbol, module_mm, outline
@@ -30,6 +30,8 @@ from signing.text_layout import MM, fit
 
 ATTACHMENT = "record.json"
 LIST_JOIN = "；"
+
+_ARTWORK = "Artwork"
 
 _FONT_NAMES = {Weight.REGULAR: "VermilionRegular", Weight.BOLD: "VermilionBold"}
 _ASCENT = 0.88  # of an em: where the top of a line lies above the baseline
@@ -89,7 +91,7 @@ def draw(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts
         finally:
             for font in embedded:
                 font.unregister()
-    return _finish(page, printout, licence_type, photo)
+    return _finish(page, printout, licence_type, make_artwork(face), photo)
 
 
 def _photo(printout: Printout, licence_type: LicenceType, face: Face) -> bytes | None:
@@ -105,9 +107,8 @@ def _register(texts: dict[str, str], face: Face, fonts: Fonts, *, specimen: bool
     wanted: dict[Weight, set[str]] = {weight: {" "} for weight in Weight}
     for place in face.values:
         wanted[place.style.weight].update(texts.get(place.source, ""))
-    for art in face.art:
-        if isinstance(art, Label):
-            wanted[art.style.weight].update(art.text)
+    for label in labels(face):
+        wanted[label.style.weight].update(label.text)
     if specimen:
         wanted[Weight.BOLD].update(face.specimen.text)
     embedded = []
@@ -126,24 +127,13 @@ def _draw_page(
     canvas = Canvas(
         buffer,
         pagesize=(face.width * MM, face.height * MM),
-        pageCompression=1,
+        pageCompression=0,  # compressed once, when the document is finished
         invariant=1,
         initialFontName=_FONT_NAMES[Weight.REGULAR],
     )
-    for number, art in enumerate(face.art):
-        match art:
-            case Rect():
-                artwork.draw_rect(canvas, art)
-            case Line():
-                artwork.draw_line(canvas, art)
-            case Border():
-                artwork.draw_border(canvas, art)
-            case Rosette():
-                artwork.draw_rosette(canvas, art)
-            case Waves():
-                artwork.draw_waves(canvas, art, f"waves{number}")
-            case Label():
-                _draw_lines(canvas, fonts, art.box, art.style, art.style.size, 1.35, [art.text])
+    canvas.addLiteral(f"/{_ARTWORK} Do")
+    for label in labels(face):
+        _draw_lines(canvas, fonts, label.box, label.style, label.style.size, 1.35, [label.text])
     if printout.record.specimen:
         _draw_specimen(canvas, face, fonts)
     for place in face.values:
@@ -224,9 +214,32 @@ def _draw_qr(canvas: Canvas, face: Face, printout: Printout) -> None:
     canvas.restoreState()
 
 
-def _finish(page: bytes, printout: Printout, licence_type: LicenceType, photo: bytes | None) -> bytes:
-    """Attach the printed record and set what reportlab does not: language, title, plain image stream."""
+def _form(pdf: Pdf, form: Form, resources: Dictionary) -> pikepdf.Object:
+    return pdf.make_stream(
+        form.data,
+        Type=Name.XObject,
+        Subtype=Name.Form,
+        BBox=Array([round(edge, 3) for edge in form.bbox]),
+        Filter=Name.FlateDecode,
+        Resources=resources,
+    )
+
+
+def _add_artwork(pdf: Pdf, artwork: Artwork) -> None:
+    parts = {f"/{name}": _form(pdf, part, Dictionary()) for name, part in artwork.parts.items()}
+    page = _form(pdf, artwork.page, Dictionary(XObject=Dictionary(parts)))
+    resources = pdf.pages[0].obj.Resources
+    if Name.XObject not in resources:
+        resources.XObject = Dictionary()
+    resources.XObject[f"/{_ARTWORK}"] = page
+
+
+def _finish(
+    page: bytes, printout: Printout, licence_type: LicenceType, artwork: Artwork, photo: bytes | None
+) -> bytes:
+    """Add artwork and the printed record, and set what reportlab does not: language, title, plain image."""
     with Pdf.open(io.BytesIO(page)) as pdf:
+        _add_artwork(pdf, artwork)
         record = printout.record
         attached = pdf.make_stream(
             printout_to_json(printout),
@@ -266,6 +279,6 @@ def _finish(page: bytes, printout: Printout, licence_type: LicenceType, photo: b
             object_stream_mode=pikepdf.ObjectStreamMode.disable,
             stream_decode_level=pikepdf.StreamDecodeLevel.generalized,
             compress_streams=True,
-            recompress_flate=True,
+            min_version="1.7",
         )
         return buffer.getvalue()

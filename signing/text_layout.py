@@ -14,7 +14,7 @@ MM = 72 / 25.4
 _STEP = 0.25
 _NOT_FIRST = "，。、；：！？）》」』】〕”’·,.;:!?)]"
 _NOT_LAST = "（《「『【〔“‘(["
-_UNIT = re.compile(r"[A-Za-z0-9@#&%+\-_/.]+|.", re.DOTALL)
+_UNIT = re.compile(r"[A-Za-z0-9@#&%+\-_/.:]+|.", re.DOTALL)
 
 
 def fit(text: str, place: ValueBox, width_of: Callable[[str], float]) -> tuple[float, list[str]]:
