@@ -45,11 +45,12 @@ clean: ## Remove the environment, caches and build results; data stays
 
 # Stamps: a lock that did not change installs nothing. dev.txt holds run.txt at the same versions.
 $(VENV)/bin/python:
-	@python=$$(command -v python3.11 || command -v python3 || true); \
-	"$${python:-python3}" -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-	  || { echo 'Python 3.11 or newer is needed (package python3.11, or python3 of Debian 12).' >&2; exit 1; }; \
-	"$$python" -m venv $(VENV) \
-	  || { echo 'python -m venv failed; on Debian: apt-get install python3-venv' >&2; rm -rf $(VENV); exit 1; }
+	@for python in python3.11 python3; do \
+	  "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || continue; \
+	  "$$python" -m venv $(VENV) && exit 0; \
+	  rm -rf $(VENV); \
+	done; \
+	echo 'Python 3.11 or newer with venv is needed (Debian 12: apt-get install python3-venv).' >&2; exit 1
 
 $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 	$(INSTALL) --require-hashes --requirement requirements/run.txt
