@@ -1,10 +1,21 @@
-"""What a check answers (design, section 6): types and `decide`, which runs the table in `verdict_table.json`."""
+"""What a check answers (design, section 6): types and `decide`, which runs the table in `verdict_table.json`.
+
+The same table and the same vectors are run by the page's script (`verify_web/static/verdict.js`). Facts are
+gathered by `signing.check`; nothing but the table turns them into a verdict.
+"""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
+from functools import cache
+from pathlib import Path
+from typing import TypedDict
+
+TABLE = Path(__file__).parent / "verdict_table.json"
 
 
 class Verdict(StrEnum):
@@ -27,6 +38,66 @@ class Result(StrEnum):
     PASSED = "passed"
     FAILED = "failed"
     NOT_DONE = "not_done"
+
+
+class Content(StrEnum):
+    """Is the content what the issuer signed or the registry recorded?"""
+
+    PROVEN = "proven"
+    ALTERED = "altered"
+    NOT_COMPARED = "not_compared"
+
+
+class Issuer(StrEnum):
+    """May the key, agency or origin vouch for it?"""
+
+    RECOGNISED = "recognised"
+    REFUSED = "refused"
+    DOUBTFUL = "doubtful"  # only the registry can say: a compromised key seen offline
+    NOT_CHECKED = "not_checked"
+
+
+class OnRecord(StrEnum):
+    """Does the registry hold it?"""
+
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+    NOT_ASKED = "not_asked"  # offline, out of reach, or the question could not be put
+
+
+class Status(StrEnum):
+    IN_FORCE = "in_force"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+    REPLACED = "replaced"
+    NOT_CHECKED = "not_checked"
+
+
+class Time(StrEnum):
+    """The civil day against first and last day of validity, both inclusive."""
+
+    WITHIN = "within"
+    AFTER = "after"
+    BEFORE = "before"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What was found out. Defaults say: nothing yet, which can never become a positive verdict.
+
+    The `*_reason` slugs are keys of the sentence table. `status_reason` is used where the status check is not
+    done; the table names the others.
+    """
+
+    content: Content = Content.NOT_COMPARED
+    issuer: Issuer = Issuer.NOT_CHECKED
+    record: OnRecord = OnRecord.NOT_ASKED
+    status: Status = Status.NOT_CHECKED
+    time: Time = Time.UNKNOWN
+    content_reason: str = "content_not_compared"
+    issuer_reason: str = "issuer_not_checked"
+    status_reason: str = "status_not_asked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,3 +124,104 @@ class Verification:
         return self.verdict is Verdict.VALID and all(
             c.result is Result.PASSED for c in (self.content, self.issuer, self.status)
         )
+
+    @property
+    def heading(self) -> str:
+        """Key of heading and sentence in the sentence table: the verdict, refined where words differ."""
+        return heading_key(self.verdict, self.how, green=self.green)
+
+
+class Rule(TypedDict, total=False):
+    when: dict[str, list[str]]
+    then: str
+    reason: str
+
+
+class Table(TypedDict):
+    axes: dict[str, list[str]]
+    verdict: list[Rule]
+    checks: dict[str, list[Rule]]
+
+
+HOWS = ("revoked", "annulled", "withdrawn", "cancelled", "unspecified")
+"""How a licence ended; `replaced` has a verdict of its own."""
+
+
+@cache
+def table() -> Table:
+    """The decision table as it lies in the package."""
+    loaded: Table = json.loads(TABLE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def _first(rules: Sequence[Rule], facts: Mapping[str, str]) -> Rule:
+    return next(
+        rule for rule in rules if all(facts[axis] in values for axis, values in rule["when"].items())
+    )  # the last rule of every list has no condition
+
+
+def decide(
+    facts: Facts, *, as_of: datetime, how: str | None = None, identifier: str | None = None
+) -> Verification:
+    """Run the table. `how` is kept for `ended` only, where it is never missing; `as_of` is aware."""
+    rules = table()
+    by_axis = {axis: str(getattr(facts, axis)) for axis in rules["axes"]}
+    verdict = Verdict(_first(rules["verdict"], by_axis)["then"])
+
+    def check(name: str, reason: str) -> Check:
+        rule = _first(rules["checks"][name], by_axis)
+        return Check(Result(rule["then"]), rule.get("reason", reason))
+
+    if verdict is not Verdict.ENDED:
+        how = None
+    elif how not in HOWS:
+        how = "unspecified"
+    return Verification(
+        verdict=verdict,
+        how=how,
+        content=check("content", facts.content_reason),
+        issuer=check("issuer", facts.issuer_reason),
+        status=check("status", facts.status_reason),
+        as_of=as_of,
+        identifier=identifier,
+    )
+
+
+def heading_key(verdict: Verdict, how: str | None, *, green: bool) -> str:
+    """Key of the words for a verdict: `ended_<how>`, and `valid_not_compared` where not all checks passed."""
+    if verdict is Verdict.ENDED:
+        return f"ended_{how if how in HOWS else 'unspecified'}"
+    if verdict is Verdict.VALID and not green:
+        return "valid_not_compared"
+    return verdict.value
+
+
+def instant(moment: datetime) -> str:
+    """An aware instant as answers print it: UTC, RFC 3339, whole seconds."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def to_json(verification: Verification, details: Mapping[str, object] | None = None) -> dict[str, object]:
+    """The JSON of design section 6; `details` add members and never replace one."""
+    answer: dict[str, object] = {
+        "verdict": verification.verdict.value,
+        "how": verification.how,
+        "checks": {
+            name: {"result": check.result.value, "reason": check.reason}
+            for name, check in (
+                ("content", verification.content),
+                ("issuer", verification.issuer),
+                ("status", verification.status),
+            )
+        },
+        "as_of": instant(verification.as_of),
+        "identifier": verification.identifier,
+    }
+    return {**(details or {}), **answer}
+
+
+def exit_code(verdict: Verdict) -> int:
+    """Exit code of a command that ends with this verdict: 0 valid, 2 not known, 1 the rest."""
+    if verdict is Verdict.VALID:
+        return 0
+    return 2 if verdict in {Verdict.GENUINE_OFFLINE, Verdict.CANNOT_CHECK} else 1

@@ -1,0 +1,356 @@
+"""The three checks: a scanned code, a file, and typed details (design, section 6).
+
+Each gathers `Facts` and lets the table decide. The registry is asked through the ports of `signing.live`;
+without one a check is offline and can be positive only by the trust list. No clock: `now` is an argument.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from keys.errors import Fault, Kind, VermilionError
+from keys.trust_list import TrustList
+from signing.claims import Claims, agree
+from signing.codes import normalise_lookup_code, parse_identifier
+from signing.credential import parse_digits, parse_id, parse_link, split_link
+from signing.disclosure import disclose
+from signing.issuer import (
+    CredentialProof,
+    civil_day,
+    judge_live,
+    judge_seal,
+    origin_is_trusted,
+    verify_credential,
+)
+from signing.live import Alarm, LiveLicence, LiveRegistry
+from signing.record import Printout, printout_from_json
+from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, Verification, decide
+
+if TYPE_CHECKING:
+    from signing.strict_check import FileEvidence
+
+__all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "disclose", "failed_check"]
+
+DEFAULT_ZONE = "Asia/Shanghai"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A verification with what it rests on.
+
+    `claims` and `printout` are there only where they are proven and their issuer is not refused; `licence` is
+    what the registry holds, of which `disclose` shows what the public may see. `alarm` names the sign of key
+    compromise that was raised.
+    """
+
+    verification: Verification
+    claims: Claims | None = None
+    licence: LiveLicence | None = None
+    printout: Printout | None = None
+    facts: Facts = field(default_factory=Facts)
+    alarm: str | None = None
+
+
+def check_scan(
+    text: str, trust: TrustList | None, live: LiveRegistry | None, alarm: Alarm | None, now: datetime
+) -> Outcome:
+    """Check what a scanner read: a licence's link with or without its fragment. Never raises.
+
+    Online the fragment's bytes must be the registered ones, whatever their signature says. A right signature
+    over others raises the alarm `credential_not_registered`.
+    """
+    try:
+        link, fragment = split_link(text)
+    except VermilionError:
+        return _end(Facts(issuer=Issuer.REFUSED, issuer_reason="not_a_link"), now)
+    if trust is not None and not origin_is_trusted(link.origin, trust):
+        return _end(Facts(issuer=Issuer.REFUSED, issuer_reason="origin_unknown"), now)
+    proof: CredentialProof | None = None
+    if fragment:
+        try:
+            link = replace(link, credential=parse_digits(fragment))
+        except VermilionError:
+            proof = _unreadable()
+    if proof is None and trust is not None:
+        proof = verify_credential(link, trust, now)
+    facts, licence = _ask_for_link(link.id_bytes, live)
+    zone = DEFAULT_ZONE if trust is None else trust.zone
+    claims = proof.credential.claims if proof and proof.credential and proof.key else None
+    raised = None
+    if licence is None:
+        if proof is not None:
+            facts = replace(
+                facts,
+                content=proof.content,
+                content_reason=proof.content_reason,
+                issuer=proof.issuer,
+                issuer_reason=proof.issuer_reason,
+            )
+        elif link.credential is not None:
+            facts = replace(facts, content_reason="content_not_proven", issuer_reason="trust_list_missing")
+        if claims is not None and proof is not None and proof.issuer is Issuer.RECOGNISED:
+            facts = replace(facts, time=_time(claims.valid_from, claims.valid_to, now, zone))
+        if facts.record is OnRecord.UNKNOWN:
+            raised = _raise_for_credential(alarm, proof, None)
+        if facts.record is OnRecord.UNKNOWN or facts.issuer is Issuer.REFUSED:
+            claims = None
+        return _end(facts, now, claims=claims, alarm=raised)
+
+    facts = _with_licence(facts, licence, now, zone)
+    if link.credential is None:
+        if proof is not None:
+            facts = replace(facts, content=proof.content, content_reason=proof.content_reason)
+        return _end(facts, now, licence=licence)
+    if sha256(link.credential).digest() != licence.credential_sha256:
+        raised = _raise_for_credential(alarm, proof, licence.record.identifier)
+        facts = replace(facts, content=Content.ALTERED, content_reason="credential_differs")
+        return _end(facts, now, licence=licence, alarm=raised)
+    facts = replace(facts, content=Content.PROVEN, content_reason="registered_credential")
+    if proof is not None and proof.content is Content.ALTERED:
+        facts = replace(facts, content=proof.content, content_reason=proof.content_reason)
+    if proof is not None and proof.issuer is Issuer.REFUSED:
+        facts = replace(facts, issuer=proof.issuer, issuer_reason=proof.issuer_reason)
+    proven = facts.content is Content.PROVEN and facts.issuer is Issuer.RECOGNISED
+    return _end(facts, now, claims=claims if proven else None, licence=licence)
+
+
+def _unreadable() -> CredentialProof:
+    altered = (Content.ALTERED, "credential_malformed")
+    return CredentialProof(None, None, *altered, Issuer.NOT_CHECKED, "issuer_not_checked")
+
+
+def check_id(id_text: str, trust: TrustList | None, live: LiveRegistry | None, now: datetime) -> Outcome:
+    """What the site itself can say for /c/<id>: the fragment never reaches it. Never raises.
+
+    A text that is no id gets the very answer of an unknown one.
+    """
+    try:
+        id_bytes = parse_id(id_text)
+    except VermilionError:
+        id_bytes = b""
+    facts, licence = _ask_for_link(id_bytes, live)
+    if licence is None:
+        return _end(facts, now)
+    facts = _with_licence(facts, licence, now, DEFAULT_ZONE if trust is None else trust.zone)
+    return _end(facts, now, licence=licence)
+
+
+def check_file(
+    data: bytes, trust: TrustList | None, live: LiveRegistry | None, alarm: Alarm | None, now: datetime
+) -> Outcome:
+    """Check an uploaded file: its digest in the registry, else the strict check. Never raises.
+
+    Online only a registered digest can be positive. A right signature of ours over other bytes is `unknown`
+    and raises the alarm `document_not_registered`.
+    """
+    digest = sha256(data).digest()
+    zone = DEFAULT_ZONE if trust is None else trust.zone
+    facts, licence = _ask(live, lambda registry: registry.by_document(digest))
+    if licence is not None:
+        facts = replace(facts, content=Content.PROVEN, content_reason="registered_document")
+        return _end(_with_licence(facts, licence, now, zone), now, licence=licence)
+    if trust is None:
+        facts = replace(facts, content_reason="content_not_proven", issuer_reason="trust_list_missing")
+        return _end(facts, now)
+
+    from signing.strict_check import strict_check
+
+    try:
+        evidence = strict_check(data, trust, at=now)
+    except VermilionError as error:
+        return _end(_file_fault(facts, error.reason, data, trust), now)
+    facts = replace(facts, content=Content.PROVEN, content_reason="signature_correct")
+    printout = _printout(evidence)
+    registered = facts.record is not OnRecord.UNKNOWN
+    if printout is None:
+        identifier = None
+        # Only a stolen key seals what is no record; online that is first of all not registered.
+        if registered:
+            facts = replace(facts, issuer=Issuer.REFUSED, issuer_reason="record_malformed")
+    else:
+        record = printout.record
+        identifier = record.identifier
+        issuer, reason = judge_seal(evidence, record.issuer_code, record.type_code, trust, now)
+        if registered and issuer is not Issuer.REFUSED:
+            disagreement = _disagreement(printout, trust, now)
+            if disagreement is not None:
+                issuer, reason = Issuer.REFUSED, disagreement
+        facts = replace(facts, issuer=issuer, issuer_reason=reason)
+        if issuer is Issuer.RECOGNISED:
+            facts = replace(facts, time=_time(record.valid_from, record.valid_to, now, zone))
+    raised = None
+    if not registered:
+        raised = _raise(alarm, "document_not_registered", evidence.key_id, identifier, digest)
+    if facts.issuer is Issuer.REFUSED:
+        identifier = None
+    if identifier is None or not registered:
+        printout = None
+    return _end(facts, now, printout=printout, identifier=identifier, alarm=raised)
+
+
+def check_typed(
+    identifier: str,
+    lookup_code: str,
+    live: LiveRegistry | None,
+    now: datetime,
+    trust: TrustList | None = None,
+) -> Outcome:
+    """Check typed details. One answer, `cannot_check`, for an unknown identifier and a wrong look-up code.
+
+    Raises VermilionError(INVALID) naming /identifier or /lookup_code only for what the text itself shows:
+    another shape, or a wrong check character.
+    """
+    faults = []
+    typed = identifier.strip().upper() if len(identifier) <= 200 else identifier
+    try:
+        parse_identifier(typed)
+    except VermilionError as error:
+        faults.append(Fault("/identifier", error.reason, error.detail))
+    code = ""
+    try:
+        code = normalise_lookup_code(lookup_code)
+    except VermilionError as error:
+        faults.append(Fault("/lookup_code", error.reason, error.detail))
+    if faults:
+        raise VermilionError(
+            Kind.INVALID, "the details have not the right form", reason="invalid_fields", faults=tuple(faults)
+        )
+    facts, licence = _ask(live, lambda registry: registry.by_identifier_and_code(typed, code))
+    if licence is None:
+        reason = facts.status_reason if facts.record is OnRecord.NOT_ASKED else "not_matched"
+        return _end(Facts(status_reason=reason), now)
+    facts = _with_licence(facts, licence, now, DEFAULT_ZONE if trust is None else trust.zone)
+    return _end(facts, now, licence=licence)
+
+
+def failed_check(now: datetime) -> Outcome:
+    """The answer where a check broke on a defect: `cannot_check`, and nothing about the subject."""
+    failed = "check_failed"
+    return _end(Facts(content_reason=failed, issuer_reason=failed, status_reason=failed), now)
+
+
+def _ask(
+    live: LiveRegistry | None, question: Callable[[LiveRegistry], LiveLicence | None]
+) -> tuple[Facts, LiveLicence | None]:
+    if live is None:
+        return Facts(status_reason="status_not_asked"), None
+    try:
+        licence = question(live)
+    except VermilionError:
+        return Facts(status_reason="registry_unreachable"), None
+    if licence is None:
+        return Facts(record=OnRecord.UNKNOWN), None
+    return Facts(record=OnRecord.KNOWN), licence
+
+
+def _ask_for_link(id_bytes: bytes, live: LiveRegistry | None) -> tuple[Facts, LiveLicence | None]:
+    return _ask(live, lambda registry: registry.by_link_id(sha256(id_bytes).digest()))
+
+
+def _time(first: date, last: date | None, now: datetime, zone: str) -> Time:
+    """Both days belong to the validity; they are civil days of the registry's zone."""
+    try:
+        today = civil_day(now, zone)
+    except VermilionError:
+        return Time.UNKNOWN
+    if today < first:
+        return Time.BEFORE
+    return Time.AFTER if last is not None and today > last else Time.WITHIN
+
+
+def _with_licence(facts: Facts, licence: LiveLicence, now: datetime, zone: str) -> Facts:
+    issuer, reason = judge_live(licence)
+    status = {"in_force": Status.IN_FORCE, "suspended": Status.SUSPENDED, "ended": Status.ENDED}.get(
+        licence.status, Status.NOT_CHECKED
+    )
+    if status is Status.ENDED and licence.how == "replaced":
+        status = Status.REPLACED
+    return replace(
+        facts,
+        issuer=issuer,
+        issuer_reason=reason,
+        status=status,
+        time=_time(licence.record.valid_from, licence.record.valid_to, now, zone),
+    )
+
+
+def _file_fault(facts: Facts, reason: str, data: bytes, trust: TrustList) -> Facts:
+    """Why a file is no proof. Only what bears a seal of ours can be called altered; anything else was not
+    issued by anybody we recognise, which says nothing about what it is.
+    """
+    if reason in {"digest_mismatch", "signature_invalid"} or (
+        reason in {"structure", "not_a_pdf"} and _bears_our_seal(data, trust)
+    ):
+        return replace(facts, content=Content.ALTERED, content_reason=reason)
+    return replace(facts, content_reason="content_not_proven", issuer=Issuer.REFUSED, issuer_reason=reason)
+
+
+def _bears_our_seal(data: bytes, trust: TrustList) -> bool:
+    """Whether an issuing authority's certificate stands in the file in hex, as in the seals we make.
+
+    This only chooses between two negative answers; nothing positive ever rests on it.
+    """
+    return any(certificate.hex().encode("ascii") in data for certificate in trust.issuing)
+
+
+def _printout(evidence: FileEvidence) -> Printout | None:
+    try:
+        return printout_from_json(evidence.printout_json)
+    except VermilionError:
+        return None
+
+
+def _disagreement(printout: Printout, trust: TrustList, now: datetime) -> str | None:
+    """Why the QR credential of a sealed record does not go with it, or None."""
+    try:
+        link = parse_link(printout.link)
+    except VermilionError:
+        return "record_disagrees"
+    proof = verify_credential(replace(link, credential=printout.credential), trust, now)
+    if proof.issuer is Issuer.REFUSED:
+        return proof.issuer_reason
+    if proof.content is not Content.PROVEN or proof.credential is None:
+        return "record_disagrees"
+    return None if agree(proof.credential.claims, printout.record) else "record_disagrees"
+
+
+def _raise_for_credential(
+    alarm: Alarm | None, proof: CredentialProof | None, identifier: str | None
+) -> str | None:
+    """A right signature of a key of ours, for this very link, over what was never registered."""
+    if proof is None or proof.key is None or proof.credential is None:
+        return None
+    digest = sha256(proof.credential.cose).digest()
+    return _raise(alarm, "credential_not_registered", proof.key.kid, identifier, digest)
+
+
+def _raise(alarm: Alarm | None, reason: str, key_id: str, identifier: str | None, digest: bytes) -> str:
+    if alarm is not None:
+        # The answer is negative with or without it, and must be given; the port counts its own failures.
+        with suppress(VermilionError):
+            alarm.raise_alarm(reason, key_id, identifier, digest)
+    return reason
+
+
+def _end(
+    facts: Facts,
+    now: datetime,
+    *,
+    claims: Claims | None = None,
+    licence: LiveLicence | None = None,
+    printout: Printout | None = None,
+    identifier: str | None = None,
+    alarm: str | None = None,
+) -> Outcome:
+    verification = decide(
+        facts,
+        as_of=now if licence is None else licence.as_of,
+        how=None if licence is None else licence.how,
+        identifier=identifier if licence is None else licence.record.identifier,
+    )
+    return Outcome(verification, claims, licence, printout, facts, alarm)
