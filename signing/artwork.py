@@ -44,7 +44,9 @@ class _Ink:
     ops: list[str] = field(default_factory=list)
 
     def put(self, operator: str, *numbers: float) -> None:
-        self.ops.append(" ".join((*(f"{number:.3f}".rstrip("0").rstrip(".") for number in numbers), operator)))
+        self.ops.append(
+            " ".join((*(f"{number:.3f}".rstrip("0").rstrip(".") for number in numbers), operator))
+        )
 
     def colour(self, value: str, operator: str) -> None:
         self.put(operator, *(int(value[n : n + 2], 16) / 255 for n in (1, 3, 5)))
@@ -92,7 +94,11 @@ def _rect(ink: _Ink, _parts: _Parts, rect: Rect) -> None:
         ink.colour(rect.stroke, "RG")
         ink.put("w", rect.line_width * MM)
     ink.box(rect.box)
-    ink.put({(True, True): "B", (True, False): "f", (False, True): "S"}.get((bool(rect.fill), rect.line_width > 0), "n"))
+    ink.put(
+        {(True, True): "B", (True, False): "f", (False, True): "S"}.get(
+            (bool(rect.fill), rect.line_width > 0), "n"
+        )
+    )
 
 
 def _line(ink: _Ink, _parts: _Parts, line: Line) -> None:
@@ -112,11 +118,12 @@ def _sine(ink: _Ink, x: float, period: float, amplitude: float, quarters: int, p
         here, there = level[(phase + step) % 4], level[(phase + step + 1) % 4]
         x1, x2 = x + quarter * step, x + quarter * (step + 1)
         if here == 0.0:
-            ink.put("c", x1 + quarter * _HANDLE, amplitude * _RISE * there, x1 + quarter * _PEAK, amplitude * there,
-                    x2, amplitude * there)  # fmt: skip
+            first = (x1 + quarter * _HANDLE, amplitude * _RISE * there)
+            second = (x1 + quarter * _PEAK, amplitude * there)
         else:
-            ink.put("c", x2 - quarter * _PEAK, amplitude * here, x2 - quarter * _HANDLE, amplitude * _RISE * here,
-                    x2, 0.0)  # fmt: skip
+            first = (x2 - quarter * _PEAK, amplitude * here)
+            second = (x2 - quarter * _HANDLE, amplitude * _RISE * here)
+        ink.put("c", *first, *second, x2, amplitude * there)
     ink.put("S")
 
 
@@ -134,7 +141,9 @@ def _waves(ink: _Ink, parts: _Parts, waves: Waves) -> None:
         ink.place(name, 1, 0, 0, 1, box.x * MM + shift, (box.y + row * waves.spacing) * MM)
 
 
-def _curve(ink: _Ink, at: Callable[[float], tuple[float, float]], start: float, stop: float, pieces: int) -> None:
+def _curve(
+    ink: _Ink, at: Callable[[float], tuple[float, float]], start: float, stop: float, pieces: int
+) -> None:
     """A smooth curve through points of a function of the angle, with Catmull-Rom handles."""
     points = [at(start + (stop - start) * n / pieces) for n in range(-1, pieces + 2)]
     ink.put("m", *points[1])

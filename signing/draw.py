@@ -9,6 +9,7 @@ import hashlib
 import io
 import threading
 from datetime import date
+from functools import partial
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, String
@@ -61,7 +62,9 @@ def printed_values(printout: Printout, licence_type: LicenceType) -> dict[str, s
     missing = [f.name for f in licence_type.fields if f.required and f.name not in record.fields]
     if unknown or missing:
         faults = tuple(Fault(f"/fields/{name}", "missing", "a value is required") for name in missing)
-        raise VermilionError(Kind.INVALID, "the record does not fit its type", reason="bad_record", faults=faults)
+        raise VermilionError(
+            Kind.INVALID, "the record does not fit its type", reason="bad_record", faults=faults
+        )
     origin = check_link(printout.link).removesuffix(printout.link[-25:])
     texts = {
         field.name: printed(field.kind, record.fields[field.name])
@@ -98,7 +101,11 @@ def _photo(printout: Printout, licence_type: LicenceType, face: Face) -> bytes |
     digests = [printout.record.fields.get(f.name) for f in licence_type.fields if f.kind is FieldKind.PHOTO]
     if printout.photo is None and not any(digests):
         return None
-    if printout.photo is None or face.photo is None or hashlib.sha256(printout.photo).hexdigest() not in digests:
+    if (
+        printout.photo is None
+        or face.photo is None
+        or hashlib.sha256(printout.photo).hexdigest() not in digests
+    ):
         raise VermilionError(Kind.INVALID, "the photo is not the one of the record", reason="bad_photo")
     return printout.photo
 
@@ -139,8 +146,7 @@ def _draw_page(
     for place in face.values:
         text = texts.get(place.source)
         if text:
-            weight = place.style.weight
-            size, lines = fit(text, place, lambda line, weight=weight: fonts.width(line, weight))
+            size, lines = fit(text, place, partial(fonts.width, weight=place.style.weight))
             _draw_lines(canvas, fonts, place.box, place.style, size, place.line_spacing, lines)
     if photo is not None and face.photo is not None:
         _draw_photo(canvas, face.photo, photo)

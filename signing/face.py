@@ -214,7 +214,9 @@ def _positive(table: Table, key: str, default: float | None = None) -> float:
 
 
 def _box(table: Table) -> Box:
-    return Box(*(_length(table, key) for key in ("x", "y")), *(_positive(table, k) for k in ("width", "height")))
+    return Box(
+        *(_length(table, key) for key in ("x", "y")), *(_positive(table, k) for k in ("width", "height"))
+    )
 
 
 def _style(table: Table) -> TextStyle:
@@ -234,8 +236,8 @@ def _load_art(table: Table) -> Art:
             art = Rect(_box(table), _length(table, "line_width", 0.0), _colour(table, "stroke", "#000000"),
                        _colour(table, "fill", ""))  # fmt: skip
         case "line":
-            ends = [_length(table, key) for key in ("x1", "y1", "x2", "y2")]
-            art = Line(*ends, _positive(table, "line_width"), _colour(table, "stroke"))
+            x1, y1, x2, y2 = (_length(table, key) for key in ("x1", "y1", "x2", "y2"))
+            art = Line(x1, y1, x2, y2, _positive(table, "line_width"), _colour(table, "stroke"))
         case "label":
             art = Label(_box(table), table.text("text"), _style(table))
         case "border":

@@ -132,7 +132,7 @@ def parse_number(rule: NumberRule, raw: object) -> str:
 def check_against_citizen_id(
     licence_type: LicenceType, values: Mapping[str, str | tuple[str, ...]]
 ) -> Iterator[tuple[str, str, str]]:
-    """Sex and birth must agree with the holder's citizen number: (field, reason, detail) of each that does not.
+    """Sex and birth must agree with the holder's citizen number: (field, reason, detail) of each fault.
 
     `values` are canonical values.
     """

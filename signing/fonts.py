@@ -36,7 +36,9 @@ class Fonts:
     bold: GlyphStore
 
     @classmethod
-    def find(cls, cache_dir: Path, *, regular: FontSource | None = None, bold: FontSource | None = None) -> Fonts:
+    def find(
+        cls, cache_dir: Path, *, regular: FontSource | None = None, bold: FontSource | None = None
+    ) -> Fonts:
         """The given sources; else the installed Song face (Noto Serif CJK), which real licences are set in;
         else the packaged Noto Sans CJK. `bold` falls back to `regular` where only that is given.
 

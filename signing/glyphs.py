@@ -38,7 +38,7 @@ _METRICS = struct.Struct(">Hh")
 
 @dataclass(frozen=True, slots=True)
 class Glyph:
-    """One character: advance and left side bearing in font units, outline as a `glyf` entry (may be empty)."""
+    """One character: advance and left side bearing in font units, outline as a `glyf` entry or empty."""
 
     advance: int
     left: int

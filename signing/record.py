@@ -24,7 +24,14 @@ from signing.codes import (
     normalise_lookup_code,
     parse_identifier,
 )
-from signing.field_values import FieldFault, check_against_citizen_id, is_plain_text, parse_number, parse_value
+from signing.field_values import (
+    MAX_ITEMS,
+    FieldFault,
+    check_against_citizen_id,
+    is_plain_text,
+    parse_number,
+    parse_value,
+)
 from signing.json_object import JsonObject, bad_record
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.photo import parse_photo
@@ -93,13 +100,17 @@ def record_to_json(record: Record) -> dict[str, object]:
 
 
 def _field_value(value: object) -> FieldValue:
-    items = value if isinstance(value, list) else [value]
-    if not 1 <= len(items) <= 200:
+    if not isinstance(value, list):
+        return _field_text(value)
+    if not 1 <= len(value) <= MAX_ITEMS:
         raise bad_record("a field value has too many items, or none")
-    for item in items:
-        if not isinstance(item, str) or not 0 < len(item) <= 2000 or not is_plain_text(item):
-            raise bad_record("a field value must be a text or a list of texts")
-    return tuple(items) if isinstance(value, list) else str(value)
+    return tuple(_field_text(item) for item in value)
+
+
+def _field_text(value: object) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 2000 or not is_plain_text(value):
+        raise bad_record("a field value must be a text or a list of texts")
+    return value
 
 
 def record_from_json(data: object) -> Record:
@@ -185,7 +196,7 @@ def printout_to_json(printout: Printout) -> bytes:
 
 def printout_from_json(data: bytes) -> Printout:
     """Read a printed record. Raises VermilionError for anything `printout_to_json` does not make."""
-    members = JsonObject(strict_json(data, MAX_PRINTOUT_BYTES, 8))
+    members = JsonObject(strict_json(data, max_bytes=MAX_PRINTOUT_BYTES, max_depth=8))
     record = record_from_json(members.object("record"))
     link = check_link(members.text("link", 320))
     credential = _base64url_decode(members.text("credential", 2 * MAX_CREDENTIAL_BYTES))
@@ -259,7 +270,10 @@ def parse_submission(
     faults += _faults_between_fields(licence_type, values, today)
     if faults:
         raise VermilionError(
-            Kind.INVALID, "the values do not fit the licence type", reason="invalid_fields", faults=tuple(faults)
+            Kind.INVALID,
+            "the values do not fit the licence type",
+            reason="invalid_fields",
+            faults=tuple(faults),
         )
     return Submission(values, photo)
 
@@ -277,7 +291,10 @@ def check_number(licence_type: LicenceType, number: str) -> str:
         return parse_number(licence_type.number, number)
     except FieldFault as fault:
         raise VermilionError(
-            Kind.INVALID, fault.detail, reason=fault.reason, faults=(Fault("/number", fault.reason, fault.detail),)
+            Kind.INVALID,
+            fault.detail,
+            reason=fault.reason,
+            faults=(Fault("/number", fault.reason, fault.detail),),
         ) from None
 
 

@@ -28,11 +28,15 @@ def fit(text: str, place: ValueBox, width_of: Callable[[str], float]) -> tuple[f
         available = place.box.width * MM / size
         lines = break_lines(text, available, width_of) if place.wrap else [text]
         height = ((len(lines) - 1) * place.line_spacing + 1) * size
-        if height <= place.box.height * MM + 1e-6 and all(width_of(line) <= available + 1e-9 for line in lines):
+        if height <= place.box.height * MM + 1e-6 and all(
+            width_of(line) <= available + 1e-9 for line in lines
+        ):
             return size, lines
         size -= _STEP
     fault = Fault(f"/fields/{place.source}", "overflow", "the text does not fit its place on the face")
-    raise VermilionError(Kind.INVALID, "a text does not fit its place on the face", reason="overflow", faults=(fault,))
+    raise VermilionError(
+        Kind.INVALID, "a text does not fit its place on the face", reason="overflow", faults=(fault,)
+    )
 
 
 def break_lines(text: str, available: float, width_of: Callable[[str], float]) -> list[str]:
