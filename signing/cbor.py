@@ -48,7 +48,7 @@ def encode(value: object) -> bytes:
 
 
 def decode(data: bytes) -> CborValue:
-    """Decode the one item that fills `data`. Raises VermilionError(MALFORMED) for other bytes than `encode`'s."""
+    """Decode one item that fills `data`. Raises VermilionError(MALFORMED) for what `encode` never makes."""
     reader = _Reader(data)
     value = reader.item(1)
     if reader.at != len(data):

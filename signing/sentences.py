@@ -22,7 +22,7 @@ Answer = Verification | Mapping[str, Any]
 
 @cache
 def table() -> dict[str, Any]:
-    """The whole table: `verdicts`, `reasons`, `checks` and `results`, each by key and language."""
+    """The whole table: `verdicts`, `reasons`, `checks`, `claims` and `results`, each by key and language."""
     loaded: dict[str, Any] = json.loads(TABLE.read_text(encoding="utf-8"))
     return loaded
 

@@ -1,0 +1,43 @@
+// The verdict: runs the table of signing/verdict_table.json, as signing/verdict.py does. Pure.
+
+const TONES = {
+  altered: "bad",
+  not_recognised: "bad",
+  unknown: "bad",
+  ended: "bad",
+  suspended: "warn",
+  replaced: "warn",
+  expired: "warn",
+  not_yet_valid: "warn",
+  genuine_offline: "note",
+  cannot_check: "unsure",
+  valid: "note", // "good" only where all three checks passed
+};
+const HOWS = ["revoked", "annulled", "withdrawn", "cancelled", "unspecified"];
+
+function first(rules, facts) {
+  return rules.find((rule) =>
+    Object.entries(rule.when).every(([axis, values]) => values.includes(facts[axis])),
+  ); // the last rule of every list has no condition
+}
+
+// facts: {content, issuer, record, status, time, content_reason, issuer_reason, status_reason}.
+// Returns {verdict, how, checks: {content, issuer, status: {result, reason}}, green, tone, heading}.
+export function decide(table, facts, how = null) {
+  for (const [axis, values] of Object.entries(table.axes)) {
+    if (!values.includes(facts[axis])) throw new Error("a fact is none of the table's");
+  }
+  const verdict = first(table.verdict, facts).then;
+  const checks = {};
+  for (const name of ["content", "issuer", "status"]) {
+    const rule = first(table.checks[name], facts);
+    checks[name] = { result: rule.then, reason: rule.reason ?? facts[`${name}_reason`] };
+  }
+  const ended = verdict === "ended";
+  const shownHow = ended ? (HOWS.includes(how) ? how : "unspecified") : null;
+  const green = verdict === "valid" && Object.values(checks).every((check) => check.result === "passed");
+  let heading = verdict;
+  if (ended) heading = `ended_${shownHow}`;
+  if (verdict === "valid" && !green) heading = "valid_not_compared";
+  return { verdict, how: shownHow, checks, green, tone: green ? "good" : TONES[verdict], heading };
+}
