@@ -5,12 +5,31 @@ A compact JWS (RFC 7515) signed by the root; the only thing an offline verifier 
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Any, Literal, NoReturn, get_args
 
-from keys.suite import SuiteName
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+
+from keys.canonical import canonical_json, strict_json
+from keys.custodian import Custodian, KeyRef, SignRequest
+from keys.custodian import Kind as SignKind
+from keys.errors import Kind, VermilionError
+from keys.path import certificate_public_key, parse_certificate, require_root, verify_issuing
+from keys.suite import SUITES, Suite, SuiteName
+from keys.tbs import TRUST_LIST_TYPE
+
+MAX_BYTES = 4 * 1024 * 1024
+MAX_DEPTH = 8
+CLOCK_SKEW = timedelta(minutes=5)
+LIFE = timedelta(days=7)
 
 KeyUse = Literal["qr", "seal", "tsa"]
 KeyState = Literal["active", "retired", "compromised"]
@@ -49,3 +68,298 @@ class TrustList:
     types: Mapping[str, Mapping[str, str]]  # type code -> language -> name
     keys: tuple[TrustedKey, ...]
     status_lists: str  # base URI
+
+
+def kid_of(public_key: bytes) -> str:
+    """Key id of a SubjectPublicKeyInfo (DER): the first 8 bytes of its SHA-256, lower-case hex."""
+    return sha256(public_key).digest()[:8].hex()
+
+
+def sign_trust_list(trust: TrustList, custodian: Custodian, key: KeyRef, root: bytes) -> str:
+    """The compact JWS. Its signature serves the record "trust-list:<sequence>".
+
+    Raises VermilionError(KEY_REFUSED) from the custodian.
+    """
+    suite = SUITES[key.suite]
+    header = {
+        "alg": suite.jose_alg,
+        "typ": TRUST_LIST_TYPE,
+        "x5c": [_b64(root)],
+        "x5t#S256": _b64url(sha256(root).digest()),
+    }
+    signing_input = f"{_b64url(canonical_json(header))}.{_b64url(canonical_json(_payload(trust)))}"
+    (der,) = custodian.sign(
+        key, [SignRequest(SignKind.TRUST_LIST, signing_input.encode("ascii"), f"trust-list:{trust.sequence}")]
+    )
+    r, s = decode_dss_signature(der)
+    raw = r.to_bytes(suite.field_bytes, "big") + s.to_bytes(suite.field_bytes, "big")
+    return f"{signing_input}.{_b64url(raw)}"
+
+
+def read_trust_list(
+    text: str | bytes, *, at: datetime, root_sha256: str | None = None, min_sequence: int = 0
+) -> TrustList:
+    """Verify and parse a list at the instant `at`.
+
+    With `root_sha256` the root must have that fingerprint (hex); without it, whoever gave the list is
+    trusted for its root. Raises VermilionError(INVALID) with `reason` "malformed", "wrong_root",
+    "bad_signature", "rollback" (a sequence below `min_sequence`), "expired" or "not_yet_issued".
+    """
+    data = text.encode("utf-8", "replace") if isinstance(text, str) else text
+    parts = data.strip(b"\r\n ").split(b".")
+    if len(data) > MAX_BYTES or len(parts) != 3:
+        _refuse("not a trust list", "malformed")
+    header, payload, signature = (_unb64url(part) for part in parts)
+    root = _root_of(header)
+    if root_sha256 is not None and sha256(root).hexdigest() != root_sha256.lower().replace(":", ""):
+        _refuse("the trust list is another root's", "wrong_root")
+    try:
+        suite = _verify(root, header, parts[0] + b"." + parts[1], signature)
+        trust = _parse(_strict(payload), root)
+        require_root(root, at)
+        for issuing in trust.issuing:
+            verify_issuing(issuing, root, at)
+        for entry in trust.keys:
+            _check_entry(entry)
+    except VermilionError as error:
+        if error.reason in ("bad_signature", "malformed", "wrong_root"):
+            raise
+        _refuse(error.detail, "malformed")
+    assert suite.name in SUITES
+    if trust.sequence < min_sequence:
+        _refuse("an older trust list than one seen before", "rollback")
+    if at + CLOCK_SKEW < trust.issued_at:
+        _refuse("the trust list is from the future: check the clock", "not_yet_issued")
+    if at >= trust.expires_at:
+        _refuse("the trust list has expired: fetch a newer one", "expired")
+    return trust
+
+
+def _payload(trust: TrustList) -> dict[str, Any]:
+    return {
+        "seq": trust.sequence,
+        "iat": _seconds(trust.issued_at),
+        "next_update": _seconds(trust.next_update),
+        "exp": _seconds(trust.expires_at),
+        "zone": trust.zone,
+        "origins": list(trust.origins),
+        "issuing": [_b64(c) for c in trust.issuing],
+        "agencies": {code: dict(names) for code, names in trust.agencies.items()},
+        "types": {code: dict(names) for code, names in trust.types.items()},
+        "keys": [_entry(key) for key in trust.keys],
+        "status_lists": trust.status_lists,
+    }
+
+
+def jwk_of(public_key: bytes, suite: Suite) -> dict[str, str]:
+    """Public JWK (RFC 7518, 6.2) of a SubjectPublicKeyInfo (DER)."""
+    public = serialization.load_der_public_key(public_key)
+    assert isinstance(public, ec.EllipticCurvePublicKey)
+    numbers = public.public_numbers()
+    return {
+        "kty": "EC",
+        "crv": suite.jose_crv,
+        "x": _b64url(numbers.x.to_bytes(suite.field_bytes, "big")),
+        "y": _b64url(numbers.y.to_bytes(suite.field_bytes, "big")),
+    }
+
+
+def _entry(key: TrustedKey) -> dict[str, Any]:
+    suite = SUITES[key.suite]
+    entry: dict[str, Any] = {
+        "kid": key.kid,
+        "use": key.use,
+        "alg": suite.jose_alg,
+        "jwk": jwk_of(key.public_key, suite),
+        "agency": key.agency,
+        "types": list(key.types),
+        "from": _seconds(key.sign_from),
+        "to": _seconds(key.sign_to),
+        "state": key.state,
+        "since": None if key.since is None else _seconds(key.since),
+    }
+    if key.certificate is not None:
+        entry["x5c"] = [_b64(key.certificate)]
+    return entry
+
+
+_LIST_MEMBERS = {
+    "seq", "iat", "next_update", "exp", "zone", "origins", "issuing", "agencies", "types", "keys",
+    "status_lists",
+}  # fmt: skip
+_ENTRY_MEMBERS = {"kid", "use", "alg", "jwk", "agency", "types", "from", "to", "state", "since"}
+
+
+def _parse(value: Any, root: bytes) -> TrustList:
+    if not isinstance(value, dict) or set(value) != _LIST_MEMBERS:
+        _refuse("the trust list has other members", "malformed")
+    return TrustList(
+        sequence=_int(value["seq"]),
+        issued_at=_instant(value["iat"]),
+        next_update=_instant(value["next_update"]),
+        expires_at=_instant(value["exp"]),
+        zone=_str(value["zone"]),
+        origins=tuple(_str(o) for o in _list(value["origins"])),
+        roots=(root,),
+        issuing=tuple(_unb64(c) for c in _list(value["issuing"])),
+        agencies=_names(value["agencies"]),
+        types=_names(value["types"]),
+        keys=tuple(_parse_entry(k) for k in _list(value["keys"])),
+        status_lists=_str(value["status_lists"]),
+    )
+
+
+def _parse_entry(value: Any) -> TrustedKey:
+    if not isinstance(value, dict) or set(value) - {"x5c"} != _ENTRY_MEMBERS:
+        _refuse("a key of the trust list has other members", "malformed")
+    suite = next((s for s in SUITES.values() if s.jose_alg == value["alg"]), None)
+    if suite is None or value["use"] not in get_args(KeyUse) or value["state"] not in get_args(KeyState):
+        _refuse("a key of the trust list names what we do not know", "malformed")
+    certificates = [_unb64(c) for c in _list(value.get("x5c", []))]
+    if len(certificates) > 1:
+        _refuse("a key of the trust list has several certificates", "malformed")
+    return TrustedKey(
+        kid=_str(value["kid"]),
+        use=value["use"],
+        suite=suite.name,
+        public_key=_public_key(value["jwk"], suite),
+        certificate=certificates[0] if certificates else None,
+        agency=None if value["agency"] is None else _str(value["agency"]),
+        types=tuple(_str(t) for t in _list(value["types"])),
+        sign_from=_instant(value["from"]),
+        sign_to=_instant(value["to"]),
+        state=value["state"],
+        since=None if value["since"] is None else _instant(value["since"]),
+    )
+
+
+def _check_entry(entry: TrustedKey) -> None:
+    """An entry agrees with itself: id, key and certificate are of one key."""
+    if entry.kid != kid_of(entry.public_key):
+        _refuse("a key of the trust list has another key's id", "malformed")
+    if entry.certificate is not None:
+        certificate = parse_certificate(entry.certificate)
+        if certificate.public_key.dump() != entry.public_key:
+            _refuse("a key of the trust list has another key's certificate", "malformed")
+    if entry.use in ("seal", "tsa") and entry.certificate is None:
+        _refuse("a seal or time-stamp key of the trust list has no certificate", "malformed")
+    if (entry.agency is None) != (entry.use == "tsa"):
+        _refuse("a key of the trust list names no agency", "malformed")
+
+
+def _root_of(header: bytes) -> bytes:
+    value = _strict(header)
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"alg", "typ", "x5c", "x5t#S256"}
+        or value["typ"] != TRUST_LIST_TYPE
+        or len(_list(value["x5c"])) != 1
+    ):
+        _refuse("not a trust list", "malformed")
+    root = _unb64(value["x5c"][0])
+    if value["x5t#S256"] != _b64url(sha256(root).digest()):
+        _refuse("the trust list names another root", "malformed")
+    return root
+
+
+def _verify(root: bytes, header: bytes, signing_input: bytes, signature: bytes) -> Suite:
+    public, suite = certificate_public_key(parse_certificate(root))
+    if strict_json(header, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)["alg"] != suite.jose_alg:
+        _refuse("the trust list names another algorithm than its root's", "bad_signature")
+    if len(signature) != 2 * suite.field_bytes:
+        _refuse("the trust list's signature is wrong", "bad_signature")
+    r = int.from_bytes(signature[: suite.field_bytes], "big")
+    s = int.from_bytes(signature[suite.field_bytes :], "big")
+    try:
+        public.verify(encode_dss_signature(r, s), signing_input, ec.ECDSA(suite.hash))
+    except InvalidSignature:
+        _refuse("the trust list's signature is wrong", "bad_signature")
+    return suite
+
+
+def _public_key(jwk: Any, suite: Suite) -> bytes:
+    if not isinstance(jwk, dict) or set(jwk) != {"kty", "crv", "x", "y"}:
+        _refuse("a key of the trust list is not a public EC key", "malformed")
+    if jwk["kty"] != "EC" or jwk["crv"] != suite.jose_crv:
+        _refuse("a key of the trust list is on another curve", "malformed")
+    x, y = (_unb64url(_str(jwk[name]).encode("ascii", "replace")) for name in ("x", "y"))
+    if len(x) != suite.field_bytes or len(y) != suite.field_bytes:
+        _refuse("a key of the trust list is not a point", "malformed")
+    try:
+        public = ec.EllipticCurvePublicNumbers(
+            int.from_bytes(x, "big"), int.from_bytes(y, "big"), suite.curve
+        ).public_key()
+    except ValueError:
+        _refuse("a key of the trust list is not a point", "malformed")
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _strict(data: bytes) -> Any:
+    try:
+        return strict_json(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+    except VermilionError as error:
+        _refuse(error.detail, "malformed")
+
+
+def _names(value: Any) -> dict[str, dict[str, str]]:
+    if not isinstance(value, dict) or not all(isinstance(names, dict) for names in value.values()):
+        _refuse("the trust list's names are not names", "malformed")
+    return {code: {lang: _str(name) for lang, name in names.items()} for code, names in value.items()}
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        _refuse("a member of the trust list is not a list", "malformed")
+    return value
+
+
+def _str(value: Any) -> str:
+    if not isinstance(value, str):
+        _refuse("a member of the trust list is not a string", "malformed")
+    return value
+
+
+def _int(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        _refuse("a member of the trust list is not a number", "malformed")
+    return value
+
+
+def _instant(value: Any) -> datetime:
+    seconds = _int(value)
+    if seconds > 253402300799:  # 9999-12-31T23:59:59Z
+        _refuse("a time of the trust list is out of range", "malformed")
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
+def _b64(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _unb64(text: Any) -> bytes:
+    try:
+        return base64.b64decode(_str(text), validate=True)
+    except (binascii.Error, ValueError):
+        _refuse("not base64", "malformed")
+
+
+def _b64url(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def _unb64url(data: bytes) -> bytes:
+    try:
+        decoded = base64.b64decode(data + b"=" * (-len(data) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        _refuse("not base64url", "malformed")
+    if _b64url(decoded).encode() != data:
+        _refuse("not base64url", "malformed")
+    return decoded
+
+
+def _refuse(detail: str, reason: str) -> NoReturn:
+    raise VermilionError(Kind.INVALID, detail, reason=reason)

@@ -1,0 +1,177 @@
+"""X.509 certificates of the two-tier authority: made by profile, signed by a custodian (RFC 5280)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hashlib import sha1, sha256
+
+from asn1crypto import core, keys, x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keys.custodian import Custodian, KeyRef, Kind, SignRequest
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.profiles import PROFILES, Profile, ProfileName
+from keys.suite import SUITES
+
+INSTANCE_PREFIX = b"\x01"
+SERIAL_RANDOM_BYTES = 16
+BACKDATE = timedelta(minutes=5)  # for verifiers whose clock is a little behind
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A distinguished name, in the practice of the seal systems: CN the code, O the USCC and the name."""
+
+    common_name: str
+    organisation: str
+    country: str = "CN"
+
+    def to_name(self) -> x509.Name:
+        return x509.Name.build(
+            {
+                "country_name": self.country,
+                "organization_name": self.organisation,
+                "common_name": self.common_name,
+            },
+            use_printable=False,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who signs: a CA's key and its certificate; `certificate` is None while a root signs itself."""
+
+    key: KeyRef
+    certificate: bytes | None
+
+
+def new_serial(random: Callable[[int], bytes]) -> int:
+    """Instance prefix and 128 random bits: positive, at most 17 octets."""
+    return int.from_bytes(INSTANCE_PREFIX + random(SERIAL_RANDOM_BYTES), "big")
+
+
+def serial_record(serial: int) -> str:
+    """The record that a certificate signature serves."""
+    return f"certificate:{serial:x}"
+
+
+def issue_certificate(
+    custodian: Custodian,
+    issuer: Issuer,
+    profile_name: ProfileName,
+    subject: Subject,
+    subject_key: KeyRef,
+    *,
+    serial: int,
+    at: datetime,
+    life: timedelta | None = None,
+) -> bytes:
+    """A certificate, DER. `serial` was reserved by the caller before.
+
+    Raises VermilionError: INVALID when the key is for another purpose, CONFLICT when the certificate
+    would outlive its issuer, KEY_REFUSED from the custodian.
+    """
+    profile = PROFILES[profile_name]
+    if subject_key.purpose is not profile.purpose:
+        raise VermilionError(
+            ErrorKind.INVALID, f"a {subject_key.purpose} key has no {profile_name} certificate"
+        )
+    not_before = (at - BACKDATE).replace(microsecond=0)
+    not_after = not_before + (life or profile.life)
+    spki = public_key_der(custodian.public_key(subject_key))
+    if issuer.certificate is None:
+        issuer_name, issuer_spki = subject.to_name(), spki
+    else:
+        authority = x509.Certificate.load(issuer.certificate)
+        issuer_name = authority.subject
+        issuer_spki = authority.public_key.dump()
+        if not_after > authority.not_valid_after:
+            raise VermilionError(
+                ErrorKind.CONFLICT, "a certificate may not outlive its issuer", reason="outlives_issuer"
+            )
+        not_before = max(not_before, authority.not_valid_before)
+    algorithm = {"algorithm": SUITES[issuer.key.suite].signature_name}
+    tbs = x509.TbsCertificate(
+        {
+            "version": "v3",
+            "serial_number": serial,
+            "signature": algorithm,
+            "issuer": issuer_name,
+            "validity": {"not_before": _time(not_before), "not_after": _time(not_after)},
+            "subject": subject.to_name(),
+            "subject_public_key_info": keys.PublicKeyInfo.load(spki),
+            "extensions": _extensions(profile, spki, issuer_spki),
+        }
+    ).dump()
+    (signature,) = custodian.sign(issuer.key, [SignRequest(Kind.CERTIFICATE, tbs, serial_record(serial))])
+    certificate: bytes = x509.Certificate(
+        {
+            "tbs_certificate": x509.TbsCertificate.load(tbs),
+            "signature_algorithm": algorithm,
+            "signature_value": core.OctetBitString(signature),
+        }
+    ).dump()
+    return certificate
+
+
+def _time(at: datetime) -> x509.Time:
+    """RFC 5280, 4.1.2.5: UTCTime through 2049, GeneralizedTime after."""
+    if at.year < 2050:
+        return x509.Time(name="utc_time", value=core.UTCTime(at))
+    return x509.Time(name="general_time", value=core.GeneralizedTime(at))
+
+
+def _extensions(profile: Profile, spki: bytes, issuer_spki: bytes) -> list[dict[str, object]]:
+    """Critical where RFC 5280 and RFC 3161 want it."""
+    wanted: list[tuple[str, bool, object]] = []
+    if profile.ca:
+        constraints: dict[str, object] = {"ca": True}
+        if profile.path_length is not None:
+            constraints["path_len_constraint"] = profile.path_length
+        wanted.append(("basic_constraints", True, constraints))
+    wanted.append(("key_usage", True, set(profile.key_usage)))
+    if profile.extended_key_usage:
+        wanted.append(("extended_key_usage", True, [profile.extended_key_usage]))
+    if profile.policy:
+        wanted.append(("certificate_policies", False, [{"policy_identifier": profile.policy}]))
+    wanted.append(("key_identifier", False, key_identifier(spki)))
+    if issuer_spki != spki:
+        wanted.append(("authority_key_identifier", False, {"key_identifier": key_identifier(issuer_spki)}))
+    return [{"extn_id": name, "critical": critical, "extn_value": value} for name, critical, value in wanted]
+
+
+def key_identifier(spki: bytes) -> bytes:
+    """RFC 5280, 4.2.1.2 (1): SHA-1 of the public key's bit string; an index, not a protection."""
+    point = keys.PublicKeyInfo.load(spki)["public_key"]
+    return sha1(bytes(point), usedforsecurity=False).digest()
+
+
+def public_key_der(public: ec.EllipticCurvePublicKey) -> bytes:
+    """SubjectPublicKeyInfo, DER."""
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def fingerprint(certificate: bytes) -> str:
+    """SHA-256 of the DER, lower-case hex."""
+    return sha256(certificate).hexdigest()
+
+
+def certificate_key(certificate: bytes) -> bytes:
+    """SubjectPublicKeyInfo (DER) of a certificate."""
+    spki: bytes = x509.Certificate.load(certificate).public_key.dump()
+    return spki
+
+
+def certificate_validity(certificate: bytes) -> tuple[datetime, datetime]:
+    """(notBefore, notAfter), both inclusive, UTC."""
+    parsed = x509.Certificate.load(certificate)
+    return parsed.not_valid_before, parsed.not_valid_after
+
+
+def chain_names(certificates: Sequence[bytes]) -> list[str]:
+    """Human-friendly subjects, for display."""
+    return [x509.Certificate.load(c).subject.human_friendly for c in certificates]

@@ -1,0 +1,122 @@
+"""A private key at rest: PKCS#8 under AES-256-GCM, its key from a passphrase by scrypt (RFC 7914)."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
+
+from keys.canonical import canonical_json, strict_json
+from keys.errors import Kind, VermilionError
+
+FORMAT = "vermilion-key-1"
+MAX_FILE_BYTES = 16 * 1024
+SALT_BYTES = 16
+NONCE_BYTES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class ScryptCost:
+    """Cost of one guess. The default needs 128 MiB and about a third of a second."""
+
+    n: int = 1 << 17
+    r: int = 8
+    p: int = 1
+
+
+MIN_N, MAX_N = 1 << 10, 1 << 20  # a key file may not make opening it free, nor exhaust the machine
+
+
+def close_envelope(
+    secret: bytes,
+    binding: Mapping[str, str],
+    passphrase: bytes,
+    cost: ScryptCost,
+    random: Callable[[int], bytes],
+) -> bytes:
+    """Encrypt `secret`; `binding` (id, purpose, suite, public key) stands in clear and is authenticated."""
+    salt, nonce = random(SALT_BYTES), random(NONCE_BYTES)
+    header = {
+        "format": FORMAT,
+        "binding": dict(binding),
+        "scrypt": {"n": cost.n, "r": cost.r, "p": cost.p, "salt": _encode(salt)},
+        "nonce": _encode(nonce),
+    }
+    sealed = AESGCM(_key(passphrase, salt, cost)).encrypt(nonce, secret, canonical_json(header))
+    return canonical_json({**header, "sealed": _encode(sealed)})
+
+
+def read_binding(data: bytes) -> dict[str, str]:
+    """What the envelope says of itself, not yet authenticated. Raises VermilionError(MALFORMED)."""
+    return dict(_parse(data)["binding"])
+
+
+def open_envelope(data: bytes, passphrase: bytes) -> tuple[bytes, dict[str, str]]:
+    """The secret and its authenticated binding.
+
+    Raises VermilionError: MALFORMED for a file of another form, UNAUTHENTICATED for a wrong passphrase
+    or an altered file (the two cannot be told apart).
+    """
+    envelope = _parse(data)
+    scrypt = envelope["scrypt"]
+    cost = ScryptCost(scrypt["n"], scrypt["r"], scrypt["p"])
+    sealed = _decode(envelope.pop("sealed"))
+    key = _key(passphrase, _decode(scrypt["salt"]), cost)
+    try:
+        secret = AESGCM(key).decrypt(_decode(envelope["nonce"]), sealed, canonical_json(envelope))
+    except InvalidTag:
+        raise VermilionError(
+            Kind.UNAUTHENTICATED, "wrong passphrase, or the key file was altered", reason="key_locked"
+        ) from None
+    return secret, dict(envelope["binding"])
+
+
+def _key(passphrase: bytes, salt: bytes, cost: ScryptCost) -> bytes:
+    return Scrypt(salt=salt, length=32, n=cost.n, r=cost.r, p=cost.p).derive(passphrase)
+
+
+def _parse(data: bytes) -> dict[str, Any]:
+    value = strict_json(data, max_bytes=MAX_FILE_BYTES, max_depth=3)
+    if not (
+        isinstance(value, dict)
+        and set(value) == {"format", "binding", "scrypt", "nonce", "sealed"}
+        and value["format"] == FORMAT
+        and isinstance(value["binding"], dict)
+        and all(isinstance(v, str) for v in value["binding"].values())
+        and isinstance(value["scrypt"], dict)
+        and set(value["scrypt"]) == {"n", "r", "p", "salt"}
+        and _sound_cost(value["scrypt"])
+        and len(_decode(value["scrypt"]["salt"])) == SALT_BYTES
+        and len(_decode(value["nonce"])) == NONCE_BYTES
+        and len(_decode(value["sealed"])) > NONCE_BYTES
+    ):
+        raise VermilionError(Kind.MALFORMED, "not a key file of ours")
+    return value
+
+
+def _sound_cost(scrypt: Mapping[str, Any]) -> bool:
+    n, r, p = scrypt["n"], scrypt["r"], scrypt["p"]
+    return (
+        all(type(v) is int for v in (n, r, p))
+        and MIN_N <= n <= MAX_N
+        and n & (n - 1) == 0
+        and r == 8
+        and p == 1
+    )
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
+
+
+def _decode(text: object) -> bytes:
+    try:
+        return base64.b64decode(text if isinstance(text, str) else "!", validate=True)
+    except (binascii.Error, ValueError):
+        raise VermilionError(Kind.MALFORMED, "not a key file of ours") from None

@@ -1,0 +1,139 @@
+"""Certification paths of our own two-tier shape: end entity, issuing CA, root (RFC 5280, section 6).
+
+The general algorithm is not needed and would accept more than we issue: names byte for byte, the
+profile's extensions exactly, no other critical extension, one path.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from asn1crypto import x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keys.errors import Kind, VermilionError
+from keys.profiles import PROFILES, Profile, ProfileName
+from keys.suite import SUITES, Suite
+from keys.tbs import load_der, suite_of_public_key
+
+if TYPE_CHECKING:
+    from keys.trust_list import TrustList
+
+MAX_CERTIFICATE_BYTES = 8 * 1024
+
+
+def verify_chain(
+    certificate: bytes, *, trust: TrustList, at: datetime, profile: ProfileName = ProfileName.SEAL
+) -> None:
+    """Check that an end entity of `profile` leads to a root of the trust list, all valid at `at`.
+
+    Raises VermilionError(INVALID); `reason` "issuer_unknown" when no issuing CA of the list has its
+    issuer's name and key, else "chain".
+    """
+    leaf = parse_certificate(certificate)
+    for issuing_der in trust.issuing:
+        issuing = parse_certificate(issuing_der)
+        if issuing.subject.dump() != leaf.issuer.dump() or not _signed_by(leaf, issuing):
+            continue
+        for root_der in trust.roots:
+            root = parse_certificate(root_der)
+            if root.subject.dump() == issuing.issuer.dump() and _signed_by(issuing, root):
+                _require(leaf, PROFILES[profile], at)
+                _require(issuing, PROFILES[ProfileName.ISSUING], at)
+                require_root(root_der, at)
+                return
+    _refuse("no issuing authority of the trust list signed it", "issuer_unknown")
+
+
+def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:
+    """Check an issuing CA against one root. Raises VermilionError(INVALID)."""
+    issuing, anchor = parse_certificate(certificate), parse_certificate(root)
+    if anchor.subject.dump() != issuing.issuer.dump() or not _signed_by(issuing, anchor):
+        _refuse("the issuing authority is not the root's", "issuer_unknown")
+    _require(issuing, PROFILES[ProfileName.ISSUING], at)
+    require_root(root, at)
+
+
+def require_root(certificate: bytes, at: datetime) -> None:
+    """Check a self-signed root. Raises VermilionError(INVALID)."""
+    root = parse_certificate(certificate)
+    if root.subject.dump() != root.issuer.dump() or not _signed_by(root, root):
+        _refuse("not a self-signed root")
+    _require(root, PROFILES[ProfileName.ROOT], at)
+
+
+def parse_certificate(der: bytes) -> x509.Certificate:
+    """Canonical DER of at most 8 kB. Raises VermilionError(INVALID)."""
+    if len(der) > MAX_CERTIFICATE_BYTES:
+        _refuse("the certificate is too long")
+    try:
+        parsed: x509.Certificate = load_der(x509.Certificate, der)
+    except ValueError:
+        _refuse("the certificate is not DER")
+    if parsed["tbs_certificate"]["signature"].dump() != parsed["signature_algorithm"].dump():
+        _refuse("the certificate names two algorithms")
+    return parsed
+
+
+def certificate_public_key(certificate: x509.Certificate) -> tuple[ec.EllipticCurvePublicKey, Suite]:
+    """The key and its suite. Raises VermilionError(INVALID)."""
+    try:
+        public = serialization.load_der_public_key(certificate.public_key.dump())
+    except (ValueError, TypeError, VermilionError):
+        _refuse("the certificate's key cannot be read")
+    except Exception:  # noqa: BLE001  (UnsupportedAlgorithm and its kin)
+        _refuse("the certificate's key cannot be read")
+    if not isinstance(public, ec.EllipticCurvePublicKey):
+        _refuse("the certificate's key is of no suite of ours")
+    return public, suite_of_public_key(public.curve.name)
+
+
+def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+    public, suite = certificate_public_key(issuer)
+    if certificate["signature_algorithm"]["algorithm"].native != suite.signature_name:
+        return False
+    try:
+        public.verify(
+            certificate["signature_value"].native,
+            certificate["tbs_certificate"].dump(),
+            ec.ECDSA(SUITES[suite.name].hash),
+        )
+    except InvalidSignature:
+        return False
+    return True
+
+
+def _require(certificate: x509.Certificate, profile: Profile, at: datetime) -> None:
+    """Validity at `at`, and exactly the extensions that the profile gives."""
+    if not certificate.not_valid_before <= at <= certificate.not_valid_after:
+        _refuse(f"the {profile.name} certificate is not valid at that time")
+    found: dict[str, tuple[bool, Any]] = {}
+    for extension in certificate["tbs_certificate"]["extensions"]:
+        name = extension["extn_id"].native
+        if name in found:
+            _refuse("an extension stands twice")
+        found[name] = (extension["critical"].native, extension["extn_value"].parsed.native)
+    expected: dict[str, tuple[bool, Any]] = {"key_usage": (True, set(profile.key_usage))}
+    if profile.ca:
+        expected["basic_constraints"] = (True, {"ca": True, "path_len_constraint": profile.path_length})
+    if profile.extended_key_usage:
+        expected["extended_key_usage"] = (True, [profile.extended_key_usage])
+    for name in ("basic_constraints", "key_usage", "extended_key_usage"):
+        present = found.pop(name, None)
+        wanted = expected.get(name)
+        if (_plain(present) if present else None) != (_plain(wanted) if wanted else None):
+            _refuse(f"{name} is not that of a {profile.name} certificate")
+    if any(critical for critical, _value in found.values()):
+        _refuse("an extension we do not know is critical")
+
+
+def _plain(value: tuple[bool, Any]) -> tuple[bool, Any]:
+    content = value[1]
+    return value[0], dict(content) if isinstance(content, dict) else content
+
+
+def _refuse(detail: str, reason: str = "chain") -> NoReturn:
+    raise VermilionError(Kind.INVALID, detail, reason=reason)

@@ -1,0 +1,68 @@
+"""Certificate profiles as data (RFC 5280; facts of the seal practice in `docs/legal-force.md`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from keys.custodian import Purpose
+
+
+class ProfileName(StrEnum):
+    ROOT = "root"
+    ISSUING = "issuing"
+    SEAL = "seal"
+    TSA = "tsa"
+    QR = "qr"
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a certificate of this profile holds, beyond names, key and dates."""
+
+    name: ProfileName
+    purpose: Purpose  # of the subject's key
+    ca: bool
+    path_length: int | None
+    key_usage: frozenset[str]  # asn1crypto's names; always critical
+    extended_key_usage: str | None  # asn1crypto's name; critical (RFC 3161, 2.3 demands it for a TSA)
+    policy: str | None  # certificatePolicies: one policy OID
+    life: timedelta
+
+
+# Policies hang under the licence arc's test branch until the province registers its own.
+POLICY_SEAL = "1.2.156.3005.2.999.1"
+POLICY_TSA = "1.2.156.3005.2.999.2"
+POLICY_QR = "1.2.156.3005.2.999.3"
+
+PROFILES: dict[ProfileName, Profile] = {
+    profile.name: profile
+    for profile in (
+        Profile(
+            ProfileName.ROOT, Purpose.ROOT_CA, ca=True, path_length=None,
+            key_usage=frozenset({"key_cert_sign", "crl_sign"}), extended_key_usage=None, policy=None,
+            life=timedelta(days=20 * 365),
+        ),
+        Profile(
+            ProfileName.ISSUING, Purpose.ISSUING_CA, ca=True, path_length=0,
+            key_usage=frozenset({"key_cert_sign", "crl_sign"}), extended_key_usage=None, policy=None,
+            life=timedelta(days=10 * 365),
+        ),
+        Profile(
+            ProfileName.SEAL, Purpose.SEAL, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature", "non_repudiation"}), extended_key_usage=None,
+            policy=POLICY_SEAL, life=timedelta(days=3 * 365),
+        ),
+        Profile(
+            ProfileName.TSA, Purpose.TSA, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature", "non_repudiation"}),
+            extended_key_usage="time_stamping", policy=POLICY_TSA, life=timedelta(days=5 * 365),
+        ),
+        Profile(
+            ProfileName.QR, Purpose.QR, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
+            policy=POLICY_QR, life=timedelta(days=3 * 365),
+        ),
+    )
+}  # fmt: skip

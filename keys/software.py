@@ -1,0 +1,172 @@
+"""The software custodian: key files in an encrypted envelope, key objects cached once unlocked."""
+
+from __future__ import annotations
+
+import os
+import re
+import secrets
+import stat
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keys.custodian import PURPOSE_KINDS, KeyRef, Policy, Purpose, SignRequest, UseLedger
+from keys.envelope import MAX_FILE_BYTES, ScryptCost, close_envelope, open_envelope, read_binding
+from keys.errors import Kind, VermilionError
+from keys.suite import SUITES, SuiteName
+from keys.tbs import check_tbs
+
+DIRECTORY_MODE = 0o700
+FILE_MODE = 0o600
+MIN_PASSPHRASE_BYTES = 16
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class SoftwareCustodian:
+    """Keys in `directory` (mode 0700), one file `<id>.key` (mode 0600) each. Safe between threads.
+
+    The passphrase is kept in memory, for keys generated later; it and the private keys never leave.
+    """
+
+    def __init__(
+        self,
+        directory: Path,
+        passphrase: bytes,
+        *,
+        policy: Policy,
+        ledger: UseLedger,
+        cost: ScryptCost = ScryptCost(),  # noqa: B008  (frozen)
+        random: Callable[[int], bytes] = secrets.token_bytes,
+    ) -> None:
+        """Raises VermilionError(INVALID) for a short passphrase or a directory others can enter."""
+        if len(passphrase) < MIN_PASSPHRASE_BYTES:
+            raise VermilionError(
+                Kind.INVALID, f"a passphrase has at least {MIN_PASSPHRASE_BYTES} bytes", reason="passphrase"
+            )
+        directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
+        _require_private(directory, "directory")
+        self._directory = directory
+        self._passphrase = passphrase
+        self._policy = policy
+        self._ledger = ledger
+        self._cost = cost
+        self._random = random
+        self._keys: dict[str, tuple[KeyRef, ec.EllipticCurvePrivateKey]] = {}
+        self._lock = threading.Lock()
+
+    def refs(self) -> list[KeyRef]:
+        """Every key there is, from the files' clear headers, ordered by id."""
+        return [_ref(read_binding(self._read(path.stem))) for path in sorted(self._directory.glob("*.key"))]
+
+    def generate(self, purpose: Purpose, suite: SuiteName) -> KeyRef:
+        """Make a key pair; its file is on disk, synced, when this returns."""
+        private = ec.generate_private_key(SUITES[suite].curve)
+        ref = KeyRef(self._random(16).hex(), purpose, suite)
+        secret = private.private_bytes(
+            serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        )
+        binding = {
+            "id": ref.id,
+            "purpose": purpose.value,
+            "suite": suite,
+            "public_key": _spki(private.public_key()).hex(),
+        }
+        data = close_envelope(secret, binding, self._passphrase, self._cost, self._random)
+        _write_once(self._directory / f"{ref.id}.key", data)
+        with self._lock:
+            self._keys[ref.id] = (ref, private)
+        return ref
+
+    def public_key(self, ref: KeyRef) -> ec.EllipticCurvePublicKey:
+        """Raises VermilionError(NOT_FOUND)."""
+        return self._unlock(ref).public_key()
+
+    def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
+        """See `keys.custodian.Custodian.sign`."""
+        suite = SUITES[ref.suite]
+        for request in requests:
+            if request.kind not in PURPOSE_KINDS[ref.purpose]:
+                raise VermilionError(
+                    Kind.KEY_REFUSED, f"a {ref.purpose} key does not sign {request.kind}", reason="purpose"
+                )
+            check_tbs(request.kind, request.data, suite)
+        private = self._unlock(ref)
+        for request in requests:
+            self._policy(ref, request)
+        self._ledger.begin(ref, requests)
+        signed = False
+        try:
+            signatures = [private.sign(request.data, ec.ECDSA(suite.hash)) for request in requests]
+            signed = True
+        finally:
+            self._ledger.end(ref, requests, signed)
+        return signatures
+
+    def _unlock(self, ref: KeyRef) -> ec.EllipticCurvePrivateKey:
+        """The key object; its file is decrypted once a process."""
+        with self._lock:
+            held = self._keys.get(ref.id)
+            if held is None:
+                held = self._load(ref.id)
+                self._keys[ref.id] = held
+        if held[0] != ref:
+            raise VermilionError(Kind.KEY_REFUSED, "the key was made for something else", reason="purpose")
+        return held[1]
+
+    def _load(self, key_id: str) -> tuple[KeyRef, ec.EllipticCurvePrivateKey]:
+        secret, binding = open_envelope(self._read(key_id), self._passphrase)
+        private = serialization.load_der_private_key(secret, None)
+        if (
+            not isinstance(private, ec.EllipticCurvePrivateKey)
+            or binding["id"] != key_id
+            or binding["public_key"] != _spki(private.public_key()).hex()
+        ):
+            raise VermilionError(Kind.MALFORMED, "the key file does not hold the key it names")
+        return _ref(binding), private
+
+    def _read(self, key_id: str) -> bytes:
+        path = self._directory / f"{key_id}.key"
+        if not _ID.fullmatch(key_id) or not path.is_file():
+            raise VermilionError(Kind.NOT_FOUND, "there is no such key", reason="key_unknown")
+        _require_private(path, "key file")
+        with path.open("rb") as file:
+            return file.read(MAX_FILE_BYTES + 1)
+
+
+def _ref(binding: dict[str, str]) -> KeyRef:
+    try:
+        suite = next(name for name in SUITES if name == binding["suite"])
+        return KeyRef(binding["id"], Purpose(binding["purpose"]), suite)
+    except (KeyError, ValueError, StopIteration):
+        raise VermilionError(Kind.MALFORMED, "not a key file of ours") from None
+
+
+def _spki(public: ec.EllipticCurvePublicKey) -> bytes:
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _require_private(path: Path, what: str) -> None:
+    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise VermilionError(Kind.INVALID, f"the {what} {path.name} is open to others", reason="permissions")
+
+
+def _write_once(path: Path, data: bytes) -> None:
+    """Durable and never over an existing file: write aside, sync, link, sync the directory."""
+    aside = path.with_suffix(".new")
+    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, path)
+    finally:
+        aside.unlink()
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -1,0 +1,200 @@
+"""What may be signed: each kind of bytes is parsed strictly before a key sees it.
+
+DER must be what re-encoding its own parse gives; CBOR must be deterministic; attribute sets hold
+exactly the expected attributes. Any other input is refused with VermilionError(KEY_REFUSED).
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import io
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+import cbor2
+from asn1crypto import cms, core, tsp, x509
+
+from keys.canonical import strict_json
+from keys.custodian import Kind
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.suite import SUITES, Suite
+
+MAX_BYTES = 4 * 1024 * 1024  # a trust list; everything else is far smaller
+MAX_SMALL_BYTES = 16 * 1024
+TRUST_LIST_TYPE = "trust-list+jwt"
+
+
+def check_tbs(kind: Kind, data: bytes, suite: Suite) -> None:
+    """Raises VermilionError(KEY_REFUSED) unless `data` is exactly what `kind` says, for this suite."""
+    if len(data) > (MAX_BYTES if kind is Kind.TRUST_LIST else MAX_SMALL_BYTES):
+        _refuse("too long")
+    _CHECKS[kind](data, suite)
+
+
+def _certificate(data: bytes, suite: Suite) -> None:
+    """RFC 5280, 4.1: v3, the key's own algorithm, a positive serial of at most 20 octets."""
+    tbs = _load_der(x509.TbsCertificate, data)
+    serial = tbs["serial_number"].native
+    if tbs["version"].native != "v3":
+        _refuse("not a v3 certificate")
+    if not 0 < serial < 1 << 159:
+        _refuse("the serial number is out of range")
+    if tbs["signature"]["algorithm"].native != suite.signature_name:
+        _refuse("the certificate names another algorithm")
+
+
+def _seal_attributes(data: bytes, suite: Suite) -> None:
+    _attributes(data, suite, "data")
+
+
+def _time_stamp_attributes(data: bytes, suite: Suite) -> None:
+    _attributes(data, suite, "tst_info")
+
+
+def _attributes(data: bytes, suite: Suite, content_type: str) -> None:
+    """RFC 5652, 5.4: content-type, message-digest and signing-certificate-v2 (RFC 5035), each once with
+    one value; cms-algorithm-protection (RFC 6211) may be there; nothing else may.
+    """
+    found: dict[str, Any] = {}
+    for attribute in _load_der(cms.CMSAttributes, data):
+        name = attribute["type"].native
+        if name in found or len(attribute["values"]) != 1:
+            _refuse("an attribute stands twice")
+        found[name] = attribute["values"][0]
+    needed = {"content_type", "message_digest", "signing_certificate_v2"}
+    if not needed <= set(found) <= needed | {"cms_algorithm_protection"}:
+        _refuse("other attributes than a seal or a time-stamp has")
+    if found["content_type"].native != content_type:
+        _refuse("another content type")
+    if len(found["message_digest"].native) != hashlib.new(suite.digest_name).digest_size:
+        _refuse("a digest of another length")
+    certs = found["signing_certificate_v2"]
+    if not isinstance(certs, tsp.SigningCertificateV2) or not 1 <= len(certs["certs"]) <= 3:
+        _refuse("the signing certificate is not named")
+
+
+def _sig_structure(data: bytes, suite: Suite) -> None:
+    """RFC 9052, 4.4: ["Signature1", protected, external_aad, payload], deterministic CBOR."""
+    value = _load_cbor(data)
+    if not (
+        isinstance(value, list | tuple)
+        and len(value) == 4
+        and value[0] == "Signature1"
+        and all(isinstance(part, bytes) for part in value[1:])
+    ):
+        _refuse("not a Sig_structure")
+    if not value[2].startswith(b"elic1|"):
+        _refuse("bound to another application")
+    protected, claims = _load_cbor(value[1]), _load_cbor(value[3])
+    if not isinstance(protected, dict) or set(protected) != {1, 4} or protected[1] != suite.cose_alg:
+        _refuse("the protected header is not ours")
+    if not isinstance(claims, dict) or not all(type(key) is int for key in claims):
+        _refuse("the payload is not a map of claims")
+
+
+def _trust_list(data: bytes, suite: Suite) -> None:
+    """RFC 7515, 5.1: BASE64URL(header) || '.' || BASE64URL(payload)."""
+    header, dot, payload = data.partition(b".")
+    if not dot:
+        _refuse("not a JWS signing input")
+    try:
+        parsed = strict_json(_base64url(header), max_bytes=MAX_SMALL_BYTES, max_depth=3)
+        body = strict_json(_base64url(payload), max_bytes=MAX_BYTES, max_depth=8)
+    except VermilionError as error:
+        _refuse(error.detail)
+    if not isinstance(parsed, dict) or parsed.get("typ") != TRUST_LIST_TYPE:
+        _refuse("not a trust list")
+    if parsed.get("alg") != suite.jose_alg:
+        _refuse("the header names another algorithm")
+    if not isinstance(body, dict) or type(body.get("seq")) is not int:
+        _refuse("not a trust list")
+
+
+_CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
+    Kind.CERTIFICATE: _certificate,
+    Kind.SIGNED_ATTRIBUTES: _seal_attributes,
+    Kind.TIME_STAMP: _time_stamp_attributes,
+    Kind.SIG_STRUCTURE: _sig_structure,
+    Kind.TRUST_LIST: _trust_list,
+}
+
+
+def suite_of_public_key(curve_name: str) -> Suite:
+    """The suite whose curve this is (cryptography's name). Raises VermilionError(INVALID)."""
+    for suite in SUITES.values():
+        if suite.curve.name == curve_name:
+            return suite
+    raise VermilionError(ErrorKind.INVALID, "the key is on a curve that no suite has")
+
+
+def load_der(spec: type[Any], data: bytes) -> Any:
+    """Parse DER as `spec`, whole and canonical: re-encoding every part gives the same bytes.
+
+    Raises ValueError for anything else; no other exception, whatever the bytes.
+    """
+    try:
+        value = spec.load(data, strict=True)
+        _touch(value, 0)
+        if value.copy().dump(force=True) != data:
+            raise ValueError("not DER")
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+    except Exception as error:
+        raise ValueError("not DER") from error
+    return value
+
+
+def _touch(value: Any, depth: int) -> None:
+    """Parse every part: asn1crypto is lazy and re-emits what it has not parsed."""
+    if depth > 24:
+        raise ValueError("nested too deeply")
+    if isinstance(value, core.ParsableOctetString | core.ParsableOctetBitString):
+        return  # the content is judged by whoever needs it
+    if isinstance(value, core.Any):
+        _ = value.native
+        return
+    if isinstance(value, core.Choice):
+        _touch(value.chosen, depth + 1)
+        return
+    if isinstance(value, core.Sequence | core.Set | core.SequenceOf | core.SetOf):
+        for index in range(len(value)):
+            _touch(value[index], depth + 1)
+        return
+    _ = value.native
+
+
+def _load_der(spec: type[Any], data: bytes) -> Any:
+    try:
+        return load_der(spec, data)
+    except ValueError:
+        _refuse("not DER of its kind")
+
+
+def _load_cbor(data: bytes) -> Any:
+    stream = io.BytesIO(data)
+    try:
+        value = cbor2.CBORDecoder(stream).decode()
+        whole = stream.tell() == len(data)
+        same = cbor2.dumps(value, canonical=True) == data
+    except Exception:  # noqa: BLE001  (a decoder's own exceptions are many; all mean the same here)
+        _refuse("not CBOR")
+    if not whole or not same:
+        _refuse("not deterministic CBOR")
+    return value
+
+
+def _base64url(data: bytes) -> bytes:
+    try:
+        decoded = base64.b64decode(data + b"=" * (-len(data) % 4), altchars=b"-_", validate=True)
+    except (binascii.Error, ValueError):
+        _refuse("not base64url")
+    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != data:
+        _refuse("not base64url")
+    return decoded
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise VermilionError(ErrorKind.KEY_REFUSED, f"not signed: {detail}", reason="not_to_be_signed")

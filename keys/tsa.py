@@ -1,0 +1,230 @@
+"""RFC 3161 time-stamp tokens, made in process and verified strictly (with RFC 5816)."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import new as new_hash
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from asn1crypto import cms, core, tsp, x509
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keys.clock import Clock
+from keys.custodian import Custodian, KeyRef, SignRequest
+from keys.custodian import Kind as SignKind
+from keys.errors import Kind, VermilionError
+from keys.path import certificate_public_key, parse_certificate, verify_chain
+from keys.profiles import POLICY_TSA, ProfileName
+from keys.suite import SUITES
+from keys.tbs import check_tbs, load_der
+
+if TYPE_CHECKING:
+    from keys.trust_list import TrustList
+
+MAX_TOKEN_BYTES = 16 * 1024
+SERIAL_BYTES = 16
+ACCURACY_SECONDS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class TimeStamp:
+    """What a verified token proves: the digest existed at `gen_time` (UTC)."""
+
+    gen_time: datetime
+    serial: int
+    policy: str
+    certificate: bytes  # DER of the authority's
+
+
+class TimeStampAuthority:
+    """Makes tokens over SHA-256 digests. Its clock may not run backwards. Safe between threads."""
+
+    def __init__(
+        self,
+        custodian: Custodian,
+        key: KeyRef,
+        certificate: bytes,
+        chain: Sequence[bytes],
+        *,
+        clock: Clock,
+        random: Callable[[int], bytes],
+        policy: str = POLICY_TSA,
+    ) -> None:
+        self._custodian = custodian
+        self._key = key
+        self._certificate = x509.Certificate.load(certificate)
+        self._chain = [x509.Certificate.load(c) for c in chain]
+        self._clock = clock
+        self._random = random
+        self._policy = policy
+        self._suite = SUITES[key.suite]
+        self._last = datetime.min.replace(tzinfo=UTC)
+        self._lock = threading.Lock()
+
+    def stamp(self, digest: bytes, record: str) -> bytes:
+        """A TimeStampToken (ContentInfo, DER) over a SHA-256 digest.
+
+        Raises VermilionError: UNAVAILABLE when the clock has stepped back or the custodian cannot
+        be had, KEY_REFUSED when the custodian does not permit it.
+        """
+        if len(digest) != sha256().digest_size:
+            raise VermilionError(Kind.INVALID, "not a SHA-256 digest")
+        info = tsp.TSTInfo(
+            {
+                "version": "v1",
+                "policy": self._policy,
+                "message_imprint": {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": digest},
+                "serial_number": int.from_bytes(b"\x01" + self._random(SERIAL_BYTES), "big"),
+                "gen_time": core.GeneralizedTime(self._now()),
+                "accuracy": {"seconds": ACCURACY_SECONDS},
+            }
+        ).dump()
+        attributes = self._attributes(info)
+        (signature,) = self._custodian.sign(
+            self._key, [SignRequest(SignKind.TIME_STAMP, attributes.dump(), record)]
+        )
+        return self._assemble(info, attributes, signature)
+
+    def _now(self) -> datetime:
+        now = self._clock().replace(microsecond=0)
+        with self._lock:
+            if now < self._last:
+                raise VermilionError(Kind.UNAVAILABLE, "the clock has stepped back", reason="clock")
+            self._last = now
+        return now
+
+    def _attributes(self, info: bytes) -> cms.CMSAttributes:
+        certificate_id = {"cert_hash": sha256(self._certificate.dump()).digest()}
+        attributes = cms.CMSAttributes(
+            [
+                {"type": "content_type", "values": ["tst_info"]},
+                {"type": "message_digest", "values": [_digest(self._suite.digest_name, info)]},
+                {"type": "signing_certificate_v2", "values": [{"certs": [certificate_id]}]},
+            ]
+        )
+        return cms.CMSAttributes.load(attributes.dump(force=True))
+
+    def _assemble(self, info: bytes, attributes: cms.CMSAttributes, signature: bytes) -> bytes:
+        signer = {
+            "version": "v1",
+            "sid": {
+                "issuer_and_serial_number": {
+                    "issuer": self._certificate.issuer,
+                    "serial_number": self._certificate.serial_number,
+                }
+            },
+            "digest_algorithm": {"algorithm": self._suite.digest_name},
+            "signed_attrs": attributes,
+            "signature_algorithm": {"algorithm": self._suite.signature_name},
+            "signature": signature,
+        }
+        signed = cms.SignedData(
+            {
+                "version": "v3",
+                "digest_algorithms": [{"algorithm": self._suite.digest_name}],
+                "encap_content_info": {"content_type": "tst_info", "content": core.ParsableOctetString(info)},
+                "certificates": [self._certificate, *self._chain],
+                "signer_infos": [signer],
+            }
+        )
+        token: bytes = cms.ContentInfo({"content_type": "signed_data", "content": signed}).dump(force=True)
+        return token
+
+
+def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
+    """Verify a token of an authority that the trust list leads to, over a SHA-256 digest.
+
+    One SignerInfo, the expected attributes only, the signer named by ESSCertIDv2, its certificate valid
+    at genTime for time-stamping alone. Raises VermilionError(INVALID, "chain" or "issuer_unknown" or
+    "time_stamp").
+    """
+    signed = _parse(token)
+    info_bytes = signed["encap_content_info"]["content"].contents
+    try:
+        info = load_der(tsp.TSTInfo, info_bytes)
+    except ValueError:
+        _refuse("the time-stamp's content is not DER")
+    (signer,) = signed["signer_infos"]
+    certificate = _signer_certificate(signed, signer)
+    public, suite = certificate_public_key(certificate)
+    attributes = b"\x31" + signer["signed_attrs"].dump()[1:]
+    try:
+        check_tbs(SignKind.TIME_STAMP, attributes, suite)
+    except VermilionError as error:
+        _refuse(error.detail)
+    found = {a["type"].native: a["values"][0] for a in signer["signed_attrs"]}
+    named = found["signing_certificate_v2"]["certs"][0]
+    imprint = info["message_imprint"]
+    if (
+        signer["signature_algorithm"]["algorithm"].native != suite.signature_name
+        or signer["digest_algorithm"]["algorithm"].native != suite.digest_name
+        or found["message_digest"].native != _digest(suite.digest_name, info_bytes)
+        or named["hash_algorithm"]["algorithm"].native != "sha256"
+        or named["cert_hash"].native != sha256(certificate.dump()).digest()
+        or imprint["hash_algorithm"]["algorithm"].native != "sha256"
+        or imprint["hashed_message"].native != digest
+        or info["version"].native != "v1"
+    ):
+        _refuse("the time-stamp is over something else")
+    try:
+        public.verify(signer["signature"].native, attributes, ec.ECDSA(suite.hash))
+    except InvalidSignature:
+        _refuse("the time-stamp's signature is wrong")
+    at: datetime = info["gen_time"].native
+    verify_chain(certificate.dump(), trust=trust, at=at, profile=ProfileName.TSA)
+    return TimeStamp(at, info["serial_number"].native, info["policy"].native, certificate.dump())
+
+
+def _parse(token: bytes) -> Any:
+    if len(token) > MAX_TOKEN_BYTES:
+        _refuse("the time-stamp is too long")
+    try:
+        outer = load_der(cms.ContentInfo, token)
+    except ValueError:
+        _refuse("the time-stamp is not DER")
+    if outer["content_type"].native != "signed_data":
+        _refuse("the time-stamp is not signed data")
+    signed = outer["content"]
+    if (
+        signed["encap_content_info"]["content_type"].native != "tst_info"
+        or signed["encap_content_info"]["content"].native is None
+        or len(signed["signer_infos"]) != 1
+        or signed["crls"].native is not None
+        or signed["certificates"].native is None
+        or signed["signer_infos"][0]["unsigned_attrs"].native is not None
+        or signed["signer_infos"][0]["signed_attrs"].native is None
+    ):
+        _refuse("the time-stamp is not of the shape of RFC 3161")
+    return signed
+
+
+def _signer_certificate(signed: Any, signer: Any) -> x509.Certificate:
+    """The certificate that the SignerInfo names: never simply the first leaf in the bag."""
+    if signer["sid"].name != "issuer_and_serial_number":
+        _refuse("the time-stamp does not name its signer by issuer and serial number")
+    wanted = signer["sid"].chosen
+    for choice in signed["certificates"]:
+        if choice.name != "certificate":
+            continue
+        certificate = choice.chosen
+        if (
+            certificate.serial_number == wanted["serial_number"].native
+            and certificate.issuer.dump() == wanted["issuer"].dump()
+        ):
+            return parse_certificate(certificate.dump())
+    raise VermilionError(
+        Kind.INVALID, "the time-stamp's signer has no certificate in it", reason="time_stamp"
+    )
+
+
+def _digest(name: str, data: bytes) -> bytes:
+    return new_hash(name, data).digest()
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise VermilionError(Kind.INVALID, detail, reason="time_stamp")

@@ -1,0 +1,294 @@
+"""The strict whole-file check: is this, byte for byte, one of the documents our writers make?
+
+It accepts one canonical shape and reads structure, never text (design, section 6): one revision whose
+objects fill the file; one signature, found from the catalogue both as form field and as DocMDP
+certification; a ByteRange over everything but that signature's own hex string; lower-case hex, zero
+padding; CMS exactly as `signing.cms` builds it. If the digest then agrees and the key is one of ours,
+the content is what our service wrote, and nothing else is in the file.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from hashlib import new as new_hash
+from hashlib import sha256
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keys.path import verify_chain
+from keys.errors import Kind, VermilionError
+from keys.suite import Suite
+from keys.trust_list import TrustedKey, TrustList
+from keys.tsa import verify_token
+from signing import cms
+from signing.pdf_structure import Array, Dictionary, Name, Pdf, Ref, Stream, Text, Value, read_pdf, refuse
+
+PRINTOUT_NAME = b"record.json"
+MAX_PRINTOUT_BYTES = 1024 * 1024
+MAX_SIGNATURE_BYTES = 16 * 1024
+MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)  # between the checker's clock and the time-stamp authority's
+
+# What could act, show other content, or bring it from elsewhere: our faces need none of it.
+_ACTIVE_KEYS = frozenset(
+    {"AA", "OpenAction", "JS", "JavaScript", "XFA", "NeedAppearances", "RichMediaContent", "Collection",
+     "Launch", "OCProperties", "Encrypt", "RF", "URLS", "Threads", "Requirements"}
+)  # fmt: skip
+_ACTIONS = frozenset(
+    {"JavaScript", "Launch", "SubmitForm", "ImportData", "ResetForm", "GoToR", "GoToE", "Rendition", "Movie",
+     "Sound", "Hide", "SetOCGState", "Trans", "GoTo3DView", "RichMediaExecute", "Named", "Thread"}
+)  # fmt: skip
+_LOWER_HEX = re.compile(rb"<[0-9a-f]+>")
+_DATE = re.compile(rb"D:([0-9]{14})Z")
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvidence:
+    """What an untouched document proves. `seal_key` is None when no trusted key has this seal's public key:
+    its chain is right, but the trust list does not entitle it to anything.
+    """
+
+    printout_json: bytes  # the embedded record, as printed
+    seal_key: TrustedKey | None
+    seal_certificate: bytes  # DER
+    sealed_at: datetime  # genTime at B-T; the signer's own claim (/M) at B-B
+    level: str  # "B-T" or "B-B"
+    key_id: str  # kid of the seal's key, as in the trust list
+
+
+def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence:
+    """Check a whole file against a verified trust list at the present instant `at`.
+
+    Raises VermilionError(INVALID) with one of these reasons:
+    "too_large", "not_a_pdf", "signature_missing" (no signature in a file of our shape), "structure" (not
+    our one shape), "digest_mismatch" and "signature_invalid" (altered), "issuer_unknown" (the issuing
+    authority is not in the trust list) "chain" (certificate, token or their times are not right) and "sealed_in_future" (a clock is wrong).
+    Whether key and agency were entitled, or are compromised, is for the caller to judge.
+    """
+    pdf = read_pdf(data)
+    catalogue = pdf.dictionary(pdf.trailer.get("Root"), "the catalogue")
+    _refuse_active_content(pdf)
+    field, signature = _the_signature(pdf, catalogue)
+    _check_pages(pdf, catalogue, field)
+    start, end = _signed_range(pdf, signature)
+    claimed_at = _claimed_moment(signature)
+    printout = _embedded_record(pdf, catalogue)
+
+    contents = signature.get("Contents")
+    assert isinstance(contents, Text)
+    seal = cms.parse_seal(cms.leading_element(contents.value))
+    suite = seal.suite
+    if seal.digest != _digest(data, start, end, suite):
+        refuse("the content is not what was sealed", "digest_mismatch")
+    certificate = cms.load_certificate(seal.certificate)
+    public_key = certificate.public_key()
+    if not isinstance(public_key, ec.EllipticCurvePublicKey) or public_key.curve.name != suite.curve.name:
+        refuse("the seal's key is of another algorithm", "signature_invalid")
+    try:
+        public_key.verify(seal.signature, seal.attributes, ec.ECDSA(suite.hash))
+    except InvalidSignature:
+        refuse("the seal's signature is wrong", "signature_invalid")
+
+    if len(seal.issuers) != 1 or seal.issuers[0] not in trust.issuing:
+        refuse("the seal was issued by an authority that the trust list does not name", "issuer_unknown")
+    sealed_at = _sealed_at(seal, claimed_at, trust)
+    if sealed_at > at + MAX_CLOCK_DIFFERENCE:
+        refuse("the seal names a moment that has not come", "sealed_in_future")
+    try:
+        verify_chain(seal.certificate, trust=trust, at=sealed_at)
+    except VermilionError as error:
+        raise VermilionError(Kind.INVALID, "the seal's certificate chain is not right", reason="chain") from error
+    spki = public_key.public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return FileEvidence(
+        printout_json=printout,
+        seal_key=next((k for k in trust.keys if k.use == "seal" and k.public_key == spki), None),
+        seal_certificate=seal.certificate,
+        sealed_at=sealed_at,
+        level="B-B" if seal.token is None else "B-T",
+        key_id=sha256(spki).digest()[:8].hex(),
+    )
+
+
+def _refuse_active_content(pdf: Pdf) -> None:
+    """No object anywhere in the file may act, wherever it hangs."""
+    waiting: list[Value] = [pdf.trailer, *pdf.objects.values()]
+    signatures = 0
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, Array):
+            waiting.extend(value.items)
+        if not isinstance(value, Dictionary | Stream):
+            continue
+        entries = value.entries
+        action = entries.get("S")
+        if not _ACTIVE_KEYS.isdisjoint(entries) or (isinstance(action, Name) and action.text in _ACTIONS):
+            refuse("the file holds active content")
+        signatures += "ByteRange" in entries
+        waiting.extend(entries.values())
+    if signatures > 1:
+        refuse("the file has more than one signature dictionary")
+
+
+def _the_signature(pdf: Pdf, catalogue: Dictionary) -> tuple[Ref, Dictionary]:
+    """The one signature field, by reference, and its value, which is also the certification signature."""
+    if catalogue.get("AcroForm") is None:
+        refuse("the file bears no seal", "signature_missing")
+    form = pdf.dictionary(catalogue.get("AcroForm"), "the form")
+    fields = pdf.array(form.get("Fields"), "the list of form fields").items
+    if not fields:
+        refuse("the file bears no seal", "signature_missing")
+    if len(fields) != 1 or not isinstance(fields[0], Ref) or form.get("SigFlags") != 3:
+        refuse("the form holds other things than one seal")
+    field = pdf.dictionary(fields[0], "the form field")
+    value = field.get("V")
+    if value is None:
+        refuse("the seal's field is empty", "signature_missing")
+    permissions = pdf.dictionary(catalogue.get("Perms"), "the permissions")
+    if (
+        not isinstance(value, Ref)
+        or permissions.entries != {"DocMDP": value}
+        or field.get("FT") != Name("Sig")
+        or field.get("Subtype") != Name("Widget")
+        or "Kids" in field.entries
+    ):
+        refuse("the seal's field is not the certification of the file")
+    signature = pdf.dictionary(value, "the signature")
+    _check_signature_dictionary(pdf, signature)
+    return fields[0], signature
+
+
+def _check_signature_dictionary(pdf: Pdf, signature: Dictionary) -> None:
+    required = {"Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Reference"}
+    if not required <= signature.entries.keys() <= required | {"Reason", "Location", "Name"}:
+        refuse("the signature dictionary has other keys than ours")
+    if (signature.get("Type"), signature.get("Filter"), signature.get("SubFilter")) != (
+        Name("Sig"),
+        Name("Adobe.PPKLite"),
+        Name("ETSI.CAdES.detached"),
+    ):
+        refuse("the signature is of another kind than ours")
+    references = pdf.array(signature.get("Reference"), "the signature's reference list").items
+    if len(references) != 1:
+        refuse("the signature has other references than DocMDP")
+    reference = pdf.dictionary(references[0], "the signature's reference")
+    parameters = pdf.dictionary(reference.get("TransformParams"), "the DocMDP parameters")
+    if (
+        reference.entries.keys() != {"Type", "TransformMethod", "TransformParams"}
+        or reference.get("TransformMethod") != Name("DocMDP")
+        or parameters.entries != {"Type": Name("TransformParams"), "V": Name("1.2"), "P": 1}
+        or type(parameters.get("P")) is not int
+    ):
+        refuse("the certification does not forbid every change")
+
+
+def _check_pages(pdf: Pdf, catalogue: Dictionary, field: Ref) -> None:
+    """One flat page tree, on which the seal is the only annotation."""
+    tree = pdf.dictionary(catalogue.get("Pages"), "the page tree")
+    kids = pdf.array(tree.get("Kids"), "the list of pages").items
+    if tree.get("Count") != len(kids) or not kids or len(set(map(id, kids))) != len(kids):
+        refuse("the page tree is not flat")
+    annotations: list[Value] = []
+    for kid in kids:
+        page = pdf.dictionary(kid, "a page")
+        if page.get("Type") != Name("Page"):
+            refuse("the page tree is not flat")
+        if "Annots" in page.entries:
+            annotations.extend(pdf.array(page.get("Annots"), "the annotations").items)
+    if annotations != [field]:
+        refuse("the pages hold other annotations than the seal")
+
+
+def _signed_range(pdf: Pdf, signature: Dictionary) -> tuple[int, int]:
+    """Where the unsigned gap begins and ends: exactly the hex string of this very signature dictionary."""
+    contents, byte_range = signature.get("Contents"), signature.get("ByteRange")
+    if not isinstance(contents, Text) or not isinstance(byte_range, Array):
+        refuse("the signature's value or range is not where it belongs")
+    start, end, size = contents.start, contents.end, len(pdf.data)
+    written = pdf.data[byte_range.start : byte_range.end]
+    if written != b"[0 %d %d %d]" % (start, end, size - end):
+        refuse("the signature does not cover the whole file")
+    if len(contents.value) > MAX_SIGNATURE_BYTES or _LOWER_HEX.fullmatch(pdf.data, start, end) is None:
+        refuse("the signature's value is not lower-case hexadecimal")
+    return start, end
+
+
+def _claimed_moment(signature: Dictionary) -> datetime:
+    written = signature.get("M")
+    match = _DATE.fullmatch(written.value) if isinstance(written, Text) else None
+    if match is None:
+        refuse("the signature has no moment of our form")
+    try:
+        return datetime.strptime(match.group(1).decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+    except ValueError:
+        refuse("the signature's moment is no date")
+
+
+def _embedded_record(pdf: Pdf, catalogue: Dictionary) -> bytes:
+    """The one associated file (ISO 32000-2, 7.11.4, 14.13), which must also be the one embedded file by name."""
+    associated = pdf.array(catalogue.get("AF"), "the associated files").items
+    names = pdf.dictionary(catalogue.get("Names"), "the name dictionary")
+    tree = pdf.dictionary(names.get("EmbeddedFiles"), "the embedded files")
+    listed = pdf.array(tree.get("Names"), "the names of embedded files").items
+    if (
+        len(associated) != 1
+        or not isinstance(associated[0], Ref)
+        or "Kids" in tree.entries
+        or len(listed) != 2
+        or listed[1] != associated[0]
+        or not isinstance(listed[0], Text)
+        or listed[0].value != PRINTOUT_NAME
+    ):
+        refuse("the file does not hold exactly one embedded record")
+    specification = pdf.dictionary(associated[0], "the file specification")
+    name = specification.get("F")
+    files = pdf.dictionary(specification.get("EF"), "the embedded file")
+    stream = pdf.resolve(files.get("F"))
+    if not isinstance(name, Text) or name.value != PRINTOUT_NAME or not isinstance(stream, Stream):
+        refuse("the embedded record is not a file of ours")
+    if files.entries.keys() - {"F", "UF"} or files.entries.get("UF", files.get("F")) != files.get("F"):
+        refuse("the embedded record has a second version")
+    return _decoded(stream)
+
+
+def _decoded(stream: Stream) -> bytes:
+    encoding = stream.get("Filter")
+    if isinstance(encoding, Array) and len(encoding.items) == 1:
+        encoding = encoding.items[0]
+    if stream.get("DecodeParms") is not None:
+        refuse("the embedded record is encoded in another way than ours")
+    if encoding is None and len(stream.data) <= MAX_PRINTOUT_BYTES:
+        return stream.data
+    if encoding != Name("FlateDecode"):
+        refuse("the embedded record is encoded in another way than ours")
+    inflater = zlib.decompressobj()
+    try:
+        plain = inflater.decompress(stream.data, MAX_PRINTOUT_BYTES)
+    except zlib.error:
+        refuse("the embedded record cannot be decompressed")
+    if not inflater.eof or inflater.unused_data:
+        refuse("the embedded record is too long, or does not end with its stream")
+    return plain
+
+
+def _digest(data: bytes, start: int, end: int, suite: Suite) -> bytes:
+    view = memoryview(data)
+    state = new_hash(suite.digest_name, view[:start])
+    state.update(view[end:])
+    return state.digest()
+
+
+def _sealed_at(seal: cms.SealSignature, claimed_at: datetime, trust: TrustList) -> datetime:
+    if seal.token is None:
+        return claimed_at
+    if cms.canonical_token(seal.token) != seal.token:
+        refuse("the time-stamp is not encoded as ours are")
+    try:
+        return verify_token(seal.token, sha256(seal.signature).digest(), trust=trust)
+    except VermilionError as error:
+        raise VermilionError(Kind.INVALID, "the time-stamp is not right", reason="chain") from error
