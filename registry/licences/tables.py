@@ -106,6 +106,7 @@ class Edition(Base):
     lookup_sha256: Mapped[bytes]
     credential_sha256: Mapped[bytes]
     seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"), index=True)
+    seal_state_version: Mapped[int]  # the row of the seal's history that held from intent to registration
     sealed_at: Mapped[datetime]
     registered_at: Mapped[datetime]
 

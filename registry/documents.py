@@ -1,0 +1,105 @@
+"""Where sealed documents lie: write-once objects in a folder or an S3-compatible store (design, section 9).
+
+Both go through obstore, which speaks to either in one way. `mode="create"` makes an object appear whole
+or not at all, and never in place of another: a hard link from a finished temporary file in a folder, a
+conditional request (`If-None-Match: *`) in S3.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
+from obstore.store import LocalStore, from_url
+
+from keys.errors import Kind, VermilionError
+from registry.ports import DocumentStore
+
+_KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}\.pdf")
+
+
+def document_key(intent_id: str) -> str:
+    """The key of the original that an intent seals: `<2 hex>/<intent id>.pdf`."""
+    return f"{intent_id[:2]}/{intent_id}.pdf"
+
+
+class ObjectStore:
+    """Documents in an object store, which by its contract holds an object durably once it says so."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    @classmethod
+    def at(cls, url: str, **options: Any) -> ObjectStore:
+        """The store at `s3://bucket/prefix`; credentials and endpoint by obstore's options or environment."""
+        return cls(from_url(url, **options))
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Store durably. Raises VermilionError: CONFLICT if the key exists, UNAVAILABLE, INVALID."""
+        _check_key(key)
+        try:
+            obstore.put(self._store, key, data, mode="create", use_multipart=False)
+        except AlreadyExistsError:
+            raise VermilionError(Kind.CONFLICT, "the document exists", reason="document_exists") from None
+        except (BaseError, OSError):
+            raise _unavailable() from None
+
+    def get(self, key: str) -> bytes | None:
+        """The bytes, or None where nothing was stored. Raises VermilionError(UNAVAILABLE, INVALID)."""
+        _check_key(key)
+        try:
+            return bytes(obstore.get(self._store, key).bytes())
+        except (FileNotFoundError, NotFoundError):
+            return None
+        except (BaseError, OSError):
+            raise _unavailable() from None
+
+
+class FolderStore(ObjectStore):
+    """Documents in a folder of a local disk, readable by their owner's group alone.
+
+    obstore leaves writing to the disk to the kernel, so a power failure could take a document whose
+    licence is registered. `put_new` therefore returns only after the file and the directories that name
+    it are synced. If that fails, the caller hears UNAVAILABLE although the file may be there: it belongs
+    to no licence then, and its key is never used again.
+    """
+
+    def __init__(self, root: Path) -> None:
+        root.mkdir(mode=0o750, parents=True, exist_ok=True)
+        super().__init__(LocalStore(root, automatic_cleanup=False, mkdir=False))
+        self._root = root
+
+    def put_new(self, key: str, data: bytes) -> None:
+        super().put_new(key, data)
+        path = self._root / key
+        try:
+            for part in (path, path.parent, self._root):
+                _sync(part)
+        except OSError:
+            raise _unavailable() from None
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _check_key(key: str) -> None:
+    if not _KEY.fullmatch(key):
+        raise VermilionError(Kind.INVALID, "not the key of a document", reason="document_key")
+
+
+def _unavailable() -> VermilionError:
+    return VermilionError(Kind.UNAVAILABLE, "the document store does not answer", reason="documents")
+
+
+def open_store(where: str | Path) -> DocumentStore:
+    """A folder for a path, an object store for a URL."""
+    return ObjectStore.at(where) if isinstance(where, str) and "://" in where else FolderStore(Path(where))

@@ -1,0 +1,527 @@
+"""The main road: agencies, seals, licences, intents and the log.
+
+Revision ID: 0001
+Revises:
+"""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0001"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "agency",
+        sa.Column("code", sa.String(length=18), nullable=False),
+        sa.Column("name_zh", sa.String(length=120), nullable=False),
+        sa.Column("name_en", sa.String(length=200), nullable=False),
+        sa.Column("division", sa.String(length=6), nullable=False),
+        sa.Column("seal_authority", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_agency")),
+    )
+    op.create_table(
+        "key_use",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("record", sa.String(length=120), nullable=False),
+        sa.Column("kind", sa.String(length=30), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("signed", sa.Boolean(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_use")),
+        sa.UniqueConstraint("key_id", "record", name=op.f("uq_key_use_key_id_record")),
+    )
+    op.create_table(
+        "published_trust_list",
+        sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("jws", sa.String(), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_published_trust_list")),
+    )
+    op.create_table(
+        "type_version",
+        sa.Column("code", sa.String(length=21), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("slug", sa.String(length=60), nullable=False),
+        sa.Column("type_toml", sa.String(), nullable=False),
+        sa.Column("face_toml", sa.String(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("code", "version", name=op.f("pk_type_version")),
+    )
+    op.create_table(
+        "used_assertion",
+        sa.Column("issuer", sa.String(length=32), nullable=False),
+        sa.Column("jti_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("issuer", "jti_sha256", name=op.f("pk_used_assertion")),
+    )
+    with op.batch_alter_table("used_assertion", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_used_assertion_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
+        "client",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("jwks", sa.JSON(), nullable=True),
+        sa.Column("secret_sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_client_agency_code_agency")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_client")),
+    )
+    op.create_table(
+        "key",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("purpose", sa.String(length=20), nullable=False),
+        sa.Column("suite", sa.String(length=20), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=True),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_key_agency_code_agency")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key")),
+    )
+    op.create_table(
+        "licence",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("type_code", sa.String(length=21), nullable=False),
+        sa.Column("issuer_code", sa.String(length=18), nullable=False),
+        sa.Column("serial", sa.String(length=32), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["issuer_code"], ["agency.code"], name=op.f("fk_licence_issuer_code_agency")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_licence")),
+        sa.UniqueConstraint(
+            "type_code", "issuer_code", "serial", name=op.f("uq_licence_type_code_issuer_code_serial")
+        ),
+    )
+    op.create_table(
+        "person",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("roles", sa.JSON(), nullable=False),
+        sa.Column("jwk", sa.JSON(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_person_agency_code_agency")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
+    )
+    op.create_table(
+        "access_token",
+        sa.Column("token_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("scopes", sa.JSON(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_access_token_client_id_client")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_access_token_person_id_person")),
+        sa.PrimaryKeyConstraint("token_sha256", name=op.f("pk_access_token")),
+    )
+    with op.batch_alter_table("access_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_access_token_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
+        "certificate",
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("profile", sa.String(length=20), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=True),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["key.id"], name=op.f("fk_certificate_key_id_key")),
+        sa.PrimaryKeyConstraint("serial", name=op.f("pk_certificate")),
+    )
+    op.create_table(
+        "client_type",
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("type_code", sa.String(length=21), nullable=False),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_client_type_client_id_client")),
+        sa.PrimaryKeyConstraint("client_id", "type_code", name=op.f("pk_client_type")),
+    )
+    op.create_table(
+        "event",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("subject_kind", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("effective_from", sa.Date(), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("detail", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_event_client_id_client")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_event_person_id_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_event")),
+    )
+    with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_event_subject_kind_subject"), ["subject_kind", "subject"], unique=False
+        )
+
+    op.create_table(
+        "number",
+        sa.Column("type_code", sa.String(length=21), nullable=False),
+        sa.Column("issuer_code", sa.String(length=18), nullable=False),
+        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("licence_id", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["licence_id"], ["licence.id"], name=op.f("fk_number_licence_id_licence")),
+        sa.PrimaryKeyConstraint("type_code", "issuer_code", "number", name=op.f("pk_number")),
+    )
+    op.create_table(
+        "seal",
+        sa.Column("code", sa.String(length=14), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("state_version", sa.Integer(), nullable=False),
+        sa.Column("applied_by", sa.String(length=32), nullable=False),
+        sa.Column("approved_by", sa.String(length=32), nullable=False),
+        sa.Column("made_by", sa.String(length=32), nullable=True),
+        sa.Column("compromised_since", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_seal_agency_code_agency")),
+        sa.ForeignKeyConstraint(["applied_by"], ["person.id"], name=op.f("fk_seal_applied_by_person")),
+        sa.ForeignKeyConstraint(["approved_by"], ["person.id"], name=op.f("fk_seal_approved_by_person")),
+        sa.ForeignKeyConstraint(["made_by"], ["person.id"], name=op.f("fk_seal_made_by_person")),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_seal")),
+    )
+    with op.batch_alter_table("seal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_seal_agency_code"), ["agency_code"], unique=False)
+
+    op.create_table(
+        "approval",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("action", sa.String(length=20), nullable=False),
+        sa.Column("seal_code", sa.String(length=14), nullable=True),
+        sa.Column("payload", sa.JSON(), nullable=False),
+        sa.Column("payload_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("requested_by", sa.String(length=32), nullable=False),
+        sa.Column("requested_via", sa.String(length=32), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("decided_by", sa.String(length=32), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["decided_by"], ["person.id"], name=op.f("fk_approval_decided_by_person")),
+        sa.ForeignKeyConstraint(
+            ["requested_by"], ["person.id"], name=op.f("fk_approval_requested_by_person")
+        ),
+        sa.ForeignKeyConstraint(
+            ["requested_via"], ["client.id"], name=op.f("fk_approval_requested_via_client")
+        ),
+        sa.ForeignKeyConstraint(["seal_code"], ["seal.code"], name=op.f("fk_approval_seal_code_seal")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
+    )
+    op.create_table(
+        "leaf",
+        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.Column("salt", sa.LargeBinary(), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_leaf_event_id_event")),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_leaf")),
+    )
+    op.create_table(
+        "seal_edition",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("seal_code", sa.String(length=14), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("picture_type", sa.String(length=10), nullable=False),
+        sa.Column("picture", sa.LargeBinary(), nullable=False),
+        sa.Column("width_mm", sa.Double(), nullable=False),
+        sa.Column("height_mm", sa.Double(), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("certificate_serial", sa.String(length=40), nullable=False),
+        sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["certificate_serial"],
+            ["certificate.serial"],
+            name=op.f("fk_seal_edition_certificate_serial_certificate"),
+        ),
+        sa.ForeignKeyConstraint(["key_id"], ["key.id"], name=op.f("fk_seal_edition_key_id_key")),
+        sa.ForeignKeyConstraint(["seal_code"], ["seal.code"], name=op.f("fk_seal_edition_seal_code_seal")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_seal_edition")),
+        sa.UniqueConstraint("seal_code", "number", name=op.f("uq_seal_edition_seal_code_number")),
+    )
+    op.create_table(
+        "seal_state",
+        sa.Column("seal_code", sa.String(length=14), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=20), nullable=False),
+        sa.Column("from_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_seal_state_event_id_event")),
+        sa.ForeignKeyConstraint(["seal_code"], ["seal.code"], name=op.f("fk_seal_state_seal_code_seal")),
+        sa.PrimaryKeyConstraint("seal_code", "version", name=op.f("pk_seal_state")),
+    )
+    op.create_table(
+        "standing_authorisation",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("seal_code", sa.String(length=14), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("type_code", sa.String(length=21), nullable=False),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_to", sa.Date(), nullable=False),
+        sa.Column("daily_limit", sa.Integer(), nullable=False),
+        sa.Column("keeper", sa.String(length=32), nullable=False),
+        sa.Column("granted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["client.id"], name=op.f("fk_standing_authorisation_client_id_client")
+        ),
+        sa.ForeignKeyConstraint(
+            ["keeper"], ["person.id"], name=op.f("fk_standing_authorisation_keeper_person")
+        ),
+        sa.ForeignKeyConstraint(
+            ["seal_code"], ["seal.code"], name=op.f("fk_standing_authorisation_seal_code_seal")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_standing_authorisation")),
+    )
+    with op.batch_alter_table("standing_authorisation", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_standing_authorisation_seal_code_client_id_type_code"),
+            ["seal_code", "client_id", "type_code"],
+            unique=False,
+        )
+
+    op.create_table(
+        "authorisation_day",
+        sa.Column("authorisation_id", sa.String(length=32), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("used", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["authorisation_id"],
+            ["standing_authorisation.id"],
+            name=op.f("fk_authorisation_day_authorisation_id_standing_authorisation"),
+        ),
+        sa.PrimaryKeyConstraint("authorisation_id", "day", name=op.f("pk_authorisation_day")),
+    )
+    op.create_table(
+        "intent",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("licence_id", sa.String(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("matter_code", sa.String(length=40), nullable=False),
+        sa.Column("case_number", sa.String(length=40), nullable=False),
+        sa.Column("seal_edition_id", sa.String(length=32), nullable=False),
+        sa.Column("seal_state_version", sa.Integer(), nullable=False),
+        sa.Column("authorisation_id", sa.String(length=32), nullable=False),
+        sa.Column("qr_key_id", sa.String(length=32), nullable=False),
+        sa.Column("record", sa.String(), nullable=False),
+        sa.Column("record_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("origin", sa.String(length=200), nullable=False),
+        sa.Column("link_id_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("lookup_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("end_reason", sa.String(length=60), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["authorisation_id"],
+            ["standing_authorisation.id"],
+            name=op.f("fk_intent_authorisation_id_standing_authorisation"),
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_intent_client_id_client")),
+        sa.ForeignKeyConstraint(["licence_id"], ["licence.id"], name=op.f("fk_intent_licence_id_licence")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_intent_person_id_person")),
+        sa.ForeignKeyConstraint(["qr_key_id"], ["key.id"], name=op.f("fk_intent_qr_key_id_key")),
+        sa.ForeignKeyConstraint(
+            ["seal_edition_id"], ["seal_edition.id"], name=op.f("fk_intent_seal_edition_id_seal_edition")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_intent")),
+        sa.UniqueConstraint("link_id_sha256", name=op.f("uq_intent_link_id_sha256")),
+    )
+    with op.batch_alter_table("intent", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_intent_state_lease_until"), ["state", "lease_until"], unique=False
+        )
+
+    op.create_table(
+        "edition",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("licence_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("identifier", sa.String(length=120), nullable=False),
+        sa.Column("record", sa.String(), nullable=False),
+        sa.Column("status", sa.String(length=12), nullable=False),
+        sa.Column("status_version", sa.Integer(), nullable=False),
+        sa.Column("ground", sa.String(length=12), nullable=True),
+        sa.Column("how", sa.String(length=12), nullable=True),
+        sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("removed_on", sa.Date(), nullable=True),
+        sa.Column("valid_from", sa.Date(), nullable=False),
+        sa.Column("valid_to", sa.Date(), nullable=True),
+        sa.Column("link_id_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("lookup_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("credential_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("seal_edition_id", sa.String(length=32), nullable=False),
+        sa.Column("seal_state_version", sa.Integer(), nullable=False),
+        sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["id"], ["intent.id"], name=op.f("fk_edition_id_intent")),
+        sa.ForeignKeyConstraint(["licence_id"], ["licence.id"], name=op.f("fk_edition_licence_id_licence")),
+        sa.ForeignKeyConstraint(
+            ["seal_edition_id"], ["seal_edition.id"], name=op.f("fk_edition_seal_edition_id_seal_edition")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_edition")),
+        sa.UniqueConstraint("identifier", name=op.f("uq_edition_identifier")),
+        sa.UniqueConstraint("licence_id", "number", name=op.f("uq_edition_licence_id_number")),
+        sa.UniqueConstraint("link_id_sha256", name=op.f("uq_edition_link_id_sha256")),
+    )
+    with op.batch_alter_table("edition", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_edition_seal_edition_id"), ["seal_edition_id"], unique=False)
+
+    op.create_table(
+        "idempotency_key",
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("body_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("intent_id", sa.String(length=32), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["client.id"], name=op.f("fk_idempotency_key_client_id_client")
+        ),
+        sa.ForeignKeyConstraint(
+            ["intent_id"], ["intent.id"], name=op.f("fk_idempotency_key_intent_id_intent")
+        ),
+        sa.PrimaryKeyConstraint("client_id", "key", name=op.f("pk_idempotency_key")),
+    )
+    with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_idempotency_key_intent_id"), ["intent_id"], unique=False)
+
+    op.create_table(
+        "seal_use",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("seal_edition_id", sa.String(length=32), nullable=False),
+        sa.Column("authorisation_id", sa.String(length=32), nullable=False),
+        sa.Column("intent_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("document_sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["authorisation_id"],
+            ["standing_authorisation.id"],
+            name=op.f("fk_seal_use_authorisation_id_standing_authorisation"),
+        ),
+        sa.ForeignKeyConstraint(["intent_id"], ["intent.id"], name=op.f("fk_seal_use_intent_id_intent")),
+        sa.ForeignKeyConstraint(
+            ["seal_edition_id"], ["seal_edition.id"], name=op.f("fk_seal_use_seal_edition_id_seal_edition")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_seal_use")),
+        sa.UniqueConstraint("intent_id", name=op.f("uq_seal_use_intent_id")),
+    )
+    with op.batch_alter_table("seal_use", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_seal_use_seal_edition_id"), ["seal_edition_id"], unique=False)
+
+    op.create_table(
+        "status_index",
+        sa.Column("list", sa.Integer(), nullable=False),
+        sa.Column("index", sa.Integer(), nullable=False),
+        sa.Column("intent_id", sa.String(length=32), nullable=False),
+        sa.Column("invalid", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(["intent_id"], ["intent.id"], name=op.f("fk_status_index_intent_id_intent")),
+        sa.PrimaryKeyConstraint("list", "index", name=op.f("pk_status_index")),
+    )
+    with op.batch_alter_table("status_index", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_status_index_intent_id"), ["intent_id"], unique=False)
+
+    op.create_table(
+        "document",
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("edition_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=12), nullable=False),
+        sa.Column("format", sa.String(length=12), nullable=False),
+        sa.Column("level", sa.String(length=8), nullable=False),
+        sa.Column("store_key", sa.String(length=200), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["edition_id"], ["edition.id"], name=op.f("fk_document_edition_id_edition")),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_document")),
+    )
+    with op.batch_alter_table("document", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_document_edition_id"), ["edition_id"], unique=False)
+
+
+def downgrade() -> None:
+    with op.batch_alter_table("document", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_document_edition_id"))
+
+    op.drop_table("document")
+    with op.batch_alter_table("status_index", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_status_index_intent_id"))
+
+    op.drop_table("status_index")
+    with op.batch_alter_table("seal_use", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_seal_use_seal_edition_id"))
+
+    op.drop_table("seal_use")
+    with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_idempotency_key_intent_id"))
+
+    op.drop_table("idempotency_key")
+    with op.batch_alter_table("edition", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_edition_seal_edition_id"))
+
+    op.drop_table("edition")
+    with op.batch_alter_table("intent", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_intent_state_lease_until"))
+
+    op.drop_table("intent")
+    op.drop_table("authorisation_day")
+    with op.batch_alter_table("standing_authorisation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_standing_authorisation_seal_code_client_id_type_code"))
+
+    op.drop_table("standing_authorisation")
+    op.drop_table("seal_state")
+    op.drop_table("seal_edition")
+    op.drop_table("leaf")
+    op.drop_table("approval")
+    with op.batch_alter_table("seal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_seal_agency_code"))
+
+    op.drop_table("seal")
+    op.drop_table("number")
+    with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_event_subject_kind_subject"))
+
+    op.drop_table("event")
+    op.drop_table("client_type")
+    op.drop_table("certificate")
+    with op.batch_alter_table("access_token", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_access_token_expires_at"))
+
+    op.drop_table("access_token")
+    op.drop_table("person")
+    op.drop_table("licence")
+    op.drop_table("key")
+    op.drop_table("client")
+    with op.batch_alter_table("used_assertion", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_used_assertion_expires_at"))
+
+    op.drop_table("used_assertion")
+    op.drop_table("type_version")
+    op.drop_table("published_trust_list")
+    op.drop_table("key_use")
+    op.drop_table("agency")

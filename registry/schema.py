@@ -1,0 +1,112 @@
+"""The database's schema: brought up to date by one migrator at a time, in one transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import OperationalError
+
+from keys.errors import Kind, VermilionError
+from registry.database import write_engine
+
+_LOCK = 0x7665726D696C696F  # pg_advisory_xact_lock: "vermilio", ours alone
+
+PUBLIC_TABLES = (
+    "agency",
+    "certificate",
+    "document",
+    "edition",
+    "event",
+    "leaf",
+    "licence",
+    "published_trust_list",
+    "seal",
+    "seal_edition",
+    "seal_state",
+    "seal_use",
+    "standing_authorisation",
+    "status_index",
+    "type_version",
+)
+"""What the public site's role may read. Persons, clients, tokens, key uses, requests and intents are not its
+business. `deploy/postgres/grants.sql` says the same for the Compose file."""
+
+
+def upgrade(url: str, revision: str = "head") -> None:
+    """Bring the database at `url` to `revision`; a second migrator waits and then finds nothing to do.
+
+    All or nothing: both databases undo schema changes with the transaction.
+    Raises VermilionError(UNAVAILABLE) when the database cannot be reached or is busy for too long.
+    """
+    with _migrating(url) as config:
+        command.upgrade(config, revision)
+
+
+def downgrade(url: str, revision: str) -> None:
+    """Take the database back to `revision` (`base`: empty). Data in tables that go is lost."""
+    with _migrating(url) as config:
+        command.downgrade(config, revision)
+
+
+def heads() -> list[str]:
+    """The newest revisions in the tree; there is always exactly one."""
+    return list(ScriptDirectory.from_config(_config(None)).get_heads())
+
+
+def current(connection: Connection) -> str | None:
+    """The revision that a database is at."""
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def grant_read_only(url: str, role: str) -> None:
+    """Let `role` (PostgreSQL) read what the public site needs, and nothing else. Run by the tables' owner."""
+    engine = write_engine(url)
+    if engine.dialect.name != "postgresql":
+        engine.dispose()
+        raise VermilionError(Kind.INVALID, "only PostgreSQL has roles", reason="no_roles")
+    quoted = engine.dialect.identifier_preparer.quote(role)
+    try:
+        with engine.begin() as connection:
+            connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {quoted}"))
+            connection.execute(text(f"GRANT SELECT ON {', '.join(PUBLIC_TABLES)} TO {quoted}"))
+    finally:
+        engine.dispose()
+
+
+def _config(connection: Connection | None) -> Config:
+    config = Config()
+    config.set_main_option("script_location", "registry:migrations")
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+@contextmanager
+def _migrating(url: str) -> Iterator[Config]:
+    engine = write_engine(url)
+    sqlite = engine.dialect.name == "sqlite"
+    if sqlite:
+        # Batch mode drops and renames tables, which foreign keys would follow; they are checked below.
+        event.listen(engine, "connect", _without_foreign_keys)
+    try:
+        with engine.begin() as connection:  # BEGIN IMMEDIATE on SQLite: one migrator at a time
+            if not sqlite:
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+            yield _config(connection)
+            if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
+                raise RuntimeError("a migration left rows that refer to nothing")
+    except OperationalError as error:
+        raise VermilionError(Kind.UNAVAILABLE, "the database cannot be migrated now") from error
+    finally:
+        engine.dispose()
+
+
+def _without_foreign_keys(connection: Any, _record: Any) -> None:
+    connection.execute("PRAGMA foreign_keys=OFF")
