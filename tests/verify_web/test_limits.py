@@ -1,0 +1,195 @@
+"""Typed look-ups are limited by network and by licence, with decay, across processes and without traces."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.verify_web.conftest import MakeWorld
+from tests.verify_web.world import LOOKUP_CODE, WRONG_CODE, Hand, World, sample
+from verify_web.limits import IDENTIFIER, NETWORK, TypedLimits, network_of
+from verify_web.store import Store
+
+UNKNOWN = sample(serial="0000019").record.identifier
+
+
+def ask(world: World, identifier: str, code: str, address: str = "203.0.113.7") -> tuple[int, bytes]:
+    answer = world.client.post(
+        "/api/v1/verifications",
+        json={"identifier": identifier, "lookup_code": code},
+        environ_base={"REMOTE_ADDR": address},
+    )
+    return answer.status_code, answer.data
+
+
+def test_right_details_give_the_licence_and_are_no_failure(world: World) -> None:
+    for turn in range(3 * IDENTIFIER.burst):
+        world.clock.now += timedelta(seconds=NETWORK.seconds_each)
+        status, body = ask(world, world.identifier, LOOKUP_CODE)
+        assert (status, b'"verdict":"valid"' in body) == (200, True), turn
+
+
+def test_unknown_number_wrong_code_and_too_many_attempts_give_the_same_bytes(build: MakeWorld) -> None:
+    world = build()
+    answers = [ask(world, UNKNOWN, LOOKUP_CODE), ask(world, world.identifier, WRONG_CODE)]
+    for turn in range(IDENTIFIER.burst):
+        answers.append(ask(world, world.identifier, WRONG_CODE, f"203.0.{turn}.1"))
+    answers.append(ask(world, world.identifier, LOOKUP_CODE, "198.51.100.1"))  # right, and one too many
+    assert len(set(answers)) == 1
+    status, body = answers[0]
+    assert status == 200
+    assert b'"verdict":"cannot_check"' in body
+    assert b"not_matched" in body
+    assert world.memory.asked == ["typed"] * len(answers)  # the registry is asked in every case alike
+
+
+def test_the_page_too_is_the_same(world: World) -> None:
+    def page(identifier: str, code: str, address: str) -> tuple[int, bytes]:
+        answer = world.client.post(
+            "/check",
+            data={"identifier": identifier, "lookup_code": code},
+            environ_base={"REMOTE_ADDR": address},
+        )
+        return answer.status_code, answer.data
+
+    pages = {page(UNKNOWN, LOOKUP_CODE, "203.0.113.1")}
+    pages |= {page(world.identifier, WRONG_CODE, f"203.0.{n}.1") for n in range(IDENTIFIER.burst)}
+    pages.add(page(world.identifier, LOOKUP_CODE, "198.51.100.1"))
+    assert len(pages) == 1
+    ((status, body),) = pages
+    assert status == 200
+    assert world.identifier.encode() not in body
+
+
+def test_attempts_come_back_with_time(world: World) -> None:
+    for turn in range(IDENTIFIER.burst):
+        ask(world, world.identifier, WRONG_CODE, f"203.0.{turn}.1")
+    assert b"cannot_check" in ask(world, world.identifier, LOOKUP_CODE)[1]
+    world.clock.now += timedelta(seconds=IDENTIFIER.seconds_each)
+    assert b'"valid"' in ask(world, world.identifier, LOOKUP_CODE)[1]
+
+
+def test_a_limited_network_cannot_close_a_licence_for_others(world: World) -> None:
+    for turn in range(NETWORK.burst):
+        ask(world, sample(serial=f"1{turn:06}").record.identifier, WRONG_CODE, "203.0.113.9")
+    for _ in range(5 * IDENTIFIER.burst):
+        ask(world, world.identifier, WRONG_CODE, "203.0.113.10")  # the same /24: over its limit
+    assert b'"valid"' in ask(world, world.identifier, LOOKUP_CODE, "198.51.100.1")[1]
+
+
+def test_a_scan_is_never_locked(world: World) -> None:
+    for _ in range(3 * NETWORK.burst):
+        ask(world, world.identifier, WRONG_CODE)
+    answer = world.client.get("/c/AAECAwQFBgcICQoLDA0ODw", environ_base={"REMOTE_ADDR": "203.0.113.7"})
+    assert answer.status_code == 200
+    assert b"Valid" in answer.data or "登记在册".encode() in answer.data
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("203.0.113.7", "203.0.113.0/24"),
+        ("2001:db8:1:2ff::1", "2001:db8:1:200::/56"),
+        ("::ffff:203.0.113.7", "203.0.113.0/24"),
+        ("fe80::1%eth0", "fe80::/56"),
+        (None, "unknown"),
+        ("unix:", "unknown"),
+    ],
+)
+def test_networks(address: str | None, network: str) -> None:
+    assert network_of(address) == network
+
+
+@given(st.one_of(st.none(), st.text(max_size=60), st.ip_addresses().map(str)))
+def test_any_address_has_a_network(address: str | None) -> None:
+    assert network_of(address)
+
+
+def test_forwarded_addresses_count_only_behind_a_trusted_proxy(build: MakeWorld) -> None:
+    def addresses(world: World) -> int:
+        for turn in range(NETWORK.burst + 1):
+            world.client.post(
+                "/api/v1/verifications",
+                json={
+                    "identifier": sample(serial=f"2{turn:06}").record.identifier,
+                    "lookup_code": WRONG_CODE,
+                },
+                headers={"X-Forwarded-For": f"198.51.{turn}.1"},
+            )
+        return int(world.app.extensions["site"].metrics.limited._value.get())
+
+    assert addresses(build()) == 1
+    assert addresses(build(trusted_proxies=1)) == 0
+
+
+COUNT = """
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from verify_web.limits import TypedLimits
+from verify_web.store import Store
+limits = TypedLimits(Store(Path(sys.argv[1]), lambda: datetime(2026, 3, 4, tzinfo=UTC)))
+print(sum(limits.enter(f"10.{n}.{sys.argv[2]}.1", "one") for n in range(20)))
+"""
+
+
+def test_all_processes_count_together(tmp_path: Path) -> None:
+    path = tmp_path / "public" / "public.db"
+    running = [
+        subprocess.Popen([sys.executable, "-c", COUNT, str(path), str(n)], stdout=subprocess.PIPE, text=True)
+        for n in range(3)
+    ]
+    admitted = [int(process.communicate(timeout=60)[0]) for process in running]
+    assert sum(admitted) == IDENTIFIER.burst
+
+
+def test_threads_never_admit_one_too_many(tmp_path: Path) -> None:
+    limits = TypedLimits(Store(tmp_path / "public.db", Hand()))
+    with ThreadPoolExecutor(8) as pool:
+        admitted = list(pool.map(lambda n: limits.enter(f"10.0.{n}.1", "one"), range(40)))
+    limits.store.close()
+    assert sum(admitted) == IDENTIFIER.burst
+
+
+def test_the_store_keeps_neither_addresses_nor_identifiers_nor_old_buckets(tmp_path: Path) -> None:
+    clock = Hand()
+    path = tmp_path / "public.db"
+    store = Store(path, clock)
+    limits = TypedLimits(store)
+    limits.enter("203.0.113.7", UNKNOWN)
+    with sqlite3.connect(path) as connection:
+        dump = "\n".join(connection.iterdump())
+    assert UNKNOWN not in dump
+    assert "203.0.113" not in dump
+    clock.now += timedelta(hours=2)
+    with store.begin() as connection_:
+        store.forget_empty(connection_)
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("SELECT count(*) FROM bucket").fetchone() == (0,)
+    store.close()
+
+
+def test_the_store_is_its_users_alone(tmp_path: Path) -> None:
+    path = tmp_path / "public" / "public.db"
+    Store(path, Hand()).close()
+    assert oct(os.stat(path).st_mode & 0o777) == "0o600"
+    assert oct(os.stat(path.parent).st_mode & 0o777) == "0o700"
+
+
+def test_hashes_need_the_stores_own_key(tmp_path: Path) -> None:
+    one, other = Store(tmp_path / "1.db", Hand()), Store(tmp_path / "2.db", Hand())
+    again = Store(tmp_path / "1.db", Hand())
+    assert one.keyed_hash("link", "x") == again.keyed_hash("link", "x")
+    assert one.keyed_hash("link", "x") != other.keyed_hash("link", "x")
+    assert one.keyed_hash("link", "x") != one.keyed_hash("network", "x")
+    for store in (one, other, again):
+        store.close()

@@ -1,0 +1,190 @@
+"""A small registry in memory, and the site in front of it."""
+
+from __future__ import annotations
+
+import base64
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+
+import registry.samples
+from keys.errors import Kind, VermilionError
+from registry.settings import Settings
+from signing.codes import make_identifier
+from signing.licence_type import LicenceType, Role, load_licence_type
+from signing.live import LiveLicence
+from signing.record import FieldValue, Record
+from verify_web.app import create_app
+from verify_web.source import Source
+
+SAMPLES = Path(registry.samples.__file__).parent
+NOW = datetime(2026, 3, 4, 2, 32, tzinfo=UTC)  # 10:32 in Shanghai
+SLUGS = ("food-business-licence", "teacher-qualification")
+LOOKUP_CODE = "7K3MQ8ZT"
+WRONG_CODE = "7K3MQ8ZV"
+ORIGIN = "http://localhost:8801"
+LINK_ID = base64.urlsafe_b64encode(bytes(range(16))).decode().rstrip("=")
+UNKNOWN_ID = base64.urlsafe_b64encode(bytes(16)).decode().rstrip("=")
+CREDENTIAL = b"\x84" + bytes(40)
+FRAGMENT = str(int.from_bytes(b"\x01" + CREDENTIAL))
+DOCUMENT = b"%PDF-1.7 the registered bytes"
+
+
+@cache
+def licence_type(slug: str) -> LicenceType:
+    return load_licence_type(SAMPLES / slug)
+
+
+@cache
+def _tables() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
+    agencies = tomllib.loads((SAMPLES / "agencies.toml").read_text("utf-8"))
+    holders = tomllib.loads((SAMPLES / "holders.toml").read_text("utf-8"))
+    return {agency["code"]: agency for agency in agencies["agency"]}, holders
+
+
+def sample(slug: str = SLUGS[0], serial: str = "0000018", **changes: Any) -> LiveLicence:
+    """A licence of the first sample holder of a type; `valid_from` and `valid_to` change its record."""
+    agencies, holders = _tables()
+    holder = next(h for h in holders["holder"] if h["type"] == slug)
+    kind = licence_type(slug)
+    agency = agencies[holder["issuer"]]
+    start = changes.pop("valid_from", date(2026, 3, 1))
+    end = changes.pop("valid_to", date(2031, 2, 28) if kind.expires else None)
+    fields: dict[str, FieldValue] = {
+        name: value if isinstance(value, str) else tuple(value) for name, value in holder["fields"].items()
+    }
+    for each in kind.fields:
+        known = {
+            Role.NUMBER: holder["number"],
+            Role.ISSUER_NAME: agency["name"]["zh"],
+            Role.ISSUE_DATE: "2026-03-01",
+            Role.VALID_TO: None if end is None else end.isoformat(),
+        }.get(each.role) if each.role else None  # fmt: skip
+        if known is not None:
+            fields[each.name] = known
+    record = Record(
+        identifier=make_identifier(kind.code, holder["issuer"], serial, 1),
+        type_code=kind.code,
+        type_version=kind.version,
+        issuer_code=holder["issuer"],
+        number=holder["number"],
+        edition=1,
+        fields=fields,
+        issue_date=date(2026, 3, 1),
+        valid_from=start,
+        valid_to=end,
+        status_list=0,
+        status_index=4711,
+        specimen=True,
+    )
+    licence = LiveLicence(
+        record=record,
+        status="in_force",
+        ground=None,
+        how=None,
+        since=None,
+        credential_sha256=sha256(CREDENTIAL).digest(),
+        sealed_at=NOW,
+        seal_state="active",
+        seal_state_at_sealing="active",
+        seal_compromised_since=None,
+        entitled=True,
+        documents=(sha256(DOCUMENT).digest(),),
+        issuer_name=dict(agency["name"]),
+        type_name=dict(kind.name),
+        as_of=NOW,
+    )
+    return replace(licence, **changes)
+
+
+@dataclass
+class Memory:
+    """Implements `signing.live.LiveRegistry` over one licence; counts what it is asked."""
+
+    licence: LiveLicence | None
+    fails: bool = False
+    broken: bool = False  # a defect, where `fails` is expected
+    asked: list[str] = field(default_factory=list)
+
+    def _ask(self, question: str, found: bool) -> LiveLicence | None:
+        self.asked.append(question)
+        if self.broken:
+            raise ZeroDivisionError("secret detail of the defect")
+        if self.fails:
+            raise VermilionError(Kind.UNAVAILABLE, "the registry does not answer")
+        return self.licence if found else None
+
+    def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
+        return self._ask("link", id_sha256 == sha256(bytes(range(16))).digest())
+
+    def by_document(self, sha256: bytes) -> LiveLicence | None:
+        return self._ask("document", self.licence is not None and sha256 in self.licence.documents)
+
+    def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:
+        known = self.licence is not None and self.licence.record.identifier == identifier
+        return self._ask("typed", known and lookup_code == LOOKUP_CODE)
+
+    def by_identifier(self, identifier: str) -> LiveLicence | None:
+        return self._ask(
+            "identifier", self.licence is not None and self.licence.record.identifier == identifier
+        )
+
+
+class Hand:
+    """A clock moved by hand."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+def find_type(code: str, version: int) -> LicenceType | None:
+    return next(
+        (t for t in map(licence_type, SLUGS) if (t.code, t.version) == (code, version)),
+        None,
+    )
+
+
+def no_trust_list() -> bytes:
+    raise VermilionError(Kind.UNAVAILABLE, "none is published yet")
+
+
+@dataclass
+class World:
+    memory: Memory
+    clock: Hand
+    app: Flask
+    data: Path
+
+    @property
+    def client(self) -> FlaskClient:
+        return self.app.test_client()
+
+    @property
+    def identifier(self) -> str:
+        assert self.memory.licence is not None
+        return self.memory.licence.record.identifier
+
+
+def make_world(
+    data: Path, licence: LiveLicence | None = None, *, catch_all: bool = False, **options: Any
+) -> World:
+    memory, clock = Memory(licence or sample()), Hand()
+    app = create_app(
+        Settings(data=data),
+        source=Source(memory, find_type, options.pop("trust_list", no_trust_list)),
+        clock=clock,
+        catch_all=catch_all,
+        **options,
+    )
+    return World(memory, clock, app, data)

@@ -1,0 +1,75 @@
+"""One structured line a request. Neither ids, identifiers, queries nor bodies are in it."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+
+import structlog
+from flask import Response, g, request
+
+from verify_web.store import Store
+
+_log = logging.getLogger("vermilion.access")
+
+
+def begin() -> None:
+    g.started = time.perf_counter()
+
+
+def write(store: Store, response: Response) -> None:
+    """The line: method, route as it is written in the code, status, time, size; for a link the keyed hash
+    of its id, by which the scans of one licence can be counted without naming it.
+    """
+    rule = request.url_rule.rule if request.url_rule is not None else "(none)"
+    line: dict[str, object] = {
+        "event": "request",
+        "method": request.method if request.url_rule is not None else "(other)",
+        "route": rule,
+        "status": response.status_code,
+        "ms": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
+        "bytes": response.content_length,
+    }
+    link_id = (request.view_args or {}).get("link_id")
+    if link_id is not None:
+        line["link"] = store.keyed_hash("link", str(link_id)).hex()
+    if "verdict" in g:
+        line["verdict"] = g.verdict
+    _log.info("request", extra={"line": line})
+
+
+class JsonLines(logging.Formatter):
+    """Each record as one JSON object."""
+
+    _render = structlog.processors.JSONRenderer(ensure_ascii=False)
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+        }
+        extra = getattr(record, "line", None)
+        line |= extra if isinstance(extra, dict) else {"event": record.getMessage()}
+        if record.exc_info and record.exc_info[0] is not None:
+            # The place of a defect, never its message or values: those may hold what a visitor sent.
+            traceback = record.exc_info[2]
+            where = []
+            while traceback is not None:
+                code = traceback.tb_frame.f_code
+                where.append(f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}")
+                traceback = traceback.tb_next
+            line |= {"error": record.exc_info[0].__name__, "where": where[-8:]}
+        return str(self._render(None, "", line))
+
+
+def to_stderr() -> None:
+    """Send the site's log lines to standard error, once a process."""
+    logger = logging.getLogger("vermilion")
+    if not logger.handlers:
+        handler = logging.StreamHandler(sys.stderr)
+        handler.setFormatter(JsonLines())
+        logger.addHandler(handler)
+        logger.setLevel(logging.INFO)
+        logger.propagate = False

@@ -1,0 +1,78 @@
+"""The public site as a WSGI application."""
+
+from __future__ import annotations
+
+import time
+
+from flask import Flask, Response, g, request
+from jinja2 import StrictUndefined
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from keys.clock import Clock, system_clock
+from registry.settings import Settings
+from verify_web import access_log, assets, failures, headers
+from verify_web.alarm import SiteAlarm
+from verify_web.files import files
+from verify_web.intake import SiteRequest
+from verify_web.limits import TypedLimits
+from verify_web.metrics import Metrics
+from verify_web.routes import pages
+from verify_web.site import Site
+from verify_web.source import Source
+from verify_web.store import Store
+from verify_web.trust import TrustSource
+
+
+def create_app(
+    settings: Settings,
+    *,
+    source: Source | None = None,
+    clock: Clock = system_clock,
+    catch_all: bool = True,
+    trusted_proxies: int = 0,
+) -> Flask:
+    """Make the application; nothing is opened that needs more than reading the database and writing the
+    site's own store.
+
+    `source`: another registry to ask than the one in the settings. `trusted_proxies`: how many proxies in
+    front of the site set X-Forwarded-For; with 0 the header is not looked at.
+    Raises VermilionError(UNAVAILABLE) when the store cannot be opened.
+    """
+    if source is None:
+        from verify_web.registry_source import registry_source
+
+        source = registry_source(settings, clock)
+    store = Store(settings.public_store, clock)
+    metrics = Metrics()
+    app = Flask("verify_web", static_folder=None, template_folder=None)
+    app.request_class = SiteRequest
+    app.jinja_loader = assets.TEMPLATES
+    app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of DefaultJSONProvider
+    app.extensions["site"] = Site(
+        settings=settings,
+        clock=clock,
+        live=source.live,
+        types=source.types,
+        trust=TrustSource(source.trust_list, clock),
+        store=store,
+        alarm=SiteAlarm(store, metrics),
+        limits=TypedLimits(store),
+        metrics=metrics,
+    )
+    app.register_blueprint(pages)
+    app.register_blueprint(files)
+    failures.register(app, catch_all=catch_all)
+    app.before_request(access_log.begin)
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        headers.dress(response)
+        access_log.write(store, response)
+        route = request.url_rule.rule if request.url_rule is not None else "(none)"
+        metrics.seconds.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))
+        return response
+
+    if trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
+    return app

@@ -1,0 +1,77 @@
+"""The three ways to check, as the site runs them."""
+
+from __future__ import annotations
+
+from flask import g
+
+from signing.check import Outcome, check_file, check_id, check_scan, check_typed
+from signing.live import LiveLicence, LiveRegistry
+from signing.verdict import Facts, decide
+from verify_web.site import Site
+
+
+def _noted(site: Site, way: str, outcome: Outcome) -> Outcome:
+    g.verdict = outcome.verification.verdict.value
+    site.metrics.verdicts.labels(way, g.verdict).inc()
+    return outcome
+
+
+def link(site: Site, link_id: str) -> Outcome:
+    """The address of a licence, without the fragment, which never comes here. A text that cannot be an id
+    takes the path of an unknown one. Never limited.
+    """
+    return _noted(site, "link", check_id(link_id, site.trust.current(), site.live, site.clock()))
+
+
+def unanswered(site: Site, reason: str) -> Outcome:
+    """The check could not be made, which says nothing about any licence."""
+    facts = Facts(status_reason=reason)
+    return _noted(site, "failed", Outcome(decide(facts, as_of=site.clock()), facts=facts))
+
+
+def scan(site: Site, scanned: str) -> Outcome:
+    """A scanned code with its fragment, where a program sends it. Never limited."""
+    outcome = check_scan(scanned, site.trust.current(), site.live, site.alarm, site.clock())
+    return _noted(site, "scan", outcome)
+
+
+def file(site: Site, data: bytes) -> Outcome:
+    """An uploaded file."""
+    outcome = check_file(data, site.trust.current(), site.live, site.alarm, site.clock())
+    return _noted(site, "file", outcome)
+
+
+class _Unmatched:
+    """Asks as the registry behind it is asked, and finds nothing: what one attempt too many gets."""
+
+    def __init__(self, live: LiveRegistry) -> None:
+        self._live = live
+
+    def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:
+        self._live.by_identifier_and_code(identifier, lookup_code)
+        return None
+
+    def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:  # noqa: ARG002
+        return None
+
+    def by_document(self, sha256: bytes) -> LiveLicence | None:  # noqa: ARG002
+        return None
+
+    def by_identifier(self, identifier: str) -> LiveLicence | None:  # noqa: ARG002
+        return None
+
+
+def typed(site: Site, identifier: str, lookup_code: str, address: str | None) -> Outcome:
+    """Identifier and look-up code, both of the right shape.
+
+    An unknown identifier, a wrong code and one attempt too many run the same statements and give the
+    same answer. Raises VermilionError(UNAVAILABLE) when attempts cannot be counted.
+    """
+    free = site.limits.enter(address, identifier)
+    if not free:
+        site.metrics.limited.inc()
+    live: LiveRegistry = site.live if free else _Unmatched(site.live)
+    outcome = check_typed(identifier, lookup_code, live, site.clock(), site.trust.current())
+    if outcome.licence is not None:
+        site.limits.matched(identifier)
+    return _noted(site, "typed", outcome)

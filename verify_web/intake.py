@@ -1,0 +1,153 @@
+"""What a visitor sends, read strictly and within bounds. Uploads stay in memory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from io import BytesIO
+from typing import IO, Any
+
+from flask import Request
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
+
+from keys.canonical import strict_json
+from keys.errors import Fault, Kind, VermilionError
+from signing.codes import normalise_lookup_code, parse_identifier
+
+MAX_FILE = 8 * 1024 * 1024
+MAX_ENVELOPE = 16 * 1024  # what multipart adds around a file
+MAX_JSON = 16 * 1024
+MAX_SCANNED = 4096  # characters; a printed code has about 800
+MAX_TYPED = 120
+
+
+class SiteRequest(Request):
+    """A request whose uploads are never written to disk."""
+
+    max_content_length = MAX_JSON
+    max_form_memory_size = MAX_JSON
+    max_form_parts = 8
+
+    def _get_file_stream(
+        self,
+        total_content_length: int | None,  # noqa: ARG002
+        content_type: str | None,  # noqa: ARG002
+        filename: str | None = None,  # noqa: ARG002
+        content_length: int | None = None,  # noqa: ARG002
+    ) -> IO[bytes]:
+        return BytesIO()
+
+
+@dataclass(frozen=True, slots=True)
+class Scanned:
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    identifier: str
+    lookup_code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    data: bytes
+
+
+def _too_large() -> VermilionError:
+    return VermilionError(Kind.TOO_LARGE, f"at most {MAX_FILE} bytes are read", reason="too_large")
+
+
+def _invalid(*faults: Fault) -> VermilionError:
+    return VermilionError(Kind.INVALID, "the request does not say what to check", faults=faults)
+
+
+def read_typed(identifier: str, lookup_code: str) -> Typed:
+    """Raises VermilionError(INVALID), with a fault for each member, where either cannot be right.
+
+    Both rules are public arithmetic: nothing of what the registry holds shows in them.
+    """
+    faults = []
+    identifier = "".join(identifier.split()).upper()
+    code = ""
+    try:
+        if len(identifier) > MAX_TYPED:
+            raise VermilionError(Kind.MALFORMED, "it is too long", reason="too_long")
+        parse_identifier(identifier)
+    except VermilionError as error:
+        faults.append(Fault("/identifier", error.reason, error.detail))
+    try:
+        code = normalise_lookup_code(lookup_code[:MAX_TYPED])
+    except VermilionError as error:
+        faults.append(Fault("/lookup_code", error.reason, error.detail))
+    if faults:
+        raise _invalid(*faults)
+    return Typed(identifier, code)
+
+
+def read_file(request: Request) -> bytes:
+    """The one file of a multipart form, in the field `file`; b"" where none was chosen.
+
+    Raises VermilionError(TOO_LARGE, MALFORMED).
+    """
+    request.max_content_length = MAX_FILE + MAX_ENVELOPE
+    try:
+        files = request.files.getlist("file")
+    except RequestEntityTooLarge:
+        raise _too_large() from None
+    except (HTTPException, ValueError):  # werkzeug: a part's header or charset that cannot be read
+        raise VermilionError(Kind.MALFORMED, "the form cannot be read") from None
+    if len(files) > 1:
+        raise VermilionError(Kind.MALFORMED, "one file at a time, please", reason="several_files")
+    data = files[0].stream.read(MAX_FILE + 1) if files else b""
+    if len(data) > MAX_FILE:
+        raise _too_large()
+    return bytes(data)
+
+
+def _read_body(request: Request, limit: int) -> bytes:
+    request.max_content_length = limit
+    try:
+        return request.get_data(cache=False)
+    except RequestEntityTooLarge:
+        raise _too_large() from None
+    except HTTPException:
+        raise VermilionError(Kind.MALFORMED, "the body ended too early") from None
+
+
+def _text(body: dict[str, Any], name: str, longest: int) -> str:
+    value = body[name]
+    if not isinstance(value, str) or not 0 < len(value) <= longest:
+        raise _invalid(Fault(f"/{name}", "text", f"must be a text of 1 to {longest} characters"))
+    return value
+
+
+def _read_json(request: Request) -> Scanned | Typed:
+    body = strict_json(_read_body(request, MAX_JSON), max_bytes=MAX_JSON, max_depth=4)
+    if not isinstance(body, dict):
+        raise _invalid(Fault("", "object", "must be an object"))
+    members = set(body)
+    if members in ({"link"}, {"qr"}):
+        return Scanned(_text(body, members.pop(), MAX_SCANNED))
+    if members == {"identifier", "lookup_code"}:
+        return read_typed(_text(body, "identifier", MAX_TYPED), _text(body, "lookup_code", MAX_TYPED))
+    raise _invalid(
+        Fault("", "members", "must have link, or qr, or identifier and lookup_code, and nothing else")
+    )
+
+
+def read_verification(request: Request) -> Scanned | Typed | Uploaded:
+    """The body of POST /api/v1/verifications. Raises VermilionError for anything it cannot be."""
+    kind = request.mimetype
+    if kind == "application/json":
+        return _read_json(request)
+    if kind == "application/pdf":
+        data = _read_body(request, MAX_FILE)
+    elif kind == "multipart/form-data":
+        data = read_file(request)
+    else:
+        raise VermilionError(
+            Kind.UNSUPPORTED_MEDIA, "send application/json, application/pdf or multipart/form-data"
+        )
+    if not data:
+        raise _invalid(Fault("/file", "empty", "there is no file in the request"))
+    return Uploaded(data)

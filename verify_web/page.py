@@ -1,0 +1,175 @@
+"""A check's outcome as a page tells it: words, never markup."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from signing.check import Outcome
+from signing.licence_type import LicenceType, Role
+from signing.live import LiveLicence
+from signing.sentences import check_name, heading, next_step, reason_sentence, result_word, sentence
+from signing.verdict import Check, Verdict, Verification
+from verify_web.assets import WORDS
+from verify_web.disclosure import Disclosed, disclose, of_role
+from verify_web.language import day_in_words, moment_in_words
+
+TONES = {
+    Verdict.ALTERED: "bad",
+    Verdict.NOT_RECOGNISED: "bad",
+    Verdict.UNKNOWN: "bad",
+    Verdict.ENDED: "bad",
+    Verdict.SUSPENDED: "warn",
+    Verdict.REPLACED: "warn",
+    Verdict.EXPIRED: "warn",
+    Verdict.NOT_YET_VALID: "warn",
+    Verdict.GENUINE_OFFLINE: "note",
+    Verdict.CANNOT_CHECK: "unsure",
+    Verdict.VALID: "note",  # "good" only where all three checks passed
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    label: str
+    value: str
+
+
+@dataclass(frozen=True, slots=True)
+class CheckLine:
+    """One of the three named checks: `result` and `word` say the same to machines and to readers."""
+
+    name: str
+    label: str
+    result: str
+    word: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultPage:
+    verdict: str
+    tone: str
+    heading: str
+    sentence: str
+    dated: str  # the day that the verdict turns on; "" where there is none
+    checked_at: str
+    facts: tuple[Fact, ...]
+    fields: tuple[Fact, ...]
+    masked: bool
+    checks: tuple[CheckLine, ...]
+    next: str
+    contact: str
+    technical: tuple[Fact, ...]
+    specimen: bool
+    credential_sha256: str
+
+
+def _validity(licence: LiveLicence, lang: str) -> str:
+    words = WORDS[lang]
+    record = licence.record
+    start = day_in_words(record.valid_from, lang)
+    if record.valid_to is None:
+        return words["valid_without_end"].replace("{from}", start)
+    end = day_in_words(record.valid_to, lang)
+    return words["valid_between"].replace("{from}", start).replace("{to}", end)
+
+
+def _facts(licence: LiveLicence, shown: tuple[Disclosed, ...], lang: str) -> tuple[Fact, ...]:
+    words = WORDS[lang]
+    facts = [
+        Fact(words["type"], licence.type_name.get(lang, licence.record.type_code)),
+        Fact(words["issuer"], licence.issuer_name.get(lang, licence.record.issuer_code)),
+    ]
+    for role, label in ((Role.NUMBER, "number"), (Role.HOLDER_NAME, "holder")):
+        found = of_role(shown, role)
+        if found is not None:
+            facts.append(Fact(words[label], found.words(lang)))
+    facts.append(Fact(words["valid"], _validity(licence, lang)))
+    return tuple(facts)
+
+
+def _dated(verdict: Verdict, licence: LiveLicence | None, lang: str) -> str:
+    if licence is None:
+        return ""
+    key, day = {
+        Verdict.ENDED: ("dated_since", licence.since),
+        Verdict.SUSPENDED: ("dated_since", licence.since),
+        Verdict.REPLACED: ("dated_since", licence.since),
+        Verdict.EXPIRED: ("dated_expired", licence.record.valid_to),
+        Verdict.NOT_YET_VALID: ("dated_from", licence.record.valid_from),
+        Verdict.VALID: ("dated_until", licence.record.valid_to),
+    }.get(verdict, ("", None))
+    return "" if day is None else WORDS[lang][key].replace("{day}", day_in_words(day, lang))
+
+
+def _meaning(verification: Verification, lang: str) -> str:
+    """The verdict's sentence; for details that did not match, that they did not."""
+    if verification.status.reason == "not_matched":
+        return (
+            reason_sentence("not_matched", lang)
+            + (" " if lang == "en" else "")
+            + sentence(verification, lang)
+        )
+    return sentence(verification, lang)
+
+
+def _technical(verification: Verification, licence: LiveLicence | None, lang: str) -> tuple[Fact, ...]:
+    words = WORDS[lang]
+    how = f" ({verification.how})" if verification.how else ""
+    facts = [
+        Fact(words["technical_verdict"], verification.verdict.value + how),
+        Fact(words["technical_moment"], verification.as_of.isoformat(timespec="seconds")),
+    ]
+    if verification.identifier is not None:
+        facts.append(Fact(words["identifier"], verification.identifier))
+    if licence is not None:
+        facts.append(Fact(words["edition"], f"{licence.record.edition:03}"))
+        facts.append(Fact(words["technical_credential"], licence.credential_sha256.hex()))
+    return tuple(facts)
+
+
+def result_page(
+    outcome: Outcome, licence_type: LicenceType | None, zone: ZoneInfo, now: datetime, lang: str
+) -> ResultPage:
+    """`now` is when the reader asked; the status is as of `verification.as_of`."""
+    words = WORDS[lang]
+    verification, licence = outcome.verification, outcome.licence
+    shown = disclose(licence.record, licence_type) if licence is not None else ()
+
+    def line(name: str, check: Check) -> CheckLine:
+        result = check.result.value
+        return CheckLine(
+            name,
+            check_name(name, lang),
+            result,
+            result_word(result, lang),
+            reason_sentence(check.reason, lang),
+        )
+
+    contact = words["contact_unknown"]
+    if licence is not None:
+        issuer = licence.issuer_name.get(lang, licence.record.issuer_code)
+        contact = words["contact_issuer"].replace("{issuer}", issuer)
+    return ResultPage(
+        verdict=verification.verdict.value,
+        tone="good" if verification.green else TONES[verification.verdict],
+        heading=heading(verification, lang),
+        sentence=_meaning(verification, lang),
+        dated=_dated(verification.verdict, licence, lang),
+        checked_at=words["checked_at"].replace("{moment}", moment_in_words(now, zone, lang)),
+        facts=_facts(licence, shown, lang) if licence is not None else (),
+        fields=tuple(Fact(value.field.label[lang], value.words(lang)) for value in shown),
+        masked=any(value.masked for value in shown),
+        checks=(
+            line("content", verification.content),
+            line("issuer", verification.issuer),
+            line("status", verification.status),
+        ),
+        next=next_step(verification, lang),
+        contact=contact,
+        technical=_technical(verification, licence, lang),
+        specimen=licence is not None and licence.record.specimen,
+        credential_sha256="" if licence is None else licence.credential_sha256.hex(),
+    )

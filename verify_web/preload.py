@@ -1,0 +1,92 @@
+"""Load what is otherwise loaded on first use, while files can still be read."""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+from datetime import UTC, date, datetime
+from io import BytesIO
+from pathlib import Path
+
+from sqlalchemy import make_url
+
+from keys.errors import Kind, VermilionError
+from registry.settings import Settings
+from signing.live import LiveLicence
+from signing.record import Record
+from verify_web.app import create_app
+from verify_web.language import LANGUAGES
+from verify_web.source import Source
+
+_MOMENT = datetime(2026, 3, 4, tzinfo=UTC)
+_ID = "A" * 22
+
+
+class _Sample:
+    """Knows one licence, which every link opens."""
+
+    def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
+        day = date(2026, 3, 4)
+        record = Record("", "", 1, "", "", 1, {}, day, day, None, 0, 0, specimen=True)
+        return LiveLicence(
+            record=record,
+            status="in_force",
+            ground=None,
+            how=None,
+            since=None,
+            credential_sha256=id_sha256,
+            sealed_at=_MOMENT,
+            seal_state="active",
+            seal_state_at_sealing="active",
+            seal_compromised_since=None,
+            entitled=True,
+            documents=(),
+            issuer_name={},
+            type_name={},
+            as_of=_MOMENT,
+        )
+
+    def by_document(self, sha256: bytes) -> LiveLicence | None:  # noqa: ARG002
+        return None
+
+    def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:  # noqa: ARG002
+        return None
+
+    def by_identifier(self, identifier: str) -> LiveLicence | None:  # noqa: ARG002
+        return None
+
+
+def _no_trust_list() -> bytes:
+    raise VermilionError(Kind.UNAVAILABLE, "there is none")
+
+
+def preload() -> None:
+    """Answer one request of each kind from a throw-away site: what is imported or read lazily, by us or by
+    what we stand on, is then in memory.
+    """
+    settings = Settings()
+    dialect = make_url(settings.public_url).get_dialect()
+    dialect.import_dbapi()
+    source = Source(_Sample(), lambda code, version: None, _no_trust_list)  # noqa: ARG005
+    log = logging.getLogger("vermilion")
+    silent, log.disabled = log.disabled, True
+    for name in ("access", "alarm", "site"):
+        logging.getLogger(f"vermilion.{name}").disabled = True
+    try:
+        with tempfile.TemporaryDirectory() as scratch:
+            app = create_app(Settings(data=Path(scratch), zone=settings.zone), source=source)
+            client = app.test_client()
+            for lang in LANGUAGES:
+                for path in ("/", f"/c/{_ID}", "/c/none", "/none"):
+                    client.get(f"{path}?lang={lang}")
+            client.get(f"/c/{_ID}", headers={"Accept": "application/json"})
+            for path in ("/livez", "/readyz", "/metrics", "/robots.txt", "/.well-known/elicence/trust-list"):
+                client.get(path)
+            client.post("/check", data={"identifier": "1", "lookup_code": "2"})
+            client.post("/upload", data={"file": (BytesIO(b"%PDF-1.7\n"), "a.pdf")})
+            client.post("/api/v1/verifications", json={"link": f"{settings.public_origin}/c/{_ID}#1"})
+            app.extensions["site"].store.close()
+    finally:
+        log.disabled = silent
+        for name in ("access", "alarm", "site"):
+            logging.getLogger(f"vermilion.{name}").disabled = False

@@ -1,0 +1,60 @@
+"""The registry as the site asks it: through its read-only role, for reading alone."""
+
+from __future__ import annotations
+
+import tempfile
+from functools import lru_cache
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+from sqlalchemy.exc import SQLAlchemyError
+
+from keys.clock import Clock
+from keys.errors import Kind, VermilionError
+from registry.database import read_engine
+from registry.licences.lookup import SqlLiveRegistry, current_trust_list
+from registry.licences.tables import TypeVersion
+from registry.settings import Settings
+from signing.licence_type import LicenceType, load_licence_type
+from verify_web.source import Source
+
+
+class PublishedTypes:
+    """Licence types as the registry published them. A version never changes, so each is read once."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._load = lru_cache(maxsize=1000)(self._read)
+
+    def __call__(self, code: str, version: int) -> LicenceType | None:
+        try:
+            return self._load(code, version)
+        except KeyError:
+            return None
+
+    def _read(self, code: str, version: int) -> LicenceType:
+        query = select(TypeVersion.type_toml, TypeVersion.slug).where(
+            TypeVersion.code == code, TypeVersion.version == version
+        )
+        try:
+            with self._engine.connect() as connection:
+                row = connection.execute(query).one_or_none()
+        except SQLAlchemyError as error:
+            raise VermilionError(Kind.UNAVAILABLE, "the registry does not answer") from error
+        if row is None:
+            raise KeyError(code)  # not kept: it may be published later
+        with tempfile.TemporaryDirectory() as scratch:
+            folder = Path(scratch) / row.slug
+            folder.mkdir()
+            (folder / "type.toml").write_text(row.type_toml, encoding="utf-8")
+            return load_licence_type(folder)
+
+
+def registry_source(settings: Settings, clock: Clock) -> Source:
+    """Opens nothing yet: connections are made when the first check asks."""
+    engine = read_engine(settings.public_url)
+    return Source(
+        live=SqlLiveRegistry(engine, clock),
+        types=PublishedTypes(engine),
+        trust_list=lambda: current_trust_list(engine),
+    )

@@ -1,0 +1,146 @@
+"""Pages for people, and the checks as JSON for programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Blueprint, Request, Response, jsonify, render_template, request
+
+from keys.errors import Kind, VermilionError
+from signing.check import Outcome
+from signing.page_data import page_json
+from verify_web import checks
+from verify_web.answers import licence_json, status_code, verification_json
+from verify_web.assets import VERSION, WORDS
+from verify_web.intake import Scanned, Typed, read_file, read_typed, read_verification
+from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
+from verify_web.page import result_page
+from verify_web.site import Site, site
+
+pages = Blueprint("pages", __name__)
+_JSON = "application/json"
+
+
+def wants_json(asked: Request) -> bool:
+    """By Accept (RFC 9110, 12.5.1); a page where both are as welcome or neither is."""
+    return asked.accept_mimetypes.best_match(["text/html", _JSON], default="text/html") == _JSON
+
+
+def render(template: str, lang: str, *, switch: str = "/", **context: Any) -> str:
+    """`switch`: the path that shows the same thing in another language."""
+    asked = chosen(request)
+    return render_template(
+        template,
+        w=WORDS[lang],
+        lang=lang,
+        html_lang=HTML_LANG[lang],
+        languages=[(code, (name, HTML_LANG[code])) for code, name in LANGUAGES.items()],
+        switch=switch,
+        query=f"?lang={asked}" if asked else "",
+        static=f"/static/{VERSION}",
+        host=site().settings.public_origin.partition("://")[2],
+        **context,
+    )
+
+
+def _vary(response: Response) -> Response:
+    response.vary.update(("Accept", "Accept-Language"))
+    return response
+
+
+def _type_of(here: Site, outcome: Outcome) -> Any:
+    licence = outcome.licence
+    return None if licence is None else here.types(licence.record.type_code, licence.record.type_version)
+
+
+def outcome_page(here: Site, outcome: Outcome, *, status: int, link_id: str | None = None) -> Response:
+    lang = negotiate(request)
+    found = result_page(outcome, _type_of(here, outcome), here.settings.tz, here.clock(), lang)
+    # The path of the page itself, so that no visitor's text is ever put back into an address.
+    switch = "/" if link_id is None else request.path
+    live = "" if link_id is None else page_json(outcome, here.trust.current(), lang)
+    body = render("result.html", lang, switch=switch, r=found, live=live)
+    response = Response(body, status=status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Language"] = HTML_LANG[lang]
+    return _vary(response)
+
+
+def outcome_json(here: Site, outcome: Outcome, *, status: int) -> Response:
+    body = verification_json(outcome.verification)
+    body |= licence_json(outcome.licence, _type_of(here, outcome))
+    response = jsonify(body)
+    response.status_code = status
+    return _vary(response)
+
+
+@pages.get("/")
+def start() -> Response:
+    return start_page({})
+
+
+def start_page(faults: dict[str, str], *, status: int = 200, typed: str = "") -> Response:
+    lang = negotiate(request)
+    response = Response(
+        render("start.html", lang, faults=faults, typed=typed),
+        status=status,
+        content_type="text/html; charset=utf-8",
+    )
+    response.headers["Content-Language"] = HTML_LANG[lang]
+    return _vary(response)
+
+
+@pages.get("/c/<link_id>")
+def link(link_id: str) -> Response:
+    """What a phone's camera opens. The fragment never comes here."""
+    here = site()
+    outcome = checks.link(here, link_id)
+    status = status_code(outcome.verification, look_up=True)
+    if wants_json(request):
+        return outcome_json(here, outcome, status=status)
+    return outcome_page(here, outcome, status=status, link_id=link_id)
+
+
+@pages.post("/check")
+def check() -> Response:
+    here, words = site(), WORDS[negotiate(request)]
+    identifier = request.form.get("identifier", "")
+    try:
+        typed = read_typed(identifier, request.form.get("lookup_code", ""))
+    except VermilionError as error:
+        wrong = {fault.field for fault in error.faults}
+        faults = {}
+        if "/identifier" in wrong:
+            faults["identifier"] = words["fault_identifier"]
+        if "/lookup_code" in wrong:
+            faults["lookup_code"] = words["fault_code"]
+        return start_page(faults, status=422, typed=identifier[:120])
+    outcome = checks.typed(here, typed.identifier, typed.lookup_code, request.remote_addr)
+    return outcome_page(here, outcome, status=status_code(outcome.verification))
+
+
+@pages.post("/upload")
+def upload() -> Response:
+    here, words = site(), WORDS[negotiate(request)]
+    try:
+        data = read_file(request)
+    except VermilionError as error:
+        if error.kind is Kind.TOO_LARGE:
+            return start_page({"file": words["fault_large"]}, status=413)
+        raise
+    if not data:
+        return start_page({"file": words["fault_file"]}, status=422)
+    outcome = checks.file(here, data)
+    return outcome_page(here, outcome, status=status_code(outcome.verification))
+
+
+@pages.post("/api/v1/verifications")
+def verifications() -> Response:
+    here = site()
+    asked = read_verification(request)
+    if isinstance(asked, Typed):
+        outcome = checks.typed(here, asked.identifier, asked.lookup_code, request.remote_addr)
+    elif isinstance(asked, Scanned):
+        outcome = checks.scan(here, asked.text)
+    else:
+        outcome = checks.file(here, asked.data)
+    return outcome_json(here, outcome, status=status_code(outcome.verification))

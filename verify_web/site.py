@@ -1,0 +1,35 @@
+"""What the routes stand on: one object an application, made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import cast
+
+from flask import current_app
+
+from keys.clock import Clock
+from registry.settings import Settings
+from signing.live import Alarm, LiveRegistry
+from verify_web.limits import TypedLimits
+from verify_web.metrics import Metrics
+from verify_web.source import Types
+from verify_web.store import Store
+from verify_web.trust import TrustSource
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    settings: Settings
+    clock: Clock
+    live: LiveRegistry
+    types: Types
+    trust: TrustSource
+    store: Store
+    alarm: Alarm
+    limits: TypedLimits
+    metrics: Metrics
+
+
+def site() -> Site:
+    """Of the application that serves the present request."""
+    return cast(Site, current_app.extensions["site"])

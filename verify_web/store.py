@@ -1,0 +1,121 @@
+"""The public site's own store: limits, alarms, and the key that makes log entries unlinkable.
+
+One SQLite file that the site makes for itself; it is shared by all its processes and holds no personal
+data: networks, identifiers and link ids are kept only as keyed hashes. The registry's database is never
+written from here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from keys.clock import Clock, system_clock
+from keys.errors import Kind, VermilionError
+from registry.database import write_engine
+
+_SCHEMA = (
+    "CREATE TABLE IF NOT EXISTS secret (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID",
+    "CREATE TABLE IF NOT EXISTS bucket (key BLOB PRIMARY KEY, empty_at REAL NOT NULL) WITHOUT ROWID",
+    "CREATE INDEX IF NOT EXISTS bucket_empty_at ON bucket (empty_at)",
+    (
+        "CREATE TABLE IF NOT EXISTS alarm (id INTEGER PRIMARY KEY, raised_at TEXT NOT NULL,"
+        " reason TEXT NOT NULL, key_id TEXT NOT NULL, identifier TEXT, digest BLOB NOT NULL)"
+    ),
+)
+_TAKE_SECRET = text("INSERT INTO secret (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING")
+_READ_SECRET = text("SELECT value FROM secret WHERE name = :name")
+_POUR = text(
+    "INSERT INTO bucket (key, empty_at) VALUES (:key, :now + :drops) ON CONFLICT (key) DO UPDATE"
+    " SET empty_at = max(empty_at, :now) + :drops WHERE max(empty_at, :now) + :drops - :now <= :size"
+)
+_RETURN = text("UPDATE bucket SET empty_at = empty_at - :drops WHERE key = :key")
+_FORGET = text("DELETE FROM bucket WHERE empty_at < :now")
+_ALARM = text(
+    "INSERT INTO alarm (raised_at, reason, key_id, identifier, digest)"
+    " VALUES (:raised_at, :reason, :key_id, :identifier, :digest)"
+)
+_ALARMS = text("SELECT count(*) FROM alarm")
+
+
+class Store:
+    """Open, or make, the store at `path`. Raises VermilionError(UNAVAILABLE) where that cannot be done."""
+
+    def __init__(
+        self, path: Path, clock: Clock = system_clock, random: Callable[[int], bytes] = os.urandom
+    ) -> None:
+        self._clock = clock
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.touch(mode=0o600, exist_ok=True)
+        except OSError as error:
+            raise VermilionError(Kind.UNAVAILABLE, "the site's own store cannot be opened") from error
+        self._engine = write_engine(f"sqlite:///{path.absolute()}")
+        with self.begin() as connection:
+            for statement in _SCHEMA:
+                connection.execute(text(statement))
+            connection.execute(_FORGET, {"now": self.now()})
+            connection.execute(_TAKE_SECRET, {"name": "hash", "value": random(32)})
+            self._key = bytes(connection.execute(_READ_SECRET, {"name": "hash"}).scalar_one())
+
+    def now(self) -> float:
+        """Seconds since 1970, by the injected clock."""
+        return self._clock().timestamp()
+
+    def keyed_hash(self, kind: str, value: str) -> bytes:
+        """16 bytes that stand for `value` in this store and its logs, and cannot be reversed or guessed
+        without the store's key.
+        """
+        message = kind.encode() + b"\0" + value.encode("utf-8", "surrogatepass")
+        return hmac.digest(self._key, message, hashlib.sha256)[:16]
+
+    def pour(self, connection: Connection, key: bytes, seconds: float, size: float) -> bool:
+        """Add to a bucket what takes `seconds` to drain; False, and nothing added, if it would run over
+        `size` seconds. With 0 seconds it only asks whether there is more in it than `size`.
+        """
+        row = {"key": key, "now": self.now(), "drops": seconds, "size": size}
+        return connection.execute(_POUR, row).rowcount == 1
+
+    def give_back(self, connection: Connection, key: bytes, seconds: float) -> None:
+        """Take back what `pour` added."""
+        connection.execute(_RETURN, {"key": key, "drops": seconds})
+
+    def forget_empty(self, connection: Connection) -> None:
+        """Remove the buckets that have drained; they say nothing any more."""
+        connection.execute(_FORGET, {"now": self.now()})
+
+    @contextmanager
+    def begin(self) -> Iterator[Connection]:
+        """A transaction. Raises VermilionError(UNAVAILABLE) when the store does not answer."""
+        try:
+            with self._engine.begin() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise VermilionError(Kind.UNAVAILABLE, "the site's own store does not answer") from error
+
+    def alarms(self) -> int:
+        """How many alarms were ever written down."""
+        with self.begin() as connection:
+            return int(connection.execute(_ALARMS).scalar_one())
+
+    def write_alarm(self, reason: str, key_id: str, identifier: str | None, digest: bytes) -> None:
+        row = {
+            "raised_at": datetime.fromtimestamp(self.now(), UTC).isoformat(),
+            "reason": reason,
+            "key_id": key_id,
+            "identifier": identifier,
+            "digest": digest,
+        }
+        with self.begin() as connection:
+            connection.execute(_ALARM, row)
+
+    def close(self) -> None:
+        self._engine.dispose()
