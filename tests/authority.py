@@ -1,144 +1,212 @@
-"""A real authority on real key files, with cheap scrypt: root, issuing CA, TSA, one seal, one QR key."""
+"""A whole authority for tests, real throughout: custodian, root, issuing CA, TSA, one agency's seal and QR key.
+
+Only the price of a passphrase guess is lowered. Nothing here is known to any real verifier.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
+from typing import ClassVar
 
 from keys.certificates import (
     Issuer,
     Subject,
+    certificate_key,
     certificate_validity,
     issue_certificate,
     new_serial,
-    public_key_der,
 )
-from keys.custodian import KeyRef, Purpose, SignRequest
+from keys.custodian import KeyRef, Policy, Purpose, SignRequest
 from keys.envelope import ScryptCost
 from keys.ledger import MemoryLedger
 from keys.profiles import ProfileName
 from keys.software import SoftwareCustodian
-from keys.trust_list import LIFE, TrustedKey, TrustList, kid_of, sign_trust_list
+from keys.suite import SuiteName
+from keys.trust_list import KeyUse, TrustedKey, TrustList, kid_of, sign_trust_list
 from keys.tsa import TimeStampAuthority
 
-CHEAP = ScryptCost(n=1 << 10)
-PASSPHRASE = b"a passphrase for tests only"
 AT = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
-AGENCY = "11990100MB01010556"
-TYPE = "11990000MB01099991001"
-SEAL_CODE = "99010000000101"
+AGENCY = "113301000000000019"
+AGENCY_NAME = "样本市市场监督管理局"
+SEAL_CODE = "33010000000001"
+TYPES = ("11100000MB0306534Y001",)
 ORIGIN = "http://localhost:8801"
+PASSPHRASE = b"a passphrase for tests only"
+CHEAP = ScryptCost(n=1 << 10)
 
 
-def counting_random(seed: str = "test") -> Callable[[int], bytes]:
-    """Reproducible bytes that never repeat."""
-    counter = itertools.count()
+def permit(ref: KeyRef, request: SignRequest) -> None:
+    """A policy that refuses nothing."""
+
+
+def counted_random(seed: bytes = b"test") -> Callable[[int], bytes]:
+    """Repeatable bytes in place of random ones; never the same twice."""
+    count = itertools.count()
 
     def random(size: int) -> bytes:
-        return hashlib.shake_256(f"{seed}/{next(counter)}".encode()).digest(size)
+        blocks = (sha256(seed + next(count).to_bytes(8, "big")).digest() for _ in range(size // 32 + 1))
+        return b"".join(blocks)[:size]
 
     return random
 
 
-def allow_all(ref: KeyRef, request: SignRequest) -> None:
-    """A policy for tests of what stands beyond policy."""
-
-
 @dataclass
 class TestAuthority:
-    __test__ = False
+    """What tests of other floors take from here. Certificates are DER; `now` is what `clock` answers."""
 
+    __test__: ClassVar[bool] = False
+
+    directory: Path
     custodian: SoftwareCustodian
     ledger: MemoryLedger
+    random: Callable[[int], bytes]
+    now: datetime
+    agency: str
+    agency_name: str
+    seal_code: str
+    types: tuple[str, ...]
     root_key: KeyRef
     root: bytes
     issuing_key: KeyRef
     issuing: bytes
-    tsa: TimeStampAuthority
     tsa_key: KeyRef
-    tsa_certificate: bytes
+    tsa: bytes
     seal_key: KeyRef
-    seal_certificate: bytes
+    seal: bytes
     qr_key: KeyRef
-    qr_certificate: bytes
-    trust: TrustList
-    trust_jws: str
+    qr: bytes
+    stamper: TimeStampAuthority = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.stamper = TimeStampAuthority(
+            self.custodian, self.tsa_key, self.tsa, (self.issuing,), clock=self.clock, random=self.random
+        )
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def certify(
+        self,
+        profile: ProfileName,
+        subject: Subject,
+        key: KeyRef,
+        *,
+        life: timedelta | None = None,
+        at: datetime | None = None,
+    ) -> bytes:
+        """One more certificate of the issuing CA."""
+        return issue_certificate(
+            self.custodian,
+            Issuer(self.issuing_key, self.issuing),
+            profile,
+            subject,
+            key,
+            serial=new_serial(self.random),
+            at=self.now if at is None else at,
+            life=life,
+        )
+
+    def trusted(self, use: KeyUse, certificate: bytes, suite: SuiteName = "p256-sha256") -> TrustedKey:
+        """A trust list entry for a certificate: of this agency and types unless it is the TSA's."""
+        spki = certificate_key(certificate)
+        sign_from, sign_to = certificate_validity(certificate)
+        return TrustedKey(
+            kid=kid_of(spki),
+            use=use,
+            suite=suite,
+            public_key=spki,
+            certificate=certificate,
+            agency=None if use == "tsa" else self.agency,
+            types=() if use == "tsa" else self.types,
+            sign_from=sign_from,
+            sign_to=sign_to,
+            state="active",
+            since=None,
+        )
+
+    def trust(self, **changes: object) -> TrustList:
+        """The list of everything here, with some members replaced."""
+        trust = TrustList(
+            sequence=1,
+            issued_at=self.now,
+            next_update=self.now + timedelta(days=1),
+            expires_at=self.now + timedelta(days=7),
+            zone="Asia/Shanghai",
+            origins=(ORIGIN,),
+            roots=(self.root,),
+            issuing=(self.issuing,),
+            agencies={self.agency: {"zh": self.agency_name, "en": "Sample Market Supervision Bureau"}},
+            types={code: {"zh": "样本证照", "en": "Sample licence"} for code in self.types},
+            keys=(
+                self.trusted("seal", self.seal),
+                self.trusted("qr", self.qr),
+                self.trusted("tsa", self.tsa),
+            ),
+            status_lists=f"{ORIGIN}/status/",
+        )
+        return replace(trust, **changes)  # type: ignore[arg-type]
+
+    def jws(self, **changes: object) -> str:
+        """`trust` as published. Each sequence can be signed once."""
+        return sign_trust_list(self.trust(**changes), self.custodian, self.root_key, self.root)
 
 
 def make_authority(
-    directory: Path,
+    tmp_path: Path,
     at: datetime = AT,
     *,
     agency: str = AGENCY,
-    types: tuple[str, ...] = (TYPE,),
+    agency_name: str = AGENCY_NAME,
     seal_code: str = SEAL_CODE,
-    seed: str = "test",
+    types: tuple[str, ...] = TYPES,
+    issuing_suite: SuiteName = "p256-sha256",
+    policy: Policy = permit,
 ) -> TestAuthority:
-    """Everything that one agency needs to seal at `at`; the trust list names its keys."""
-    random = counting_random(seed)
-    ledger = MemoryLedger()
-    custodian = SoftwareCustodian(
-        directory, PASSPHRASE, policy=allow_all, ledger=ledger, cost=CHEAP, random=random
-    )
-    made = at - timedelta(days=1)
+    """Generate every key under `tmp_path`/keys and issue every certificate 30 days before `at`."""
+    ledger, random = MemoryLedger(), counted_random(str(tmp_path).encode())
+    directory = tmp_path / "keys"
+    custodian = SoftwareCustodian(directory, PASSPHRASE, policy=policy, ledger=ledger, cost=CHEAP)
+    founded = at - timedelta(days=30)
+    maker = "TEST Vermilion"
+
+    def certify(profile: ProfileName, issuer: Issuer, subject: Subject, key: KeyRef) -> bytes:
+        return issue_certificate(
+            custodian, issuer, profile, subject, key, serial=new_serial(random), at=founded
+        )
 
     root_key = custodian.generate(Purpose.ROOT_CA, "p384-sha384")
-    root = issue_certificate(
-        custodian, Issuer(root_key, None), ProfileName.ROOT,
-        Subject(f"Vermilion TEST Root {seed}", "TEST"), root_key, serial=new_serial(random), at=made,
-    )  # fmt: skip
-    issuing_key = custodian.generate(Purpose.ISSUING_CA, "p256-sha256")
-    issuing = issue_certificate(
-        custodian, Issuer(root_key, root), ProfileName.ISSUING,
-        Subject(f"Vermilion TEST Seal CA {seed}", "TEST"), issuing_key, serial=new_serial(random), at=made,
-    )  # fmt: skip
-
-    def leaf(purpose: Purpose, profile: ProfileName, name: str) -> tuple[KeyRef, bytes]:
-        key = custodian.generate(purpose, "p256-sha256")
-        certificate = issue_certificate(
-            custodian, Issuer(issuing_key, issuing), profile, Subject(name, f"{agency}样本局"), key,
-            serial=new_serial(random), at=made,
-        )  # fmt: skip
-        return key, certificate
-
-    tsa_key, tsa_certificate = leaf(Purpose.TSA, ProfileName.TSA, "Vermilion TEST TSA")
-    seal_key, seal_certificate = leaf(Purpose.SEAL, ProfileName.SEAL, seal_code)
-    qr_key, qr_certificate = leaf(Purpose.QR, ProfileName.QR, f"QR {agency}")
-    entries = []
-    for use, ref, certificate in (
-        ("qr", qr_key, qr_certificate), ("seal", seal_key, seal_certificate), ("tsa", tsa_key, tsa_certificate),
-    ):  # fmt: skip
-        spki = public_key_der(custodian.public_key(ref))
-        begin, end = certificate_validity(certificate)
-        entries.append(
-            TrustedKey(
-                kid=kid_of(spki), use=use, suite=ref.suite, public_key=spki, certificate=certificate,
-                agency=None if use == "tsa" else agency, types=() if use == "tsa" else types,
-                sign_from=begin, sign_to=end, state="active", since=None,
-            )
-        )  # fmt: skip
-    trust = TrustList(
-        sequence=1, issued_at=at, next_update=at + timedelta(days=2), expires_at=at + LIFE, zone="Asia/Shanghai",
-        origins=(ORIGIN,), roots=(root,), issuing=(issuing,),
-        agencies={agency: {"zh": "样本局", "en": "Sample Bureau"}},
-        types={code: {"zh": "样本证照", "en": "Sample licence"} for code in types},
-        keys=tuple(entries), status_lists=f"{ORIGIN}/status-lists",
-    )  # fmt: skip
+    issuing_key = custodian.generate(Purpose.ISSUING_CA, issuing_suite)
+    tsa_key, seal_key, qr_key = (
+        custodian.generate(purpose, "p256-sha256") for purpose in (Purpose.TSA, Purpose.SEAL, Purpose.QR)
+    )
+    root = certify(ProfileName.ROOT, Issuer(root_key, None), Subject("TEST root", maker), root_key)
+    by_root = Issuer(root_key, root)
+    issuing = certify(ProfileName.ISSUING, by_root, Subject("TEST issuing", maker), issuing_key)
+    by_issuing = Issuer(issuing_key, issuing)
+    unit = f"{agency}{agency_name}"
     return TestAuthority(
-        custodian, ledger, root_key, root, issuing_key, issuing,
-        TimeStampAuthority(custodian, tsa_key, tsa_certificate, [issuing], clock=lambda: at, random=random),
-        tsa_key, tsa_certificate, seal_key, seal_certificate, qr_key, qr_certificate, trust,
-        sign_trust_list(trust, custodian, root_key, root),
-    )  # fmt: skip
-
-
-def with_key(trust: TrustList, use: str, **changes: object) -> TrustList:
-    """The list with the entry of one use changed."""
-    return replace(
-        trust,
-        keys=tuple(replace(k, **changes) if k.use == use else k for k in trust.keys),  # type: ignore[arg-type]
+        directory=directory,
+        custodian=custodian,
+        ledger=ledger,
+        random=random,
+        now=at,
+        agency=agency,
+        agency_name=agency_name,
+        seal_code=seal_code,
+        types=types,
+        root_key=root_key,
+        root=root,
+        issuing_key=issuing_key,
+        issuing=issuing,
+        tsa_key=tsa_key,
+        tsa=certify(ProfileName.TSA, by_issuing, Subject("TEST TSA", maker), tsa_key),
+        seal_key=seal_key,
+        seal=certify(ProfileName.SEAL, by_issuing, Subject(seal_code, unit), seal_key),
+        qr_key=qr_key,
+        qr=certify(ProfileName.QR, by_issuing, Subject(f"{seal_code}-QR", unit), qr_key),
     )
