@@ -1,0 +1,77 @@
+"""The command `vermilion`: a group that loads a command only when it is used.
+
+`vermilion verify --trust` must run where neither SQLAlchemy nor Flask is installed, so nothing is
+imported here but click and the error taxonomy.
+"""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+import click
+
+from keys.errors import VermilionError
+
+# command -> module:attribute
+COMMANDS = {
+    "agency": "registry.cli.administration:agency",
+    "client": "registry.cli.administration:client",
+    "demo": "registry.cli.demo:demo",
+    "fsck": "registry.cli.administration:fsck",
+    "issue": "registry.cli.issue:issue",
+    "migrate": "registry.cli.administration:migrate",
+    "person": "registry.cli.administration:person",
+    "run": "registry.cli.run:run",
+    "seal": "registry.cli.seal:seal",
+    "serve-api": "registry.cli.run:serve_api",
+    "serve-public": "registry.cli.run:serve_public",
+    "verify": "registry.cli.verify:verify",
+}
+EXIT_USAGE = 64  # EX_USAGE of sysexits.h
+EXIT_FAILED = 1
+
+
+class LazyGroup(click.Group):
+    """Lists all commands, imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        target = COMMANDS.get(cmd_name)
+        if target is None:
+            return None
+        module, _, attribute = target.partition(":")
+        command = getattr(importlib.import_module(module), attribute)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="vermilion")
+def cli() -> None:
+    """Electronic licences and e-seals of a province."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point: expected failures become one line on standard error and an exit code."""
+    try:
+        status = cli.main(arguments, standalone_mode=False)
+    except click.exceptions.Exit as done:
+        status = done.exit_code
+    except click.UsageError as error:
+        error.show()
+        status = EXIT_USAGE
+    except click.ClickException as error:
+        error.show()
+        status = EXIT_FAILED
+    except click.Abort:
+        click.echo("stopped", err=True)
+        status = 130
+    except VermilionError as error:
+        click.echo(f"vermilion: {error.detail}", err=True)
+        for fault in error.faults:
+            click.echo(f"  {fault.field}: {fault.detail}", err=True)
+        status = EXIT_FAILED
+    sys.exit(status if isinstance(status, int) else 0)

@@ -1,0 +1,52 @@
+"""Run the benches, print a table, write build/bench.json."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+from bench.row import Row
+
+# The rows each module makes; a name on the command line runs the module that makes it.
+BENCHES = {
+    "bench.sealing": ("seal.reference_ms", "seal.raw_ms", "seal.peak_mb"),
+    "bench.services": ("issue.http_p50_ms", "check.page_vs_bare"),
+}
+RESULT = Path("build/bench.json")
+
+
+def main(only: str | None) -> int:
+    chosen = [m for m, names in BENCHES.items() if only is None or only == m or only in names]
+    if not chosen:
+        print(
+            f"no bench makes {only}; there are: {', '.join(n for names in BENCHES.values() for n in names)}"
+        )
+        return 64
+    rows: list[Row] = []
+    for module in chosen:
+        rows.extend(importlib.import_module(module).run())
+    if only is not None and only not in BENCHES:
+        rows = [row for row in rows if row.name == only]
+    print(f"{'name':24} {'value':>10} {'unit':6} {'baseline':>10} {'ratio':>8}")
+    for row in rows:
+        baseline = "" if row.baseline is None else f"{row.baseline:10.3f}"
+        ratio = "" if row.ratio is None else f"{row.ratio:8.3f}"
+        print(f"{row.name:24} {row.value:10.3f} {row.unit:6} {baseline:>10} {ratio:>8}")
+    RESULT.parent.mkdir(exist_ok=True)
+    RESULT.write_text(
+        json.dumps(
+            [
+                {"name": r.name, "value": r.value, "unit": r.unit, "baseline": r.baseline, "ratio": r.ratio}
+                for r in rows
+            ],
+            indent=1,
+        )
+        + "\n"
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else None))

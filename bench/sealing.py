@@ -1,0 +1,156 @@
+"""Drawing and sealing by the reference path, against hashing and signing the same bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import statistics
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from time import process_time
+
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from bench.row import Row, peak_mb
+from keys.suite import SUITES
+from registry.samples import sample_requests, sample_types
+from signing import credential
+from signing.claims import claims_of, encode_claims
+from signing.codes import make_identifier
+from signing.document import SealMaterial, SealPlace
+from signing.draw import draw
+from signing.face import Face, load_face
+from signing.fonts import Fonts
+from signing.licence_type import LicenceType, Role, load_licence_type
+from signing.record import Printout, Record, parse_submission
+from signing.seal import seal
+from signing.seal_picture import SealKind, draw_seal_picture
+from tests.authority import AT, ORIGIN, TestAuthority, make_authority
+
+ROUNDS = 15
+WARM_UP = 2
+
+
+@dataclass(frozen=True)
+class Bench:
+    authority: TestAuthority
+    fonts: Fonts
+    licence_type: LicenceType
+    face: Face
+    material: SealMaterial
+    place: SealPlace
+
+
+def prepare(folder: Path) -> Bench:
+    """One face and one seal of the samples, with keys of their own."""
+    types = {t.code: (t, load_face(f)) for f in sample_types() for t in [load_licence_type(f)]}
+    request = sample_requests()[0]
+    licence_type, face = types[request["type"]]
+    authority = make_authority(folder, agency=request["issuer"], types=(licence_type.code,))
+    fonts = Fonts.find(folder / "glyphs")
+    picture = draw_seal_picture(
+        "样本市市场监督管理局", SealKind.SPECIAL, fonts, bottom_text="食品经营许可专用章"
+    )
+    spot = face.seals[0]
+    return Bench(
+        authority,
+        fonts,
+        licence_type,
+        face,
+        SealMaterial(authority.seal_key, authority.seal, (authority.issuing,), picture),
+        SealPlace(0, spot.x, spot.y),
+    )
+
+
+def printouts(bench: Bench) -> Iterator[Printout]:
+    """Licences of the sample holders of one type, each with its own id and credential."""
+    key = bench.authority.trusted("qr", bench.authority.qr)
+    for number in itertools.count():
+        requests = [r for r in sample_requests() if r["type"] == bench.licence_type.code]
+        request = requests[number % len(requests)]
+        submission = parse_submission(
+            bench.licence_type, request["fields"], date(2026, 11, 20), number=request["number"]
+        )
+        fields = {**submission.fields, _name(bench, Role.ISSUER_NAME): "样本市市场监督管理局"}
+        issued = date.fromisoformat(str(fields[_name(bench, Role.ISSUE_DATE)]))
+        issuer = request["issuer"]
+        record = Record(
+            identifier=make_identifier(bench.licence_type.code, issuer, f"{number:07d}", 1),
+            type_code=bench.licence_type.code,
+            type_version=1,
+            issuer_code=issuer,
+            number=request["number"],
+            edition=1,
+            fields=fields,
+            issue_date=issued,
+            valid_from=issued,
+            valid_to=date.fromisoformat(str(fields[_name(bench, Role.VALID_TO)])),
+            status_list=0,
+            status_index=number,
+            specimen=True,
+        )
+        link_id = hashlib.sha256(str(number).encode()).digest()[:16]
+        claims = claims_of(record, bench.licence_type)
+        to_sign, protected = credential.sig_structure(claims, bytes.fromhex(key.kid), -7, ORIGIN, link_id)
+        der = _sign_credential(bench, to_sign, number)
+        cose = credential.assemble(
+            protected, encode_claims(claims), credential.raw_signature(der, SUITES["p256-sha256"])
+        )
+        yield Printout(record, credential.link_text(ORIGIN, link_id), cose, "7K3M9QZX", submission.photo)
+
+
+def _name(bench: Bench, role: Role) -> str:
+    field = bench.licence_type.field(role)
+    assert field is not None
+    return field.name
+
+
+def _sign_credential(bench: Bench, to_sign: bytes, number: int) -> bytes:
+    from keys.custodian import Kind, SignRequest
+
+    authority = bench.authority
+    request = SignRequest(Kind.SIG_STRUCTURE, to_sign, f"bench:{number}")
+    (der,) = authority.custodian.sign(authority.qr_key, [request])
+    return der
+
+
+def run() -> list[Row]:
+    """Median CPU of draw and seal (B-T), and of SHA-256 plus one P-256 signature over the same bytes."""
+    with tempfile.TemporaryDirectory() as name:
+        bench = prepare(Path(name))
+        key = ec.generate_private_key(ec.SECP256R1())
+        reference, raw = [], []
+        for number, printout in enumerate(itertools.islice(printouts(bench), WARM_UP + ROUNDS)):
+            begin = process_time()
+            drawn = draw(printout, bench.licence_type, bench.face, bench.fonts)
+            sealed = seal(
+                drawn,
+                material=bench.material,
+                place=bench.place,
+                custodian=bench.authority.custodian,
+                timestamper=bench.authority.stamper,
+                at=AT,
+                record=f"intent:{number}",
+                reason_text="食品经营许可证",
+            )
+            middle = process_time()
+            key.sign(sealed.data, ec.ECDSA(hashes.SHA256()))
+            end = process_time()
+            assert sealed.level == "B-T"
+            if number >= WARM_UP:
+                reference.append((middle - begin) * 1000)
+                raw.append((end - middle) * 1000)
+        raw_ms = statistics.median(raw)
+        return [
+            Row("seal.reference_ms", statistics.median(reference), "ms", raw_ms),
+            Row("seal.raw_ms", raw_ms, "ms"),
+            Row("seal.peak_mb", peak_mb(), "MiB"),
+        ]
+
+
+if __name__ == "__main__":
+    print(run(), datetime.now(UTC))

@@ -1,0 +1,46 @@
+"""`vermilion issue`: send one licence request to the agency API, as an agency's system does."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from pathlib import Path
+
+import click
+
+from registry.client import ApiClient, Credential
+
+
+@click.command()
+@click.argument("request_file", metavar="FILE", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option(
+    "--credential",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Credential file of the client (mode 0600).",
+)
+@click.option(
+    "--idempotency-key", help="Key of this request; a retry with the same key issues nothing twice."
+)
+@click.option("--dry-run", is_flag=True, help="Validate everything, touch no key, issue nothing.")
+@click.option(
+    "--save",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the sealed PDF.",
+)
+def issue(
+    request_file: Path, credential: Path, idempotency_key: str | None, dry_run: bool, save: Path | None
+) -> None:
+    """Issue the licence that FILE (a JSON request body) asks for, and print the answer.
+
+    The answer holds the licence's link and look-up code: who has them can look at the licence.
+    """
+    api = ApiClient(Credential.load(credential))
+    body = json.loads(request_file.read_bytes())
+    path = "/api/v1/licences" + ("?dry_run=1" if dry_run else "")
+    answer = api.post(path, body, idempotency_key=idempotency_key or secrets.token_hex(16))
+    issued = answer.expect(200, 201).json()
+    click.echo(json.dumps(issued, ensure_ascii=False, indent=1))
+    if save is not None and not dry_run:
+        document = api.get(issued["document"]["href"]).expect(200)
+        save.write_bytes(document.body)

@@ -1,0 +1,146 @@
+"""`vermilion verify`: what a relying party runs. With `--trust` it needs no database and no network."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from keys.errors import Kind, VermilionError
+
+if TYPE_CHECKING:
+    from keys.trust_list import TrustList
+    from signing.verdict import Verification
+
+MAX_FILE = 8 * 1024 * 1024
+
+
+@click.command()
+@click.argument("subject", metavar="FILE|LINK")
+@click.option(
+    "--trust",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Signed trust list: check offline, without any service.",
+)
+@click.option("--root-sha256", metavar="HEX", help="Fingerprint that the trust list's root must have.")
+@click.option(
+    "--service",
+    metavar="ADDRESS",
+    help="Public site to ask; default: the origin in the link, or the local data directory.",
+)
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Data directory of a local registry."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+def verify(
+    subject: str,
+    trust: Path | None,
+    root_sha256: str | None,
+    service: str | None,
+    data: Path | None,
+    as_json: bool,
+) -> None:
+    """Check a sealed PDF, or the text of a scanned code.
+
+    Exit code: 0 valid; 2 genuine_offline or cannot_check; 1 anything else; 64 wrong usage.
+    """
+    if trust is not None and (service is not None or data is not None):
+        raise click.UsageError("--trust checks offline: it goes with neither --service nor --data")
+    answer = (
+        _offline(subject, trust, root_sha256)
+        if trust is not None
+        else _by_service(subject, service)
+        if service is not None
+        else _by_database(subject, data)
+    )
+    if as_json:
+        click.echo(json.dumps(answer, ensure_ascii=False))
+    else:
+        _explain(answer)
+    from signing.verdict import Verdict, exit_code
+
+    sys.exit(exit_code(Verdict(answer["verdict"])))
+
+
+def _is_link(subject: str) -> bool:
+    return subject.startswith(("http://", "https://"))
+
+
+def _read(subject: str) -> bytes:
+    path = Path(subject)
+    try:
+        with path.open("rb") as file:
+            return file.read(MAX_FILE + 1)
+    except OSError as error:
+        raise click.UsageError(f"{subject}: {error.strerror}") from error
+
+
+def _offline(subject: str, trust_file: Path, root_sha256: str | None) -> dict[str, Any]:
+    from keys.trust_list import read_trust_list
+
+    now = datetime.now(UTC)
+    trust: TrustList | None = None
+    try:
+        trust = read_trust_list(trust_file.read_bytes(), at=now, root_sha256=root_sha256)
+    except VermilionError as error:
+        raise VermilionError(Kind.INVALID, f"{trust_file}: {error.detail}", reason=error.reason) from error
+    return _check(subject, trust, None, now)
+
+
+def _by_database(subject: str, data: Path | None) -> dict[str, Any]:
+    from keys.trust_list import read_trust_list
+    from registry.database import read_engine
+    from registry.licences.lookup import SqlLiveRegistry, current_trust_list
+    from registry.settings import Settings
+
+    settings = Settings() if data is None else Settings(data=data)
+    now = datetime.now(UTC)
+    engine = read_engine(settings.url)
+    try:
+        trust = read_trust_list(current_trust_list(engine), at=now)
+        return _check(subject, trust, SqlLiveRegistry(engine, lambda: now), now)
+    finally:
+        engine.dispose()
+
+
+def _check(subject: str, trust: TrustList | None, live: Any, now: datetime) -> dict[str, Any]:
+    from signing.check import check_file, check_scan
+
+    if _is_link(subject):
+        outcome = check_scan(subject, trust, live, None, now)
+    else:
+        outcome = check_file(_read(subject), trust, live, None, now)
+    return _as_json(outcome.verification)
+
+
+def _as_json(verification: Verification) -> dict[str, Any]:
+    from signing.verdict import to_json
+
+    return to_json(verification)
+
+
+def _by_service(subject: str, service: str) -> dict[str, Any]:
+    from registry.client import call, pdf_headers
+
+    url = service.rstrip("/") + "/api/v1/verifications"
+    if _is_link(subject):
+        body = json.dumps({"link": subject}).encode()
+        answer = call("POST", url, body=body, headers={"Content-Type": "application/json"})
+    else:
+        answer = call("POST", url, body=_read(subject), headers=pdf_headers())
+    return answer.expect(200, 404, 503).json()
+
+
+def _explain(answer: dict[str, Any]) -> None:
+    from signing.sentences import heading, reason_sentence
+
+    click.echo(f"{answer['verdict']}: {heading(answer, 'en')} / {heading(answer, 'zh')}")
+    for name in ("content", "issuer", "status"):
+        check = answer["checks"][name]
+        click.echo(f"  {name:8}{check['result']:9} {reason_sentence(check['reason'], 'en')}")
+    click.echo(f"  identifier  {answer['identifier'] or '-'}")
+    click.echo(f"  as of       {answer['as_of']}")
