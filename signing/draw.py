@@ -269,8 +269,9 @@ def _finish(
         pdf.Root.Lang = String("zh-CN")
         pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
         if photo is not None:
-            for image in pdf.pages[0].images.values():
-                image.write(photo, filter=Name.DCTDecode)
+            for image in pdf.pages[0].obj.Resources.XObject.values():
+                if image.Subtype == Name.Image:
+                    image.write(photo, filter=Name.DCTDecode)
         title = f"{licence_type.name['zh']} {record.number}"
         for key in list(pdf.docinfo.keys()):
             del pdf.docinfo[key]

@@ -13,6 +13,7 @@ from signing.licence_type import Field, FieldKind, LicenceType, NumberRule, Role
 
 MAX_ITEMS = 50
 MAX_NUMBER = 60
+MAX_CHOICE = 200
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
@@ -92,7 +93,7 @@ def parse_value(field: Field, raw: object, today: date) -> str | tuple[str, ...]
                 raise FieldFault("too_many", f"1 to {MAX_ITEMS} items")
             return tuple(_text(item, field.max_length) for item in raw)
         case FieldKind.CHOICE:
-            text = _text(raw, field.max_length)
+            text = _text(raw, MAX_CHOICE)
             if text not in field.choices:
                 raise FieldFault("not_a_choice", "it is none of the values of this field")
             return text

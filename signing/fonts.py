@@ -108,7 +108,7 @@ def build_font(store: GlyphStore, chars: Iterable[str], name: str) -> bytes:
     builder.setupNameTable({"familyName": name, "styleName": "Regular", "psName": name})
     builder.setupPost(keepGlyphNames=False)
     font: TTFont = builder.font
-    font["head"].created = font["head"].modified = 0
+    font["head"].created = font["head"].modified = 2082844800  # 1970, in seconds since 1904
     font.recalcTimestamp = False
     buffer = io.BytesIO()
     font.save(buffer)

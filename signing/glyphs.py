@@ -9,6 +9,7 @@ itself, and one that does not match is made again.
 from __future__ import annotations
 
 import hashlib
+import mmap
 import os
 import struct
 import tempfile
@@ -68,8 +69,10 @@ class FontSource:
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
     def open(self) -> TTFont:
-        """Open with fontTools; tables are read when needed."""
-        return TTFont(self.path, fontNumber=self.number, lazy=True)
+        """Open with fontTools; tables are read when needed, from a mapping that needs no closing."""
+        with self.path.open("rb") as file:
+            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        return TTFont(mapped, fontNumber=self.number, lazy=True)
 
 
 class GlyphStore:

@@ -30,21 +30,29 @@ def mask_citizen_id(number: str) -> str:
     and the last character alone, a check sum over hidden digits, narrows them down by eleven at most.
     """
     if len(number) < 3:
-        return STAR * len(number)
+        return _only_first(number)
     return number[0] + STAR * (len(number) - 2) + number[-1]
 
 
 def mask_phone(number: str) -> str:
-    """A telephone number: the first three and the last two of at least eight characters stay."""
+    """A telephone number: the first three and the last two of at least eight characters stay; of fewer, the
+    first.
+    """
     if len(number) < 8:
-        return STAR * len(number)
+        return _only_first(number)
     return number[:3] + STAR * (len(number) - 5) + number[-2:]
 
 
 def mask_address(address: str) -> str:
     """An address: the first third stays, at most six characters, which is province and city."""
     kept = min(6, len(address) // 3)
+    if kept == 0:
+        return _only_first(address)
     return address[:kept] + STAR * (len(address) - kept)
+
+
+def _only_first(text: str) -> str:
+    return text[:1] + STAR * (len(text) - 1) if len(text) > 1 else STAR * len(text)
 
 
 _RULES: dict[str, Callable[[str], str]] = {
