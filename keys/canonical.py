@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NoReturn
 
 from keys.errors import Kind, VermilionError
+
+# Possessive: a string that never ends is tried once, and takes the rest of the text.
+_STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|([\[\]{}])', re.DOTALL)
 
 
 def canonical_json(value: object) -> bytes:
@@ -65,21 +69,11 @@ def strict_json(data: bytes, *, max_bytes: int, max_depth: int) -> Any:
 def _depth(text: str) -> int:
     """The deepest nesting, brackets in strings not counted."""
     deepest = depth = 0
-    in_string = escaped = False
-    for character in text:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif character == "\\":
-                escaped = True
-            elif character == '"':
-                in_string = False
-        elif character == '"':
-            in_string = True
-        elif character in "[{":
+    for bracket in _STRING_OR_BRACKET.findall(text):  # a string's match is the empty group
+        if bracket in ("[", "{"):
             depth += 1
             deepest = max(deepest, depth)
-        elif character in "]}":
+        elif bracket:
             depth -= 1
     return deepest
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from hashlib import sha1, sha256
 
 from asn1crypto import core, keys, x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -31,6 +32,11 @@ class Subject:
     country: str = "CN"
 
     def to_name(self) -> x509.Name:
+        """RFC 5280, appendix A.1: at most 64 characters each. Raises VermilionError(INVALID)."""
+        if not all(0 < len(part) <= 64 for part in (self.common_name, self.organisation)):
+            raise VermilionError(
+                ErrorKind.INVALID, "a name in a certificate has 1 to 64 characters", reason="subject"
+            )
         return x509.Name.build(
             {
                 "country_name": self.country,
@@ -42,11 +48,21 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
+class Publication:
+    """Where relying parties fetch an issuer's CRL, OCSP answers and certificate: plain http URLs."""
+
+    crl: str | None = None
+    ocsp: str | None = None
+    ca_issuers: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Issuer:
     """Who signs: a CA's key and its certificate; `certificate` is None while a root signs itself."""
 
     key: KeyRef
     certificate: bytes | None
+    publication: Publication = Publication()
 
 
 def new_serial(random: Callable[[int], bytes]) -> int:
@@ -72,29 +88,39 @@ def issue_certificate(
 ) -> bytes:
     """A certificate, DER. `serial` was reserved by the caller before.
 
-    Raises VermilionError: INVALID when the key is for another purpose, CONFLICT when the certificate
-    would outlive its issuer, KEY_REFUSED from the custodian.
+    Raises VermilionError: INVALID when subject's or issuer's key is for another purpose or a name is too
+    long, CONFLICT when the certificate would outlive its issuer, KEY_REFUSED from the custodian.
     """
     profile = PROFILES[profile_name]
-    if subject_key.purpose is not profile.purpose:
+    if subject_key.purpose is not profile.purpose or issuer.key.purpose is not profile.issuer:
         raise VermilionError(
-            ErrorKind.INVALID, f"a {subject_key.purpose} key has no {profile_name} certificate"
+            ErrorKind.INVALID,
+            f"a {issuer.key.purpose} key gives a {subject_key.purpose} key no {profile_name} certificate",
+            reason="profile",
         )
+    if (profile.issuer is profile.purpose) != (issuer.certificate is None):
+        raise VermilionError(ErrorKind.INVALID, "only a root signs itself", reason="profile")
     not_before = (at - BACKDATE).replace(microsecond=0)
     not_after = not_before + (life or profile.life)
     spki = public_key_der(custodian.public_key(subject_key))
-    if issuer.certificate is None:
-        issuer_name, issuer_spki = subject.to_name(), spki
-    else:
+    issuer_public = custodian.public_key(issuer.key)
+    issuer_name, issuer_spki = subject.to_name(), public_key_der(issuer_public)
+    if issuer.certificate is None and issuer_spki != spki:
+        raise VermilionError(ErrorKind.INVALID, "only a root signs itself", reason="key_mismatch")
+    if issuer.certificate is not None:
         authority = x509.Certificate.load(issuer.certificate)
         issuer_name = authority.subject
-        issuer_spki = authority.public_key.dump()
+        if authority.public_key.dump() != issuer_spki:
+            raise VermilionError(
+                ErrorKind.INVALID, "the issuer's certificate is another key's", reason="key_mismatch"
+            )
         if not_after > authority.not_valid_after:
             raise VermilionError(
                 ErrorKind.CONFLICT, "a certificate may not outlive its issuer", reason="outlives_issuer"
             )
         not_before = max(not_before, authority.not_valid_before)
-    algorithm = {"algorithm": SUITES[issuer.key.suite].signature_name}
+    suite = SUITES[issuer.key.suite]
+    algorithm = {"algorithm": suite.signature_name}
     tbs = x509.TbsCertificate(
         {
             "version": "v3",
@@ -104,10 +130,16 @@ def issue_certificate(
             "validity": {"not_before": _time(not_before), "not_after": _time(not_after)},
             "subject": subject.to_name(),
             "subject_public_key_info": keys.PublicKeyInfo.load(spki),
-            "extensions": _extensions(profile, spki, issuer_spki),
+            "extensions": _extensions(profile, spki, issuer_spki, issuer.publication),
         }
     ).dump()
     (signature,) = custodian.sign(issuer.key, [SignRequest(Kind.CERTIFICATE, tbs, serial_record(serial))])
+    try:
+        issuer_public.verify(signature, tbs, ec.ECDSA(suite.hash))
+    except InvalidSignature:  # a fault in the custodian: never let such a certificate out
+        raise VermilionError(
+            ErrorKind.UNAVAILABLE, "the custodian signed wrongly", reason="signature"
+        ) from None
     certificate: bytes = x509.Certificate(
         {
             "tbs_certificate": x509.TbsCertificate.load(tbs),
@@ -125,7 +157,9 @@ def _time(at: datetime) -> x509.Time:
     return x509.Time(name="general_time", value=core.GeneralizedTime(at))
 
 
-def _extensions(profile: Profile, spki: bytes, issuer_spki: bytes) -> list[dict[str, object]]:
+def _extensions(
+    profile: Profile, spki: bytes, issuer_spki: bytes, publication: Publication
+) -> list[dict[str, object]]:
     """Critical where RFC 5280 and RFC 3161 want it."""
     wanted: list[tuple[str, bool, object]] = []
     if profile.ca:
@@ -141,7 +175,18 @@ def _extensions(profile: Profile, spki: bytes, issuer_spki: bytes) -> list[dict[
     wanted.append(("key_identifier", False, key_identifier(spki)))
     if issuer_spki != spki:
         wanted.append(("authority_key_identifier", False, {"key_identifier": key_identifier(issuer_spki)}))
+    if issuer_spki != spki and publication.crl:
+        place = {"distribution_point": x509.DistributionPointName("full_name", [_uri(publication.crl)])}
+        wanted.append(("crl_distribution_points", False, [place]))
+    if issuer_spki != spki and (publication.ocsp or publication.ca_issuers):
+        methods = (("ocsp", publication.ocsp), ("ca_issuers", publication.ca_issuers))
+        access = [{"access_method": name, "access_location": _uri(url)} for name, url in methods if url]
+        wanted.append(("authority_information_access", False, access))
     return [{"extn_id": name, "critical": critical, "extn_value": value} for name, critical, value in wanted]
+
+
+def _uri(url: str) -> x509.GeneralName:
+    return x509.GeneralName("uniform_resource_identifier", url)
 
 
 def key_identifier(spki: bytes) -> bytes:

@@ -19,6 +19,7 @@ FORMAT = "vermilion-key-1"
 MAX_FILE_BYTES = 16 * 1024
 SALT_BYTES = 16
 NONCE_BYTES = 12
+MIN_N, MAX_N = 1 << 10, 1 << 20  # a key file may not make opening it free, nor exhaust the machine
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,15 @@ class ScryptCost:
     r: int = 8
     p: int = 1
 
-
-MIN_N, MAX_N = 1 << 10, 1 << 20  # a key file may not make opening it free, nor exhaust the machine
+    def __post_init__(self) -> None:
+        """Raises VermilionError(INVALID) for a cost that `open_envelope` would not take."""
+        if not (
+            all(type(v) is int for v in (self.n, self.r, self.p))
+            and MIN_N <= self.n <= MAX_N
+            and self.n & (self.n - 1) == 0
+            and (self.r, self.p) == (8, 1)
+        ):
+            raise VermilionError(Kind.INVALID, "not a cost of scrypt that we use", reason="scrypt_cost")
 
 
 def close_envelope(
@@ -64,10 +72,8 @@ def open_envelope(data: bytes, passphrase: bytes) -> tuple[bytes, dict[str, str]
     or an altered file (the two cannot be told apart).
     """
     envelope = _parse(data)
-    scrypt = envelope["scrypt"]
-    cost = ScryptCost(scrypt["n"], scrypt["r"], scrypt["p"])
     sealed = _decode(envelope.pop("sealed"))
-    key = _key(passphrase, _decode(scrypt["salt"]), cost)
+    key = _key(passphrase, _decode(envelope["scrypt"]["salt"]), _cost(envelope["scrypt"]))
     try:
         secret = AESGCM(key).decrypt(_decode(envelope["nonce"]), sealed, canonical_json(envelope))
     except InvalidTag:
@@ -91,7 +97,8 @@ def _parse(data: bytes) -> dict[str, Any]:
         and all(isinstance(v, str) for v in value["binding"].values())
         and isinstance(value["scrypt"], dict)
         and set(value["scrypt"]) == {"n", "r", "p", "salt"}
-        and _sound_cost(value["scrypt"])
+        and _cost(value["scrypt"])
+        and canonical_json(value) == data  # one form: an altered byte is an altered file
         and len(_decode(value["scrypt"]["salt"])) == SALT_BYTES
         and len(_decode(value["nonce"])) == NONCE_BYTES
         and len(_decode(value["sealed"])) > NONCE_BYTES
@@ -100,15 +107,11 @@ def _parse(data: bytes) -> dict[str, Any]:
     return value
 
 
-def _sound_cost(scrypt: Mapping[str, Any]) -> bool:
-    n, r, p = scrypt["n"], scrypt["r"], scrypt["p"]
-    return (
-        all(type(v) is int for v in (n, r, p))
-        and MIN_N <= n <= MAX_N
-        and n & (n - 1) == 0
-        and r == 8
-        and p == 1
-    )
+def _cost(scrypt: Mapping[str, Any]) -> ScryptCost:
+    try:
+        return ScryptCost(scrypt["n"], scrypt["r"], scrypt["p"])
+    except VermilionError:
+        raise VermilionError(Kind.MALFORMED, "not a key file of ours") from None
 
 
 def _encode(data: bytes) -> str:
@@ -117,6 +120,9 @@ def _encode(data: bytes) -> str:
 
 def _decode(text: object) -> bytes:
     try:
-        return base64.b64decode(text if isinstance(text, str) else "!", validate=True)
+        data = base64.b64decode(text if isinstance(text, str) else "!", validate=True)
     except (binascii.Error, ValueError):
-        raise VermilionError(Kind.MALFORMED, "not a key file of ours") from None
+        data = b""
+    if not data or _encode(data) != text:
+        raise VermilionError(Kind.MALFORMED, "not a key file of ours")
+    return data

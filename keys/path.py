@@ -10,19 +10,24 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from asn1crypto import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, Profile, ProfileName
-from keys.suite import SUITES, Suite
+from keys.suite import Suite
 from keys.tbs import load_der, suite_of_public_key
 
 if TYPE_CHECKING:
     from keys.trust_list import TrustList
 
 MAX_CERTIFICATE_BYTES = 8 * 1024
+_RULED = {
+    "basic_constraints": x509.BasicConstraints,
+    "key_usage": x509.KeyUsage,
+    "extended_key_usage": x509.ExtKeyUsageSyntax,
+}
 
 
 def verify_chain(
@@ -82,9 +87,7 @@ def certificate_public_key(certificate: x509.Certificate) -> tuple[ec.EllipticCu
     """The key and its suite. Raises VermilionError(INVALID)."""
     try:
         public = serialization.load_der_public_key(certificate.public_key.dump())
-    except (ValueError, TypeError, VermilionError):
-        _refuse("the certificate's key cannot be read")
-    except Exception:  # noqa: BLE001  (UnsupportedAlgorithm and its kin)
+    except (ValueError, TypeError, UnsupportedAlgorithm):
         _refuse("the certificate's key cannot be read")
     if not isinstance(public, ec.EllipticCurvePublicKey):
         _refuse("the certificate's key is of no suite of ours")
@@ -99,7 +102,7 @@ def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
         public.verify(
             certificate["signature_value"].native,
             certificate["tbs_certificate"].dump(),
-            ec.ECDSA(SUITES[suite.name].hash),
+            ec.ECDSA(suite.hash),
         )
     except InvalidSignature:
         return False
@@ -110,24 +113,36 @@ def _require(certificate: x509.Certificate, profile: Profile, at: datetime) -> N
     """Validity at `at`, and exactly the extensions that the profile gives."""
     if not certificate.not_valid_before <= at <= certificate.not_valid_after:
         _refuse(f"the {profile.name} certificate is not valid at that time")
-    found: dict[str, tuple[bool, Any]] = {}
-    for extension in certificate["tbs_certificate"]["extensions"]:
-        name = extension["extn_id"].native
-        if name in found:
-            _refuse("an extension stands twice")
-        found[name] = (extension["critical"].native, extension["extn_value"].parsed.native)
+    found = _extensions(certificate)
     expected: dict[str, tuple[bool, Any]] = {"key_usage": (True, set(profile.key_usage))}
     if profile.ca:
         expected["basic_constraints"] = (True, {"ca": True, "path_len_constraint": profile.path_length})
     if profile.extended_key_usage:
         expected["extended_key_usage"] = (True, [profile.extended_key_usage])
-    for name in ("basic_constraints", "key_usage", "extended_key_usage"):
+    for name in _RULED:
         present = found.pop(name, None)
         wanted = expected.get(name)
         if (_plain(present) if present else None) != (_plain(wanted) if wanted else None):
             _refuse(f"{name} is not that of a {profile.name} certificate")
     if any(critical for critical, _value in found.values()):
         _refuse("an extension we do not know is critical")
+
+
+def _extensions(certificate: x509.Certificate) -> dict[str, tuple[bool, Any]]:
+    """(critical, value) by asn1crypto's name, or OID. Those that a profile rules are canonical DER."""
+    found: dict[str, tuple[bool, Any]] = {}
+    for extension in certificate["tbs_certificate"]["extensions"]:
+        name = extension["extn_id"].native
+        if name in found:
+            _refuse("an extension stands twice")
+        value = None
+        if name in _RULED:
+            try:
+                value = load_der(_RULED[name], bytes(extension["extn_value"])).native
+            except ValueError:
+                _refuse(f"{name} is not DER")
+        found[name] = (extension["critical"].native, value)
+    return found
 
 
 def _plain(value: tuple[bool, Any]) -> tuple[bool, Any]:

@@ -23,6 +23,7 @@ class Profile:
 
     name: ProfileName
     purpose: Purpose  # of the subject's key
+    issuer: Purpose  # of the key that signs it
     ca: bool
     path_length: int | None
     key_usage: frozenset[str]  # asn1crypto's names; always critical
@@ -40,27 +41,27 @@ PROFILES: dict[ProfileName, Profile] = {
     profile.name: profile
     for profile in (
         Profile(
-            ProfileName.ROOT, Purpose.ROOT_CA, ca=True, path_length=None,
+            ProfileName.ROOT, Purpose.ROOT_CA, Purpose.ROOT_CA, ca=True, path_length=None,
             key_usage=frozenset({"key_cert_sign", "crl_sign"}), extended_key_usage=None, policy=None,
             life=timedelta(days=20 * 365),
         ),
         Profile(
-            ProfileName.ISSUING, Purpose.ISSUING_CA, ca=True, path_length=0,
+            ProfileName.ISSUING, Purpose.ISSUING_CA, Purpose.ROOT_CA, ca=True, path_length=0,
             key_usage=frozenset({"key_cert_sign", "crl_sign"}), extended_key_usage=None, policy=None,
             life=timedelta(days=10 * 365),
         ),
         Profile(
-            ProfileName.SEAL, Purpose.SEAL, ca=False, path_length=None,
+            ProfileName.SEAL, Purpose.SEAL, Purpose.ISSUING_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature", "non_repudiation"}), extended_key_usage=None,
             policy=POLICY_SEAL, life=timedelta(days=3 * 365),
         ),
         Profile(
-            ProfileName.TSA, Purpose.TSA, ca=False, path_length=None,
+            ProfileName.TSA, Purpose.TSA, Purpose.ISSUING_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature", "non_repudiation"}),
             extended_key_usage="time_stamping", policy=POLICY_TSA, life=timedelta(days=5 * 365),
         ),
         Profile(
-            ProfileName.QR, Purpose.QR, ca=False, path_length=None,
+            ProfileName.QR, Purpose.QR, Purpose.ISSUING_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
             policy=POLICY_QR, life=timedelta(days=3 * 365),
         ),

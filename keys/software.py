@@ -47,7 +47,7 @@ class SoftwareCustodian:
                 Kind.INVALID, f"a passphrase has at least {MIN_PASSPHRASE_BYTES} bytes", reason="passphrase"
             )
         directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
-        _require_private(directory, "directory")
+        _require_private(directory.stat(), "key directory")
         self._directory = directory
         self._passphrase = passphrase
         self._policy = policy
@@ -58,8 +58,12 @@ class SoftwareCustodian:
         self._lock = threading.Lock()
 
     def refs(self) -> list[KeyRef]:
-        """Every key there is, from the files' clear headers, ordered by id."""
-        return [_ref(read_binding(self._read(path.stem))) for path in sorted(self._directory.glob("*.key"))]
+        """Every key there is, ordered by id, from the files' clear headers: not authenticated before use."""
+        names = sorted(path.stem for path in self._directory.glob("*.key"))
+        refs = {name: _ref(read_binding(self._read(name))) for name in names}
+        if any(ref.id != name for name, ref in refs.items()):
+            raise VermilionError(Kind.MALFORMED, "a key file is named for another key")
+        return list(refs.values())
 
     def generate(self, purpose: Purpose, suite: SuiteName) -> KeyRef:
         """Make a key pair; its file is on disk, synced, when this returns."""
@@ -107,10 +111,10 @@ class SoftwareCustodian:
 
     def _unlock(self, ref: KeyRef) -> ec.EllipticCurvePrivateKey:
         """The key object; its file is decrypted once a process."""
-        with self._lock:
-            held = self._keys.get(ref.id)
-            if held is None:
-                held = self._load(ref.id)
+        held = self._keys.get(ref.id)
+        if held is None:
+            with self._lock:  # one at a time: each costs memory; keys already open do not wait for it
+                held = self._keys.get(ref.id) or self._load(ref.id)
                 self._keys[ref.id] = held
         if held[0] != ref:
             raise VermilionError(Kind.KEY_REFUSED, "the key was made for something else", reason="purpose")
@@ -118,22 +122,31 @@ class SoftwareCustodian:
 
     def _load(self, key_id: str) -> tuple[KeyRef, ec.EllipticCurvePrivateKey]:
         secret, binding = open_envelope(self._read(key_id), self._passphrase)
+        ref = _ref(binding)
         private = serialization.load_der_private_key(secret, None)
         if (
             not isinstance(private, ec.EllipticCurvePrivateKey)
-            or binding["id"] != key_id
-            or binding["public_key"] != _spki(private.public_key()).hex()
+            or ref.id != key_id
+            or private.curve.name != SUITES[ref.suite].curve.name
+            or binding.get("public_key") != _spki(private.public_key()).hex()
         ):
             raise VermilionError(Kind.MALFORMED, "the key file does not hold the key it names")
-        return _ref(binding), private
+        return ref, private
 
     def _read(self, key_id: str) -> bytes:
-        path = self._directory / f"{key_id}.key"
-        if not _ID.fullmatch(key_id) or not path.is_file():
+        if not _ID.fullmatch(key_id):
             raise VermilionError(Kind.NOT_FOUND, "there is no such key", reason="key_unknown")
-        _require_private(path, "key file")
-        with path.open("rb") as file:
-            return file.read(MAX_FILE_BYTES + 1)
+        try:
+            descriptor = os.open(self._directory / f"{key_id}.key", os.O_RDONLY | os.O_NOFOLLOW)
+            with os.fdopen(descriptor, "rb") as file:
+                _require_private(os.fstat(descriptor), "key file")
+                return file.read(MAX_FILE_BYTES + 1)
+        except FileNotFoundError:
+            raise VermilionError(Kind.NOT_FOUND, "there is no such key", reason="key_unknown") from None
+        except OSError as error:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "the key file cannot be read", reason="key_unreadable"
+            ) from error
 
 
 def _ref(binding: dict[str, str]) -> KeyRef:
@@ -148,9 +161,9 @@ def _spki(public: ec.EllipticCurvePublicKey) -> bytes:
     return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
-def _require_private(path: Path, what: str) -> None:
-    if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise VermilionError(Kind.INVALID, f"the {what} {path.name} is open to others", reason="permissions")
+def _require_private(found: os.stat_result, what: str) -> None:
+    if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise VermilionError(Kind.INVALID, f"the {what} is open to others", reason="permissions")
 
 
 def _write_once(path: Path, data: bytes) -> None:

@@ -24,6 +24,7 @@ from keys.suite import SUITES, Suite
 
 MAX_BYTES = 4 * 1024 * 1024  # a trust list; everything else is far smaller
 MAX_SMALL_BYTES = 16 * 1024
+MAX_SIG_STRUCTURE_BYTES = 1024  # a credential has at most 400 bytes, and a link some 100 before its id
 TRUST_LIST_TYPE = "trust-list+jwt"
 
 
@@ -62,7 +63,7 @@ def _attributes(data: bytes, suite: Suite, content_type: str) -> None:
     for attribute in _load_der(cms.CMSAttributes, data):
         name = attribute["type"].native
         if name in found or len(attribute["values"]) != 1:
-            _refuse("an attribute stands twice")
+            _refuse("an attribute stands twice, or has several values")
         found[name] = attribute["values"][0]
     needed = {"content_type", "message_digest", "signing_certificate_v2"}
     if not needed <= set(found) <= needed | {"cms_algorithm_protection"}:
@@ -72,12 +73,21 @@ def _attributes(data: bytes, suite: Suite, content_type: str) -> None:
     if len(found["message_digest"].native) != hashlib.new(suite.digest_name).digest_size:
         _refuse("a digest of another length")
     certs = found["signing_certificate_v2"]
-    if not isinstance(certs, tsp.SigningCertificateV2) or not 1 <= len(certs["certs"]) <= 3:
+    if not isinstance(certs, tsp.SigningCertificateV2) or len(certs["certs"]) != 1:
         _refuse("the signing certificate is not named")
+    protection = found.get("cms_algorithm_protection")
+    if protection is not None and (
+        protection["digest_algorithm"]["algorithm"].native != suite.digest_name
+        or protection["signature_algorithm"]["algorithm"].native != suite.signature_name
+        or protection["mac_algorithm"].native is not None
+    ):
+        _refuse("other algorithms are protected")
 
 
 def _sig_structure(data: bytes, suite: Suite) -> None:
     """RFC 9052, 4.4: ["Signature1", protected, external_aad, payload], deterministic CBOR."""
+    if len(data) > MAX_SIG_STRUCTURE_BYTES:
+        _refuse("too long")
     value = _load_cbor(data)
     if not (
         isinstance(value, list | tuple)
@@ -89,7 +99,9 @@ def _sig_structure(data: bytes, suite: Suite) -> None:
     if not value[2].startswith(b"elic1|"):
         _refuse("bound to another application")
     protected, claims = _load_cbor(value[1]), _load_cbor(value[3])
-    if not isinstance(protected, dict) or set(protected) != {1, 4} or protected[1] != suite.cose_alg:
+    if not isinstance(protected, dict) or list(map(repr, protected)) != ["1", "4"]:
+        _refuse("the protected header is not ours")
+    if type(protected[1]) is not int or protected[1] != suite.cose_alg or not isinstance(protected[4], bytes):
         _refuse("the protected header is not ours")
     if not isinstance(claims, dict) or not all(type(key) is int for key in claims):
         _refuse("the payload is not a map of claims")
@@ -176,14 +188,27 @@ def _load_der(spec: type[Any], data: bytes) -> Any:
 def _load_cbor(data: bytes) -> Any:
     stream = io.BytesIO(data)
     try:
-        value = cbor2.CBORDecoder(stream).decode()
+        value = cbor2.CBORDecoder(
+            stream, max_depth=8, allow_indefinite=False, allow_duplicate_keys=False
+        ).decode()
         whole = stream.tell() == len(data)
         same = cbor2.dumps(value, canonical=True) == data
     except Exception:  # noqa: BLE001  (a decoder's own exceptions are many; all mean the same here)
         _refuse("not CBOR")
-    if not whole or not same:
-        _refuse("not deterministic CBOR")
+    if not whole or not same or not _plain(value):
+        _refuse("not deterministic CBOR, or of other types than ours")
     return value
+
+
+def _plain(value: Any) -> bool:
+    """Integers, strings, null, arrays and maps only: no tags, floats, booleans or simple values."""
+    if isinstance(value, dict):
+        return all(_plain(key) and _plain(item) for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_plain, value))
+    return value is None or (
+        type(value) in (int, bytes, str) and (type(value) is not int or abs(value) < 1 << 64)
+    )
 
 
 def _base64url(data: bytes) -> bytes:
