@@ -24,7 +24,7 @@ from signing.codes import print_lookup_code
 from signing.embedded_font import EmbeddedFont
 from signing.face import QUIET_ZONE, Box, Face, TextStyle
 from signing.fonts import Fonts, Weight, build_font
-from signing.licence_type import FieldKind, LicenceType
+from signing.licence_type import FieldKind, LicenceType, Role
 from signing.qr_symbol import make_symbol, module_mm, outline
 from signing.record import FieldValue, Printout, check_link, printout_to_json
 from signing.text_layout import MM, fit
@@ -58,6 +58,17 @@ def printed_values(printout: Printout, licence_type: LicenceType) -> dict[str, s
     record = printout.record
     if (record.type_code, record.type_version) != (licence_type.code, licence_type.version):
         raise VermilionError(Kind.INVALID, "the record is of another licence type", reason="other_type")
+    told = {
+        Role.NUMBER: record.number,
+        Role.ISSUE_DATE: record.issue_date.isoformat(),
+        Role.VALID_TO: record.valid_to and record.valid_to.isoformat(),
+    }
+    for role, value in told.items():
+        field = licence_type.field(role)
+        if (record.fields.get(field.name) if field else None) != value:
+            raise VermilionError(
+                Kind.INVALID, f"the record disagrees with itself on {role}", reason="bad_record"
+            )
     unknown = set(record.fields) - {field.name for field in licence_type.fields}
     missing = [f.name for f in licence_type.fields if f.required and f.name not in record.fields]
     if unknown or missing:

@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from signing.document import SealPlace
 from signing.fonts import Weight
 from signing.licence_type import FieldKind, LicenceType, load_licence_type
 from signing.toml_table import Table
@@ -187,6 +188,10 @@ class Face:
     seals: tuple[SealSpot, ...]
     photo: Box | None
     specimen: SpecimenMark
+
+    def seal_place(self, number: int = 0) -> SealPlace:
+        """Where the seal of that number goes, as `signing.seal` wants it."""
+        return SealPlace(page=0, x_mm=self.seals[number].x, y_mm=self.seals[number].y)
 
 
 _COLOUR = re.compile(r"#[0-9a-f]{6}")

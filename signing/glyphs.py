@@ -13,6 +13,7 @@ import mmap
 import os
 import struct
 import tempfile
+import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -82,6 +83,7 @@ class GlyphStore:
         self.source = source
         self._folder = cache_dir / source.cache_key
         self._known: dict[str, Glyph] = {}
+        self._opened = threading.Lock()  # fontTools reads a font lazily and is not made for threads
 
     @cached_property
     def _font(self) -> TTFont:
@@ -105,14 +107,16 @@ class GlyphStore:
         if glyph is None:
             glyph = self._read(char)
             if glyph is None:
-                glyph = self._convert(char)
+                with self._opened:
+                    glyph = self._convert(char)
                 self._write(char, glyph)
             self._known[char] = glyph
         return glyph
 
     def covers(self, char: str) -> bool:
         """Whether the font has a glyph for the character."""
-        return char in self._known or ord(char) in self._cmap
+        with self._opened:
+            return char in self._known or ord(char) in self._cmap
 
     def _file(self, char: str) -> Path:
         return self._folder / f"{ord(char):06X}.glyph"

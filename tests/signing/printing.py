@@ -107,6 +107,7 @@ def documents() -> tuple[tuple[Sample, bytes], ...]:
 def raster(pdf: bytes, dpi: int) -> Image.Image:
     document = pypdfium2.PdfDocument(pdf)
     try:
-        return document[0].render(scale=dpi / 72).to_pil().convert("RGB")
+        image: Image.Image = document[0].render(scale=dpi / 72).to_pil()
+        return image.convert("RGB")
     finally:
         document.close()

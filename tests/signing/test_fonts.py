@@ -83,7 +83,7 @@ def test_a_cached_glyph_is_read_and_a_damaged_one_made_again(tmp_path: Path) -> 
     other = tmp_path / source.cache_key / f"{ord('证'):06X}.glyph"
     other.write_bytes(good)  # an entry of another character does not serve
     assert GlyphStore(source, tmp_path).get("证") != glyph
-    assert not [path for path in tmp_path.rglob(".new-*")]
+    assert not list(tmp_path.rglob(".new-*"))
 
 
 def test_fonts_and_weights_have_caches_of_their_own() -> None:

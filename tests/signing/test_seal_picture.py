@@ -30,7 +30,8 @@ def picture(seal: SealPicture, pixels: int = 600) -> Image.Image:
     document = pypdfium2.PdfDocument(seal.data)
     try:
         page = document[0]
-        return page.render(scale=pixels / page.get_width(), fill_color=(0, 0, 0, 0)).to_pil().convert("RGBA")
+        image: Image.Image = page.render(scale=pixels / page.get_width(), fill_color=(0, 0, 0, 0)).to_pil()
+        return image.convert("RGBA")
     finally:
         document.close()
 
@@ -85,7 +86,7 @@ def test_letters_never_touch_each_other_or_rim_and_the_foot_stays_open(
     assert letters.width <= pitch * inner
     assert letters.width >= 0.03  # still to be read: 1.1 mm of 38
     assert inner > 0.145 * 1.2  # clear of the star
-    assert draw("样" * count, **options).data
+    assert draw("样" * count, SealKind.NAME, **options).data
 
 
 def test_one_different_character_makes_another_picture() -> None:
@@ -107,7 +108,7 @@ def test_one_different_character_makes_another_picture() -> None:
 )
 def test_what_cannot_be_drawn_is_refused(name: str, options: dict[str, str]) -> None:
     with pytest.raises(VermilionError):
-        draw(name, **options)
+        draw(name, SealKind.NAME, **options)
 
 
 def test_the_sample_agencies_seals_can_be_drawn() -> None:
