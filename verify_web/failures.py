@@ -82,7 +82,7 @@ def _http(error: HTTPException) -> Response:
 def _defect(error: Exception) -> Response:
     """Counted, logged without what the visitor sent, answered without detail."""
     here = site()
-    here.metrics.defects.inc()
+    here.metrics.defects.count(request.endpoint or "(none)", error)
     _log.error("defect", exc_info=error, extra={"line": {"event": "defect", "route": request.endpoint}})
     if request.endpoint in CHECKS:
         return cannot_check_answer("check_failed")

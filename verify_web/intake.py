@@ -24,7 +24,7 @@ class SiteRequest(Request):
     """A request whose uploads are never written to disk."""
 
     max_content_length = MAX_JSON
-    max_form_memory_size = MAX_JSON
+    max_form_memory_size = 256 * 1024  # the parser reads 64 kB at a time; the whole body is bounded above
     max_form_parts = 8
 
     def _get_file_stream(

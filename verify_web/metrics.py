@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
+from registry.defects import Defects
+
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
@@ -21,9 +23,7 @@ class Metrics:
         self.alarms = Counter(
             "vermilion_alarms", "Signs of key compromise", ["reason"], registry=self.registry
         )
-        self.defects = Counter(
-            "vermilion_site_defects", "Unexpected errors answered without detail", registry=self.registry
-        )
+        self.defects = Defects(self.registry)
         self.seconds = Histogram(
             "vermilion_request_seconds",
             "Time to answer",

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import tempfile
 from datetime import UTC, date, datetime
 from io import BytesIO
 from pathlib import Path
 
-from sqlalchemy import make_url
-
+from keys.clock import system_clock
 from keys.errors import Kind, VermilionError
 from registry.settings import Settings
 from signing.live import LiveLicence
 from signing.record import Record
 from verify_web.app import create_app
 from verify_web.language import LANGUAGES
+from verify_web.registry_source import registry_source
 from verify_web.source import Source
 
 _MOMENT = datetime(2026, 3, 4, tzinfo=UTC)
@@ -65,28 +64,18 @@ def preload() -> None:
     what we stand on, is then in memory.
     """
     settings = Settings()
-    dialect = make_url(settings.public_url).get_dialect()
-    dialect.import_dbapi()
+    registry_source(settings, system_clock)  # loads the database's driver
     source = Source(_Sample(), lambda code, version: None, _no_trust_list)  # noqa: ARG005
-    log = logging.getLogger("vermilion")
-    silent, log.disabled = log.disabled, True
-    for name in ("access", "alarm", "site"):
-        logging.getLogger(f"vermilion.{name}").disabled = True
-    try:
-        with tempfile.TemporaryDirectory() as scratch:
-            app = create_app(Settings(data=Path(scratch), zone=settings.zone), source=source)
-            client = app.test_client()
-            for lang in LANGUAGES:
-                for path in ("/", f"/c/{_ID}", "/c/none", "/none"):
-                    client.get(f"{path}?lang={lang}")
-            client.get(f"/c/{_ID}", headers={"Accept": "application/json"})
-            for path in ("/livez", "/readyz", "/metrics", "/robots.txt", "/.well-known/elicence/trust-list"):
-                client.get(path)
-            client.post("/check", data={"identifier": "1", "lookup_code": "2"})
-            client.post("/upload", data={"file": (BytesIO(b"%PDF-1.7\n"), "a.pdf")})
-            client.post("/api/v1/verifications", json={"link": f"{settings.public_origin}/c/{_ID}#1"})
-            app.extensions["site"].store.close()
-    finally:
-        log.disabled = silent
-        for name in ("access", "alarm", "site"):
-            logging.getLogger(f"vermilion.{name}").disabled = False
+    with tempfile.TemporaryDirectory() as scratch:
+        app = create_app(Settings(data=Path(scratch), zone=settings.zone), source=source)
+        client = app.test_client()
+        for lang in LANGUAGES:
+            for path in ("/", f"/c/{_ID}", "/c/none", "/none"):
+                client.get(f"{path}?lang={lang}")
+        client.get(f"/c/{_ID}", headers={"Accept": "application/json"})
+        for path in ("/livez", "/readyz", "/metrics", "/robots.txt", "/.well-known/elicence/trust-list"):
+            client.get(path)
+        client.post("/check", data={"identifier": "1", "lookup_code": "2"})
+        client.post("/upload", data={"file": (BytesIO(b"%PDF-1.7\n"), "a.pdf")})
+        client.post("/api/v1/verifications", json={"link": f"{settings.public_origin}/c/{_ID}#1"})
+        app.extensions["site"].store.close()

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from functools import lru_cache
-from pathlib import Path
 
 from sqlalchemy import Engine, select
 from sqlalchemy.exc import SQLAlchemyError
@@ -14,8 +12,9 @@ from keys.errors import Kind, VermilionError
 from registry.database import read_engine
 from registry.licences.lookup import SqlLiveRegistry, current_trust_list
 from registry.licences.tables import TypeVersion
+from registry.licences.types import parse_type
 from registry.settings import Settings
-from signing.licence_type import LicenceType, load_licence_type
+from signing.licence_type import LicenceType
 from verify_web.source import Source
 
 
@@ -33,7 +32,7 @@ class PublishedTypes:
             return None
 
     def _read(self, code: str, version: int) -> LicenceType:
-        query = select(TypeVersion.type_toml, TypeVersion.slug).where(
+        query = select(TypeVersion.slug, TypeVersion.type_toml, TypeVersion.face_toml).where(
             TypeVersion.code == code, TypeVersion.version == version
         )
         try:
@@ -43,11 +42,7 @@ class PublishedTypes:
             raise VermilionError(Kind.UNAVAILABLE, "the registry does not answer") from error
         if row is None:
             raise KeyError(code)  # not kept: it may be published later
-        with tempfile.TemporaryDirectory() as scratch:
-            folder = Path(scratch) / row.slug
-            folder.mkdir()
-            (folder / "type.toml").write_text(row.type_toml, encoding="utf-8")
-            return load_licence_type(folder)
+        return parse_type(row.slug, row.type_toml, row.face_toml).type
 
 
 def registry_source(settings: Settings, clock: Clock) -> Source:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import subprocess
 import sys
@@ -41,8 +40,7 @@ def test_right_details_give_the_licence_and_are_no_failure(world: World) -> None
 def test_unknown_number_wrong_code_and_too_many_attempts_give_the_same_bytes(build: MakeWorld) -> None:
     world = build()
     answers = [ask(world, UNKNOWN, LOOKUP_CODE), ask(world, world.identifier, WRONG_CODE)]
-    for turn in range(IDENTIFIER.burst):
-        answers.append(ask(world, world.identifier, WRONG_CODE, f"203.0.{turn}.1"))
+    answers += [ask(world, world.identifier, WRONG_CODE, f"203.0.{n}.1") for n in range(IDENTIFIER.burst)]
     answers.append(ask(world, world.identifier, LOOKUP_CODE, "198.51.100.1"))  # right, and one too many
     assert len(set(answers)) == 1
     status, body = answers[0]
@@ -181,8 +179,8 @@ def test_the_store_keeps_neither_addresses_nor_identifiers_nor_old_buckets(tmp_p
 def test_the_store_is_its_users_alone(tmp_path: Path) -> None:
     path = tmp_path / "public" / "public.db"
     Store(path, Hand()).close()
-    assert oct(os.stat(path).st_mode & 0o777) == "0o600"
-    assert oct(os.stat(path.parent).st_mode & 0o777) == "0o700"
+    assert oct(path.stat().st_mode & 0o777) == "0o600"
+    assert oct(path.parent.stat().st_mode & 0o777) == "0o700"
 
 
 def test_hashes_need_the_stores_own_key(tmp_path: Path) -> None:

@@ -1,0 +1,124 @@
+"""What every answer of every route carries, and what the log does not."""
+
+from __future__ import annotations
+
+import json
+import logging
+from io import BytesIO
+
+import pytest
+
+from tests.verify_web.conftest import MakeWorld
+from tests.verify_web.world import FRAGMENT, LINK_ID, LOOKUP_CODE, ORIGIN, World
+from verify_web.access_log import JsonLines
+from verify_web.assets import STATIC, VERSION
+
+PATHS = {
+    "pages.start": "/",
+    "pages.link": f"/c/{LINK_ID}",
+    "pages.check": "/check",
+    "pages.upload": "/upload",
+    "pages.verifications": "/api/v1/verifications",
+    "files.trust_list": "/.well-known/elicence/trust-list",
+    "files.static": f"/static/{VERSION}/site.css",
+    "files.robots": "/robots.txt",
+    "files.livez": "/livez",
+    "files.readyz": "/readyz",
+    "files.prometheus": "/metrics",
+}
+
+
+def test_every_route_is_in_this_list(world: World) -> None:
+    assert {rule.endpoint for rule in world.app.url_map.iter_rules()} == set(PATHS)
+
+
+@pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS", "HEAD"])
+@pytest.mark.parametrize("path", [*PATHS.values(), "/none", "/c/none", "/static/x/none"])
+def test_headers_of_every_answer(world: World, path: str, method: str) -> None:
+    answer = world.client.open(path, method=method)
+    policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    assert policy["base-uri"] == policy["frame-ancestors"] == "'none'"
+    assert "unsafe" not in str(policy)
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    assert "camera=()" in answer.headers["Permissions-Policy"]
+    assert "Set-Cookie" not in answer.headers
+    assert answer.headers["Cache-Control"] == "no-store" or path.startswith(("/static/", "/.well-known/"))
+    assert answer.status_code < 500 or path in {"/readyz", "/.well-known/elicence/trust-list"}
+    assert "Location" not in answer.headers  # a redirect could lose the fragment
+
+
+def test_static_files_have_names_that_never_change_their_content(world: World) -> None:
+    client = world.client
+    body = client.get(f"/c/{LINK_ID}").get_data(as_text=True)
+    assert f'href="/static/{VERSION}/site.css"' in body
+    assert f'src="/static/{VERSION}/page.js"' in body
+    for name, asset in STATIC.items():
+        answer = client.get(f"/static/{VERSION}/{name}")
+        assert (answer.data, answer.headers["Cache-Control"]) == (
+            asset.data,
+            "public, max-age=31536000, immutable",
+        )
+        again = client.get(f"/static/{VERSION}/{name}", headers={"If-None-Match": answer.headers["ETag"]})
+        assert (again.status_code, again.data) == (304, b"")
+        assert client.get(f"/static/older/{name}").headers["Cache-Control"] == "no-cache"
+    for name in ("../app.py", "..%2fapp.py", "app.py", "site.css/"):
+        assert client.get(f"/static/{VERSION}/{name}").status_code == 404
+
+
+def test_the_trust_list_is_for_every_site_to_fetch(build: MakeWorld) -> None:
+    world = build(trust_list=lambda: b"aaa.bbb.ccc")
+    answer = world.client.get("/.well-known/elicence/trust-list")
+    assert (answer.data, answer.mimetype) == (b"aaa.bbb.ccc", "application/jwt")
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    etag = {"If-None-Match": answer.headers["ETag"]}
+    assert world.client.get("/.well-known/elicence/trust-list", headers=etag).status_code == 304
+    assert world.client.get("/readyz").get_json()["trust_list"] == "failing"  # it does not verify
+
+
+def test_the_log_names_no_licence_and_no_visitor(build: MakeWorld, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="vermilion")
+    logging.getLogger("vermilion").propagate = True
+    world = build()
+    client = world.client
+    client.get(f"/c/{LINK_ID}?lang=en&secret=1")
+    client.post("/api/v1/verifications", json={"qr": f"{ORIGIN}/c/{LINK_ID}#{FRAGMENT}"})
+    client.post("/check", data={"identifier": world.identifier, "lookup_code": LOOKUP_CODE})
+    client.post("/upload", data={"file": (BytesIO(b"x"), "name-of-a-person.pdf")})
+    client.get("/nowhere/name-of-a-person")
+    world.memory.fails = True
+    client.get(f"/c/{LINK_ID}")
+    lines = [JsonLines().format(record) for record in caplog.records if record.name.startswith("vermilion")]
+    text = "\n".join(lines)
+    for secret in (
+        LINK_ID,
+        FRAGMENT,
+        FRAGMENT[:40],
+        world.identifier,
+        LOOKUP_CODE,
+        "secret",
+        "person",
+        "127.0.0.1",
+    ):
+        assert secret not in text
+    parsed = [json.loads(line) for line in lines]
+    assert [line["route"] for line in parsed] == [
+        "/c/<link_id>", "/api/v1/verifications", "/check", "/upload", "(none)", "/c/<link_id>",
+    ]  # fmt: skip
+    assert parsed[0]["link"] == parsed[-1]["link"]  # scans of one licence can be counted
+    assert parsed[0]["verdict"] == "valid"
+    assert parsed[-1]["verdict"] == "cannot_check"
+
+
+def test_a_logged_defect_tells_where_and_not_what(build: MakeWorld, caplog: pytest.LogCaptureFixture) -> None:
+    logging.getLogger("vermilion").propagate = True
+    world = build(catch_all=True)
+    world.memory.broken = True
+    world.client.get(f"/c/{LINK_ID}")
+    (record,) = [r for r in caplog.records if r.name == "vermilion.site"]
+    line = json.loads(JsonLines().format(record))
+    assert (line["event"], line["error"]) == ("defect", "ZeroDivisionError")
+    assert line["where"][-1].startswith("world.py:")
+    assert "secret detail" not in str(line)
