@@ -6,6 +6,7 @@ profile's extensions exactly, no other critical extension, one path.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,6 +14,7 @@ from asn1crypto import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509 import Certificate, InvalidVersion, load_der_x509_certificate
 
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, Profile, ProfileName
@@ -68,6 +70,38 @@ def require_root(certificate: bytes, at: datetime) -> None:
     if root.subject.dump() != root.issuer.dump() or not _signed_by(root, root):
         _refuse("not a self-signed root")
     _require(root, PROFILES[ProfileName.ROOT], at)
+
+
+def issued_by(certificate: bytes, issuers: Sequence[bytes]) -> tuple[bytes, datetime, datetime]:
+    """SubjectPublicKeyInfo (DER), notBefore and notAfter of a certificate that one of these signed.
+
+    Name and signature only: `verify_chain` is the whole check. Raises VermilionError(INVALID).
+    """
+    if len(certificate) > MAX_CERTIFICATE_BYTES:
+        _refuse("the certificate is too long")
+    try:
+        parsed = load_der_x509_certificate(certificate)
+        if not any(_directly_issued(parsed, issuer) for issuer in issuers):
+            _refuse("no issuing authority of the trust list signed it", "issuer_unknown")
+        spki = parsed.public_key().public_bytes(
+            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        valid_from, valid_to = parsed.not_valid_before_utc, parsed.not_valid_after_utc
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidVersion):
+        _refuse("the certificate cannot be read")
+    return spki, valid_from, valid_to
+
+
+def _directly_issued(certificate: Certificate, issuer: bytes) -> bool:
+    """Name and signature."""
+    authority = load_der_x509_certificate(issuer)
+    if certificate.issuer.public_bytes() != authority.subject.public_bytes():
+        return False
+    try:
+        certificate.verify_directly_issued_by(authority)
+    except InvalidSignature:
+        return False
+    return True
 
 
 def parse_certificate(der: bytes) -> x509.Certificate:

@@ -22,7 +22,7 @@ from keys.canonical import canonical_json, strict_json
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
-from keys.path import certificate_public_key, parse_certificate, require_root, verify_issuing
+from keys.path import certificate_public_key, issued_by, parse_certificate, require_root, verify_issuing
 from keys.suite import SUITES, Suite, SuiteName
 from keys.tbs import TRUST_LIST_TYPE
 
@@ -106,26 +106,28 @@ def read_trust_list(
     "bad_signature", "rollback" (a sequence below `min_sequence`), "expired" or "not_yet_issued".
     """
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
-    parts = data.strip(b"\r\n ").split(b".")
-    if len(data) > MAX_BYTES or len(parts) != 3:
+    if len(data) > MAX_BYTES:
+        _refuse("the trust list is too long", "malformed")
+    parts = data.strip(b"\r\n ").split(b".", 3)
+    if len(parts) != 3:
         _refuse("not a trust list", "malformed")
     header, payload, signature = (_unb64url(part) for part in parts)
     root = _root_of(header)
     if root_sha256 is not None and sha256(root).hexdigest() != root_sha256.lower().replace(":", ""):
         _refuse("the trust list is another root's", "wrong_root")
     try:
-        suite = _verify(root, header, parts[0] + b"." + parts[1], signature)
+        _verify(root, header, parts[0] + b"." + parts[1], signature)
         trust = _parse(_strict(payload), root)
         require_root(root, at)
         for issuing in trust.issuing:
             verify_issuing(issuing, root, at)
         for entry in trust.keys:
-            _check_entry(entry)
+            _check_entry(entry, trust.issuing)
+        _check_whole(trust)
     except VermilionError as error:
         if error.reason in ("bad_signature", "malformed", "wrong_root"):
             raise
         _refuse(error.detail, "malformed")
-    assert suite.name in SUITES
     if trust.sequence < min_sequence:
         _refuse("an older trust list than one seen before", "rollback")
     if at + CLOCK_SKEW < trust.issued_at:
@@ -233,18 +235,30 @@ def _parse_entry(value: Any) -> TrustedKey:
     )
 
 
-def _check_entry(entry: TrustedKey) -> None:
-    """An entry agrees with itself: id, key and certificate are of one key."""
+def _check_entry(entry: TrustedKey, issuing: tuple[bytes, ...]) -> None:
+    """An entry agrees with itself, and its certificate is one that the list's authorities issued."""
     if entry.kid != kid_of(entry.public_key):
         _refuse("a key of the trust list has another key's id", "malformed")
     if entry.certificate is not None:
-        certificate = parse_certificate(entry.certificate)
-        if certificate.public_key.dump() != entry.public_key:
+        # A list may hold thousands: names, key and signature here, the profile when the key is met.
+        key, not_before, not_after = issued_by(entry.certificate, issuing)
+        if key != entry.public_key:
             _refuse("a key of the trust list has another key's certificate", "malformed")
+        if not not_before <= entry.sign_from <= entry.sign_to <= not_after:
+            _refuse("a key of the trust list may sign when its certificate is not valid", "malformed")
+    if entry.sign_from > entry.sign_to:
+        _refuse("a key of the trust list may sign at no time", "malformed")
     if entry.use in ("seal", "tsa") and entry.certificate is None:
         _refuse("a seal or time-stamp key of the trust list has no certificate", "malformed")
     if (entry.agency is None) != (entry.use == "tsa"):
         _refuse("a key of the trust list names no agency", "malformed")
+
+
+def _check_whole(trust: TrustList) -> None:
+    if not trust.issued_at <= trust.next_update <= trust.expires_at:
+        _refuse("the times of the trust list are not in order", "malformed")
+    if len({(entry.use, entry.public_key) for entry in trust.keys}) != len(trust.keys):
+        _refuse("a key stands twice in the trust list", "malformed")
 
 
 def _root_of(header: bytes) -> bytes:
@@ -262,9 +276,9 @@ def _root_of(header: bytes) -> bytes:
     return root
 
 
-def _verify(root: bytes, header: bytes, signing_input: bytes, signature: bytes) -> Suite:
+def _verify(root: bytes, header: bytes, signing_input: bytes, signature: bytes) -> None:
     public, suite = certificate_public_key(parse_certificate(root))
-    if strict_json(header, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)["alg"] != suite.jose_alg:
+    if _strict(header)["alg"] != suite.jose_alg:
         _refuse("the trust list names another algorithm than its root's", "bad_signature")
     if len(signature) != 2 * suite.field_bytes:
         _refuse("the trust list's signature is wrong", "bad_signature")
@@ -274,7 +288,6 @@ def _verify(root: bytes, header: bytes, signing_input: bytes, signature: bytes) 
         public.verify(encode_dss_signature(r, s), signing_input, ec.ECDSA(suite.hash))
     except InvalidSignature:
         _refuse("the trust list's signature is wrong", "bad_signature")
-    return suite
 
 
 def _public_key(jwk: Any, suite: Suite) -> bytes:
@@ -342,9 +355,12 @@ def _b64(data: bytes) -> str:
 
 def _unb64(text: Any) -> bytes:
     try:
-        return base64.b64decode(_str(text), validate=True)
+        decoded = base64.b64decode(_str(text), validate=True)
     except (binascii.Error, ValueError):
         _refuse("not base64", "malformed")
+    if _b64(decoded) != text:
+        _refuse("not base64", "malformed")
+    return decoded
 
 
 def _b64url(data: bytes) -> str:

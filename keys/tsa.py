@@ -140,8 +140,8 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
     """Verify a token of an authority that the trust list leads to, over a SHA-256 digest.
 
     One SignerInfo, the expected attributes only, the signer named by ESSCertIDv2, its certificate valid
-    at genTime for time-stamping alone. Raises VermilionError(INVALID, "chain" or "issuer_unknown" or
-    "time_stamp").
+    at genTime for time-stamping alone. That its key is an entry of the list, and in what state, is for
+    the caller to ask. Raises VermilionError(INVALID, "chain" or "issuer_unknown" or "time_stamp").
     """
     signed = _parse(token)
     info_bytes = signed["encap_content_info"]["content"].contents
@@ -163,6 +163,7 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
     if (
         signer["signature_algorithm"]["algorithm"].native != suite.signature_name
         or signer["digest_algorithm"]["algorithm"].native != suite.digest_name
+        or signed["digest_algorithms"][0]["algorithm"].native != suite.digest_name
         or found["message_digest"].native != _digest(suite.digest_name, info_bytes)
         or named["hash_algorithm"]["algorithm"].native != "sha256"
         or named["cert_hash"].native != sha256(certificate.dump()).digest()
@@ -191,7 +192,9 @@ def _parse(token: bytes) -> Any:
         _refuse("the time-stamp is not signed data")
     signed = outer["content"]
     if (
-        signed["encap_content_info"]["content_type"].native != "tst_info"
+        signed["version"].native != "v3"
+        or len(signed["digest_algorithms"]) != 1
+        or signed["encap_content_info"]["content_type"].native != "tst_info"
         or signed["encap_content_info"]["content"].native is None
         or len(signed["signer_infos"]) != 1
         or signed["crls"].native is not None
