@@ -34,7 +34,6 @@ from signing.field_values import (
 )
 from signing.json_object import JsonObject, bad_record
 from signing.licence_type import FieldKind, LicenceType, Role
-from signing.photo import parse_photo
 
 FieldValue = str | tuple[str, ...]
 
@@ -229,6 +228,8 @@ def parse_submission(
     stands either in `submitted` under its field's name or apart in `number`. Raises
     VermilionError(INVALID) with one fault a field, `/fields/<name>`, and `/number` for a number apart.
     """
+    from signing.photo import parse_photo  # brings in Pillow, which reading a record does not need
+
     faults: list[Fault] = []
     values: dict[str, FieldValue] = {}
     photo: bytes | None = None
