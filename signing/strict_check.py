@@ -20,8 +20,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from keys.errors import VermilionError
 from keys.path import verify_chain
-from keys.errors import Kind, VermilionError
 from keys.suite import Suite
 from keys.trust_list import TrustedKey, TrustList
 from keys.tsa import verify_token
@@ -65,8 +65,11 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
 
     Raises VermilionError(INVALID) with one of these reasons:
     "too_large", "not_a_pdf", "signature_missing" (no signature in a file of our shape), "structure" (not
-    our one shape), "digest_mismatch" and "signature_invalid" (altered), "issuer_unknown" (the issuing
-    authority is not in the trust list) "chain" (certificate, token or their times are not right) and "sealed_in_future" (a clock is wrong).
+    our one shape), "digest_mismatch" and "signature_invalid" (altered), "issuer_unknown" (an authority that
+    the trust list does not lead to), "chain" (a certificate or its times are not right), "sealed_in_future"
+    (a clock is wrong).
+    A document without its time-stamp is complete, at level B-B: nothing that is signed says whether a token
+    was to follow, so a removed one takes the proof of time with it and shows only in the level.
     Whether key and agency were entitled, or are compromised, is for the caller to judge.
     """
     pdf = read_pdf(data)
@@ -98,10 +101,7 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
     sealed_at = _sealed_at(seal, claimed_at, trust)
     if sealed_at > at + MAX_CLOCK_DIFFERENCE:
         refuse("the seal names a moment that has not come", "sealed_in_future")
-    try:
-        verify_chain(seal.certificate, trust=trust, at=sealed_at)
-    except VermilionError as error:
-        raise VermilionError(Kind.INVALID, "the seal's certificate chain is not right", reason="chain") from error
+    verify_chain(seal.certificate, trust=trust, at=sealed_at)
     spki = public_key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -230,7 +230,7 @@ def _claimed_moment(signature: Dictionary) -> datetime:
 
 
 def _embedded_record(pdf: Pdf, catalogue: Dictionary) -> bytes:
-    """The one associated file (ISO 32000-2, 7.11.4, 14.13), which must also be the one embedded file by name."""
+    """The one associated file (ISO 32000-2, 14.13), which must also be the one embedded file by name."""
     associated = pdf.array(catalogue.get("AF"), "the associated files").items
     names = pdf.dictionary(catalogue.get("Names"), "the name dictionary")
     tree = pdf.dictionary(names.get("EmbeddedFiles"), "the embedded files")
@@ -286,9 +286,18 @@ def _digest(data: bytes, start: int, end: int, suite: Suite) -> bytes:
 def _sealed_at(seal: cms.SealSignature, claimed_at: datetime, trust: TrustList) -> datetime:
     if seal.token is None:
         return claimed_at
-    if cms.canonical_token(seal.token) != seal.token:
+    if cms.canonical_token(seal.token, seal.issuers) != seal.token:
         refuse("the time-stamp is not encoded as ours are")
     try:
-        return verify_token(seal.token, sha256(seal.signature).digest(), trust=trust)
+        stamp = verify_token(seal.token, sha256(seal.signature).digest(), trust=trust)
     except VermilionError as error:
-        raise VermilionError(Kind.INVALID, "the time-stamp is not right", reason="chain") from error
+        if error.reason == "time_stamp":
+            refuse("the time-stamp is not one of this seal", "signature_invalid")
+        raise
+    listed = [k for k in trust.keys if k.use == "tsa" and k.certificate == stamp.certificate]
+    compromised = any(
+        k.state == "compromised" and (k.since is None or stamp.gen_time >= k.since) for k in listed
+    )
+    if not listed or compromised:
+        refuse("the time-stamp authority is not one the trust list vouches for", "chain")
+    return stamp.gen_time

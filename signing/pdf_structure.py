@@ -1,0 +1,366 @@
+"""A strict reader of the one PDF shape our writers emit (ISO 32000-1, 7.3 and 7.5).
+
+This is no general PDF parser: it accepts header, objects, one classical cross-reference table, one
+trailer, and nothing between or after them, so that every byte of a file belongs to exactly one known
+thing. Positions come from the cross-reference table and from parsing, never from searching for text.
+Every way out for bad input is `VermilionError(INVALID)`; work is linear in the file's length.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import NoReturn
+
+from keys.errors import Kind, VermilionError
+
+MAX_BYTES = 8 * 1024 * 1024
+MAX_OBJECTS = 5000
+MAX_DEPTH = 24
+MAX_TOKENS = 300_000
+MAX_LITERAL = 64 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Name:
+    """A name without its solidus, #-escapes resolved."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """An indirect reference of generation 0."""
+
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A string: its bytes, and where it stands in the file, delimiters included."""
+
+    value: bytes
+    start: int
+    end: int
+    hexadecimal: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Array:
+    """An array and where it stands in the file, brackets included."""
+
+    items: tuple[Value, ...]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dictionary:
+    """A dictionary; keys without their solidus."""
+
+    entries: dict[str, Value]
+
+    def get(self, key: str) -> Value:
+        """The value as written (a reference stays one); None when absent, as the standard has it."""
+        return self.entries.get(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream object: its dictionary and its bytes, still encoded."""
+
+    entries: dict[str, Value]
+    data: bytes
+
+    def get(self, key: str) -> Value:
+        return self.entries.get(key)
+
+
+Value = None | bool | int | float | Name | Ref | Text | Array | Dictionary | Stream
+
+
+@dataclass(frozen=True, slots=True)
+class Pdf:
+    """A parsed file of one revision."""
+
+    data: bytes
+    trailer: Dictionary
+    objects: dict[int, Value]
+
+    def resolve(self, value: Value) -> Value:
+        """The object a reference names (an object is never itself a reference), or the value itself."""
+        return self.objects[value.number] if isinstance(value, Ref) else value
+
+    def dictionary(self, value: Value, what: str) -> Dictionary:
+        found = self.resolve(value)
+        if not isinstance(found, Dictionary):
+            refuse(f"{what} is not a dictionary")
+        return found
+
+    def array(self, value: Value, what: str) -> Array:
+        found = self.resolve(value)
+        if not isinstance(found, Array):
+            refuse(f"{what} is not an array")
+        return found
+
+
+def refuse(detail: str, reason: str = "structure") -> NoReturn:
+    """Raise the one error of a file that is not of our shape. `detail` quotes nothing from the file."""
+    raise VermilionError(Kind.INVALID, detail, reason=reason)
+
+
+_HEADER = re.compile(rb"%PDF-1\.[4-7]\n%[\x80-\xff]{4,8}\n")
+_TAIL = re.compile(rb"\nstartxref\n([1-9][0-9]{0,7})\n%%EOF\n")
+_TAIL_LENGTHS = range(len("\nstartxref\n1\n%%EOF\n"), len("\nstartxref\n12345678\n%%EOF\n") + 1)
+_XREF_HEAD = re.compile(rb"xref\n0 ([1-9][0-9]{0,4})\n")
+_XREF_FREE = b"0000000000 65535 f \n"
+_XREF_ENTRY = re.compile(rb"([0-9]{10}) 00000 n \n")
+_TRAILER_HEAD = b"trailer\n"
+_OBJECT_END = b"endobj\n"
+_STREAM_HEAD = re.compile(rb"stream\r?\n")
+_STREAM_END = re.compile(rb"\r?\n?endstream")
+_SPACE = re.compile(rb"[\t\n\x0c\r ]*")
+_REF = re.compile(rb"([1-9][0-9]{0,4}) 0 R(?=[\t\n\x0c\r \[\]<>()/])")
+_NUMBER = re.compile(rb"[+-]?(?:[0-9]{1,10}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?=[\t\n\x0c\r \[\]<>()/])")
+_NAME = re.compile(rb"/((?:[!-\"$&'*-.0-;=?-Z\\^-z|~]|#[0-9A-Fa-f]{2}){1,127})(?=[\t\n\x0c\r \[\]<>()/])")
+_ESCAPED_BYTE = re.compile(rb"#([0-9A-Fa-f]{2})")
+_WORD = re.compile(rb"(true|false|null)(?=[\t\n\x0c\r \[\]<>()/])")
+_HEX = re.compile(rb"<([0-9A-Fa-f]*)>")
+_LITERAL_RUN = re.compile(rb"[^()\\\r]+")
+_OCTAL = re.compile(rb"[0-7]{1,3}")
+_ESCAPES = {
+    ord("n"): b"\n", ord("r"): b"\r", ord("t"): b"\t", ord("b"): b"\b", ord("f"): b"\x0c",
+    ord("("): b"(", ord(")"): b")", ord("\\"): b"\\", ord("\n"): b"",
+}  # fmt: skip
+
+
+def read_pdf(data: bytes) -> Pdf:
+    """Parse a whole file.
+
+    Raises VermilionError(INVALID) with reason "too_large", "not_a_pdf" or "structure".
+    """
+    if len(data) > MAX_BYTES:
+        refuse("the file is larger than any document of ours", "too_large")
+    if not data.startswith(b"%PDF-"):
+        refuse("the file does not begin as a PDF does", "not_a_pdf")
+    header = _HEADER.match(data)
+    if header is None:
+        refuse("the header is not of our form")
+    table, tail = _locate_table(data)
+    offsets, trailer_at = _read_table(data, table)
+    reader = _Reader(data)
+    trailer, end = reader.value(trailer_at, 0)
+    if not isinstance(trailer, Dictionary) or end != tail:
+        refuse("the trailer is not one dictionary up to the end of the file")
+    _check_trailer(trailer, len(offsets))
+    objects = _read_objects(reader, offsets, header.end(), table)
+    for number in reader.refs:
+        if number not in objects:
+            refuse("a reference names no object")
+    return Pdf(data, trailer, objects)
+
+
+def _locate_table(data: bytes) -> tuple[int, int]:
+    """Where the cross-reference table and the end part begin. The file ends with its only %%EOF line."""
+    for length in _TAIL_LENGTHS:
+        start = len(data) - length
+        match = _TAIL.fullmatch(data, start) if start > 0 else None
+        if match is not None:
+            table = int(match.group(1))
+            if table >= start:
+                refuse("the cross-reference table lies outside the file")
+            return table, start
+    refuse("the file does not end as ours do")
+
+
+def _read_table(data: bytes, table: int) -> tuple[list[int], int]:
+    """Offsets of objects 1, 2, … and the position of the trailer dictionary."""
+    head = _XREF_HEAD.match(data, table)
+    if head is None:
+        refuse("there is no cross-reference table where the file says")
+    count = int(head.group(1)) - 1
+    if not 0 < count <= MAX_OBJECTS:
+        refuse("the file has no objects, or too many")
+    at = head.end()
+    if data[at : at + 20] != _XREF_FREE:
+        refuse("the cross-reference table does not begin with the free entry")
+    offsets = []
+    for _ in range(count):
+        at += 20
+        entry = _XREF_ENTRY.match(data, at)
+        if entry is None:
+            refuse("a cross-reference entry is not of our form")
+        offsets.append(int(entry.group(1)))
+    at += 20
+    if data[at : at + len(_TRAILER_HEAD)] != _TRAILER_HEAD:
+        refuse("no trailer follows the cross-reference table")
+    return offsets, at + len(_TRAILER_HEAD)
+
+
+def _check_trailer(trailer: Dictionary, count: int) -> None:
+    # No /Prev, /XRefStm or /Encrypt: one revision, one table, no encryption.
+    if not {"Size", "Root", "ID"} <= trailer.entries.keys() <= {"Size", "Root", "ID", "Info"}:
+        refuse("the trailer has other keys than ours")
+    if trailer.get("Size") != count + 1:
+        refuse("the trailer states another number of objects")
+
+
+def _read_objects(reader: _Reader, offsets: list[int], first: int, table: int) -> dict[int, Value]:
+    """Parse every object; together they fill the file from the header to the table without a gap."""
+    objects: dict[int, Value] = {}
+    expected = first
+    for offset, number in sorted((offset, number) for number, offset in enumerate(offsets, 1)):
+        if offset != expected:
+            refuse("the objects do not follow one another without a gap")
+        objects[number], expected = reader.indirect_object(offset, number)
+    if expected != table:
+        refuse("the objects do not end where the cross-reference table begins")
+    return objects
+
+
+class _Reader:
+    """A recursive-descent parser over one file; depth and tokens are bounded."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        self.refs: set[int] = set()
+        self._tokens = 0
+
+    def indirect_object(self, at: int, number: int) -> tuple[Value, int]:
+        """The object that begins at `at` and must bear `number`; and where the next thing begins."""
+        head = b"%d 0 obj\n" % number
+        if self.data[at : at + len(head)] != head:
+            refuse("an object is not where the cross-reference table says")
+        value, at = self.value(at + len(head), 0)
+        at = self._space(at)
+        stream = _STREAM_HEAD.match(self.data, at)
+        if stream is not None:
+            value, at = self._stream(value, stream.end())
+            at = self._space(at)
+        if isinstance(value, Ref):
+            refuse("an object is only a reference")
+        if self.data[at : at + len(_OBJECT_END)] != _OBJECT_END:
+            refuse("an object does not end as ours do")
+        return value, at + len(_OBJECT_END)
+
+    def value(self, at: int, depth: int) -> tuple[Value, int]:
+        """The value at `at`, which may be preceded by white space; and where it ends."""
+        self._tokens += 1
+        if depth > MAX_DEPTH or self._tokens > MAX_TOKENS:
+            refuse("the file is nested too deeply or has too many values")
+        data, at = self.data, self._space(at)
+        two = data[at : at + 2]
+        if two == b"<<":
+            return self._dictionary(at, depth)
+        one = two[:1]
+        if one == b"[":
+            return self._array(at, depth)
+        if one == b"/":
+            return self._name(at)
+        if one == b"(":
+            return self._literal(at)
+        if one == b"<":
+            return self._hexadecimal(at)
+        return self._atom(at)
+
+    def _space(self, at: int) -> int:
+        match = _SPACE.match(self.data, at)
+        return match.end() if match is not None else at
+
+    def _atom(self, at: int) -> tuple[Value, int]:
+        if (ref := _REF.match(self.data, at)) is not None:
+            number = int(ref.group(1))
+            self.refs.add(number)
+            return Ref(number), ref.end()
+        if (number_match := _NUMBER.match(self.data, at)) is not None:
+            text = number_match.group()
+            return (float(text) if b"." in text else int(text)), number_match.end()
+        if (word := _WORD.match(self.data, at)) is not None:
+            return {b"true": True, b"false": False, b"null": None}[word.group(1)], word.end()
+        refuse("something in the file is no PDF value")
+
+    def _name(self, at: int) -> tuple[Name, int]:
+        match = _NAME.match(self.data, at)
+        if match is None:
+            refuse("a name is malformed")
+        raw = _ESCAPED_BYTE.sub(lambda m: bytes([int(m.group(1), 16)]), match.group(1))
+        return Name(raw.decode("latin-1")), match.end()
+
+    def _array(self, start: int, depth: int) -> tuple[Array, int]:
+        items: list[Value] = []
+        at = self._space(start + 1)
+        while self.data[at : at + 1] != b"]":
+            item, at = self.value(at, depth + 1)
+            items.append(item)
+            at = self._space(at)
+        return Array(tuple(items), start, at + 1), at + 1
+
+    def _dictionary(self, start: int, depth: int) -> tuple[Dictionary, int]:
+        entries: dict[str, Value] = {}
+        at = self._space(start + 2)
+        while self.data[at : at + 2] != b">>":
+            if self.data[at : at + 1] != b"/":
+                refuse("a dictionary key is not a name")
+            key, at = self._name(at)
+            if key.text in entries:
+                refuse("a dictionary has a key twice")
+            entries[key.text], at = self.value(at, depth + 1)
+            at = self._space(at)
+        return Dictionary(entries), at + 2
+
+    def _hexadecimal(self, start: int) -> tuple[Text, int]:
+        match = _HEX.match(self.data, start)
+        if match is None or len(match.group(1)) % 2:
+            refuse("a hexadecimal string is malformed")
+        value = bytes.fromhex(match.group(1).decode("ascii"))
+        return Text(value, start, match.end(), hexadecimal=True), match.end()
+
+    def _literal(self, start: int) -> tuple[Text, int]:
+        data, at, level = self.data, start + 1, 1
+        parts: list[bytes] = []
+        while at - start < MAX_LITERAL:
+            run = _LITERAL_RUN.match(data, at)
+            if run is not None:
+                parts.append(run.group())
+                at = run.end()
+            mark = data[at : at + 1]
+            if mark == b"\\":
+                part, at = self._escape(at + 1)
+                parts.append(part)
+                continue
+            level += {b"(": 1, b")": -1}.get(mark, 0)
+            if mark not in {b"(", b")"}:
+                refuse("a string does not end, or holds a bare carriage return")
+            at += 1
+            if level == 0:
+                return Text(b"".join(parts), start, at, hexadecimal=False), at
+            parts.append(mark)
+        refuse("a string is too long")
+
+    def _escape(self, at: int) -> tuple[bytes, int]:
+        octal = _OCTAL.match(self.data, at)
+        if octal is not None:
+            code = int(octal.group(), 8)
+            if code > 255:
+                refuse("a string holds an octal escape above 377")
+            return bytes([code]), octal.end()
+        following = self.data[at] if at < len(self.data) else -1
+        if following not in _ESCAPES:
+            refuse("a string holds an unknown escape")
+        return _ESCAPES[following], at + 1
+
+    def _stream(self, value: Value, at: int) -> tuple[Stream, int]:
+        if not isinstance(value, Dictionary):
+            refuse("a stream has no dictionary")
+        length = value.get("Length")
+        if type(length) is not int or not 0 <= length <= len(self.data) - at:
+            refuse("a stream's length is not a direct number within the file")
+        # External stream data (ISO 32000-1, table 5) would lie outside the signature.
+        if not {"F", "FFilter", "FDecodeParms"}.isdisjoint(value.entries):
+            refuse("a stream keeps its data outside the file")
+        if value.get("Type") in {Name("ObjStm"), Name("XRef")}:
+            refuse("our writers emit no object streams")
+        end = _STREAM_END.match(self.data, at + length)
+        if end is None:
+            refuse("a stream does not end where its length says")
+        return Stream(value.entries, self.data[at : at + length]), end.end()

@@ -1,0 +1,164 @@
+"""A drawn page, a seal picture and an authority for the sealing tests."""
+
+from __future__ import annotations
+
+import atexit
+import io
+import itertools
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import cache
+from pathlib import Path
+
+from pyhanko.pdf_utils import embed, generic
+from pyhanko.pdf_utils.generic import pdf_name
+from pyhanko.pdf_utils.reader import PdfFileReader
+from pyhanko.pdf_utils.writer import copy_into_new_writer
+from reportlab.pdfgen.canvas import Canvas
+
+from keys.custodian import Custodian, KeyRef, SignRequest
+from keys.errors import Kind, VermilionError
+from keys.trust_list import TrustList
+from signing.document import SealedDocument, SealMaterial, SealPicture, SealPlace, TimeStamper
+from signing.seal import seal
+from tests.authority import AT, TestAuthority, make_authority
+
+NOW = AT
+RECORD = b'{"identifier":"1.2.156.3005.2.SPECIMEN"}'
+MM = 72 / 25.4
+
+
+def drawn_page() -> bytes:
+    """One A4 page with an associated record.json, as the drawing leaves it."""
+    paper = io.BytesIO()
+    canvas = Canvas(paper, invariant=1)
+    canvas.drawString(100, 700, "SPECIMEN LICENCE")
+    canvas.save()
+    writer = copy_into_new_writer(PdfFileReader(paper))
+    stored = embed.EmbeddedFileObject.from_file_data(writer, data=RECORD, mime_type="application/json")
+    spec = embed.FileSpec(
+        file_spec_string="record.json",
+        file_name="record.json",
+        embedded_data=stored,
+        af_relationship=generic.NameObject("/Source"),
+    )
+    embed.embed_file(writer, spec)
+    names = writer.root["/Names"]["/EmbeddedFiles"]["/Names"]
+    writer.root[pdf_name("/AF")] = generic.ArrayObject([names.raw_get(1)])
+    writer._update_meta = lambda: None  # type: ignore[method-assign]  # no clock in what tests compare
+    writer._document_id = generic.ArrayObject([generic.ByteStringObject(bytes(16))] * 2)
+    out = io.BytesIO()
+    writer.write(out)
+    return out.getvalue()
+
+
+def seal_picture(size_mm: float = 42.0) -> SealPicture:
+    paper = io.BytesIO()
+    canvas = Canvas(paper, pagesize=(size_mm * MM, size_mm * MM), invariant=1)
+    canvas.setStrokeColorRGB(0.8, 0, 0)
+    canvas.circle(size_mm * MM / 2, size_mm * MM / 2, size_mm * MM / 2 - 2)
+    canvas.save()
+    return SealPicture("pdf", paper.getvalue(), size_mm, size_mm)
+
+
+PLACE = SealPlace(page=0, x_mm=150, y_mm=60)
+
+
+@dataclass
+class Witness:
+    """A custodian that writes down what passes through it."""
+
+    custodian: Custodian
+    requests: list[SignRequest] = field(default_factory=list)
+
+    def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
+        self.requests += requests
+        return self.custodian.sign(ref, requests)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self.custodian, name)
+
+
+class NoStamps:
+    """A time-stamp authority that is out."""
+
+    def stamp(self, digest: bytes, record: str) -> bytes:
+        raise VermilionError(Kind.UNAVAILABLE, "no time-stamp can be had")
+
+
+@dataclass
+class Stamps:
+    """A real time-stamp authority; what it was asked is kept."""
+
+    authority: TestAuthority
+    asked: list[bytes] = field(default_factory=list)
+
+    @property
+    def at(self) -> datetime:
+        return self.authority.now
+
+    def stamp(self, digest: bytes, record: str) -> bytes:
+        self.asked.append(digest)
+        return self.authority.stamper.stamp(digest, record)
+
+
+@dataclass
+class Office:
+    """An authority and one agency's seal, with everything sealing and checking want."""
+
+    authority: TestAuthority
+    witness: Witness
+    material: SealMaterial
+    stamps: Stamps
+    trust: TrustList
+    records: Iterator[str] = field(default_factory=lambda: (f"intent:{n}" for n in itertools.count(1)))
+
+    @property
+    def root(self) -> bytes:
+        return self.authority.root
+
+    @property
+    def custodian(self) -> Custodian:
+        return self.witness  # type: ignore[return-value]  # the rest is passed on
+
+    def seal(self, timestamper: TimeStamper | None = None, pdf: bytes | None = None) -> SealedDocument:
+        """Seal under the next record: the custodian serves each once."""
+        return seal(
+            drawn_page() if pdf is None else pdf,
+            material=self.material,
+            place=PLACE,
+            custodian=self.custodian,
+            timestamper=self.stamps if timestamper is None else timestamper,
+            at=NOW,
+            record=next(self.records),
+            reason_text="issue",
+        )
+
+
+def make_office() -> Office:
+    directory = Path(tempfile.mkdtemp(prefix="sealing"))
+    atexit.register(shutil.rmtree, directory)
+    authority = make_authority(directory)
+    authority.now = NOW + timedelta(seconds=2)
+    return Office(
+        authority=authority,
+        witness=Witness(authority.custodian),
+        material=SealMaterial(authority.seal_key, authority.seal, (authority.issuing,), seal_picture()),
+        stamps=Stamps(authority),
+        trust=authority.trust(),
+    )
+
+
+@cache
+def office() -> Office:
+    """The office most tests share."""
+    return make_office()
+
+
+@cache
+def sealed() -> SealedDocument:
+    """One B-T document of the shared office."""
+    return office().seal()

@@ -1,0 +1,210 @@
+"""There is one encoding of a seal's CMS, and nothing else is read."""
+
+from __future__ import annotations
+
+import pytest
+from asn1crypto import cms as asn1_cms
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.errors import VermilionError
+from keys.suite import SUITES
+from signing import cms
+from tests.signing.alter import gap_of
+from tests.signing.sealing import office, sealed
+
+P256 = SUITES["p256-sha256"]
+
+
+def contents() -> bytes:
+    start, end = gap_of(sealed().data)
+    return cms.leading_element(bytes.fromhex(sealed().data[start:end].decode()))
+
+
+def rebuilt(**other: object) -> bytes:
+    found = cms.parse_seal(contents())
+    parts = {
+        "certificate": found.certificate, "issuers": found.issuers, "attributes": found.attributes,
+        "signature": found.signature, "token": found.token, "suite": P256,
+    }  # fmt: skip
+    return cms.build_seal(**(parts | other))  # type: ignore[arg-type]
+
+
+def refused(der: bytes) -> bool:
+    try:
+        cms.parse_seal(der)
+    except VermilionError as error:
+        assert error.reason == "structure"
+        return True
+    return False
+
+
+def test_an_independent_decoder_reads_the_same() -> None:
+    info = asn1_cms.ContentInfo.load(contents(), strict=True)
+    signed = info["content"]
+    (signer,) = signed["signer_infos"]
+    assert signed["version"].native == "v1"
+    assert {a["type"].native for a in signer["signed_attrs"]} == {
+        "content_type", "message_digest", "signing_certificate_v2", "cms_algorithm_protection",
+    }  # fmt: skip
+    assert [a["type"].native for a in signer["unsigned_attrs"]] == ["signature_time_stamp_token"]
+    assert len(signed["certificates"]) == 2
+    assert signer["signed_attrs"].untag().dump() == cms.parse_seal(contents()).attributes
+
+
+def test_attributes_are_a_der_set_whatever_the_digest() -> None:
+    for digest in (bytes(32), b"\xff" * 32):
+        der = cms.signed_attributes(digest, office().material.certificate, P256)
+        assert asn1_cms.CMSAttributes.load(der, strict=True).dump() == der
+
+
+def test_rebuilding_gives_the_same_bytes() -> None:
+    assert rebuilt() == contents()
+    assert not refused(rebuilt(token=None))
+
+
+def test_the_greater_s_is_refused_though_it_verifies() -> None:
+    r, s = decode_dss_signature(cms.parse_seal(contents()).signature)
+    assert refused(rebuilt(signature=encode_dss_signature(r, P256.curve.group_order - s)))
+
+
+@pytest.mark.parametrize(
+    "value", [b"", b"\x30\x00", b"\x30\x06\x02\x01\x00\x02\x01\x00", b"\x30\x06\x02\x01\xff\x02\x01\x01"]
+)
+def test_what_is_no_signature_is_refused(value: bytes) -> None:
+    assert refused(rebuilt(signature=value))
+
+
+def test_a_padded_signature_number_is_refused() -> None:
+    r, s = decode_dss_signature(cms.parse_seal(contents()).signature)
+    padded = cms.tlv(
+        0x30, cms.tlv(2, b"\0\0" + r.to_bytes(32, "big")), cms.tlv(2, b"\0" + s.to_bytes(32, "big"))
+    )
+    assert refused(rebuilt(signature=padded))
+
+
+def test_attributes_in_another_order_or_number_are_refused() -> None:
+    found = cms.parse_seal(contents())
+    parts = cms.children(found.attributes, 0x31, range(4, 5))
+    assert refused(rebuilt(attributes=cms.tlv(0x31, *reversed(parts))))
+    assert refused(rebuilt(attributes=cms.tlv(0x31, *parts[:3])))
+    assert refused(rebuilt(attributes=cms.tlv(0x31, *parts, parts[0])))
+
+
+def test_a_certificate_given_twice_or_belonging_to_nobody_is_refused() -> None:
+    found = cms.parse_seal(contents())
+    assert refused(rebuilt(issuers=(*found.issuers, found.certificate)))
+    assert refused(rebuilt(issuers=(*found.issuers, b"\x30\x00")))
+    assert refused(contents().replace(found.certificate, found.issuers[0]))
+
+
+def test_a_second_signer_crls_or_a_second_unsigned_attribute_are_refused() -> None:
+    found = cms.parse_seal(contents())
+    body = cms.children(cms.content(cms.children(contents(), 0x30, range(2, 3))[1], 0xA0), 0x30, range(5, 6))
+    (signer,) = cms.children(body[4], 0x31, range(1, 2))
+    unsigned = cms.children(signer, 0x30, range(7, 8))[6]
+    (stamp,) = cms.children(unsigned, 0xA1, range(1, 2))
+
+    def wrapped(*parts: bytes) -> bytes:
+        return cms.tlv(
+            0x30, cms.children(contents(), 0x30, range(2, 3))[0], cms.tlv(0xA0, cms.tlv(0x30, *parts))
+        )
+
+    assert found.token is not None
+    assert wrapped(*body) == contents()
+    assert refused(wrapped(*body[:4], cms.tlv(0x31, signer, signer)))
+    assert refused(wrapped(*body[:4], cms.tlv(0xA1), body[4]))
+    for extra in (cms.tlv(0xA1, stamp, stamp), cms.tlv(0xA1), unsigned + unsigned):
+        other = cms.tlv(0x30, *cms.children(signer, 0x30, range(7, 8))[:6], extra)
+        assert refused(wrapped(*body[:4], cms.tlv(0x31, other)))
+
+
+def test_lengths_that_are_not_minimal_or_not_definite_are_refused() -> None:
+    der = contents()
+    assert der[:2] == b"\x30\x82"
+    assert refused(b"\x30\x83\x00" + der[2:])
+    assert refused(b"\x30\x80" + der[4:] + b"\0\0")
+
+
+def test_a_token_has_one_form() -> None:
+    """What anybody could change in a token without its signature noticing is brought back, or refused."""
+    token = cms.parse_seal(contents()).token
+    assert token is not None
+    assert cms.canonical_token(token, office().trust.issuing) == token
+    kind, wrapped = cms.children(token, 0x30, range(2, 3))
+    body = cms.children(cms.content(wrapped, 0xA0), 0x30, range(5, 6))
+    (signer,) = cms.children(body[4], 0x31, range(1, 2))
+    fields = cms.children(signer, 0x30, range(6, 7))
+
+    def variant(part: int, new: bytes, field: int | None = None) -> bytes:
+        changed = list(body)
+        if field is None:
+            changed[part] = new
+        else:
+            changed[part] = cms.tlv(0x31, cms.tlv(0x30, *fields[:field], new, *fields[field + 1 :]))
+        return cms.tlv(0x30, kind, cms.tlv(0xA0, cms.tlv(0x30, *changed)))
+
+    r, s = decode_dss_signature(cms.content(fields[5], 4))
+    greater = cms.tlv(4, encode_dss_signature(r, P256.curve.group_order - s))
+    listed = cms.children(body[3], 0xA0, range(2, 3))
+    (own,) = (c for c in listed if c not in office().trust.issuing)
+    reordered = cms.tlv(0xA0, *reversed(listed))
+    with_null = cms.tlv(0x30, cms.children(fields[2], 0x30, range(1, 2))[0], b"\x05\x00")
+    for same in (
+        variant(4, greater, 5), variant(3, reordered), variant(4, with_null, 2), variant(1, cms.tlv(0x31, with_null)),
+        variant(3, cms.tlv(0xA0, own)), variant(3, cms.tlv(0xA0, *listed, office().root)),
+    ):  # fmt: skip
+        assert same != token
+        assert cms.canonical_token(same, office().trust.issuing) == token
+    seal_certificate = cms.parse_seal(contents()).certificate
+    for other in (
+        variant(0, b"\x02\x01\x01"),
+        variant(1, cms.tlv(0x31, fields[2], fields[2])),
+        variant(3, cms.tlv(0xA0, seal_certificate)),
+        variant(4, cms.tlv(0x31, signer, signer)),
+        variant(4, b"\x02\x01\x03", 0),
+        variant(4, fields[2], 4),
+        variant(4, fields[5] + cms.tlv(0xA1), 5),
+    ):
+        with pytest.raises(VermilionError):
+            cms.canonical_token(other, office().trust.issuing)
+
+
+@given(st.binary(max_size=200))
+def test_garbage_is_refused_by_every_reader(data: bytes) -> None:
+    for read in (
+        cms.parse_seal,
+        lambda t: cms.canonical_token(t, ()),
+        cms.leading_element,
+        cms.load_certificate,
+    ):
+        try:
+            read(data)
+        except VermilionError:
+            continue
+        assert read is cms.leading_element
+
+
+@given(st.data())
+def test_damaged_signatures_and_tokens_raise_nothing_but_the_typed_error(data: st.DataObject) -> None:
+    whole = contents()
+    at = data.draw(st.integers(0, len(whole) - 1))
+    piece = data.draw(st.binary(max_size=8))
+    damaged = whole[:at] + piece + whole[at + data.draw(st.integers(0, 8)) :]
+    token = cms.parse_seal(whole).token
+    assert token is not None
+    begin = at % len(token)
+    for read, value in (
+        (cms.parse_seal, damaged),
+        (
+            lambda t: cms.canonical_token(t, office().trust.issuing),
+            token[:begin] + piece + token[begin + len(piece) :],
+        ),
+        (lambda t: cms.token_time(t, bytes(32)), token[:begin] + piece + token[begin + len(piece) :]),
+        (cms.load_certificate, office().material.certificate[:begin] + piece),
+    ):
+        try:
+            read(value)
+        except VermilionError:
+            continue
