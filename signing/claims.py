@@ -196,8 +196,8 @@ def _stands_in(claim: str, values: list[str]) -> bool:
 
 def agree(claims: Claims, record: Record) -> bool:
     """Whether each claim is a value of the record, the mask of one, or its beginning with "…"."""
-    values = [record.number, *(_printed(value) for value in record.fields.values())]
-    texts = (claims.number, claims.holder_name, claims.holder_code, claims.representative, claims.scope)
+    values = [_printed(value) for value in record.fields.values()]
+    texts = (claims.holder_name, claims.holder_code, claims.representative, claims.scope)
     return (
         claims.issuer_code == record.issuer_code
         and claims.type_code == record.type_code
@@ -207,5 +207,6 @@ def agree(claims: Claims, record: Record) -> bool:
         and claims.edition == record.edition
         and claims.status_list == record.status_list
         and claims.status_index == record.status_index
+        and (claims.number is None or _stands_in(claims.number, [record.number]))
         and all(text is None or _stands_in(text, values) for text in texts)
     )

@@ -1,0 +1,102 @@
+"""The page's script under Node, with the vectors that Python runs."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import signing
+from signing.verdict import Verdict
+from tests.tools import need
+from tests.vectors.make import HERE as VECTORS
+from verify_web import page
+
+SUITES = Path(__file__).parent
+STATIC = Path(page.__file__).parent / "static"
+SCRIPTS = ("check.js", "credential.js", "page.js", "verdict.js")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """Scripts, suites and vectors together, declared as ES modules for a Node of any age."""
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    sources = [STATIC / name for name in SCRIPTS]
+    sources += [
+        *SUITES.glob("*.mjs"),
+        *VECTORS.glob("*.json"),
+        Path(signing.__file__).parent / "verdict_table.json",
+    ]
+    for source in sources:
+        shutil.copy(source, tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("suite", ["verdict", "credential", "check"])
+def test_suite(folder: Path, suite: str) -> None:
+    done = subprocess.run(
+        [need("node"), "--test", f"{suite}.test.mjs"],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stdout[-4000:]
+    passed = re.search(r"^[#ℹ] pass (\d+)$", done.stdout, re.MULTILINE)
+    assert passed is not None
+    assert int(passed[1]) >= 1
+
+
+def test_the_suites_notice_a_script_that_says_valid_to_everything(folder: Path) -> None:
+    script = (folder / "verdict.js").read_text()
+    assert script.count("first(table.verdict, facts).then") == 1
+    (folder / "verdict.js").write_text(script.replace("first(table.verdict, facts).then", '"valid"'))
+    for suite in ("verdict", "check"):
+        done = subprocess.run(
+            [need("node"), "--test", f"{suite}.test.mjs"], cwd=folder, capture_output=True, check=False
+        )
+        assert done.returncode != 0
+
+
+def test_the_script_and_the_server_colour_alike(folder: Path) -> None:
+    code = """
+      import { decide } from "./verdict.js";
+      import { read } from "./setup.mjs";
+      const { axes, rows } = read("./verdict.json");
+      const tones = {};
+      for (const row of rows) {
+        const words = row.split(" ");
+        const found = decide(read("./verdict_table.json"), Object.fromEntries(axes.map((axis, i) => [axis, words[i]])));
+        (tones[found.verdict] ??= new Set()).add(found.tone);
+      }
+      console.log(JSON.stringify(tones, (_, value) => (value instanceof Set ? [...value].sort() : value)));
+    """
+    (folder / "tones.mjs").write_text(code)
+    done = subprocess.run([need("node"), "tones.mjs"], cwd=folder, capture_output=True, text=True, check=True)
+    expected = {verdict.value: [tone] for verdict, tone in page.TONES.items()}
+    expected[Verdict.VALID] = sorted(["good", *expected[Verdict.VALID]])
+    assert json.loads(done.stdout) == expected
+
+
+def test_the_scripts_obey_the_content_security_policy() -> None:
+    for name in SCRIPTS:
+        text = (STATIC / name).read_text(encoding="utf-8")
+        for forbidden in (
+            "eval(",
+            "new Function",
+            "innerHTML",
+            "outerHTML",
+            "insertAdjacentHTML",
+            "document.write",
+            "fetch(",
+            ".style",
+            'setAttribute("on',
+        ):
+            assert forbidden not in text, f"{name}: {forbidden}"
+        for source in re.findall(r'^import .* from "(.*)";$', text, re.MULTILINE):
+            assert source.removeprefix("./") in SCRIPTS

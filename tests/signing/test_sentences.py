@@ -1,0 +1,123 @@
+"""Every answer has words in both languages, and none of them says what the design forbids."""
+
+from __future__ import annotations
+
+import re
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+import signing
+from signing import sentences
+from signing.verdict import (
+    HOWS,
+    Content,
+    Facts,
+    Issuer,
+    OnRecord,
+    Result,
+    Status,
+    Time,
+    decide,
+    table,
+    to_json,
+)
+from tests.signing.checking import NOW
+from tests.signing.scan_cases import cases
+
+SOURCES = Path(signing.__file__).parent
+SITE = SOURCES.parent / "verify_web" / "static"
+
+
+def keys() -> set[str]:
+    found = set()
+    for axes in product(Content, Issuer, OnRecord, Status, Time):
+        found |= {decide(Facts(*axes), as_of=NOW, how=how).heading for how in HOWS}
+    return found
+
+
+def reasons_in_code() -> set[str]:
+    """Each slug that Facts, judgements and refusals carry, read from the sources."""
+    found = {rule["reason"] for rules in table()["checks"].values() for rule in rules if "reason" in rule}
+    for name in ("verdict.py", "issuer.py", "check.py"):
+        text = (SOURCES / name).read_text(encoding="utf-8")
+        found |= set(re.findall(r'_reason(?:: str)? ?= ?"([a-z_]+)"', text))
+        found |= set(re.findall(r'(?:Content|Issuer)\.[A-Z_]+, "([a-z_]+)"', text))
+        found |= set(re.findall(r'\breason = "([a-z_]+)"', text))
+        found |= set(re.findall(r'return "([a-z_]+_[a-z]+)"', text)) - {"valid_not_compared"}
+    for name in ("check.js", "page.js"):
+        text = (SITE / name).read_text(encoding="utf-8")
+        found |= set(re.findall(r'_reason: "([a-z_]+)"', text))
+        found |= set(
+            re.findall(r'\["(?:altered|refused|doubtful|not_\w+|proven|recognised)", "([a-z_]+)"\]', text)
+        )
+        found |= set(re.findall(r'reason = "([a-z_]+)"', text))
+    strict = (SOURCES / "strict_check.py").read_text(encoding="utf-8")
+    found |= set(re.findall(r'refuse\([^)]*, "([a-z_]+)"\)', strict)) | set(
+        re.findall(r'reason="([a-z_]+)"', strict)
+    )
+    return found | {"structure", "not_a_pdf", "too_large", "not_matched", "check_failed"}
+
+
+def test_every_verdict_has_its_words() -> None:
+    rows = sentences.table()["verdicts"]
+    assert set(rows) == keys()
+    for row, language, part in product(rows.values(), sentences.LANGUAGES, ("heading", "sentence", "next")):
+        assert set(row[language]) == {"heading", "sentence", "next"}
+        assert row[language][part].strip() == row[language][part] != ""
+
+
+def test_every_reason_in_the_code_has_its_sentence() -> None:
+    rows = sentences.table()["reasons"]
+    missing = reasons_in_code() - set(rows)
+    assert not missing
+    assert len(reasons_in_code()) > 30
+    for case in cases():
+        assert set(case.want[1:]) <= set(rows), case.name
+
+
+@pytest.mark.parametrize("part", ["reasons", "checks", "claims", "results"])
+def test_both_languages_are_there_and_are_not_the_same(part: str) -> None:
+    for key, row in sentences.table()[part].items():
+        assert set(row) == set(sentences.LANGUAGES), key
+        assert row["zh"] != row["en"]
+        assert re.search(r"[\u4e00-\u9fff]", row["zh"]), key
+        assert re.fullmatch(r"[ -~–]+", row["en"]), key
+
+
+def test_no_sentence_is_without_use() -> None:
+    assert set(sentences.table()["reasons"]) - reasons_in_code() == set()
+
+
+def test_cannot_check_never_reads_as_invalid_and_only_green_reads_as_valid() -> None:
+    rows = sentences.table()["verdicts"]
+    assert "does not mean that the licence is invalid" in rows["cannot_check"]["en"]["sentence"]
+    assert "并不表示该证照无效" in rows["cannot_check"]["zh"]["sentence"]
+    assert [key for key, row in rows.items() if row["en"]["heading"] == "Valid"] == ["valid"]
+    assert [key for key, row in rows.items() if row["zh"]["heading"] == "有效"] == ["valid"]
+    assert rows["valid_not_compared"]["en"]["heading"] == "On record and in force: compare with your document"
+
+
+def test_words_on_the_first_screen_are_plain() -> None:
+    for row in sentences.table()["verdicts"].values():
+        for word in ("signature", "hash", "token", "digest", "certificate", "签名无效", "哈希"):
+            assert word not in " ".join((*row["en"].values(), *row["zh"].values())).lower()
+
+
+def test_an_answer_and_its_json_have_the_same_words() -> None:
+    for axes in product(Content, Issuer, OnRecord, Status, Time):
+        verification = decide(Facts(*axes), as_of=NOW, how="withdrawn")
+        for language in sentences.LANGUAGES:
+            for words in (sentences.heading, sentences.sentence, sentences.next_step):
+                assert words(verification, language) == words(to_json(verification), language)
+
+
+def test_a_reason_of_a_newer_service_is_shown_as_it_stands() -> None:
+    assert sentences.reason_sentence("not_logged_yet", "en") == "not_logged_yet"
+
+
+def test_the_script_gets_one_language() -> None:
+    chosen = sentences.for_language("zh")
+    assert chosen["results"][Result.PASSED] == "通过"
+    assert chosen["verdicts"]["valid"]["heading"] == "有效"
