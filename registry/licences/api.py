@@ -1,0 +1,307 @@
+"""Licences over HTTP: issue, read, suspend, resume, end. Parses, calls one rule, serialises."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import date
+from hashlib import sha256
+from typing import Annotated, Any
+
+from flask import Blueprint, Response, request
+from pydantic import AfterValidator, Field
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from keys.canonical import canonical_json
+from keys.errors import Fault, Kind, VermilionError
+from registry import web
+from registry.actor import Actor
+from registry.agencies.rules import SCOPE_LICENCE
+from registry.licences import rules
+from registry.licences.examine import IssueRequest, civil_day
+from registry.licences.issue import Issued, Preview, issue
+from registry.licences.issued import read_document
+from registry.licences.outage import database_errors
+from registry.licences.records import stored_record
+from registry.licences.register import Moment
+from registry.licences.rules import How, LicenceStatus, SuspensionGround
+from registry.licences.tables import Document, Edition
+from registry.log.rules import Ground
+from signing.codes import parse_identifier
+from signing.record import Record, record_to_json
+from signing.verdict import instant
+
+blueprint = Blueprint("licences", __name__)
+
+MAX_REQUEST = 512 * 1024  # a photo in base64 and the rest
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+
+
+def _printable(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise ValueError("no control characters, no white space at the ends")
+    return value
+
+
+Text40 = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_printable)]
+Operator = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
+
+
+class IssueBody(web.Body):
+    type: Annotated[str, Field(pattern=r"^[0-9A-Z]{21}\Z")]
+    seal: Annotated[str, Field(pattern=r"^[0-9]{14}\Z")]
+    number: Annotated[str, Field(min_length=1, max_length=40)] | None = None
+    fields: Annotated[dict[str, Any], Field(max_length=100)]
+    valid_from: web.Day | None = None
+    matter_code: Text40
+    case_number: Text40
+    operator: Operator
+
+
+class ChangeBody(web.Body):
+    """Every change of status names its ground; without `effective_from` it takes effect today."""
+
+    legal_basis: web.Basis
+    reason_code: web.ReasonCode
+    effective_from: web.Day | None = None
+    operator: Operator | None = None
+    status_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+
+class SuspensionBody(ChangeBody):
+    ground: SuspensionGround
+
+
+class EndingBody(ChangeBody):
+    how: How
+
+
+@blueprint.post("/api/v1/licences")
+def create() -> Response:
+    """201 with the licence, on a replay too, which says `Idempotency-Replayed: true`; 200 for a dry run."""
+    ports, actor = web.ports(), _actor()
+    dry_run = web.flag("dry_run", web.query({"dry_run"}))
+    key = _idempotency_key(required=not dry_run)
+    value = web.read_json(max_bytes=MAX_REQUEST)
+    body = web.parse(IssueBody, value)
+    wanted = IssueRequest(
+        type_code=body.type,
+        seal_code=body.seal,
+        fields=body.fields,
+        number=body.number,
+        valid_from=body.valid_from,
+        matter_code=body.matter_code,
+        case_number=body.case_number,
+        operator=body.operator,
+    )
+    digest = sha256(canonical_json(value)).digest()
+    result = issue(ports, actor, wanted, key, digest, dry_run=dry_run)
+    if isinstance(result, Preview):
+        return web.answer({"dry_run": True, "seal": result.seal_code, **_preview(result.record)})
+    headers = {"Location": _href(result.printout.record.identifier), "Cache-Control": "no-store"}
+    if result.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return web.answer(_issued(result), 201, headers)
+
+
+@blueprint.get("/api/v1/licences/<identifier>")
+def show(identifier: str) -> Response:
+    """Status and record; link and look-up code are the holder's and are not told again."""
+    web.query()
+    with database_errors(), Session(web.ports().database.read) as session:
+        status = rules.status_of(session, _actor(), _identifier(identifier))
+        edition = session.get_one(Edition, status.edition_id)
+        document = _newest(session, status.edition_id)
+        record = stored_record(edition.record)
+        body = {
+            **_status(status),
+            "type": record.type_code,
+            "issuer": record.issuer_code,
+            "number": record.number,
+            "edition": record.edition,
+            "valid_from": record.valid_from.isoformat(),
+            "valid_to": _day(record.valid_to),
+            "fields": record_to_json(record)["fields"],
+            "specimen": record.specimen,
+            "sealed_at": instant(edition.sealed_at),
+            "document": _document(record.identifier, document.sha256, document.size, document.level),
+        }
+    return web.answer(body, 200, {"Cache-Control": "no-store"})
+
+
+@blueprint.get("/api/v1/licences/<identifier>/document")
+def document(identifier: str) -> Response:
+    """The registered bytes; the newest form where archival time-stamps were appended."""
+    web.query()
+    ports = web.ports()
+    with database_errors(), Session(ports.database.read) as session:
+        status = rules.status_of(session, _actor(), _identifier(identifier))
+        found = _newest(session, status.edition_id)
+        key, digest = found.store_key, found.sha256
+    headers = {
+        "Content-Disposition": f'attachment; filename="{status.identifier}.pdf"',
+        "Cache-Control": "private, no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    answer = Response(b"", 200, headers, mimetype="application/pdf")
+    answer.set_etag(digest.hex())
+    if not request.if_none_match.contains(digest.hex()):
+        answer.set_data(read_document(ports.documents, key, digest))
+        return answer
+    answer.status_code = 304
+    return answer
+
+
+@blueprint.post("/api/v1/licences/<identifier>/suspension")
+def suspension(identifier: str) -> Response:
+    body = web.parse_body(SuspensionBody)
+    return _change(
+        identifier,
+        body,
+        lambda session, actor, ground, moment: rules.suspend(
+            session,
+            actor,
+            identifier,
+            suspension=body.ground,
+            ground=ground,
+            moment=moment,
+            version=body.status_version,
+        ),
+    )
+
+
+@blueprint.post("/api/v1/licences/<identifier>/resumption")
+def resumption(identifier: str) -> Response:
+    body = web.parse_body(ChangeBody)
+    return _change(
+        identifier,
+        body,
+        lambda session, actor, ground, moment: rules.resume(
+            session, actor, identifier, ground=ground, moment=moment, version=body.status_version
+        ),
+    )
+
+
+@blueprint.post("/api/v1/licences/<identifier>/ending")
+def ending(identifier: str) -> Response:
+    body = web.parse_body(EndingBody)
+    return _change(
+        identifier,
+        body,
+        lambda session, actor, ground, moment: rules.end(
+            session,
+            actor,
+            identifier,
+            how=body.how,
+            ground=ground,
+            moment=moment,
+            version=body.status_version,
+        ),
+    )
+
+
+Rule = Callable[[Session, Actor, Ground, Moment], LicenceStatus]
+
+
+def _change(identifier: str, body: ChangeBody, rule: Rule) -> Response:
+    _identifier(identifier)
+    ports, actor = web.ports(), _actor(body.operator)
+    if actor.person_id is None and body.operator is None:
+        fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
+    now = ports.clock()
+    day = civil_day(now, ports.settings.tz)
+    ground = Ground(body.legal_basis, body.reason_code, body.effective_from or day)
+    with database_errors(), ports.database.transaction() as session:
+        status = rule(session, actor, ground, Moment(now, day, ports.random))
+    return web.answer(_status(status), 200, {"Cache-Control": "no-store"})
+
+
+def _actor(operator: str | None = None) -> Actor:
+    actor = web.actor()
+    actor.require_scope(SCOPE_LICENCE)
+    return actor if operator is None else replace(actor, operator=operator)
+
+
+def _idempotency_key(*, required: bool) -> str:
+    key = request.headers.get("Idempotency-Key")
+    if key is None and not required:
+        return ""
+    if key is None or not _KEY.fullmatch(key):
+        fault = Fault("Idempotency-Key", "missing" if key is None else "malformed", "1 to 255 visible ASCII")
+        raise VermilionError(
+            Kind.MALFORMED, "send an Idempotency-Key", reason="idempotency_key", faults=(fault,)
+        )
+    return key
+
+
+def _identifier(text: str) -> str:
+    """Raises VermilionError(NOT_FOUND) for what can be no licence's identifier."""
+    try:
+        parse_identifier(text)
+    except VermilionError:
+        raise VermilionError(
+            Kind.NOT_FOUND, "the agency has no such licence", reason="licence_unknown"
+        ) from None
+    return text
+
+
+def _newest(session: Session, edition_id: str) -> Document:
+    statement = select(Document).where(Document.edition_id == edition_id)
+    return session.scalars(statement.order_by(Document.registered_at.desc()).limit(1)).one()
+
+
+def _href(identifier: str) -> str:
+    return f"/api/v1/licences/{identifier}"
+
+
+def _day(day: date | None) -> str | None:
+    return None if day is None else day.isoformat()
+
+
+def _document(identifier: str, digest: bytes, size: int, level: str) -> dict[str, object]:
+    return {"sha256": digest.hex(), "href": f"{_href(identifier)}/document", "size": size, "level": level}
+
+
+def _issued(issued: Issued) -> dict[str, object]:
+    record = issued.printout.record
+    return {
+        "identifier": record.identifier,
+        "type": record.type_code,
+        "number": record.number,
+        "edition": record.edition,
+        "status": issued.status,
+        "valid_from": record.valid_from.isoformat(),
+        "valid_to": _day(record.valid_to),
+        "link": issued.link,
+        "lookup_code": issued.printout.lookup_code,
+        "document": _document(record.identifier, issued.sha256, issued.size, issued.level),
+    }
+
+
+def _preview(record: Record) -> dict[str, object]:
+    return {
+        "type": record.type_code,
+        "type_version": record.type_version,
+        "issuer": record.issuer_code,
+        "number": record.number,
+        "edition": record.edition,
+        "valid_from": record.valid_from.isoformat(),
+        "valid_to": _day(record.valid_to),
+        "fields": record_to_json(record)["fields"],
+        "specimen": record.specimen,
+    }
+
+
+def _status(status: LicenceStatus) -> dict[str, object]:
+    return {
+        "identifier": status.identifier,
+        "status": status.status,
+        "status_version": status.status_version,
+        "ground": status.ground,
+        "how": status.how,
+        "since": status.since.isoformat(),
+        "removed_on": _day(status.removed_on),
+    }

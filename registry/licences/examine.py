@@ -1,0 +1,146 @@
+"""Is the request right? Everything that can be known before anything is reserved (design, section 4.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from keys.errors import Fault, Kind, VermilionError
+from registry.actor import Actor
+from registry.agencies.tables import Agency, Client, ClientType
+from registry.licences.types import LoadedType, current_type
+from signing.draw import printed
+from signing.fonts import Fonts
+from signing.licence_type import FieldKind, LicenceType, Role
+from signing.record import FieldValue, parse_submission
+
+
+@dataclass(frozen=True, slots=True)
+class IssueRequest:
+    """What an agency asks for. `fields` and `number` are JSON values, checked against the licence type."""
+
+    type_code: str
+    seal_code: str
+    fields: Mapping[str, object]
+    number: object = None  # None where `fields` has it, or where the registry gives it
+    valid_from: date | None = None  # None: the issue date
+    matter_code: str = ""
+    case_number: str = ""
+    operator: str = ""  # the agency's own account name; never trusted
+
+
+@dataclass(frozen=True, slots=True)
+class Examined:
+    """A request that fits its type, asked by a client that may issue it."""
+
+    loaded: LoadedType
+    fields: Mapping[str, FieldValue]  # canonical, the issuer's name included
+    number: str | None  # None: the registry gives it
+    photo: bytes | None
+    issue_date: date
+    valid_from: date
+    valid_to: date | None
+
+
+def civil_day(moment: datetime, zone: ZoneInfo) -> date:
+    """The registry's civil day."""
+    return moment.astimezone(zone).date()
+
+
+def examine(session: Session, actor: Actor, request: IssueRequest, day: date, fonts: Fonts) -> Examined:
+    """Check a request. Raises VermilionError: FORBIDDEN (`type_not_entitled`) before the values are looked
+    at; INVALID with every fault of the values, `type_unknown`, or `glyph_missing`.
+    """
+    if not may_issue(session, actor.client_id, actor.agency_code, request.type_code):
+        raise VermilionError(
+            Kind.FORBIDDEN, "the client may not issue this licence type", reason="type_not_entitled"
+        )
+    loaded = current_type(session, request.type_code)
+    if loaded is None:
+        fault = Fault("/type", "type_unknown", "no such licence type is published")
+        raise VermilionError(Kind.INVALID, fault.detail, reason=fault.reason, faults=(fault,))
+    licence_type = loaded.type
+    submission = parse_submission(licence_type, request.fields, day, number=request.number)
+    values = dict(submission.fields)
+    issuer_field = _required(licence_type, Role.ISSUER_NAME)
+    values[issuer_field] = session.scalars(
+        select(Agency.name_zh).where(Agency.code == actor.agency_code)
+    ).one()
+    issue_date = date.fromisoformat(str(values[_required(licence_type, Role.ISSUE_DATE)]))
+    until = licence_type.field(Role.VALID_TO)
+    valid_to = date.fromisoformat(str(values[until.name])) if until and until.name in values else None
+    valid_from = request.valid_from or issue_date
+    _check_period(issue_date, valid_from, valid_to)
+    _check_glyphs(licence_type, values, fonts)
+    number = values.get(_required(licence_type, Role.NUMBER))
+    return Examined(
+        loaded=loaded,
+        fields=values,
+        number=None if number is None else str(number),
+        photo=submission.photo,
+        issue_date=issue_date,
+        valid_from=valid_from,
+        valid_to=valid_to,
+    )
+
+
+def may_issue(session: Session, client_id: str, agency_code: str, type_code: str) -> bool:
+    """Whether the client, active and of this agency, is entitled to the type."""
+    statement = (
+        select(Client.id)
+        .join(ClientType, ClientType.client_id == Client.id)
+        .where(
+            Client.id == client_id,
+            Client.active,
+            Client.agency_code == agency_code,
+            ClientType.type_code == type_code,
+        )
+    )
+    return session.scalar(statement) is not None
+
+
+def number_field(licence_type: LicenceType) -> str:
+    """The name of the field that holds the licence's own number."""
+    return _required(licence_type, Role.NUMBER)
+
+
+def _required(licence_type: LicenceType, role: Role) -> str:
+    field = licence_type.field(role)
+    assert field is not None  # the loader refuses types without it
+    return field.name
+
+
+def _check_period(issue_date: date, valid_from: date, valid_to: date | None) -> None:
+    faults = []
+    if valid_from < issue_date:
+        faults.append(Fault("/valid_from", "before_issue", "it lies before the issue date"))
+    if valid_to is not None and valid_to < valid_from:
+        faults.append(Fault("/valid_from", "after_expiry", "it lies after the last day of validity"))
+    if faults:
+        raise VermilionError(
+            Kind.INVALID, "the period of validity is not right", reason="invalid_fields", faults=tuple(faults)
+        )
+
+
+def _check_glyphs(licence_type: LicenceType, values: Mapping[str, FieldValue], fonts: Fonts) -> None:
+    """A character that no font draws is the request's fault, found before a serial is spent on it."""
+    faults = []
+    for field in licence_type.fields:
+        value = values.get(field.name)
+        if value is None or field.kind is FieldKind.PHOTO:
+            continue
+        try:
+            fonts.require(printed(field.kind, value))
+        except VermilionError as error:
+            if error.kind is not Kind.INVALID:
+                raise
+            faults.append(Fault(f"/fields/{field.name}", error.reason, error.detail))
+    if faults:
+        raise VermilionError(
+            Kind.INVALID, "a character cannot be printed", reason="glyph_missing", faults=tuple(faults)
+        )

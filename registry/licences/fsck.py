@@ -1,0 +1,187 @@
+"""Does the record hold together? Reads everything and changes nothing: for operators and for the tests.
+
+Intents, editions, documents, seal uses, numbers, slots, idempotency keys and leaves are compared with
+each other, and each document with its edition. Open intents under a lease are work in hand, not a fault.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterator
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import and_, func, or_, select
+from sqlalchemy.orm import Session
+
+from keys.errors import VermilionError
+from keys.trust_list import TrustList, read_trust_list
+from registry.licences.digests import link_digest, lookup_digest
+from registry.licences.issued import ORIGINAL, read_document
+from registry.licences.lookup import current_trust_list
+from registry.licences.outage import database_errors
+from registry.licences.records import record_text
+from registry.licences.tables import (
+    Document,
+    Edition,
+    IdempotencyKey,
+    Intent,
+    Licence,
+    Number,
+    StatusIndex,
+    TypeVersion,
+)
+from registry.licences.types import parse_type
+from registry.log.rules import leaf_bytes
+from registry.log.tables import Event, Leaf
+from registry.ports import DocumentStore, Ports
+from registry.seals.tables import SealUse
+from signing.credential import parse_link
+from signing.record import printout_from_json
+from signing.strict_check import strict_check
+
+USE_OF_INTENT = {"open": "begun", "done": "applied", "abandoned": "void"}
+BATCH = 500
+
+
+def fsck(ports: Ports) -> list[str]:
+    """Every finding as a sentence without personal data; empty where all is well.
+
+    Raises VermilionError(UNAVAILABLE) without a database.
+    """
+    now = ports.clock()
+    with database_errors():
+        try:
+            trust = read_trust_list(current_trust_list(ports.database.read), at=now)
+        except VermilionError as error:
+            return [f"documents cannot be verified: no current trust list ({error.reason})"]
+        with Session(ports.database.read) as session:
+            return [
+                *_intents(session),
+                *_editions(session, ports.documents, trust, now),
+                *_numbers(session),
+                *_log(session),
+            ]
+
+
+def _intents(session: Session) -> Iterator[str]:
+    rows = session.execute(
+        select(Intent, SealUse, StatusIndex, Edition.id, IdempotencyKey.key.is_not(None))
+        .outerjoin(SealUse, SealUse.intent_id == Intent.id)
+        .outerjoin(StatusIndex, StatusIndex.intent_id == Intent.id)
+        .outerjoin(Edition, Edition.id == Intent.id)
+        .outerjoin(IdempotencyKey, IdempotencyKey.intent_id == Intent.id)
+        .execution_options(yield_per=BATCH)
+    )
+    for intent, use, slot, edition_id, has_key in rows:
+        name = f"intent {intent.id}"
+        if intent.state not in USE_OF_INTENT:
+            yield f"{name} has the impossible state {intent.state}"
+        if (edition_id is not None) != (intent.state == "done"):
+            yield f"{name} is {intent.state}, and its edition is {'there' if edition_id else 'missing'}"
+        if use is None or use.state != USE_OF_INTENT.get(intent.state):
+            yield f"{name} is {intent.state}, and its seal use is {use.state if use else 'missing'}"
+        if slot is None or slot.invalid != (intent.state == "abandoned"):
+            yield f"{name} is {intent.state}, and its slot in the status list does not say so"
+        if (intent.ended_at is None) != (intent.state == "open"):
+            yield f"{name} is {intent.state}, and the time of its end does not fit"
+        if has_key and intent.state == "abandoned":
+            yield f"{name} is abandoned and holds an idempotency key"
+        if sha256(intent.record.encode()).digest() != intent.record_sha256:
+            yield f"{name} has a record of another digest"
+
+
+def _editions(session: Session, documents: DocumentStore, trust: TrustList, now: datetime) -> Iterator[str]:
+    originals = and_(Document.edition_id == Edition.id, Document.kind == ORIGINAL)
+    rows = session.execute(
+        select(Edition, Intent, Document, SealUse.document_sha256)
+        .join(Intent, Intent.id == Edition.id)
+        .outerjoin(Document, originals)
+        .outerjoin(SealUse, SealUse.intent_id == Edition.id)
+        .execution_options(yield_per=BATCH)
+    )
+    for edition, intent, document, used_for in rows:
+        name = f"edition {edition.id}"
+        if document is None:
+            yield f"{name} has no original document"
+            continue
+        if used_for != document.sha256:
+            yield f"{name}: the seal use names another document"
+        if (edition.record, edition.link_id_sha256, edition.lookup_sha256) != (
+            intent.record,
+            intent.link_id_sha256,
+            intent.lookup_sha256,
+        ):
+            yield f"{name} is another than its intent"
+        yield from (f"{name}: {fault}" for fault in _document(edition, document, documents, trust, now))
+
+
+def _document(
+    edition: Edition, document: Document, documents: DocumentStore, trust: TrustList, now: datetime
+) -> Iterator[str]:
+    try:
+        data = read_document(documents, document.store_key, document.sha256)
+        evidence = strict_check(data, trust, at=now)
+        printout = printout_from_json(evidence.printout_json)
+        link_id = parse_link(printout.link).id_bytes
+    except VermilionError as error:
+        yield f"the document does not verify ({error.reason})"
+        return
+    if len(data) != document.size or evidence.level != document.level:
+        yield "size or level of the document are others"
+    if evidence.sealed_at != edition.sealed_at:
+        yield "the document was sealed at another time"
+    if record_text(printout.record) != edition.record or printout.record.identifier != edition.identifier:
+        yield "the document says another thing than the record"
+    if not hmac.compare_digest(link_digest(link_id), edition.link_id_sha256):
+        yield "the document has another link"
+    if not hmac.compare_digest(
+        lookup_digest(edition.identifier, printout.lookup_code), edition.lookup_sha256
+    ):
+        yield "the document has another look-up code"
+    if sha256(printout.credential).digest() != edition.credential_sha256:
+        yield "the document has another QR credential"
+
+
+def _numbers(session: Session) -> Iterator[str]:
+    """A number belongs to a licence with an edition or an open intent; the registry's own may be burnt."""
+    alive = (
+        select(Intent.id)
+        .where(Intent.licence_id == Licence.id, or_(Intent.state == "open", Intent.state == "done"))
+        .exists()
+    )
+    dead = session.execute(
+        select(Number.type_code, Number.licence_id)
+        .join(Licence, Licence.id == Number.licence_id)
+        .where(~alive)
+        .execution_options(yield_per=BATCH)
+    )
+    for type_code, licence_id in dead:
+        versions = session.scalars(select(TypeVersion).where(TypeVersion.code == type_code)).all()
+        rules = [parse_type(v.slug, v.type_toml, v.face_toml).type.number for v in versions]
+        if all(rule.given_by == "agency" for rule in rules):
+            yield f"licence {licence_id} was never issued and holds an agency's number"
+    held = select(Number.licence_id).where(Number.licence_id == Licence.id).exists()
+    for licence_id in session.scalars(select(Licence.id).where(alive, ~held)):
+        yield f"licence {licence_id} has no number"
+
+
+def _log(session: Session) -> Iterator[str]:
+    rows = session.execute(
+        select(Event, Leaf).outerjoin(Leaf, Leaf.event_id == Event.id).execution_options(yield_per=BATCH)
+    )
+    for event, leaf in rows:
+        if leaf is None:
+            yield f"event {event.id} has no leaf"
+        elif leaf.data != leaf_bytes(event, leaf.salt):
+            yield f"event {event.id} is another than its leaf commits to"
+    for state, kind in (("done", "licence.issued"), ("abandoned", "licence.abandoned")):
+        count = (
+            select(func.count())
+            .where(Event.subject_kind == "edition", Event.subject == Intent.id, Event.kind == kind)
+            .scalar_subquery()
+        )
+        for intent_id in session.scalars(select(Intent.id).where(Intent.state == state, count != 1)):
+            yield f"intent {intent_id} is {state} without exactly one event {kind}"
+        for intent_id in session.scalars(select(Intent.id).where(Intent.state != state, count != 0)):
+            yield f"intent {intent_id} is not {state} and has the event {kind}"

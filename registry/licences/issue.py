@@ -1,0 +1,183 @@
+"""Issuing: write the intent, sign, commit; never the other way round (design, section 4)."""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass, replace
+from hashlib import sha256
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from keys.errors import VermilionError
+from registry.actor import Actor
+from registry.documents import document_key
+from registry.licences.examine import Examined, IssueRequest, civil_day, examine
+from registry.licences.idempotency import serialise_key, served_before
+from registry.licences.issued import Issued, read_issued
+from registry.licences.outage import database_errors
+from registry.licences.printing import (
+    draw_printout,
+    printout_of,
+    seal_drawn,
+    sign_credential,
+    unsigned_credential,
+)
+from registry.licences.register import Moment, Sealed, abandon, register
+from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, reserve
+from registry.licences.tables import Intent
+from registry.ports import Ports
+from signing.credential import qr_text
+from signing.document import SealedDocument
+from signing.record import Printout, Record
+
+__all__ = ["IssueRequest", "Issued", "Preview", "issue"]
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What a dry run would have issued. Identifier, slot, link and code would be drawn anew."""
+
+    record: Record
+    seal_code: str
+
+
+def issue(
+    ports: Ports,
+    actor: Actor,
+    request: IssueRequest,
+    idempotency_key: str,
+    body_sha256: bytes,
+    *,
+    dry_run: bool = False,
+) -> Issued | Preview:
+    """Issue a licence, or say what would be issued.
+
+    The same key and body again give the same sealed bytes (`replayed`). A dry run checks, reserves, draws
+    and rolls back; it touches no key, custodian or store, and ignores the idempotency key.
+
+    Raises VermilionError: INVALID with faults; FORBIDDEN (`type_not_entitled`, `seal_unknown`,
+    `not_authorised`); CONFLICT (`number_taken`, the seal's state, or a state that changed while sealing);
+    IDEMPOTENCY_REUSED; IN_PROGRESS; KEY_REFUSED; UNAVAILABLE. After any of them nothing is half done: the
+    intent is abandoned, here or by recovery once its lease lapses.
+    """
+    actor = replace(actor, operator=request.operator)
+    if dry_run:
+        with database_errors():
+            return _preview(ports, actor, request)
+    intent_id = ports.random(16).hex()
+    try:
+        with database_errors():
+            reserved = _reserve(ports, actor, request, idempotency_key, body_sha256, intent_id)
+        if isinstance(reserved, str):
+            return read_issued(ports, reserved, replayed=True)
+        printout, sealed = _print_and_seal(ports, reserved)
+        ports.documents.put_new(document_key(intent_id), sealed.data)
+        digest = sha256(sealed.data).digest()
+        with database_errors(), ports.database.transaction() as session:
+            facts = Sealed(
+                sha256=digest,
+                size=len(sealed.data),
+                level=sealed.level,
+                sealed_at=sealed.sealed_at,
+                credential_sha256=sha256(printout.credential).digest(),
+            )
+            register(session, intent_id, reserved.fence, facts, actor, _moment(ports))
+    except Exception as error:
+        if _settle(ports, intent_id, actor, error):
+            return read_issued(ports, intent_id, replayed=False)
+        raise
+    return Issued(
+        edition_id=intent_id,
+        printout=printout,
+        link=qr_text(printout.link, printout.credential),
+        sha256=digest,
+        size=len(sealed.data),
+        level=sealed.level,
+        status="in_force",
+        replayed=False,
+    )
+
+
+def _moment(ports: Ports) -> Moment:
+    now = ports.clock()
+    return Moment(now, civil_day(now, ports.settings.tz), ports.random)
+
+
+def _setting(ports: Ports) -> Setting:
+    now = ports.clock()
+    settings = ports.settings
+    return Setting(now, civil_day(now, settings.tz), settings.lease, settings.public_origin, ports.random)
+
+
+def _examine(ports: Ports, actor: Actor, request: IssueRequest) -> Examined:
+    day = civil_day(ports.clock(), ports.settings.tz)
+    with Session(ports.database.read) as session:
+        return examine(session, actor, request, day, ports.fonts)
+
+
+def _reserve(
+    ports: Ports,
+    actor: Actor,
+    request: IssueRequest,
+    idempotency_key: str,
+    body_sha256: bytes,
+    intent_id: str,
+) -> Reserved | str:
+    """What was reserved, or the id of the edition that this very request made before."""
+    with Session(ports.database.read) as session:
+        before = served_before(session, actor.client_id, idempotency_key, body_sha256, ports.clock())
+    if before is not None:
+        return before
+    examined = _examine(ports, actor, request)
+    with ports.database.transaction() as session:
+        serialise_key(session, actor.client_id, idempotency_key)
+        before = served_before(session, actor.client_id, idempotency_key, body_sha256, ports.clock())
+        if before is not None:
+            return before
+        return reserve(
+            session,
+            actor,
+            request,
+            examined,
+            _setting(ports),
+            intent_id=intent_id,
+            idempotency=(idempotency_key, body_sha256),
+        )
+
+
+def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedDocument]:
+    printout = printout_of(reserved, sign_credential(ports, reserved))
+    return printout, seal_drawn(ports, reserved, draw_printout(ports, reserved, printout))
+
+
+def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:
+    examined = _examine(ports, actor, request)
+    with Session(ports.database.write) as session, session.begin() as transaction:
+        reserved = reserve(
+            session,
+            actor,
+            request,
+            examined,
+            _setting(ports),
+            intent_id=ports.random(16).hex(),
+            idempotency=None,
+        )
+        transaction.rollback()
+    draw_printout(ports, reserved, printout_of(reserved, unsigned_credential(reserved)))
+    return Preview(reserved.record, request.seal_code)
+
+
+def _settle(ports: Ports, intent_id: str, actor: Actor, error: Exception) -> bool:
+    """After a failure: abandon what is open. True if the licence was registered after all.
+
+    A commit may have happened although its answer was lost. What cannot be settled now, recovery will.
+    """
+    reason = error.reason if isinstance(error, VermilionError) else "defect"
+    with contextlib.suppress(VermilionError), database_errors():
+        with ports.database.transaction() as session:
+            if abandon(session, intent_id, FIRST_FENCE, reason, actor, _moment(ports)):
+                return False
+        with Session(ports.database.read) as session:
+            return session.scalar(select(Intent.state).where(Intent.id == intent_id)) == "done"
+    return False

@@ -1,0 +1,186 @@
+"""What a check may ask of the registry: `signing.live.LiveRegistry` over a read-only engine.
+
+Core selects built once, each by an indexed unique key, each one statement: an answer is one moment's.
+Neither rules nor keys are imported here: the public site and the command line read, and nothing else.
+"""
+
+from __future__ import annotations
+
+import hmac
+import tomllib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Engine, Row, Select, and_, bindparam, select
+
+from keys.clock import Clock
+from keys.errors import Kind, VermilionError
+from registry.agencies.tables import Agency
+from registry.licences.digests import lookup_digest
+from registry.licences.outage import database_errors
+from registry.licences.records import stored_record
+from registry.licences.tables import Document, Edition, Licence, TypeVersion
+from registry.seals.tables import (
+    PublishedTrustList,
+    Seal,
+    SealEdition,
+    SealState,
+    SealUse,
+    StandingAuthorisation,
+)
+from signing.codes import normalise_lookup_code, parse_identifier
+from signing.live import LiveLicence
+
+
+def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """One row for each registered document of the edition that `condition` names."""
+    history = and_(
+        SealState.seal_code == SealEdition.seal_code, SealState.version == Edition.seal_state_version
+    )
+    return (
+        select(
+            Edition.record,
+            Edition.status,
+            Edition.ground,
+            Edition.how,
+            Edition.since,
+            Edition.lookup_sha256,
+            Edition.credential_sha256,
+            Edition.sealed_at,
+            Edition.registered_at,
+            Licence.type_code,
+            Licence.issuer_code,
+            Agency.name_zh,
+            Agency.name_en,
+            Seal.code.label("seal_code"),
+            Seal.agency_code.label("seal_agency"),
+            Seal.state.label("seal_state"),
+            Seal.compromised_since,
+            SealState.state.label("seal_state_then"),
+            StandingAuthorisation.seal_code.label("authorised_seal"),
+            StandingAuthorisation.type_code.label("authorised_type"),
+            StandingAuthorisation.withdrawn_at,
+            Document.sha256,
+        )
+        .select_from(Edition)
+        .join(Licence, Licence.id == Edition.licence_id)
+        .join(Agency, Agency.code == Licence.issuer_code)
+        .join(SealEdition, SealEdition.id == Edition.seal_edition_id)
+        .join(Seal, Seal.code == SealEdition.seal_code)
+        .join(Document, Document.edition_id == Edition.id)
+        .outerjoin(SealState, history)
+        .outerjoin(SealUse, and_(SealUse.intent_id == Edition.id, SealUse.state == "applied"))
+        .outerjoin(StandingAuthorisation, StandingAuthorisation.id == SealUse.authorisation_id)
+        .where(condition)
+    )
+
+
+_BY_LINK = _licence_where(Edition.link_id_sha256 == bindparam("key"))
+_BY_IDENTIFIER = _licence_where(Edition.identifier == bindparam("key"))
+_BY_DOCUMENT = _licence_where(
+    Edition.id == select(Document.edition_id).where(Document.sha256 == bindparam("key")).scalar_subquery()
+)
+_TYPE = select(TypeVersion.type_toml).where(
+    TypeVersion.code == bindparam("code"), TypeVersion.version == bindparam("version")
+)
+_TRUST_LIST = select(PublishedTrustList.jws).order_by(PublishedTrustList.sequence.desc()).limit(1)
+
+
+def current_trust_list(engine: Engine) -> str:
+    """The newest published trust list, a compact JWS. Raises VermilionError(UNAVAILABLE)."""
+    with database_errors(), engine.connect() as connection:
+        jws = connection.execute(_TRUST_LIST).scalar_one_or_none()
+    if jws is None:
+        raise VermilionError(Kind.UNAVAILABLE, "no trust list is published yet", reason="no_trust_list")
+    return str(jws)
+
+
+class SqlLiveRegistry:
+    """Look-ups by unguessable keys. Each raises VermilionError(UNAVAILABLE) if the database is out."""
+
+    def __init__(self, engine: Engine, clock: Clock) -> None:
+        self._engine = engine
+        self._clock = clock
+        self._type_names: dict[tuple[str, int], Mapping[str, str]] = {}
+
+    def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
+        return self._licence(self._rows(_BY_LINK, id_sha256))
+
+    def by_document(self, sha256: bytes) -> LiveLicence | None:
+        return self._licence(self._rows(_BY_DOCUMENT, sha256))
+
+    def by_identifier(self, identifier: str) -> LiveLicence | None:
+        if not _is_identifier(identifier):
+            return None
+        return self._licence(self._rows(_BY_IDENTIFIER, identifier))
+
+    def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:
+        """Unknown identifier and wrong code do the same work and get the same answer."""
+        try:
+            code = normalise_lookup_code(lookup_code)
+        except VermilionError:
+            return None
+        if not _is_identifier(identifier):
+            return None
+        rows = self._rows(_BY_IDENTIFIER, identifier)
+        kept = rows[0].lookup_sha256 if rows else bytes(32)
+        if not hmac.compare_digest(kept, lookup_digest(identifier, code)):
+            return None
+        return self._licence(rows)
+
+    def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str) -> Sequence[Row[Any]]:
+        with database_errors(), self._engine.connect() as connection:
+            return connection.execute(statement, {"key": key}).all()
+
+    def _licence(self, rows: Sequence[Row[Any]]) -> LiveLicence | None:
+        if not rows:
+            return None
+        row = rows[0]
+        record = stored_record(row.record)
+        return LiveLicence(
+            record=record,
+            status=row.status,
+            ground=row.ground,
+            how=row.how,
+            since=row.since,
+            credential_sha256=row.credential_sha256,
+            sealed_at=row.sealed_at,
+            seal_state=row.seal_state,
+            seal_state_at_sealing=row.seal_state_then or "unknown",
+            seal_compromised_since=row.compromised_since,
+            entitled=_was_entitled(row),
+            documents=tuple(r.sha256 for r in rows),
+            issuer_name={"zh": row.name_zh, "en": row.name_en},
+            type_name=dict(self._type_name(record.type_code, record.type_version)),
+            as_of=self._clock(),
+        )
+
+    def _type_name(self, code: str, version: int) -> Mapping[str, str]:
+        """A published version never changes, so its name is read once."""
+        key = (code, version)
+        if key not in self._type_names:
+            with database_errors(), self._engine.connect() as connection:
+                text = connection.execute(_TYPE, {"code": code, "version": version}).scalar_one()
+            self._type_names[key] = {lang: str(name) for lang, name in tomllib.loads(text)["name"].items()}
+        return self._type_names[key]
+
+
+def _was_entitled(row: Row[Any]) -> bool:
+    """The issuer's own seal, used under an authorisation for this type that held until registration.
+
+    Its days and its client were checked in transaction 2; neither can change afterwards.
+    """
+    return (
+        row.seal_agency == row.issuer_code
+        and row.authorised_seal == row.seal_code
+        and row.authorised_type == row.type_code
+        and (row.withdrawn_at is None or row.withdrawn_at >= row.registered_at)
+    )
+
+
+def _is_identifier(text: str) -> bool:
+    try:
+        parse_identifier(text)
+    except VermilionError:
+        return False
+    return True

@@ -1,0 +1,223 @@
+"""Transaction 1: everything that will be printed is fixed, and the intent to print it written down.
+
+No key has been touched when it commits, and nothing it reserved outlives an abandoned intent but the
+registry's own serial, slot and number (design, section 4.2).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from hashlib import sha256
+
+from cryptography import x509
+from cryptography.x509.oid import NameOID
+from sqlalchemy import insert
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from keys.custodian import KeyRef
+from keys.errors import Fault, Kind, VermilionError
+from registry.actor import Actor
+from registry.database import Base
+from registry.licences.digests import link_digest, lookup_digest
+from registry.licences.examine import Examined, IssueRequest, may_issue, number_field
+from registry.licences.numbers import (
+    STATUS_LIST_SIZE,
+    new_lookup_code,
+    new_number,
+    new_serial,
+    uniform,
+)
+from registry.licences.records import record_text
+from registry.licences.tables import IdempotencyKey, Intent, Licence, Number, StatusIndex
+from registry.licences.types import still_published
+from registry.ports import Random
+from registry.rows import changed_rows
+from registry.seals.tables import Key
+from registry.seals.use import authorise_use, begin_use, qr_key, seal_material
+from signing.claims import claims_of
+from signing.codes import make_identifier
+from signing.credential import normal_origin
+from signing.document import SealMaterial
+from signing.record import Record
+
+FIRST_FENCE = 1
+STATUS_LIST = 0  # the shard being filled
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """All that drawing and sealing need, so that they hold no connection. Secrets of the paper included."""
+
+    intent_id: str
+    fence: int
+    record: Record
+    examined: Examined
+    origin: str
+    link_id: bytes
+    lookup_code: str
+    qr: KeyRef
+    qr_kid: bytes
+    material: SealMaterial
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """The moment and the manner of one reservation."""
+
+    now: datetime
+    day: date
+    lease: timedelta
+    origin: str
+    random: Random
+
+
+def reserve(
+    session: Session,
+    actor: Actor,
+    request: IssueRequest,
+    examined: Examined,
+    setting: Setting,
+    *,
+    intent_id: str,
+    idempotency: tuple[str, bytes] | None,
+) -> Reserved:
+    """Reserve number, identifier, slot and seal use, and write the intent.
+
+    `idempotency` is the key and the digest of the body; None in a dry run, which is rolled back.
+    Raises VermilionError: FORBIDDEN or CONFLICT from the seal's rules, CONFLICT `number_taken`.
+    """
+    random, licence_type = setting.random, examined.loaded.type
+    entitled = may_issue(session, actor.client_id, actor.agency_code, licence_type.code)
+    if not entitled or not still_published(session, licence_type.code, licence_type.version):
+        raise VermilionError(
+            Kind.FORBIDDEN, "the client may not issue this licence type", reason="type_not_entitled"
+        )
+    usable = authorise_use(
+        session,
+        seal_code=request.seal_code,
+        client_id=actor.client_id,
+        agency_code=actor.agency_code,
+        type_code=licence_type.code,
+        day=setting.day,
+    )
+    material = seal_material(session, usable.seal_edition_id)
+    qr = qr_key(session, actor.agency_code)
+    qr_kid = sha256(session.get_one(Key, qr.id).public_key).digest()[:8]
+
+    licence_id, serial = random(16).hex(), new_serial(random)
+    session.execute(
+        insert(Licence).values(
+            id=licence_id,
+            type_code=licence_type.code,
+            issuer_code=actor.agency_code,
+            serial=serial,
+            created_at=setting.now,
+        )
+    )
+    number = _reserve_number(session, examined, actor.agency_code, licence_id, random)
+    record = Record(
+        identifier=make_identifier(licence_type.code, actor.agency_code, serial, 1),
+        type_code=licence_type.code,
+        type_version=licence_type.version,
+        issuer_code=actor.agency_code,
+        number=number,
+        edition=1,
+        fields={**examined.fields, number_field(licence_type): number},
+        issue_date=examined.issue_date,
+        valid_from=examined.valid_from,
+        valid_to=examined.valid_to,
+        status_list=STATUS_LIST,
+        status_index=_free_slot(session, random),
+        specimen=is_test(material),
+    )
+    claims_of(record, licence_type)  # what cannot be printed is refused here
+    link_id, lookup_code = random(16), new_lookup_code(random)
+    text = record_text(record)
+    session.execute(
+        insert(Intent).values(
+            id=intent_id,
+            licence_id=licence_id,
+            client_id=actor.client_id,
+            person_id=actor.person_id,
+            operator=request.operator,
+            matter_code=request.matter_code,
+            case_number=request.case_number,
+            seal_edition_id=usable.seal_edition_id,
+            seal_state_version=usable.state_version,
+            authorisation_id=usable.authorisation_id,
+            qr_key_id=qr.id,
+            record=text,
+            record_sha256=sha256(text.encode("utf-8")).digest(),
+            origin=setting.origin,
+            link_id_sha256=link_digest(link_id),
+            lookup_sha256=lookup_digest(record.identifier, lookup_code),
+            state="open",
+            fence=FIRST_FENCE,
+            lease_until=setting.now + setting.lease,
+            created_at=setting.now,
+        )
+    )
+    _take(
+        session,
+        StatusIndex,
+        {"list": STATUS_LIST, "index": record.status_index, "intent_id": intent_id, "invalid": False},
+    )
+    begin_use(session, intent_id, usable, setting.now, random)
+    if idempotency is not None:
+        row = {"client_id": actor.client_id, "key": idempotency[0], "body_sha256": idempotency[1]}
+        _take(session, IdempotencyKey, {**row, "intent_id": intent_id, "created_at": setting.now})
+    session.flush()
+    return Reserved(
+        intent_id=intent_id,
+        fence=FIRST_FENCE,
+        record=record,
+        examined=examined,
+        origin=normal_origin(setting.origin),
+        link_id=link_id,
+        lookup_code=lookup_code,
+        qr=qr,
+        qr_kid=qr_kid,
+        material=material,
+    )
+
+
+def is_test(material: SealMaterial) -> bool:
+    """Whether the seal hangs under a root named TEST: what it seals always says 样本 SPECIMEN."""
+    issuing = x509.load_der_x509_certificate(material.chain[-1])
+    names = issuing.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+    return any("TEST" in str(name.value).split() for name in names)
+
+
+def _reserve_number(
+    session: Session, examined: Examined, issuer_code: str, licence_id: str, random: Random
+) -> str:
+    rule, given = examined.loaded.type.number, examined.number
+    row = {"type_code": examined.loaded.type.code, "issuer_code": issuer_code, "licence_id": licence_id}
+    for _ in range(1 if given else 20):
+        number = given or new_number(rule, random)
+        if insert_if_absent(session, Number, {**row, "number": number}):
+            return number
+    fault = Fault("/number", "number_taken", "the agency has a licence of this type with this number")
+    raise VermilionError(Kind.CONFLICT, fault.detail, reason=fault.reason, faults=(fault,))
+
+
+def _free_slot(session: Session, random: Random) -> int:
+    """A random slot: neighbours in a status list say nothing about each other."""
+    for _ in range(50):
+        index = uniform(random, STATUS_LIST_SIZE)
+        if session.get(StatusIndex, (STATUS_LIST, index)) is None:
+            return index
+    raise VermilionError(Kind.UNAVAILABLE, "the status list is full", reason="status_list_full")
+
+
+def _take(session: Session, table: type[Base], values: dict[str, object]) -> None:
+    if not insert_if_absent(session, table, values):  # taken between our look and our touch
+        raise VermilionError(Kind.UNAVAILABLE, "try again", reason="race", retry_after=1)
+
+
+def insert_if_absent(session: Session, table: type[Base], values: dict[str, object]) -> bool:
+    """Insert a row unless one with its key exists, or is about to: then the answer waits for that one."""
+    build = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    return changed_rows(session, build(table).values(**values).on_conflict_do_nothing()) == 1
