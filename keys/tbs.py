@@ -75,6 +75,8 @@ def _attributes(data: bytes, suite: Suite, content_type: str) -> None:
     certs = found["signing_certificate_v2"]
     if not isinstance(certs, tsp.SigningCertificateV2) or len(certs["certs"]) != 1:
         _refuse("the signing certificate is not named")
+    if not certs["certs"][0].contents.startswith(b"\x04"):  # SHA-256 is the default: DER leaves it out
+        _refuse("the signing certificate is named by another digest, or its default is spelt out")
     protection = found.get("cms_algorithm_protection")
     if protection is not None and (
         protection["digest_algorithm"]["algorithm"].native != suite.digest_name

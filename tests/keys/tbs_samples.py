@@ -1,0 +1,121 @@
+"""One right sample of each kind of bytes to be signed."""
+
+from __future__ import annotations
+
+import base64
+import json
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any
+
+import cbor2
+from asn1crypto import cms, core, tsp, x509
+
+from keys.custodian import Kind, Purpose
+
+CERTIFICATE_HASH = sha256(b"certificate").digest()
+
+
+def attribute(name: str, *values: object) -> dict[str, Any]:
+    return {"type": name, "values": list(values)}
+
+
+def content_type(name: str = "data") -> dict[str, Any]:
+    return attribute("content_type", name)
+
+
+def message_digest(size: int = 32) -> dict[str, Any]:
+    return attribute("message_digest", bytes(size))
+
+
+def signing_certificate() -> dict[str, Any]:
+    return attribute(
+        "signing_certificate_v2", tsp.SigningCertificateV2({"certs": [{"cert_hash": CERTIFICATE_HASH}]})
+    )
+
+
+def protection(digest: str = "sha256", signature: str = "sha256_ecdsa") -> dict[str, Any]:
+    return attribute(
+        "cms_algorithm_protection",
+        {"digest_algorithm": {"algorithm": digest}, "signature_algorithm": {"algorithm": signature}},
+    )
+
+
+def signing_time() -> dict[str, Any]:
+    moment = core.UTCTime(datetime(2026, 11, 20, tzinfo=UTC))
+    return attribute("signing_time", cms.Time(name="utc_time", value=moment))
+
+
+def der(tag: int, *parts: bytes) -> bytes:
+    """One element of a short definite length."""
+    content = b"".join(parts)
+    assert len(content) < 256
+    size = bytes([len(content)]) if len(content) < 128 else bytes([0x81, len(content)])
+    return bytes([tag]) + size + content
+
+
+def attributes(*members: dict[str, Any]) -> bytes:
+    return bytes(cms.CMSAttributes(members).dump(force=True))
+
+
+def seal_attributes(seed: bytes = b"") -> bytes:
+    digest = attribute("message_digest", sha256(seed).digest())
+    return attributes(content_type(), digest, signing_certificate(), protection())
+
+
+def tbs_certificate(authority_certificate: bytes, **changes: Any) -> bytes:
+    """The TBSCertificate of a real certificate, with members replaced."""
+    tbs = x509.Certificate.load(authority_certificate)["tbs_certificate"].copy()
+    for name, value in changes.items():
+        tbs[name] = value
+    return bytes(tbs.dump(force=True))
+
+
+def sig_structure(
+    protected: object = None,
+    aad: bytes = b"elic1|localhost:8801|AAAAAAAAAAAAAAAAAAAAAA",
+    claims: object = None,
+) -> bytes:
+    header = {1: -7, 4: bytes(8)} if protected is None else protected
+    payload = {1: "1.2.156", 2: 3} if claims is None else claims
+    parts = ["Signature1", cbor2.dumps(header, canonical=True), aad, cbor2.dumps(payload, canonical=True)]
+    return cbor2.dumps(parts, canonical=True)
+
+
+def jws_input(header: object, payload: object) -> bytes:
+    def part(value: object) -> bytes:
+        return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=")
+
+    return part(header) + b"." + part(payload)
+
+
+def trust_list(alg: str = "ES256", typ: str = "trust-list+jwt", payload: object = None) -> bytes:
+    return jws_input({"alg": alg, "typ": typ}, {"seq": 1} if payload is None else payload)
+
+
+KIND_OF = {
+    Purpose.SEAL: Kind.SIGNED_ATTRIBUTES,
+    Purpose.TSA: Kind.TIME_STAMP,
+    Purpose.QR: Kind.SIG_STRUCTURE,
+}
+
+
+def sample(kind: Kind, certificate: bytes, seed: bytes = b"") -> bytes:
+    """Right bytes for a P-256 key; `certificate` is one that a P-256 authority signed."""
+    if kind is Kind.CERTIFICATE:
+        return tbs_certificate(certificate)
+    if kind is Kind.SIGNED_ATTRIBUTES:
+        return seal_attributes(seed)
+    if kind is Kind.TIME_STAMP:
+        return attributes(content_type("tst_info"), message_digest(), signing_certificate())
+    if kind is Kind.SIG_STRUCTURE:
+        return sig_structure()
+    return trust_list()
+
+
+def reordered(der: bytes) -> bytes:
+    """The same SET OF with its members in the opposite order: BER, no longer DER."""
+    parsed = cms.CMSAttributes.load(der)
+    members = [parsed[index].dump() for index in range(len(parsed))]
+    size = len(der) - sum(map(len, members))
+    return der[:size] + b"".join(reversed(members))

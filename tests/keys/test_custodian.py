@@ -1,0 +1,197 @@
+"""What every custodian promises, whatever holds its keys: one suite, run over each of them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from keys.custodian import PURPOSE_KINDS, Custodian, KeyRef, Kind, Policy, Purpose, SignRequest, UseLedger
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.ledger import MemoryLedger
+from keys.software import SoftwareCustodian
+from keys.suite import SUITES
+from tests.authority import CHEAP, PASSPHRASE, TestAuthority, permit
+from tests.keys.tbs_samples import sample, seal_attributes
+
+MakeCustodian = Callable[[Path, Policy, UseLedger], Custodian]
+
+
+def software(place: Path, policy: Policy, ledger: UseLedger) -> Custodian:
+    return SoftwareCustodian(place / "keys", PASSPHRASE, policy=policy, ledger=ledger, cost=CHEAP)
+
+
+CUSTODIANS: dict[str, MakeCustodian] = {"software": software}
+
+
+@dataclass
+class Bench:
+    """A custodian, the ledger it writes to, and a policy that a test may turn against it."""
+
+    custodian: Custodian
+    ledger: MemoryLedger
+    asked: list[tuple[KeyRef, SignRequest]]
+    refuse: set[str]  # records
+
+    def seal_key(self) -> KeyRef:
+        return self.custodian.generate(Purpose.SEAL, "p256-sha256")
+
+
+@pytest.fixture(params=list(CUSTODIANS))
+def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+    ledger, asked, refuse = MemoryLedger(), list[tuple[KeyRef, SignRequest]](), set[str]()
+
+    def policy(ref: KeyRef, wanted: SignRequest) -> None:
+        asked.append((ref, wanted))
+        if wanted.record in refuse:
+            raise VermilionError(ErrorKind.KEY_REFUSED, "the seal is suspended", reason="seal_not_active")
+
+    return Bench(CUSTODIANS[request.param](tmp_path, policy, ledger), ledger, asked, refuse)
+
+
+def seal_use(record: str) -> SignRequest:
+    return SignRequest(Kind.SIGNED_ATTRIBUTES, seal_attributes(record.encode()), record)
+
+
+def refusal(bench: Bench, ref: KeyRef, *requests: SignRequest) -> VermilionError:
+    with pytest.raises(VermilionError) as caught:
+        bench.custodian.sign(ref, requests)
+    return caught.value
+
+
+@pytest.mark.parametrize("purpose", list(Purpose))
+def test_a_key_signs_the_kinds_of_its_purpose_and_no_other(
+    bench: Bench, purpose: Purpose, authority: TestAuthority
+) -> None:
+    ref = bench.custodian.generate(purpose, "p256-sha256")
+    suite = SUITES[ref.suite]
+    for kind in Kind:
+        request = SignRequest(kind, sample(kind, authority.seal), f"record:{kind}")
+        if kind in PURPOSE_KINDS[purpose]:
+            (signature,) = bench.custodian.sign(ref, [request])
+            bench.custodian.public_key(ref).verify(signature, request.data, ec.ECDSA(suite.hash))
+            assert bench.ledger.uses[ref.id, request.record] is True
+        else:
+            error = refusal(bench, ref, request)
+            assert (error.kind, error.reason) == (ErrorKind.KEY_REFUSED, "purpose")
+            assert (ref.id, request.record) not in bench.ledger.uses
+
+
+def test_both_suites_sign_with_their_own_hash(bench: Bench, authority: TestAuthority) -> None:
+    ref = bench.custodian.generate(Purpose.ROOT_CA, "p384-sha384")
+    request = SignRequest(Kind.CERTIFICATE, _root_tbs(authority), "certificate:1")
+    (signature,) = bench.custodian.sign(ref, [request])
+    public = bench.custodian.public_key(ref)
+    assert public.curve.name == "secp384r1"
+    public.verify(signature, request.data, ec.ECDSA(SUITES["p384-sha384"].hash))
+    with pytest.raises(InvalidSignature):
+        public.verify(signature, request.data, ec.ECDSA(SUITES["p256-sha256"].hash))
+
+
+def _root_tbs(authority: TestAuthority) -> bytes:
+    from asn1crypto import x509
+
+    return bytes(x509.Certificate.load(authority.root)["tbs_certificate"].dump())
+
+
+def test_bytes_of_another_shape_reach_neither_policy_nor_ledger(bench: Bench) -> None:
+    ref = bench.seal_key()
+    error = refusal(bench, ref, SignRequest(Kind.SIGNED_ATTRIBUTES, bytes(32), "intent:1"))
+    assert error.kind is ErrorKind.KEY_REFUSED
+    assert (bench.asked, bench.ledger.uses) == ([], {})
+
+
+def test_the_policy_is_asked_for_each_use_and_its_refusal_holds(bench: Bench) -> None:
+    ref = bench.seal_key()
+    bench.refuse.add("intent:2")
+    assert refusal(bench, ref, seal_use("intent:1"), seal_use("intent:2")).reason == "seal_not_active"
+    assert [request.record for _, request in bench.asked] == ["intent:1", "intent:2"]
+    assert bench.ledger.uses == {}, "all or none: the first one was not used up"
+    assert len(bench.custodian.sign(ref, [seal_use("intent:1")])) == 1
+
+
+def test_a_record_is_served_once_per_key(bench: Bench) -> None:
+    ref, other = bench.seal_key(), bench.seal_key()
+    bench.custodian.sign(ref, [seal_use("intent:1")])
+    assert refusal(bench, ref, seal_use("intent:1")).reason == "record_used"
+    bench.custodian.sign(other, [seal_use("intent:1")])
+    assert refusal(bench, ref, seal_use("intent:2"), seal_use("intent:2")).reason == "record_used"
+    assert (ref.id, "intent:2") not in bench.ledger.uses
+
+
+def test_many_at_once_come_back_in_order(bench: Bench) -> None:
+    ref = bench.seal_key()
+    requests = [seal_use(f"intent:{number}") for number in range(20)]
+    signatures = bench.custodian.sign(ref, requests)
+    public = bench.custodian.public_key(ref)
+    for request, signature in zip(requests, signatures, strict=True):
+        public.verify(signature, request.data, ec.ECDSA(SUITES[ref.suite].hash))
+
+
+def test_threads_that_race_for_one_record_get_one_signature(bench: Bench) -> None:
+    ref = bench.seal_key()
+    start = threading.Barrier(8)
+    signed, refused = list[bytes](), list[str]()
+
+    def race() -> None:
+        start.wait()
+        try:
+            signed.extend(bench.custodian.sign(ref, [seal_use("intent:1")]))
+        except VermilionError as error:
+            refused.append(error.reason)
+
+    threads = [threading.Thread(target=race) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(signed), refused) == (1, ["record_used"] * 7)
+
+
+def test_a_ref_that_lies_about_purpose_or_suite_is_refused(bench: Bench, authority: TestAuthority) -> None:
+    ref = bench.seal_key()
+    certificate = SignRequest(Kind.CERTIFICATE, sample(Kind.CERTIFICATE, authority.seal), "certificate:1")
+    assert refusal(bench, replace(ref, purpose=Purpose.ISSUING_CA), certificate).kind is ErrorKind.KEY_REFUSED
+    with pytest.raises(VermilionError):
+        bench.custodian.public_key(replace(ref, suite="p384-sha384"))
+    assert bench.ledger.uses == {}
+
+
+@pytest.mark.parametrize("key_id", ["0" * 32, "", "../../etc/passwd", "A" * 32, "0" * 31, "0" * 32 + "\x00"])
+def test_an_unknown_key_is_not_found(bench: Bench, key_id: str) -> None:
+    ref = KeyRef(key_id, Purpose.SEAL, "p256-sha256")
+    with pytest.raises(VermilionError) as caught:
+        bench.custodian.public_key(ref)
+    assert caught.value.kind is ErrorKind.NOT_FOUND
+    assert refusal(bench, ref, seal_use("intent:1")).kind is ErrorKind.NOT_FOUND
+    assert bench.ledger.uses == {}
+
+
+class LostLedger:
+    """A ledger that cannot write: before the use, or after it."""
+
+    def __init__(self, *, begins: bool) -> None:
+        self.begins = begins
+
+    def begin(self, ref: KeyRef, requests: Sequence[SignRequest]) -> None:
+        if not self.begins:
+            raise VermilionError(ErrorKind.UNAVAILABLE, "no ledger")
+
+    def end(self, ref: KeyRef, requests: Sequence[SignRequest], signed: bool) -> None:
+        raise VermilionError(ErrorKind.UNAVAILABLE, "no ledger")
+
+
+@pytest.mark.parametrize("begins", [True, False])
+@pytest.mark.parametrize("make", list(CUSTODIANS))
+def test_no_signature_leaves_without_its_use_written_down(tmp_path: Path, make: str, begins: bool) -> None:
+    custodian = CUSTODIANS[make](tmp_path, permit, LostLedger(begins=begins))
+    ref = custodian.generate(Purpose.SEAL, "p256-sha256")
+    with pytest.raises(VermilionError) as caught:
+        custodian.sign(ref, [seal_use("intent:1")])
+    assert caught.value.kind is ErrorKind.UNAVAILABLE

@@ -1,0 +1,173 @@
+"""The software custodian's own promises: what lies on disk, and who may read it."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import stat
+from pathlib import Path
+
+import pytest
+from cryptography.hazmat.primitives import serialization
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.custodian import Kind, Purpose, SignRequest
+from keys.envelope import ScryptCost, close_envelope, open_envelope, read_binding
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.ledger import MemoryLedger
+from keys.software import SoftwareCustodian
+from tests.authority import CHEAP, PASSPHRASE, counted_random, permit
+from tests.keys.tbs_samples import seal_attributes
+
+BINDING = {"id": "0" * 32, "purpose": "seal", "suite": "p256-sha256", "public_key": "00"}
+SECRET = b"secret bytes of a key"
+ENVELOPE = close_envelope(SECRET, BINDING, PASSPHRASE, CHEAP, counted_random())
+
+
+def custodian(place: Path, passphrase: bytes = PASSPHRASE) -> SoftwareCustodian:
+    return SoftwareCustodian(place / "keys", passphrase, policy=permit, ledger=MemoryLedger(), cost=CHEAP)
+
+
+def fault(place: Path, ref_id: str, passphrase: bytes = PASSPHRASE) -> VermilionError:
+    from keys.custodian import KeyRef
+
+    with pytest.raises(VermilionError) as caught:
+        custodian(place, passphrase).public_key(KeyRef(ref_id, Purpose.SEAL, "p256-sha256"))
+    return caught.value
+
+
+def test_keys_outlive_the_process(tmp_path: Path) -> None:
+    first = custodian(tmp_path)
+    refs = [first.generate(purpose, "p256-sha256") for purpose in Purpose]
+    again = custodian(tmp_path)
+    assert again.refs() == sorted(refs, key=lambda ref: ref.id)
+    for ref in refs:
+        assert again.public_key(ref).public_numbers() == first.public_key(ref).public_numbers()
+    (signature,) = again.sign(
+        next(r for r in refs if r.purpose is Purpose.SEAL),
+        [SignRequest(Kind.SIGNED_ATTRIBUTES, seal_attributes(), "intent:1")],
+    )
+    assert signature
+
+
+def test_files_are_private_and_hold_no_key_in_clear(tmp_path: Path) -> None:
+    held = custodian(tmp_path)
+    ref = held.generate(Purpose.SEAL, "p256-sha256")
+    place = tmp_path / "keys"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o700
+    (path,) = place.iterdir()
+    assert path.name == f"{ref.id}.key"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_bytes()
+    assert set(json.loads(text)) == {"format", "binding", "scrypt", "nonce", "sealed"}
+    secret, _ = open_envelope(text, PASSPHRASE)
+    private = serialization.load_der_private_key(secret, None)
+    scalar = private.private_numbers().private_value.to_bytes(32, "big")  # type: ignore[union-attr]
+    for form in (secret, scalar, scalar.hex().encode()):
+        assert form not in text
+
+
+def test_the_default_cost_is_high() -> None:
+    assert ScryptCost().n >= 1 << 15
+
+
+@pytest.mark.parametrize("cost", [(1, 8, 1), (1 << 9, 8, 1), (1 << 30, 8, 1), (3000, 8, 1), (1 << 15, 1, 1)])
+def test_a_cost_that_protects_nothing_or_stops_the_machine_is_refused(cost: tuple[int, int, int]) -> None:
+    with pytest.raises(VermilionError):
+        ScryptCost(*cost)
+
+
+@pytest.mark.parametrize("passphrase", [b"", b"short"])
+def test_a_passphrase_that_protects_nothing_is_refused(tmp_path: Path, passphrase: bytes) -> None:
+    with pytest.raises(VermilionError) as caught:
+        custodian(tmp_path, passphrase)
+    assert caught.value.reason == "passphrase"
+
+
+def test_a_wrong_passphrase_opens_nothing(tmp_path: Path) -> None:
+    ref = custodian(tmp_path).generate(Purpose.SEAL, "p256-sha256")
+    error = fault(tmp_path, ref.id, b"another passphrase")
+    assert (error.kind, error.reason) == (ErrorKind.UNAUTHENTICATED, "key_locked")
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604, 0o660, 0o666, 0o610])
+def test_a_key_file_open_to_others_is_refused(tmp_path: Path, mode: int) -> None:
+    ref = custodian(tmp_path).generate(Purpose.SEAL, "p256-sha256")
+    (tmp_path / "keys" / f"{ref.id}.key").chmod(mode)
+    assert fault(tmp_path, ref.id).reason == "permissions"
+
+
+def test_a_directory_open_to_others_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "keys").mkdir()
+    (tmp_path / "keys").chmod(0o750)
+    with pytest.raises(VermilionError) as caught:
+        custodian(tmp_path)
+    assert caught.value.reason == "permissions"
+
+
+def test_a_link_in_place_of_a_key_file_is_not_followed(tmp_path: Path) -> None:
+    ref = custodian(tmp_path).generate(Purpose.SEAL, "p256-sha256")
+    path = tmp_path / "keys" / f"{ref.id}.key"
+    path.rename(tmp_path / "elsewhere")
+    path.symlink_to(tmp_path / "elsewhere")
+    assert fault(tmp_path, ref.id).reason == "key_unreadable"
+
+
+def test_one_key_s_file_does_not_serve_another(tmp_path: Path) -> None:
+    held = custodian(tmp_path)
+    one, other = (held.generate(Purpose.SEAL, "p256-sha256") for _ in range(2))
+    place = tmp_path / "keys"
+    (place / f"{other.id}.key").replace(place / f"{one.id}.key")
+    assert fault(tmp_path, one.id).kind is ErrorKind.MALFORMED
+    with pytest.raises(VermilionError):
+        custodian(tmp_path).refs()
+
+
+def test_a_key_file_is_never_overwritten(tmp_path: Path) -> None:
+    held = SoftwareCustodian(
+        tmp_path / "keys", PASSPHRASE, policy=permit, ledger=MemoryLedger(), cost=CHEAP, random=bytes
+    )
+    ref = held.generate(Purpose.SEAL, "p256-sha256")
+    path = tmp_path / "keys" / f"{ref.id}.key"
+    before = path.read_bytes()
+    with pytest.raises(FileExistsError):
+        held.generate(Purpose.QR, "p256-sha256")
+    assert path.read_bytes() == before
+    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+
+
+def test_a_custodian_neither_prints_nor_pickles_its_secrets(tmp_path: Path) -> None:
+    held = custodian(tmp_path)
+    held.generate(Purpose.SEAL, "p256-sha256")
+    assert PASSPHRASE.decode() not in repr(held) + str(held)
+    with pytest.raises(TypeError):
+        pickle.dumps(held)
+
+
+@given(at=st.integers(0, len(ENVELOPE) - 1), bit=st.integers(0, 7))
+def test_an_altered_envelope_opens_nothing(at: int, bit: int) -> None:
+    data = bytearray(ENVELOPE)
+    data[at] ^= 1 << bit
+    with pytest.raises(VermilionError) as caught:
+        open_envelope(bytes(data), PASSPHRASE)
+    assert caught.value.kind in {ErrorKind.MALFORMED, ErrorKind.UNAUTHENTICATED}
+
+
+@given(data=st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
+def test_other_bytes_are_no_envelope(data: bytes) -> None:
+    for read in (read_binding, lambda d: open_envelope(d, PASSPHRASE)):
+        with pytest.raises(VermilionError):
+            read(data)
+
+
+@pytest.mark.parametrize("name", ["id", "purpose", "suite", "public_key"])
+def test_what_an_envelope_says_of_itself_is_bound_to_its_secret(name: str) -> None:
+    assert open_envelope(ENVELOPE, PASSPHRASE) == (SECRET, BINDING)
+    value = BINDING[name]
+    other = ENVELOPE.replace(f'"{name}":"{value}"'.encode(), f'"{name}":"{value}x"'.encode())
+    assert other != ENVELOPE
+    with pytest.raises(VermilionError) as caught:
+        open_envelope(other, PASSPHRASE)
+    assert caught.value.reason == "key_locked"
