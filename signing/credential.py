@@ -236,11 +236,16 @@ def signed_by(credential: Credential, origin: str, id_text: str, public_key: byt
 
     A key that is not of `suite`, or no key at all, has signed nothing.
     """
-    if credential.alg != suite.cose_alg or len(credential.signature) != 2 * suite.field_bytes:
+    if credential.alg != suite.cose_alg:
         return False
     structure = _structure(credential.protected, origin, id_text, credential.payload)
-    r = int.from_bytes(credential.signature[: suite.field_bytes], "big")
-    s = int.from_bytes(credential.signature[suite.field_bytes :], "big")
+    return _is_signature(credential.signature, structure, public_key, suite)
+
+
+def _is_signature(raw: bytes, data: bytes, public_key: bytes, suite: Suite) -> bool:
+    if len(raw) != 2 * suite.field_bytes:
+        return False
+    r, s = (int.from_bytes(half, "big") for half in (raw[: suite.field_bytes], raw[suite.field_bytes :]))
     try:
         key = serialization.load_der_public_key(public_key)
     except (ValueError, UnsupportedAlgorithm):
@@ -248,7 +253,7 @@ def signed_by(credential: Credential, origin: str, id_text: str, public_key: byt
     if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != suite.curve.name:
         return False
     try:
-        key.verify(encode_dss_signature(r, s), structure, ec.ECDSA(suite.hash))
+        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(suite.hash))
     except InvalidSignature:
         return False
     return True

@@ -11,12 +11,14 @@ from pathlib import Path
 import cbor2
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.errors import Kind, VermilionError
 from signing import cbor
+from signing import credential as credential_module
 from signing.claims import MAX_PAYLOAD, agree, claims_of, decode_claims, encode_claims
 from signing.credential import (
     MAX_SIGNED,
@@ -140,6 +142,33 @@ def test_the_wire_form_is_what_cbor2_and_rfc_9052_say() -> None:
     assert (context, head, body) == ("Signature1", protected, payload)
     assert aad == b"elic1|example.org|" + ID_TEXT.encode()
     assert cbor2.dumps([context, head, aad, body], canonical=True) == structure
+
+
+def test_signatures_are_those_of_the_cose_working_group() -> None:
+    """cose-wg/Examples, sign1-tests/sign-pass-02: ES256 with external data."""
+    protected, external = bytes.fromhex("a10126"), bytes.fromhex("11aa22bb33cc44dd55006699")
+    structure = cbor.encode(["Signature1", protected, external, b"This is the content."])
+    assert structure.hex() == (
+        "846a5369676e61747572653143a101264c11aa22bb33cc44dd5500669954546869732069732074686520636f6e74656e742e"
+    )
+    signature = bytes.fromhex(
+        "eae868ecc176883766c5dc5ba5b8dca25dab3c2e56a551ce5705b793914348e1"
+        "55388b10c4f1b59a6733eab416870a945111a4b2fbdbef33a77234b1deff2f9b"
+    )
+    point = bytes.fromhex(
+        "04bac5b11cad8f99f9c72b05cf4b9e26d244dc189f745228255a219a86d6a09eff"
+        "20138bf82dc1b6d562be0fa54ab7804a3a64b6d72ccfed6b6fb6ed28bbfc117e"
+    )
+    public_key = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), point).public_bytes(
+        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    assert credential_module._is_signature(signature, structure, public_key, SUITE)
+    # sign-fail-02 spoils the signature; other external data and a shortened value must fail alike.
+    assert not credential_module._is_signature(signature[:-1] + b"\0", structure, public_key, SUITE)
+    assert not credential_module._is_signature(
+        signature, structure.replace(external, bytes(12)), public_key, SUITE
+    )
+    assert not credential_module._is_signature(signature[:63], structure, public_key, SUITE)
 
 
 def test_openssl_accepts_the_signature(tmp_path: Path) -> None:
