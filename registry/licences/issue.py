@@ -69,20 +69,19 @@ def issue(
     try:
         with database_errors():
             reserved = _reserve(ports, actor, request, idempotency_key, body_sha256, intent_id)
-        if isinstance(reserved, str):
-            return read_issued(ports, reserved, replayed=True)
-        printout, sealed = _print_and_seal(ports, reserved)
-        ports.documents.put_new(document_key(intent_id), sealed.data)
-        digest = sha256(sealed.data).digest()
-        with database_errors(), ports.database.transaction() as session:
-            facts = Sealed(
-                sha256=digest,
-                size=len(sealed.data),
-                level=sealed.level,
-                sealed_at=sealed.sealed_at,
+            if isinstance(reserved, str):
+                return read_issued(ports, reserved, replayed=True)
+            printout, document = _print_and_seal(ports, reserved)
+            ports.documents.put_new(document_key(intent_id), document.data)
+            sealed = Sealed(
+                sha256=sha256(document.data).digest(),
+                size=len(document.data),
+                level=document.level,
+                sealed_at=document.sealed_at,
                 credential_sha256=sha256(printout.credential).digest(),
             )
-            register(session, intent_id, reserved.fence, facts, actor, _moment(ports))
+            with ports.database.transaction() as session:
+                register(session, intent_id, reserved.fence, sealed, actor, _moment(ports))
     except Exception as error:
         if _settle(ports, intent_id, actor, error):
             return read_issued(ports, intent_id, replayed=False)
@@ -91,8 +90,8 @@ def issue(
         edition_id=intent_id,
         printout=printout,
         link=qr_text(printout.link, printout.credential),
-        sha256=digest,
-        size=len(sealed.data),
+        sha256=sealed.sha256,
+        size=sealed.size,
         level=sealed.level,
         status="in_force",
         replayed=False,
