@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from asn1crypto import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509 import Certificate, InvalidVersion, load_der_x509_certificate
 
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, Profile, ProfileName
@@ -80,28 +80,24 @@ def issued_by(certificate: bytes, issuers: Sequence[bytes]) -> tuple[bytes, date
     if len(certificate) > MAX_CERTIFICATE_BYTES:
         _refuse("the certificate is too long")
     try:
-        parsed = load_der_x509_certificate(certificate)
-        if not any(_directly_issued(parsed, issuer) for issuer in issuers):
-            _refuse("no issuing authority of the trust list signed it", "issuer_unknown")
-        spki = parsed.public_key().public_bytes(
-            serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-        )
-        valid_from, valid_to = parsed.not_valid_before_utc, parsed.not_valid_after_utc
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidVersion):
+        parsed = x509.Certificate.load(certificate, strict=True)
+        body, name, spki = parsed["tbs_certificate"].dump(), parsed.issuer.dump(), parsed.public_key.dump()
+        signature = parsed["signature_value"].native
+        algorithm = parsed["signature_algorithm"]["algorithm"].native
+        valid_from, valid_to = parsed.not_valid_before, parsed.not_valid_after
+    except Exception:  # noqa: BLE001  (asn1crypto raises what its parts raise)
         _refuse("the certificate cannot be read")
+    signers = [i for i in map(_issuer, issuers) if (i[0], i[2].signature_name) == (name, algorithm)]
+    if not any(_verifies(public, suite, signature, body) for _name, public, suite in signers):
+        _refuse("no issuing authority of the trust list signed it", "issuer_unknown")
     return spki, valid_from, valid_to
 
 
-def _directly_issued(certificate: Certificate, issuer: bytes) -> bool:
-    """Name and signature."""
-    authority = load_der_x509_certificate(issuer)
-    if certificate.issuer.public_bytes() != authority.subject.public_bytes():
-        return False
-    try:
-        certificate.verify_directly_issued_by(authority)
-    except InvalidSignature:
-        return False
-    return True
+@lru_cache(maxsize=64)
+def _issuer(certificate: bytes) -> tuple[bytes, ec.EllipticCurvePublicKey, Suite]:
+    """Subject (DER), key and suite of an authority."""
+    parsed = parse_certificate(certificate)
+    return parsed.subject.dump(), *certificate_public_key(parsed)
 
 
 def parse_certificate(der: bytes) -> x509.Certificate:
@@ -132,12 +128,13 @@ def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     public, suite = certificate_public_key(issuer)
     if certificate["signature_algorithm"]["algorithm"].native != suite.signature_name:
         return False
+    signed, signature = certificate["tbs_certificate"].dump(), certificate["signature_value"].native
+    return _verifies(public, suite, signature, signed)
+
+
+def _verifies(public: ec.EllipticCurvePublicKey, suite: Suite, signature: bytes, signed: bytes) -> bool:
     try:
-        public.verify(
-            certificate["signature_value"].native,
-            certificate["tbs_certificate"].dump(),
-            ec.ECDSA(suite.hash),
-        )
+        public.verify(signature, signed, ec.ECDSA(suite.hash))
     except InvalidSignature:
         return False
     return True

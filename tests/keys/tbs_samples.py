@@ -47,11 +47,14 @@ def signing_time() -> dict[str, Any]:
 
 
 def der(tag: int, *parts: bytes) -> bytes:
-    """One element of a short definite length."""
+    """One element of definite, minimal length."""
     content = b"".join(parts)
-    assert len(content) < 256
-    size = bytes([len(content)]) if len(content) < 128 else bytes([0x81, len(content)])
-    return bytes([tag]) + size + content
+    size = len(content).to_bytes((len(content).bit_length() + 7) // 8, "big")
+    return (
+        bytes([tag])
+        + (bytes([len(content)]) if len(content) < 128 else bytes([0x80 | len(size)]) + size)
+        + content
+    )
 
 
 def attributes(*members: dict[str, Any]) -> bytes:
