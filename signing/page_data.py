@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from keys.errors import VermilionError
@@ -21,6 +23,8 @@ from signing.verdict import Facts, instant
 
 MAX_KEYS = 100
 """Keys in a page for which the issuer is not known: about 20 kB."""
+
+_ESCAPES = {char: f"\\u{ord(char):04x}" for char in "<>&\u2028\u2029"}
 
 
 def facts_json(facts: Facts) -> dict[str, str]:
@@ -40,11 +44,30 @@ def _key(key: TrustedKey, zone: str) -> dict[str, Any]:
     }
 
 
-def _keys(trust: TrustList, issuer_code: str | None) -> list[dict[str, Any]]:
-    keys = [key for key in trust.keys if key.use == "qr" and issuer_code in {None, key.agency}]
-    if issuer_code is None and len(keys) > MAX_KEYS:
-        return []
-    return [_key(key, trust.zone) for key in keys]
+class _Prepared:
+    """What one trust list gives to every page, made once: a site serves a million pages from one list."""
+
+    def __init__(self, trust: TrustList) -> None:
+        self.trust = trust
+        self.origins = _origins(trust)
+        self.keys: dict[str | None, list[dict[str, Any]]] = {}
+        for key in trust.keys:
+            if key.use == "qr":
+                self.keys.setdefault(key.agency, []).append(_key(key, trust.zone))
+        every = [key for keys in self.keys.values() for key in keys]
+        self.every = every if len(every) <= MAX_KEYS else []
+
+
+_kept: list[_Prepared] = []
+
+
+def _prepared(trust: TrustList) -> _Prepared:
+    for kept in _kept[:1]:  # the very object: two lists may bear one sequence in tests, and one in a fork
+        if kept.trust is trust:
+            return kept
+    made = _Prepared(trust)
+    _kept[:] = [made]
+    return made
 
 
 def _origins(trust: TrustList) -> list[str]:
@@ -58,14 +81,21 @@ def _origins(trust: TrustList) -> list[str]:
 
 
 def page_data(outcome: Outcome, trust: TrustList | None, language: str) -> dict[str, Any]:
-    """The members that `page.js` names at its top. `outcome` is that of `signing.check.check_id`."""
+    """The members that `page.js` names at its top, but for `table` and `sentences`, the same on every page.
+    `outcome` is that of `signing.check.check_id`.
+    """
     licence, as_of = outcome.licence, outcome.verification.as_of
     zone = DEFAULT_ZONE if trust is None else trust.zone
-    try:
-        today: str | None = civil_day(as_of, zone).isoformat()
-        keys = [] if trust is None else _keys(trust, licence.record.issuer_code if licence else None)
-    except VermilionError:
-        today, keys = None, []
+    keys: list[dict[str, Any]] = []
+    origins: list[str] | None = None
+    today: str | None = None
+    # Without the zone's rules there are neither days nor periods: the script then compares digests only.
+    with suppress(VermilionError):
+        today = civil_day(as_of, zone).isoformat()
+        if trust is not None:
+            prepared = _prepared(trust)
+            origins = prepared.origins
+            keys = prepared.every if licence is None else prepared.keys.get(licence.record.issuer_code, [])
     names: dict[str, str] = {}
     if licence is not None:
         names[licence.record.issuer_code] = licence.issuer_name.get(language, licence.record.issuer_code)
@@ -77,18 +107,27 @@ def page_data(outcome: Outcome, trust: TrustList | None, language: str) -> dict[
         "as_of": instant(as_of),
         "today": today,
         "credential_sha256": None if licence is None else licence.credential_sha256.hex(),
-        "origins": None if trust is None else _origins(trust),
+        "origins": origins,
         "trust_expires_at": None if trust is None else instant(trust.expires_at),
         "keys": keys,
         "names": names,
-        "table": verdict.table(),
-        "sentences": sentences.for_language(language),
     }
 
 
-def page_json(outcome: Outcome, trust: TrustList | None, language: str) -> str:
-    """`page_data` for a `<script type="application/json">`: no character of it can end the element."""
-    text = json.dumps(page_data(outcome, trust, language), ensure_ascii=False, separators=(",", ":"))
-    for char in "<>&\u2028\u2029":
-        text = text.replace(char, f"\\u{ord(char):04x}")
+@cache
+def _words(language: str) -> str:
+    words = {"table": verdict.table(), "sentences": sentences.for_language(language)}
+    return _escaped(words)[1:]
+
+
+def _escaped(value: object) -> str:
+    """JSON of which no character can end a script element."""
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    for char, escape in _ESCAPES.items():
+        text = text.replace(char, escape)
     return text
+
+
+def page_json(outcome: Outcome, trust: TrustList | None, language: str) -> str:
+    """`page_data` with table and sentences, for a `<script type="application/json">`."""
+    return f"{_escaped(page_data(outcome, trust, language))[:-1]},{_words(language)}"

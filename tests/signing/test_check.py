@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
@@ -19,7 +20,8 @@ from signing.credential import link_text
 from signing.licence_type import Disclosure, Role
 from signing.page_data import page_data, page_json
 from signing.record import Printout, Record, printout_to_json
-from signing.verdict import Result, Verdict
+from signing.sentences import for_language
+from signing.verdict import Result, Verdict, table
 from tests.signing import sealing
 from tests.signing.checking import (
     LINK_ID,
@@ -125,6 +127,13 @@ def test_the_page_carries_the_keys_of_this_issuer_alone_and_nothing_personal() -
     hostile = replace(found, licence=licence(food(), type_name={"zh": "</script><b>&\u2028"}))
     text = page_json(hostile, trust, "zh")
     assert not set("<>&\u2028") & set(text)
+    read = json.loads(text)
+    assert {name: read[name] for name in read if name not in {"table", "sentences"}} == page_data(
+        hostile, trust, "zh"
+    )
+    assert (read["table"], read["sentences"]) == (table(), for_language("zh"))
+    assert page_data(found, case.trust, "zh")["keys"] == data["keys"]
+    assert page_data(found, replace(trust, keys=()), "zh")["keys"] == []
     for value in food().fields.values():
         assert isinstance(value, tuple) or value == food().number or value not in text
 

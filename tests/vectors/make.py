@@ -78,7 +78,7 @@ def scan_vectors() -> list[dict[str, Any]]:
     found = []
     for case in cases():
         data = page_data(check_id(LINK.rpartition("/")[2], case.trust, case.live, NOW), case.trust, "en")
-        del data["table"], data["sentences"], data["names"]
+        del data["names"]
         claims = check_scan(case.text, case.trust, case.live, None, NOW).claims
         found.append(
             {
