@@ -45,6 +45,7 @@ def create_app(
     store = Store(settings.public_store, clock)
     metrics = Metrics()
     app = Flask("verify_web", static_folder=None, template_folder=None)
+    app.url_map.merge_slashes = False  # it would redirect, and a redirect can lose the fragment
     app.request_class = SiteRequest
     app.jinja_loader = assets.TEMPLATES
     app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}

@@ -16,7 +16,7 @@ files = Blueprint("files", __name__)
 @files.get("/.well-known/elicence/trust-list")
 def trust_list() -> Response:
     """The signed trust list as published: a compact JWS (RFC 7515)."""
-    jws = site().trust.published().jws
+    jws = site().trust.published().jws.encode()
     response = Response(jws, content_type="application/jwt")
     response.set_etag(hashlib.sha256(jws).hexdigest()[:32])
     response.headers["Cache-Control"] = "public, max-age=60"

@@ -55,7 +55,7 @@ class _Sample:
         return None
 
 
-def _no_trust_list() -> bytes:
+def _no_trust_list() -> str:
     raise VermilionError(Kind.UNAVAILABLE, "there is none")
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 from sqlalchemy import Engine, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from keys.clock import Clock
-from keys.errors import Kind, VermilionError
 from registry.database import read_engine
 from registry.licences.lookup import SqlLiveRegistry, current_trust_list
+from registry.licences.outage import database_errors
 from registry.licences.tables import TypeVersion
 from registry.licences.types import parse_type
 from registry.settings import Settings
@@ -35,11 +34,8 @@ class PublishedTypes:
         query = select(TypeVersion.slug, TypeVersion.type_toml, TypeVersion.face_toml).where(
             TypeVersion.code == code, TypeVersion.version == version
         )
-        try:
-            with self._engine.connect() as connection:
-                row = connection.execute(query).one_or_none()
-        except SQLAlchemyError as error:
-            raise VermilionError(Kind.UNAVAILABLE, "the registry does not answer") from error
+        with database_errors(), self._engine.connect() as connection:
+            row = connection.execute(query).one_or_none()
         if row is None:
             raise KeyError(code)  # not kept: it may be published later
         return parse_type(row.slug, row.type_toml, row.face_toml).type

@@ -59,7 +59,9 @@ def outcome_page(here: Site, outcome: Outcome, *, status: int, link_id: str | No
     # The path of the page itself, so that no visitor's text is ever put back into an address.
     switch = "/" if link_id is None else request.path
     live = "" if link_id is None else page_json(outcome, here.trust.current(), lang)
-    body = render("result.html", lang, switch=switch, r=found, live=live)
+    known = link_id is not None and outcome.licence is not None
+    address = f"{here.settings.public_origin}{request.path}" if known else ""  # for the printed page
+    body = render("result.html", lang, switch=switch, r=found, live=live, address=address)
     response = Response(body, status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = HTML_LANG[lang]
     return _vary(response)

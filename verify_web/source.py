@@ -18,4 +18,4 @@ class Source:
 
     live: LiveRegistry
     types: Types
-    trust_list: Callable[[], bytes]  # the current list as signed
+    trust_list: Callable[[], str]  # the current list as signed, a compact JWS

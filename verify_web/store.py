@@ -1,8 +1,8 @@
 """The public site's own store: limits, alarms, and the key that makes log entries unlinkable.
 
 One SQLite file that the site makes for itself; it is shared by all its processes and holds no personal
-data: networks, identifiers and link ids are kept only as keyed hashes. The registry's database is never
-written from here.
+data: networks and typed identifiers are kept only as keyed hashes, and only an alarm names the licence it is
+about. The registry's database is never written from here.
 """
 
 from __future__ import annotations

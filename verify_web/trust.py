@@ -17,14 +17,14 @@ KEEP_SECONDS = 5.0
 class Published:
     """A list as signed and as read; `readable` is None where it does not verify."""
 
-    jws: bytes
+    jws: str
     readable: TrustList | None
 
 
 class TrustSource:
     """`fetch` gives the compact JWS, or raises VermilionError."""
 
-    def __init__(self, fetch: Callable[[], bytes], clock: Clock) -> None:
+    def __init__(self, fetch: Callable[[], str], clock: Clock) -> None:
         self._fetch = fetch
         self._clock = clock
         self._lock = threading.Lock()
@@ -44,7 +44,7 @@ class TrustSource:
                 return self._kept
             raise
         kept = self._kept
-        if kept is None or kept.jws != jws:
+        if kept is None or kept.jws != jws or kept.readable is None:
             try:
                 kept = Published(jws, read_trust_list(jws, at=now))
             except VermilionError:

@@ -24,6 +24,7 @@ from signing.sentences import table
 from tests.authority import TestAuthority, make_authority
 from tests.browser.site import Served, serve
 from tests.verify_web.world import NOW, Memory, find_type, licence_type, sample
+from verify_web.access_log import JsonLines
 from verify_web.app import create_app
 from verify_web.source import Source
 
@@ -61,7 +62,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
     memory = Memory(licence)
 
     def make(port: int) -> Flask:
-        jws = authority.jws(origins=(f"http://localhost:{port}",)).encode()
+        jws = authority.jws(origins=(f"http://localhost:{port}",))
         return create_app(
             Settings(data=tmp_path / "site", public_port=port),
             source=Source(memory, find_type, lambda: jws),
@@ -229,3 +230,21 @@ def test_typed_details_from_the_keyboard(desk: Desk, browser: Browser) -> None:
         page.keyboard.press("Enter")
         expect(page.locator("h1")).to_have_text(WORDS["valid_not_compared"]["en"]["heading"])
         assert licence.record.identifier not in page.url
+
+
+def test_other_words_rightly_signed_raise_the_alarm_where_a_program_sends_them(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    text = on_record(desk)
+    record = sample().record
+    forged, _ = desk.scanned(replace(record, fields={**record.fields, "operator_name": "另一家样本餐馆"}))
+    client, site = desk.served.app.test_client(), desk.served.app.extensions["site"]
+    answer = client.post("/api/v1/verifications", json={"qr": forged})
+    assert answer.get_json()["verdict"] == "altered"
+    assert site.store.alarms() == 1
+    assert 'vermilion_alarms_total{reason="credential_not_registered"} 1.0' in client.get("/metrics").text
+    (line,) = [one for one in caplog.records if one.name == "vermilion.alarm"]
+    assert line.levelname == "ERROR"
+    assert record.identifier not in JsonLines().format(line)
+    real = client.post("/api/v1/verifications", json={"qr": text}).get_json()
+    assert (real["verdict"], site.store.alarms()) == ("valid", 1)

@@ -33,7 +33,9 @@ def test_every_route_is_in_this_list(world: World) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS", "HEAD"])
-@pytest.mark.parametrize("path", [*PATHS.values(), "/none", "/c/none", "/static/x/none"])
+@pytest.mark.parametrize(
+    "path", [*PATHS.values(), f"/c//{LINK_ID}", f"/c/{LINK_ID}/", "/none", "/c/none", "/static/x/none"]
+)
 def test_headers_of_every_answer(world: World, path: str, method: str) -> None:
     answer = world.client.open(path, method=method)
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
@@ -69,7 +71,7 @@ def test_static_files_have_names_that_never_change_their_content(world: World) -
 
 
 def test_the_trust_list_is_for_every_site_to_fetch(build: MakeWorld) -> None:
-    world = build(trust_list=lambda: b"aaa.bbb.ccc")
+    world = build(trust_list=lambda: "aaa.bbb.ccc")
     answer = world.client.get("/.well-known/elicence/trust-list")
     assert (answer.data, answer.mimetype) == (b"aaa.bbb.ccc", "application/jwt")
     assert answer.headers["Access-Control-Allow-Origin"] == "*"

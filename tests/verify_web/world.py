@@ -155,7 +155,7 @@ def find_type(code: str, version: int) -> LicenceType | None:
     )
 
 
-def no_trust_list() -> bytes:
+def no_trust_list() -> str:
     raise VermilionError(Kind.UNAVAILABLE, "none is published yet")
 
 

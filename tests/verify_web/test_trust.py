@@ -1,0 +1,85 @@
+"""The published trust list: verified once for each sequence, asked for every few seconds, never past its end."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from keys.errors import Kind, VermilionError
+from keys.trust_list import read_trust_list
+from tests.authority import make_authority
+from tests.verify_web.world import Hand
+from verify_web import trust
+from verify_web.trust import KEEP_SECONDS, TrustSource
+
+
+def test_a_list_is_kept_for_seconds_and_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Hand()
+    authority = make_authority(tmp_path, clock.now)
+    lists = [authority.jws(sequence=1), authority.jws(sequence=2)]
+    fetched, read = [], []
+    plain = read_trust_list
+
+    def counted(*arguments: object, **options: object) -> object:
+        read.append(1)
+        return plain(*arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(trust, "read_trust_list", counted)
+
+    def fetch() -> str:
+        fetched.append(1)
+        return lists[0]
+
+    source = TrustSource(fetch, clock)
+    for _ in range(5):
+        found = source.current()
+        assert found is not None
+        assert found.sequence == 1
+    assert (len(fetched), len(read)) == (1, 1)
+    clock.now += timedelta(seconds=KEEP_SECONDS)
+    source.current()
+    assert (len(fetched), len(read)) == (2, 1)
+    del lists[0]
+    clock.now += timedelta(seconds=KEEP_SECONDS)
+    found = source.current()
+    assert found is not None
+    assert found.sequence == 2
+
+
+def test_a_list_ends_where_it_says(tmp_path: Path) -> None:
+    clock = Hand()
+    jws = make_authority(tmp_path, clock.now).jws()
+    source = TrustSource(lambda: jws, clock)
+    assert source.current() is not None
+    clock.now += timedelta(days=7)
+    assert source.current() is None
+    assert source.published().jws == jws  # it is still what was published
+
+
+def test_an_outage_leaves_what_was_read_and_nothing_stands_for_nothing(tmp_path: Path) -> None:
+    clock = Hand()
+    jws: list[str] = [make_authority(tmp_path, clock.now).jws()]
+
+    def fetch() -> str:
+        if not jws:
+            raise VermilionError(Kind.UNAVAILABLE, "out")
+        return jws[0]
+
+    source = TrustSource(fetch, clock)
+    assert source.current() is not None
+    jws.clear()
+    clock.now += timedelta(minutes=1)
+    assert source.current() is not None
+    assert TrustSource(fetch, clock).current() is None
+    with pytest.raises(VermilionError):
+        TrustSource(fetch, clock).published()
+
+
+def test_an_altered_list_is_not_believed(tmp_path: Path) -> None:
+    clock = Hand()
+    jws = make_authority(tmp_path, clock.now).jws()
+    header, payload, signature = jws.split(".")
+    for bad in (f"{header}.{payload[:-2]}AA.{signature}", "x", "", f"{header}.{payload}."):
+        assert TrustSource(lambda bad=bad: bad, clock).current() is None  # type: ignore[misc]
