@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import and_, func, or_, select
+from sqlalchemy import Engine, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
@@ -55,13 +56,29 @@ def fsck(ports: Ports) -> list[str]:
             trust = read_trust_list(current_trust_list(ports.database.read), at=now)
         except VermilionError as error:
             return [f"documents cannot be verified: no current trust list ({error.reason})"]
-        with Session(ports.database.read) as session:
+        with _snapshot(ports.database.read) as session:
             return [
                 *_intents(session),
                 *_editions(session, ports.documents, trust, now),
                 *_numbers(session),
                 *_log(session),
             ]
+
+
+@contextmanager
+def _snapshot(engine: Engine) -> Iterator[Session]:
+    """A session whose statements all see one moment, and which keeps no writer waiting."""
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("BEGIN")
+        else:
+            connection = connection.execution_options(isolation_level="REPEATABLE READ")  # noqa: PLW2901
+        try:
+            with Session(connection) as session:
+                yield session
+        finally:
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("ROLLBACK")
 
 
 def _intents(session: Session) -> Iterator[str]:

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from sqlalchemy import insert
+from sqlalchemy import insert, literal
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -33,7 +33,6 @@ from registry.licences.records import record_text
 from registry.licences.tables import IdempotencyKey, Intent, Licence, Number, StatusIndex
 from registry.licences.types import still_published
 from registry.ports import Random
-from registry.rows import changed_rows
 from registry.seals.tables import Key
 from registry.seals.use import authorise_use, begin_use, qr_key, seal_material
 from signing.claims import claims_of
@@ -220,4 +219,5 @@ def _take(session: Session, table: type[Base], values: dict[str, object]) -> Non
 def insert_if_absent(session: Session, table: type[Base], values: dict[str, object]) -> bool:
     """Insert a row unless one with its key exists, or is about to: then the answer waits for that one."""
     build = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    return changed_rows(session, build(table).values(**values).on_conflict_do_nothing()) == 1
+    statement = build(table).values(**values).on_conflict_do_nothing().returning(literal(1))
+    return session.execute(statement).first() is not None
