@@ -26,6 +26,11 @@ class Settings(BaseSettings):
     origin: str = Field(
         default="", description="Origin printed in links; empty: http://localhost:<public_port>."
     )
+    issuer: str = Field(
+        default="",
+        description="Address of the agency API, as tokens name it; empty: http://localhost:<api_port>.",
+    )
+    demo: bool = Field(default=False, description="Permit clients with a shared secret. Never in service.")
     zone: str = Field(default="Asia/Shanghai", description="IANA zone whose civil days count.")
     public_user: str = Field(
         default="nobody", description="User the public site runs as when started as root."
@@ -51,6 +56,16 @@ class Settings(BaseSettings):
     @property
     def public_origin(self) -> str:
         return self.origin or f"http://localhost:{self.public_port}"
+
+    @property
+    def audiences(self) -> frozenset[str]:
+        """What an assertion may name as its audience (RFC 7523): the issuer, or its token endpoint."""
+        issuers = (
+            [self.issuer]
+            if self.issuer
+            else [f"http://{h}:{self.api_port}" for h in ("localhost", "127.0.0.1")]
+        )
+        return frozenset(a for issuer in issuers for a in (issuer, f"{issuer}/oauth2/token"))
 
     @property
     def lease(self) -> timedelta:

@@ -137,9 +137,7 @@ class AuthorisationDay(Base):
     """How often an authorisation was drawn on in one civil day: counted here, never by scanning."""
 
     __tablename__ = "authorisation_day"
-    authorisation_id: Mapped[str] = mapped_column(
-        ForeignKey("standing_authorisation.id"), primary_key=True
-    )
+    authorisation_id: Mapped[str] = mapped_column(ForeignKey("standing_authorisation.id"), primary_key=True)
     day: Mapped[date] = mapped_column(primary_key=True)
     used: Mapped[int]
 

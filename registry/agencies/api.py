@@ -1,0 +1,102 @@
+"""The token endpoint, and what a client can ask about itself."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Request, Response, request
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import RequestEntityTooLarge
+
+from registry import web
+from registry.actor import Actor
+from registry.agencies.auth import PARAMETERS, TokenError, actor_of, issue_token
+from registry.agencies.tables import Agency, ClientType
+from registry.ports import Ports
+
+blueprint = Blueprint("agencies", __name__)
+
+TOKEN_ENDPOINT = "agencies.token"  # noqa: S105  (an endpoint's name)
+MAX_FORM_BYTES = 16 * 1024
+NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, section 5.1
+
+
+def authenticate(ports: Ports, incoming: Request) -> Actor:
+    """Who sends this request. Raises VermilionError(UNAUTHENTICATED)."""
+    with Session(ports.database.read) as session:
+        return actor_of(session, incoming.headers.get("Authorization"), ports.clock())
+
+
+@blueprint.post("/oauth2/token")
+def token() -> Response:
+    ports = web.ports()
+    try:
+        form = _form()
+        with ports.database.transaction() as session:
+            issued = issue_token(
+                session, form, settings=ports.settings, now=ports.clock(), random=ports.random
+            )
+    except TokenError as error:
+        return _refused(error)
+    body = {
+        "access_token": issued.token,
+        "token_type": "Bearer",
+        "expires_in": int(issued.life.total_seconds()),
+        "scope": " ".join(issued.scopes),
+    }
+    return web.answer(body, 200, NO_STORE)
+
+
+@blueprint.get("/api/v1/agencies/self")
+def self() -> Response:
+    web.query()
+    actor = web.actor()
+    with Session(web.ports().database.read) as session:
+        agency = session.get_one(Agency, actor.agency_code)
+        types = session.scalars(
+            select(ClientType.type_code)
+            .where(ClientType.client_id == actor.client_id)
+            .order_by(ClientType.type_code)
+        ).all()
+    return web.answer(
+        {
+            "agency": agency.code,
+            "name": {"zh": agency.name_zh, "en": agency.name_en},
+            "division": agency.division,
+            "seal_authority": agency.seal_authority,
+            "client": actor.client_id,
+            "scopes": sorted(actor.scopes),
+            "types": list(types),
+            "person": actor.person_id,
+            "roles": sorted(actor.roles),
+        }
+    )
+
+
+def _form() -> dict[str, str]:
+    """The form's parameters, each once (RFC 6749, section 3.2). Raises TokenError."""
+    if request.mimetype != "application/x-www-form-urlencoded" or request.args:
+        raise TokenError("invalid_request", "send a form, and nothing in the query")
+    if request.authorization is not None or "Authorization" in request.headers:
+        raise TokenError("invalid_client", "authenticate the client by private_key_jwt in the form", 401)
+    request.max_content_length = MAX_FORM_BYTES
+    request.max_form_memory_size = MAX_FORM_BYTES
+    form: dict[str, str] = {}
+    try:
+        lists = list(request.form.lists())
+    except RequestEntityTooLarge:
+        raise TokenError("invalid_request", "the form is too large", 413) from None
+    for name, values in lists:
+        if name not in PARAMETERS:
+            continue  # RFC 6749, section 3.2: unknown parameters are ignored
+        if len(values) != 1:
+            raise TokenError("invalid_request", f"{name} is repeated")
+        if values[0]:  # without a value: as if omitted
+            form[name] = values[0]
+    return form
+
+
+def _refused(error: TokenError) -> Response:
+    headers = dict(NO_STORE)
+    if error.status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="vermilion"'
+    return web.answer({"error": error.error, "error_description": error.description}, error.status, headers)

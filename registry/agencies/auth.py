@@ -1,0 +1,211 @@
+"""OAuth 2.0 for agencies: the token endpoint's rules, and who a bearer token stands for.
+
+RFC 6749 client credentials, a client authenticated by private_key_jwt (RFC 7523, section 2.2); a person
+acts through a client of their own agency by an authorization-grant assertion signed with the person's key
+(section 2.1). Tokens are opaque (RFC 6750) and kept as SHA-256. What a token permits is looked up at each
+use: a client or person disabled meanwhile is refused at once.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+
+from sqlalchemy import delete, select
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from registry.actor import Actor
+from registry.agencies.assertions import Assertion, parse_assertion, verify
+from registry.agencies.tables import AccessToken, Client, Person
+from registry.settings import Settings
+
+TOKEN_LIFE = timedelta(minutes=15)
+TOKEN_BYTES = 32
+CLIENT_CREDENTIALS = "client_credentials"
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+PARAMETERS = frozenset(
+    {
+        "grant_type",
+        "client_id",
+        "client_secret",
+        "client_assertion_type",
+        "client_assertion",
+        "assertion",
+        "scope",
+    }
+)
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class TokenError(Exception):
+    """An error answer of the token endpoint (RFC 6749, section 5.2)."""
+
+    def __init__(self, error: str, description: str, status: int = 400) -> None:
+        super().__init__(description)
+        self.error = error
+        self.description = description
+        self.status = status
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A new token; the only moment its text exists here."""
+
+    token: str
+    scopes: tuple[str, ...]
+    life: timedelta
+
+
+def issue_token(
+    session: Session,
+    form: Mapping[str, str],
+    *,
+    settings: Settings,
+    now: datetime,
+    random: Callable[[int], bytes],
+) -> Issued:
+    """Serve one request of the token endpoint. Raises TokenError."""
+    grant = form.get("grant_type")
+    if grant is None:
+        raise TokenError("invalid_request", "grant_type is missing")
+    if grant not in {CLIENT_CREDENTIALS, JWT_BEARER}:
+        raise TokenError("unsupported_grant_type", "client_credentials or the JWT bearer grant")
+    client = _authenticate_client(session, form, settings, now)
+    person = None
+    if grant == JWT_BEARER:
+        person = _authenticate_person(session, form, client, settings, now)
+    elif "assertion" in form:
+        raise TokenError("invalid_request", "assertion belongs to the JWT bearer grant")
+    scopes = _scopes(form, client)
+    token = base64.urlsafe_b64encode(random(TOKEN_BYTES)).rstrip(b"=").decode()
+    session.execute(delete(AccessToken).where(AccessToken.expires_at < now))
+    session.add(
+        AccessToken(
+            token_sha256=_digest(token),
+            client_id=client.id,
+            person_id=person.id if person else None,
+            scopes=list(scopes),
+            expires_at=now + TOKEN_LIFE,
+        )
+    )
+    return Issued(token, scopes, TOKEN_LIFE)
+
+
+def actor_of(session: Session, authorization: str | None, now: datetime) -> Actor:
+    """The actor a bearer token stands for, by its client's and person's present state.
+
+    Raises VermilionError(UNAUTHENTICATED).
+    """
+    if authorization is None:
+        raise VermilionError(Kind.UNAUTHENTICATED, "a bearer token is needed", reason="no_token")
+    scheme, _, token = authorization.partition(" ")
+    if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token):
+        _no_token()
+    row = session.execute(
+        select(AccessToken, Client, Person)
+        .join(Client, Client.id == AccessToken.client_id)
+        .outerjoin(Person, Person.id == AccessToken.person_id)
+        .where(AccessToken.token_sha256 == _digest(token))
+    ).one_or_none()
+    if row is None:
+        _no_token()
+    access, client, person = row
+    if access.expires_at <= now or not client.active:
+        _no_token()
+    if access.person_id is not None and (
+        person is None or not person.active or person.agency_code != client.agency_code
+    ):
+        _no_token()
+    return Actor(
+        client_id=client.id,
+        agency_code=client.agency_code,
+        scopes=frozenset(access.scopes) & frozenset(client.scopes),
+        person_id=access.person_id,
+        roles=frozenset(person.roles) if person else frozenset(),
+    )
+
+
+def _authenticate_client(
+    session: Session, form: Mapping[str, str], settings: Settings, now: datetime
+) -> Client:
+    """By private_key_jwt; in a demonstration also by client_secret_post."""
+    if "client_assertion" in form or "client_assertion_type" in form:
+        if "client_secret" in form or form.get("client_assertion_type") != CLIENT_ASSERTION:
+            raise TokenError("invalid_request", "one way of client authentication, by JWT bearer assertion")
+        try:
+            assertion = parse_assertion(form.get("client_assertion", ""))
+            client = session.get(Client, _id(assertion.subject))
+            keys: list[Mapping[str, Any]] = (client.jwks or {"keys": []})["keys"] if client else []
+            verify(session, assertion, keys, audiences=settings.audiences, now=now)
+        except VermilionError as error:
+            raise _invalid_client(error.detail) from None
+        if client is None or form.get("client_id", client.id) != client.id:
+            raise _invalid_client("client_id and assertion name different clients")
+    elif "client_secret" in form:
+        client = _by_secret(session, form, demo=settings.demo)
+    else:
+        raise _invalid_client("authenticate the client by private_key_jwt")
+    if not client.active:
+        raise _invalid_client("the client is disabled")
+    return client
+
+
+def _by_secret(session: Session, form: Mapping[str, str], *, demo: bool) -> Client:
+    client = session.get(Client, _id(form.get("client_id", ""))) if demo else None
+    known = client.secret_sha256 if client and client.secret_sha256 else b""
+    if not hmac.compare_digest(known, hashlib.sha256(form["client_secret"].encode()).digest()):
+        raise _invalid_client("a shared secret is accepted in a demonstration only, and this is none")
+    assert client is not None  # an absent client has no secret that any digest equals
+    return client
+
+
+def _authenticate_person(
+    session: Session, form: Mapping[str, str], client: Client, settings: Settings, now: datetime
+) -> Person:
+    try:
+        assertion: Assertion = parse_assertion(form.get("assertion", ""))
+        person = session.get(Person, _id(assertion.subject))
+        keys = [person.jwk] if person else []
+        verify(session, assertion, keys, audiences=settings.audiences, now=now)
+    except VermilionError as error:
+        raise TokenError("invalid_grant", error.detail) from None
+    if person is None or not person.active:
+        raise TokenError("invalid_grant", "the person is disabled")
+    if person.agency_code != client.agency_code:
+        raise TokenError("invalid_grant", "a person acts through a client of the person's own agency")
+    return person
+
+
+def _scopes(form: Mapping[str, str], client: Client) -> tuple[str, ...]:
+    if "scope" not in form:
+        return tuple(sorted(client.scopes))
+    wanted = form["scope"].split(" ")
+    if not set(wanted) <= set(client.scopes):
+        raise TokenError("invalid_scope", "the client does not have that scope")
+    return tuple(sorted(set(wanted)))
+
+
+def _id(text: str) -> str:
+    """The text where it can be an id at all; else one that no row has."""
+    return text if _ID.fullmatch(text) else ""
+
+
+def _digest(token: str) -> bytes:
+    return hashlib.sha256(token.encode()).digest()
+
+
+def _invalid_client(description: str) -> TokenError:
+    return TokenError("invalid_client", description, 401)
+
+
+def _no_token() -> NoReturn:
+    raise VermilionError(Kind.UNAUTHENTICATED, "the token is unknown or has lapsed", reason="token")

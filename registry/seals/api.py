@@ -1,0 +1,338 @@
+"""The seal life and standing authorisations over HTTP: parse, call one rule, answer."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+import structlog
+from flask import Blueprint, Response
+from pydantic import BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from registry import web
+from registry.actor import Actor
+from registry.agencies.rules import SCOPE_SEAL
+from registry.log.rules import Ground
+from registry.seals import authorisations, duties, rules
+from registry.seals.making import make
+from registry.seals.tables import Approval, Certificate, Seal, SealEdition, SealState, StandingAuthorisation
+from registry.seals.trust import publish_trust_list
+
+blueprint = Blueprint("seals", __name__, url_prefix="/api/v1")
+
+_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+PAGE = 100
+_log = structlog.get_logger("registry.seals")
+
+
+def _instant(value: object) -> object:
+    if isinstance(value, str) and _INSTANT.fullmatch(value):
+        try:
+            return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            pass
+    raise PydanticCustomError("instant", "an instant is written YYYY-MM-DDThh:mm:ssZ")
+
+
+class ApplicationBody(web.Body):
+    kind: web.Line
+    name: web.Line
+    bottom_text: web.Line | None = None
+
+
+class DecisionBody(web.Body):
+    decision: Literal["approve", "refuse"]
+    payload_sha256: web.Hex64
+
+
+class StepBody(web.Body):
+    """Steps that need no words: an empty object."""
+
+
+class GroundBody(web.Body):
+    legal_basis: web.Basis
+    reason_code: web.ReasonCode
+
+    def ground(self) -> Ground:
+        today = web.ports().clock().astimezone(web.ports().settings.tz).date()
+        return Ground(self.legal_basis, self.reason_code, today)
+
+
+class CancellationBody(GroundBody):
+    compromised_since: Annotated[datetime, BeforeValidator(_instant)] | None = None
+
+
+class AuthorisationBody(web.Body):
+    client_id: web.Hex32
+    type_code: Annotated[str, Field(pattern=r"^[0-9A-Z]{21}$")]
+    valid_from: web.Day
+    valid_to: web.Day
+    daily_limit: Annotated[int, Field(ge=1, le=authorisations.MAX_DAILY)]
+
+
+# --- the life of a seal --------------------------------------------------------------------------------
+
+
+@blueprint.post("/seal-applications")
+def apply() -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(ApplicationBody)
+    application = rules.Application(body.kind, body.name, body.bottom_text)
+    actor.require_person("applicant")
+    rules.draw(ports, application)  # outside the transaction: it takes its time
+    with ports.database.transaction() as session:
+        approval = rules.apply(session, ports, actor, application)
+    return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
+
+
+@blueprint.get("/seal-applications/<hex32:approval_id>")
+@blueprint.get("/approvals/<hex32:approval_id>", endpoint="show_approval")
+def show_application(approval_id: str) -> Response:
+    actor = _actor()
+    web.query()
+    with Session(web.ports().database.read) as session:
+        return web.answer(_approval(duties.approval_seen_by(session, actor, approval_id)))
+
+
+@blueprint.post("/seal-applications/<hex32:approval_id>/approval")
+def decide_application(approval_id: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(DecisionBody)
+    with ports.database.transaction() as session:
+        approval, seal = rules.decide_application(
+            session, ports, actor, approval_id, bytes.fromhex(body.payload_sha256),
+            approve=body.decision == "approve",
+        )  # fmt: skip
+    made = {"seal": None} if seal is None else {"seal": seal.code, "seal_state": seal.state}
+    return web.answer({**_approval(approval), **made})
+
+
+@blueprint.post("/seals/<seal_code:code>/making")
+def making(code: str) -> Response:
+    actor = _actor()
+    web.parse_body(StepBody)
+    return web.answer(_seal(make(web.ports(), actor, code)), 201)
+
+
+@blueprint.post("/seals/<seal_code:code>/filing")
+def filing(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    web.parse_body(StepBody)
+    with ports.database.transaction() as session:
+        seal = rules.file(session, ports, actor, code)
+    return web.answer(_seal(seal))
+
+
+@blueprint.post("/seals/<seal_code:code>/activation")
+def activation(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    web.parse_body(StepBody)
+    with ports.database.transaction() as session:
+        seal = rules.activate(session, ports, actor, code)
+    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+
+
+@blueprint.post("/seals/<seal_code:code>/suspension")
+def suspension(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(GroundBody)
+    with ports.database.transaction() as session:
+        seal = rules.suspend(session, ports, actor, code, body.ground())
+    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+
+
+@blueprint.post("/seals/<seal_code:code>/resumption-request")
+def request_resumption(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(GroundBody)
+    with ports.database.transaction() as session:
+        approval = rules.request_change(session, ports, actor, code, rules.RESUME, body.ground())
+    return web.answer(_approval(approval), 202, {"Location": f"/api/v1/approvals/{approval.id}"})
+
+
+@blueprint.post("/seals/<seal_code:code>/cancellation-request")
+def request_cancellation(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(CancellationBody)
+    with ports.database.transaction() as session:
+        approval = rules.request_change(
+            session, ports, actor, code, rules.CANCEL, body.ground(), body.compromised_since
+        )
+    return web.answer(_approval(approval), 202, {"Location": f"/api/v1/approvals/{approval.id}"})
+
+
+@blueprint.post("/approvals/<hex32:approval_id>/decision")
+def decide_change(approval_id: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(DecisionBody)
+    with ports.database.transaction() as session:
+        approval, seal = rules.decide_change(
+            session, ports, actor, approval_id, bytes.fromhex(body.payload_sha256),
+            approve=body.decision == "approve",
+        )  # fmt: skip
+    shown = {"shown_in": _shown_in()} if body.decision == "approve" else {}
+    return web.answer({**_approval(approval), "seal": seal.code, "seal_state": seal.state, **shown})
+
+
+@blueprint.get("/seals")
+def listing() -> Response:
+    """The seals of the actor's agency, every agency's for a seal authority; paged by code."""
+    actor = _actor()
+    after = web.query({"after"}).get("after", "")
+    if not re.fullmatch(r"[0-9]{0,14}", after):
+        raise VermilionError(Kind.INVALID, "after is a seal code", reason="query")
+    with Session(web.ports().database.read) as session:
+        statement = select(Seal).where(Seal.code > after).order_by(Seal.code).limit(PAGE + 1)
+        if not duties.is_authority(session, actor):
+            statement = statement.where(Seal.agency_code == actor.agency_code)
+        seals = session.scalars(statement).all()
+    more = {"next": f"/api/v1/seals?after={seals[PAGE - 1].code}"} if len(seals) > PAGE else {}
+    return web.answer({"seals": [_seal(seal) for seal in seals[:PAGE]], **more})
+
+
+@blueprint.get("/seals/<seal_code:code>")
+def show(code: str) -> Response:
+    actor = _actor()
+    web.query()
+    with Session(web.ports().database.read) as session:
+        seal = duties.seal_seen_by(session, actor, code)
+        history = session.scalars(
+            select(SealState).where(SealState.seal_code == code).order_by(SealState.version)
+        ).all()
+        editions = session.execute(
+            select(SealEdition, Certificate)
+            .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
+            .where(SealEdition.seal_code == code)
+            .order_by(SealEdition.number)
+        ).tuples()
+        granted = session.scalars(
+            select(StandingAuthorisation)
+            .where(StandingAuthorisation.seal_code == code, StandingAuthorisation.withdrawn_at.is_(None))
+            .order_by(StandingAuthorisation.granted_at, StandingAuthorisation.id)
+            .limit(100)
+        ).all()
+        body = {
+            **_seal(seal),
+            "history": [{"state": row.state, "from": row.from_at.isoformat()} for row in history],
+            "editions": [_edition(edition) for edition, _certificate in editions],
+            "authorisations": [_authorisation(row) for row in granted],
+        }
+    return web.answer(body)
+
+
+# --- standing authorisations ---------------------------------------------------------------------------
+
+
+@blueprint.post("/seals/<seal_code:code>/authorisations")
+def authorise(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(AuthorisationBody)
+    permission = authorisations.Permission(
+        body.client_id, body.type_code, body.valid_from, body.valid_to, body.daily_limit
+    )
+    with ports.database.transaction() as session:
+        authorisation = authorisations.authorise(session, ports, actor, code, permission)
+    _publish()  # the seal's key is now named for the type
+    return web.answer(_authorisation(authorisation), 201)
+
+
+@blueprint.post("/seals/<seal_code:code>/authorisations/<hex32:authorisation_id>/withdrawal")
+def withdraw(code: str, authorisation_id: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    web.parse_body(StepBody)
+    with ports.database.transaction() as session:
+        authorisation = authorisations.withdraw(session, ports, actor, code, authorisation_id)
+    return web.answer(_authorisation(authorisation))
+
+
+@blueprint.delete("/seals/<seal_code:code>/authorisations/<hex32:authorisation_id>")
+def delete_authorisation(code: str, authorisation_id: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    web.no_body()
+    with ports.database.transaction() as session:
+        authorisation = authorisations.withdraw(session, ports, actor, code, authorisation_id)
+    return web.answer(_authorisation(authorisation))
+
+
+# --- answers -------------------------------------------------------------------------------------------
+
+
+def _actor() -> Actor:
+    actor = web.actor()
+    actor.require_scope(SCOPE_SEAL)
+    return actor
+
+
+def _publish() -> int | None:
+    """The trust list's number once it shows the change; None where that has to wait for the next try."""
+    try:
+        return publish_trust_list(web.ports())
+    except VermilionError as error:
+        _log.warning("trust_list_not_published", reason=error.reason)
+        return None
+
+
+def _shown_in() -> dict[str, Any]:
+    """Where the change shows already. OCSP, CRL and log are not served yet, and say so."""
+    sequence = _publish()
+    return {
+        "ocsp": "not_available",
+        "crl": "not_available",
+        "log": "not_available",
+        "trust_list": "pending" if sequence is None else "published",
+    }
+
+
+def _approval(approval: Approval) -> dict[str, Any]:
+    return {
+        "id": approval.id,
+        "action": approval.action,
+        "state": approval.state,
+        "seal_code": approval.seal_code,
+        "payload": approval.payload,
+        "payload_sha256": approval.payload_sha256.hex(),
+        "requested_at": approval.requested_at.isoformat(),
+        "expires_at": approval.expires_at.isoformat(),
+    }
+
+
+def _seal(seal: Seal) -> dict[str, Any]:
+    return {
+        "code": seal.code,
+        "agency": seal.agency_code,
+        "kind": seal.kind,
+        "name": seal.name,
+        "state": seal.state,
+        "state_version": seal.state_version,
+        "compromised_since": seal.compromised_since.isoformat() if seal.compromised_since else None,
+    }
+
+
+def _edition(edition: SealEdition) -> dict[str, Any]:
+    return {
+        "id": edition.id,
+        "number": edition.number,
+        "certificate_serial": edition.certificate_serial,
+        "width_mm": edition.width_mm,
+        "height_mm": edition.height_mm,
+        "valid_from": edition.valid_from.isoformat(),
+        "valid_to": edition.valid_to.isoformat(),
+    }
+
+
+def _authorisation(row: StandingAuthorisation) -> dict[str, Any]:
+    return {
+        "id": row.id,
+        "seal_code": row.seal_code,
+        "client_id": row.client_id,
+        "type_code": row.type_code,
+        "valid_from": row.valid_from.isoformat(),
+        "valid_to": row.valid_to.isoformat(),
+        "daily_limit": row.daily_limit,
+        "withdrawn_at": row.withdrawn_at.isoformat() if row.withdrawn_at else None,
+    }

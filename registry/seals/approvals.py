@@ -1,0 +1,84 @@
+"""A request of one person that another decides: it binds the digest of what is approved, and expires."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from keys.canonical import canonical_json
+from keys.errors import Kind, VermilionError
+from registry.actor import Actor
+from registry.ports import Ports
+from registry.rows import changed_rows
+from registry.seals.duties import authority_person
+from registry.seals.tables import Approval
+
+
+def payload_digest(payload: dict[str, Any]) -> bytes:
+    """SHA-256 of the canonical JSON of what is to be approved."""
+    return hashlib.sha256(canonical_json(payload)).digest()
+
+
+def request(
+    session: Session, ports: Ports, actor: Actor, action: str, code: str | None, payload: dict[str, Any]
+) -> Approval:
+    now = ports.clock()
+    assert actor.person_id is not None
+    approval = Approval(
+        id=ports.random(16).hex(),
+        action=action,
+        seal_code=code,
+        payload=payload,
+        payload_sha256=payload_digest(payload),
+        requested_by=actor.person_id,
+        requested_via=actor.client_id,
+        requested_at=now,
+        expires_at=now + timedelta(days=ports.settings.approval_days),
+        state="open",
+        decided_by=None,
+        decided_at=None,
+    )
+    session.add(approval)
+    session.flush()
+    return approval
+
+
+def decide(
+    session: Session,
+    ports: Ports,
+    actor: Actor,
+    approval_id: str,
+    payload_sha256: bytes,
+    actions: Collection[str],
+    *,
+    approve: bool,
+) -> Approval:
+    """Take the decision exactly once. The person counts, through whatever client they come."""
+    person = authority_person(session, actor, "approver")
+    approval = session.get(Approval, approval_id)
+    if approval is None or approval.action not in actions:
+        raise VermilionError(Kind.NOT_FOUND, "no such request", reason="approval_unknown")
+    if approval.requested_by == person:
+        raise VermilionError(
+            Kind.FORBIDDEN, "whoever asked for something may not decide it", reason="same_person"
+        )
+    if payload_sha256 != approval.payload_sha256 or payload_digest(approval.payload) != payload_sha256:
+        raise VermilionError(
+            Kind.CONFLICT, "the digest is not that of what is to be decided", reason="payload_digest"
+        )
+    now = ports.clock()
+    statement = (
+        update(Approval)
+        .where(Approval.id == approval_id, Approval.state == "open", Approval.expires_at > now)
+        .values(state="approved" if approve else "refused", decided_by=person, decided_at=now)
+    )
+    if changed_rows(session, statement) != 1:
+        reason = "expired" if approval.state == "open" and approval.expires_at <= now else "decided"
+        raise VermilionError(Kind.CONFLICT, "the request was decided, or has expired", reason=reason)
+    session.refresh(approval)
+    return approval

@@ -1,0 +1,135 @@
+"""Standing authorisations: a keeper's permission for a client to use a seal for a type."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from keys.errors import Fault, Kind, VermilionError
+from registry.actor import Actor
+from registry.agencies.rules import is_entitled
+from registry.agencies.tables import Client
+from registry.log.rules import record_event
+from registry.ports import Ports
+from registry.rows import changed_rows
+from registry.seals.duties import keeper_of
+from registry.seals.keys import civil_ground
+from registry.seals.tables import StandingAuthorisation
+from signing.codes import check_type_code
+
+LONGEST = timedelta(days=3 * 366)
+MAX_DAILY = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What a keeper permits; both days included."""
+
+    client_id: str
+    type_code: str
+    valid_from: date
+    valid_to: date
+    daily_limit: int
+
+
+def authorise(
+    session: Session, ports: Ports, actor: Actor, code: str, permission: Permission
+) -> StandingAuthorisation:
+    """Permit a client of the seal's agency to use the seal: its keeper, who neither approved nor made it.
+
+    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT, INVALID, MALFORMED).
+    """
+    keeper, seal = keeper_of(session, actor, code)
+    if seal.state != "active":
+        raise VermilionError(Kind.CONFLICT, f"the seal is {seal.state}, not active", reason="seal_not_active")
+    now = ports.clock()
+    check_type_code(permission.type_code)
+    _check_terms(permission, now.astimezone(ports.settings.tz).date())
+    client = session.get(Client, permission.client_id)
+    if client is None or client.agency_code != seal.agency_code:
+        raise _fault("/client_id", "client_unknown", "the agency has no such client")
+    if not is_entitled(session, client_id=client.id, type_code=permission.type_code):
+        raise _fault("/type_code", "not_entitled", "the client may not issue this type")
+    authorisation = StandingAuthorisation(
+        id=ports.random(16).hex(),
+        seal_code=code,
+        client_id=client.id,
+        type_code=permission.type_code,
+        valid_from=permission.valid_from,
+        valid_to=permission.valid_to,
+        daily_limit=permission.daily_limit,
+        keeper=keeper,
+        granted_at=now,
+        withdrawn_at=None,
+    )
+    session.add(authorisation)
+    session.flush()
+    _record(
+        session, ports, actor, "seal.authorised", authorisation,
+        client=client.id, type=permission.type_code, valid_from=permission.valid_from.isoformat(),
+        valid_to=permission.valid_to.isoformat(), daily_limit=permission.daily_limit,
+    )  # fmt: skip
+    return authorisation
+
+
+def withdraw(
+    session: Session, ports: Ports, actor: Actor, code: str, authorisation_id: str
+) -> StandingAuthorisation:
+    """End an authorisation at once: the seal's keeper.
+
+    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT).
+    """
+    keeper_of(session, actor, code)
+    authorisation = session.get(StandingAuthorisation, authorisation_id)
+    if authorisation is None or authorisation.seal_code != code:
+        raise VermilionError(Kind.NOT_FOUND, "no such authorisation", reason="authorisation_unknown")
+    statement = (
+        update(StandingAuthorisation)
+        .where(StandingAuthorisation.id == authorisation_id, StandingAuthorisation.withdrawn_at.is_(None))
+        .values(withdrawn_at=ports.clock())
+    )
+    if changed_rows(session, statement) != 1:
+        raise VermilionError(Kind.CONFLICT, "the authorisation was withdrawn before", reason="withdrawn")
+    session.refresh(authorisation)
+    _record(session, ports, actor, "seal.authorisation_withdrawn", authorisation)
+    return authorisation
+
+
+def _check_terms(permission: Permission, today: date) -> None:
+    if permission.valid_to < permission.valid_from:
+        raise _fault("/valid_to", "before_start", "the last day lies before the first")
+    if permission.valid_to < today:
+        raise _fault("/valid_to", "past", "the last day has passed")
+    if permission.valid_to - permission.valid_from > LONGEST:
+        raise _fault("/valid_to", "too_long", "an authorisation runs for three years at most")
+    if not 1 <= permission.daily_limit <= MAX_DAILY:
+        raise _fault("/daily_limit", "range", f"a daily limit lies between 1 and {MAX_DAILY}")
+
+
+def _record(
+    session: Session,
+    ports: Ports,
+    actor: Actor,
+    kind: str,
+    authorisation: StandingAuthorisation,
+    **detail: str | int,
+) -> None:
+    now = ports.clock()
+    record_event(
+        session,
+        kind=kind,
+        subject_kind="seal",
+        subject=authorisation.seal_code,
+        ground=civil_ground(now, ports.settings.tz, "authorisation"),
+        actor=actor,
+        now=now,
+        random=ports.random,
+        detail={"authorisation": authorisation.id, **detail},
+    )
+
+
+def _fault(where: str, reason: str, detail: str) -> VermilionError:
+    return VermilionError(Kind.INVALID, detail, reason=reason, faults=(Fault(where, reason, detail),))

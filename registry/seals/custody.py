@@ -1,0 +1,213 @@
+"""What a custodian asks the registry before a key is used, and where each use is written down.
+
+The policy permits exactly the signatures that a committed row has announced: an open intent, a reserved
+serial, the next trust list. Everything else is refused.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
+
+from asn1crypto import x509
+from sqlalchemy import func, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from keys.canonical import strict_json
+from keys.clock import Clock
+from keys.custodian import KeyRef, Policy, Purpose, SignRequest
+from keys.errors import Kind, VermilionError
+from keys.profiles import PROFILES, ProfileName
+from registry.database import Database
+from registry.licences.tables import Intent
+from registry.rows import changed_rows
+from registry.seals.tables import (
+    Certificate,
+    Key,
+    KeyUse,
+    PublishedTrustList,
+    Seal,
+    SealEdition,
+    SealUse,
+    StandingAuthorisation,
+)
+
+MAX_TRUST_LIST = 4 * 1024 * 1024
+TRUST_LIST_RECORD = "trust-list:"
+_INTENT = re.compile(r"intent:([0-9a-f]{32})")
+_CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
+_TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
+# Which profiles an authority's key may sign; a root's own is among them.
+_SIGNS = {
+    Purpose.ROOT_CA: frozenset({ProfileName.ROOT, ProfileName.ISSUING}),
+    Purpose.ISSUING_CA: frozenset({ProfileName.SEAL, ProfileName.TSA, ProfileName.QR}),
+}
+
+
+class DatabaseLedger:
+    """The use ledger on table `key_use`, in short transactions of its own, so that a use is on record
+    whatever becomes of the caller's work. One (key, record) is served once, by a unique constraint.
+    """
+
+    def __init__(self, database: Database, clock: Clock, random: Callable[[int], bytes]) -> None:
+        self._database = database
+        self._clock = clock
+        self._random = random
+
+    def begin(self, ref: KeyRef, requests: Sequence[SignRequest]) -> None:
+        """Raises VermilionError(KEY_REFUSED) if a (key, record) was used before."""
+        now = self._clock()
+        rows = [
+            {
+                "id": self._random(16).hex(),
+                "key_id": ref.id,
+                "record": request.record,
+                "kind": request.kind.value,
+                "digest": hashlib.sha256(request.data).digest(),
+                "begun_at": now,
+                "ended_at": None,
+                "signed": None,
+            }
+            for request in requests
+        ]
+        try:
+            with self._database.transaction() as session:
+                session.execute(insert(KeyUse), rows)
+        except IntegrityError:
+            raise VermilionError(
+                Kind.KEY_REFUSED, "the key has served this record already", reason="record_used"
+            ) from None
+
+    def end(self, ref: KeyRef, requests: Sequence[SignRequest], signed: bool) -> None:
+        """Write down how the uses begun came out."""
+        records = [request.record for request in requests]
+        statement = (
+            update(KeyUse)
+            .where(KeyUse.key_id == ref.id, KeyUse.record.in_(records), KeyUse.ended_at.is_(None))
+            .values(ended_at=self._clock(), signed=signed)
+        )
+        with self._database.transaction() as session:
+            changed_rows(session, statement)
+
+
+def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
+    """The policy of this registry's custodian. It raises VermilionError(KEY_REFUSED) to refuse."""
+
+    def policy(ref: KeyRef, request: SignRequest) -> None:
+        now = clock()
+        with Session(database.read) as session:
+            key = session.get(Key, ref.id)
+            if key is None or key.state != "active" or key.purpose != ref.purpose.value:
+                _refuse("the key is not an active key of the registry", "key_state")
+            if match := _INTENT.fullmatch(request.record):
+                _require_intent(session, ref, match[1], now, zone)
+            elif match := _CERTIFICATE.fullmatch(request.record):
+                _require_reserved_serial(session, ref, match[1], request.data)
+            elif match := _TRUST_LIST.fullmatch(request.record):
+                _require_next_sequence(session, ref, int(match[1]), request.data)
+            else:
+                _refuse("no record of the registry asks for this", "record")
+
+    return policy
+
+
+def next_sequence(session: Session, root_key_id: str) -> int:
+    """The number of the next trust list: past those published, and past any that a failure spent."""
+    sequence = (session.scalar(select(func.max(PublishedTrustList.sequence))) or 0) + 1
+    while (
+        session.scalar(
+            select(KeyUse.id).where(
+                KeyUse.key_id == root_key_id, KeyUse.record == f"{TRUST_LIST_RECORD}{sequence}"
+            )
+        )
+        is not None
+    ):
+        sequence += 1
+    return sequence
+
+
+def _require_intent(session: Session, ref: KeyRef, intent_id: str, now: datetime, zone: ZoneInfo) -> None:
+    """A seal, a QR credential or a time-stamp serves an open intent within its lease, under its own keys,
+    while the seal is as it was when the intent was written and its authorisation holds.
+    """
+    row = session.execute(
+        select(Intent, SealEdition, Seal, StandingAuthorisation, SealUse.state)
+        .join(SealEdition, SealEdition.id == Intent.seal_edition_id)
+        .join(Seal, Seal.code == SealEdition.seal_code)
+        .join(StandingAuthorisation, StandingAuthorisation.id == Intent.authorisation_id)
+        .outerjoin(SealUse, SealUse.intent_id == Intent.id)
+        .where(Intent.id == intent_id)
+    ).one_or_none()
+    if row is None:
+        _refuse("there is no such intent", "intent")
+    intent, edition, seal, authorisation, use = row
+    if intent.state != "open" or intent.lease_until <= now or use != "begun":
+        _refuse("the intent is not open, or its lease has run out", "intent")
+    own = {Purpose.SEAL: edition.key_id, Purpose.QR: intent.qr_key_id, Purpose.TSA: ref.id}.get(ref.purpose)
+    if own != ref.id:
+        _refuse("the key is not one of the intent's own", "key_of_intent")
+    if (seal.state, seal.state_version) != ("active", intent.seal_state_version):
+        _refuse("the seal is not active as it was", "seal_not_active")
+    if not edition.valid_from <= now <= edition.valid_to:
+        _refuse("the seal is past its validity", "seal_expired")
+    day = now.astimezone(zone).date()
+    if (
+        authorisation.withdrawn_at is not None
+        or not authorisation.valid_from <= day <= authorisation.valid_to
+        or authorisation.seal_code != seal.code
+        or authorisation.client_id != intent.client_id
+    ):
+        _refuse("the keeper's authorisation does not hold", "not_authorised")
+
+
+def _require_reserved_serial(session: Session, ref: KeyRef, serial: str, data: bytes) -> None:
+    """A certificate serves a serial on record that is unsigned, for the very key it was reserved for."""
+    row = session.execute(
+        select(Certificate, Key).join(Key, Key.id == Certificate.key_id).where(Certificate.serial == serial)
+    ).one_or_none()
+    if row is None:
+        _refuse("the serial is not reserved", "serial")
+    certificate, subject = row
+    if certificate.der is not None:
+        _refuse("the serial is signed already", "serial")
+    profile = ProfileName(certificate.profile)
+    if profile not in _SIGNS.get(ref.purpose, frozenset()):
+        _refuse("this authority does not sign that profile", "profile")
+    if profile is ProfileName.ROOT and subject.id != ref.id:
+        _refuse("a root signs no other root", "profile")
+    tbs = x509.TbsCertificate.load(data)  # the custodian has parsed it strictly before it asks
+    if (
+        f"{tbs['serial_number'].native:x}" != serial
+        or tbs["subject_public_key_info"].dump() != subject.public_key
+        or _is_ca(tbs) is not PROFILES[profile].ca
+    ):
+        _refuse("the certificate is not the one that was reserved", "serial")
+
+
+def _is_ca(tbs: x509.TbsCertificate) -> bool:
+    for extension in tbs["extensions"]:
+        if extension["extn_id"].native == "basic_constraints":
+            return bool(extension["extn_value"].parsed["ca"].native)
+    return False
+
+
+def _require_next_sequence(session: Session, ref: KeyRef, sequence: int, data: bytes) -> None:
+    """The root signs the next trust list and no other number."""
+    if sequence != next_sequence(session, ref.id):
+        _refuse("this is not the next trust list", "sequence")
+    payload = data.partition(b".")[2]
+    body: Any = strict_json(
+        base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)), max_bytes=MAX_TRUST_LIST, max_depth=8
+    )
+    if body.get("seq") != sequence:
+        _refuse("the trust list has another number", "sequence")
+
+
+def _refuse(detail: str, reason: str) -> NoReturn:
+    raise VermilionError(Kind.KEY_REFUSED, detail, reason=reason)

@@ -1,0 +1,89 @@
+"""Whose duty an act on a seal is: told by credential, and never two duties of one seal for one person."""
+
+from __future__ import annotations
+
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from registry.actor import Actor
+from registry.agencies.tables import Agency
+from registry.seals.tables import Approval, Seal
+
+
+def seal_seen_by(session: Session, actor: Actor, code: str) -> Seal:
+    """A seal of the actor's own agency; a seal authority sees every agency's.
+
+    Raises VermilionError(NOT_FOUND).
+    """
+    seal = session.get(Seal, code)
+    if seal is None or (seal.agency_code != actor.agency_code and not is_authority(session, actor)):
+        raise VermilionError(Kind.NOT_FOUND, "no such seal", reason="seal_unknown")
+    return seal
+
+
+def approval_seen_by(session: Session, actor: Actor, approval_id: str) -> Approval:
+    """A request of the actor's own agency, or any for a seal authority. Raises VermilionError(NOT_FOUND)."""
+    approval = session.get(Approval, approval_id)
+    if approval is not None and is_authority(session, actor):
+        return approval
+    if approval is not None:
+        seal = None if approval.seal_code is None else session.get(Seal, approval.seal_code)
+        agency = approval.payload["agency"] if seal is None else seal.agency_code
+        if agency == actor.agency_code:
+            return approval
+    raise VermilionError(Kind.NOT_FOUND, "no such request", reason="approval_unknown")
+
+
+def keeper_of(session: Session, actor: Actor, code: str) -> tuple[str, Seal]:
+    """The keeper's id and the seal. Raises VermilionError(FORBIDDEN, NOT_FOUND)."""
+    return keeper(session, actor, code), seal_seen_by(session, actor, code)
+
+
+def is_authority(session: Session, actor: Actor) -> bool:
+    agency = session.get(Agency, actor.agency_code)
+    return agency is not None and agency.seal_authority
+
+
+def authority_person(session: Session, actor: Actor, role: str) -> str:
+    person = actor.require_person(role)
+    if not is_authority(session, actor):
+        raise VermilionError(
+            Kind.FORBIDDEN, "this is for people of a seal authority", reason="seal_authority"
+        )
+    return person
+
+
+def keeper(session: Session, actor: Actor, code: str) -> str:
+    """A keeper of the seal's own agency who neither approved nor made it."""
+    person = actor.require_person("keeper")
+    seal = seal_seen_by(session, actor, code)
+    if seal.agency_code != actor.agency_code:
+        raise VermilionError(Kind.FORBIDDEN, "a seal is kept by its own agency", reason="other_agency")
+    require_different(person, seal, approved=True, made=True)
+    return person
+
+
+def require_keeper_or_approver(session: Session, actor: Actor, seal: Seal) -> None:
+    if seal.agency_code == actor.agency_code and "keeper" in actor.roles:
+        actor.require_person("keeper")
+    else:
+        authority_person(session, actor, "approver")
+
+
+def require_different(
+    person: str, seal: Seal, *, applied: bool = False, approved: bool = False, made: bool = False
+) -> None:
+    """Separate duties are held by different people."""
+    held = [
+        duty
+        for duty, asked, holder in (
+            ("applied for", applied, seal.applied_by),
+            ("approved", approved, seal.approved_by),
+            ("made", made, seal.made_by),
+        )
+        if asked and holder == person
+    ]
+    if held:
+        raise VermilionError(
+            Kind.FORBIDDEN, f"whoever {held[0]} a seal may not do this", reason="same_person"
+        )

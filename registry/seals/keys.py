@@ -1,0 +1,148 @@
+"""Key pairs and their certificates: the rows that stand behind a custodian's references.
+
+Nothing here signs inside a transaction: the row that permits a signature is committed first, then the
+custodian signs, then the result is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+from zoneinfo import ZoneInfo
+
+from sqlalchemy.orm import Session
+
+from keys.certificates import (
+    Issuer,
+    Subject,
+    certificate_validity,
+    issue_certificate,
+    new_serial,
+    public_key_der,
+)
+from keys.clock import Clock
+from keys.custodian import Custodian, KeyRef, Purpose
+from keys.errors import Kind, VermilionError
+from keys.profiles import PROFILES, ProfileName
+from keys.suite import SUITES, SuiteName
+from registry.database import Database
+from registry.log.rules import Ground, record_event
+from registry.seals.tables import Certificate, Key
+from registry.settings import Settings
+
+LEGAL_BASIS = "State Council Order 716, Art. 9"
+"""What the ordinary steps of a seal's life rest on: seals of the unified system, equal to physical ones."""
+
+MAX_NAME = 64  # ub-common-name and ub-organization-name of X.520
+
+
+class Pieces(Protocol):
+    """What an authority works with; `registry.ports.Ports` is one."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def database(self) -> Database: ...
+    @property
+    def custodian(self) -> Custodian: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def random(self) -> Callable[[int], bytes]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Certified:
+    """A key with its certificate, both on record."""
+
+    key: KeyRef
+    serial: str
+    certificate: bytes
+    not_before: datetime
+    not_after: datetime
+
+
+def key_ref(key: Key) -> KeyRef:
+    """The custodian's reference of a recorded key."""
+    suite: SuiteName = next(name for name in SUITES if name == key.suite)
+    return KeyRef(key.id, Purpose(key.purpose), suite)
+
+
+def civil_ground(now: datetime, zone: ZoneInfo, reason_code: str, legal_basis: str = LEGAL_BASIS) -> Ground:
+    """A ground that takes effect on the registry's civil day of `now`."""
+    return Ground(legal_basis, reason_code, now.astimezone(zone).date())
+
+
+def subject_name(common_name: str, agency_code: str | None, name: str) -> Subject:
+    """CN the code, O the USCC immediately followed by the name, as the seal systems have it; cut to X.520."""
+    return Subject(common_name[:MAX_NAME], f"{agency_code or ''}{name}"[:MAX_NAME])
+
+
+def certify_new_key(
+    pieces: Pieces,
+    profile: ProfileName,
+    suite: SuiteName,
+    subject: Subject,
+    issuer: Issuer | None,
+    agency_code: str | None = None,
+) -> Certified:
+    """Make a key and its certificate; without an issuer it signs its own (a root).
+
+    The serial is on record before anything is signed: a step that fails leaves a visible, unsigned row.
+    Raises VermilionError from the custodian.
+    """
+    now = pieces.clock()
+    ref = pieces.custodian.generate(PROFILES[profile].purpose, suite)
+    serial = new_serial(pieces.random)
+    with pieces.database.transaction() as session:
+        session.add(
+            Key(
+                id=ref.id,
+                purpose=ref.purpose.value,
+                suite=ref.suite,
+                public_key=public_key_der(pieces.custodian.public_key(ref)),
+                agency_code=agency_code,
+                state="active",
+                since=now,
+                created_at=now,
+            )
+        )
+        session.flush()
+        session.add(
+            Certificate(
+                serial=f"{serial:x}",
+                key_id=ref.id,
+                profile=profile.value,
+                der=None,
+                not_before=now,
+                not_after=now + PROFILES[profile].life,
+            )
+        )
+    signer = issuer or Issuer(ref, None)
+    der = issue_certificate(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now)
+    not_before, not_after = certificate_validity(der)
+    with pieces.database.transaction() as session:
+        row = session.get_one(Certificate, f"{serial:x}", with_for_update=True)
+        if row.der is not None:
+            raise VermilionError(Kind.CONFLICT, "the certificate is on record already", reason="serial_used")
+        row.der, row.not_before, row.not_after = der, not_before, not_after
+        _record(session, pieces, ref, profile, row.serial, now)
+    return Certified(ref, f"{serial:x}", der, not_before, not_after)
+
+
+def _record(
+    session: Session, pieces: Pieces, ref: KeyRef, profile: ProfileName, serial: str, now: datetime
+) -> None:
+    record_event(
+        session,
+        kind="key.certified",
+        subject_kind="key",
+        subject=ref.id,
+        ground=civil_ground(now, pieces.settings.tz, profile.value),
+        actor=None,
+        now=now,
+        random=pieces.random,
+        detail={"profile": profile.value, "suite": ref.suite, "serial": serial},
+    )

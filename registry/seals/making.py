@@ -1,0 +1,69 @@
+"""Making a seal: picture, key and certificate, then the edition that binds them.
+
+The seal's key is made in the custodian and never leaves it. The certificate's serial is on record before it
+is signed; the edition is recorded only if the seal is still what it was when making began.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from keys.errors import VermilionError
+from keys.profiles import ProfileName
+from registry.actor import Actor
+from registry.agencies.tables import Agency
+from registry.ports import Ports
+from registry.rows import changed_rows
+from registry.seals.authority import END_SUITE, issuing_authority
+from registry.seals.keys import Certified, certify_new_key, subject_name
+from registry.seals.rules import begin_making, draw, finish_making
+from registry.seals.tables import Key, Seal, SealEdition
+from signing.document import SealPicture
+
+
+def make(ports: Ports, actor: Actor, code: str) -> Seal:
+    """Make an approved seal. Not inside a transaction: it signs.
+
+    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT) and what the custodian raises.
+    """
+    with Session(ports.database.read) as session:
+        seal, application = begin_making(session, actor, code)
+        agency = session.get_one(Agency, seal.agency_code)
+        issuing = issuing_authority(session)
+    picture = draw(ports, application)
+    subject = subject_name(code, agency.code, agency.name_zh)
+    certified = certify_new_key(ports, ProfileName.SEAL, END_SUITE, subject, issuing, agency.code)
+    try:
+        with ports.database.transaction() as session:
+            edition = _edition(session, ports, code, picture, certified)
+            return finish_making(session, ports, actor, code, seal.state_version, edition)
+    except VermilionError:
+        _retire(ports, certified)  # somebody was faster: this key will seal nothing
+        raise
+
+
+def _edition(
+    session: Session, ports: Ports, code: str, picture: SealPicture, certified: Certified
+) -> SealEdition:
+    last = session.scalar(select(func.max(SealEdition.number)).where(SealEdition.seal_code == code)) or 0
+    return SealEdition(
+        id=ports.random(16).hex(),
+        seal_code=code,
+        number=last + 1,
+        picture_type=picture.type,
+        picture=picture.data,
+        width_mm=picture.width_mm,
+        height_mm=picture.height_mm,
+        key_id=certified.key.id,
+        certificate_serial=certified.serial,
+        valid_from=certified.not_before,
+        valid_to=certified.not_after,
+        created_at=ports.clock(),
+    )
+
+
+def _retire(ports: Ports, certified: Certified) -> None:
+    statement = update(Key).where(Key.id == certified.key.id).values(state="retired", since=ports.clock())
+    with ports.database.transaction() as session:
+        changed_rows(session, statement)

@@ -1,0 +1,233 @@
+"""The trust list: derived from what is on record, signed again when that changes or a third of its life is
+past.
+
+What a key may sign is what its agency was ever entitled to: a QR key, the types of all the agency's clients,
+disabled ones included; a seal's key, the types that its keeper ever authorised. Neither row is ever deleted,
+so that what was sealed under an entitlement goes on being recognised after it ended. A seal that is
+suspended or cancelled is `retired` from that instant: what it sealed earlier stays good, a document sealed
+later is out of period. Resumed, it is active again. A compromised one carries its invalidity date.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from threading import Event
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from keys.profiles import ProfileName
+from keys.trust_list import KeyState, TrustedKey, TrustList, kid_of, read_trust_list, sign_trust_list
+from registry.agencies.tables import Agency, Client, ClientType
+from registry.licences.tables import TypeVersion
+from registry.seals.authority import root_authority, signed_certificates
+from registry.seals.custody import next_sequence
+from registry.seals.keys import Pieces, key_ref
+from registry.seals.tables import (
+    Certificate,
+    Key,
+    PublishedTrustList,
+    Seal,
+    SealEdition,
+    SealState,
+    StandingAuthorisation,
+)
+from registry.settings import Settings
+
+LIFE = timedelta(days=7)
+RENEW_AFTER = LIFE / 3
+KEEP_EVERY = timedelta(seconds=30)
+ATTEMPTS = 5
+_log = structlog.get_logger("registry.trust_list")
+_EPOCH = datetime.fromtimestamp(0, UTC)
+_RACES = frozenset({"record_used", "sequence"})
+
+
+def current_trust_list(session: Session) -> str | None:
+    """The compact JWS last published."""
+    return session.scalar(
+        select(PublishedTrustList.jws).order_by(PublishedTrustList.sequence.desc()).limit(1)
+    )
+
+
+def publish_trust_list(pieces: Pieces) -> int:
+    """Publish the list if it is not current; its sequence. Never inside a transaction: it signs.
+
+    Raises VermilionError: UNAVAILABLE when others publish faster than we can, and what the custodian raises.
+    """
+    for _ in range(ATTEMPTS):
+        now = pieces.clock().replace(microsecond=0)
+        with Session(pieces.database.read) as session:
+            root = root_authority(session)
+            assert root.certificate is not None
+            last = _last(session)
+            # The number is read before the content: whoever publishes in between takes the number, and we
+            # begin again with what they may not have seen.
+            sequence = next_sequence(session, root.key.id)
+            content = _content(session, pieces.settings, root.certificate, last)
+        if last is not None and now < last.issued_at + RENEW_AFTER and _timeless(last) == content:
+            return last.sequence
+        trust = replace(
+            content, sequence=sequence, issued_at=now, next_update=now + RENEW_AFTER, expires_at=now + LIFE
+        )
+        try:
+            jws = sign_trust_list(trust, pieces.custodian, root.key, root.certificate)
+            with pieces.database.transaction() as session:
+                session.add(
+                    PublishedTrustList(sequence=sequence, jws=jws, issued_at=now, expires_at=now + LIFE)
+                )
+        except IntegrityError:
+            continue
+        except VermilionError as error:
+            if error.kind is Kind.KEY_REFUSED and error.reason in _RACES:
+                continue
+            raise
+        return sequence
+    raise VermilionError(Kind.UNAVAILABLE, "others are publishing the trust list", retry_after=1)
+
+
+def _last(session: Session) -> TrustList | None:
+    row = session.scalars(
+        select(PublishedTrustList).order_by(PublishedTrustList.sequence.desc()).limit(1)
+    ).one_or_none()
+    return None if row is None else read_trust_list(row.jws, at=row.issued_at)
+
+
+def _timeless(trust: TrustList) -> TrustList:
+    return replace(trust, sequence=0, issued_at=_EPOCH, next_update=_EPOCH, expires_at=_EPOCH)
+
+
+def _content(session: Session, settings: Settings, root: bytes, last: TrustList | None) -> TrustList:
+    """Everything but number and times. Instants are whole seconds, as the list carries them."""
+    keys = (*_seal_keys(session), *_qr_keys(session), *_tsa_keys(session))
+    issuing = session.execute(signed_certificates(ProfileName.ISSUING)).tuples()
+    # Old papers carry old origins: one once named stays.
+    origins = dict.fromkeys([*(last.origins if last else ()), settings.public_origin])
+    codes = {key.agency for key in keys if key.agency is not None}
+    agencies = session.scalars(select(Agency).where(Agency.code.in_(codes)).order_by(Agency.code))
+    return TrustList(
+        sequence=0,
+        issued_at=_EPOCH,
+        next_update=_EPOCH,
+        expires_at=_EPOCH,
+        zone=settings.zone,
+        origins=tuple(origins),
+        roots=(root,),
+        issuing=tuple(certificate.der or b"" for _key, certificate in issuing),
+        agencies={agency.code: {"zh": agency.name_zh, "en": agency.name_en} for agency in agencies},
+        types=_type_names(session),
+        keys=keys,
+        status_lists=f"{settings.public_origin}/status/",
+    )
+
+
+def _seal_keys(session: Session) -> Iterator[TrustedKey]:
+    """Every edition of a seal that was ever active."""
+    activated = select(SealState.seal_code).where(SealState.state == "active")
+    rows = session.execute(
+        select(SealEdition, Seal, Key, Certificate)
+        .join(Seal, Seal.code == SealEdition.seal_code)
+        .join(Key, Key.id == SealEdition.key_id)
+        .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
+        .where(Seal.code.in_(activated))
+        .order_by(SealEdition.seal_code, SealEdition.number)
+    ).tuples()
+    for _edition, seal, key, certificate in rows:
+        types = session.scalars(
+            select(StandingAuthorisation.type_code)
+            .where(StandingAuthorisation.seal_code == seal.code)
+            .distinct()
+            .order_by(StandingAuthorisation.type_code)
+        )
+        state: KeyState = "active"
+        since = None
+        if seal.compromised_since is not None:
+            state, since = "compromised", seal.compromised_since
+        elif seal.state != "active":
+            state, since = "retired", _entered(session, seal)
+        yield _entry(key, certificate, "seal", types, state, since)
+
+
+def _qr_keys(session: Session) -> Iterator[TrustedKey]:
+    for key, certificate in session.execute(signed_certificates(ProfileName.QR)).tuples():
+        types = session.scalars(
+            select(ClientType.type_code)
+            .join(Client, Client.id == ClientType.client_id)
+            .where(Client.agency_code == key.agency_code)
+            .distinct()
+            .order_by(ClientType.type_code)
+        )
+        yield _entry(key, certificate, "qr", types, *_key_state(key))
+
+
+def _tsa_keys(session: Session) -> Iterator[TrustedKey]:
+    for key, certificate in session.execute(signed_certificates(ProfileName.TSA)).tuples():
+        yield _entry(key, certificate, "tsa", (), *_key_state(key))
+
+
+def _key_state(key: Key) -> tuple[KeyState, datetime | None]:
+    if key.state == "compromised":
+        return "compromised", key.since
+    return ("active", None) if key.state == "active" else ("retired", key.since)
+
+
+def _entered(session: Session, seal: Seal) -> datetime:
+    """When a seal that is not active stopped being so."""
+    last_active = select(SealState.version).where(
+        SealState.seal_code == seal.code, SealState.state == "active"
+    )
+    version = max(session.scalars(last_active))
+    return session.get_one(SealState, (seal.code, version + 1)).from_at
+
+
+def _entry(
+    key: Key,
+    certificate: Certificate,
+    use: str,
+    types: Iterable[str],
+    state: KeyState,
+    since: datetime | None,
+) -> TrustedKey:
+    cut = certificate.not_after if state != "retired" or since is None else min(certificate.not_after, since)
+    return TrustedKey(
+        kid=kid_of(key.public_key),
+        use=use,  # type: ignore[arg-type]
+        suite=key_ref(key).suite,
+        public_key=key.public_key,
+        certificate=None if use == "qr" else certificate.der,
+        agency=None if use == "tsa" else key.agency_code,
+        types=tuple(types),
+        sign_from=_whole(certificate.not_before),
+        sign_to=_whole(cut),
+        state=state,
+        since=None if since is None else _whole(since),
+    )
+
+
+def _whole(at: datetime) -> datetime:
+    return at.replace(microsecond=0)
+
+
+def _type_names(session: Session) -> dict[str, dict[str, str]]:
+    """Names of all types by their newest version, withdrawn ones included."""
+    rows = session.execute(
+        select(TypeVersion.code, TypeVersion.type_toml).order_by(TypeVersion.code, TypeVersion.version)
+    ).tuples()
+    return {code: dict(tomllib.loads(text)["name"]) for code, text in rows}
+
+
+def keep_published(pieces: Pieces, stop: Event, every: timedelta = KEEP_EVERY) -> None:
+    """Publish what is due until told to stop; a failure is logged and tried again."""
+    while True:
+        try:
+            publish_trust_list(pieces)
+        except (VermilionError, SQLAlchemyError) as error:
+            _log.warning("trust_list_not_published", kind=type(error).__name__)
+        if stop.wait(every.total_seconds()):
+            return

@@ -1,0 +1,227 @@
+"""Using a seal: under a standing authorisation of its keeper, counted, and always recorded.
+
+What issuing calls, in its order: `authorise_use` and `begin_use` in the transaction that writes the
+intent, `seal_material` and `qr_key` before sealing, `still_usable` and `apply_use` in the transaction
+that registers the document, `void_use` where the intent is abandoned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from sqlalchemy import Select, insert, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from keys.custodian import KeyRef, Purpose
+from keys.errors import Kind, VermilionError
+from registry.agencies.tables import Client, ClientType
+from registry.rows import changed_rows
+from registry.seals.authority import chain
+from registry.seals.keys import key_ref
+from registry.seals.tables import (
+    AuthorisationDay,
+    Certificate,
+    Key,
+    Seal,
+    SealEdition,
+    SealUse,
+    StandingAuthorisation,
+)
+from signing.document import SealMaterial, SealPicture
+
+ACTIVE = "active"
+
+
+@dataclass(frozen=True, slots=True)
+class UsableSeal:
+    """A seal that may be used once, now, by this client for this type."""
+
+    seal_edition_id: str
+    seal_code: str
+    state_version: int
+    authorisation_id: str
+    key: KeyRef
+
+
+def authorise_use(
+    session: Session, *, seal_code: str, client_id: str, agency_code: str, type_code: str, day: date
+) -> UsableSeal:
+    """Check that the client may use the seal for the type on the civil `day`, and draw 1 from its limit.
+
+    The draw stands or falls with the caller's transaction, so a refused or a dry request draws nothing; an
+    abandoned intent's draw is not given back, because its key may have been used. Raises VermilionError:
+    FORBIDDEN with reason `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT
+    with `seal_not_active`, `seal_expired` or `daily_limit`.
+    """
+    seal = session.get(Seal, seal_code)
+    if seal is None or seal.agency_code != agency_code:
+        raise VermilionError(Kind.FORBIDDEN, "the agency has no such seal", reason="seal_unknown")
+    if seal.state != ACTIVE:
+        raise VermilionError(Kind.CONFLICT, "the seal is not active", reason="seal_not_active")
+    edition = session.scalars(_current_edition(seal_code)).first()
+    if edition is None:
+        raise VermilionError(Kind.CONFLICT, "the seal is not active", reason="seal_not_active")
+    if not _valid_on(edition, day):
+        raise VermilionError(Kind.CONFLICT, "the seal is past its validity", reason="seal_expired")
+    granted = session.scalars(
+        _authorisations(client_id, type_code, day)
+        .where(StandingAuthorisation.seal_code == seal_code)
+        .order_by(StandingAuthorisation.granted_at, StandingAuthorisation.id)
+    ).all()
+    if not granted:
+        raise VermilionError(
+            Kind.FORBIDDEN, "the keeper has not authorised this client for this type", reason="not_authorised"
+        )
+    drawn = next((g for g in granted if _draw(session, g, day)), None)
+    if drawn is None:
+        raise VermilionError(
+            Kind.CONFLICT, "the authorisation's daily limit is used up", reason="daily_limit"
+        )
+    key = session.get_one(Key, edition.key_id)
+    return UsableSeal(edition.id, seal.code, seal.state_version, drawn.id, key_ref(key))
+
+
+def still_usable(
+    session: Session,
+    *,
+    seal_edition_id: str,
+    state_version: int,
+    authorisation_id: str,
+    client_id: str,
+    type_code: str,
+    day: date,
+) -> bool:
+    """Whether what `authorise_use` found still holds, client and entitlement included.
+
+    The seal's row stays locked until the caller's transaction ends: a suspension comes wholly before, and
+    makes this False, or wholly after.
+    """
+    seal_code = session.scalar(select(SealEdition.seal_code).where(SealEdition.id == seal_edition_id))
+    locked = select(Seal.state, Seal.state_version).where(Seal.code == seal_code)
+    row = session.execute(locked.with_for_update(read=True)).one_or_none()
+    if row is None or (row.state, row.state_version) != (ACTIVE, state_version):
+        return False
+    holds = session.scalar(
+        _authorisations(client_id, type_code, day)
+        .with_only_columns(StandingAuthorisation.id)
+        .join(Client, Client.id == StandingAuthorisation.client_id)
+        .join(ClientType, ClientType.client_id == Client.id)
+        .where(
+            StandingAuthorisation.id == authorisation_id,
+            StandingAuthorisation.seal_code == seal_code,
+            Client.active,
+            ClientType.type_code == type_code,
+        )
+        .with_for_update(read=True, of=[StandingAuthorisation, Client])
+    )
+    return holds is not None
+
+
+def begin_use(
+    session: Session, intent_id: str, usable: UsableSeal, now: datetime, random: Callable[[int], bytes]
+) -> None:
+    """Record the use before any key is touched; the intent's row must be written already."""
+    session.add(
+        SealUse(
+            id=random(16).hex(),
+            seal_edition_id=usable.seal_edition_id,
+            authorisation_id=usable.authorisation_id,
+            intent_id=intent_id,
+            state="begun",
+            document_sha256=None,
+            begun_at=now,
+            ended_at=None,
+        )
+    )
+
+
+def apply_use(session: Session, intent_id: str, document_sha256: bytes, now: datetime) -> None:
+    """The seal stands on the registered document. Raises VermilionError(CONFLICT) unless just begun."""
+    _end(session, intent_id, "applied", document_sha256, now)
+
+
+def void_use(session: Session, intent_id: str, now: datetime) -> None:
+    """The intent came to nothing. Raises VermilionError(CONFLICT) unless just begun."""
+    _end(session, intent_id, "void", None, now)
+
+
+def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
+    """Key, certificate, chain and picture of a seal edition. Raises VermilionError(NOT_FOUND)."""
+    edition = session.get(SealEdition, seal_edition_id)
+    if edition is None:
+        raise VermilionError(Kind.NOT_FOUND, "no such seal edition", reason="seal_unknown")
+    certificate = session.get_one(Certificate, edition.certificate_serial)
+    assert certificate.der is not None  # an edition is recorded after its certificate
+    return SealMaterial(
+        key=key_ref(session.get_one(Key, edition.key_id)),
+        certificate=certificate.der,
+        chain=chain(session),
+        picture=SealPicture(edition.picture_type, edition.picture, edition.width_mm, edition.height_mm),
+    )
+
+
+def qr_key(session: Session, agency_code: str) -> KeyRef:
+    """The key that signs the agency's QR credentials. Raises VermilionError(CONFLICT, `no_qr_key`)."""
+    key = session.scalars(
+        select(Key)
+        .where(Key.agency_code == agency_code, Key.purpose == Purpose.QR, Key.state == ACTIVE)
+        .order_by(Key.since.desc())
+        .limit(1)
+    ).first()
+    if key is None:
+        raise VermilionError(Kind.CONFLICT, "the agency has no key for QR codes", reason="no_qr_key")
+    return key_ref(key)
+
+
+def _current_edition(seal_code: str) -> Select[SealEdition]:
+    return (
+        select(SealEdition)
+        .where(SealEdition.seal_code == seal_code)
+        .order_by(SealEdition.number.desc())
+        .limit(1)
+    )
+
+
+def _valid_on(edition: SealEdition, day: date) -> bool:
+    # A civil day is not a UTC day: the custodian's policy asks again, by the instant.
+    return edition.valid_from.date() <= day + timedelta(days=1) and day < edition.valid_to.date()
+
+
+def _authorisations(client_id: str, type_code: str, day: date) -> Select[StandingAuthorisation]:
+    return select(StandingAuthorisation).where(
+        StandingAuthorisation.client_id == client_id,
+        StandingAuthorisation.type_code == type_code,
+        StandingAuthorisation.withdrawn_at.is_(None),
+        StandingAuthorisation.valid_from <= day,
+        StandingAuthorisation.valid_to >= day,
+    )
+
+
+def _draw(session: Session, granted: StandingAuthorisation, day: date) -> bool:
+    """Take 1 from the day's limit, if anything is left, in one conditional statement."""
+    row = (AuthorisationDay.authorisation_id == granted.id, AuthorisationDay.day == day)
+    if session.scalar(select(AuthorisationDay.day).where(*row)) is None:
+        try:
+            with session.begin_nested():  # two may find the day missing; one inserts it
+                session.execute(insert(AuthorisationDay).values(authorisation_id=granted.id, day=day, used=0))
+        except IntegrityError:
+            pass
+    statement = (
+        update(AuthorisationDay)
+        .where(*row, AuthorisationDay.used < granted.daily_limit)
+        .values(used=AuthorisationDay.used + 1)
+    )
+    return changed_rows(session, statement) == 1
+
+
+def _end(session: Session, intent_id: str, state: str, document: bytes | None, now: datetime) -> None:
+    statement = (
+        update(SealUse)
+        .where(SealUse.intent_id == intent_id, SealUse.state == "begun")
+        .values(state=state, document_sha256=document, ended_at=now)
+    )
+    if changed_rows(session, statement) != 1:
+        raise VermilionError(Kind.CONFLICT, "no seal use is open for this intent", reason="seal_use")

@@ -1,0 +1,267 @@
+"""What every blueprint of the agency API uses: bounded strict input, the actor, and the one way out.
+
+A view parses, calls one rule, serialises. Whatever it raises becomes a problem document here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Any, TypeVar, cast
+
+from flask import Flask, Request, Response, current_app, g, jsonify, request
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from werkzeug.exceptions import HTTPException, InternalServerError
+from werkzeug.routing import BaseConverter
+
+from keys.canonical import strict_json
+from keys.errors import Fault, Kind, VermilionError
+from registry.actor import Actor
+from registry.defects import Defects
+from registry.ports import Ports
+from registry.problems import defect, problem
+
+MAX_BODY_BYTES = 64 * 1024
+MAX_DEPTH = 12
+MAX_FAULTS = 20
+MAX_POINTER = 120
+EXTENSION = "vermilion"
+
+M = TypeVar("M", bound=BaseModel)
+Found = TypeVar("Found")
+
+
+class Body(BaseModel):
+    """Base of all request bodies: no coercion, no unknown members."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, regex_engine="python-re")
+
+
+def _iso_day(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            pass
+    raise PydanticCustomError("date", "a date is written YYYY-MM-DD")
+
+
+def _plain(value: str) -> str:
+    if not value.isprintable() or value != value.strip():
+        raise PydanticCustomError("plain_text", "no control characters, no white space at the ends")
+    return value
+
+
+Day = Annotated[date, BeforeValidator(_iso_day)]
+"""A civil day, ISO 8601."""
+
+Line = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_plain)]
+"""One line of printable text."""
+
+Basis = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_plain)]
+ReasonCode = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9_.-]+\Z")]
+Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}\Z")]
+Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+@dataclass(frozen=True)
+class AppState:
+    """What a running application carries beside Flask's own."""
+
+    ports: Ports
+    defects: Defects
+    authenticate: Callable[[Request], Actor]
+    public: frozenset[str]  # endpoints answered without a token
+
+
+class Hex32Converter(BaseConverter):
+    regex = r"[0-9a-f]{32}"
+
+
+class SealCodeConverter(BaseConverter):
+    regex = r"[0-9]{14}"
+
+
+def state() -> AppState:
+    return cast(AppState, current_app.extensions[EXTENSION])
+
+
+def ports() -> Ports:
+    return state().ports
+
+
+def actor() -> Actor:
+    """Who calls. Set before any view that is not public."""
+    return cast(Actor, g.actor)
+
+
+def install(app: Flask, carried: AppState) -> None:
+    """Hang state, authentication and error handlers on the application."""
+    app.extensions[EXTENSION] = carried
+    app.url_map.converters["hex32"] = Hex32Converter
+    app.url_map.converters["seal_code"] = SealCodeConverter
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
+    app.config["MAX_FORM_PARTS"] = 20
+    app.json.ensure_ascii = False  # type: ignore[attr-defined]
+    app.before_request(_require_actor)
+    app.register_error_handler(VermilionError, _expected)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(OperationalError, _database_out)
+    app.register_error_handler(PoolTimeoutError, _database_out)
+
+
+def _require_actor() -> None:
+    if request.url_rule is None or request.endpoint in state().public:
+        return
+    g.actor = state().authenticate(request)
+
+
+# --- input ---------------------------------------------------------------------------------------------
+
+
+def read_body(*, media_type: str = "application/json", max_bytes: int = MAX_BODY_BYTES) -> bytes:
+    """The body. Raises VermilionError(UNSUPPORTED_MEDIA, TOO_LARGE, MALFORMED)."""
+    if request.mimetype != media_type:
+        raise VermilionError(Kind.UNSUPPORTED_MEDIA, f"send {media_type}")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send no content encoding")
+    request.max_content_length = max_bytes
+    return request.get_data(cache=False)  # a longer one raises werkzeug's 413
+
+
+def read_json(*, max_bytes: int = MAX_BODY_BYTES) -> Any:
+    """Strict JSON. Raises VermilionError(UNSUPPORTED_MEDIA, TOO_LARGE, MALFORMED)."""
+    data = read_body(max_bytes=max_bytes)
+    return strict_json(data, max_bytes=max_bytes, max_depth=MAX_DEPTH)
+
+
+def parse(model: type[M], value: object) -> M:
+    """Raises VermilionError(INVALID) with one fault for each thing wrong."""
+    try:
+        return model.model_validate(value)
+    except ValidationError as error:
+        faults = tuple(
+            Fault(_pointer(e["loc"]), e["type"], e["msg"])
+            for e in error.errors(include_url=False, include_context=False, include_input=False)[:MAX_FAULTS]
+        )
+        raise VermilionError(
+            Kind.INVALID, "the request does not fit its form", reason="invalid_fields", faults=faults
+        ) from None
+
+
+def parse_body(model: type[M], *, max_bytes: int = MAX_BODY_BYTES) -> M:
+    """The request's JSON body as `model`; unknown query arguments are refused as well."""
+    query()
+    return parse(model, read_json(max_bytes=max_bytes))
+
+
+def query(allowed: Collection[str] = ()) -> Mapping[str, str]:
+    """The query's arguments. Raises VermilionError(INVALID) for an unknown or a repeated one."""
+    faults = tuple(
+        Fault(f"?{name[:40]}", "unknown" if name not in allowed else "repeated", "not accepted here")
+        for name, values in request.args.lists()
+        if name not in allowed or len(values) != 1
+    )
+    if faults:
+        raise VermilionError(
+            Kind.INVALID, "the query has arguments that are not accepted", reason="query", faults=faults
+        )
+    return dict(request.args.items())
+
+
+def flag(name: str, arguments: Mapping[str, str]) -> bool:
+    """A query switch: `1` or absent. Raises VermilionError(INVALID)."""
+    value = arguments.get(name, "0")
+    if value not in {"0", "1"}:
+        fault = Fault(f"?{name}", "flag", "1 or 0")
+        raise VermilionError(Kind.INVALID, f"{name} is 1 or 0", reason="query", faults=(fault,))
+    return value == "1"
+
+
+def no_body() -> None:
+    """For requests that carry nothing. Raises VermilionError(MALFORMED)."""
+    query()
+    if request.get_data(cache=False):
+        raise VermilionError(Kind.MALFORMED, "no body is accepted here")
+
+
+def found(value: Found | None, what: str) -> Found:
+    """The value. Raises VermilionError(NOT_FOUND) for None."""
+    if value is None:
+        raise VermilionError(Kind.NOT_FOUND, f"no such {what}")
+    return value
+
+
+def _pointer(location: tuple[int | str, ...]) -> str:
+    parts = (str(part).replace("~", "~0").replace("/", "~1") for part in location)
+    text = "".join(f"/{part}" for part in parts)
+    return "".join(c if c.isprintable() else "?" for c in text[:MAX_POINTER])
+
+
+# --- output --------------------------------------------------------------------------------------------
+
+
+def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer."""
+    response = jsonify(body)
+    response.status_code = status
+    response.headers.update(headers or {})
+    return response
+
+
+def _problem_response(error: VermilionError) -> Response:
+    body, status, headers = problem(error)
+    response = answer(body, status, headers)
+    if error.kind is Kind.UNAUTHENTICATED:  # RFC 6750, section 3
+        shown = "" if error.reason == "no_token" else ', error="invalid_token"'
+        response.headers["WWW-Authenticate"] = f'Bearer realm="vermilion"{shown}'
+    elif error.kind is Kind.FORBIDDEN and error.reason == "scope":
+        response.headers["WWW-Authenticate"] = 'Bearer realm="vermilion", error="insufficient_scope"'
+    return response
+
+
+def _expected(error: VermilionError) -> Response:
+    return _problem_response(error)
+
+
+_HTTP_KINDS = {
+    400: Kind.MALFORMED,
+    404: Kind.NOT_FOUND,
+    413: Kind.TOO_LARGE,
+    415: Kind.UNSUPPORTED_MEDIA,
+    503: Kind.UNAVAILABLE,
+}
+
+
+def _http(error: HTTPException) -> Response:
+    """What Werkzeug refuses by itself, in the one shape of errors."""
+    if isinstance(error, InternalServerError):
+        return _unexpected()
+    status = error.code or 500
+    kind = _HTTP_KINDS.get(status)
+    if kind is not None:
+        return _problem_response(VermilionError(kind, (error.name or "not accepted").lower()))
+    body = {"type": "about:blank", "title": error.name, "status": status}
+    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    kept = {name: value for name, value in error.get_headers() if name in {"Allow", "Location"}}
+    return answer(body, status, {**headers, **kept})
+
+
+def _unexpected() -> Response:
+    """Anything else is a defect: counted where Flask signals it, answered without detail."""
+    body, status, headers = defect()
+    return answer(body, status, headers)
+
+
+def _database_out(error: Exception) -> Response:
+    if getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_ERROR":
+        raise error  # a wrong statement of ours, which SQLite files under the same heading
+    return _problem_response(
+        VermilionError(Kind.UNAVAILABLE, "the database does not answer", reason="database", retry_after=2)
+    )

@@ -1,0 +1,309 @@
+"""A whole registry in one process: keys, database, documents, people and clients, one active seal.
+
+Everything is real: first start, software custodian, migrations, the API. Only the clock is ours, and the
+passphrase's stretching is cheap.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, timedelta
+from functools import cache
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask.testing import FlaskClient
+from joserfc import jwt
+from joserfc.jwk import ECKey
+from sqlalchemy import make_url
+from werkzeug.test import TestResponse
+
+from keys.clock import Clock
+from keys.envelope import ScryptCost
+from registry import web
+from registry.actor import Actor
+from registry.agencies.rules import add_agency, add_client, add_person
+from registry.agencies.tables import Client, Person
+from registry.app import create_app
+from registry.composition import establish_registry, open_ports
+from registry.defects import Defects
+from registry.licences.types import publish_type
+from registry.ports import Ports
+from registry.samples import sample_agencies, sample_types
+from registry.seals.authority import give_qr_key
+from registry.seals.trust import publish_trust_list
+from registry.settings import Settings
+
+AUTHORITY = "12990000MB01090029"
+START = datetime(2026, 11, 20, 2, 30, 0, 250_000, tzinfo=UTC)
+CHEAP = ScryptCost(n=2**10)
+JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+PEOPLE = {  # name: (agency, roles)
+    "applicant": ("own", ("applicant",)),
+    "keeper": ("own", ("keeper",)),
+    "officer": ("own", ("officer",)),
+    "approver": ("authority", ("approver", "applicant")),
+    "approver2": ("authority", ("approver",)),
+    "maker": ("authority", ("maker",)),
+    "everything": ("authority", ("applicant", "approver", "maker", "keeper")),
+    "other-applicant": ("other", ("applicant",)),
+    "other-keeper": ("other", ("keeper",)),
+}
+CLIENTS = {  # name: (agency, scopes)
+    "system": ("own", ("licence", "seal")),
+    "desk": ("own", ("seal",)),
+    "other-system": ("other", ("licence", "seal")),
+    "authority-system": ("authority", ("seal",)),
+    "authority-desk": ("authority", ("seal",)),
+}
+BASIS = {"legal_basis": "印章管理办法(样本)", "reason_code": "lost"}
+
+
+_numbers = count(1)
+
+
+class Ticker:
+    """A clock that moves only when told to."""
+
+    def __init__(self, now: datetime = START) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, by: timedelta) -> None:
+        self.now += by
+
+
+@dataclass(frozen=True)
+class Holder:
+    """A client or a person with their private key."""
+
+    id: str
+    key: ECKey
+    agency: str
+
+
+@dataclass
+class World:
+    """See `make_world`. `own` is the agency with the seal; `other` issues another type and has no seal."""
+
+    ports: Ports
+    app: Flask
+    http: FlaskClient
+    codes: Mapping[str, str]  # "own", "other", "authority" -> USCC
+    types: Mapping[str, str]  # "own", "other" -> licence type code
+    clients: dict[str, Holder] = field(default_factory=dict)
+    people: dict[str, Holder] = field(default_factory=dict)
+    seal_code: str = ""
+    authorisation_id: str = ""
+
+    @property
+    def type_code(self) -> str:
+        return self.types["own"]
+
+    @property
+    def today(self) -> date:
+        return self.ports.clock().astimezone(self.ports.settings.tz).date()
+
+    @property
+    def defects(self) -> Defects:
+        state: web.AppState = self.app.extensions[web.EXTENSION]
+        return state.defects
+
+    def assertion(self, holder: Holder, *, header: dict[str, Any] | None = None, **claims: Any) -> str:
+        """A JWT of RFC 7523 signed by the holder; `claims` replace the right ones, None leaves one out."""
+        now = int(self.ports.clock().timestamp())
+        right: dict[str, Any] = {
+            "iss": holder.id,
+            "sub": holder.id,
+            "aud": f"http://localhost:{self.ports.settings.api_port}/oauth2/token",
+            "iat": now,
+            "exp": now + 60,
+            "jti": f"assertion-{next(_numbers)}",
+        }
+        kept = {name: value for name, value in (right | claims).items() if value is not None}
+        return jwt.encode(header or {"alg": "ES256"}, kept, holder.key)
+
+    def ask_token(self, client: str, person: str | None = None, **changes: Any) -> TestResponse:
+        """The token endpoint's answer; `changes` replace form parameters, None leaves one out."""
+        form: dict[str, Any] = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": CLIENT_ASSERTION,
+            "client_assertion": self.assertion(self.clients[client]),
+        }
+        if person is not None:
+            form |= {"grant_type": JWT_BEARER, "assertion": self.assertion(self.people[person])}
+        form = {name: value for name, value in (form | changes).items() if value is not None}
+        return self.http.post("/oauth2/token", data=form)
+
+    def token(self, client: str, person: str | None = None) -> str:
+        answer = self.ask_token(client, person)
+        assert answer.status_code == 200, answer.get_data(as_text=True)
+        return str(answer.get_json()["access_token"])
+
+    def headers(self, client: str, person: str | None = None) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token(client, person)}"}
+
+    def post(
+        self, path: str, body: Any, client: str = "system", person: str | None = None, **headers: str
+    ) -> TestResponse:
+        return self.http.post(path, json=body, headers={**self.headers(client, person), **headers})
+
+    def get(self, path: str, client: str = "system", person: str | None = None) -> TestResponse:
+        return self.http.get(path, headers=self.headers(client, person))
+
+    def act(self, person: str, path: str, body: Any, status: int = 200) -> dict[str, Any]:
+        """A person's act through their agency's system; fails the test on another status."""
+        answer = self.post(path, body, self.system_of(person), person)
+        assert answer.status_code == status, answer.get_data(as_text=True)
+        value: dict[str, Any] = answer.get_json()
+        return value
+
+    def system_of(self, person: str) -> str:
+        return {"own": "system", "other": "other-system", "authority": "authority-system"}[PEOPLE[person][0]]
+
+    def actor(self, client: str = "system", person: str | None = None) -> Actor:
+        """As `authenticate` would establish it."""
+        holder = self.clients[client]
+        return Actor(
+            client_id=holder.id,
+            agency_code=holder.agency,
+            scopes=frozenset(CLIENTS[client][1]),
+            person_id=self.people[person].id if person else None,
+            roles=frozenset(PEOPLE[person][1]) if person else frozenset(),
+        )
+
+    def apply_for_seal(self, person: str = "applicant") -> dict[str, Any]:
+        body = {"kind": "special", "name": "云溪省样本市市场监督管理局", "bottom_text": "食品经营许可专用章"}
+        return self.act(person, "/api/v1/seal-applications", body, 201)
+
+    def decide(
+        self, application: Mapping[str, Any], person: str = "approver", decision: str = "approve"
+    ) -> dict[str, Any]:
+        kind = "seal-applications" if application["action"] == "apply" else "approvals"
+        verb = "approval" if application["action"] == "apply" else "decision"
+        body = {"decision": decision, "payload_sha256": application["payload_sha256"]}
+        return self.act(person, f"/api/v1/{kind}/{application['id']}/{verb}", body)
+
+    def approved_seal(self) -> str:
+        return str(self.decide(self.apply_for_seal())["seal"])
+
+    def made_seal(self) -> str:
+        code = self.approved_seal()
+        self.act("maker", f"/api/v1/seals/{code}/making", {}, 201)
+        return code
+
+    def active_seal(self) -> str:
+        code = self.made_seal()
+        self.act("maker", f"/api/v1/seals/{code}/filing", {})
+        self.act("keeper", f"/api/v1/seals/{code}/activation", {})
+        return code
+
+    def authorise(self, code: str, **changes: Any) -> str:
+        body = {
+            "client_id": self.clients["system"].id,
+            "type_code": self.type_code,
+            "valid_from": self.today.isoformat(),
+            "valid_to": (self.today + timedelta(days=365)).isoformat(),
+            "daily_limit": 1000,
+        }
+        made = self.act("keeper", f"/api/v1/seals/{code}/authorisations", body | changes, 201)
+        return str(made["id"])
+
+    def close(self) -> None:
+        self.ports.database.dispose()
+
+
+def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = True) -> World:
+    """A registry on record in `tmp_path` and an empty database: two agencies and a seal authority, people and
+    clients with keys, and (with `seal`) one active seal of `own`, authorised for its type.
+    """
+    settings = Settings(data=tmp_path / "var", database_url=database_url, demo=True)
+    settings.data.mkdir(parents=True)
+    (settings.data / "fonts").symlink_to(_glyphs())  # converted once a process
+    establish_registry(settings, test=True, clock=clock, cost=CHEAP)
+    ports = open_ports(settings, clock=clock, cost=CHEAP)
+    own, other = sample_agencies()[:2]
+    codes = {"own": own.code, "other": other.code, "authority": AUTHORITY}
+    clients: dict[str, Holder] = {}
+    people: dict[str, Holder] = {}
+    now = clock()
+    with ports.database.transaction() as session:
+        slugs = {path.name: publish_type(session, path, now).code for path in sample_types()}
+        types = {"own": slugs[own.types[0]], "other": slugs[other.types[0]]}
+        for agency in (own, other):
+            add_agency(session, code=agency.code, name=agency.name, division=agency.division, now=now)
+        add_agency(
+            session, code=AUTHORITY, name={"zh": "云溪省电子印章管理中心", "en": "Yunxi E-Seal Centre"},
+            division="990000", now=now, seal_authority=True,
+        )  # fmt: skip
+        for name, (agency_name, scopes) in CLIENTS.items():
+            key = ECKey.generate_key("P-256")
+            client: Client = add_client(
+                session, agency_code=codes[agency_name], name=name, scopes=scopes,
+                types=[types[agency_name]] if agency_name in types else [],
+                jwks=[key.as_dict(private=False)], now=now, random=os.urandom,
+            )  # fmt: skip
+            clients[name] = Holder(client.id, key, codes[agency_name])
+        for name, (agency_name, roles) in PEOPLE.items():
+            key = ECKey.generate_key("P-256")
+            person: Person = add_person(
+                session, agency_code=codes[agency_name], name=f"样本{name}", roles=roles,
+                jwk=key.as_dict(private=False), now=now, random=os.urandom,
+            )  # fmt: skip
+            people[name] = Holder(person.id, key, codes[agency_name])
+    for code in (own.code, other.code):
+        give_qr_key(ports, code)
+    publish_trust_list(ports)
+    world = _serve(ports, codes, types, clients, people)
+    if seal:
+        world.seal_code = world.active_seal()
+        world.authorisation_id = world.authorise(world.seal_code)
+    return world
+
+
+def _serve(
+    ports: Ports,
+    codes: Mapping[str, str],
+    types: Mapping[str, str],
+    clients: dict[str, Holder],
+    people: dict[str, Holder],
+) -> World:
+    app = create_app(ports)
+    app.config["PROPAGATE_EXCEPTIONS"] = True  # the catch-all is off: a defect fails the test that meets it
+    return World(ports, app, app.test_client(), codes, types, clients, people)
+
+
+@cache
+def _glyphs() -> Path:
+    return Path(tempfile.mkdtemp(prefix="vermilion-glyphs-"))
+
+
+_templates: dict[str, tuple[Path, World]] = {}
+
+
+def prepare(url: str) -> None:
+    """Fills a template database, once a process and database kind; `copy_world` starts from it."""
+    folder = Path(tempfile.mkdtemp(prefix="vermilion-world-"))
+    world = make_world(folder, url, Ticker())
+    world.close()
+    _templates[make_url(url).get_backend_name()] = (folder, world)
+
+
+def copy_world(tmp_path: Path, database_url: str, clock: Clock) -> World:
+    """The world of `prepare` over a copy of its database, with keys of its own: quick, and free to change."""
+    folder, first = _templates[make_url(database_url).get_backend_name()]
+    shutil.copytree(folder / "var", tmp_path / "var", symlinks=True)
+    settings = Settings(data=tmp_path / "var", database_url=database_url, demo=True)
+    ports = open_ports(settings, clock=clock, cost=CHEAP)
+    world = _serve(ports, first.codes, first.types, dict(first.clients), dict(first.people))
+    world.seal_code, world.authorisation_id = first.seal_code, first.authorisation_id
+    return world
