@@ -105,6 +105,10 @@ class Stamps:
         return self.authority.stamper.stamp(digest, record)
 
 
+# One count for all offices: a test may borrow another office's time-stamps, and each record serves once.
+_RECORDS = (f"intent:{number}" for number in itertools.count(1))
+
+
 @dataclass
 class Office:
     """An authority and one agency's seal, with everything sealing and checking want."""
@@ -114,7 +118,7 @@ class Office:
     material: SealMaterial
     stamps: Stamps
     trust: TrustList
-    records: Iterator[str] = field(default_factory=lambda: (f"intent:{n}" for n in itertools.count(1)))
+    records: Iterator[str] = _RECORDS
 
     @property
     def root(self) -> bytes:

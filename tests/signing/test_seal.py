@@ -44,6 +44,7 @@ def signed_bytes(data: bytes) -> bytes:
 
 def test_the_key_and_the_time_stamp_authority_are_each_asked_once() -> None:
     here = make_office()
+    here.records = iter(["intent:1"])
     document = here.seal()
     (request,) = here.witness.requests
     found = parse_seal(contents(document.data))
