@@ -53,8 +53,8 @@ class Uploaded:
     data: bytes
 
 
-def _too_large() -> VermilionError:
-    return VermilionError(Kind.TOO_LARGE, f"at most {MAX_FILE} bytes are read", reason="too_large")
+def _too_large(limit: int = MAX_FILE) -> VermilionError:
+    return VermilionError(Kind.TOO_LARGE, f"at most {limit} bytes are read", reason="too_large")
 
 
 def _invalid(*faults: Fault) -> VermilionError:
@@ -105,13 +105,16 @@ def read_file(request: Request) -> bytes:
 
 
 def _read_body(request: Request, limit: int) -> bytes:
-    request.max_content_length = limit
+    request.max_content_length = limit + 1  # a body of unknown length may be cut there without a word
     try:
-        return request.get_data(cache=False)
+        data = request.get_data(cache=False)
     except RequestEntityTooLarge:
-        raise _too_large() from None
+        raise _too_large(limit) from None
     except HTTPException:
         raise VermilionError(Kind.MALFORMED, "the body ended too early") from None
+    if len(data) > limit:
+        raise _too_large(limit)
+    return data
 
 
 def _text(body: dict[str, Any], name: str, longest: int) -> str:

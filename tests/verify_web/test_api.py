@@ -278,3 +278,17 @@ def test_with_the_catch_all_off_a_defect_is_seen(world: World) -> None:
     world.memory.broken = True
     with pytest.raises(ZeroDivisionError):
         world.client.get(f"/c/{LINK_ID}")
+
+
+@pytest.mark.parametrize(
+    ("size", "status"), [(8 * 1024 * 1024, 200), (8 * 1024 * 1024 + 1, 413), (9_000_000, 413)]
+)
+def test_a_body_of_unknown_length_is_bounded_too(world: World, size: int, status: int) -> None:
+    """As a server passes a chunked body on."""
+    answer = world.client.post(
+        API,
+        input_stream=BytesIO(bytes(size)),
+        content_type="application/pdf",
+        environ_overrides={"wsgi.input_terminated": True, "HTTP_TRANSFER_ENCODING": "chunked"},
+    )
+    assert answer.status_code == status
