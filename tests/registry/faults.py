@@ -1,0 +1,195 @@
+"""Faults at the ports of issuing: every call to database, store, custodian and time-stamp, one by one.
+
+A call can fail before its effect, after it, or the process can be killed there. Run as a module, this file
+is the parent of the processes that are killed: it loads everything once, forks for each call, and never
+opens a store or a database itself, so that no child inherits a thread's lock.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from sqlalchemy import Engine, event
+from sqlalchemy.exc import OperationalError
+
+from keys.custodian import Custodian, KeyRef, SignRequest
+from keys.errors import Kind, VermilionError
+from keys.suite import SuiteName
+from registry.ports import DocumentStore, Ports
+from signing.document import TimeStamper
+
+When = Literal["before", "after"]
+Result = TypeVar("Result")
+
+
+@dataclass
+class Faults:
+    """Counts the calls; strikes at the one it is armed for."""
+
+    calls: list[str] = field(default_factory=list)
+    at: int = 0  # from 1; 0: never
+    when: When = "before"
+    strike: Callable[[str], None] = lambda name: None
+    struck: bool = False
+
+    def around(self, name: str, work: Callable[[], Result]) -> Result:
+        number = self.begin(name)
+        result = work()
+        self.end(name, number)
+        return result
+
+    def begin(self, name: str) -> int:
+        """A call begins; calls may nest (the custodian writes its ledger)."""
+        self.calls.append(name)
+        number = len(self.calls)
+        self._reach(name, number, "before")
+        return number
+
+    def end(self, name: str, number: int) -> None:
+        self._reach(name, number, "after")
+
+    def _reach(self, name: str, number: int, when: When) -> None:
+        if (number, when) == (self.at, self.when):
+            self.struck = True
+            self.strike(name)
+
+
+def fail(name: str) -> None:
+    """What the part behind the port raises when it is out."""
+    if name.startswith("sql"):
+        raise OperationalError("", None, Exception("injected"))
+    raise VermilionError(Kind.UNAVAILABLE, f"injected: {name}")
+
+
+def kill(name: str) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class FaultyStore:
+    inner: DocumentStore
+    faults: Faults
+
+    def put_new(self, key: str, data: bytes) -> None:
+        self.faults.around("store put", lambda: self.inner.put_new(key, data))
+
+    def get(self, key: str) -> bytes | None:
+        return self.faults.around("store get", lambda: self.inner.get(key))
+
+
+@dataclass(frozen=True)
+class FaultyCustodian:
+    inner: Custodian
+    faults: Faults
+
+    def generate(self, purpose: Any, suite: SuiteName) -> KeyRef:
+        return self.inner.generate(purpose, suite)
+
+    def public_key(self, ref: KeyRef) -> Any:
+        return self.inner.public_key(ref)
+
+    def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
+        return self.faults.around(f"custodian {ref.purpose.value}", lambda: self.inner.sign(ref, requests))
+
+
+@dataclass(frozen=True)
+class FaultyStamper:
+    inner: TimeStamper
+    faults: Faults
+
+    def stamp(self, digest: bytes, record: str) -> bytes:
+        return self.faults.around("time-stamp", lambda: self.inner.stamp(digest, record))
+
+
+@contextmanager
+def faulty(ports: Ports, faults: Faults) -> Iterator[Ports]:
+    """The ports, each call of which passes through `faults`: every statement and commit of the write engine
+    (the custodian's ledger among them), the store, the custodian, the time-stamper.
+    """
+    engine = ports.database.write
+    undo = _watch(engine, faults)
+    try:
+        yield replace(
+            ports,
+            documents=FaultyStore(ports.documents, faults),
+            custodian=FaultyCustodian(ports.custodian, faults),
+            timestamper=FaultyStamper(ports.timestamper, faults),
+        )
+    finally:
+        undo()
+
+
+def _watch(engine: Engine, faults: Faults) -> Callable[[], None]:
+    numbers: list[int] = []
+
+    def name_of(statement: str) -> str:
+        return f"sql {' '.join(statement.split()[:3])}"
+
+    def before(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        numbers[:] = [faults.begin(name_of(statement))]
+
+    def after(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        faults.end(name_of(statement), numbers[0])
+
+    commit = engine.dialect.do_commit
+
+    def do_commit(connection: Any) -> None:
+        faults.around("sql COMMIT", lambda: commit(connection))
+
+    event.listen(engine, "before_cursor_execute", before)
+    event.listen(engine, "after_cursor_execute", after)
+    engine.dialect.do_commit = do_commit  # type: ignore[method-assign,assignment]
+
+    def undo() -> None:
+        event.remove(engine, "before_cursor_execute", before)
+        event.remove(engine, "after_cursor_execute", after)
+        del engine.dialect.do_commit
+
+    return undo
+
+
+def main() -> None:
+    """Fork one child for each job on standard input; print how each ended, as JSON."""
+    from keys.envelope import ScryptCost
+    from registry.actor import Actor
+    from registry.composition import open_ports
+    from registry.licences.issue import issue
+    from registry.settings import Settings
+    from tests.registry.issuing import to_request
+
+    plan = json.load(sys.stdin)
+    now = datetime.fromisoformat(plan["now"])
+    settings = Settings(data=Path(plan["data"]), database_url=plan["url"], demo=True)
+    actor = Actor(plan["client"], plan["agency"], frozenset({"licence"}))
+
+    def child(job: dict[str, Any]) -> int:
+        ports = open_ports(settings, clock=lambda: now, cost=ScryptCost(n=2**10))
+        faults = Faults(at=job["at"], when=job["when"], strike=kill)
+        with faulty(ports, faults) as watched:
+            issue(watched, actor, to_request(job["body"]), job["key"], job["key"].encode().ljust(32)[:32])
+        return 0
+
+    statuses = []
+    for job in plan["jobs"]:
+        process = os.fork()
+        if process == 0:
+            code = 70
+            try:
+                code = child(job)
+            finally:
+                os._exit(code)
+        statuses.append(os.waitstatus_to_exitcode(os.waitpid(process, 0)[1]))
+    json.dump(statuses, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+"""Each call that issuing makes to database, store, custodian and time-stamper fails in turn, or is the last.
+
+After recovery there is a complete licence or an abandoned intent, and nothing between.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from registry.licences.fsck import fsck
+from registry.licences.recovery import recover
+from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Number
+from tests.registry.faults import Faults, When, fail, faulty
+from tests.registry.issuing import LEASE, issue_one, request_body
+from tests.registry.world import Ticker, World
+
+ROOT = Path(__file__).parents[2]
+
+
+def calls_of_one_issue(world: World) -> list[str]:
+    """Every call that one issue makes, in order."""
+    issue_one(world)  # what happens once in a process happens here
+    faults = Faults()
+    with faulty(world.ports, faults) as watched:
+        issue_one(world, ports=watched)
+    return faults.calls
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What the database says of a request, by its number."""
+
+    intents: tuple[str, ...]  # their states
+    editions: int
+    documents: int
+    number_held: bool
+    key_held: bool
+
+    @property
+    def complete(self) -> bool:
+        return self == Outcome(("done",), 1, 1, number_held=True, key_held=True)
+
+    @property
+    def abandoned(self) -> bool:
+        return self.intents in {(), ("abandoned",)} and self == Outcome(
+            self.intents, 0, 0, number_held=False, key_held=False
+        )
+
+
+def outcome_of(world: World, number: str) -> Outcome:
+    named = Intent.record.contains(f'"number":"{number}"')
+    with Session(world.ports.database.read) as session:
+        ids = session.scalars(select(Intent.id).where(named)).all()
+
+        def many(table: Any, condition: Any) -> int:
+            return session.scalar(select(func.count()).select_from(table).where(condition)) or 0
+
+        return Outcome(
+            intents=tuple(session.scalars(select(Intent.state).where(named))),
+            editions=many(Edition, Edition.id.in_(ids)),
+            documents=many(Document, Document.edition_id.in_(ids)),
+            number_held=many(Number, Number.number == number) == 1,
+            key_held=many(IdempotencyKey, IdempotencyKey.intent_id.in_(ids)) == 1,
+        )
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_every_call_fails_once(world: World, clock: Ticker, when: When, capsys: Any) -> None:
+    calls = calls_of_one_issue(world)
+    live = live_intent(world, clock)
+    kinds = Counter(name.split(maxsplit=1)[0] for name in calls)
+    assert {"sql", "store", "custodian", "time-stamp"} <= set(kinds)
+    outcomes: Counter[str] = Counter()
+    for at in range(1, len(calls) + 1):
+        body = request_body(world)
+        faults = Faults(at=at, when=when, strike=fail)
+        with faulty(world.ports, faults) as watched:
+            try:
+                issued = issue_one(world, body, ports=watched)
+            except VermilionError as error:
+                assert error.kind is Kind.UNAVAILABLE, (calls[at - 1], error.detail)
+                issued = None
+        assert faults.struck
+        clock.advance(LEASE)
+        recover(world.ports)
+        outcome = outcome_of(world, body["number"])
+        where = f"{when} {calls[at - 1]} ({at})"
+        assert outcome.complete or outcome.abandoned, (where, outcome)
+        if issued is not None:  # nobody was told of a licence that is not there
+            assert outcome.complete, where
+            if calls[at - 1] == "time-stamp":
+                assert issued.level == "B-B"
+        outcomes["complete" if outcome.complete else "abandoned"] += 1
+    assert outcomes["abandoned"] > outcomes["complete"] > 0
+    assert_untouched(world, live)
+    assert fsck(world.ports) == []
+    with capsys.disabled():
+        print(
+            f"\n  issuing on {dialect(world)}: {len(calls)} calls {dict(kinds)}, failing {when}: {dict(outcomes)}"
+        )
+
+
+def test_the_process_is_killed_at_every_call(world: World, clock: Ticker, capsys: Any) -> None:
+    calls = calls_of_one_issue(world)
+    live = live_intent(world, clock)
+    points = [(at, "before") for at in range(1, len(calls) + 1)]
+    # Nothing durable happens between one call's return and the next call: to be killed after a call is to be
+    # killed before its successor. Only the last has none; calls with an effect are killed after it as well.
+    effects = ("sql COMMIT", "store put", "custodian", "time-stamp")
+    points += [(at, "after") for at, name in enumerate(calls, 1) if name.startswith(effects)]
+    jobs = []
+    for at, when in points:
+        body = request_body(world)
+        jobs.append({"at": at, "when": when, "body": body, "key": f"key-{body['number']}"})
+    statuses = run_and_kill(world, clock, jobs)
+    assert set(statuses) == {-9}
+    before = {job["key"]: outcome_of(world, job["body"]["number"]) for job in jobs}
+    assert any(outcome.intents == ("open",) for outcome in before.values())
+    assert not recover(world.ports)  # the leases still run
+    clock.advance(LEASE)
+    adopted = 0
+    while report := recover(world.ports):
+        assert not report.deferred
+        adopted += len(report.adopted)
+    assert adopted > 0
+    outcomes: Counter[str] = Counter()
+    for job in jobs:
+        outcome = outcome_of(world, job["body"]["number"])
+        where = f"killed {job['when']} {calls[job['at'] - 1]} ({job['at']})"
+        assert outcome.complete or outcome.abandoned, (where, outcome)
+        outcomes["complete" if outcome.complete else "abandoned"] += 1
+    assert outcomes["abandoned"] > outcomes["complete"] > 0
+    assert_untouched(world, live)
+    assert fsck(world.ports) == []
+    with capsys.disabled():
+        print(
+            f"\n  issuing on {dialect(world)}: killed at {len(jobs)} points of {len(calls)} calls: "
+            f"{dict(outcomes)}, {adopted} of them adopted"
+        )
+
+
+def run_and_kill(world: World, clock: Ticker, jobs: list[dict[str, Any]]) -> list[int]:
+    settings = world.ports.settings
+    plan = {
+        "now": clock().isoformat(),
+        "data": str(settings.data),
+        "url": settings.database_url,
+        "client": world.clients["system"].id,
+        "agency": world.codes["own"],
+        "jobs": jobs,
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.registry.faults"],
+        input=json.dumps(plan), capture_output=True, text=True, cwd=ROOT, timeout=280, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    statuses: list[int] = json.loads(done.stdout)
+    return statuses
+
+
+def live_intent(world: World, clock: Ticker) -> tuple[str, int]:
+    """An intent of another process at work, whose lease runs past this test: id and fence."""
+    body = request_body(world)
+    (status,) = run_and_kill(
+        world,
+        clock,
+        [{"at": first_custodian_call(world), "when": "before", "body": body, "key": "live"}],
+    )
+    assert status == -9
+    with world.ports.database.transaction() as session:
+        intent = session.scalars(select(Intent).where(Intent.state == "open")).one()
+        intent.lease_until = clock() + 10_000 * LEASE
+        return intent.id, intent.fence
+
+
+def first_custodian_call(world: World) -> int:
+    faults = Faults()
+    with faulty(world.ports, faults) as watched:
+        issue_one(world, ports=watched)
+    return 1 + next(n for n, name in enumerate(faults.calls) if name.startswith("custodian"))
+
+
+def assert_untouched(world: World, live: tuple[str, int]) -> None:
+    with Session(world.ports.database.read) as session:
+        intent = session.get_one(Intent, live[0])
+        assert (intent.state, intent.fence) == ("open", live[1])
+
+
+def dialect(world: World) -> str:
+    return world.ports.database.write.dialect.name
