@@ -209,7 +209,7 @@ def show(code: str) -> Response:
             .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
             .where(SealEdition.seal_code == code)
             .order_by(SealEdition.number)
-        ).tuples()
+        )
         granted = session.scalars(
             select(StandingAuthorisation)
             .where(StandingAuthorisation.seal_code == code, StandingAuthorisation.withdrawn_at.is_(None))

@@ -21,7 +21,7 @@ def state_at_sealing(session: Session, seal_code: str, sealed_at: datetime) -> s
         select(SealState.state, SealState.from_at)
         .where(SealState.seal_code == seal_code, SealState.from_at < sealed_at + RESOLUTION)
         .order_by(SealState.version.desc())
-    ).tuples()
+    )
     latest = None
     for state, from_at in rows:
         if state == "active":

@@ -106,7 +106,7 @@ def _timeless(trust: TrustList) -> TrustList:
 def _content(session: Session, settings: Settings, root: bytes, last: TrustList | None) -> TrustList:
     """Everything but number and times. Instants are whole seconds, as the list carries them."""
     keys = (*_seal_keys(session), *_qr_keys(session), *_tsa_keys(session))
-    issuing = session.execute(signed_certificates(ProfileName.ISSUING)).tuples()
+    issuing = session.execute(signed_certificates(ProfileName.ISSUING))
     # Old papers carry old origins: one once named stays.
     origins = dict.fromkeys([*(last.origins if last else ()), settings.public_origin])
     codes = {key.agency for key in keys if key.agency is not None}
@@ -137,7 +137,7 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
         .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
         .where(Seal.code.in_(activated))
         .order_by(SealEdition.seal_code, SealEdition.number)
-    ).tuples()
+    )
     for _edition, seal, key, certificate in rows:
         types = session.scalars(
             select(StandingAuthorisation.type_code)
@@ -155,7 +155,7 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
 
 
 def _qr_keys(session: Session) -> Iterator[TrustedKey]:
-    for key, certificate in session.execute(signed_certificates(ProfileName.QR)).tuples():
+    for key, certificate in session.execute(signed_certificates(ProfileName.QR)):
         types = session.scalars(
             select(ClientType.type_code)
             .join(Client, Client.id == ClientType.client_id)
@@ -167,7 +167,7 @@ def _qr_keys(session: Session) -> Iterator[TrustedKey]:
 
 
 def _tsa_keys(session: Session) -> Iterator[TrustedKey]:
-    for key, certificate in session.execute(signed_certificates(ProfileName.TSA)).tuples():
+    for key, certificate in session.execute(signed_certificates(ProfileName.TSA)):
         yield _entry(key, certificate, "tsa", (), *_key_state(key))
 
 
@@ -218,7 +218,7 @@ def _type_names(session: Session) -> dict[str, dict[str, str]]:
     """Names of all types by their newest version, withdrawn ones included."""
     rows = session.execute(
         select(TypeVersion.code, TypeVersion.type_toml).order_by(TypeVersion.code, TypeVersion.version)
-    ).tuples()
+    )
     return {code: dict(tomllib.loads(text)["name"]) for code, text in rows}
 
 

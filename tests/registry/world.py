@@ -219,7 +219,8 @@ class World:
         return str(made["id"])
 
     def close(self) -> None:
-        self.ports.database.dispose()
+        self.ports.database.read.dispose()  # the writer last: it alone can fold SQLite's journal back in
+        self.ports.database.write.dispose()
 
 
 def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = True) -> World:
