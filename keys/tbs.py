@@ -18,6 +18,7 @@ from asn1crypto import cms, core, tsp, x509
 
 from keys.canonical import strict_json
 from keys.custodian import Kind
+from keys.der import require_der
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.suite import SUITES, Suite
@@ -145,15 +146,14 @@ def suite_of_public_key(curve_name: str) -> Suite:
 
 
 def load_der(spec: type[Any], data: bytes) -> Any:
-    """Parse DER as `spec`, whole and canonical: re-encoding every part gives the same bytes.
+    """Parse DER as `spec`, whole: `keys.der` judges the encoding, asn1crypto the structure.
 
     Raises ValueError for anything else; no other exception, whatever the bytes.
     """
     try:
+        require_der(data)
         value = spec.load(data, strict=True)
         _touch(value, 0)
-        if value.copy().dump(force=True) != data:
-            raise ValueError("not DER")
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
     except Exception as error:
@@ -166,7 +166,9 @@ def _touch(value: Any, depth: int) -> None:
     if depth > 24:
         raise ValueError("nested too deeply")
     if isinstance(value, core.ParsableOctetString | core.ParsableOctetBitString):
-        return  # the content is judged by whoever needs it
+        require_der(bytes(value))  # an extension's value, or what a time-stamp holds
+        _touch(value.parsed, depth + 1)
+        return
     if isinstance(value, core.Any):
         _ = value.native
         return
@@ -177,7 +179,13 @@ def _touch(value: Any, depth: int) -> None:
         for index in range(len(value)):
             _touch(value[index], depth + 1)
         return
-    _ = value.native
+    native = value.native
+    if (
+        isinstance(value, core.BitString)
+        and isinstance(native, set)
+        and type(value)(native).contents != value.contents
+    ):
+        raise ValueError("named bits with trailing zeros")  # X.690, 11.2.2
 
 
 def _load_der(spec: type[Any], data: bytes) -> Any:

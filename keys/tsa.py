@@ -178,6 +178,7 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
         _refuse("the time-stamp's signature is wrong")
     at: datetime = info["gen_time"].native
     verify_chain(certificate.dump(), trust=trust, at=at, profile=ProfileName.TSA)
+    _require_known_company(signed, certificate, trust)
     return TimeStamp(at, info["serial_number"].native, info["policy"].native, certificate.dump())
 
 
@@ -223,6 +224,13 @@ def _signer_certificate(signed: Any, signer: Any) -> x509.Certificate:
     raise VermilionError(
         Kind.INVALID, "the time-stamp's signer has no certificate in it", reason="time_stamp"
     )
+
+
+def _require_known_company(signed: Any, signer: x509.Certificate, trust: TrustList) -> None:
+    """Beside the signer's certificate only those of the trust list: nothing unsigned may be carried along."""
+    known = {signer.dump(), *trust.issuing, *trust.roots}
+    if any(choice.chosen.dump() not in known for choice in signed["certificates"]):
+        _refuse("the time-stamp carries a certificate that the trust list does not know")
 
 
 def _digest(name: str, data: bytes) -> bytes:

@@ -87,7 +87,7 @@ class Service:
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://localhost:{self.port}"
 
     def start(self) -> None:
         context = multiprocessing.get_context("fork")
@@ -177,11 +177,20 @@ def run_once(task: Callable[[], None], name: str) -> None:
 
     Raises VermilionError(UNAVAILABLE) when it fails; the child has printed why.
     """
-    process = multiprocessing.get_context("fork").Process(target=task, name=name)
+    process = multiprocessing.get_context("fork").Process(target=_told, args=(task,), name=name)
     process.start()
     process.join()
     if process.exitcode != 0:
         raise VermilionError(Kind.UNAVAILABLE, f"{name} failed with code {process.exitcode}")
+
+
+def _told(task: Callable[[], None]) -> None:
+    """Run the task; an expected failure is one line, not a traceback."""
+    try:
+        task()
+    except VermilionError as error:
+        sys.stderr.write(f"vermilion: {error.detail}\n")
+        sys.exit(1)
 
 
 def free_port() -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 
 from asn1crypto import algos, cms, tsp
@@ -19,6 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
+from keys.clock import parse_compact_utc
 from keys.errors import Kind, VermilionError
 from keys.suite import SUITES, Suite
 
@@ -262,7 +263,7 @@ def token_time(token: bytes, digest: bytes) -> datetime:
         raise _not_ours()
     whole, fraction = moment.groups(b"")
     try:
-        seconds = datetime.strptime(whole.decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        seconds = parse_compact_utc(whole.decode("ascii"))
     except ValueError as error:
         raise _not_ours() from error
     return seconds.replace(microsecond=int((fraction + b"000000")[:6]))

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import zlib
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from hashlib import new as new_hash
 from hashlib import sha256
 
@@ -20,6 +20,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from keys.clock import parse_compact_utc
 from keys.errors import VermilionError
 from keys.path import verify_chain
 from keys.suite import Suite
@@ -224,7 +225,7 @@ def _claimed_moment(signature: Dictionary) -> datetime:
     if match is None:
         refuse("the signature has no moment of our form")
     try:
-        return datetime.strptime(match.group(1).decode("ascii"), "%Y%m%d%H%M%S").replace(tzinfo=UTC)
+        return parse_compact_utc(match.group(1).decode("ascii"))
     except ValueError:
         refuse("the signature's moment is no date")
 

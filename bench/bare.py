@@ -1,0 +1,32 @@
+"""The baseline of `check.page_vs_bare`: the same server and framework doing one indexed select."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+from flask import Flask, Response
+from sqlalchemy import bindparam, select
+
+from registry.database import read_engine
+from registry.licences.tables import Edition
+from registry.settings import Settings
+
+
+def application() -> Flask:
+    app = Flask("bare")
+    engine = read_engine(Settings().url)
+    statement = select(Edition.identifier).where(Edition.link_id_sha256 == bindparam("id"))
+
+    @app.get("/livez")
+    def livez() -> Response:
+        return Response("ok", mimetype="text/plain")
+
+    @app.get("/c/<id_text>")
+    def check(id_text: str) -> Response:
+        digest = hashlib.sha256(base64.urlsafe_b64decode(id_text + "==")).digest()
+        with engine.connect() as connection:
+            found = connection.execute(statement, {"id": digest}).scalar_one_or_none()
+        return Response(found or "", 200 if found else 404, mimetype="text/plain")
+
+    return app

@@ -1,0 +1,93 @@
+"""The two services under load, as they are served: issuing through HTTP, and the live page.
+
+Both run by the same supervisor, server and database as `vermilion run`.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bench.load import rate
+from bench.row import Row
+from registry.cli.run import started
+from registry.client import call
+from registry.processes import Account, Service, free_port
+from registry.sample_registry import People, licence_request, open_seal
+from registry.settings import Settings
+
+ISSUES = 20
+ROUNDS = 5
+REQUESTS = 2000
+BARE_APP = "bench.bare:application"
+
+
+def run() -> list[Row]:
+    """issue.http_p50_ms: wall time of POST /api/v1/licences, one client.
+    check.page_vs_bare: rate of /c/<id> as page over the rate of one indexed select as plain text.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o711)
+        settings = Settings(data=Path(name) / "var", api_port=free_port(), public_port=free_port(), demo=True)
+        with started(settings) as site:
+            people = People.load(settings.data / "credentials", site.api)
+            today = datetime.now(UTC).astimezone(settings.tz).date()
+            seal = open_seal(people, today)[-1].json()["seal"]
+            times, links = _issue(people, seal, today)
+            user = site.services[1].user
+            page, bare = _rates(settings, user, links)
+    return [
+        Row("issue.http_p50_ms", statistics.median(times), "ms"),
+        Row("check.page_vs_bare", page, "1/s", bare),
+    ]
+
+
+def _issue(people: People, seal: str, today: object) -> tuple[list[float], list[str]]:
+    times, links = [], []
+    for number in range(ISSUES):
+        request = licence_request(seal, today, number)  # type: ignore[arg-type]
+        request["number"] = _number(number)
+        begin = time.perf_counter()
+        answer = people["agency-system"].post("/api/v1/licences", request, idempotency_key=f"bench-{number}")
+        times.append((time.perf_counter() - begin) * 1000)
+        links.append(answer.expect(201).json()["link"].partition("#")[0])
+    return times[2:], links
+
+
+def _number(number: int) -> str:
+    from stdnum.iso7064 import mod_11_10
+
+    digits = f"2990102{900000 + number:06d}"
+    return f"JY{digits}{mod_11_10.calc_check_digit(digits)}"
+
+
+def _rates(settings: Settings, user: Account | None, links: list[str]) -> tuple[float, float]:
+    """Medians of alternating rounds, so that what else the machine does falls on both."""
+    environment = {
+        "VERMILION_DATABASE_URL": settings.url,
+        "BENCH_PATHS": ",".join(link.rpartition("/c/")[2] for link in links),
+    }
+    bare = Service("bare handler", BARE_APP, "127.0.0.1", free_port(), user, environment)
+    bare.start()
+    try:
+        bare.wait_ready()
+        ids = [link.rpartition("/c/")[2] for link in links]
+        pages = [_request(settings.public_port, f"/c/{i}", "text/html") for i in ids]
+        selects = [_request(bare.port, f"/c/{i}", "text/plain") for i in ids]
+        assert call("GET", links[0], headers={"Accept": "text/html"}).status == 200
+        page_rates, bare_rates = [], []
+        for _ in range(ROUNDS):
+            page_rates.append(rate(settings.public_port, pages, REQUESTS))
+            bare_rates.append(rate(bare.port, selects, REQUESTS))
+        return statistics.median(page_rates), statistics.median(bare_rates)
+    finally:
+        bare.stop()
+
+
+def _request(port: int, path: str, accept: str) -> bytes:
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: localhost:{port}\r\nAccept: {accept}\r\nAccept-Language: zh-CN\r\n\r\n"
+    ).encode()

@@ -1,0 +1,84 @@
+"""Is it DER (X.690, sections 8 to 11)? Judged on the bytes themselves, in one pass."""
+
+from __future__ import annotations
+
+import re
+
+MAX_DEPTH = 24
+
+_BOOLEAN, _INTEGER, _BIT_STRING, _NULL, _ENUMERATED = 0x01, 0x02, 0x03, 0x05, 0x0A
+_UTC_TIME, _GENERALIZED_TIME, _SET = 0x17, 0x18, 0x31
+_CONSTRUCTED = 0x20
+_UTC = re.compile(rb"[0-9]{12}Z")
+_GENERALIZED = re.compile(rb"[0-9]{14}(\.[0-9]{0,5}[1-9])?Z")
+
+
+def require_der(data: bytes) -> None:
+    """Raises ValueError unless `data` is one whole DER element.
+
+    Checked: definite, minimal lengths; one-byte tags; minimal integers; BOOLEAN true as FF, and false not
+    at all, because every BOOLEAN of X.509, CMS and RFC 3161 has FALSE as its default; primitive strings;
+    the order of sets; times in UTC without needless digits.
+    """
+    if _element(data, 0, len(data), 0) != len(data):
+        raise ValueError("bytes follow the element")
+
+
+def _element(data: bytes, at: int, end: int, depth: int) -> int:
+    """Check the element at `at`; return where it ends."""
+    if depth > MAX_DEPTH:
+        raise ValueError("nested too deeply")
+    if at + 2 > end or data[at] & 0x1F == 0x1F:
+        raise ValueError("no element of a one-byte tag")
+    tag, length, start = data[at], data[at + 1], at + 2
+    if length >= 0x80:
+        size = length & 0x7F
+        if not 1 <= size <= 4 or start + size > end:
+            raise ValueError("the length is not definite, or too long")
+        length = int.from_bytes(data[start : start + size], "big")
+        if length < 0x80 or length >> (8 * (size - 1)) == 0:
+            raise ValueError("the length is not minimal")
+        start += size
+    stop = start + length
+    if stop > end:
+        raise ValueError("the element ends beyond its surroundings")
+    if tag & _CONSTRUCTED:
+        _children(data, tag, start, stop, depth)
+    else:
+        _primitive(tag, data[start:stop])
+    return stop
+
+
+def _children(data: bytes, tag: int, at: int, end: int, depth: int) -> None:
+    if tag < 0x40 and tag not in (0x30, _SET):
+        raise ValueError("a string in pieces")
+    before = b""
+    while at < end:
+        following = _element(data, at, end, depth + 1)
+        if tag == _SET:
+            element = data[at:following]
+            if element < before:
+                raise ValueError("a set out of order")
+            before = element
+        at = following
+
+
+def _primitive(tag: int, content: bytes) -> None:
+    if tag in (_INTEGER, _ENUMERATED):
+        redundant = len(content) > 1 and (
+            (content[0] == 0x00 and content[1] < 0x80) or (content[0] == 0xFF and content[1] >= 0x80)
+        )
+        if not content or redundant:
+            raise ValueError("an integer is not minimal")
+    elif tag == _BOOLEAN and content != b"\xff":
+        raise ValueError("a BOOLEAN is written that is false or not FF")
+    elif tag == _NULL and content:
+        raise ValueError("a NULL with content")
+    elif tag == _BIT_STRING:
+        unused = content[0] if content else 8
+        if unused > 7 or (unused and (len(content) == 1 or content[-1] & ((1 << unused) - 1))):
+            raise ValueError("a bit string with stray bits")
+    elif tag == _UTC_TIME and not _UTC.fullmatch(content):
+        raise ValueError("a UTCTime of another form")
+    elif tag == _GENERALIZED_TIME and not _GENERALIZED.fullmatch(content):
+        raise ValueError("a GeneralizedTime of another form")

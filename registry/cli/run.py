@@ -1,0 +1,192 @@
+"""`vermilion run`, and the two services it starts."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from keys.errors import VermilionError
+
+if TYPE_CHECKING:
+    from registry.processes import Account, Service
+    from registry.settings import Settings
+
+API_APP = "registry.wsgi:application"
+PUBLIC_APP = "verify_web.wsgi:application"
+SAMPLE_KEY = "sample-licence-1"  # the same key on every start: the same licence comes back
+
+
+@dataclass(frozen=True)
+class Site:
+    """Two running services."""
+
+    api: str
+    public: str
+    isolated: bool  # the public site runs as another user
+    services: tuple[Service, ...]
+
+
+@click.command()
+@click.option(
+    "--data", type=click.Path(file_okay=False, path_type=Path), help="Data directory (default ./var)."
+)
+def run(data: Path | None) -> None:
+    """Start the registry and the public site on localhost; make everything on first start."""
+    from registry.settings import Settings
+
+    settings = Settings(demo=True) if data is None else Settings(demo=True, data=data)
+    stop = threading.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda *_: stop.set())
+    with started(settings) as site:
+        for line in _welcome(settings, site):
+            click.echo(line)
+        while not stop.wait(1):
+            for service in site.services:
+                if not service.process.is_alive():
+                    raise VermilionError(*_ended(service))
+    click.echo("stopped")
+
+
+def _ended(service: Service) -> tuple[Any, str]:
+    from keys.errors import Kind
+
+    return Kind.UNAVAILABLE, f"the {service.name} ended by itself with code {service.process.exitcode}"
+
+
+@contextlib.contextmanager
+def started(settings: Settings, *, public_app: str = PUBLIC_APP) -> Iterator[Site]:
+    """The API, then the public site; both are stopped at the end.
+
+    Raises VermilionError(UNAVAILABLE) when one does not come up.
+    """
+    from registry.first_start import prepare, public_account
+    from registry.processes import Service, run_once
+
+    user = public_account(settings)
+    run_once(partial(prepare, settings, user), "first start")
+    environment = _environment(settings)
+    api = Service("agency API", API_APP, settings.bind, settings.api_port, environment=environment)
+    public = Service("public site", public_app, settings.bind, settings.public_port, user, environment)
+    try:
+        api.start()
+        api.wait_ready("/readyz")
+        public.start()
+        public.wait_ready()
+        yield Site(api.address, public.address, user is not None, (api, public))
+    finally:
+        public.stop()
+        api.stop()
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """The settings as the services will read them; nothing secret is among them."""
+    values = settings.model_dump(exclude_none=True)
+    return {f"VERMILION_{name.upper()}": _plain(value) for name, value in values.items()}
+
+
+def _plain(value: object) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value.absolute()) if isinstance(value, Path) else str(value)
+
+
+def _welcome(settings: Settings, site: Site) -> Iterator[str]:
+    """What a newcomer needs to know, each line from an answer of the services."""
+    from registry.sample_registry import People, licence_request, open_seal
+
+    credentials = settings.data / "credentials"
+    people = People.load(credentials, site.api)
+    today = datetime.now(UTC).astimezone(settings.tz).date()
+    sample = settings.data / "sample"
+    request = _request(
+        sample / "request.json",
+        lambda: licence_request(open_seal(people, today)[1].json()["seal"], today),
+    )
+    issued = people["agency-system"].post("/api/v1/licences", request, idempotency_key=SAMPLE_KEY)
+    answer = issued.expect(200, 201).json()
+    document = people["agency-system"].get(answer["document"]["href"]).expect(200).body
+    file = sample / "licence.pdf"
+    _write_private(file, document)
+    yield ""
+    yield f"Public site   {settings.public_origin}/"
+    yield f"Agency API    {site.api}/"
+    yield f"Licence       {answer['identifier']}"
+    yield f"  link        {answer['link']}"
+    yield f"  look-up     {answer['lookup_code']}"
+    yield f"  PDF         {file}"
+    yield f"Credentials   {credentials}/*.json (demo only)"
+    if not site.isolated:
+        yield "The public site runs as the keys' own user: see README, What isolates the public site."
+    yield from _terminal_qr(answer["link"])
+    yield "Press Ctrl-C to stop."
+
+
+def _request(stored: Path, make: Any) -> dict[str, Any]:
+    """The sample's request as sent the first time: a retry must carry the same body."""
+    import json
+
+    if stored.exists():
+        value: dict[str, Any] = json.loads(stored.read_bytes())
+        return value
+    value = make()
+    _write_private(stored, json.dumps(value, ensure_ascii=False).encode())
+    return value
+
+
+def _write_private(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    aside = path.with_name(path.name + ".new")
+    with os.fdopen(os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(data)
+    aside.replace(path)
+
+
+def _terminal_qr(link: str) -> Iterator[str]:
+    """The code in half blocks, or nothing where the window is too narrow for it."""
+    import qrcode
+
+    code = qrcode.QRCode(error_correction=qrcode.constants.ERROR_CORRECT_L, border=2)
+    code.add_data(link)
+    code.make(fit=True)
+    matrix = code.get_matrix()
+    if shutil.get_terminal_size((0, 0)).columns < len(matrix):
+        return
+    blank = [False] * len(matrix)
+    for top, bottom in zip(matrix[::2], [*matrix[1::2], blank], strict=False):
+        yield "".join(" ▄▀█"[2 * (not a) + (not b)] for a, b in zip(top, bottom, strict=True))
+
+
+@click.command("serve-api")
+def serve_api() -> None:
+    """Serve the agency API alone; settings come from VERMILION_*."""
+    from registry.first_start import establish_if_new
+    from registry.processes import run_once, serve
+    from registry.settings import Settings
+
+    settings = Settings()
+    run_once(partial(establish_if_new, settings), "first start")
+    serve(API_APP, settings.bind, settings.api_port)
+
+
+@click.command("serve-public")
+def serve_public() -> None:
+    """Serve the public site alone; settings come from VERMILION_*."""
+    from registry.first_start import public_account
+    from registry.processes import serve
+    from registry.settings import Settings
+
+    settings = Settings()
+    user: Account | None = public_account(settings)
+    serve(PUBLIC_APP, settings.bind, settings.public_port, user)

@@ -1,0 +1,189 @@
+"""An invented province to try the registry with: agencies, people, clients, a seal, a first licence.
+
+Enrolment is an administrator's act on the database. Everything after it goes through the agency API, each
+step with the credential of the person whose duty it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from registry.client import Answer, ApiClient, Credential, new_person_key
+from registry.ports import Ports
+from registry.samples import SampleAgency, sample_agencies, sample_requests, sample_types
+
+SEAL_AUTHORITY = "12990000MB01090029"
+AUTHORITY_NAME = {"zh": "云溪省电子印章管理中心", "en": "Yunxi Provincial E-Seal Centre"}
+MANAGEMENT_BASIS = "党政机关电子印章应用规范 GB/T 33481"
+PEOPLE = {  # file name: (agency's own person?, name, role)
+    "applicant": (True, "申请经办人", "applicant"),
+    "keeper": (True, "印章保管人", "keeper"),
+    "officer": (True, "发证经办人", "officer"),
+    "approver": (False, "印章审批人", "approver"),
+    "maker": (False, "印章制作人", "maker"),
+}
+AUTHORISATION_LIFE = timedelta(days=365)
+DAILY_LIMIT = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One act and what the registry answered."""
+
+    act: str
+    answer: Answer
+
+    def json(self) -> dict[str, Any]:
+        return self.answer.json()
+
+
+def agency() -> SampleAgency:
+    """The agency whose licences the sample shows: it issues food business licences."""
+    return next(a for a in sample_agencies() if "food-business-licence" in a.types)
+
+
+def enrol(ports: Ports, api: str, folder: Path) -> None:
+    """Put the sample types, agency, authority, people and client on record; credentials into `folder`.
+
+    What is on record already stays. The files are written before the transaction commits, so a commit
+    never lacks them; files without a commit are written over next time.
+    """
+    from registry.agencies.rules import add_agency, add_client, add_person
+    from registry.agencies.tables import Agency
+    from registry.licences.types import publish_type
+    from registry.seals.authority import give_qr_key
+
+    office = agency()
+    now = ports.clock()
+    with ports.database.transaction() as session:
+        if session.get(Agency, office.code) is None:
+            types = {path.name: publish_type(session, path, now).code for path in sample_types()}
+            add_agency(session, code=office.code, name=office.name, division=office.division, now=now)
+            add_agency(
+                session,
+                code=SEAL_AUTHORITY,
+                name=AUTHORITY_NAME,
+                division="990000",
+                now=now,
+                seal_authority=True,
+            )
+
+            def client(
+                code: str, name: str, scopes: set[str], type_codes: list[str], file: str
+            ) -> Credential:
+                private, public = new_person_key()
+                row = add_client(
+                    session, agency_code=code, name=name, scopes=scopes, types=type_codes, jwks=[public],
+                    now=now, random=ports.random,
+                )  # fmt: skip
+                credential = Credential(api=api, client_id=row.id, client_key=private)
+                credential.save(folder / f"{file}.json")
+                return credential
+
+            own = client(
+                office.code,
+                "食品经营许可系统",
+                {"licence", "seal"},
+                [types[t] for t in office.types],
+                "agency-system",
+            )
+            authority = client(SEAL_AUTHORITY, "印章管理系统", {"seal"}, [], "authority-system")
+            for file, (is_own, name, role) in PEOPLE.items():
+                private, public = new_person_key()
+                person = add_person(
+                    session, agency_code=office.code if is_own else SEAL_AUTHORITY, name=name, roles={role},
+                    jwk=public, now=now, random=ports.random,
+                )  # fmt: skip
+                through = own if is_own else authority
+                replace(through, person_id=person.id, person_key=private).save(folder / f"{file}.json")
+    if not _has_qr_key(ports, office.code):
+        give_qr_key(ports, office.code)
+
+
+def _has_qr_key(ports: Ports, code: str) -> bool:
+    from sqlalchemy import select
+    from sqlalchemy.orm import Session
+
+    from registry.seals.tables import Key
+
+    with Session(ports.database.read) as session:
+        found = session.scalar(
+            select(Key.id).where(Key.agency_code == code, Key.purpose == "qr", Key.state == "active").limit(1)
+        )
+        return found is not None
+
+
+@dataclass(frozen=True)
+class People:
+    """The credentials of `enrol`, each as a client of the API."""
+
+    clients: Mapping[str, ApiClient]
+
+    @classmethod
+    def load(cls, folder: Path, api: str) -> People:
+        """With the API's present address, whatever the files say."""
+        return cls(
+            {
+                path.stem: ApiClient(replace(Credential.load(path), api=api))
+                for path in sorted(folder.glob("*.json"))
+            }
+        )
+
+    def __getitem__(self, name: str) -> ApiClient:
+        return self.clients[name]
+
+
+def open_seal(people: People, today: date) -> list[Step]:
+    """Bring the agency's seal from application to standing authorisation, each step by another person."""
+    office = agency()
+    applied = people["applicant"].post(
+        "/api/v1/seal-applications",
+        {"kind": office.seal.kind, "name": office.seal.name, "bottom_text": office.seal.bottom_text},
+    )
+    steps = [Step("seal applied for", applied.expect(201))]
+    application = applied.json()
+    approved = people["approver"].post(
+        f"/api/v1/seal-applications/{application['id']}/approval",
+        {"decision": "approve", "payload_sha256": application["payload_sha256"]},
+    )
+    steps.append(Step("application approved", approved.expect(200, 201)))
+    code = approved.json()["seal"]
+    for act, path, who in (
+        ("made", "making", "maker"),
+        ("filed", "filing", "maker"),
+        ("put into use by its keeper", "activation", "keeper"),
+    ):
+        answer = people[who].post(f"/api/v1/seals/{code}/{path}", {})
+        steps.append(Step(f"seal {act}", answer.expect(200, 201)))
+    types = people["agency-system"].get("/api/v1/agencies/self").expect(200).json()["types"]
+    for type_code in types:
+        body = {
+            "client_id": people["agency-system"].credential.client_id,
+            "type_code": type_code,
+            "valid_from": today.isoformat(),
+            "valid_to": (today + AUTHORISATION_LIFE).isoformat(),
+            "daily_limit": DAILY_LIMIT,
+        }
+        answer = people["keeper"].post(f"/api/v1/seals/{code}/authorisations", body)
+        steps.append(Step("use authorised by the keeper", answer.expect(200, 201)))
+    return steps
+
+
+def licence_request(seal_code: str, today: date, number: int = 0) -> dict[str, Any]:
+    """The request body of one of the agency's sample licences."""
+    office = agency()
+    samples = [r for r in sample_requests(today) if r["issuer"] == office.code]
+    sample = samples[number % len(samples)]
+    return {
+        "type": sample["type"],
+        "seal": seal_code,
+        "number": sample["number"],
+        "fields": sample["fields"],
+        "matter_code": "000131001000",
+        "case_number": f"{today:%Y%m%d}{number:04d}",
+        "operator": "window-03",
+    }

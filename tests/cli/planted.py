@@ -1,0 +1,49 @@
+"""Verifiers planted to see whether the story notices: one always says `valid`, one never does."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import verify_web.wsgi
+from verify_web.wsgi import preload
+
+__all__ = ["always_valid", "never_valid", "preload"]
+
+CHECKS = {name: {"result": "passed", "reason": "planted"} for name in ("content", "issuer", "status")}
+
+
+def _planted(verdict: str) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
+    """The real site, but for what it says of licences."""
+    site: Any = verify_web.wsgi.application()
+    answer = {"verdict": verdict, "how": None, "checks": CHECKS, "as_of": "", "identifier": None}
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ["PATH_INFO"]
+        if path.startswith("/c/") and "html" in environ.get("HTTP_ACCEPT", ""):
+            body = f'<p data-verdict="{verdict}"><h1 id="heading">x</h1>'.encode()
+            kind = "text/html"
+        elif path.startswith(("/c/", "/api/")):
+            body, kind = json.dumps(answer).encode(), "application/json"
+        else:
+            result: Iterable[bytes] = site(environ, start_response)
+            return result
+        start_response("200 OK", [("Content-Type", kind), ("Content-Length", str(len(body)))])
+        return [body]
+
+    return application
+
+
+def always_valid() -> object:
+    return _planted("valid")
+
+
+def never_valid() -> object:
+    return _planted("cannot_check")
+
+
+def main(verdict: str, status: int) -> None:
+    print(json.dumps({"verdict": verdict, "how": None, "checks": CHECKS, "as_of": "", "identifier": None}))
+    sys.exit(status)

@@ -1,0 +1,5 @@
+"""A `vermilion verify` that always says `valid`."""
+
+from tests.cli.planted import main
+
+main("valid", 0)

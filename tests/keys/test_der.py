@@ -1,0 +1,65 @@
+"""What counts as DER, byte for byte (X.690)."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.der import require_der
+
+GOOD = [
+    "0500",
+    "0101ff",
+    "020100",
+    "020200ff",
+    "3000",
+    "31060201010201 02",
+    "0303 06c0 40",
+    "3009040730050500040100",
+]
+BAD = {
+    "cut short": "3003",
+    "bytes after it": "050000",
+    "indefinite length": "3080 0500 0000",
+    "length not minimal": "30810205 00",
+    "integer not minimal": "02020001",
+    "empty integer": "0200",
+    "BOOLEAN true as 01": "010101",
+    "BOOLEAN false, which is every default": "010100",
+    "NULL with content": "050100",
+    "set out of order": "3106020102020101",
+    "string in pieces": "2403040100",
+    "stray bits": "030203c1",
+    "no unused-bits octet": "0300",
+    "time with an offset": "18133230323631313233303030303030" + "2b30383030",
+    "fraction ends in zero": "1811" + b"20261123000000.0Z".hex(),
+    "multi-byte tag": "1f8101 00",
+}
+
+
+@pytest.mark.parametrize("text", GOOD)
+def test_der_passes(text: str) -> None:
+    require_der(bytes.fromhex(text))
+
+
+@pytest.mark.parametrize("why", BAD)
+def test_anything_else_is_refused(why: str) -> None:
+    with pytest.raises(ValueError):
+        require_der(bytes.fromhex(BAD[why]))
+
+
+def test_nesting_is_bounded() -> None:
+    data = b""
+    for _ in range(40):
+        data = b"\x30" + bytes([len(data)]) + data
+    with pytest.raises(ValueError, match="deeply"):
+        require_der(data)
+
+
+@given(st.binary(max_size=64))
+def test_no_other_exception_whatever_the_bytes(data: bytes) -> None:
+    with contextlib.suppress(ValueError):
+        require_der(data)
