@@ -2,11 +2,12 @@
 
 A call can fail before its effect, after it, or the process can be killed there. Run as a module, this file
 is the parent of the processes that are killed: it loads everything once, forks for each call, and never
-opens a store or a database itself, so that no child inherits a thread's lock.
+uses a store or keeps a connection itself, so that no child inherits a thread's lock.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -157,6 +158,16 @@ def _watch(engine: Engine, faults: Faults) -> Callable[[], None]:
     return undo
 
 
+class NoStore:
+    """A store that is out; it starts none of the real one's threads."""
+
+    def put_new(self, key: str, data: bytes) -> None:
+        raise VermilionError(Kind.UNAVAILABLE, "out")
+
+    def get(self, key: str) -> bytes | None:
+        raise VermilionError(Kind.UNAVAILABLE, "out")
+
+
 def main() -> None:
     """Fork one child for each job on standard input; print how each ended, as JSON."""
     from keys.envelope import ScryptCost
@@ -171,11 +182,19 @@ def main() -> None:
     settings = Settings(data=Path(plan["data"]), database_url=plan["url"], demo=True)
     actor = Actor(plan["client"], plan["agency"], frozenset({"licence"}))
 
+    ports = open_ports(settings, clock=lambda: now, cost=ScryptCost(n=2**10))
+
+    def attempt(watched: Ports, body: dict[str, Any], key: str) -> None:
+        issue(watched, actor, to_request(body), key, key.encode().ljust(32)[:32])
+
+    with contextlib.suppress(VermilionError):  # keys, glyphs and artwork once; the intent is abandoned
+        attempt(replace(ports, documents=NoStore()), plan["warm"], "warm")
+    ports.database.dispose()
+
     def child(job: dict[str, Any]) -> int:
-        ports = open_ports(settings, clock=lambda: now, cost=ScryptCost(n=2**10))
         faults = Faults(at=job["at"], when=job["when"], strike=kill)
         with faulty(ports, faults) as watched:
-            issue(watched, actor, to_request(job["body"]), job["key"], job["key"].encode().ljust(32)[:32])
+            attempt(watched, job["body"], job["key"])
         return 0
 
     statuses = []

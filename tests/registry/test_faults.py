@@ -53,7 +53,7 @@ class Outcome:
 
     @property
     def abandoned(self) -> bool:
-        return self.intents in {(), ("abandoned",)} and self == Outcome(
+        return set(self.intents) <= {"abandoned"} and self == Outcome(
             self.intents, 0, 0, number_held=False, key_held=False
         )
 
@@ -158,6 +158,7 @@ def run_and_kill(world: World, clock: Ticker, jobs: list[dict[str, Any]]) -> lis
         "url": settings.database_url,
         "client": world.clients["system"].id,
         "agency": world.codes["own"],
+        "warm": request_body(world),
         "jobs": jobs,
     }
     done = subprocess.run(

@@ -1,0 +1,344 @@
+"""Issuing: what is checked before any key is touched, what is registered, and what a refusal leaves: nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from keys.custodian import KeyRef, SignRequest
+from keys.errors import Kind, VermilionError
+from registry.agencies.tables import Client, ClientType
+from registry.licences.fsck import fsck
+from registry.licences.issue import Preview, issue
+from registry.licences.issued import attached_printout
+from registry.licences.numbers import STATUS_LIST_SIZE, new_lookup_code, new_number, new_serial, uniform
+from registry.licences.tables import (
+    Document,
+    Edition,
+    IdempotencyKey,
+    Intent,
+    Licence,
+    Number,
+    StatusIndex,
+    TypeVersion,
+)
+from registry.log.tables import Event, Leaf
+from registry.ports import DocumentStore, Ports
+from registry.seals.tables import KeyUse, SealUse
+from signing.codes import CROCKFORD
+from signing.credential import parse_link
+from signing.licence_type import NumberRule
+from tests.registry.issuing import issue_one, request_body, to_request
+from tests.registry.world import BASIS, World
+
+BUSINESS_TABLES = (
+    Licence,
+    Number,
+    Intent,
+    Edition,
+    Document,
+    StatusIndex,
+    IdempotencyKey,
+    SealUse,
+    KeyUse,
+    Event,
+)
+
+
+def rows(world: World, *tables: Any) -> list[int]:
+    with Session(world.ports.database.read) as session:
+        return [session.scalar(select(func.count()).select_from(table)) or 0 for table in tables]
+
+
+def refused(world: World, body: dict[str, Any], **ports: Any) -> VermilionError:
+    with pytest.raises(VermilionError) as caught:
+        issue_one(world, body, ports=replace(world.ports, **ports))
+    return caught.value
+
+
+class Untouchable:
+    """A custodian that must not be asked."""
+
+    def sign(self, ref: KeyRef, requests: Any) -> list[bytes]:
+        raise AssertionError("a key was touched")
+
+
+class Meddling:
+    """The real custodian, with something happening just before it seals."""
+
+    def __init__(self, ports: Ports, purpose: str, act: Callable[[], object]) -> None:
+        self.inner, self.purpose, self.act = ports.custodian, purpose, act
+
+    def sign(self, ref: KeyRef, requests: list[SignRequest]) -> list[bytes]:
+        signed = self.inner.sign(ref, requests)
+        if ref.purpose.value == self.purpose:
+            self.act()
+        return signed
+
+
+@dataclass(frozen=True)
+class LastMoment:
+    """The real store, with something happening when the document lies there and before it is registered."""
+
+    inner: DocumentStore
+    act: Callable[[], object]
+
+    def put_new(self, key: str, data: bytes) -> None:
+        self.inner.put_new(key, data)
+        self.act()
+
+    def get(self, key: str) -> bytes | None:
+        return self.inner.get(key)
+
+
+def test_a_licence_is_sealed_registered_and_stored(world: World) -> None:
+    body = request_body(world)
+    issued = issue_one(world, body)
+    data = world.ports.documents.get(f"{issued.edition_id[:2]}/{issued.edition_id}.pdf")
+    assert data is not None
+    assert sha256(data).digest() == issued.sha256
+    assert attached_printout(data) == replace(issued.printout, photo=None)
+    record = issued.printout.record
+    assert (record.number, record.edition, record.issuer_code) == (body["number"], 1, world.codes["own"])
+    assert record.fields["issuer"] == "云溪省样本市市场监督管理局"
+    assert record.specimen  # the root is named TEST
+    assert issued.level == "B-T"
+    assert fsck(world.ports) == []
+
+
+def test_only_digests_of_the_papers_secrets_are_kept(world: World) -> None:
+    issued = issue_one(world)
+    link = parse_link(issued.link)
+    with Session(world.ports.database.read) as session:
+        edition = session.get_one(Edition, issued.edition_id)
+        kept = repr([{c.name: getattr(row, c.key) for c in row.__table__.columns}
+                     for row in (edition, session.get_one(Intent, issued.edition_id))])  # fmt: skip
+    assert edition.link_id_sha256 == sha256(link.id_bytes).digest()
+    assert link.credential is not None
+    assert edition.credential_sha256 == sha256(link.credential).digest()
+    for secret in (link.id_text, issued.printout.lookup_code, repr(link.id_bytes)):
+        assert secret not in kept
+
+
+def test_each_event_has_one_leaf_and_the_issue_is_an_event(world: World) -> None:
+    issue_one(world)
+    events, leaves = rows(world, Event, Leaf)
+    assert events == leaves
+    with Session(world.ports.database.read) as session:
+        event = session.scalars(select(Event).where(Event.kind == "licence.issued")).one()
+    assert event.operator == "window-03"
+    assert "林知遥" not in repr(event.detail)
+
+
+def test_a_dry_run_says_what_would_be_issued_and_leaves_nothing(world: World) -> None:
+    body = request_body(world)
+    before = rows(world, *BUSINESS_TABLES)
+    ports = replace(world.ports, custodian=Untouchable())
+    preview = issue(ports, world.actor(), to_request(body), "", b"", dry_run=True)
+    assert isinstance(preview, Preview)
+    assert preview.record.number == body["number"]
+    assert rows(world, *BUSINESS_TABLES) == before
+    assert issue_one(world, body).printout.record.fields == preview.record.fields
+
+
+def test_a_dry_run_refuses_what_cannot_be_printed(world: World) -> None:
+    fields = request_body(world)["fields"] | {"premises": "云" * 90, "business_items": ["热" * 60] * 30}
+    body = request_body(world, fields=fields)
+    with pytest.raises(VermilionError) as caught:
+        issue(world.ports, world.actor(), to_request(body), "", b"", dry_run=True)
+    assert caught.value.kind is Kind.INVALID
+
+
+def test_what_cannot_be_printed_is_abandoned(world: World) -> None:
+    fields = request_body(world)["fields"] | {"premises": "云" * 90, "business_items": ["热" * 60] * 30}
+    assert refused(world, request_body(world, fields=fields)).kind is Kind.INVALID
+    assert rows(world, Edition, Number, IdempotencyKey) == [0, 0, 0]
+    assert fsck(world.ports) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "reason"),
+    [
+        (lambda w: {"seal": "99010000000999"}, Kind.FORBIDDEN, "seal_unknown"),
+        (lambda w: {"type": w.types["other"]}, Kind.FORBIDDEN, "type_not_entitled"),
+        (lambda w: {"type": "11990000MB0001011X999"}, Kind.FORBIDDEN, "type_not_entitled"),
+        (lambda w: {"number": "JY29901020000012"}, Kind.INVALID, "invalid_fields"),
+        (lambda w: {"number": "JY2990102"}, Kind.INVALID, "invalid_fields"),
+    ],
+)
+def test_a_refused_request_touches_no_key_and_leaves_nothing(
+    world: World, change: Callable[[World], dict[str, Any]], kind: Kind, reason: str
+) -> None:
+    before = rows(world, *BUSINESS_TABLES)
+    error = refused(world, request_body(world, **change(world)), custodian=Untouchable())
+    assert (error.kind, error.reason) == (kind, reason)
+    assert rows(world, *BUSINESS_TABLES) == before
+
+
+def test_all_faults_are_told_at_once(world: World) -> None:
+    fields = dict(request_body(world)["fields"])
+    fields |= {"credit_code": "91990100MA1000017B", "valid_to": "2031-02-30", "nonsense": "1"}
+    del fields["operator_name"]
+    error = refused(world, request_body(world, fields=fields))
+    assert {f.field for f in error.faults} == {
+        "/fields/credit_code", "/fields/valid_to", "/fields/nonsense", "/fields/operator_name",
+    }  # fmt: skip
+
+
+def test_a_character_no_font_has_is_named_before_anything_is_reserved(world: World) -> None:
+    fields = request_body(world)["fields"] | {"representative": "林\U0003134a"}
+    error = refused(world, request_body(world, fields=fields), custodian=Untouchable())
+    assert error.reason == "glyph_missing"
+    assert [f.field for f in error.faults] == ["/fields/representative"]
+    assert rows(world, Licence, Intent) == [0, 0]
+
+
+def test_without_a_standing_authorisation_no_key_is_touched(world: World) -> None:
+    world.act(
+        "keeper", f"/api/v1/seals/{world.seal_code}/authorisations/{world.authorisation_id}/withdrawal", {}
+    )
+    error = refused(world, request_body(world), custodian=Untouchable())
+    assert (error.kind, error.reason) == (Kind.FORBIDDEN, "not_authorised")
+
+
+def test_a_suspended_seal_issues_nothing(world: World) -> None:
+    world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+    error = refused(world, request_body(world), custodian=Untouchable())
+    assert (error.kind, error.reason) == (Kind.CONFLICT, "seal_not_active")
+
+
+def test_the_same_number_is_issued_once(world: World) -> None:
+    body = request_body(world)
+    issue_one(world, body, key="first")
+    error = None
+    with pytest.raises(VermilionError) as caught:
+        issue_one(world, body, key="second")
+    error = caught.value
+    assert (error.kind, error.reason) == (Kind.CONFLICT, "number_taken")
+    assert [f.field for f in error.faults] == ["/number"]
+    assert rows(world, Edition) == [1]
+
+
+def test_a_seal_suspended_and_resumed_while_sealing_registers_nothing_either(world: World) -> None:
+    def suspend_and_resume() -> None:
+        path = f"/api/v1/seals/{world.seal_code}"
+        world.act("keeper", f"{path}/suspension", BASIS)
+        world.decide(world.act("keeper", f"{path}/resumption-request", BASIS, 202))
+
+    documents = LastMoment(world.ports.documents, suspend_and_resume)
+    assert refused(world, request_body(world), documents=documents).reason == "seal_changed"
+    assert_abandoned(world)
+
+
+def test_a_key_is_refused_once_the_seal_is_suspended(world: World) -> None:
+    def suspend() -> None:
+        world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+
+    error = refused(world, request_body(world), custodian=Meddling(world.ports, "qr", suspend))
+    assert error.kind is Kind.KEY_REFUSED
+    assert_abandoned(world)
+
+
+def test_a_seal_suspended_while_sealing_registers_nothing(world: World) -> None:
+    def suspend() -> None:
+        world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+
+    error = refused(world, request_body(world), documents=LastMoment(world.ports.documents, suspend))
+    assert (error.kind, error.reason) == (Kind.CONFLICT, "seal_changed")
+    assert_abandoned(world)
+
+
+@pytest.mark.parametrize("what", ["client", "entitlement", "type"])
+def test_who_loses_the_right_while_sealing_gets_nothing(world: World, what: str) -> None:
+    def lose() -> None:
+        with world.ports.database.transaction() as session:
+            if what == "client":
+                session.execute(
+                    update(Client).where(Client.id == world.clients["system"].id).values(active=False)
+                )
+            elif what == "entitlement":
+                session.delete(session.get_one(ClientType, (world.clients["system"].id, world.type_code)))
+            else:
+                session.execute(update(TypeVersion).values(state="withdrawn"))
+
+    error = refused(world, request_body(world), documents=LastMoment(world.ports.documents, lose))
+    assert error.kind is Kind.CONFLICT
+    assert_abandoned(world)
+
+
+def assert_abandoned(world: World) -> None:
+    """One intent, abandoned: visible, void, its number free and its slot invalid."""
+    assert rows(world, Edition, Document, Number, IdempotencyKey, Licence) == [0, 0, 0, 0, 1]
+    with Session(world.ports.database.read) as session:
+        assert session.scalars(select(Intent.state)).all() == ["abandoned"]
+        assert session.scalars(select(SealUse.state)).all() == ["void"]
+        assert session.scalars(select(StatusIndex.invalid)).all() == [True]
+        assert session.scalars(select(Event.kind).where(Event.kind.like("licence.%"))).all() == [
+            "licence.abandoned"
+        ]
+    assert fsck(world.ports) == []
+
+
+def test_a_defect_while_sealing_abandons_too(world: World) -> None:
+    def defect() -> None:
+        raise ZeroDivisionError
+
+    ports = replace(world.ports, custodian=Meddling(world.ports, "qr", defect))
+    with pytest.raises(ZeroDivisionError):
+        issue_one(world, ports=ports)
+    assert_abandoned(world)
+
+
+def test_an_outage_of_time_stamps_costs_a_level_and_no_licence(world: World) -> None:
+    class Out:
+        def stamp(self, digest: bytes, record: str) -> bytes:
+            raise VermilionError(Kind.UNAVAILABLE, "out")
+
+    issued = issue_one(world, ports=replace(world.ports, timestamper=Out()))
+    assert issued.level == "B-B"
+    assert fsck(world.ports) == []
+
+
+def test_no_connection_is_held_while_sealing(world: World) -> None:
+    held: list[int] = []
+
+    def look() -> None:
+        held.append(
+            world.ports.database.write.pool.checkedout() + world.ports.database.read.pool.checkedout()
+        )
+
+    issue_one(world, ports=replace(world.ports, custodian=Meddling(world.ports, "seal", look)))
+    assert held == [0]
+
+
+def test_numbers_that_the_registry_gives_follow_their_rule() -> None:
+    stream = iter(range(10**6))
+
+    def random(n: int) -> bytes:
+        return sha256(next(stream).to_bytes(4, "big")).digest()[:n]
+
+    plain = NumberRule("A[0-9]{12}", "none", "registry")
+    checked = NumberRule("JY[0-9]{14}", "iso7064-mod-11-10", "registry")
+    assert all(len(new_number(plain, random)) == 13 for _ in range(50))
+    from stdnum.iso7064 import mod_11_10
+
+    for _ in range(50):
+        mod_11_10.validate(new_number(checked, random)[2:])
+    with pytest.raises(VermilionError):
+        new_number(NumberRule("(A|B)[0-9]{12}", "none", "registry"), random)
+    assert all(set(new_lookup_code(random)) <= set(CROCKFORD) for _ in range(50))
+    assert len({new_serial(random) for _ in range(50)}) == 50
+    assert all(0 <= uniform(random, STATUS_LIST_SIZE) < STATUS_LIST_SIZE for _ in range(50))
+
+
+def test_every_value_is_equally_likely_to_be_drawn() -> None:
+    values = [uniform(lambda n, v=v: v.to_bytes(n, "big"), 36) for v in range(36 * 20)]  # type: ignore[misc]
+    assert [values.count(v) for v in range(36)] == [20] * 36
+    draws = iter([b"\xff\xff", b"\x00\x05"])
+    assert uniform(lambda n: next(draws), 36) == 5  # a value beyond the last whole multiple is drawn again

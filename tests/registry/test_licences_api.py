@@ -1,0 +1,193 @@
+"""Licences over HTTP, as an agency's system meets them. The catch-all is off: a defect fails the test."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from registry.licences.tables import Edition, Intent
+from signing.credential import parse_link
+from tests.registry.issuing import request_body
+from tests.registry.world import Ticker, World
+
+PATH = "/api/v1/licences"
+GROUND = {"legal_basis": "食品安全法 第一百三十二条", "reason_code": "expired_food", "operator": "window-03"}
+
+
+def issued(world: World, **changes: Any) -> dict[str, Any]:
+    body = request_body(world, **changes)
+    answer = world.post(PATH, body, **{"Idempotency-Key": body["number"]})
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    value: dict[str, Any] = answer.get_json()
+    return value
+
+
+def problem(answer: Any, status: int) -> dict[str, Any]:
+    assert answer.status_code == status, answer.get_data(as_text=True)
+    assert answer.mimetype == "application/problem+json"
+    value: dict[str, Any] = answer.get_json()
+    assert value["status"] == status
+    return value
+
+
+def test_a_licence_from_request_to_document(world: World) -> None:
+    body = request_body(world)
+    answer = world.post(PATH, body, **{"Idempotency-Key": "first"})
+    assert answer.status_code == 201
+    licence = answer.get_json()
+    assert answer.headers["Location"] == f"{PATH}/{licence['identifier']}"
+    assert "Idempotency-Replayed" not in answer.headers
+    assert licence["number"] == body["number"]
+    assert parse_link(licence["link"]).credential is not None
+    again = world.post(PATH, body, **{"Idempotency-Key": "first"})
+    assert again.status_code == 201
+    assert again.headers["Idempotency-Replayed"] == "true"
+    assert again.get_json() == licence
+
+    document = world.get(licence["document"]["href"])
+    assert document.mimetype == "application/pdf"
+    assert sha256(document.data).hexdigest() == licence["document"]["sha256"]
+    assert len(document.data) == licence["document"]["size"]
+    assert document.headers["ETag"] == f'"{licence["document"]["sha256"]}"'
+    assert document.headers["Content-Disposition"].startswith("attachment")
+    headers = {**world.headers("system"), "If-None-Match": document.headers["ETag"]}
+    unchanged = world.http.get(licence["document"]["href"], headers=headers)
+    assert (unchanged.status_code, unchanged.data) == (304, b"")
+
+
+def test_what_is_read_later_holds_no_secret_of_the_paper(world: World) -> None:
+    licence = issued(world)
+    answer = world.get(f"{PATH}/{licence['identifier']}")
+    shown = answer.get_json()
+    assert (shown["status"], shown["document"]) == ("in_force", licence["document"])
+    text = answer.get_data(as_text=True)
+    assert licence["lookup_code"] not in text
+    assert parse_link(licence["link"]).id_text not in text
+
+
+def test_the_order_of_members_makes_no_other_request(world: World) -> None:
+    body = request_body(world)
+    first = world.post(PATH, body, **{"Idempotency-Key": "k"}).get_json()
+    turned = dict(reversed(body.items()))
+    assert world.post(PATH, turned, **{"Idempotency-Key": "k"}).get_json() == first
+    assert (
+        problem(world.post(PATH, request_body(world), **{"Idempotency-Key": "k"}), 422)["reason"]
+        == "key_reused"
+    )
+
+
+def test_a_dry_run_needs_no_key_and_issues_nothing(world: World) -> None:
+    body = request_body(world)
+    answer = world.post(f"{PATH}?dry_run=1", body)
+    assert answer.status_code == 200
+    assert answer.get_json()["number"] == body["number"]
+    assert "link" not in answer.get_json()
+    with Session(world.ports.database.read) as session:
+        assert session.scalar(select(func.count()).select_from(Intent)) == 0
+
+
+def test_suspended_resumed_ended(world: World, clock: Ticker) -> None:
+    path = f"{PATH}/{issued(world)['identifier']}"
+    clock.advance(timedelta(days=1))
+    status = world.act("officer", f"{path}/suspension", GROUND | {"ground": "penalty"})
+    assert (status["status"], status["ground"], status["status_version"]) == ("suspended", "penalty", 2)
+    stale = world.post(f"{path}/resumption", GROUND | {"status_version": 1})
+    assert problem(stale, 409)["reason"] == "status_version"
+    assert world.post(f"{path}/resumption", GROUND).get_json()["status"] == "in_force"
+    ended = world.post(f"{path}/ending", GROUND | {"how": "revoked"}).get_json()
+    assert (ended["status"], ended["how"], ended["since"]) == ("ended", "revoked", world.today.isoformat())
+    assert problem(world.post(f"{path}/suspension", GROUND | {"ground": "other"}), 409)["reason"] == "status"
+    assert world.get(path).get_json()["how"] == "revoked"
+
+
+def test_a_change_names_who_acts(world: World) -> None:
+    path = f"{PATH}/{issued(world)['identifier']}/suspension"
+    nameless = {k: v for k, v in GROUND.items() if k != "operator"} | {"ground": "other"}
+    assert problem(world.post(path, nameless), 422)["errors"][0]["pointer"] == "/operator"
+    assert world.act("officer", path, nameless)["status"] == "suspended"
+
+
+def test_a_change_for_a_later_day_is_refused_with_its_reason(world: World) -> None:
+    path = f"{PATH}/{issued(world)['identifier']}/ending"
+    day = (world.today + timedelta(days=1)).isoformat()
+    told = problem(world.post(path, GROUND | {"how": "revoked", "effective_from": day}), 422)
+    assert told["errors"] == [
+        {"pointer": "/effective_from", "reason": "in_future",
+         "detail": "changes for a later day are not accepted yet"}
+    ]  # fmt: skip
+
+
+def test_other_agencies_find_nothing(world: World) -> None:
+    path = f"{PATH}/{issued(world)['identifier']}"
+    for answer in (
+        world.get(path, "other-system"),
+        world.get(f"{path}/document", "other-system"),
+        world.post(f"{path}/suspension", GROUND | {"ground": "other"}, "other-system"),
+        world.get(f"{PATH}/1.2.156.3005.2.nothing"),
+        world.get(f"{PATH}/%00"),
+    ):
+        assert problem(answer, 404)["reason"] == "licence_unknown"
+
+
+def test_a_client_without_the_scope_is_refused(world: World) -> None:
+    answer = world.post(PATH, request_body(world), "desk", **{"Idempotency-Key": "k"})
+    assert problem(answer, 403)["reason"] == "scope"
+
+
+@pytest.mark.parametrize("key", [None, "", "x" * 256, "a b", "ключ".encode().decode("latin-1")])
+def test_a_request_without_a_proper_key_is_refused(world: World, key: str | None) -> None:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    assert problem(world.post(PATH, request_body(world), **headers), 400)["reason"] == "idempotency_key"
+
+
+def test_the_answer_names_field_and_reason(world: World) -> None:
+    fields = request_body(world)["fields"] | {"credit_code": "91990100MA1000017B"}
+    answer = world.post(PATH, request_body(world, fields=fields, operator=None), **{"Idempotency-Key": "k"})
+    assert {e["pointer"] for e in problem(answer, 422)["errors"]} == {"/operator"}
+    answer = world.post(PATH, request_body(world, fields=fields), **{"Idempotency-Key": "k"})
+    assert {e["pointer"] for e in problem(answer, 422)["errors"]} == {"/fields/credit_code"}
+    assert "91990100MA1000017B" not in answer.get_data(as_text=True)
+
+
+def test_malformed_and_oversized_bodies(world: World) -> None:
+    headers = {**world.headers("system"), "Idempotency-Key": "k", "Content-Type": "application/json"}
+    for data, status in (
+        (b"{", 400), (b"\xff", 400), (b"[" * 100, 400), (b'{"type":1,"type":2}', 400), (b"null", 422),
+        (b'"' + b"x" * 600_000 + b'"', 413),
+    ):  # fmt: skip
+        problem(world.http.post(PATH, data=data, headers=headers), status)
+    problem(world.http.post(PATH, data=b"{}", headers={**headers, "Content-Type": "text/plain"}), 415)
+    problem(world.http.post(f"{PATH}?dry_run=2", data=b"{}", headers=headers), 422)
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=30),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(data=st.data())
+@settings(suppress_health_check=list(HealthCheck), max_examples=60)
+def test_no_request_body_is_a_defect(world: World, data: st.DataObject) -> None:
+    """Members and fields of a right request are replaced, dropped and added at will; nothing is left behind."""
+    body: dict[str, Any] = request_body(world)
+    fields = dict(body["fields"])
+    for target in (body, fields):
+        for name in data.draw(st.lists(st.sampled_from(sorted(target)), max_size=2, unique=True)):
+            target[name] = data.draw(json_values)
+        target.update(data.draw(st.dictionaries(st.text(max_size=12), json_values, max_size=1)))
+    if isinstance(body.get("fields"), dict):
+        body["fields"] = fields
+    answer = world.post(f"{PATH}?dry_run=1", body)
+    assert answer.status_code in {200, 403, 409, 422}
+    assert world.defects.total == 0
+    with Session(world.ports.database.read) as session:
+        assert session.scalar(select(func.count()).select_from(Edition)) == 0

@@ -1,0 +1,213 @@
+"""What a dead process left is adopted if it is whole, else abandoned; what lives is left alone."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from registry.licences.fsck import fsck
+from registry.licences.recovery import RecoveryReport, recover, recovery_loop
+from registry.licences.tables import Edition, Intent
+from registry.log.tables import Event
+from registry.ports import DocumentStore
+from registry.seals.tables import PublishedTrustList
+from tests.registry.issuing import LEASE, issue_one, request_body
+from tests.registry.world import BASIS, Ticker, World
+
+
+class Died(BaseException):
+    """The process is gone: nothing that issuing does about failures runs."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The real store of a process that dies once its document lies there (or just before)."""
+
+    inner: DocumentStore
+    change: Callable[[bytes], bytes | None] = lambda data: data
+
+    def put_new(self, key: str, data: bytes) -> None:
+        changed = self.change(data)
+        if changed is not None:
+            self.inner.put_new(key, changed)
+        raise Died
+
+    def get(self, key: str) -> bytes | None:
+        return self.inner.get(key)
+
+
+def die(world: World, change: Callable[[bytes], bytes | None] = lambda data: data) -> dict[str, Any]:
+    """A request whose process died after sealing; its body."""
+    body = request_body(world)
+    with pytest.raises(Died):
+        issue_one(world, body, ports=replace(world.ports, documents=Store(world.ports.documents, change)))
+    return body
+
+
+def end_reason(world: World) -> str | None:
+    with Session(world.ports.database.read) as session:
+        return session.scalars(select(Intent.end_reason).where(Intent.state == "abandoned")).one()
+
+
+def test_a_live_intent_is_left_alone(world: World, clock: Ticker) -> None:
+    die(world)
+    clock.advance(timedelta(seconds=59))
+    assert not recover(world.ports)
+    with Session(world.ports.database.read) as session:
+        intent = session.scalars(select(Intent)).one()
+        assert (intent.state, intent.fence) == ("open", 1)
+
+
+def test_a_whole_document_is_adopted_and_is_what_a_retry_gets(world: World, clock: Ticker) -> None:
+    body = die(world)
+    clock.advance(LEASE)
+    assert len(recover(world.ports).adopted) == 1
+    issued = issue_one(world, body)
+    assert issued.replayed
+    assert fsck(world.ports) == []
+    with Session(world.ports.database.read) as session:
+        event = session.scalars(select(Event).where(Event.kind == "licence.issued")).one()
+    assert (event.client_id, event.operator) == (world.clients["system"].id, "window-03")
+
+
+def test_without_a_document_the_intent_is_abandoned(world: World, clock: Ticker) -> None:
+    body = die(world, lambda data: None)
+    clock.advance(LEASE)
+    assert len(recover(world.ports).abandoned) == 1
+    assert end_reason(world) == "never_sealed"
+    assert not issue_one(world, body).replayed
+    assert fsck(world.ports) == []
+
+
+@pytest.mark.parametrize("where", [0.2, 0.5, 0.8, None])
+def test_an_altered_or_cut_document_is_never_adopted(
+    world: World, clock: Ticker, where: float | None
+) -> None:
+    def alter(data: bytes) -> bytes:
+        if where is None:
+            return data[:-100]
+        at = int(len(data) * where)
+        return data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :]
+
+    die(world, alter)
+    clock.advance(LEASE)
+    assert len(recover(world.ports).abandoned) == 1
+    assert fsck(world.ports) == []
+
+
+def test_another_correctly_sealed_document_is_never_adopted(world: World, clock: Ticker) -> None:
+    other = issue_one(world)
+    data = world.ports.documents.get(f"{other.edition_id[:2]}/{other.edition_id}.pdf")
+    die(world, lambda _: data)
+    clock.advance(LEASE)
+    assert len(recover(world.ports).abandoned) == 1
+    assert end_reason(world) == "not_the_intents"
+    assert fsck(world.ports) == []
+
+
+def test_a_seal_suspended_meanwhile_is_not_used_after_all(world: World, clock: Ticker) -> None:
+    die(world)
+    world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+    clock.advance(LEASE)
+    assert len(recover(world.ports).abandoned) == 1
+    assert end_reason(world) == "seal_changed"
+    assert fsck(world.ports) == []
+
+
+def test_a_store_or_trust_list_out_of_reach_puts_it_off(world: World, clock: Ticker) -> None:
+    class Out:
+        def get(self, key: str) -> bytes | None:
+            raise VermilionError(Kind.UNAVAILABLE, "out")
+
+    die(world)
+    clock.advance(LEASE)
+    assert len(recover(replace(world.ports, documents=Out())).deferred) == 1  # type: ignore[arg-type]
+    clock.advance(LEASE)
+    with world.ports.database.transaction() as session:
+        kept = session.scalars(select(PublishedTrustList.jws)).all()
+        session.execute(update(PublishedTrustList).values(jws="none"))
+    assert len(recover(world.ports).deferred) == 1
+    clock.advance(LEASE)
+    with world.ports.database.transaction() as session:
+        for row, jws in zip(session.scalars(select(PublishedTrustList)), kept, strict=True):
+            row.jws = jws
+    assert len(recover(world.ports).adopted) == 1
+
+
+def test_a_process_that_wakes_late_registers_nothing(world: World, clock: Ticker) -> None:
+    """It was taken for dead: recovery abandoned its intent, and the number is another's by now."""
+    body = request_body(world)
+
+    @dataclass(frozen=True)
+    class Asleep:
+        inner: DocumentStore
+
+        def put_new(self, key: str, data: bytes) -> None:
+            clock.advance(LEASE)
+            assert len(recover(world.ports).abandoned) == 1
+            issue_one(world, body, key="the second request")
+            self.inner.put_new(key, data)
+
+    with pytest.raises(VermilionError) as caught:
+        issue_one(world, body, ports=replace(world.ports, documents=Asleep(world.ports.documents)))  # type: ignore[arg-type]
+    assert (caught.value.kind, caught.value.reason) == (Kind.CONFLICT, "taken_over")
+    with Session(world.ports.database.read) as session:
+        assert sorted(session.scalars(select(Intent.state))) == ["abandoned", "done"]
+        assert len(session.scalars(select(Edition.id)).all()) == 1
+    assert fsck(world.ports) == []
+
+
+def test_of_two_recoverers_one_acts(world: World, clock: Ticker) -> None:
+    for _ in range(3):
+        die(world)
+    clock.advance(LEASE)
+    reports: list[RecoveryReport] = []
+    start = threading.Barrier(2)
+
+    def run() -> None:
+        start.wait()
+        reports.append(recover(world.ports))
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    adopted = [intent for report in reports for intent in report.adopted]
+    assert len(adopted) == len(set(adopted)) == 3
+    assert not any(report.abandoned or report.deferred for report in reports)
+    assert fsck(world.ports) == []
+
+
+def test_the_loop_recovers_reports_and_stops(world: World, clock: Ticker) -> None:
+    die(world)
+    clock.advance(LEASE)
+    stop = threading.Event()
+    outcomes: list[RecoveryReport | Exception] = []
+
+    def report(outcome: RecoveryReport | Exception) -> None:
+        outcomes.append(outcome)
+        stop.set()
+
+    recovery_loop(world.ports, stop, 30, report)
+    assert [len(o.adopted) for o in outcomes if isinstance(o, RecoveryReport)] == [1]
+
+
+def test_the_loop_outlives_a_failed_round(world: World) -> None:
+    stop = threading.Event()
+    outcomes: list[RecoveryReport | Exception] = []
+
+    def broken() -> Any:
+        stop.set()
+        raise ZeroDivisionError
+
+    recovery_loop(replace(world.ports, clock=broken), stop, 30, outcomes.append)
+    assert [type(o) for o in outcomes] == [ZeroDivisionError]
