@@ -1,4 +1,4 @@
-"""Is it DER (X.690, sections 8 to 11)? Judged on the bytes themselves, in one pass."""
+"""DER (X.690, sections 8 to 11): one element written; and judged on the bytes themselves, in one pass."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ _UTC_TIME, _GENERALIZED_TIME, _SET = 0x17, 0x18, 0x31
 _CONSTRUCTED = 0x20
 _UTC = re.compile(rb"[0-9]{12}Z")
 _GENERALIZED = re.compile(rb"[0-9]{14}(\.[0-9]{0,5}[1-9])?Z")
+
+
+def tlv(tag: int, *parts: bytes) -> bytes:
+    """One DER element of definite, minimal length."""
+    content = b"".join(parts)
+    size = len(content)
+    if size < 0x80:
+        return bytes((tag, size)) + content
+    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
+    return bytes((tag, 0x80 | len(length))) + length + content
 
 
 def require_der(data: bytes) -> None:

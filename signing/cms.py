@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from keys.clock import parse_compact_utc
+from keys.der import tlv
 from keys.errors import Kind, VermilionError
 from keys.suite import SUITES, Suite
 
@@ -52,16 +53,6 @@ class SealSignature:
     signature: bytes  # Ecdsa-Sig-Value, DER, s not above half the order
     token: bytes | None  # RFC 3161 token, ContentInfo, DER
     suite: Suite
-
-
-def tlv(tag: int, *parts: bytes) -> bytes:
-    """One DER element of definite, minimal length."""
-    content = b"".join(parts)
-    size = len(content)
-    if size < 0x80:
-        return bytes((tag, size)) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return bytes((tag, 0x80 | len(length))) + length + content
 
 
 def children(data: bytes, tag: int, counts: range) -> list[bytes]:
