@@ -66,10 +66,10 @@ def publish_trust_list(pieces: Pieces) -> int:
         with Session(pieces.database.read) as session:
             root = root_authority(session)
             assert root.certificate is not None
-            last = _last(session)
             # The number is read before the content: whoever publishes in between takes the number, and we
             # begin again with what they may not have seen.
             sequence = next_sequence(session, root.key.id)
+            last = _last(session)
             content = _content(session, pieces.settings, root.certificate, last)
         if last is not None and now < last.issued_at + RENEW_AFTER and _timeless(last) == content:
             return last.sequence

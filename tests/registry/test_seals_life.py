@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from registry.log.tables import Event, Leaf
 from registry.seals.tables import Certificate, Key, SealEdition, SealState
-from tests.registry.world import BASIS, Ticker, World
+from tests.registry.world import BASIS, Ticker, World, on_sqlite
 
 SUSPEND, CANCEL, RESUME = "suspension", "cancellation-request", "resumption-request"
 
@@ -140,11 +140,10 @@ def test_one_person_suspends_at_once(world: World, person: str) -> None:
     refused(world, person, path, BASIS, 409, "seal_state")
 
 
+@on_sqlite
 @pytest.mark.parametrize("person", ["officer", "applicant", "maker"])
 def test_others_do_not_suspend(world: World, person: str) -> None:
-    answer = world.post(
-        f"/api/v1/seals/{world.seal_code}/{SUSPEND}", BASIS, world.system_of(person), person
-    )
+    answer = world.post(f"/api/v1/seals/{world.seal_code}/{SUSPEND}", BASIS, world.system_of(person), person)
     assert answer.status_code == 403
     assert state_of(world, world.seal_code) == "active"
 
@@ -209,6 +208,7 @@ def test_an_agency_never_sees_anothers_seals(world: World) -> None:
     assert world.get(f"/api/v1/approvals/{application['id']}", "authority-system").status_code == 200
 
 
+@on_sqlite
 @pytest.mark.parametrize(
     ("changes", "pointer"),
     [

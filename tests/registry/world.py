@@ -17,6 +17,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from joserfc import jwt
@@ -67,6 +68,9 @@ BASIS = {"legal_basis": "印章管理办法(样本)", "reason_code": "lost"}
 
 
 _numbers = count(1)
+
+on_sqlite = pytest.mark.parametrize("database_backend", ["sqlite"])
+"""For tests whose many cases never reach what differs between the databases."""
 
 
 class Ticker:

@@ -1,0 +1,122 @@
+"""Putting agencies, people and clients on record."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from joserfc.jwk import ECKey, OctKey, RSAKey
+
+from keys.errors import Kind, VermilionError
+from registry.agencies.rules import add_agency, add_client, add_person, entitle, is_entitled
+from tests.registry.world import World, on_sqlite
+
+NAME = {"zh": "样本局", "en": "Sample Bureau"}
+
+
+def public() -> dict[str, Any]:
+    return dict(ECKey.generate_key("P-256").as_dict(private=False))
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("changes", "kind"),
+    [
+        ({"code": "11990100MB0101055X"}, Kind.INVALID),
+        ({"code": "short"}, Kind.MALFORMED),
+        ({"code": "11990100MB01010556"}, Kind.CONFLICT),
+        ({"division": "99"}, Kind.INVALID),
+        ({"name": {"zh": "", "en": "x"}}, Kind.INVALID),
+        ({"name": {"zh": "样本\n局", "en": "x"}}, Kind.INVALID),
+        ({"name": {"zh": "样本局"}}, Kind.INVALID),
+    ],
+    ids=str,
+)
+def test_an_agency_has_a_valid_code_and_names(world: World, changes: dict[str, Any], kind: Kind) -> None:
+    right = {"code": "11990102MB0103122T", "name": NAME, "division": "990102", "now": world.ports.clock()}
+    with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
+        add_agency(session, **(right | changes))
+    assert refused.value.kind is kind
+    with world.ports.database.transaction() as session:
+        assert add_agency(session, **right).code == right["code"]
+
+
+def person(world: World, **changes: Any) -> str:
+    right: dict[str, Any] = {
+        "agency_code": world.codes["own"], "name": "样本", "roles": ["keeper"], "jwk": public(),
+        "now": world.ports.clock(), "random": world.ports.random,
+    }  # fmt: skip
+    with world.ports.database.transaction() as session:
+        return add_person(session, **(right | changes)).id
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"agency_code": "0"}, "agency_unknown"),
+        ({"roles": []}, "role"),
+        ({"roles": ["king"]}, "role"),
+        ({"name": " "}, "text"),
+        ({"jwk": {}}, "key_kind"),
+        ({"jwk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}}, "key"),
+        ({"jwk": {"kty": "EC", "crv": "P-256", "x": 5, "y": None}}, "key"),
+        ({"jwk": dict(ECKey.generate_key("P-384").as_dict(private=False))}, "key_kind"),
+        ({"jwk": dict(ECKey.generate_key("P-256").as_dict(private=True))}, "private_key"),
+        ({"jwk": dict(RSAKey.generate_key(2048).as_dict(private=False))}, "key_kind"),
+        ({"jwk": dict(OctKey.generate_key(256).as_dict())}, "key_kind"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_a_person_has_a_role_and_a_public_key(world: World, changes: dict[str, Any], reason: str) -> None:
+    with pytest.raises(VermilionError) as refused:
+        person(world, **changes)
+    assert refused.value.reason == reason
+
+
+def test_one_key_is_one_person(world: World) -> None:
+    """Whoever holds two ids could approve their own application."""
+    jwk = public()
+    assert person(world, jwk=jwk)
+    for again in (jwk, {**jwk, "kid": "another", "use": "sig"}):
+        with pytest.raises(VermilionError) as refused:
+            person(world, jwk=again)
+        assert refused.value.reason == "key_known"
+    with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
+        add_client(
+            session, agency_code=world.codes["own"], name="x", scopes=["seal"], types=[], jwks=[jwk],
+            now=world.ports.clock(), random=world.ports.random,
+        )  # fmt: skip
+    assert refused.value.reason == "key_known"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"jwks": []}, "credential"),
+        ({"secret": "s" * 40, "demo": True}, "credential"),
+        ({"jwks": [], "secret": "short", "demo": True}, "too_short"),
+        ({"scopes": ["everything"]}, "scope"),
+        ({"types": ["x"]}, "malformed"),
+    ],
+    ids=str,
+)
+def test_a_client_has_one_kind_of_credential(world: World, changes: dict[str, Any], reason: str) -> None:
+    right: dict[str, Any] = {
+        "agency_code": world.codes["own"], "name": "x", "scopes": ["seal"], "types": [], "jwks": [public()],
+        "now": world.ports.clock(), "random": world.ports.random,
+    }  # fmt: skip
+    with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
+        add_client(session, **(right | changes))
+    assert refused.value.reason == reason
+
+
+def test_a_client_is_entitled_type_by_type(world: World) -> None:
+    client, other = world.clients["system"].id, world.types["other"]
+    with world.ports.database.transaction() as session:
+        assert is_entitled(session, client_id=client, type_code=world.type_code)
+        assert not is_entitled(session, client_id=client, type_code=other)
+        entitle(session, client_id=client, type_code=other)
+        entitle(session, client_id=client, type_code=other)
+        assert is_entitled(session, client_id=client, type_code=other)

@@ -1,0 +1,261 @@
+"""What a custodian signs for this registry: only what a committed row has announced, each once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from keys.certificates import Issuer, Subject, issue_certificate
+from keys.custodian import KeyRef, Kind, SignRequest
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.profiles import ProfileName
+from keys.trust_list import read_trust_list, sign_trust_list
+from registry.licences.tables import Intent, Licence
+from registry.seals.authority import issuing_authority, root_authority, time_stamp_authority
+from registry.seals.custody import next_sequence, registry_policy
+from registry.seals.keys import key_ref
+from registry.seals.tables import Certificate, Key, KeyUse, Seal, StandingAuthorisation
+from registry.seals.trust import current_trust_list, publish_trust_list
+from registry.seals.use import UsableSeal, apply_use, authorise_use, begin_use, qr_key, void_use
+from tests.registry.world import BASIS, Ticker, World, on_sqlite
+
+INTENT = "a" * 32
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """An open intent with its seal use begun."""
+
+    usable: UsableSeal
+    qr: KeyRef
+    tsa: KeyRef
+
+
+def usable(world: World) -> UsableSeal:
+    with world.ports.database.transaction() as session:
+        return draw(session, world)
+
+
+def draw(session: Session, world: World, **changes: str) -> UsableSeal:
+    wanted = {
+        "seal_code": world.seal_code, "client_id": world.clients["system"].id,
+        "agency_code": world.codes["own"], "type_code": world.type_code,
+    }  # fmt: skip
+    return authorise_use(session, **(wanted | changes), day=world.today)
+
+
+@pytest.fixture
+def prepared(world: World) -> Prepared:
+    ports, now = world.ports, world.ports.clock()
+    with ports.database.transaction() as session:
+        seal, qr = draw(session, world), qr_key(session, world.codes["own"])
+        session.add(
+            Licence(
+                id="b" * 32,
+                type_code=world.type_code,
+                issuer_code=world.codes["own"],
+                serial="1",
+                created_at=now,
+            )
+        )
+        session.flush()
+        session.add(
+            Intent(
+                id=INTENT, licence_id="b" * 32, client_id=world.clients["system"].id, person_id=None, operator="",
+                matter_code="", case_number="", seal_edition_id=seal.seal_edition_id,
+                seal_state_version=seal.state_version, authorisation_id=seal.authorisation_id, qr_key_id=qr.id,
+                record="{}", record_sha256=b"", origin="", link_id_sha256=b"1", lookup_sha256=b"", state="open",
+                fence=1, lease_until=now + timedelta(seconds=60), created_at=now, ended_at=None, end_reason=None,
+            )
+        )  # fmt: skip
+        session.flush()
+        begin_use(session, INTENT, seal, now, ports.random)
+        tsa = time_stamp_authority(session).key
+    return Prepared(seal, qr, tsa)
+
+
+def ask(world: World, ref: KeyRef, record: str = f"intent:{INTENT}", data: bytes = b"") -> str:
+    """ "permitted", or the reason of the policy's refusal."""
+    policy = registry_policy(world.ports.database, world.ports.clock, world.ports.settings.tz)
+    try:
+        policy(ref, SignRequest(Kind.SIGNED_ATTRIBUTES, data, record))
+    except VermilionError as error:
+        assert error.kind is ErrorKind.KEY_REFUSED
+        return error.reason
+    return "permitted"
+
+
+def test_an_open_intent_may_use_its_own_keys_and_no_others(world: World, prepared: Prepared) -> None:
+    for ref in (prepared.usable.key, prepared.qr, prepared.tsa):
+        assert ask(world, ref) == "permitted"
+    with Session(world.ports.database.read) as session:
+        foreign = qr_key(session, world.codes["other"])
+        ca, root = issuing_authority(session).key, root_authority(session).key
+    for ref in (foreign, ca, root):
+        assert ask(world, ref) == "key_of_intent"
+    assert ask(world, replace(prepared.qr, id="f" * 32)) == "key_state"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "record",
+    [
+        "",
+        "intent:",
+        f"intent:{'c' * 32}",
+        f"intent:{INTENT} ",
+        f"INTENT:{INTENT}",
+        "licence:1",
+        "trust-list:0",
+    ],
+)
+def test_any_other_record_is_refused(world: World, prepared: Prepared, record: str) -> None:
+    assert ask(world, prepared.usable.key, record) in {"record", "intent"}
+
+
+@pytest.mark.parametrize("state", ["done", "abandoned"])
+def test_an_ended_intent_uses_no_key(world: World, prepared: Prepared, state: str) -> None:
+    with world.ports.database.transaction() as session:
+        session.execute(update(Intent).values(state=state))
+    assert ask(world, prepared.usable.key) == "intent"
+
+
+def test_a_lapsed_lease_uses_no_key(world: World, prepared: Prepared, clock: Ticker) -> None:
+    clock.advance(timedelta(seconds=60))
+    assert {ask(world, ref) for ref in (prepared.usable.key, prepared.qr, prepared.tsa)} == {"intent"}
+
+
+def test_a_voided_use_uses_no_key(world: World, prepared: Prepared) -> None:
+    with world.ports.database.transaction() as session:
+        void_use(session, INTENT, world.ports.clock())
+    assert ask(world, prepared.usable.key) == "intent"
+    with pytest.raises(VermilionError), world.ports.database.transaction() as session:
+        apply_use(session, INTENT, b"d", world.ports.clock())
+
+
+def test_a_suspended_seal_is_not_used_nor_one_resumed_since(world: World, prepared: Prepared) -> None:
+    path = f"/api/v1/seals/{world.seal_code}"
+    world.act("keeper", f"{path}/suspension", BASIS)
+    assert ask(world, prepared.usable.key) == "seal_not_active"
+    world.decide(world.act("keeper", f"{path}/resumption-request", BASIS, 202))
+    assert ask(world, prepared.usable.key) == "seal_not_active"  # the intent was written in another time
+
+
+def test_a_withdrawn_or_ended_authorisation_permits_nothing(world: World, prepared: Prepared) -> None:
+    with world.ports.database.transaction() as session:
+        session.execute(update(StandingAuthorisation).values(valid_to=world.today - timedelta(days=1)))
+    assert ask(world, prepared.usable.key) == "not_authorised"
+    with world.ports.database.transaction() as session:
+        session.execute(update(StandingAuthorisation).values(valid_to=world.today))
+    assert ask(world, prepared.usable.key) == "permitted"
+    path = f"/api/v1/seals/{world.seal_code}/authorisations/{world.authorisation_id}/withdrawal"
+    world.act("keeper", path, {})
+    assert ask(world, prepared.usable.key) == "not_authorised"
+
+
+def test_a_retired_key_signs_nothing(world: World, prepared: Prepared) -> None:
+    with world.ports.database.transaction() as session:
+        session.execute(update(Key).where(Key.id == prepared.qr.id).values(state="retired"))
+    assert ask(world, prepared.qr) == "key_state"
+
+
+def test_a_use_is_on_record_before_and_after_and_happens_once(world: World, prepared: Prepared) -> None:
+    token = world.ports.timestamper.stamp(b"d" * 32, f"intent:{INTENT}")
+    assert token
+    with Session(world.ports.database.read) as session:
+        use = session.scalars(select(KeyUse).where(KeyUse.record == f"intent:{INTENT}")).one()
+        assert (use.key_id, use.signed, use.ended_at) == (prepared.tsa.id, True, world.ports.clock())
+    with pytest.raises(VermilionError) as refused:
+        world.ports.timestamper.stamp(b"e" * 32, f"intent:{INTENT}")
+    assert (refused.value.kind, refused.value.reason) == (ErrorKind.KEY_REFUSED, "record_used")
+
+
+def test_no_certificate_without_its_reserved_serial(world: World) -> None:
+    """Neither an unknown serial, nor one signed already, nor one reserved for another key or profile."""
+    custodian, now = world.ports.custodian, world.ports.clock()
+    with Session(world.ports.database.read) as session:
+        ca, root = issuing_authority(session), root_authority(session)
+        signed = session.scalars(select(Certificate).where(Certificate.profile == "seal")).one()
+        seal = key_ref(session.get_one(Key, signed.key_id))
+        qr = key_ref(session.scalars(select(Key).where(Key.purpose == "qr")).first())  # type: ignore[arg-type]
+
+    def reason(issuer: Issuer, profile: ProfileName, key: KeyRef, serial: int) -> str:
+        with pytest.raises(VermilionError) as refused:
+            issue_certificate(custodian, issuer, profile, Subject("x", "y"), key, serial=serial, at=now)
+        return refused.value.reason
+
+    assert reason(ca, ProfileName.SEAL, seal, 12345) == "serial"
+    assert reason(ca, ProfileName.SEAL, seal, int(signed.serial, 16)) == "serial"
+    with world.ports.database.transaction() as session:
+        session.add(
+            Certificate(serial="abc", key_id=seal.id, profile="seal", der=None, not_before=now, not_after=now)
+        )
+    assert reason(ca, ProfileName.QR, qr, 0xABC) == "serial"
+    assert reason(root, ProfileName.SEAL, seal, 0xABC) in {"profile", "issuer"}
+
+
+def test_the_root_signs_the_next_trust_list_only(world: World) -> None:
+    with Session(world.ports.database.read) as session:
+        root = root_authority(session)
+        number = next_sequence(session, root.key.id)
+        jws = current_trust_list(session)
+    assert jws is not None
+    assert root.certificate is not None
+    trust = read_trust_list(jws, at=world.ports.clock())
+    assert trust.sequence == number - 1
+    for wrong in (number - 1, number + 1, 10**6):
+        with pytest.raises(VermilionError) as refused:
+            sign_trust_list(replace(trust, sequence=wrong), world.ports.custodian, root.key, root.certificate)
+        assert refused.value.kind is ErrorKind.KEY_REFUSED
+    # Signed and lost: the number is spent, and the next list takes the next one.
+    sign_trust_list(replace(trust, sequence=number), world.ports.custodian, root.key, root.certificate)
+    world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+    assert publish_trust_list(world.ports) == number + 1
+
+
+# --- authorised use ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"seal_code": "99010000000000"}, "seal_unknown"),
+        ({"agency_code": "11990100MB0102074C"}, "seal_unknown"),
+        ({"client_id": "0" * 32}, "not_authorised"),
+        ({"type_code": "11990000MB00020229001"}, "not_authorised"),
+    ],
+    ids=str,
+)
+def test_a_use_nobody_authorised_is_refused(world: World, changes: dict[str, str], reason: str) -> None:
+    with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
+        draw(session, world, **changes)
+    assert (refused.value.kind, refused.value.reason) == (ErrorKind.FORBIDDEN, reason)
+
+
+def test_the_daily_limit_is_drawn_down_day_by_day(world: World, clock: Ticker) -> None:
+    with world.ports.database.transaction() as session:
+        session.execute(update(StandingAuthorisation).values(daily_limit=2))
+    for _ in range(2):
+        assert usable(world).authorisation_id == world.authorisation_id
+    with pytest.raises(VermilionError) as refused:
+        usable(world)
+    assert (refused.value.kind, refused.value.reason) == (ErrorKind.CONFLICT, "daily_limit")
+    clock.advance(timedelta(days=1))
+    assert usable(world)
+
+
+def test_a_seal_past_its_validity_or_suspended_is_not_used(world: World, clock: Ticker) -> None:
+    clock.advance(timedelta(days=3 * 365))
+    with pytest.raises(VermilionError) as refused:
+        usable(world)
+    assert refused.value.reason == "seal_expired"
+    with world.ports.database.transaction() as session:
+        session.execute(update(Seal).values(state="suspended"))
+    with pytest.raises(VermilionError) as refused:
+        usable(world)
+    assert refused.value.reason == "seal_not_active"

@@ -1,0 +1,139 @@
+"""Standing authorisations: the keeper's alone, for a client and a type, within limits."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from registry.agencies.rules import set_client_active
+from registry.seals.use import authorise_use, still_usable
+from tests.registry.world import BASIS, World, on_sqlite
+
+
+def body(world: World, **changes: Any) -> dict[str, Any]:
+    right: dict[str, Any] = {
+        "client_id": world.clients["system"].id,
+        "type_code": world.type_code,
+        "valid_from": world.today.isoformat(),
+        "valid_to": world.today.isoformat(),
+        "daily_limit": 1,
+    }
+    return right | changes
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("person", "status"),
+    [
+        ("officer", 403),
+        ("applicant", 403),
+        ("approver", 403),
+        ("maker", 403),
+        ("everything", 403),
+        ("other-keeper", 404),
+    ],
+)
+def test_nobody_but_the_keeper_authorises(world: World, person: str, status: int) -> None:
+    path = f"/api/v1/seals/{world.seal_code}/authorisations"
+    assert world.post(path, body(world), world.system_of(person), person).status_code == status
+    assert world.post(path, body(world), "system").get_json()["reason"] == "person_required"
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"daily_limit": 0}, "/daily_limit"),
+        ({"daily_limit": "5"}, "/daily_limit"),
+        ({"daily_limit": True}, "/daily_limit"),
+        ({"valid_to": "2026-11-19"}, "/valid_to"),
+        ({"valid_from": "2026-11-18", "valid_to": "2026-11-19"}, "/valid_to"),
+        ({"valid_to": "2036-11-19"}, "/valid_to"),
+        ({"valid_from": "2026-02-30"}, "/valid_from"),
+        ({"valid_from": "20261120"}, "/valid_from"),
+        ({"valid_from": 1}, "/valid_from"),
+        ({"client_id": "0" * 32}, "/client_id"),
+        ({"type_code": "11990000MB00020229001"}, "/type_code"),
+    ],
+    ids=str,
+)
+def test_its_terms_are_checked(world: World, changes: dict[str, Any], pointer: str) -> None:
+    path = f"/api/v1/seals/{world.seal_code}/authorisations"
+    answer = world.post(path, body(world, **changes), "system", "keeper")
+    assert answer.status_code == 422
+    assert [fault["pointer"] for fault in answer.get_json()["errors"]] == [pointer]
+
+
+def test_a_client_of_another_agency_cannot_be_authorised(world: World) -> None:
+    path = f"/api/v1/seals/{world.seal_code}/authorisations"
+    answer = world.post(path, body(world, client_id=world.clients["other-system"].id), "system", "keeper")
+    assert answer.get_json()["reason"] == "client_unknown"
+
+
+def test_a_suspended_seal_takes_no_authorisation(world: World) -> None:
+    world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+    answer = world.post(f"/api/v1/seals/{world.seal_code}/authorisations", body(world), "system", "keeper")
+    assert answer.get_json()["reason"] == "seal_not_active"
+
+
+@pytest.mark.parametrize("way", ["withdrawal", "delete"])
+def test_withdrawn_once_and_at_once(world: World, way: str) -> None:
+    path = f"/api/v1/seals/{world.seal_code}/authorisations/{world.authorisation_id}"
+
+    def withdraw() -> Any:
+        if way == "withdrawal":
+            return world.post(f"{path}/withdrawal", {}, "system", "keeper")
+        return world.http.delete(path, headers=world.headers("system", "keeper"))
+
+    assert usable(world)
+    assert withdraw().get_json()["withdrawn_at"]
+    assert not usable(world)
+    assert withdraw().get_json()["reason"] == "withdrawn"
+
+
+def usable(world: World) -> bool:
+    with Session(world.ports.database.read) as session:
+        return still_usable(
+            session,
+            seal_edition_id=world.get(f"/api/v1/seals/{world.seal_code}").get_json()["editions"][0]["id"],
+            state_version=4,
+            authorisation_id=world.authorisation_id,
+            client_id=world.clients["system"].id,
+            type_code=world.type_code,
+            day=world.today,
+        )
+
+
+def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) -> None:
+    with world.ports.database.transaction() as session:
+        found = authorise_use(
+            session, seal_code=world.seal_code, client_id=world.clients["system"].id,
+            agency_code=world.codes["own"], type_code=world.type_code, day=world.today,
+        )  # fmt: skip
+
+    def still(**changes: Any) -> bool:
+        wanted: dict[str, Any] = {
+            "seal_edition_id": found.seal_edition_id, "state_version": found.state_version,
+            "authorisation_id": found.authorisation_id, "client_id": world.clients["system"].id,
+            "type_code": world.type_code, "day": world.today,
+        }  # fmt: skip
+        with world.ports.database.transaction() as session:
+            return still_usable(session, **(wanted | changes))
+
+    assert still()
+    assert not still(state_version=found.state_version + 1)
+    assert not still(seal_edition_id="0" * 32)
+    assert not still(authorisation_id="0" * 32)
+    assert not still(client_id=world.clients["desk"].id)
+    assert not still(type_code=world.types["other"])
+    assert not still(day=world.today + timedelta(days=400))
+    with world.ports.database.transaction() as session:
+        set_client_active(session, client_id=world.clients["system"].id, active=False)
+    assert not still()
+    with world.ports.database.transaction() as session:
+        set_client_active(session, client_id=world.clients["system"].id, active=True)
+    world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+    assert not still()
