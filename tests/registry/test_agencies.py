@@ -33,7 +33,12 @@ def public() -> dict[str, Any]:
     ids=str,
 )
 def test_an_agency_has_a_valid_code_and_names(world: World, changes: dict[str, Any], kind: Kind) -> None:
-    right = {"code": "11990102MB0103122T", "name": NAME, "division": "990102", "now": world.ports.clock()}
+    right: dict[str, Any] = {
+        "code": "11990102MB0103122T",
+        "name": NAME,
+        "division": "990102",
+        "now": world.ports.clock(),
+    }
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
         add_agency(session, **(right | changes))
     assert refused.value.kind is kind
