@@ -21,7 +21,7 @@ from keys.der import tlv
 from keys.errors import Kind, VermilionError
 from keys.path import certificate_public_key, parse_certificate, verify_chain
 from keys.profiles import POLICY_TSA, ProfileName
-from keys.suite import SUITES
+from keys.suite import SUITES, Suite
 from keys.tbs import check_tbs, load_der
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class TimeStampAuthority:
         self._custodian = custodian
         self._key = key
         self._certificate = x509.Certificate.load(certificate)
-        self._chain = [x509.Certificate.load(c) for c in chain]
+        self._bag = (certificate, *chain)
         self._clock = clock
         self._random = random
         self._policy = policy
@@ -87,7 +87,7 @@ class TimeStampAuthority:
         ).dump()
         attributes = self._attributes(info)
         (signature,) = self._custodian.sign(self._key, [SignRequest(SignKind.TIME_STAMP, attributes, record)])
-        return self._assemble(info, attributes, signature)
+        return _assemble(info, attributes, signature, self._suite, self._certificate, self._bag)
 
     def _now(self) -> datetime:
         now = self._clock().replace(microsecond=0)
@@ -109,38 +109,48 @@ class TimeStampAuthority:
         encoded: bytes = attributes.dump(force=True)
         return encoded
 
-    def _assemble(self, info: bytes, attributes: bytes, signature: bytes) -> bytes:
-        """RFC 5652 SignedData, version 3, around the TSTInfo. Spliced from parts that are DER already:
-        an asn1crypto tree of a token encodes itself anew at every access and costs 200 ms.
-        """
-        certificate = self._certificate
-        digest_algorithm = cms.DigestAlgorithm({"algorithm": self._suite.digest_name}).dump()
-        signer = tlv(
-            0x30,
-            core.Integer(1).dump(),
-            tlv(0x30, certificate.issuer.dump(), core.Integer(certificate.serial_number).dump()),
-            digest_algorithm,
-            b"\xa0" + attributes[1:],  # [0] IMPLICIT in place of the SET OF that is signed
-            cms.SignedDigestAlgorithm({"algorithm": self._suite.signature_name}).dump(),
-            tlv(0x04, signature),
-        )
-        signed = tlv(
-            0x30,
-            core.Integer(3).dump(),
-            tlv(0x31, digest_algorithm),
-            tlv(0x30, cms.ContentType("tst_info").dump(), tlv(0xA0, tlv(0x04, info))),
-            tlv(0xA0, *sorted(c.dump() for c in (certificate, *self._chain))),
-            tlv(0x31, signer),
-        )
-        return tlv(0x30, cms.ContentType("signed_data").dump(), tlv(0xA0, signed))
+
+def _assemble(
+    info: bytes,
+    attributes: bytes,
+    signature: bytes,
+    suite: Suite,
+    signer: x509.Certificate,
+    bag: Sequence[bytes],
+) -> bytes:
+    """RFC 5652 SignedData, version 3, around the TSTInfo: the one encoding of a token, made here and
+    compared with when verifying. Spliced from parts that are DER already: an asn1crypto tree of a token
+    encodes itself anew at every access and costs 200 ms.
+    """
+    digest_algorithm = cms.DigestAlgorithm({"algorithm": suite.digest_name}).dump()
+    signer_info = tlv(
+        0x30,
+        core.Integer(1).dump(),
+        tlv(0x30, signer.issuer.dump(), core.Integer(signer.serial_number).dump()),
+        digest_algorithm,
+        b"\xa0" + attributes[1:],  # [0] IMPLICIT in place of the SET OF that is signed
+        cms.SignedDigestAlgorithm({"algorithm": suite.signature_name}).dump(),
+        tlv(0x04, signature),
+    )
+    signed = tlv(
+        0x30,
+        core.Integer(3).dump(),
+        tlv(0x31, digest_algorithm),
+        tlv(0x30, cms.ContentType("tst_info").dump(), tlv(0xA0, tlv(0x04, info))),
+        tlv(0xA0, *sorted(bag)),
+        tlv(0x31, signer_info),
+    )
+    return tlv(0x30, cms.ContentType("signed_data").dump(), tlv(0xA0, signed))
 
 
 def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
     """Verify a token of an authority that the trust list leads to, over a SHA-256 digest.
 
-    One SignerInfo, the expected attributes only, the signer named by ESSCertIDv2, its certificate valid
-    at genTime for time-stamping alone. That its key is an entry of the list, and in what state, is for
-    the caller to ask. Raises VermilionError(INVALID, "chain" or "issuer_unknown" or "time_stamp").
+    The one encoding that this module makes: one SignerInfo, the expected attributes only, the signer
+    named by ESSCertIDv2, its certificate valid at genTime for time-stamping alone. That its key is an
+    entry of the list, and in what state, is for the caller to ask.
+
+    Raises VermilionError(INVALID) with `reason` "chain", "issuer_unknown" or "time_stamp".
     """
     signed = _parse(token)
     info_bytes = signed["encap_content_info"]["content"].contents
@@ -149,6 +159,7 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
     except ValueError:
         _refuse("the time-stamp's content is not DER")
     (signer,) = signed["signer_infos"]
+    bag = [choice.chosen.dump() for choice in signed["certificates"] if choice.name == "certificate"]
     certificate = _signer_certificate(signed, signer)
     public, suite = certificate_public_key(certificate)
     attributes = b"\x31" + signer["signed_attrs"].dump()[1:]
@@ -171,8 +182,11 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
         or info["version"].native != "v1"
     ):
         _refuse("the time-stamp is over something else")
+    signature = signer["signature"].native
+    if _assemble(info_bytes, attributes, signature, suite, certificate, bag) != token:
+        _refuse("the time-stamp is encoded otherwise than ours are")  # versions, parameters: not signed
     try:
-        public.verify(signer["signature"].native, attributes, ec.ECDSA(suite.hash))
+        public.verify(signature, attributes, ec.ECDSA(suite.hash))
     except InvalidSignature:
         _refuse("the time-stamp's signature is wrong")
     at: datetime = info["gen_time"].native
