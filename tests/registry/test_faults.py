@@ -119,7 +119,7 @@ def test_the_process_is_killed_at_every_call(world: World, clock: Ticker, capsys
     # killed before its successor. Only the last has none; calls with an effect are killed after it as well.
     effects = ("sql COMMIT", "store put", "custodian", "time-stamp")
     points += [(at, "after") for at, name in enumerate(calls, 1) if name.startswith(effects)]
-    jobs = []
+    jobs: list[dict[str, Any]] = []
     for at, when in points:
         body = request_body(world)
         jobs.append({"at": at, "when": when, "body": body, "key": f"key-{body['number']}"})

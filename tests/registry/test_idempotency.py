@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def test_many_at_once_with_one_key_make_one_licence(world: World, clock: Ticker,
     """Two sets of engines and custodians, as two processes have them."""
     body = request_body(world)
     second = open_ports(world.ports.settings, clock=clock, cost=ScryptCost(n=2**10))
-    results = at_once([lambda p=p: issue_one(world, body, ports=p) for p in (world.ports, second) * 2])
+    results = at_once([partial(issue_one, world, body, ports=p) for p in (world.ports, second) * 2])
     second.database.dispose()
     issued = [r for r in results if not isinstance(r, VermilionError)]
     errors = Counter(r.kind for r in results if isinstance(r, VermilionError))
@@ -133,7 +134,7 @@ def test_many_at_once_with_one_key_make_one_licence(world: World, clock: Ticker,
 
 def test_many_at_once_for_one_number_make_one_licence(world: World) -> None:
     body = request_body(world)
-    results = at_once([lambda n=n: issue_one(world, body, key=f"k{n}") for n in range(4)])
+    results = at_once([partial(issue_one, world, body, key=f"k{n}") for n in range(4)])
     errors = [r for r in results if isinstance(r, VermilionError)]
     assert len(errors) == 3
     assert {(e.kind, e.reason) for e in errors} == {(Kind.CONFLICT, "number_taken")}

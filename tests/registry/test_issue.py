@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import QueuePool
 
-from keys.custodian import KeyRef, SignRequest
+from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Client, ClientType
 from registry.licences.fsck import fsck
@@ -139,7 +140,7 @@ def test_each_event_has_one_leaf_and_the_issue_is_an_event(world: World) -> None
 def test_a_dry_run_says_what_would_be_issued_and_leaves_nothing(world: World) -> None:
     body = request_body(world)
     before = rows(world, *BUSINESS_TABLES)
-    ports = replace(world.ports, custodian=Untouchable())
+    ports = replace(world.ports, custodian=cast("Custodian", Untouchable()))
     preview = issue(ports, world.actor(), to_request(body), "", b"", dry_run=True)
     assert isinstance(preview, Preview)
     assert preview.record.number == body["number"]
@@ -289,7 +290,7 @@ def test_a_defect_while_sealing_abandons_too(world: World) -> None:
     def defect() -> None:
         raise ZeroDivisionError
 
-    ports = replace(world.ports, custodian=Meddling(world.ports, "qr", defect))
+    ports = replace(world.ports, custodian=cast("Custodian", Meddling(world.ports, "qr", defect)))
     with pytest.raises(ZeroDivisionError):
         issue_one(world, ports=ports)
     assert_abandoned(world)
@@ -309,12 +310,13 @@ def test_no_connection_is_held_while_sealing(world: World) -> None:
     held: list[int] = []
 
     def look() -> None:
-        held.append(
-            world.ports.database.write.pool.checkedout() + world.ports.database.read.pool.checkedout()
-        )
+        for engine in (world.ports.database.write, world.ports.database.read):
+            assert isinstance(engine.pool, QueuePool)
+            held.append(engine.pool.checkedout())
 
-    issue_one(world, ports=replace(world.ports, custodian=Meddling(world.ports, "seal", look)))
-    assert held == [0]
+    custodian = cast("Custodian", Meddling(world.ports, "seal", look))
+    issue_one(world, ports=replace(world.ports, custodian=custodian))
+    assert held == [0, 0]
 
 
 def test_numbers_that_the_registry_gives_follow_their_rule() -> None:

@@ -73,7 +73,7 @@ def test_what_the_table_does_not_permit_is_refused(world: World) -> None:
         elif status == "ended":
             change(world, "end", identifier, how="annulled")
         if (status, act) in PERMITTED:
-            assert change(world, act, identifier, **more).status == PERMITTED[status, act]  # type: ignore[index]
+            assert change(world, act, identifier, **more).status == PERMITTED[status, act]
         else:
             error = refused(world, act, identifier, **more)
             assert (error.kind, error.reason) == (Kind.CONFLICT, "status")
