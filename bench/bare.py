@@ -13,6 +13,11 @@ from registry.licences.tables import Edition
 from registry.settings import Settings
 
 
+def preload() -> None:
+    """Load the driver and answer once, before the process becomes a user who cannot read either."""
+    application().test_client().get("/livez")
+
+
 def application() -> Flask:
     app = Flask("bare")
     engine = read_engine(Settings().url)

@@ -35,7 +35,7 @@ def run() -> list[Row]:
         with started(settings) as site:
             people = People.load(settings.data / "credentials", site.api)
             today = datetime.now(UTC).astimezone(settings.tz).date()
-            seal = open_seal(people, today)[-1].json()["seal"]
+            seal = open_seal(people, today)[1].json()["seal"]
             times, links = _issue(people, seal, today)
             user = site.services[1].user
             page, bare = _rates(settings, user, links)
