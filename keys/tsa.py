@@ -10,7 +10,7 @@ from hashlib import new as new_hash
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from asn1crypto import cms, core, tsp, x509
+from asn1crypto import algos, cms, core, tsp, x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
@@ -122,7 +122,9 @@ def _assemble(
     compared with when verifying. Spliced from parts that are DER already: an asn1crypto tree of a token
     encodes itself anew at every access and costs 200 ms.
     """
-    digest_algorithm = cms.DigestAlgorithm({"algorithm": suite.digest_name}).dump()
+    digest_algorithm = tlv(
+        0x30, algos.DigestAlgorithmId(suite.digest_name).dump()
+    )  # RFC 5754, 2: no parameters
     signer_info = tlv(
         0x30,
         core.Integer(1).dump(),
