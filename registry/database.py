@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.engine import Connection
@@ -52,7 +52,7 @@ class Base(DeclarativeBase):
             "pk": "pk_%(table_name)s",
         }
     )
-    type_annotation_map = {datetime: Instant, dict[str, Any]: JSON, list[str]: JSON}
+    type_annotation_map: ClassVar = {datetime: Instant, dict[str, Any]: JSON, list[str]: JSON}
 
 
 def _tune_sqlite(engine: Engine, *, read_only: bool) -> None:
@@ -90,9 +90,7 @@ def read_engine(url: str) -> Engine:
     """The engine for reads: AUTOCOMMIT, and on SQLite a connection opened read-only (`mode=ro`)."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        parsed = parsed.set(
-            database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"}
-        )
+        parsed = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
     engine = create_engine(
         parsed, isolation_level="AUTOCOMMIT", pool_pre_ping=parsed.get_backend_name() != "sqlite"
     )
@@ -119,5 +117,5 @@ class Database:
             yield session
 
     def dispose(self) -> None:
-        self.write.dispose()
         self.read.dispose()
+        self.write.dispose()  # last: SQLite's last writer folds the journal in and removes it

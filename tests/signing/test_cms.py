@@ -8,6 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keys.der import tlv
 from keys.errors import VermilionError
 from keys.suite import SUITES
 from signing import cms
@@ -78,8 +79,8 @@ def test_what_is_no_signature_is_refused(value: bytes) -> None:
 
 def test_a_padded_signature_number_is_refused() -> None:
     r, s = decode_dss_signature(cms.parse_seal(contents()).signature)
-    padded = cms.tlv(
-        0x30, cms.tlv(2, b"\0\0" + r.to_bytes(32, "big")), cms.tlv(2, b"\0" + s.to_bytes(32, "big"))
+    padded = tlv(
+        0x30, tlv(2, b"\0\0" + r.to_bytes(32, "big")), tlv(2, b"\0" + s.to_bytes(32, "big"))
     )
     assert refused(rebuilt(signature=padded))
 
@@ -87,9 +88,9 @@ def test_a_padded_signature_number_is_refused() -> None:
 def test_attributes_in_another_order_or_number_are_refused() -> None:
     found = cms.parse_seal(contents())
     parts = cms.children(found.attributes, 0x31, range(4, 5))
-    assert refused(rebuilt(attributes=cms.tlv(0x31, *reversed(parts))))
-    assert refused(rebuilt(attributes=cms.tlv(0x31, *parts[:3])))
-    assert refused(rebuilt(attributes=cms.tlv(0x31, *parts, parts[0])))
+    assert refused(rebuilt(attributes=tlv(0x31, *reversed(parts))))
+    assert refused(rebuilt(attributes=tlv(0x31, *parts[:3])))
+    assert refused(rebuilt(attributes=tlv(0x31, *parts, parts[0])))
 
 
 def test_a_certificate_given_twice_or_belonging_to_nobody_is_refused() -> None:
@@ -107,17 +108,17 @@ def test_a_second_signer_crls_or_a_second_unsigned_attribute_are_refused() -> No
     (stamp,) = cms.children(unsigned, 0xA1, range(1, 2))
 
     def wrapped(*parts: bytes) -> bytes:
-        return cms.tlv(
-            0x30, cms.children(contents(), 0x30, range(2, 3))[0], cms.tlv(0xA0, cms.tlv(0x30, *parts))
+        return tlv(
+            0x30, cms.children(contents(), 0x30, range(2, 3))[0], tlv(0xA0, tlv(0x30, *parts))
         )
 
     assert found.token is not None
     assert wrapped(*body) == contents()
-    assert refused(wrapped(*body[:4], cms.tlv(0x31, signer, signer)))
-    assert refused(wrapped(*body[:4], cms.tlv(0xA1), body[4]))
-    for extra in (cms.tlv(0xA1, stamp, stamp), cms.tlv(0xA1), unsigned + unsigned):
-        other = cms.tlv(0x30, *cms.children(signer, 0x30, range(7, 8))[:6], extra)
-        assert refused(wrapped(*body[:4], cms.tlv(0x31, other)))
+    assert refused(wrapped(*body[:4], tlv(0x31, signer, signer)))
+    assert refused(wrapped(*body[:4], tlv(0xA1), body[4]))
+    for extra in (tlv(0xA1, stamp, stamp), tlv(0xA1), unsigned + unsigned):
+        other = tlv(0x30, *cms.children(signer, 0x30, range(7, 8))[:6], extra)
+        assert refused(wrapped(*body[:4], tlv(0x31, other)))
 
 
 def test_lengths_that_are_not_minimal_or_not_definite_are_refused() -> None:
@@ -142,30 +143,30 @@ def test_a_token_has_one_form() -> None:
         if field is None:
             changed[part] = new
         else:
-            changed[part] = cms.tlv(0x31, cms.tlv(0x30, *fields[:field], new, *fields[field + 1 :]))
-        return cms.tlv(0x30, kind, cms.tlv(0xA0, cms.tlv(0x30, *changed)))
+            changed[part] = tlv(0x31, tlv(0x30, *fields[:field], new, *fields[field + 1 :]))
+        return tlv(0x30, kind, tlv(0xA0, tlv(0x30, *changed)))
 
     r, s = decode_dss_signature(cms.content(fields[5], 4))
-    greater = cms.tlv(4, encode_dss_signature(r, P256.curve.group_order - s))
+    greater = tlv(4, encode_dss_signature(r, P256.curve.group_order - s))
     listed = cms.children(body[3], 0xA0, range(2, 3))
     (own,) = (c for c in listed if c not in office().trust.issuing)
-    reordered = cms.tlv(0xA0, *reversed(listed))
-    with_null = cms.tlv(0x30, cms.children(fields[2], 0x30, range(1, 2))[0], b"\x05\x00")
+    reordered = tlv(0xA0, *reversed(listed))
+    with_null = tlv(0x30, cms.children(fields[2], 0x30, range(1, 2))[0], b"\x05\x00")
     for same in (
-        variant(4, greater, 5), variant(3, reordered), variant(4, with_null, 2), variant(1, cms.tlv(0x31, with_null)),
-        variant(3, cms.tlv(0xA0, own)), variant(3, cms.tlv(0xA0, *listed, office().root)),
+        variant(4, greater, 5), variant(3, reordered), variant(4, with_null, 2), variant(1, tlv(0x31, with_null)),
+        variant(3, tlv(0xA0, own)), variant(3, tlv(0xA0, *listed, office().root)),
     ):  # fmt: skip
         assert same != token
         assert cms.canonical_token(same, office().trust.issuing) == token
     seal_certificate = cms.parse_seal(contents()).certificate
     for other in (
         variant(0, b"\x02\x01\x01"),
-        variant(1, cms.tlv(0x31, fields[2], fields[2])),
-        variant(3, cms.tlv(0xA0, seal_certificate)),
-        variant(4, cms.tlv(0x31, signer, signer)),
+        variant(1, tlv(0x31, fields[2], fields[2])),
+        variant(3, tlv(0xA0, seal_certificate)),
+        variant(4, tlv(0x31, signer, signer)),
         variant(4, b"\x02\x01\x03", 0),
         variant(4, fields[2], 4),
-        variant(4, fields[5] + cms.tlv(0xA1), 5),
+        variant(4, fields[5] + tlv(0xA1), 5),
     ):
         with pytest.raises(VermilionError):
             cms.canonical_token(other, office().trust.issuing)
