@@ -45,9 +45,9 @@ def _drive(port: int, requests: Sequence[bytes], count: int) -> float:
     done = 0
     while done < count:
         for key, _events in selector.select(10):
-            connection, buffer = key.fileobj, key.data
-            assert isinstance(connection, socket.socket), connection
-            buffer += connection.recv(1 << 16)
+            sender, buffer = key.fileobj, key.data
+            assert isinstance(sender, socket.socket)
+            buffer += sender.recv(1 << 16)
             if not _complete(buffer):
                 continue
             if not buffer.startswith(b"HTTP/1.1 200"):
@@ -55,7 +55,7 @@ def _drive(port: int, requests: Sequence[bytes], count: int) -> float:
             buffer.clear()
             done += 1
             if sent < count:
-                connection.sendall(requests[sent % len(requests)])
+                sender.sendall(requests[sent % len(requests)])
                 sent += 1
     return count / (time.perf_counter() - begin)
 
