@@ -26,6 +26,8 @@ from keys.suite import SUITES, Suite
 
 _SEQUENCE, _SET, _OCTETS, _INTEGER, _TIME = 0x30, 0x31, 0x04, 0x02, 0x18
 _CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
+# Fields of TBSCertificate: [0] version, serialNumber, signature, issuer, validity, subject (RFC 5280, 4.1)
+_SERIAL, _ISSUER, _SUBJECT = 1, 3, 5
 
 _DATA = cms.ContentType("data").dump()
 _SIGNED_DATA = cms.ContentType("signed_data").dump()
@@ -217,7 +219,7 @@ def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
     own = _signers_certificate(listed, fields[1])
     certificate = load_certificate(own)
     key = certificate.public_key()
-    issued_by = [c for c in issuers if load_certificate(c).subject == certificate.issuer]
+    issued_by = [c for c in issuers if _tbs_field(c, _SUBJECT) == _tbs_field(own, _ISSUER)]
     if (
         suite is None
         or parameters not in ([], [_NULL])
@@ -308,9 +310,14 @@ def _signers_certificate(certificates: list[bytes], identifier: bytes) -> bytes:
 
 def _signer_identifier(certificate: bytes) -> bytes:
     """IssuerAndSerialNumber, with issuer and serial number copied as the certificate has them."""
-    body = children(children(certificate, _SEQUENCE, range(3, 4))[0], _SEQUENCE, range(7, 11))
-    # TBSCertificate: [0] version, serialNumber, signature, issuer (RFC 5280, 4.1)
-    return tlv(_SEQUENCE, body[3], body[1])
+    return tlv(_SEQUENCE, _tbs_field(certificate, _ISSUER), _tbs_field(certificate, _SERIAL))
+
+
+def _tbs_field(certificate: bytes, field: int) -> bytes:
+    """One field of a TBSCertificate, still encoded: names are compared byte for byte. A library that takes
+    a name apart does so late, and raises what it likes for one that is malformed.
+    """
+    return children(children(certificate, _SEQUENCE, range(3, 4))[0], _SEQUENCE, range(7, 11))[field]
 
 
 def load_certificate(der: bytes) -> x509.Certificate:

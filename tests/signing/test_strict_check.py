@@ -128,6 +128,17 @@ def test_a_token_of_another_document_is_refused() -> None:
     assert reason(rebuilt(sealed().data, token=seal_of(other.data).token)) == "signature_invalid"
 
 
+@pytest.mark.parametrize("tag", [0x02, 0x03, 0x05, 0x0C, 0x30])
+def test_a_token_whose_authority_has_a_malformed_name_is_refused(tag: int) -> None:
+    """Anyone can put a token of their own into a genuine file: it is no part of what the seal signs."""
+    token = seal_of(sealed().data).token
+    assert token is not None
+    name = b"\x0c\x0cTEST issuing"
+    assert token.count(name) == 3  # in the signer's identifier and in both certificates
+    hostile = token.replace(name, bytes([tag]) + b"\x0c\xff\xffST issuing")
+    assert reason(rebuilt(sealed().data, token=hostile)) in {"structure", "signature_invalid"}
+
+
 def test_a_token_of_another_authority_is_refused() -> None:
     stamped = office().seal(other_office().stamps)
     assert stamped.level == "B-T"
