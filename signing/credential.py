@@ -189,9 +189,15 @@ def sig_structure(
 
 
 def raw_signature(der: bytes, suite: Suite) -> bytes:
-    """The r || s that COSE wants (RFC 9053, section 2.1) from the DER that a custodian returns."""
+    """The r || s that COSE wants (RFC 9053, section 2.1) from the DER that a custodian returns, with the
+    lesser of s and n - s.
+
+    Both verify, and anyone can turn one into the other; only the lesser is read, so that nobody can make a
+    second credential that checks, and with it an alarm for a key that was never stolen.
+    """
     try:
         r, s = decode_dss_signature(der)
+        s = min(s, suite.curve.group_order - s)
         return r.to_bytes(suite.field_bytes, "big") + s.to_bytes(suite.field_bytes, "big")
     except (ValueError, OverflowError):
         raise VermilionError(
@@ -234,9 +240,10 @@ def decode_credential(cose: bytes) -> Credential:
 def signed_by(credential: Credential, origin: str, id_text: str, public_key: bytes, suite: Suite) -> bool:
     """Whether the key (SubjectPublicKeyInfo, DER) signed this credential for this very link.
 
-    A key that is not of `suite`, or no key at all, has signed nothing.
+    A key that is not of `suite`, or no key at all, has signed nothing; nor has one whose s is the greater.
     """
-    if credential.alg != suite.cose_alg:
+    s = int.from_bytes(credential.signature[suite.field_bytes :], "big")
+    if credential.alg != suite.cose_alg or s > suite.curve.group_order // 2:
         return False
     structure = _structure(credential.protected, origin, id_text, credential.payload)
     return _is_signature(credential.signature, structure, public_key, suite)

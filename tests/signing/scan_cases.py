@@ -7,12 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from keys.trust_list import TrustList
-from signing.credential import link_text
+from signing.credential import link_text, qr_text
 from tests.signing.checking import (
     LINK_ID,
     NOW,
     ORIGIN,
     QR_KEY,
+    SUITE,
     Register,
     changed,
     food,
@@ -134,6 +135,22 @@ def cases() -> Iterator[Case]:
     yield Case(
         "one digit altered, offline",
         text[:-1] + last,
+        trust,
+        None,
+        ("altered", "signature_wrong", UNCHECKED, "status_not_asked"),
+    )
+
+    # Of an ECDSA signature's s and n - s both verify: without a rule, anyone could make a second credential of
+    # ours from a printed one, and raise the alarm for a key that was never stolen.
+    n = SUITE.curve.group_order
+    greater = (n - int.from_bytes(cose[-32:], "big")).to_bytes(32, "big")
+    twin = qr_text(LINK, cose[:-32] + greater)
+    yield Case(
+        "the signature's s turned", twin, trust, known, ("altered", "credential_differs", OK, "in_force")
+    )
+    yield Case(
+        "the signature's s turned, offline",
+        twin,
         trust,
         None,
         ("altered", "signature_wrong", UNCHECKED, "status_not_asked"),

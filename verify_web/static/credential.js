@@ -11,9 +11,12 @@ const LAST_DAY = 2932896; // 9999-12-31
 const ORIGIN = /^(https?):\/\/([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::([1-9][0-9]{0,4}))?$/;
 const ID = /^[A-Za-z0-9_-]{21}[AQgw]$/; // four unused bits, all zero
 const REFUSED = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u{FE00}-\u{FE0F}\u{E0100}-\u{E01EF}]/u;
+// Of the curves' groups (SP 800-186). A signature's s and order - s both verify; only the lesser is ours.
+const ORDER_256 = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
+const ORDER_384 = 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n;
 const ALGORITHMS = new Map([
-  [-7, { curve: "P-256", hash: "SHA-256", size: 64 }],
-  [-35, { curve: "P-384", hash: "SHA-384", size: 96 }],
+  [-7, { curve: "P-256", hash: "SHA-256", size: 64, order: ORDER_256 }],
+  [-35, { curve: "P-384", hash: "SHA-384", size: 96, order: ORDER_384 }],
 ]);
 
 function refuse(what) {
@@ -197,6 +200,8 @@ function sigStructure(credential, origin, idText) {
 export async function signedBy(credential, origin, idText, key) {
   const algorithm = ALGORITHMS.get(key.alg);
   if (!algorithm || credential.alg !== key.alg || credential.signature.length !== algorithm.size) return false;
+  const s = BigInt(`0x${hex(credential.signature.slice(algorithm.size / 2))}`);
+  if (s > algorithm.order / 2n) return false;
   const spki = Uint8Array.from(atob(key.spki), (char) => char.charCodeAt(0));
   const scheme = { name: "ECDSA", namedCurve: algorithm.curve, hash: algorithm.hash };
   const imported = await crypto.subtle.importKey("spki", spki, scheme, false, ["verify"]);
