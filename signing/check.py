@@ -18,7 +18,6 @@ from keys.trust_list import TrustList
 from signing.claims import Claims, agree
 from signing.codes import normalise_lookup_code, parse_identifier
 from signing.credential import parse_digits, parse_id, parse_link, split_link
-from signing.disclosure import disclose
 from signing.issuer import (
     CredentialProof,
     civil_day,
@@ -34,7 +33,7 @@ from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, Veri
 if TYPE_CHECKING:
     from signing.strict_check import FileEvidence
 
-__all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "disclose", "failed_check"]
+__all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "failed_check"]
 
 DEFAULT_ZONE = "Asia/Shanghai"
 _A_CENTURY = timedelta(days=36500)

@@ -23,13 +23,12 @@ from signing import cbor
 from signing.field_values import is_plain_text
 from signing.licence_type import Disclosure, FieldKind, LicenceType, Role
 from signing.masking import is_mask_of, mask
-from signing.record import Record
+from signing.record import LIST_JOIN, Record
 
 MAX_PAYLOAD = 315
 """Bytes of encoded claims that make a credential of 400 bytes with an ES256 signature and an 8-byte kid."""
 
 ELLIPSIS = "…"
-_JOIN = "；"
 _EPOCH = date(1970, 1, 1)
 _TEXT_CLAIMS = {
     3: Role.NUMBER,
@@ -68,7 +67,7 @@ def days(day: date) -> int:
 
 
 def _printed(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else _JOIN.join(value)
+    return value if isinstance(value, str) else LIST_JOIN.join(value)
 
 
 def claims_of(record: Record, licence_type: LicenceType) -> dict[int, object]:

@@ -1,30 +1,39 @@
-"""What of a licence the public may see: its type's rule, field by field."""
+"""What of a licence the public may see: its type's `public` rule, field by field."""
 
 from __future__ import annotations
 
-from signing.licence_type import Disclosure, LicenceType, Role
-from signing.live import LiveLicence
+from dataclasses import dataclass
+
+from signing.licence_type import Disclosure, Field, FieldKind, LicenceType, Role
 from signing.masking import mask
-from signing.record import FieldValue
-
-LIST_JOIN = "；"
+from signing.record import FieldValue, Record
 
 
-def disclose(licence: LiveLicence, licence_type: LicenceType, language: str) -> list[tuple[str, str]]:
-    """Label and value of each field that may be shown, in the order of the face, masked where the type says.
+@dataclass(frozen=True, slots=True)
+class Disclosed:
+    """One value as it may be shown, canonical or masked."""
 
-    `language` is "zh" or "en" and chooses labels; values stand as printed. Raises VermilionError(INVALID)
-    for a field said to be masked without a mask: nothing is shown rather than too much.
+    field: Field
+    value: FieldValue
+    masked: bool
+
+
+def disclose(record: Record, licence_type: LicenceType | None) -> tuple[Disclosed, ...]:
+    """The values that may be shown, in the order of the face; none where the type is not known.
+
+    Raises VermilionError(INVALID) for a field said to be masked without a mask: nothing is shown rather than
+    too much. A photo is never shown.
     """
     shown = []
-    for field in licence_type.fields:
-        value: FieldValue | None = licence.record.fields.get(field.name)
-        if field.role is Role.NUMBER:
-            value = licence.record.number
-        if value is None or field.public is Disclosure.OMITTED:
+    for field in licence_type.fields if licence_type is not None else ():
+        value = record.number if field.role is Role.NUMBER else record.fields.get(field.name)
+        if value is None or field.public is Disclosure.OMITTED or field.kind is FieldKind.PHOTO:
             continue
-        if field.public is Disclosure.MASKED:
-            value = mask(field, value)
-        label = field.label.get(language, field.label["zh"])
-        shown.append((label, value if isinstance(value, str) else LIST_JOIN.join(value)))
-    return shown
+        masked = field.public is Disclosure.MASKED
+        shown.append(Disclosed(field, mask(field, value) if masked else value, masked))
+    return tuple(shown)
+
+
+def of_role(shown: tuple[Disclosed, ...], role: Role) -> Disclosed | None:
+    """The value that plays a role, if it may be shown."""
+    return next((value for value in shown if value.field.role is role), None)

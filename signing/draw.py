@@ -26,11 +26,10 @@ from signing.face import QUIET_ZONE, Box, Face, TextStyle
 from signing.fonts import Fonts, Weight, build_font
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.qr_symbol import make_symbol, module_mm, outline
-from signing.record import FieldValue, Printout, check_link, printout_to_json
+from signing.record import LIST_JOIN, FieldValue, Printout, check_link, printout_to_json
 from signing.text_layout import MM, fit
 
 ATTACHMENT = "record.json"
-LIST_JOIN = "；"
 
 _ARTWORK = "Artwork"
 

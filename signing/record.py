@@ -36,6 +36,7 @@ from signing.json_object import JsonObject, bad_record
 from signing.licence_type import FieldKind, LicenceType, Role
 
 FieldValue = str | tuple[str, ...]
+LIST_JOIN = "；"  # between the items of a LIST, wherever a list is shown as one line
 
 
 @dataclass(frozen=True, slots=True)

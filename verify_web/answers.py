@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from signing.disclosure import disclose
 from signing.licence_type import LicenceType
 from signing.live import LiveLicence
 from signing.verdict import Verdict, Verification, to_json
-from verify_web.disclosure import disclose
 
 
 def status_code(verification: Verification, *, look_up: bool = False) -> int:

@@ -7,13 +7,15 @@ from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from signing.check import Outcome
-from signing.licence_type import LicenceType, Role
+from signing.disclosure import Disclosed, disclose, of_role
+from signing.field_values import parse_iso_date
+from signing.licence_type import FieldKind, LicenceType, Role
 from signing.live import LiveLicence
+from signing.record import LIST_JOIN
 from signing.sentences import check_name, heading, next_step, reason_sentence, result_word, sentence
 from signing.verdict import Check, Verdict, Verification
 from verify_web.assets import WORDS
-from verify_web.disclosure import Disclosed, disclose, of_role
-from verify_web.language import day_in_words, moment_in_words
+from verify_web.language import day_in_words, moment_in_words, month_in_words
 
 TONES = {
     Verdict.ALTERED: "bad",
@@ -85,7 +87,7 @@ def _facts(licence: LiveLicence, shown: tuple[Disclosed, ...], lang: str) -> tup
     for role, label in ((Role.NUMBER, "number"), (Role.HOLDER_NAME, "holder")):
         found = of_role(shown, role)
         if found is not None:
-            facts.append(Fact(words[label], found.words(lang)))
+            facts.append(Fact(words[label], in_words(found, lang)))
     facts.append(Fact(words["valid"], _validity(licence, lang)))
     return tuple(facts)
 
@@ -130,6 +132,19 @@ def _technical(verification: Verification, licence: LiveLicence | None, lang: st
     return tuple(facts)
 
 
+def in_words(shown: Disclosed, lang: str) -> str:
+    """A disclosed value for reading: lists joined, dates in the reader's language."""
+    value, kind = shown.value, shown.field.kind
+    if not isinstance(value, str):
+        return LIST_JOIN.join(value)
+    if shown.masked or kind not in (FieldKind.DATE, FieldKind.MONTH):
+        return value
+    day = parse_iso_date(value if kind is FieldKind.DATE else f"{value}-01")
+    if day is None:
+        return value
+    return day_in_words(day, lang) if kind is FieldKind.DATE else month_in_words(day, lang)
+
+
 def result_page(
     outcome: Outcome, licence_type: LicenceType | None, zone: ZoneInfo, now: datetime, lang: str
 ) -> ResultPage:
@@ -160,7 +175,7 @@ def result_page(
         dated=_dated(verification.verdict, licence, lang),
         checked_at=words["checked_at"].replace("{moment}", moment_in_words(now, zone, lang)),
         facts=_facts(licence, shown, lang) if licence is not None else (),
-        fields=tuple(Fact(value.field.label[lang], value.words(lang)) for value in shown),
+        fields=tuple(Fact(value.field.label[lang], in_words(value, lang)) for value in shown),
         masked=any(value.masked for value in shown),
         checks=(
             line("content", verification.content),

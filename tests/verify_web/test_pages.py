@@ -127,20 +127,6 @@ def test_personal_data_is_shown_by_the_types_rule_only(build: MakeWorld) -> None
             assert f'"{hidden}"' not in body
 
 
-def test_what_is_shown_is_what_signing_discloses(build: MakeWorld) -> None:
-    from signing.disclosure import disclose
-    from tests.verify_web.world import SLUGS, licence_type
-    from verify_web.disclosure import disclose as shown
-
-    for slug in SLUGS:
-        licence, kind = sample(slug), licence_type(slug)
-        ours = [
-            (each.field.label["en"], each.value if isinstance(each.value, str) else "；".join(each.value))
-            for each in shown(licence.record, kind)
-        ]
-        assert ours == disclose(licence, kind, "en")
-
-
 def test_a_type_that_is_not_known_discloses_nothing(build: MakeWorld) -> None:
     from dataclasses import replace
 
