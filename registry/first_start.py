@@ -6,8 +6,11 @@ secret. Started again it makes only what is missing.
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -53,20 +56,55 @@ def prepare(settings: Settings, user: Account | None) -> None:
     from registry.sample_registry import enrol
 
     os.umask(0o077)
-    _directories(settings, user)
-    _establish(settings, test=True)
-    ports = open_ports(settings)
-    try:
-        enrol(ports, f"http://localhost:{settings.api_port}", settings.data / "credentials")
-    finally:
-        ports.database.dispose()
+    with _alone(settings, user):
+        _establish(settings, test=True)
+        ports = open_ports(settings)
+        try:
+            enrol(ports, f"http://localhost:{settings.api_port}", settings.data / "credentials")
+        finally:
+            ports.database.dispose()
 
 
 def establish_if_new(settings: Settings) -> None:
     """Make what is missing for a service: directories, passphrase, database, keys; no samples."""
     os.umask(0o077)
-    _directories(settings, public_account(settings))
-    _establish(settings, test=settings.demo)
+    with _alone(settings, public_account(settings)):
+        _establish(settings, test=settings.demo)
+
+
+def prepare_public(settings: Settings, user: Account | None) -> None:
+    """Make what the public site alone needs: the folder of its own store."""
+    store = settings.public_store.parent
+    if not store.exists():
+        owner = (user.uid, user.gid) if user else (os.geteuid(), os.getegid())
+        if not settings.data.exists():
+            _directory(settings.data, PASSABLE, os.geteuid(), os.getegid())
+        _directory(store, PRIVATE, *owner)
+
+
+def journal(settings: Settings) -> Path | None:
+    """The database file whose journal the public site reads, where that is SQLite."""
+    from sqlalchemy import make_url
+
+    url = make_url(settings.public_url)
+    return Path(url.database) if url.get_backend_name() == "sqlite" and url.database else None
+
+
+@contextlib.contextmanager
+def _alone(settings: Settings, user: Account | None) -> Iterator[None]:
+    """The directories, and one first start at a time in them."""
+    _directories(settings, user)
+    with (settings.data / "first-start.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _forget_unwritten_passphrase(settings)
+        yield
+
+
+def _forget_unwritten_passphrase(settings: Settings) -> None:
+    """A first start killed between making and writing the file left it empty: no key can be under it."""
+    path = settings.keys_directory / "passphrase"
+    if settings.passphrase_file is None and path.exists() and path.stat().st_size == 0:
+        path.unlink()
 
 
 def _establish(settings: Settings, *, test: bool) -> None:

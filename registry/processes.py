@@ -2,12 +2,14 @@
 
 The supervisor forks its services and holds no secret itself: keys are unlocked only in the
 API's process, after the fork. Where the supervisor is root, the public site drops to another user
-before it answers its first request, so the kernel keeps it from the key files.
+before it answers its first request, so the kernel keeps it from the key files. No process outlives
+the one that started it, whatever ends that one.
 """
 
 from __future__ import annotations
 
-import grp
+import ctypes
+import errno
 import importlib
 import multiprocessing
 import os
@@ -15,18 +17,31 @@ import pwd
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
+
 from keys.errors import Kind, VermilionError
 from registry.client import call
+from registry.keeper import keep
+from registry.logs import configure_logs
 
 START_SECONDS = 60
 STOP_SECONDS = 15
 BLOCKING_THREADS = 4
+TAIL_BYTES = 4000
+PR_SET_PDEATHSIG = 1  # prctl(2)
+_libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+_log = structlog.get_logger("registry.processes")
+
+
+class Stopped(Exception):  # noqa: N818  (not an error: somebody asked for it)
+    """A stop was asked for while something was starting."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +84,14 @@ def reachable_by(directory: Path, user: Account) -> bool:
     return True
 
 
-def group_name(gid: int) -> str:
-    return grp.getgrgid(gid).gr_name
+def end_with(parent: int, number: signal.Signals) -> None:
+    """Have the kernel send us this signal when the parent ends, however it ends (Linux; elsewhere a killed
+    parent leaves its children to be stopped by hand). A change of user undoes it: ask again afterwards.
+    """
+    if _libc is not None:
+        _libc.prctl(PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+    if os.getppid() != parent:
+        os.kill(os.getpid(), number)
 
 
 @dataclass
@@ -83,6 +104,8 @@ class Service:
     port: int
     user: Account | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    journal: Path | None = None  # SQLite database whose journal is kept in being for `user`
+    log: Path | None = None  # where its log lines go; None: our standard error
     process: Any = None
 
     @property
@@ -91,17 +114,17 @@ class Service:
 
     def start(self) -> None:
         context = multiprocessing.get_context("fork")
-        self.process = context.Process(target=_serve, args=(self,), name=self.name)
+        self.process = context.Process(target=_serve, args=(self, os.getpid()), name=self.name)
         self.process.start()
 
-    def wait_ready(self, path: str = "/livez") -> None:
-        """Raises VermilionError(UNAVAILABLE) if the service ends, or is silent for a minute."""
+    def wait_ready(self, path: str = "/livez", stop: threading.Event | None = None) -> None:
+        """Raises VermilionError(UNAVAILABLE) if the service ends, or is silent for a minute; Stopped."""
         until = time.monotonic() + START_SECONDS
         while time.monotonic() < until:
+            if stop is not None and stop.is_set():
+                raise Stopped
             if not self.process.is_alive():
-                raise VermilionError(
-                    Kind.UNAVAILABLE, f"the {self.name} ended with code {self.process.exitcode}"
-                )
+                raise self.ended()
             try:
                 if call("GET", self.address + path).status == 200:
                     return
@@ -109,6 +132,14 @@ class Service:
                 pass
             time.sleep(0.05)
         raise VermilionError(Kind.UNAVAILABLE, f"the {self.name} did not answer within {START_SECONDS} s")
+
+    def ended(self) -> VermilionError:
+        """What to say of a service that nobody told to end."""
+        code = self.process.exitcode
+        how = f"with code {code}" if code >= 0 else f"by {signal.Signals(-code).name}"
+        return VermilionError(
+            Kind.UNAVAILABLE, f"the {self.name} ended by itself {how}", reason="service_ended"
+        )
 
     def stop(self) -> None:
         if self.process is None:
@@ -119,6 +150,14 @@ class Service:
         if self.process.is_alive():
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.join()
+
+    def tail(self) -> str:
+        """The last lines of its log, if that is a file of ours."""
+        if self.log is None or not self.log.exists():
+            return ""
+        with self.log.open("rb") as file:
+            file.seek(max(0, self.log.stat().st_size - TAIL_BYTES))
+            return file.read(TAIL_BYTES).decode("utf-8", "replace")
 
 
 def load_factory(name: str) -> Callable[[], Any]:
@@ -136,17 +175,26 @@ def load_factory(name: str) -> Callable[[], Any]:
     return factory
 
 
-def serve(factory_name: str, bind: str, port: int, user: Account | None = None) -> None:
+def serve(
+    factory_name: str, bind: str, port: int, user: Account | None = None, journal: Path | None = None
+) -> None:
     """Serve until told to stop. Code is loaded before privileges are dropped; the application is
     made in the worker, after the last fork, because connections and threads do not survive one.
+
+    Raises VermilionError(UNAVAILABLE) for a port in use.
     """
+    import multiprocessing.popen_fork  # noqa: F401  (these would be imported after the drop)
+
     import granian._loops
-    import granian._signals  # noqa: F401  (the worker would import them after the drop)
+    import granian._signals  # noqa: F401
     from granian import Granian
     from granian.constants import HTTPModes, Interfaces
 
+    require_free(bind, port)
     factory = load_factory(factory_name)
     if user is not None:
+        if journal is not None:
+            _fork_keeper(journal)
         drop_to(user)
     server = Granian(
         factory_name,
@@ -162,35 +210,110 @@ def serve(factory_name: str, bind: str, port: int, user: Account | None = None) 
         respawn_failed_workers=True,
         workers_kill_timeout=STOP_SECONDS,
     )
-    server.serve(target_loader=factory, wrap_loader=False)
+    main = os.getpid()
+
+    def application() -> Any:
+        end_with(main, signal.SIGTERM)
+        try:
+            return factory()
+        except VermilionError as error:
+            configure_logs()
+            _log.error("not_started", reason=error.reason, detail=error.detail)
+            sys.exit(1)
+
+    server.serve(target_loader=application, wrap_loader=False)
 
 
-def _serve(service: Service) -> None:
+def _fork_keeper(journal: Path) -> None:
+    parent = os.getpid()
+    if os.fork() == 0:
+        _default_signals()
+        end_with(parent, signal.SIGKILL)
+        keep(journal, parent)
+        os._exit(0)
+
+
+def _default_signals() -> None:
+    """Undo what a forked child has from the supervisor."""
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def _serve(service: Service, parent: int) -> None:
+    _default_signals()
     os.setpgrp()  # an interrupt at the terminal goes to the supervisor, which stops us in order
+    if service.log is not None:
+        log = os.open(service.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(log, 1)
+        os.dup2(log, 2)
+        os.close(log)
     os.environ.update(service.environment)
-    serve(service.factory, service.bind, service.port, service.user)
+    end_with(parent, signal.SIGTERM)
+    try:
+        serve(service.factory, service.bind, service.port, service.user, service.journal)
+    except VermilionError as error:
+        sys.stderr.write(f"vermilion: {error.detail}\n")
+        sys.exit(1)
     sys.exit(0)
 
 
-def run_once(task: Callable[[], None], name: str) -> None:
+def run_once(task: Callable[[], None], name: str, stop: threading.Event | None = None) -> None:
     """Run a task that handles secrets in a child, so that none stays in the supervisor's memory.
 
-    Raises VermilionError(UNAVAILABLE) when it fails; the child has printed why.
+    Raises the VermilionError that the task raised; UNAVAILABLE when it ended otherwise; Stopped.
     """
-    process = multiprocessing.get_context("fork").Process(target=_told, args=(task,), name=name)
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_told, args=(task, sender, os.getpid()), name=name)
     process.start()
-    process.join()
+    sender.close()
+    while process.is_alive():
+        if stop is not None and stop.is_set():
+            process.kill()
+            process.join()
+            raise Stopped
+        process.join(0.1)
+    with receiver:
+        try:
+            kind, detail, reason = receiver.recv()
+        except EOFError:
+            pass
+        else:
+            raise VermilionError(kind, detail, reason=reason)
     if process.exitcode != 0:
         raise VermilionError(Kind.UNAVAILABLE, f"{name} failed with code {process.exitcode}")
 
 
-def _told(task: Callable[[], None]) -> None:
-    """Run the task; an expected failure is one line, not a traceback."""
+def _told(task: Callable[[], None], sender: Any, parent: int) -> None:
+    """Run the task; an expected failure goes to the supervisor, which says it."""
+    _default_signals()
+    os.setpgrp()
+    end_with(parent, signal.SIGKILL)
     try:
         task()
     except VermilionError as error:
-        sys.stderr.write(f"vermilion: {error.detail}\n")
+        sender.send((error.kind, error.detail, error.reason))
         sys.exit(1)
+
+
+def require_free(bind: str, port: int) -> None:
+    """Raises VermilionError(UNAVAILABLE) when somebody listens there, or the address is not ours.
+
+    Asked before listening: the server shares its port with others of the same user instead of failing.
+    """
+    family = socket.AF_INET6 if ":" in bind else socket.AF_INET
+    with socket.socket(family) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((bind, port))
+            probe.listen(1)
+        except OSError as error:
+            words = (
+                "is in use: choose another by VERMILION_API_PORT or VERMILION_PUBLIC_PORT"
+                if error.errno == errno.EADDRINUSE
+                else f"cannot be listened on: {error.strerror}"
+            )
+            raise VermilionError(Kind.UNAVAILABLE, f"port {port} of {bind} {words}", reason="port") from error
 
 
 def free_port() -> int:

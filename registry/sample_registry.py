@@ -6,11 +6,13 @@ step with the credential of the person whose duty it is.
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from registry.client import Answer, ApiClient, Credential, new_person_key
 from registry.ports import Ports
@@ -26,6 +28,12 @@ PEOPLE = {  # file name: (agency's own person?, name, role)
     "approver": (False, "印章审批人", "approver"),
     "maker": (False, "印章制作人", "maker"),
 }
+DEMO_SECRET = "demo-secret"  # noqa: S105  (the client's name)
+SEAL_LIFE = (  # state before, act, path, who
+    ("approved", "made", "making", "maker"),
+    ("made", "filed", "filing", "maker"),
+    ("filed", "put into use by its keeper", "activation", "keeper"),
+)
 AUTHORISATION_LIFE = timedelta(days=365)
 DAILY_LIMIT = 1000
 
@@ -91,6 +99,10 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 [types[t] for t in office.types],
                 "agency-system",
             )
+            if ports.settings.demo:
+                _enrol_secret(
+                    session, ports, Credential(api, "", None), [types[t] for t in office.types], folder
+                )
             authority = client(SEAL_AUTHORITY, "印章管理系统", {"seal"}, [], "authority-system")
             for file, (is_own, name, role) in PEOPLE.items():
                 private, public = new_person_key()
@@ -102,6 +114,27 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 replace(through, person_id=person.id, person_key=private).save(folder / f"{file}.json")
     if not _has_qr_key(ports, office.code):
         give_qr_key(ports, office.code)
+
+
+def _enrol_secret(
+    session: Any, ports: Ports, nobody: Credential, type_codes: list[str], folder: Path
+) -> None:
+    """A client of the agency with a shared secret, for trying the API with curl. In a demonstration only.
+
+    Beside its credential lies the token request as a form, so that curl reads the secret from a file.
+    """
+    from registry.agencies.rules import add_client
+
+    secret = base64.urlsafe_b64encode(ports.random(32)).rstrip(b"=").decode()
+    row = add_client(
+        session, agency_code=agency().code, name="demo-secret", scopes={"licence"}, types=type_codes,
+        secret=secret, demo=True, now=ports.clock(), random=ports.random,
+    )  # fmt: skip
+    replace(nobody, client_id=row.id, client_secret=secret).save(folder / f"{DEMO_SECRET}.json")
+    form = {"grant_type": "client_credentials", "client_id": row.id, "client_secret": secret}
+    path = folder / f"{DEMO_SECRET}.form"
+    path.touch(mode=0o600)
+    path.write_text(urlencode(form), encoding="ascii")
 
 
 def _has_qr_key(ports: Ports, code: str) -> bool:
@@ -152,15 +185,38 @@ def open_seal(people: People, today: date) -> list[Step]:
     )
     steps.append(Step("application approved", approved.expect(200, 201)))
     code = approved.json()["seal"]
-    for act, path, who in (
-        ("made", "making", "maker"),
-        ("filed", "filing", "maker"),
-        ("put into use by its keeper", "activation", "keeper"),
-    ):
-        answer = people[who].post(f"/api/v1/seals/{code}/{path}", {})
-        steps.append(Step(f"seal {act}", answer.expect(200, 201)))
+    return [*steps, *_bring_into_use(people, code, "approved"), *_authorise(people, code, today, frozenset())]
+
+
+def sample_seal(people: People, today: date) -> str:
+    """The code of the agency's seal, ready for use: a new one, or what an interrupted start left undone."""
+    known = people["keeper"].get("/api/v1/seals").expect(200).json()["seals"]
+    if not known:
+        return str(open_seal(people, today)[1].json()["seal"])
+    code, state = str(known[0]["code"]), str(known[0]["state"])
+    _bring_into_use(people, code, state)
+    shown = people["keeper"].get(f"/api/v1/seals/{code}").expect(200).json()
+    _authorise(people, code, today, frozenset(a["type_code"] for a in shown["authorisations"]))
+    return code
+
+
+def _bring_into_use(people: People, code: str, state: str) -> list[Step]:
+    steps = []
+    for before, act, path, who in SEAL_LIFE:
+        if state != before:
+            continue
+        answer = people[who].post(f"/api/v1/seals/{code}/{path}", {}).expect(200, 201)
+        state = answer.json()["state"]
+        steps.append(Step(f"seal {act}", answer))
+    return steps
+
+
+def _authorise(people: People, code: str, today: date, done: frozenset[str]) -> list[Step]:
+    steps = []
     types = people["agency-system"].get("/api/v1/agencies/self").expect(200).json()["types"]
     for type_code in types:
+        if type_code in done:
+            continue
         body = {
             "client_id": people["agency-system"].credential.client_id,
             "type_code": type_code,

@@ -22,6 +22,9 @@ class Settings(BaseSettings):
     )
     api_port: int = Field(default=8800, ge=1, le=65535, description="Port of the agency API.")
     public_port: int = Field(default=8801, ge=1, le=65535, description="Port of the public site.")
+    trusted_proxies: int = Field(
+        default=0, ge=0, le=5, description="Proxies in front of the public site that set X-Forwarded-For."
+    )
     bind: str = Field(default="127.0.0.1", description="Address both services listen on.")
     origin: str = Field(
         default="", description="Origin printed in links; empty: http://localhost:<public_port>."

@@ -3,16 +3,46 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
+
+import structlog
 
 from registry.app import create_app
 from registry.composition import open_ports
-from registry.licences.recovery import recovery_loop
+from registry.licences.recovery import RecoveryReport, recovery_loop
+from registry.logs import configure_logs
+from registry.ports import Ports
+from registry.seals.trust import keep_published
 from registry.settings import Settings
+
+_log = structlog.get_logger("registry.wsgi")
 
 
 def application() -> object:
-    """The WSGI application, set up from `VERMILION_*`; recovery runs at start and beside it."""
+    """The WSGI application, set up from `VERMILION_*`, with its background work beside it."""
+    configure_logs()
     ports = open_ports(Settings())
-    stop = threading.Event()
-    threading.Thread(target=recovery_loop, args=(ports, stop), name="recovery", daemon=True).start()
+    start_background(ports, threading.Event())
     return create_app(ports)
+
+
+def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
+    """Recovery, and the trust list signed again when it changed or a third of its life is past: at start and
+    from then on, until `stop` is set.
+    """
+    work = {
+        "recovery": partial(recovery_loop, ports, stop, report=log_recovery),
+        "trust-list": partial(keep_published, ports, stop),
+    }
+    threads = tuple(threading.Thread(target=task, name=name, daemon=True) for name, task in work.items())
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def log_recovery(outcome: RecoveryReport | Exception) -> None:
+    """One line a round that did something, or failed; intent ids say nothing of a holder."""
+    if isinstance(outcome, RecoveryReport):
+        _log.info("recovery", adopted=outcome.adopted, abandoned=outcome.abandoned, deferred=outcome.deferred)
+    else:
+        _log.error("recovery_failed", kind=type(outcome).__name__)

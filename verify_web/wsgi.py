@@ -6,26 +6,16 @@ become another user.
 
 from __future__ import annotations
 
-from pydantic import Field
-
 from registry.settings import Settings
 from verify_web import access_log
 from verify_web.app import create_app
 from verify_web.preload import preload
 
-__all__ = ["SiteSettings", "application", "preload"]
-
-
-class SiteSettings(Settings):
-    """Settings of the public site alone."""
-
-    trusted_proxies: int = Field(
-        default=0, ge=0, le=5, description="Proxies in front of the public site that set X-Forwarded-For."
-    )
+__all__ = ["application", "preload"]
 
 
 def application() -> object:
     """The WSGI application, set up from `VERMILION_*` in the environment."""
-    settings = SiteSettings()
+    settings = Settings()
     access_log.to_stderr()
     return create_app(settings, trusted_proxies=settings.trusted_proxies)

@@ -35,7 +35,7 @@ def _public_jwk(path: Path) -> dict[str, Any]:
     """A public JWK from a file, or the first of a JWK set."""
     try:
         value = json.loads(path.read_bytes())
-    except ValueError as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise VermilionError(Kind.MALFORMED, f"{path} is not JSON") from error
     if isinstance(value, dict) and isinstance(value.get("keys"), list) and value["keys"]:
         value = value["keys"][0]

@@ -10,6 +10,7 @@ import html
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import tempfile
@@ -44,13 +45,16 @@ def demo(public_app: str, verifier: str) -> None:
     from registry.processes import free_port
     from registry.settings import Settings
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped
     with tempfile.TemporaryDirectory(prefix="vermilion-demo-") as folder:
         Path(folder).chmod(0o711)  # the public site's user passes through; what is inside guards itself
+        logs = Path(folder) / "logs"
+        logs.mkdir(mode=0o700)
         settings = Settings(
             data=Path(folder) / "var", database_url="", public_database_url="", origin="",
             api_port=free_port(), public_port=free_port(), demo=True, passphrase_file=None,
         )  # fmt: skip
-        with started(settings, public_app=public_app) as site:
+        with started(settings, public_app=public_app, logs=logs) as site:
             Story(site.api, site.public, settings.data, verifier).play(settings)
     click.echo("The story is told: every verdict was as it must be.")
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import secrets
 from pathlib import Path
+from typing import Any
 
 import click
 
+from keys.errors import Kind, VermilionError
 from registry.client import ApiClient, Credential
 
 
@@ -36,11 +38,25 @@ def issue(
     The answer holds the licence's link and look-up code: who has them can look at the licence.
     """
     api = ApiClient(Credential.load(credential))
-    body = json.loads(request_file.read_bytes())
+    body = _request(request_file)
     path = "/api/v1/licences" + ("?dry_run=1" if dry_run else "")
     answer = api.post(path, body, idempotency_key=idempotency_key or secrets.token_hex(16))
     issued = answer.expect(200, 201).json()
     click.echo(json.dumps(issued, ensure_ascii=False, indent=1))
     if save is not None and not dry_run:
         document = api.get(issued["document"]["href"]).expect(200)
-        save.write_bytes(document.body)
+        try:
+            save.write_bytes(document.body)
+        except OSError as error:
+            raise VermilionError(Kind.INVALID, f"{save}: {error.strerror}; the licence is issued") from error
+
+
+def _request(path: Path) -> dict[str, Any]:
+    """Raises VermilionError(MALFORMED) for a file that holds no JSON object."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError, RecursionError) as error:
+        raise VermilionError(Kind.MALFORMED, f"{path} is not JSON") from error
+    if not isinstance(value, dict):
+        raise VermilionError(Kind.MALFORMED, f"{path} is not a JSON object")
+    return value

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
 import shutil
 import signal
 import threading
@@ -19,11 +20,14 @@ import click
 from keys.errors import VermilionError
 
 if TYPE_CHECKING:
-    from registry.processes import Account, Service
+    from registry.client import ApiClient
+    from registry.processes import Service
     from registry.settings import Settings
 
 API_APP = "registry.wsgi:application"
 PUBLIC_APP = "verify_web.wsgi:application"
+WATCH_SECONDS = 0.25
+LONGEST_WAIT = 180
 SAMPLE_KEY = "sample-licence-1"  # the same key on every start: the same licence comes back
 
 
@@ -43,48 +47,61 @@ class Site:
 )
 def run(data: Path | None) -> None:
     """Start the registry and the public site on localhost; make everything on first start."""
+    from registry.processes import Stopped
     from registry.settings import Settings
 
     settings = Settings(demo=True) if data is None else Settings(demo=True, data=data)
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
-    with started(settings) as site:
-        for line in _welcome(settings, site):
+    with contextlib.suppress(Stopped), started(settings, stop=stop) as site:
+        for line in _welcome(settings, site, stop):
             click.echo(line)
-        while not stop.wait(1):
+        while not stop.wait(WATCH_SECONDS):
             for service in site.services:
                 if not service.process.is_alive():
-                    raise VermilionError(*_ended(service))
+                    raise service.ended()
     click.echo("stopped")
 
 
-def _ended(service: Service) -> tuple[Any, str]:
-    from keys.errors import Kind
-
-    return Kind.UNAVAILABLE, f"the {service.name} ended by itself with code {service.process.exitcode}"
-
-
 @contextlib.contextmanager
-def started(settings: Settings, *, public_app: str = PUBLIC_APP) -> Iterator[Site]:
+def started(
+    settings: Settings,
+    *,
+    public_app: str = PUBLIC_APP,
+    logs: Path | None = None,
+    stop: threading.Event | None = None,
+) -> Iterator[Site]:
     """The API, then the public site; both are stopped at the end.
 
-    Raises VermilionError(UNAVAILABLE) when one does not come up.
+    `logs`: a folder for the services' log lines, whose last ones are shown when something fails; None: they
+    go to standard error. Raises VermilionError(UNAVAILABLE) when one does not come up; Stopped.
     """
-    from registry.first_start import prepare, public_account
-    from registry.processes import Service, run_once
+    from registry.first_start import journal, prepare, public_account
+    from registry.processes import Service, require_free, run_once
 
+    for port in (settings.api_port, settings.public_port):
+        require_free(settings.bind, port)
     user = public_account(settings)
-    run_once(partial(prepare, settings, user), "first start")
+    run_once(partial(prepare, settings, user), "first start", stop)
     environment = _environment(settings)
     api = Service("agency API", API_APP, settings.bind, settings.api_port, environment=environment)
-    public = Service("public site", public_app, settings.bind, settings.public_port, user, environment)
+    public = Service(
+        "public site", public_app, settings.bind, settings.public_port, user, environment, journal(settings)
+    )
+    if logs is not None:
+        api.log, public.log = logs / "api.log", logs / "public.log"
     try:
         api.start()
-        api.wait_ready("/readyz")
+        api.wait_ready("/readyz", stop)
         public.start()
-        public.wait_ready()
+        public.wait_ready(stop=stop)
         yield Site(api.address, public.address, user is not None, (api, public))
+    except VermilionError:
+        for service in (api, public):
+            if tail := service.tail():
+                click.echo(f"last log lines of the {service.name}:\n{tail}", err=True)
+        raise
     finally:
         public.stop()
         api.stop()
@@ -102,9 +119,9 @@ def _plain(value: object) -> str:
     return str(value.absolute()) if isinstance(value, Path) else str(value)
 
 
-def _welcome(settings: Settings, site: Site) -> Iterator[str]:
+def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[str]:
     """What a newcomer needs to know, each line from an answer of the services."""
-    from registry.sample_registry import People, licence_request, open_seal
+    from registry.sample_registry import DEMO_SECRET, People, licence_request, sample_seal
 
     credentials = settings.data / "credentials"
     people = People.load(credentials, site.api)
@@ -112,10 +129,9 @@ def _welcome(settings: Settings, site: Site) -> Iterator[str]:
     sample = settings.data / "sample"
     request = _request(
         sample / "request.json",
-        lambda: licence_request(open_seal(people, today)[1].json()["seal"], today),
+        lambda: licence_request(sample_seal(people, today), today),
     )
-    issued = people["agency-system"].post("/api/v1/licences", request, idempotency_key=SAMPLE_KEY)
-    answer = issued.expect(200, 201).json()
+    answer = _issued(people["agency-system"], request, stop)
     document = people["agency-system"].get(answer["document"]["href"]).expect(200).body
     file = sample / "licence.pdf"
     _write_private(file, document)
@@ -127,10 +143,31 @@ def _welcome(settings: Settings, site: Site) -> Iterator[str]:
     yield f"  look-up     {answer['lookup_code']}"
     yield f"  PDF         {file}"
     yield f"Credentials   {credentials}/*.json (demo only)"
+    if (form := credentials / f"{DEMO_SECRET}.form").exists():
+        yield f"  a token     curl --data @{shlex.quote(str(form))} {site.api}/oauth2/token"
     if not site.isolated:
         yield "The public site runs as the keys' own user: see README, What isolates the public site."
     yield from _terminal_qr(answer["link"])
     yield "Press Ctrl-C to stop."
+
+
+def _issued(client: ApiClient, request: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
+    """The sample licence. A start that was killed while it was being issued left an intent, which recovery
+    settles when its lease is over; until then the API asks us to come again. Raises Stopped.
+    """
+    from registry.processes import Stopped
+
+    waited = 0
+    while True:
+        answer = client.post("/api/v1/licences", request, idempotency_key=SAMPLE_KEY)
+        after = int(answer.headers.get("retry-after", "0"))
+        if answer.status != 409 or not after or waited > LONGEST_WAIT:
+            return answer.expect(200, 201).json()
+        if not waited:
+            click.echo("An interrupted start was issuing the sample licence: waiting for recovery.")
+        waited += after
+        if stop.wait(after):
+            raise Stopped
 
 
 def _request(stored: Path, make: Any) -> dict[str, Any]:
@@ -183,10 +220,11 @@ def serve_api() -> None:
 @click.command("serve-public")
 def serve_public() -> None:
     """Serve the public site alone; settings come from VERMILION_*."""
-    from registry.first_start import public_account
+    from registry.first_start import journal, prepare_public, public_account
     from registry.processes import serve
     from registry.settings import Settings
 
     settings = Settings()
-    user: Account | None = public_account(settings)
-    serve(PUBLIC_APP, settings.bind, settings.public_port, user)
+    user = public_account(settings)
+    prepare_public(settings, user)
+    serve(PUBLIC_APP, settings.bind, settings.public_port, user, journal(settings))

@@ -30,7 +30,8 @@ MAX_FILE = 8 * 1024 * 1024
 @click.option(
     "--service",
     metavar="ADDRESS",
-    help="Public site to ask; default: the origin in the link, or the local data directory.",
+    help="Public site to ask. Without it and --trust, the local registry's database is asked; never the "
+    "address in the link, which may be anybody's.",
 )
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), help="Data directory of a local registry."
@@ -46,17 +47,24 @@ def verify(
 ) -> None:
     """Check a sealed PDF, or the text of a scanned code.
 
-    Exit code: 0 valid; 2 genuine_offline or cannot_check; 1 anything else; 64 wrong usage.
+    Exit code: 0 valid; 2 genuine_offline or cannot_check; 1 anything else; 64 wrong usage. What keeps the
+    check from being made, a trust list that cannot be trusted included, is said on standard error.
     """
     if trust is not None and (service is not None or data is not None):
         raise click.UsageError("--trust checks offline: it goes with neither --service nor --data")
-    answer = (
-        _offline(subject, trust, root_sha256)
-        if trust is not None
-        else _by_service(subject, service)
-        if service is not None
-        else _by_database(subject, data)
-    )
+    try:
+        answer = (
+            _offline(subject, trust, root_sha256)
+            if trust is not None
+            else _by_service(subject, service)
+            if service is not None
+            else _by_database(subject, data)
+        )
+    except VermilionError as error:
+        from signing.check import failed_check
+
+        click.echo(f"vermilion: {error.detail}", err=True)
+        answer = _as_json(failed_check(datetime.now(UTC)).verification)
     if as_json:
         click.echo(json.dumps(answer, ensure_ascii=False))
     else:
@@ -85,9 +93,9 @@ def _offline(subject: str, trust_file: Path, root_sha256: str | None) -> dict[st
     now = datetime.now(UTC)
     trust: TrustList | None = None
     try:
-        trust = read_trust_list(trust_file.read_bytes(), at=now, root_sha256=root_sha256)
+        trust = read_trust_list(_read(str(trust_file)), at=now, root_sha256=root_sha256)
     except VermilionError as error:
-        raise VermilionError(Kind.INVALID, f"{trust_file}: {error.detail}", reason=error.reason) from error
+        click.echo(f"vermilion: {trust_file}: {error.detail}", err=True)
     return _check(subject, trust, None, now)
 
 
@@ -132,7 +140,26 @@ def _by_service(subject: str, service: str) -> dict[str, Any]:
         answer = call("POST", url, body=body, headers={"Content-Type": "application/json"})
     else:
         answer = call("POST", url, body=_read(subject), headers=pdf_headers())
-    return answer.expect(200, 404, 503).json()
+    return _understood(answer.expect(200, 404, 503).json())
+
+
+def _understood(answer: dict[str, Any]) -> dict[str, Any]:
+    """The service's answer, if it is one. Raises VermilionError(MALFORMED)."""
+    from signing.verdict import Verdict
+
+    checks = answer.get("checks")
+    good = (
+        answer.get("verdict") in set(Verdict)
+        and {"how", "as_of", "identifier"} <= set(answer)
+        and isinstance(checks, dict)
+        and all(
+            isinstance(checks.get(name), dict) and {"result", "reason"} <= set(checks[name])
+            for name in ("content", "issuer", "status")
+        )
+    )
+    if not good:
+        raise VermilionError(Kind.MALFORMED, "the service's answer is not a verdict")
+    return answer
 
 
 def _explain(answer: dict[str, Any]) -> None:
