@@ -56,11 +56,15 @@ def verify_chain(
 
 
 def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:
-    """Check an issuing CA against one root. Raises VermilionError(INVALID)."""
+    """Check an issuing CA against one root; one that has expired by `at` is judged as of its last moment.
+
+    It issues nothing any more, but what was sealed in its time goes on being checked, for as long as a list
+    names it: `verify_chain` asks for its validity at the moment of sealing. Raises VermilionError(INVALID).
+    """
     issuing, anchor = parse_certificate(certificate), parse_certificate(root)
     if anchor.subject.dump() != issuing.issuer.dump() or not _signed_by(issuing, anchor):
         _refuse("the issuing authority is not the root's", "issuer_unknown")
-    _require(issuing, PROFILES[ProfileName.ISSUING], at)
+    _require(issuing, PROFILES[ProfileName.ISSUING], min(at, issuing.not_valid_after))
     require_root(root, at)
 
 

@@ -23,6 +23,7 @@ from keys.certificates import certificate_key, fingerprint
 from keys.custodian import Kind, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
+from keys.path import verify_chain
 from keys.suite import SUITES
 from keys.trust_list import jwk_of, kid_of, read_trust_list, sign_trust_list
 from tests.authority import TestAuthority, make_authority
@@ -191,6 +192,16 @@ def test_a_root_that_is_no_authority_is_refused(authority: TestAuthority, publis
         }
         encoded = base64.urlsafe_b64encode(canonical_json(header)).rstrip(b"=").decode()
         assert refusal(authority, f"{encoded}.{payload}.{'A' * 86}") in {"malformed", "bad_signature"}
+
+
+def test_an_expired_issuing_authority_goes_on_vouching_for_its_time(authority: TestAuthority) -> None:
+    """A certificate without expiry outlives the authority that certified its seal by decades."""
+    later = authority.now + timedelta(days=11 * 365)
+    times = {"issued_at": later, "next_update": later, "expires_at": later + timedelta(days=7)}
+    trust = read_trust_list(authority.jws(sequence=4711, **times), at=later)
+    verify_chain(authority.seal, trust=trust, at=authority.now)
+    with pytest.raises(VermilionError):
+        verify_chain(authority.seal, trust=trust, at=later)
 
 
 def test_the_issuing_authority_cannot_sign_a_list(authority: TestAuthority) -> None:
