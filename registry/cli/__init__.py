@@ -54,6 +54,18 @@ def cli() -> None:
     """Electronic licences and e-seals of a province."""
 
 
+def _wrong_setting(error: ValueError) -> int:
+    """A line for each setting that is wrong; its value is not repeated. Raises what is not about settings."""
+    from pydantic import ValidationError
+
+    if not isinstance(error, ValidationError) or error.title != "Settings":
+        raise error
+    for fault in error.errors(include_input=False, include_url=False, include_context=False):
+        name = "_".join(str(part) for part in fault["loc"]).upper()
+        click.echo(f"vermilion: VERMILION_{name}: {fault['msg']}", err=True)
+    return EXIT_USAGE
+
+
 def main(arguments: list[str] | None = None) -> None:
     """Entry point: expected failures become one line on standard error and an exit code."""
     try:
@@ -74,4 +86,6 @@ def main(arguments: list[str] | None = None) -> None:
         for fault in error.faults:
             click.echo(f"  {fault.field}: {fault.detail}", err=True)
         status = EXIT_FAILED
+    except ValueError as error:
+        status = _wrong_setting(error)
     sys.exit(status if isinstance(status, int) else 0)

@@ -59,8 +59,8 @@ def agency() -> None:
 
 @agency.command("add")
 @click.argument("code")
-@click.option("--name-zh", required=True)
-@click.option("--name-en", required=True)
+@click.option("--name-zh", required=True, help="Name in Chinese.")
+@click.option("--name-en", required=True, help="Name in English.")
 @click.option("--division", required=True, help="Division code of GB/T 2260, six digits.")
 @click.option("--seal-authority", is_flag=True, help="It approves and makes the seals of others.")
 def agency_add(code: str, name_zh: str, name_en: str, division: str, seal_authority: bool) -> None:
@@ -90,10 +90,14 @@ def person() -> None:
 
 
 @person.command("add")
-@click.option("--agency", "agency_code", required=True)
-@click.option("--name", required=True)
+@click.option("--agency", "agency_code", required=True, help="Its agency's unified social credit code.")
+@click.option("--name", required=True, help="Name on record.")
 @click.option(
-    "--role", "roles", multiple=True, required=True, help="applicant, approver, maker, keeper, officer"
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    help="applicant, approver, maker, keeper or officer; repeat for several.",
 )
 @_jwk_option
 def person_add(agency_code: str, name: str, roles: tuple[str, ...], jwk: Path) -> None:
@@ -119,10 +123,10 @@ def client() -> None:
 
 
 @client.command("add")
-@click.option("--agency", "agency_code", required=True)
-@click.option("--name", required=True)
-@click.option("--scope", "scopes", multiple=True, required=True, help="licence, seal")
-@click.option("--type", "types", multiple=True, help="Licence type code the client may issue.")
+@click.option("--agency", "agency_code", required=True, help="Its agency's unified social credit code.")
+@click.option("--name", required=True, help="Name on record.")
+@click.option("--scope", "scopes", multiple=True, required=True, help="licence or seal; repeat for both.")
+@click.option("--type", "types", multiple=True, help="Licence type code the client may issue; repeat.")
 @_jwk_option
 def client_add(
     agency_code: str, name: str, scopes: tuple[str, ...], types: tuple[str, ...], jwk: Path

@@ -17,9 +17,9 @@ HEAD = f"""# Commands and settings
 Written by `python -m registry.cli.reference > docs/commands.md` from what the code declares; a test keeps it
 true.
 
-Every command answers on standard output and says what went wrong in one line on standard error. Exit code 0:
-done; {EXIT_FAILED}: refused or failed; {EXIT_USAGE}: wrong usage; `verify` has its own, below. No secret is ever
-an argument: credentials, keys and passphrases are read from files, which should be readable to their owner alone.
+Every command answers on standard output and says on standard error what went wrong. Exit code 0: done;
+{EXIT_FAILED}: refused or failed; {EXIT_USAGE}: wrong usage or setting; `verify` has its own, below. No secret is ever
+an argument: credentials, keys and passphrases are read from files, readable to their owner alone.
 
 `run`, `demo`, `migrate`, `fsck`, `serve-api`, `serve-public`, `agency`, `person` and `client` work on the
 registry's own machine, on the data directory and database of the settings. `issue` and `seal` speak to the
@@ -65,7 +65,7 @@ def _option(parameter: click.Parameter, context: click.Context) -> str | None:
     if record is None:
         return None
     names, text = record
-    return f"| {_cell(f'`{names}`')} | {_cell(text.replace('  [required]', ' Required.').strip())} |"
+    return f"| {_cell(f'`{names}`')} | {_cell(text.replace('[required]', 'Required.'))} |"
 
 
 def _settings() -> Iterator[str]:
