@@ -9,7 +9,7 @@ from hashlib import sha256
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keys.errors import VermilionError
+from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.documents import document_key
 from registry.licences.examine import Examined, IssueRequest, civil_day, examine
@@ -26,10 +26,12 @@ from registry.licences.printing import (
 from registry.licences.register import Moment, Sealed, abandon, register
 from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, reserve
 from registry.licences.tables import Intent
+from registry.licences.trust import trust_now
 from registry.ports import Ports
 from signing.credential import qr_text
 from signing.document import SealedDocument
 from signing.record import Printout, Record
+from signing.strict_check import strict_check
 
 __all__ = ["IssueRequest", "Issued", "Preview", "issue"]
 
@@ -147,7 +149,19 @@ def _reserve(
 
 def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedDocument]:
     printout = printout_of(reserved, sign_credential(ports, reserved))
-    return printout, seal_drawn(ports, reserved, draw_printout(ports, reserved, printout))
+    sealed = seal_drawn(ports, reserved, draw_printout(ports, reserved, printout))
+    _check_own_work(ports, sealed)
+    return printout, sealed
+
+
+def _check_own_work(ports: Ports, sealed: SealedDocument) -> None:
+    """Nothing is registered that a relying party's strict check would refuse: that would be our defect."""
+    try:
+        strict_check(sealed.data, trust_now(ports), at=ports.clock())
+    except VermilionError as error:
+        if error.kind is Kind.UNAVAILABLE:
+            raise
+        raise RuntimeError(f"the sealed document does not pass our own check: {error.reason}") from error
 
 
 def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:

@@ -18,15 +18,14 @@ from sqlalchemy import select, update
 
 from keys.errors import Kind, VermilionError
 from keys.suite import SUITES, Suite, SuiteName
-from keys.trust_list import TrustList, read_trust_list
 from registry.documents import document_key
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.examine import civil_day
-from registry.licences.lookup import current_trust_list
 from registry.licences.outage import database_errors
 from registry.licences.records import record_text
 from registry.licences.register import Moment, Sealed, abandon, register
 from registry.licences.tables import Intent
+from registry.licences.trust import trust_now
 from registry.ports import Ports
 from registry.rows import changed_rows
 from registry.seals.tables import Key
@@ -173,10 +172,10 @@ def _verified(data: bytes, claimed: _Claimed, ports: Ports) -> Sealed:
     """The facts of a found document, if it is exactly what the intent was to make.
 
     Raises VermilionError: from the strict check, or INVALID with `not_the_intents`; UNAVAILABLE without a
-    current trust list.
+    current trust list, which is no reason to give up a licence: that round is put off.
     """
     now = ports.clock()
-    evidence = strict_check(data, _trust(ports), at=now)
+    evidence = strict_check(data, trust_now(ports), at=now)
     if evidence.seal_certificate != claimed.seal_certificate:
         raise _foreign("another seal")
     printout = printout_from_json(evidence.printout_json)
@@ -200,14 +199,6 @@ def _verified(data: bytes, claimed: _Claimed, ports: Ports) -> Sealed:
         sealed_at=evidence.sealed_at,
         credential_sha256=sha256(printout.credential).digest(),
     )
-
-
-def _trust(ports: Ports) -> TrustList:
-    """A list that does not serve is no reason to give up a licence: that round is put off."""
-    try:
-        return read_trust_list(current_trust_list(ports.database.read), at=ports.clock())
-    except VermilionError as error:
-        raise VermilionError(Kind.UNAVAILABLE, "no current trust list", reason=error.reason) from None
 
 
 def _moment(ports: Ports) -> Moment:
