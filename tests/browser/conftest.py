@@ -1,4 +1,8 @@
-"""Debian's Chromium, headless, driven by Playwright; one for the session."""
+"""Debian's Chromium, headless, driven by Playwright; one for each module.
+
+Playwright keeps an event loop running in the test's thread while it is open: not for the whole session, or
+no other test could run one.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +24,7 @@ ARGUMENTS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     path = need("chromium")
     with sync_playwright() as playwright:

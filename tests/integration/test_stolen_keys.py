@@ -1,0 +1,141 @@
+"""What the right keys signed and the registry never did: not `valid` online, and an alarm each time."""
+
+from __future__ import annotations
+
+import base64
+import logging
+from collections.abc import Callable
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.integration.province import Answer, Paper, Province
+from tests.integration.thief import Thief
+from verify_web.access_log import JsonLines
+
+OTHER_WORDS = {"own": {"operator_name": "样本市另一家餐馆"}, "other": {"holder_name": "另一人"}}
+
+Alarmed = Callable[..., Answer]
+
+
+@pytest.fixture
+def alarmed(province: Province, caplog: pytest.LogCaptureFixture) -> Alarmed:
+    """Runs a check that must raise one alarm: a row, a line, a count, each naming key and digest."""
+
+    def run(
+        check: Callable[[], Answer], reason: str, kid: str, identifier: str | None, digest: bytes
+    ) -> Answer:
+        rows, counted = province.alarm_rows(), province.alarms_counted(reason)
+        caplog.clear()
+        answer = check()
+        (row,) = province.alarm_rows()[len(rows) :]
+        assert (row["reason"], row["key_id"], row["identifier"], row["digest"]) == (
+            reason,
+            kid,
+            identifier,
+            digest,
+        )
+        assert province.alarms_counted(reason) == counted + 1
+        (line,) = [record for record in caplog.records if record.name == "vermilion.alarm"]
+        assert line.levelno == logging.ERROR
+        shown = JsonLines().format(line)
+        assert reason in shown
+        assert kid in shown
+        assert digest.hex() in shown
+        if identifier is not None:
+            assert identifier not in shown
+        return answer
+
+    return run
+
+
+def forged(province: Province, paper: Paper) -> tuple[Thief, bytes]:
+    """A second document under the paper's identifier: other words, its QR and its seal by the real keys."""
+    thief = Thief(province, paper)
+    record = thief.record(**OTHER_WORDS[paper.agency])
+    _, credential = thief.credential(record)
+    return thief, thief.document(record, credential)
+
+
+def test_a_second_document_under_the_same_identifier(
+    province: Province, paper: Paper, alarmed: Alarmed, tmp_path: Path
+) -> None:
+    thief, data = forged(province, paper)
+    answer = alarmed(
+        lambda: province.check_file(data),
+        "document_not_registered", thief.seal_kid, paper.identifier, sha256(data).digest(),
+    )  # fmt: skip
+    assert answer.verdict == "unknown"
+    assert answer.results[2] != "passed"
+    path = tmp_path / "forged.pdf"
+    path.write_bytes(data)
+    online = province.online(path)
+    assert (online.code, online.verdict) == (1, "unknown")
+    # The theft is a perfect one: without the registry nobody could tell, and the answer does not claim more.
+    offline = province.offline(path)
+    assert (offline.verdict, offline.results) == ("genuine_offline", ["passed", "passed", "not_done"])
+    assert province.check_file(paper.pdf).verdict == "valid"
+
+
+def test_the_very_words_sealed_again_are_not_registered_either(
+    province: Province, paper: Paper, alarmed: Alarmed
+) -> None:
+    thief = Thief(province, paper)
+    again = thief.document(thief.printout.record, thief.printout.credential)
+    assert again != paper.pdf
+    answer = alarmed(
+        lambda: province.check_file(again),
+        "document_not_registered", thief.seal_kid, paper.identifier, sha256(again).digest(),
+    )  # fmt: skip
+    assert answer.verdict == "unknown"
+
+
+@pytest.mark.parametrize("member", ["link", "qr"])
+def test_other_claims_for_a_real_link(
+    province: Province, paper: Paper, alarmed: Alarmed, member: str
+) -> None:
+    thief = Thief(province, paper)
+    text, cose = thief.credential(thief.record(**OTHER_WORDS[paper.agency]))
+    assert text.partition("#")[0] == paper.address
+    answer = alarmed(
+        lambda: province.check_link(text, member),
+        "credential_not_registered", thief.qr_kid, paper.identifier, sha256(cose).digest(),
+    )  # fmt: skip
+    assert (answer.verdict, answer.reasons["content"]) == ("altered", "credential_differs")
+    online = province.online(text)
+    assert (online.code, online.verdict) == (1, "altered")
+    assert province.offline(text).verdict == "genuine_offline"  # as far as keys alone can tell
+    assert province.check_link(paper.link).verdict == "valid"
+
+
+def test_a_code_for_a_link_that_was_never_given(province: Province, paper: Paper, alarmed: Alarmed) -> None:
+    thief = Thief(province, paper)
+    invented = base64.urlsafe_b64encode(sha256(paper.pdf).digest()[:16]).decode().rstrip("=")
+    link = f"{paper.address.rpartition('/')[0]}/{invented}"
+    text, cose = thief.credential(thief.printout.record, link)
+    answer = alarmed(
+        lambda: province.check_link(text),
+        "credential_not_registered", thief.qr_kid, None, sha256(cose).digest(),
+    )  # fmt: skip
+    assert answer.verdict == "unknown"
+    assert province.online(text).verdict == "unknown"
+
+
+def test_honest_and_clumsy_visitors_raise_no_alarm(
+    province: Province, paper: Paper, caplog: pytest.LogCaptureFixture
+) -> None:
+    rows = len(province.alarm_rows())
+    caplog.clear()
+    swapped: Any = paper.link[:-1] + str((int(paper.link[-1]) + 1) % 10)
+    asked = [
+        province.check_file(paper.pdf),
+        province.check_link(paper.link),
+        province.check_link(paper.address),
+        province.check_link(swapped),
+        province.check_file(paper.pdf[:-1]),
+    ]
+    assert [answer.verdict for answer in asked] == ["valid", "valid", "valid", "altered", "altered"]
+    assert len(province.alarm_rows()) == rows
+    assert [record for record in caplog.records if record.name == "vermilion.alarm"] == []
