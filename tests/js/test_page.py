@@ -158,6 +158,23 @@ def test_a_printed_link_is_checked_and_its_fragment_goes(browser: Browser, site:
     page.close()
 
 
+def test_a_code_scanned_again_in_the_same_tab_is_asked_about_again(browser: Browser, site: Site) -> None:
+    """A tab may have stood open for days: the browser itself would only change the fragment."""
+    link, cose = scanned(food(), origin=site.origin), sign(food(), origin=site.origin)
+    site.html = document(register(licence(food(), cose)), site.origin)
+    page = opened(browser, site, link)
+    assert verdict(page)[0] == "valid"
+    site.html = document(register(licence(food(), cose, status="ended", how="revoked")), site.origin)
+    asked = len(site.seen)
+    page.evaluate("location.hash = 'main'")  # a place in the page asks nothing
+    page.evaluate(f"location.hash = '{link.partition('#')[2]}'")
+    page.wait_for_selector("#verdict[data-verdict=ended][data-checked]")
+    assert verdict(page)[1] == "bad"
+    assert page.url == site.origin + PATH
+    assert sum(request.startswith(PATH) for request in site.seen[asked:]) == 1
+    page.close()
+
+
 def test_other_words_under_a_real_link(browser: Browser, site: Site) -> None:
     forged = changed(food(), operator_name="另一家样本餐馆")
     site.html = document(register(licence(food(), sign(food(), origin=site.origin))), site.origin)

@@ -92,10 +92,14 @@ async function check(live, text) {
   byId("verdict").dataset.checked = found.facts.content_reason; // done: for tests and tools
 }
 
+// A place in this page, such as the skip link's, is no credential.
+function isScanned(fragment) {
+  return fragment !== "" && byId(fragment) === null;
+}
+
 async function run(live) {
   const fragment = location.hash.slice(1);
-  // A place in this page, such as the skip link's, is no credential.
-  if (fragment === "" || byId(fragment) !== null) return;
+  if (!isScanned(fragment)) return;
   // The link as scanned. A choice of language is the only query the site makes, and no part of it.
   const text = location.origin + location.pathname + location.hash;
   try {
@@ -115,7 +119,10 @@ if (print) {
 const data = byId("live");
 if (data) {
   const live = JSON.parse(data.textContent);
-  // Scanning the same code again is a mere change of fragment for the browser.
-  addEventListener("hashchange", () => run(live));
+  // Scanning the same code again is a mere change of fragment for the browser. It is a new question: the status
+  // that stands here may be days old, in a tab left open.
+  addEventListener("hashchange", () => {
+    if (isScanned(location.hash.slice(1))) location.reload();
+  });
   await run(live);
 }
