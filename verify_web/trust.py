@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from keys.clock import Clock
 from keys.errors import VermilionError
@@ -29,6 +30,7 @@ class TrustSource:
         self._clock = clock
         self._lock = threading.Lock()
         self._kept: Published | None = None
+        self._newest = 0  # sequence of the newest list seen
         self._fetched_at = 0.0
 
     def published(self) -> Published:
@@ -43,15 +45,26 @@ class TrustSource:
             if self._kept is not None:  # it is signed and carries its own expiry: older is still true
                 return self._kept
             raise
-        kept = self._kept
-        if kept is None or kept.jws != jws or kept.readable is None:
-            try:
-                kept = Published(jws, read_trust_list(jws, at=now))
-            except VermilionError:
-                kept = Published(jws, None)
         with self._lock:
+            kept, newest = self._kept, self._newest
+        if kept is None or kept.jws != jws or kept.readable is None:
+            kept = self._read(jws, now, kept, newest)
+        with self._lock:
+            if kept.readable is not None:
+                self._newest = max(self._newest, kept.readable.sequence)
             self._kept, self._fetched_at = kept, now.timestamp()
         return kept
+
+    def _read(self, jws: str, at: datetime, kept: Published | None, newest: int) -> Published:
+        """The list fetched; the one kept where that is newer. A replica that lags may give an older list than
+        one seen before, and so may whoever would like a compromised key back.
+        """
+        try:
+            return Published(jws, read_trust_list(jws, at=at, min_sequence=newest))
+        except VermilionError as error:
+            if error.reason == "rollback" and kept is not None and kept.readable is not None:
+                return kept
+            return Published(jws, None)
 
     def current(self) -> TrustList | None:
         """The list to check against; None where there is none that verifies and has not expired."""

@@ -48,6 +48,26 @@ def test_a_list_is_kept_for_seconds_and_read_once(tmp_path: Path, monkeypatch: p
     assert found.sequence == 2
 
 
+def test_an_older_list_than_one_seen_before_is_not_gone_back_to(tmp_path: Path) -> None:
+    clock = Hand()
+    authority = make_authority(tmp_path, clock.now)
+    lists = {number: authority.jws(sequence=number) for number in (1, 2)}
+    published = [2]
+    source = TrustSource(lambda: lists[published[0]], clock)
+    for now_published, kept in ((2, 2), (1, 2), (2, 2)):
+        published[0] = now_published
+        clock.now += timedelta(seconds=KEEP_SECONDS)
+        found = source.current()
+        assert found is not None
+        assert found.sequence == kept
+        assert source.published().jws == lists[kept]
+    # Not even after one that could not be read: then there is none.
+    lists[3] = "x"
+    for published[0] in (3, 1):
+        clock.now += timedelta(seconds=KEEP_SECONDS)
+        assert source.current() is None
+
+
 def test_a_list_ends_where_it_says(tmp_path: Path) -> None:
     clock = Hand()
     jws = make_authority(tmp_path, clock.now).jws()
