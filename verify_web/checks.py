@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from flask import g
 
+from keys.errors import VermilionError
 from signing.check import Outcome, check_file, check_id, check_scan, check_typed
+from signing.credential import normal_origin, split_link
 from signing.live import LiveLicence, LiveRegistry
 from signing.verdict import Facts, decide
 from verify_web.site import Site
@@ -30,9 +32,24 @@ def unanswered(site: Site, reason: str) -> Outcome:
 
 
 def scan(site: Site, scanned: str) -> Outcome:
-    """A scanned code with its fragment, where a program sends it. Never limited."""
-    outcome = check_scan(scanned, site.trust.current(), site.live, site.alarm, site.clock())
-    return _noted(site, "scan", outcome)
+    """A scanned code with its fragment, where a program sends it. Never limited.
+
+    The trust list says whose links are ours. Without one only the site's own are known to be: a genuine code
+    copied under another address must not be called valid because the list is out.
+    """
+    trust = site.trust.current()
+    if trust is None and _leads_elsewhere(scanned, site.settings.public_origin):
+        facts = Facts(issuer_reason="trust_list_missing")
+        return _noted(site, "scan", Outcome(decide(facts, as_of=site.clock()), facts=facts))
+    return _noted(site, "scan", check_scan(scanned, trust, site.live, site.alarm, site.clock()))
+
+
+def _leads_elsewhere(scanned: str, origin: str) -> bool:
+    """Whether a text is the link of a licence at another origin than this one."""
+    try:
+        return split_link(scanned)[0].origin != normal_origin(origin)
+    except VermilionError:
+        return False  # no link at all, which the check itself says
 
 
 def file(site: Site, data: bytes) -> Outcome:

@@ -67,6 +67,16 @@ def test_a_link_without_fragment_is_valid_and_not_compared(world: World) -> None
     assert (body["verdict"], body["checks"]["content"]["result"]) == ("valid", "not_done")
 
 
+def test_a_genuine_code_under_another_address_is_not_valid_while_the_trust_list_is_out(world: World) -> None:
+    """The list says whose links are ours. Without it only the site's own address is known to be."""
+    for origin in ("https://verify.example.org", "http://localhost:8802"):
+        answer = world.client.post(API, json={"link": f"{origin}/c/{LINK_ID}#{FRAGMENT}"})
+        body = answer.get_json()
+        assert (answer.status_code, body["verdict"]) == (503, "cannot_check")
+        assert body["checks"]["issuer"] == {"result": "not_done", "reason": "trust_list_missing"}
+        assert "licence" not in body
+
+
 @pytest.mark.parametrize(
     "link", ["x", "https://example.org/", f"{ORIGIN}/c/{LINK_ID}x", "javascript:1", "#1"]
 )
