@@ -17,7 +17,7 @@ from keys.errors import Kind, VermilionError
 MAX_BYTES = 8 * 1024 * 1024
 MAX_OBJECTS = 5000
 MAX_DEPTH = 24
-MAX_TOKENS = 300_000
+MAX_TOKENS = 30_000  # values, and pieces of strings; our documents have some 600
 MAX_LITERAL = 64 * 1024
 
 
@@ -245,9 +245,9 @@ class _Reader:
 
     def value(self, at: int, depth: int) -> tuple[Value, int]:
         """The value at `at`, which may be preceded by white space; and where it ends."""
-        self._tokens += 1
-        if depth > MAX_DEPTH or self._tokens > MAX_TOKENS:
-            refuse("the file is nested too deeply or has too many values")
+        self._count()
+        if depth > MAX_DEPTH:
+            refuse("the file is nested too deeply")
         data, at = self.data, self._space(at)
         two = data[at : at + 2]
         if two == b"<<":
@@ -262,6 +262,12 @@ class _Reader:
         if one == b"<":
             return self._hexadecimal(at)
         return self._atom(at)
+
+    def _count(self) -> None:
+        """Bound the work: anybody may upload eight megabytes of the smallest values there are."""
+        self._tokens += 1
+        if self._tokens > MAX_TOKENS:
+            refuse("the file has too many values")
 
     def _space(self, at: int) -> int:
         match = _SPACE.match(self.data, at)
@@ -319,6 +325,7 @@ class _Reader:
         data, at, level = self.data, start + 1, 1
         parts: list[bytes] = []
         while at - start < MAX_LITERAL:
+            self._count()
             run = _LITERAL_RUN.match(data, at)
             if run is not None:
                 parts.append(run.group())

@@ -13,6 +13,7 @@ from signing.pdf_structure import (
     MAX_BYTES,
     MAX_DEPTH,
     MAX_OBJECTS,
+    MAX_TOKENS,
     Array,
     Dictionary,
     Name,
@@ -122,6 +123,10 @@ def test_bounds() -> None:
     assert reason(b"") == "not_a_pdf"
     assert reason(b"PK\x03\x04") == "not_a_pdf"
     assert reason(written(*[b"1"] * (MAX_OBJECTS + 1))) == "structure"
+    pieces = MAX_TOKENS // 100
+    for many in (b"1 " * MAX_TOKENS, (b"(" + b"\\101" * pieces + b")") * 100):  # a string of pieces is many
+        assert reason(written(b"[" + many + b"]")) == "structure"
+        read_pdf(written(b"[" + many[: len(many) // 100] + b"]"))
 
 
 @pytest.mark.parametrize(
