@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
+import cbor2
 from asn1crypto import x509
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -22,10 +24,15 @@ from sqlalchemy.orm import Session
 from keys.canonical import strict_json
 from keys.clock import Clock
 from keys.custodian import KeyRef, Policy, Purpose, SignRequest
+from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
+from keys.suite import SUITES
 from registry.database import Database
-from registry.licences.tables import Intent
+from registry.licences.digests import link_digest
+from registry.licences.records import stored_record
+from registry.licences.tables import Intent, TypeVersion
+from registry.licences.types import parse_type
 from registry.rows import changed_rows
 from registry.seals.tables import (
     Certificate,
@@ -37,12 +44,21 @@ from registry.seals.tables import (
     SealUse,
     StandingAuthorisation,
 )
+from signing.claims import claims_of
+from signing.credential import parse_id, sig_structure
 
 MAX_TRUST_LIST = 4 * 1024 * 1024
 TRUST_LIST_RECORD = "trust-list:"
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
+_RECORDS = {
+    SignKind.CERTIFICATE: _CERTIFICATE,
+    SignKind.TRUST_LIST: _TRUST_LIST,
+    SignKind.SIGNED_ATTRIBUTES: _INTENT,
+    SignKind.TIME_STAMP: _INTENT,
+    SignKind.SIG_STRUCTURE: _INTENT,
+}
 # Which profiles an authority's key may sign; a root's own is among them.
 _SIGNS = {
     Purpose.ROOT_CA: frozenset({ProfileName.ROOT, ProfileName.ISSUING}),
@@ -105,14 +121,19 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
             key = session.get(Key, ref.id)
             if key is None or key.state != "active" or key.purpose != ref.purpose.value:
                 _refuse("the key is not an active key of the registry", "key_state")
-            if match := _INTENT.fullmatch(request.record):
-                _require_intent(session, ref, match[1], now, zone)
-            elif match := _CERTIFICATE.fullmatch(request.record):
+            # What the bytes are decides which record can ask for them: else bytes of one kind, made to read
+            # as another kind's, would be signed under a record that never announced them.
+            match = _RECORDS[request.kind].fullmatch(request.record)
+            if match is None:
+                _refuse("no record of the registry asks for this", "record")
+            if request.kind is SignKind.CERTIFICATE:
                 _require_reserved_serial(session, ref, match[1], request.data)
-            elif match := _TRUST_LIST.fullmatch(request.record):
+            elif request.kind is SignKind.TRUST_LIST:
                 _require_next_sequence(session, ref, int(match[1]), request.data)
             else:
-                _refuse("no record of the registry asks for this", "record")
+                intent = _require_intent(session, ref, match[1], now, zone)
+                if request.kind is SignKind.SIG_STRUCTURE:
+                    _require_own_credential(session, ref, key, intent, request.data)
 
     return policy
 
@@ -132,7 +153,7 @@ def next_sequence(session: Session, root_key_id: str) -> int:
     return sequence
 
 
-def _require_intent(session: Session, ref: KeyRef, intent_id: str, now: datetime, zone: ZoneInfo) -> None:
+def _require_intent(session: Session, ref: KeyRef, intent_id: str, now: datetime, zone: ZoneInfo) -> Intent:
     """A seal, a QR credential or a time-stamp serves an open intent within its lease, under its own keys,
     while the seal is as it was when the intent was written and its authorisation holds.
     """
@@ -164,6 +185,27 @@ def _require_intent(session: Session, ref: KeyRef, intent_id: str, now: datetime
         or authorisation.client_id != intent.client_id
     ):
         _refuse("the keeper's authorisation does not hold", "not_authorised")
+    return intent
+
+
+def _require_own_credential(session: Session, ref: KeyRef, key: Key, intent: Intent, data: bytes) -> None:
+    """A QR credential says what the intent's record says, for the intent's own link."""
+    record = stored_record(intent.record)
+    version = session.get_one(TypeVersion, (record.type_code, record.type_version))
+    licence_type = parse_type(version.slug, version.type_toml, version.face_toml).type
+    kid = hashlib.sha256(key.public_key).digest()[:8]
+    bound_to: bytes = cbor2.loads(data)[
+        2
+    ]  # external_aad; the custodian has parsed it strictly before it asks
+    try:
+        link_id = parse_id(bound_to.rpartition(b"|")[2].decode("ascii", "replace"))
+        announced, _ = sig_structure(
+            claims_of(record, licence_type), kid, SUITES[ref.suite].cose_alg, intent.origin, link_id
+        )
+    except VermilionError:
+        _refuse("the credential is not the intent's", "credential")
+    if announced != data or not hmac.compare_digest(link_digest(link_id), intent.link_id_sha256):
+        _refuse("the credential is not the intent's", "credential")
 
 
 def _require_reserved_serial(session: Session, ref: KeyRef, serial: str, data: bytes) -> None:

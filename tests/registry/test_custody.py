@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+import cbor2
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -22,6 +25,7 @@ from registry.seals.keys import key_ref
 from registry.seals.tables import Certificate, Key, KeyUse, Seal, StandingAuthorisation
 from registry.seals.trust import current_trust_list, publish_trust_list
 from registry.seals.use import UsableSeal, apply_use, authorise_use, begin_use, qr_key, void_use
+from tests.registry.issuing import issue_one
 from tests.registry.world import BASIS, Ticker, World, on_sqlite
 
 INTENT = "a" * 32
@@ -79,11 +83,17 @@ def prepared(world: World) -> Prepared:
     return Prepared(seal, qr, tsa)
 
 
-def ask(world: World, ref: KeyRef, record: str = f"intent:{INTENT}", data: bytes = b"") -> str:
+def ask(
+    world: World,
+    ref: KeyRef,
+    record: str = f"intent:{INTENT}",
+    data: bytes = b"",
+    kind: Kind = Kind.SIGNED_ATTRIBUTES,
+) -> str:
     """ "permitted", or the reason of the policy's refusal."""
     policy = registry_policy(world.ports.database, world.ports.clock, world.ports.settings.tz)
     try:
-        policy(ref, SignRequest(Kind.SIGNED_ATTRIBUTES, data, record))
+        policy(ref, SignRequest(kind, data, record))
     except VermilionError as error:
         assert error.kind is ErrorKind.KEY_REFUSED
         return error.reason
@@ -116,6 +126,55 @@ def test_an_open_intent_may_use_its_own_keys_and_no_others(world: World, prepare
 )
 def test_any_other_record_is_refused(world: World, prepared: Prepared, record: str) -> None:
     assert ask(world, prepared.usable.key, record) in {"record", "intent"}
+
+
+@on_sqlite
+@pytest.mark.parametrize("kind", list(Kind))
+def test_what_the_bytes_are_decides_which_record_can_ask_for_them(
+    world: World, prepared: Prepared, kind: Kind
+) -> None:
+    """Claims or names can spell `.<base64url of a trust list's number>`: they are no trust list for that."""
+    with Session(world.ports.database.read) as session:
+        keys = [prepared.usable.key, prepared.qr, prepared.tsa, issuing_authority(session).key]
+        root = root_authority(session).key
+        numbers = {ref.id: next_sequence(session, ref.id) for ref in (*keys, root)}
+        serial = session.scalars(select(Certificate.serial)).first()
+    for ref in (*keys, root):
+        spelt = b"x." + base64.urlsafe_b64encode(b'{"seq": %d} ' % numbers[ref.id]) + b"=x"
+        right = {Kind.TRUST_LIST: "trust-list", Kind.CERTIFICATE: "certificate"}.get(kind, "intent")
+        for record in (f"trust-list:{numbers[ref.id]}", f"certificate:{serial}", f"intent:{INTENT}"):
+            if not record.startswith(right):
+                assert ask(world, ref, record, spelt, kind) == "record"
+
+
+def test_a_stolen_intent_signs_no_other_credential(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The QR key of an open intent signs the credential of its record and link, and nothing else."""
+    other = b"\x07" * 16
+    asked: list[str] = []
+    sign = world.ports.custodian.sign
+
+    def instead(ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
+        (request,) = requests
+        if request.kind is Kind.SIG_STRUCTURE:
+            head, protected, aad, payload = cbor2.loads(request.data)
+            claims = cbor2.loads(payload)
+            link = aad.rpartition(b"|")[0] + b"|" + base64.urlsafe_b64encode(other).rstrip(b"=")
+            named = {**claims, 3: "JY29901029999990"}
+            for forged in (
+                [head, protected, link, payload],
+                [head, protected, aad.replace(b"localhost", b"elsewhere"), payload],
+                [head, protected, b"elic1|", payload],
+                [head, protected, aad, cbor2.dumps(named, canonical=True)],
+            ):
+                data = cbor2.dumps(forged, canonical=True)
+                with pytest.raises(VermilionError) as refused:
+                    sign(ref, [SignRequest(request.kind, data, request.record)])
+                asked.append(refused.value.reason)
+        return sign(ref, requests)
+
+    monkeypatch.setattr(world.ports.custodian, "sign", instead)
+    assert issue_one(world).status == "in_force"  # a refusal spends nothing: the right one is signed
+    assert asked == ["credential"] * 4
 
 
 @pytest.mark.parametrize("state", ["done", "abandoned"])
