@@ -13,6 +13,7 @@ import pytest
 
 from tests.integration.province import Answer, Paper, Province
 from tests.integration.thief import Thief
+from tests.registry.world import on_sqlite
 from verify_web.access_log import JsonLines
 
 OTHER_WORDS = {"own": {"operator_name": "样本市另一家餐馆"}, "other": {"holder_name": "另一人"}}
@@ -79,6 +80,7 @@ def test_a_second_document_under_the_same_identifier(
     assert province.check_file(paper.pdf).verdict == "valid"
 
 
+@on_sqlite
 def test_the_very_words_sealed_again_are_not_registered_either(
     province: Province, paper: Paper, alarmed: Alarmed
 ) -> None:
@@ -92,6 +94,7 @@ def test_the_very_words_sealed_again_are_not_registered_either(
     assert answer.verdict == "unknown"
 
 
+@on_sqlite
 @pytest.mark.parametrize("member", ["link", "qr"])
 def test_other_claims_for_a_real_link(
     province: Province, paper: Paper, alarmed: Alarmed, member: str
