@@ -11,6 +11,7 @@ from flask import Blueprint, Response
 from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -274,7 +275,9 @@ def _publish() -> int | None:
         return publish_trust_list(web.ports())
     except VermilionError as error:
         _log.warning("trust_list_not_published", reason=error.reason)
-        return None
+    except SQLAlchemyError as error:  # the change is committed: it must not be answered as if it had failed
+        _log.warning("trust_list_not_published", reason=type(error).__name__)
+    return None
 
 
 def _shown_in() -> dict[str, Any]:

@@ -8,7 +8,7 @@ Each change is one conditional UPDATE on the seal's state version, one row of hi
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Update, select, update
@@ -37,6 +37,9 @@ from signing.seal_picture import SealKind, draw_seal_picture
 SUBJECT = "seal"
 CODE_DIGITS = 8  # after the 6 of the division
 APPLY, RESUME, CANCEL = "apply", "resume", "cancel"
+_FIRST_INSTANT = datetime.fromtimestamp(
+    0, UTC
+)  # the trust list counts seconds from here (RFC 7519, section 2)
 NOT_CANCELLED = ("approved", "made", "filed", "active", "suspended")
 
 
@@ -197,6 +200,8 @@ def request_change(
     elif compromised_since is not None:
         if compromised_since > ports.clock():
             raise _fault("/compromised_since", "in_future", "an invalidity date lies in the past")
+        if compromised_since < _FIRST_INSTANT:
+            raise _fault("/compromised_since", "too_early", "an invalidity date lies in 1970 or later")
         payload["compromised_since"] = compromised_since.isoformat()
     return request(session, ports, actor, action, code, payload)
 

@@ -17,7 +17,7 @@ from datetime import UTC, datetime, timedelta
 from threading import Event
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -59,7 +59,8 @@ def current_trust_list(session: Session) -> str | None:
 def publish_trust_list(pieces: Pieces) -> int:
     """Publish the list if it is not current; its sequence. Never inside a transaction: it signs.
 
-    Raises VermilionError: UNAVAILABLE when others publish faster than we can, and what the custodian raises.
+    Raises VermilionError: UNAVAILABLE when others publish faster than we can or the list fails our own check,
+    and what the custodian raises.
     """
     for _ in range(ATTEMPTS):
         now = pieces.clock().replace(microsecond=0)
@@ -78,6 +79,7 @@ def publish_trust_list(pieces: Pieces) -> int:
         )
         try:
             jws = sign_trust_list(trust, pieces.custodian, root.key, root.certificate)
+            _check_own_work(jws, now)
             with pieces.database.transaction() as session:
                 session.add(
                     PublishedTrustList(sequence=sequence, jws=jws, issued_at=now, expires_at=now + LIFE)
@@ -90,6 +92,22 @@ def publish_trust_list(pieces: Pieces) -> int:
             raise
         return sequence
     raise VermilionError(Kind.UNAVAILABLE, "others are publishing the trust list", retry_after=1)
+
+
+def _check_own_work(jws: str, now: datetime) -> None:
+    """A list that nobody can read must not take the place of one that everybody can: the last one stays.
+
+    Raises VermilionError(UNAVAILABLE).
+    """
+    try:
+        read_trust_list(jws, at=now)
+    except VermilionError as error:
+        _log.error("trust_list_defective", reason=error.reason)
+        raise VermilionError(
+            Kind.UNAVAILABLE,
+            "the next trust list would not be read by anybody",
+            reason="trust_list_defective",
+        ) from error
 
 
 def _last(session: Session) -> TrustList | None:
@@ -179,10 +197,12 @@ def _key_state(key: Key) -> tuple[KeyState, datetime | None]:
 
 def _entered(session: Session, seal: Seal) -> datetime:
     """When a seal that is not active stopped being so."""
-    last_active = select(SealState.version).where(
-        SealState.seal_code == seal.code, SealState.state == "active"
+    last_active = select(func.max(SealState.version)).where(
+        SealState.seal_code == seal.code,
+        SealState.state == "active",
+        SealState.version < seal.state_version,  # the seal may have been resumed since its row was read
     )
-    version = max(session.scalars(last_active))
+    version = session.scalars(last_active).one()
     return session.get_one(SealState, (seal.code, version + 1)).from_at
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
+import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from keys.errors import VermilionError
 from keys.trust_list import TrustedKey, TrustList, read_trust_list
 from registry.agencies.rules import set_client_active
 from registry.seals.authority import root
 from registry.seals.history import state_at_sealing
+from registry.seals.tables import Seal
 from registry.seals.trust import LIFE, RENEW_AFTER, publish_trust_list
 from tests.registry.world import BASIS, Ticker, World
 
@@ -73,6 +78,38 @@ def test_a_compromised_seal_carries_its_invalidity_date(world: World) -> None:
     world.decide(world.act("keeper", f"/api/v1/seals/{world.seal_code}/cancellation-request", body, 202))
     key = seal_key(published(world))
     assert (key.state, key.since) == ("compromised", datetime(2026, 11, 19, tzinfo=UTC))
+
+
+@pytest.mark.parametrize("since", ["0001-01-01T00:00:00Z", "1969-12-31T23:59:59Z"])
+def test_an_invalidity_date_that_no_list_can_carry_is_refused(world: World, since: str) -> None:
+    body = {**BASIS, "compromised_since": since}
+    path = f"/api/v1/seals/{world.seal_code}/cancellation-request"
+    fault = world.act("keeper", path, body, 422)["errors"][0]
+    assert (fault["pointer"], fault["reason"]) == ("/compromised_since", "too_early")
+
+
+def test_a_list_that_nobody_could_read_is_not_published(world: World) -> None:
+    before = published(world)
+    with world.ports.database.transaction() as session:
+        session.execute(update(Seal).values(compromised_since=datetime(1960, 1, 1, tzinfo=UTC)))
+    with pytest.raises(VermilionError) as refused:
+        publish_trust_list(world.ports)
+    assert refused.value.reason == "trust_list_defective"
+    assert published(world) == before
+
+
+def test_a_list_that_cannot_be_stored_leaves_the_change_done_and_says_pending(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out(_pieces: object) -> int:
+        raise OperationalError("select", {}, Exception("database is locked"))
+
+    monkeypatch.setattr("registry.seals.api.publish_trust_list", out)
+    answer = world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+    assert (answer["state"], answer["shown_in"]["trust_list"]) == ("suspended", "pending")
+    monkeypatch.undo()
+    publish_trust_list(world.ports)
+    assert seal_key(published(world)).state == "retired"
 
 
 def test_what_a_client_was_entitled_to_goes_on_being_recognised(world: World) -> None:
