@@ -28,7 +28,8 @@ _SCHEMA = (
     "CREATE INDEX IF NOT EXISTS bucket_empty_at ON bucket (empty_at)",
     (
         "CREATE TABLE IF NOT EXISTS alarm (id INTEGER PRIMARY KEY, raised_at TEXT NOT NULL,"
-        " reason TEXT NOT NULL, key_id TEXT NOT NULL, identifier TEXT, digest BLOB NOT NULL)"
+        " reason TEXT NOT NULL, key_id TEXT NOT NULL, identifier TEXT, digest BLOB NOT NULL,"
+        " times INTEGER NOT NULL DEFAULT 1, UNIQUE (reason, digest))"
     ),
 )
 _TAKE_SECRET = text("INSERT INTO secret (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING")
@@ -42,6 +43,7 @@ _FORGET = text("DELETE FROM bucket WHERE empty_at < :now")
 _ALARM = text(
     "INSERT INTO alarm (raised_at, reason, key_id, identifier, digest)"
     " VALUES (:raised_at, :reason, :key_id, :identifier, :digest)"
+    " ON CONFLICT (reason, digest) DO UPDATE SET times = times + 1"
 )
 _ALARMS = text("SELECT count(*) FROM alarm")
 
@@ -102,7 +104,7 @@ class Store:
             raise VermilionError(Kind.UNAVAILABLE, "the site's own store does not answer") from error
 
     def alarms(self) -> int:
-        """How many alarms were ever written down."""
+        """How many different alarms were ever written down; the same bytes shown again count in their row."""
         with self.begin() as connection:
             return int(connection.execute(_ALARMS).scalar_one())
 
