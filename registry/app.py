@@ -18,6 +18,7 @@ from registry.agencies.api import TOKEN_ENDPOINT, authenticate
 from registry.agencies.api import blueprint as agencies
 from registry.defects import Defects
 from registry.licences.api import blueprint as licences
+from registry.local import is_local
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
@@ -33,8 +34,6 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 TRUST_LIST_TYPE = "application/jose"
-_LOOPBACK = frozenset({"127.0.0.1", "::1"})
-_FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
 
 
 def create_app(ports: Ports) -> Flask:
@@ -125,7 +124,7 @@ def _serve_operations(app: Flask, ports: Ports, metrics: CollectorRegistry) -> N
     @app.get("/metrics", endpoint="metrics")
     def measures() -> Response:
         """For a collector on this machine: not through a proxy, not from elsewhere."""
-        if request.remote_addr not in _LOOPBACK or any(name in request.headers for name in _FORWARDED):
+        if not is_local(request):
             raise VermilionError(Kind.NOT_FOUND, "not found")
         return Response(generate_latest(metrics), content_type=CONTENT_TYPE_LATEST)
 

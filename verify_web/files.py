@@ -7,6 +7,7 @@ import hashlib
 from flask import Blueprint, Response, abort, jsonify, request
 
 from keys.errors import VermilionError
+from registry.local import is_local
 from verify_web import assets, metrics
 from verify_web.site import site
 
@@ -67,4 +68,7 @@ def readyz() -> Response:
 
 @files.get("/metrics")
 def prometheus() -> Response:
+    """For a collector on this machine: a guesser shall not read here when a limit or an alarm was met."""
+    if not is_local(request):
+        abort(404)
     return Response(site().metrics.text(), content_type=metrics.CONTENT_TYPE)

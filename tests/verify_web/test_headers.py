@@ -124,3 +124,10 @@ def test_a_logged_defect_tells_where_and_not_what(build: MakeWorld, caplog: pyte
     assert (line["event"], line["error"]) == ("defect", "ZeroDivisionError")
     assert line["where"][-1].startswith("world.py:")
     assert "secret detail" not in str(line)
+
+
+def test_measurements_are_for_this_machine_alone(world: World) -> None:
+    client = world.client
+    assert client.get("/metrics").status_code == 200
+    assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 404
+    assert client.get("/metrics", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 404
