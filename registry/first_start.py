@@ -37,7 +37,8 @@ def public_account(settings: Settings) -> Account | None:
     if os.geteuid() != 0:
         return None
     user = account(settings.public_user)
-    settings.data.mkdir(mode=PASSABLE, parents=True, exist_ok=True)
+    if not settings.data.is_dir():
+        _directory(settings.data, PASSABLE, os.geteuid(), os.getegid())
     parent = settings.data.absolute().parent
     if not reachable_by(parent, user):
         click.echo(

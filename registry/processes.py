@@ -176,9 +176,14 @@ def load_factory(name: str) -> Callable[[], Any]:
 
 
 def serve(
-    factory_name: str, bind: str, port: int, user: Account | None = None, journal: Path | None = None
+    factory_name: str,
+    bind: str,
+    port: int,
+    user: Account | None = None,
+    journal: Path | None = None,
+    supervisor: int | None = None,
 ) -> None:
-    """Serve until told to stop. Code is loaded before privileges are dropped; the application is
+    """Serve until told to stop, or until the supervisor (a process id) is gone. Code is loaded before privileges are dropped; the application is
     made in the worker, after the last fork, because connections and threads do not survive one.
 
     Raises VermilionError(UNAVAILABLE) for a port in use.
@@ -196,6 +201,8 @@ def serve(
         if journal is not None:
             _fork_keeper(journal)
         drop_to(user)
+    if supervisor is not None:
+        end_with(supervisor, signal.SIGTERM)
     server = Granian(
         factory_name,
         address=bind,
@@ -248,9 +255,9 @@ def _serve(service: Service, parent: int) -> None:
         os.dup2(log, 2)
         os.close(log)
     os.environ.update(service.environment)
-    end_with(parent, signal.SIGTERM)
+    end_with(parent, signal.SIGKILL)  # nothing is served yet that would have to end in order
     try:
-        serve(service.factory, service.bind, service.port, service.user, service.journal)
+        serve(service.factory, service.bind, service.port, service.user, service.journal, parent)
     except VermilionError as error:
         sys.stderr.write(f"vermilion: {error.detail}\n")
         sys.exit(1)

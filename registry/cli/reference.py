@@ -18,8 +18,10 @@ Written by `python -m registry.cli.reference > docs/commands.md` from what the c
 true.
 
 Every command answers on standard output and says on standard error what went wrong. Exit code 0: done;
-{EXIT_FAILED}: refused or failed; {EXIT_USAGE}: wrong usage or setting; `verify` has its own, below. No secret is ever
-an argument: credentials, keys and passphrases are read from files, readable to their owner alone.
+{EXIT_FAILED}: refused or failed; {EXIT_USAGE}: wrong usage or setting; `verify` has its own, below.
+
+No secret is ever an argument: credentials, keys and passphrases are read from files,
+readable to their owner alone.
 
 `run`, `demo`, `migrate`, `fsck`, `serve-api`, `serve-public`, `agency`, `person` and `client` work on the
 registry's own machine, on the data directory and database of the settings. `issue` and `seal` speak to the
