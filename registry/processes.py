@@ -183,8 +183,9 @@ def serve(
     journal: Path | None = None,
     supervisor: int | None = None,
 ) -> None:
-    """Serve until told to stop, or until the supervisor (a process id) is gone. Code is loaded before privileges are dropped; the application is
-    made in the worker, after the last fork, because connections and threads do not survive one.
+    """Serve until told to stop, or until the supervisor (a process id) is gone. Code is loaded before
+    privileges are dropped; the application is made in the worker, after the last fork, because
+    connections and threads do not survive one.
 
     Raises VermilionError(UNAVAILABLE) for a port in use.
     """
