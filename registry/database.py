@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, ClassVar
+from urllib.parse import quote
 
 from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.engine import Connection
@@ -87,15 +88,25 @@ def write_engine(url: str) -> Engine:
 
 
 def read_engine(url: str) -> Engine:
-    """The engine for reads: AUTOCOMMIT, and on SQLite a connection opened read-only (`mode=ro`)."""
+    """The engine for reads: AUTOCOMMIT; a connection opened read-only on SQLite (`mode=ro`), transactions
+    read-only by default on PostgreSQL.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        parsed = parsed.set(database=f"file:{parsed.database}", query={"mode": "ro", "uri": "true"})
+        path = quote(parsed.database or "")  # a path is no URI: it may hold a percent sign
+        parsed = parsed.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
     engine = create_engine(
         parsed, isolation_level="AUTOCOMMIT", pool_pre_ping=parsed.get_backend_name() != "sqlite"
     )
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=True)
+    else:
+
+        @event.listens_for(engine, "connect")
+        def on_connect(connection: Any, _record: Any) -> None:
+            connection.execute("SET default_transaction_read_only = on")
+            connection.commit()
+
     return engine
 
 

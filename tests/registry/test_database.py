@@ -1,0 +1,93 @@
+"""The two engines: one writes, one cannot; and no look-up on a request's path reads a whole table."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from sqlalchemy import Engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from keys.errors import VermilionError
+from registry.database import Database
+from registry.licences.tables import Number
+from registry.seals.tables import Seal
+from tests.registry.issuing import issue_one, request_body
+from tests.registry.world import BASIS, World, on_sqlite
+
+OWN_ORDER = {"published_trust_list"}  # read backwards by its key, which SQLite calls a scan
+
+
+def test_the_reading_engine_cannot_write(world: World) -> None:
+    with (
+        pytest.raises(DBAPIError, match=r"(?i)read.?only"),
+        world.ports.database.read.connect() as connection,
+    ):
+        connection.execute(text("UPDATE seal SET state = 'active'"))
+    with Session(world.ports.database.read) as session:
+        session.get_one(Seal, world.seal_code).state = "cancelled"
+        with pytest.raises(DBAPIError, match=r"(?i)read.?only"):
+            session.flush()
+
+
+@pytest.mark.parametrize("folder", ["a?b", "a#b", "a%20b", "省 级"])
+def test_a_database_may_lie_anywhere(tmp_path: Path, folder: str) -> None:
+    (tmp_path / folder).mkdir()
+    database = Database.open(f"sqlite:///{quote(str(tmp_path / folder))}/registry.db")
+    with database.transaction() as session:
+        session.execute(text("CREATE TABLE t (x INTEGER)"))
+    with Session(database.read) as session:
+        assert session.scalar(text("SELECT count(*) FROM t")) == 0
+    database.dispose()
+    assert [path.name for path in tmp_path.iterdir()] == [folder]
+
+
+@on_sqlite
+def test_no_statement_of_issuing_scans_a_table(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Issued, refused and abandoned: the work is the same however many licences and keys there are."""
+    seen: dict[str, Any] = {}
+
+    def note(_c: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if re.match("SELECT|UPDATE|DELETE|INSERT", statement):
+            seen.setdefault(statement, parameters)
+
+    engines: list[Engine] = [world.ports.database.read, world.ports.database.write]
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", note)
+    body = request_body(world)
+    issue_one(world, body)
+    issue_one(world, body)  # replayed
+    with pytest.raises(VermilionError):
+        issue_one(world, body, key="another")  # the number is taken
+    identifier = world.post(
+        "/api/v1/licences", request_body(world), **{"Idempotency-Key": "by-http"}
+    ).get_json()["identifier"]
+    path = f"/api/v1/licences/{identifier}"
+    assert world.get(path).status_code == world.get(f"{path}/document").status_code == 200
+    change = {**BASIS, "ground": "other", "operator": "window-03"}
+    assert world.post(f"{path}/suspension", change).status_code == 200
+    with monkeypatch.context() as patch:
+        patch.setattr(world.ports.documents, "put_new", _full)
+        with pytest.raises(OSError, match="full"):
+            issue_one(world)  # abandoned, and its number free again
+    for engine in engines:
+        event.remove(engine, "before_cursor_execute", note)
+
+    with world.ports.database.read.connect() as connection:
+        assert connection.execute(select(func.count()).select_from(Number)).scalar() == 2
+        scans = [
+            (step[3], statement)
+            for statement, parameters in seen.items()
+            for step in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
+            if step[3].startswith("SCAN") and step[3].split()[1] not in OWN_ORDER
+        ]
+    assert len(seen) > 30
+    assert scans == []
+
+
+def _full(_key: str, _data: bytes) -> None:
+    raise OSError("the disk is full")
