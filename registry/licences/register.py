@@ -162,7 +162,13 @@ def abandon(
     version = session.get_one(TypeVersion, (record.type_code, record.type_version))
     rule = parse_type(version.slug, version.type_toml, version.face_toml).type.number
     if rule.given_by == "agency":
-        changed_rows(session, delete(Number).where(Number.licence_id == intent.licence_id))
+        given = delete(Number).where(  # by its key: numbers are as many as licences
+            Number.type_code == record.type_code,
+            Number.issuer_code == record.issuer_code,
+            Number.number == record.number,
+            Number.licence_id == intent.licence_id,
+        )
+        changed_rows(session, given)
     changed_rows(session, delete(IdempotencyKey).where(IdempotencyKey.intent_id == intent_id))
     changed_rows(session, update(StatusIndex).where(StatusIndex.intent_id == intent_id).values(invalid=True))
     void_use(session, intent_id, moment.now)

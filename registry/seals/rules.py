@@ -37,9 +37,8 @@ from signing.seal_picture import SealKind, draw_seal_picture
 SUBJECT = "seal"
 CODE_DIGITS = 8  # after the 6 of the division
 APPLY, RESUME, CANCEL = "apply", "resume", "cancel"
-_FIRST_INSTANT = datetime.fromtimestamp(
-    0, UTC
-)  # the trust list counts seconds from here (RFC 7519, section 2)
+# The trust list counts seconds from here (RFC 7519, section 2).
+_FIRST_INSTANT = datetime.fromtimestamp(0, UTC)
 NOT_CANCELLED = ("approved", "made", "filed", "active", "suspended")
 
 

@@ -15,6 +15,7 @@ class Key(Base):
     """A key pair in a custodian; only its public half is here."""
 
     __tablename__ = "key"
+    __table_args__ = (Index(None, "agency_code", "purpose"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     purpose: Mapped[str] = mapped_column(String(20))
     suite: Mapped[str] = mapped_column(String(20))
@@ -31,7 +32,7 @@ class Certificate(Base):
     __tablename__ = "certificate"
     serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # lower-case hex
     key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
-    profile: Mapped[str] = mapped_column(String(20))
+    profile: Mapped[str] = mapped_column(String(20), index=True)
     der: Mapped[bytes | None]  # None until signed
     not_before: Mapped[datetime]
     not_after: Mapped[datetime]

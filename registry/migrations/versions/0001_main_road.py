@@ -94,6 +94,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_key_agency_code_agency")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_key")),
     )
+    with op.batch_alter_table("key", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_key_agency_code_purpose"), ["agency_code", "purpose"], unique=False
+        )
+
     op.create_table(
         "licence",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -144,6 +149,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["key_id"], ["key.id"], name=op.f("fk_certificate_key_id_key")),
         sa.PrimaryKeyConstraint("serial", name=op.f("pk_certificate")),
     )
+    with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_certificate_profile"), ["profile"], unique=False)
+
     op.create_table(
         "client_type",
         sa.Column("client_id", sa.String(length=32), nullable=False),
@@ -508,6 +516,9 @@ def downgrade() -> None:
 
     op.drop_table("event")
     op.drop_table("client_type")
+    with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_certificate_profile"))
+
     op.drop_table("certificate")
     with op.batch_alter_table("access_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_access_token_expires_at"))
@@ -515,6 +526,9 @@ def downgrade() -> None:
     op.drop_table("access_token")
     op.drop_table("person")
     op.drop_table("licence")
+    with op.batch_alter_table("key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_key_agency_code_purpose"))
+
     op.drop_table("key")
     op.drop_table("client")
     with op.batch_alter_table("used_assertion", schema=None) as batch_op:
