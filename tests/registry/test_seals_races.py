@@ -136,7 +136,7 @@ def test_the_daily_limit_holds_when_many_draw(world: World) -> None:
 def test_the_trust_list_is_numbered_without_a_fork(world: World) -> None:
     ports = world.ports
     with ports.database.transaction() as session:
-        session.execute(update(Seal).values(state="suspended"))
+        session.execute(update(Seal).values(state="suspended", state_version=Seal.state_version + 1))
         version = session.scalar(select(func.max(SealState.version)))
         event = session.scalars(select(SealState.event_id)).first()
         session.add(
