@@ -83,7 +83,8 @@ def withdraw(
     Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT).
     """
     keeper_of(session, actor, code)
-    authorisation = session.get(StandingAuthorisation, authorisation_id)
+    # Locked before the clock is read: a registration under it comes before that instant, or never.
+    authorisation = session.get(StandingAuthorisation, authorisation_id, with_for_update=True)
     if authorisation is None or authorisation.seal_code != code:
         raise VermilionError(Kind.NOT_FOUND, "no such authorisation", reason="authorisation_unknown")
     statement = (

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
 from registry.agencies.rules import set_client_active
+from registry.seals.authorisations import withdraw
+from registry.seals.tables import StandingAuthorisation
 from registry.seals.use import authorise_use, still_usable
 from tests.registry.world import BASIS, World, on_sqlite
 
@@ -94,8 +97,28 @@ def test_withdrawn_once_and_at_once(world: World, way: str) -> None:
     assert withdraw().get_json()["reason"] == "withdrawn"
 
 
+@pytest.mark.parametrize("database_backend", ["postgresql"])  # SQLite lets one writer in at a time
+def test_the_instant_of_a_withdrawal_is_read_under_its_lock(world: World) -> None:
+    """One read before waiting for a registration would lie before it, and a licence sealed under a good
+    authorisation would be taken for one sealed after its end.
+    """
+    database, free = world.ports.database, []
+
+    def clock() -> datetime:
+        with database.transaction() as session:
+            statement = select(StandingAuthorisation.id).with_for_update(skip_locked=True)
+            free.append(session.scalars(statement).all())
+        return world.ports.clock()
+
+    ports = replace(world.ports, clock=clock)
+    with database.transaction() as session:
+        actor = world.actor("system", "keeper")
+        withdraw(session, ports, actor, world.seal_code, world.authorisation_id)
+    assert free[0] == []
+
+
 def usable(world: World) -> bool:
-    with Session(world.ports.database.read) as session:
+    with world.ports.database.transaction() as session:
         return still_usable(
             session,
             seal_edition_id=world.get(f"/api/v1/seals/{world.seal_code}").get_json()["editions"][0]["id"],
