@@ -86,9 +86,10 @@ def recover(ports: Ports) -> RecoveryReport:
         try:
             _settle(ports, claimed, report)
         except VermilionError as error:
-            if error.kind is not Kind.UNAVAILABLE:
-                raise
-            report.deferred.append(intent_id)
+            if error.kind is Kind.UNAVAILABLE:
+                report.deferred.append(intent_id)
+            else:
+                defects.append(error)
         except Exception as error:  # noqa: BLE001  (a defect in one intent does not keep the others waiting)
             defects.append(error)
     if defects:

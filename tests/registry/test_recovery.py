@@ -18,7 +18,7 @@ from registry.licences.recovery import RecoveryReport, recover, recovery_loop
 from registry.licences.tables import Edition, Intent
 from registry.log.tables import Event
 from registry.ports import DocumentStore
-from registry.seals.tables import PublishedTrustList
+from registry.seals.tables import PublishedTrustList, SealUse
 from tests.registry.issuing import LEASE, issue_one, request_body
 from tests.registry.world import BASIS, Ticker, World
 
@@ -64,6 +64,21 @@ def test_a_live_intent_is_left_alone(world: World, clock: Ticker) -> None:
     with Session(world.ports.database.read) as session:
         intent = session.scalars(select(Intent)).one()
         assert (intent.state, intent.fence) == ("open", 1)
+
+
+def test_an_intent_that_cannot_be_settled_keeps_no_other_waiting(world: World, clock: Ticker) -> None:
+    die(world)
+    clock.advance(timedelta(seconds=1))
+    die(world)
+    with world.ports.database.transaction() as session:  # a record that no rule of ours can leave
+        first = session.scalars(select(Intent.id).order_by(Intent.created_at)).first()
+        session.execute(update(SealUse).where(SealUse.intent_id == first).values(state="void"))
+    clock.advance(LEASE)
+    with pytest.raises(VermilionError, match="no seal use is open"):
+        recover(world.ports)
+    with Session(world.ports.database.read) as session:
+        states = session.execute(select(Intent.id, Intent.state)).all()
+    assert {state for intent, state in states if intent != first} == {"done"}
 
 
 def test_a_whole_document_is_adopted_and_is_what_a_retry_gets(world: World, clock: Ticker) -> None:
