@@ -79,9 +79,7 @@ def test_what_is_no_signature_is_refused(value: bytes) -> None:
 
 def test_a_padded_signature_number_is_refused() -> None:
     r, s = decode_dss_signature(cms.parse_seal(contents()).signature)
-    padded = tlv(
-        0x30, tlv(2, b"\0\0" + r.to_bytes(32, "big")), tlv(2, b"\0" + s.to_bytes(32, "big"))
-    )
+    padded = tlv(0x30, tlv(2, b"\0\0" + r.to_bytes(32, "big")), tlv(2, b"\0" + s.to_bytes(32, "big")))
     assert refused(rebuilt(signature=padded))
 
 
@@ -108,9 +106,7 @@ def test_a_second_signer_crls_or_a_second_unsigned_attribute_are_refused() -> No
     (stamp,) = cms.children(unsigned, 0xA1, range(1, 2))
 
     def wrapped(*parts: bytes) -> bytes:
-        return tlv(
-            0x30, cms.children(contents(), 0x30, range(2, 3))[0], tlv(0xA0, tlv(0x30, *parts))
-        )
+        return tlv(0x30, cms.children(contents(), 0x30, range(2, 3))[0], tlv(0xA0, tlv(0x30, *parts)))
 
     assert found.token is not None
     assert wrapped(*body) == contents()

@@ -1,0 +1,187 @@
+"""`vermilion verify` as a relying party runs it: exit codes, JSON, and what keeps a check from being made."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta, tzinfo
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import registry.cli.verify
+from registry.cli import main
+from registry.database import read_engine
+from registry.licences.lookup import current_trust_list
+from registry.settings import Settings
+from tests.services.conftest import FirstStart
+from tests.services.running import line
+
+Verify = Callable[..., tuple[int, dict[str, Any], str]]
+MEMBERS = {"verdict", "how", "checks", "as_of", "identifier"}
+
+
+@pytest.fixture
+def verify(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Iterator[Verify]:
+    """Runs the command with --json: exit code, answer, standard error."""
+
+    def run(*arguments: object) -> tuple[int, dict[str, Any], str]:
+        monkeypatch.setattr("sys.argv", ["vermilion"])
+        with pytest.raises(SystemExit) as ended:
+            main(["verify", *map(str, arguments), "--json"])
+        captured = capsys.readouterr()
+        answer = json.loads(captured.out) if captured.out else {}
+        if answer:
+            assert set(answer) >= MEMBERS
+            assert set(answer["checks"]) == {"content", "issuer", "status"}
+            assert all(set(check) == {"result", "reason"} for check in answer["checks"].values())
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, answer, captured.err
+
+    yield run
+
+
+@pytest.fixture
+def trust(first_start: FirstStart, tmp_path: Path) -> Path:
+    engine = read_engine(Settings(data=first_start.place.data).url)
+    path = tmp_path / "trust.jwt"
+    path.write_text(current_trust_list(engine))
+    engine.dispose()
+    return path
+
+
+@pytest.fixture
+def altered(sample: Path, tmp_path: Path) -> Path:
+    data = bytearray(sample.read_bytes())
+    data[len(data) // 2] ^= 1
+    path = tmp_path / "altered.pdf"
+    path.write_bytes(data)
+    return path
+
+
+def test_the_file_by_the_local_registry(verify: Verify, sample: Path, first_start: FirstStart) -> None:
+    code, answer, err = verify(sample, "--data", first_start.place.data)
+    assert (code, answer["verdict"], err) == (0, "valid", "")
+    assert answer["identifier"] == line(first_start.out, "Licence")
+    assert {check["result"] for check in answer["checks"].values()} == {"passed"}
+
+
+def test_the_file_offline(verify: Verify, sample: Path, trust: Path) -> None:
+    code, answer, _ = verify(sample, "--trust", trust)
+    assert (code, answer["verdict"]) == (2, "genuine_offline")
+    assert answer["checks"]["status"]["result"] == "not_done"
+
+
+def test_an_altered_file(verify: Verify, altered: Path, trust: Path, first_start: FirstStart) -> None:
+    assert verify(altered, "--trust", trust)[:2][0] == 1
+    code, answer, _ = verify(altered, "--data", first_start.place.data)
+    assert (code, answer["verdict"]) == (1, "altered")
+
+
+def test_the_text_of_a_scanned_code(verify: Verify, trust: Path, first_start: FirstStart) -> None:
+    link = line(first_start.out, "link")
+    code, answer, _ = verify(link, "--data", first_start.place.data)
+    assert (code, answer["verdict"]) == (0, "valid")
+    code, answer, _ = verify(link, "--trust", trust)
+    assert (code, answer["verdict"]) == (2, "genuine_offline")
+    digit = "1" if link[-1] != "1" else "2"
+    code, answer, _ = verify(link[:-1] + digit, "--trust", trust)
+    assert (code, answer["verdict"]) == (1, "altered")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"), [("garbage", b"not a list"), ("empty", b""), ("binary", bytes(range(256)) * 40)]
+)
+def test_garbage_for_a_trust_list_checks_nothing(
+    verify: Verify, sample: Path, tmp_path: Path, name: str, content: bytes
+) -> None:
+    """`cannot_check`, which a script cannot mistake for a bad licence."""
+    path = tmp_path / name
+    path.write_bytes(content)
+    code, answer, err = verify(sample, "--trust", path)
+    assert (code, answer["verdict"]) == (2, "cannot_check")
+    assert str(path) in err
+    assert "Traceback" not in err
+
+
+def test_a_trust_list_of_another_root_checks_nothing(verify: Verify, sample: Path, trust: Path) -> None:
+    code, answer, _ = verify(sample, "--trust", trust, "--root-sha256", "00" * 32)
+    assert (code, answer["verdict"]) == (2, "cannot_check")
+
+
+def test_an_expired_trust_list_checks_nothing(
+    verify: Verify, sample: Path, trust: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            there = datetime.now(tz or UTC) + timedelta(days=30)
+            return cls.fromtimestamp(there.timestamp(), tz or UTC)
+
+    monkeypatch.setattr(registry.cli.verify, "datetime", Later)
+    code, answer, err = verify(sample, "--trust", trust)
+    assert (code, answer["verdict"]) == (2, "cannot_check")
+    assert str(trust) in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        (),
+        ("a.pdf", "--trust", "missing.jwt"),
+        ("a.pdf", "--unknown"),
+        ("a.pdf", "b.pdf"),
+    ],
+)
+def test_wrong_usage_is_64(
+    verify: Verify, arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, answer, err = verify(*arguments)
+    assert (code, answer) == (64, {})
+    assert err
+
+
+def test_offline_and_online_do_not_mix(verify: Verify, sample: Path, trust: Path) -> None:
+    assert verify(sample, "--trust", trust, "--data", ".")[0] == 64
+    assert verify(sample, "--trust", trust, "--service", "http://localhost:1")[0] == 64
+
+
+def test_a_folder_in_place_of_a_file_is_wrong_usage(verify: Verify, trust: Path, tmp_path: Path) -> None:
+    assert verify(tmp_path, "--trust", trust)[0] == 64
+
+
+def test_no_registry_and_no_service_cannot_check(verify: Verify, sample: Path, tmp_path: Path) -> None:
+    assert verify(sample, "--data", tmp_path)[:2][0] == 2
+    code, answer, err = verify(sample, "--service", "http://localhost:1")
+    assert (code, answer["verdict"]) == (2, "cannot_check")
+    assert "no answer" in err
+
+
+@pytest.mark.parametrize("answer", [{}, {"verdict": "splendid"}, {"verdict": "valid", "checks": []}])
+def test_a_service_that_answers_no_verdict_cannot_check(
+    verify: Verify, sample: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
+) -> None:
+    import registry.client
+
+    said = registry.client.Answer(200, {}, json.dumps(answer).encode())
+    monkeypatch.setattr(registry.client, "call", lambda *_, **__: said)
+    code, shown, _ = verify(sample, "--service", "http://localhost:1")
+    assert (code, shown["verdict"]) == (2, "cannot_check")
+
+
+def test_the_address_in_a_link_is_never_asked(
+    verify: Verify, first_start: FirstStart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A forger's code names the forger's site, which would call it valid."""
+    import registry.client
+
+    def refuse(*_: Any, **__: Any) -> Any:
+        raise AssertionError("somebody was asked")
+
+    monkeypatch.setattr(registry.client, "call", refuse)
+    link = line(first_start.out, "link").replace("localhost", "forger.example")
+    code, answer, _ = verify(link, "--data", first_start.place.data)
+    assert code != 0
+    assert answer["verdict"] != "valid"

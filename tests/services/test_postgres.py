@@ -1,0 +1,217 @@
+"""The services of docker-compose.yml on a real PostgreSQL, without the containers round them."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import make_url
+
+from registry.agencies.rules import add_client
+from registry.client import call
+from registry.composition import open_ports
+from registry.sample_registry import People, agency, enrol, licence_request, open_seal
+from registry.settings import Settings
+from tests.postgres import PostgresServer, find_binaries
+from tests.services.running import ROOT, Place, command, environment, passable_folder, until
+
+DEPLOY = ROOT / "deploy" / "postgres"
+SECRET = "a-shared-secret-of-forty-characters-or-so"
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+
+
+@dataclass(frozen=True)
+class Composed:
+    """The running API and public site, with a licence issued over HTTP."""
+
+    api: Place
+    public: Place
+    licence: dict[str, Any]
+    secret_client: str
+    public_settings: dict[str, Any]
+
+
+def service_settings(name: str, server: PostgresServer, place: Place, passphrase: Path) -> dict[str, Any]:
+    """A service's environment in the compose file, at home on this machine."""
+    found: dict[str, Any] = {
+        "VERMILION_DATA": place.data
+    }  # the image says where; each has a volume of its own
+    socket = make_url(server.url()).query["host"]
+    for variable, value in COMPOSE["services"][name]["environment"].items():
+        if variable.endswith("DATABASE_URL"):
+            assert "@postgres/" in value
+            found[variable] = value.replace("@postgres/", "@/") + f"?host={socket}"
+        elif variable == "VERMILION_PASSPHRASE_FILE":
+            found[variable] = passphrase
+        elif variable == "VERMILION_ORIGIN":
+            found[variable] = place.public
+        elif variable.endswith("_PORT"):
+            found[variable] = place.api_port if "API" in variable else place.public_port
+        else:
+            assert (
+                variable == "VERMILION_PGPASS"
+            )  # the entrypoint's business; this server asks for no password
+    return found
+
+
+def psql(server: PostgresServer, *arguments: str, **more: str) -> None:
+    binaries = find_binaries()
+    assert binaries
+    where = {"PATH": f"{binaries}:{os.environ['PATH']}", "PGHOST": str(make_url(server.url()).query["host"])}
+    subprocess.run(arguments, check=True, capture_output=True, timeout=60, env=where | more)
+
+
+@pytest.fixture(scope="module")
+def composed(postgres_server: PostgresServer) -> Iterator[Composed]:
+    with passable_folder() as folder:
+        for role in ("owner", "public"):
+            (folder / role).write_text(f"*:*:*:vermilion_{role}:{role}\n")
+        passphrase = folder / "passphrase"
+        passphrase.write_text("a passphrase of the deployment's own making\n")
+        passphrase.chmod(0o600)
+        psql(
+            postgres_server, str(DEPLOY / "roles.sh"), OWNER_PGPASS=str(folder / "owner"),
+            PUBLIC_PGPASS=str(folder / "public"),
+        )  # fmt: skip
+        api = Place(folder / "api")
+        public = Place(folder / "site", api.api_port, api.public_port)
+        settings = {
+            name: service_settings(name, postgres_server, api, passphrase) for name in ("migrate", "api")
+        }
+        settings["public"] = service_settings("public", postgres_server, public, passphrase)
+        try:
+            with command("migrate", settings=settings["migrate"]) as migrate:
+                assert migrate.ended() == 0, migrate.err
+            owner = ("psql", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--single-transaction")
+            grants = str(DEPLOY / "grants.sql")
+            psql(
+                postgres_server, *owner, "--username=vermilion_owner", "--dbname=vermilion", "--file", grants
+            )
+            with (
+                command("serve-api", settings=settings["api"]) as serving,
+                command("serve-public", settings=settings["public"]) as site,
+            ):
+                until(lambda: api.answers(api.api_port, "/readyz") or _alive(serving), "the API")
+                until(lambda: api.answers(api.public_port) or _alive(site), "the public site")
+                yield _composed(api, public, settings)
+                assert serving.stop() == 0
+                assert site.stop() == 0
+        finally:
+            postgres_server.drop(postgres_server.url("vermilion"))
+            for role in ("vermilion_public", "vermilion_owner"):
+                psql(postgres_server, "psql", "--username=postgres", "--command", f"DROP ROLE {role}")
+
+
+def _alive(started: Any) -> bool:
+    assert started.process.poll() is None, started.err
+    return False
+
+
+def _composed(api: Place, public: Place, settings: dict[str, dict[str, Any]]) -> Composed:
+    """Enrol the sample province, then open a seal and issue over HTTP alone."""
+    own = Settings(
+        data=api.data,
+        database_url=settings["api"]["VERMILION_DATABASE_URL"],
+        passphrase_file=settings["api"]["VERMILION_PASSPHRASE_FILE"],
+        origin=api.public,
+    )
+    ports = open_ports(own)
+    enrol(ports, api.api, api.data / "credentials")
+    with ports.database.transaction() as session:
+        secret = add_client(
+            session, agency_code=agency().code, name="planted", scopes={"licence"}, types=[], secret=SECRET,
+            demo=True, now=ports.clock(), random=ports.random,
+        ).id  # fmt: skip
+    ports.database.dispose()
+    people = People.load(api.data / "credentials", api.api)
+    today = datetime.now(UTC).astimezone(own.tz).date()
+    seal = open_seal(people, today)[1].json()["seal"]
+    body = licence_request(seal, today)
+    issued = people["agency-system"].post("/api/v1/licences", body, idempotency_key="compose-1").expect(201)
+    document = people["agency-system"].get(issued.json()["document"]["href"]).expect(200).body
+    (api.data / "licence.pdf").write_bytes(document)
+    return Composed(api, public, issued.json(), secret, settings["public"])
+
+
+def test_a_licence_issued_over_http_is_valid_on_the_public_site(composed: Composed) -> None:
+    assert composed.public.verdict(composed.licence["link"]) == "valid"
+    document = (composed.api.data / "licence.pdf").read_bytes()
+    headers = {"Content-Type": "application/pdf", "Accept": "application/json"}
+    answer = call("POST", f"{composed.public.public}/api/v1/verifications", body=document, headers=headers)
+    assert answer.expect(200).json()["verdict"] == "valid"
+
+
+def test_the_public_site_has_no_keys_and_no_documents(composed: Composed) -> None:
+    assert {path.name for path in composed.public.data.iterdir()} == {"public"}
+    assert "vermilion_public" in composed.public_settings["VERMILION_PUBLIC_DATABASE_URL"]
+    assert "VERMILION_DATABASE_URL" not in composed.public_settings
+
+
+def test_outside_a_demonstration_there_is_no_shared_secret(composed: Composed) -> None:
+    assert not list((composed.api.data / "credentials").glob("demo-secret.*"))
+    form = f"grant_type=client_credentials&client_id={composed.secret_client}&client_secret={SECRET}"
+    answer = call(
+        "POST", f"{composed.api.api}/oauth2/token", body=form.encode(),
+        headers={"Content-Type": "application/x-www-form-urlencoded"},
+    )  # fmt: skip
+    assert answer.status == 401
+    assert answer.json()["error"] == "invalid_client"
+
+
+def test_the_public_role_is_read_only_even_to_the_sites_own_engine(composed: Composed) -> None:
+    """What the role may read table by table is in tests/tooling/test_database_roles.py."""
+    from sqlalchemy import text
+    from sqlalchemy.exc import DBAPIError
+
+    from registry.database import read_engine
+
+    engine = read_engine(composed.public_settings["VERMILION_PUBLIC_DATABASE_URL"])
+    refused = 0
+    for statement in (
+        "DELETE FROM licence",
+        "UPDATE edition SET status = status",
+        "SELECT * FROM person",
+        "SELECT * FROM client",
+        "SELECT * FROM key_use",
+        "SELECT * FROM access_token",
+        "SET default_transaction_read_only = off; DELETE FROM leaf",
+    ):
+        with engine.connect() as connection, pytest.raises(DBAPIError):
+            connection.execute(text(statement))
+        refused += 1
+    assert refused == 7
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM licence")).scalar_one() == 1
+    engine.dispose()
+
+
+def test_the_entrypoint_closes_mounted_secrets(tmp_path: Path) -> None:
+    """A mounted passphrase is readable to more than its owner, which the registry refuses."""
+    script = (ROOT / "deploy" / "entrypoint.sh").read_text().replace("/tmp/", f"{tmp_path}/")
+    for name in ("pgpass.mounted", "passphrase.mounted"):
+        (tmp_path / name).write_text("secret")
+        (tmp_path / name).chmod(0o444)
+    vermilion = tmp_path / "vermilion"
+    vermilion.write_text(
+        '#!/bin/sh\necho "$VERMILION_PASSPHRASE_FILE $PGPASSFILE ${VERMILION_PGPASS:-none} $*"\n'
+    )
+    vermilion.chmod(0o755)
+    done = subprocess.run(
+        ["sh", "-c", script, "entrypoint", "serve-api"], check=True, capture_output=True, text=True,
+        env=environment(
+            VERMILION_PGPASS=tmp_path / "pgpass.mounted",
+            VERMILION_PASSPHRASE_FILE=tmp_path / "passphrase.mounted",
+            PATH=f"{tmp_path}:{os.environ['PATH']}",
+        ),
+    )  # fmt: skip
+    assert done.stdout.split() == [f"{tmp_path}/passphrase", f"{tmp_path}/pgpass", "none", "serve-api"]
+    for name in ("passphrase", "pgpass"):
+        assert (tmp_path / name).read_text() == "secret"
+        assert (tmp_path / name).stat().st_mode & 0o077 == 0
