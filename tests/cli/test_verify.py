@@ -39,7 +39,7 @@ def verify(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) 
         assert isinstance(ended.value.code, int)
         return ended.value.code, answer, captured.err
 
-    yield run
+    return run
 
 
 @pytest.fixture
