@@ -59,19 +59,18 @@ def person(world: World, **changes: Any) -> str:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"agency_code": "0"}, "agency_unknown"),
-        ({"roles": []}, "role"),
-        ({"roles": ["king"]}, "role"),
-        ({"name": " "}, "text"),
-        ({"jwk": {}}, "key_kind"),
-        ({"jwk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}}, "key"),
-        ({"jwk": {"kty": "EC", "crv": "P-256", "x": 5, "y": None}}, "key"),
-        ({"jwk": dict(ECKey.generate_key("P-384").as_dict(private=False))}, "key_kind"),
-        ({"jwk": dict(ECKey.generate_key("P-256").as_dict(private=True))}, "private_key"),
-        ({"jwk": dict(RSAKey.generate_key(2048).as_dict(private=False))}, "key_kind"),
-        ({"jwk": dict(OctKey.generate_key(256).as_dict())}, "key_kind"),
+        pytest.param({"agency_code": "0"}, "agency_unknown", id="unknown agency"),
+        pytest.param({"roles": []}, "role", id="no role"),
+        pytest.param({"roles": ["king"]}, "role", id="unknown role"),
+        pytest.param({"name": " "}, "text", id="blank name"),
+        pytest.param({"jwk": {}}, "key_kind", id="no key"),
+        pytest.param({"jwk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}}, "key", id="short point"),
+        pytest.param({"jwk": {"kty": "EC", "crv": "P-256", "x": 5, "y": None}}, "key", id="point of numbers"),
+        pytest.param({"jwk": ECKey.generate_key("P-384").as_dict(private=False)}, "key_kind", id="P-384"),
+        pytest.param({"jwk": ECKey.generate_key("P-256").as_dict(private=True)}, "private_key", id="private"),
+        pytest.param({"jwk": RSAKey.generate_key(2048).as_dict(private=False)}, "key_kind", id="RSA"),
+        pytest.param({"jwk": OctKey.generate_key(256).as_dict()}, "key_kind", id="symmetric"),
     ],
-    ids=lambda value: str(value)[:30],
 )
 def test_a_person_has_a_role_and_a_public_key(world: World, changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(VermilionError) as refused:
