@@ -52,13 +52,14 @@ def verify(
     """
     if trust is not None and (service is not None or data is not None):
         raise click.UsageError("--trust checks offline: it goes with neither --service nor --data")
+    shown = subject if _is_link(subject) else _read(subject)  # a file that is not there is wrong usage
     try:
         answer = (
-            _offline(subject, trust, root_sha256)
+            _offline(shown, trust, root_sha256)
             if trust is not None
-            else _by_service(subject, service)
+            else _by_service(shown, service)
             if service is not None
-            else _by_database(subject, data)
+            else _by_database(shown, data)
         )
     except VermilionError as error:
         from signing.check import failed_check
@@ -87,7 +88,7 @@ def _read(subject: str) -> bytes:
         raise click.UsageError(f"{subject}: {error.strerror}") from error
 
 
-def _offline(subject: str, trust_file: Path, root_sha256: str | None) -> dict[str, Any]:
+def _offline(shown: str | bytes, trust_file: Path, root_sha256: str | None) -> dict[str, Any]:
     from keys.trust_list import read_trust_list
 
     now = datetime.now(UTC)
@@ -96,10 +97,10 @@ def _offline(subject: str, trust_file: Path, root_sha256: str | None) -> dict[st
         trust = read_trust_list(_read(str(trust_file)), at=now, root_sha256=root_sha256)
     except VermilionError as error:
         click.echo(f"vermilion: {trust_file}: {error.detail}", err=True)
-    return _check(subject, trust, None, now)
+    return _check(shown, trust, None, now)
 
 
-def _by_database(subject: str, data: Path | None) -> dict[str, Any]:
+def _by_database(shown: str | bytes, data: Path | None) -> dict[str, Any]:
     from keys.trust_list import read_trust_list
     from registry.database import read_engine
     from registry.licences.lookup import SqlLiveRegistry, current_trust_list
@@ -110,18 +111,19 @@ def _by_database(subject: str, data: Path | None) -> dict[str, Any]:
     engine = read_engine(settings.url)
     try:
         trust = read_trust_list(current_trust_list(engine), at=now)
-        return _check(subject, trust, SqlLiveRegistry(engine, lambda: now), now)
+        return _check(shown, trust, SqlLiveRegistry(engine, lambda: now), now)
     finally:
         engine.dispose()
 
 
-def _check(subject: str, trust: TrustList | None, live: Any, now: datetime) -> dict[str, Any]:
+def _check(shown: str | bytes, trust: TrustList | None, live: Any, now: datetime) -> dict[str, Any]:
+    """The verdict on the text of a code, or on the bytes of a file."""
     from signing.check import check_file, check_scan
 
-    if _is_link(subject):
-        outcome = check_scan(subject, trust, live, None, now)
+    if isinstance(shown, str):
+        outcome = check_scan(shown, trust, live, None, now)
     else:
-        outcome = check_file(_read(subject), trust, live, None, now)
+        outcome = check_file(shown, trust, live, None, now)
     return _as_json(outcome.verification)
 
 
@@ -131,15 +133,15 @@ def _as_json(verification: Verification) -> dict[str, Any]:
     return to_json(verification)
 
 
-def _by_service(subject: str, service: str) -> dict[str, Any]:
+def _by_service(shown: str | bytes, service: str) -> dict[str, Any]:
     from registry.client import call, pdf_headers
 
     url = service.rstrip("/") + "/api/v1/verifications"
-    if _is_link(subject):
-        body = json.dumps({"link": subject}).encode()
+    if isinstance(shown, str):
+        body = json.dumps({"link": shown}).encode()
         answer = call("POST", url, body=body, headers={"Content-Type": "application/json"})
     else:
-        answer = call("POST", url, body=_read(subject), headers=pdf_headers())
+        answer = call("POST", url, body=shown, headers=pdf_headers())
     return _understood(answer.expect(200, 404, 503).json())
 
 

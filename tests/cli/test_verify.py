@@ -130,6 +130,8 @@ def test_an_expired_trust_list_checks_nothing(
     [
         (),
         ("a.pdf", "--trust", "missing.jwt"),
+        ("missing.pdf", "--data", "nowhere"),
+        ("missing.pdf", "--service", "http://localhost:1"),
         ("a.pdf", "--unknown"),
         ("a.pdf", "b.pdf"),
     ],

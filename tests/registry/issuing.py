@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from hashlib import sha256
 from itertools import count
 from typing import Any
 
+import pytest
 from stdnum.iso7064 import mod_11_10
 
 from keys.canonical import canonical_json
 from registry.licences.examine import IssueRequest
 from registry.licences.issue import Issued, issue
-from registry.ports import Ports
+from registry.ports import DocumentStore, Ports
 from registry.samples import sample_requests
 from tests.registry.world import World
 
@@ -66,3 +68,32 @@ def issue_one(
     issued = issue(ports or world.ports, actor, to_request(body), key, digest)
     assert isinstance(issued, Issued)
     return issued
+
+
+class Died(BaseException):
+    """The process is gone: nothing that issuing does about failures runs."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """The real store of a process that dies once its document lies there (or just before)."""
+
+    inner: DocumentStore
+    change: Callable[[bytes], bytes | None] = lambda data: data
+
+    def put_new(self, key: str, data: bytes) -> None:
+        changed = self.change(data)
+        if changed is not None:
+            self.inner.put_new(key, changed)
+        raise Died
+
+    def get(self, key: str) -> bytes | None:
+        return self.inner.get(key)
+
+
+def die(world: World, change: Callable[[bytes], bytes | None] = lambda data: data) -> dict[str, Any]:
+    """A request whose process died after sealing; its body."""
+    body = request_body(world)
+    with pytest.raises(Died):
+        issue_one(world, body, ports=replace(world.ports, documents=Store(world.ports.documents, change)))
+    return body

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -19,37 +18,8 @@ from registry.licences.tables import Edition, Intent
 from registry.log.tables import Event
 from registry.ports import DocumentStore
 from registry.seals.tables import PublishedTrustList, SealUse
-from tests.registry.issuing import LEASE, issue_one, request_body
+from tests.registry.issuing import LEASE, die, issue_one, request_body
 from tests.registry.world import BASIS, Ticker, World
-
-
-class Died(BaseException):
-    """The process is gone: nothing that issuing does about failures runs."""
-
-
-@dataclass(frozen=True)
-class Store:
-    """The real store of a process that dies once its document lies there (or just before)."""
-
-    inner: DocumentStore
-    change: Callable[[bytes], bytes | None] = lambda data: data
-
-    def put_new(self, key: str, data: bytes) -> None:
-        changed = self.change(data)
-        if changed is not None:
-            self.inner.put_new(key, changed)
-        raise Died
-
-    def get(self, key: str) -> bytes | None:
-        return self.inner.get(key)
-
-
-def die(world: World, change: Callable[[bytes], bytes | None] = lambda data: data) -> dict[str, Any]:
-    """A request whose process died after sealing; its body."""
-    body = request_body(world)
-    with pytest.raises(Died):
-        issue_one(world, body, ports=replace(world.ports, documents=Store(world.ports.documents, change)))
-    return body
 
 
 def end_reason(world: World) -> str | None:
