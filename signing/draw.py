@@ -25,9 +25,9 @@ from signing.embedded_font import EmbeddedFont
 from signing.face import QUIET_ZONE, Box, Face, TextStyle
 from signing.fonts import Fonts, Weight, build_font
 from signing.licence_type import FieldKind, LicenceType, Role
-from signing.qr_symbol import make_symbol, module_mm, outline
+from signing.qr_symbol import make_symbol, module_mm, outline, symbol_size
 from signing.record import LIST_JOIN, FieldValue, Printout, check_link, printout_to_json
-from signing.text_layout import MM, fit
+from signing.text_layout import MM, OVERFLOW, fit, overflow
 
 ATTACHMENT = "record.json"
 
@@ -87,6 +87,27 @@ def printed_values(printout: Printout, licence_type: LicenceType) -> dict[str, s
         f"扫码核验，网址须以 {origin}/ 开头。Scan to check – the address must start with {origin}/"
     )
     return texts
+
+
+def measure(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts) -> None:
+    """Whether a printout can be drawn, at a hundredth of the cost: what has no room is told at once.
+
+    Raises VermilionError(INVALID) as `draw` does, with one fault for each text that does not fit its place.
+    """
+    texts = printed_values(printout, licence_type)
+    _photo(printout, licence_type, face)
+    faults: list[Fault] = []
+    for place in face.values:
+        if text := texts.get(place.source):
+            try:
+                fit(text, place, partial(fonts.width, weight=place.style.weight))
+            except VermilionError as error:
+                if error.reason != OVERFLOW:
+                    raise
+                faults += error.faults
+    if faults:
+        raise overflow(*faults)
+    module_mm(symbol_size(printout.link, printout.credential), face.qr.size)
 
 
 def draw(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts) -> bytes:
@@ -210,7 +231,7 @@ def _draw_photo(canvas: Canvas, box: Box, photo: bytes) -> None:
 
 def _draw_qr(canvas: Canvas, face: Face, printout: Printout) -> None:
     symbol = make_symbol(printout.link, printout.credential)
-    module = module_mm(symbol, face.qr.size)
+    module = module_mm(symbol.size, face.qr.size)
     side = (symbol.size + 2 * QUIET_ZONE) * module
     left = face.qr.x + (face.qr.size - side) / 2
     bottom = face.qr.y + (face.qr.size - side) / 2

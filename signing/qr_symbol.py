@@ -44,23 +44,34 @@ def make_symbol(link: str, credential: bytes) -> QrSymbol:
 
     Raises VermilionError(INVALID, reason="qr_too_large") when none does.
     """
+    code = _fitted(link, credential)
+    code.make(fit=False)
+    return QrSymbol(tuple(tuple(bool(module) for module in row) for row in code.modules))
+
+
+def symbol_size(link: str, credential: bytes) -> int:
+    """The side in modules of what `make_symbol` makes, without making it."""
+    return int(17 + 4 * _fitted(link, credential).version)
+
+
+def _fitted(link: str, credential: bytes) -> QRCode:
     prefix, digits = qr_text(link, credential)
     code = QRCode(error_correction=ERROR_CORRECT_Q, border=0)
     code.add_data(QRData(prefix.encode("ascii"), MODE_8BIT_BYTE))
     code.add_data(QRData(digits.encode("ascii"), MODE_NUMBER))
     try:
-        code.make(fit=True)
+        code.best_fit()
     except (DataOverflowError, ValueError):
         raise _too_large() from None
-    return QrSymbol(tuple(tuple(bool(module) for module in row) for row in code.modules))
+    return code
 
 
-def module_mm(symbol: QrSymbol, box_mm: float) -> float:
-    """The module that fills a box with symbol and quiet zone, in whole printer dots.
+def module_mm(size: int, box_mm: float) -> float:
+    """The module that fills a box with quiet zone and a symbol of `size` modules, in whole printer dots.
 
     Raises VermilionError(INVALID, reason="qr_too_large") when it would be smaller than 0.42 mm.
     """
-    dots = int(box_mm / (symbol.size + 2 * QUIET_ZONE) / PRINTER_DOT_MM + 1e-9)
+    dots = int(box_mm / (size + 2 * QUIET_ZONE) / PRINTER_DOT_MM + 1e-9)
     if dots * PRINTER_DOT_MM < MIN_MODULE_MM:
         raise _too_large()
     return dots * PRINTER_DOT_MM

@@ -11,6 +11,7 @@ from signing.face import ValueBox
 MM = 72 / 25.4
 """Points in a millimetre."""
 
+OVERFLOW = "overflow"
 _STEP = 0.25
 _NOT_FIRST = "，。、；：！？）》」』】〕”’·,.;:!?)]"
 _NOT_LAST = "（《「『【〔“‘(["
@@ -33,9 +34,13 @@ def fit(text: str, place: ValueBox, width_of: Callable[[str], float]) -> tuple[f
         ):
             return size, lines
         size -= _STEP
-    fault = Fault(f"/fields/{place.source}", "overflow", "the text does not fit its place on the face")
-    raise VermilionError(
-        Kind.INVALID, "a text does not fit its place on the face", reason="overflow", faults=(fault,)
+    raise overflow(Fault(f"/fields/{place.source}", OVERFLOW, "the text does not fit its place on the face"))
+
+
+def overflow(*faults: Fault) -> VermilionError:
+    """What is raised for texts that do not fit."""
+    return VermilionError(
+        Kind.INVALID, "a text does not fit its place on the face", reason=OVERFLOW, faults=faults
     )
 
 

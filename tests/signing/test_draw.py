@@ -19,9 +19,9 @@ from fontTools.ttLib import TTFont
 from PIL import ImageChops
 
 from keys.errors import VermilionError
-from signing.draw import draw, printed_values
+from signing.draw import draw, measure, printed_values
 from signing.fonts import Weight
-from signing.qr_symbol import qr_text
+from signing.qr_symbol import make_symbol, qr_text, symbol_size
 from signing.record import printout_from_json, printout_to_json
 from tests.signing import printing
 from tests.tools import need
@@ -180,10 +180,33 @@ def test_a_specimen_says_so_and_a_licence_does_not(tmp_path: Path) -> None:
         assert ("SPECIMEN" in text) is expected
 
 
+def measured(one: printing.Sample) -> None:
+    measure(one.printout, one.licence_type, one.face, printing.fonts())
+
+
 def refusal(one: printing.Sample) -> VermilionError:
+    """What drawing raises; measuring raises it too."""
     with pytest.raises(VermilionError) as caught:
         printing.drawn(one)
+    with pytest.raises(VermilionError) as early:
+        measured(one)
+    assert early.value.reason == caught.value.reason
     return caught.value
+
+
+@pytest.mark.parametrize("number", SAMPLES)
+def test_what_is_drawn_was_measured_to_fit(number: int) -> None:
+    one = printing.samples()[number]
+    measured(one)
+    symbol = make_symbol(one.printout.link, one.printout.credential)
+    assert symbol_size(one.printout.link, one.printout.credential) == symbol.size
+
+
+def test_measuring_tells_every_text_that_does_not_fit() -> None:
+    one = printing.samples()[0].with_field("premises", "云" * 400).renamed("样" * 400)
+    with pytest.raises(VermilionError) as caught:
+        measured(one)
+    assert {fault.field for fault in caught.value.faults} == {"/fields/operator_name", "/fields/premises"}
 
 
 def test_a_character_without_a_glyph_is_refused_by_name() -> None:
