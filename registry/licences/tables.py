@@ -42,7 +42,7 @@ class Number(Base):
     type_code: Mapped[str] = mapped_column(String(21), primary_key=True)
     issuer_code: Mapped[str] = mapped_column(String(18), primary_key=True)
     number: Mapped[str] = mapped_column(String(40), primary_key=True)
-    licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))
+    licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"), index=True)
 
 
 class StatusIndex(Base):
@@ -61,7 +61,7 @@ class Intent(Base):
     __tablename__ = "intent"
     __table_args__ = (Index(None, "state", "lease_until"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))
+    licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"), index=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
     person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
     operator: Mapped[str] = mapped_column(String(80))

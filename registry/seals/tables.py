@@ -59,7 +59,7 @@ class Approval(Base):
     __tablename__ = "approval"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     action: Mapped[str] = mapped_column(String(20))  # apply, resume, cancel
-    seal_code: Mapped[str | None] = mapped_column(ForeignKey("seal.code"))
+    seal_code: Mapped[str | None] = mapped_column(ForeignKey("seal.code"), index=True)
     payload: Mapped[dict[str, Any]]
     payload_sha256: Mapped[bytes]
     requested_by: Mapped[str] = mapped_column(ForeignKey("person.id"))

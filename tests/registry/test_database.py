@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
 from registry.database import Database
+from registry.licences.fsck import fsck
 from registry.licences.tables import Number
 from registry.seals.tables import Seal
 from tests.registry.issuing import issue_one, request_body
@@ -87,6 +88,40 @@ def test_no_statement_of_issuing_scans_a_table(world: World, monkeypatch: pytest
         ]
     assert len(seen) > 30
     assert scans == []
+
+
+@on_sqlite
+def test_checking_the_record_reads_no_table_once_for_each_row(world: World) -> None:
+    """`fsck` goes through each table once; what it looks up for a row, it finds by an index."""
+    issue_one(world)
+    plans: list[tuple[str, str]] = []
+    engine = world.ports.database.read
+
+    def explain(connection: Any, _cursor: Any, statement: str, parameters: Any, *_rest: Any) -> None:
+        if statement.startswith("SELECT"):
+            raw = connection.connection.driver_connection.execute(
+                f"EXPLAIN QUERY PLAN {statement}", parameters
+            )
+            steps = {step[0]: step for step in raw}
+            plans.extend(
+                (step[3], statement)
+                for step in steps.values()
+                if step[3].startswith("SCAN") and "CORRELATED" in steps.get(step[1], ("", "", "", ""))[3]
+            )
+
+    event.listen(engine, "before_cursor_execute", explain)
+    assert fsck(world.ports) == []
+    event.remove(engine, "before_cursor_execute", explain)
+    assert plans == []
+
+
+@on_sqlite
+def test_requests_about_a_seal_are_found_by_it(world: World) -> None:
+    with world.ports.database.read.connect() as connection:
+        plan = connection.execute(
+            text("EXPLAIN QUERY PLAN SELECT id FROM approval WHERE seal_code = '99010000000999'")
+        ).all()
+    assert not [step for step in plan if step[3].startswith("SCAN")]
 
 
 def _full(_key: str, _data: bytes) -> None:

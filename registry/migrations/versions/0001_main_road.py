@@ -191,6 +191,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["licence_id"], ["licence.id"], name=op.f("fk_number_licence_id_licence")),
         sa.PrimaryKeyConstraint("type_code", "issuer_code", "number", name=op.f("pk_number")),
     )
+    with op.batch_alter_table("number", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_number_licence_id"), ["licence_id"], unique=False)
+
     op.create_table(
         "seal",
         sa.Column("code", sa.String(length=14), nullable=False),
@@ -236,6 +239,9 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["seal_code"], ["seal.code"], name=op.f("fk_approval_seal_code_seal")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_approval")),
     )
+    with op.batch_alter_table("approval", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_approval_seal_code"), ["seal_code"], unique=False)
+
     op.create_table(
         "leaf",
         sa.Column("event_id", sa.String(length=32), nullable=False),
@@ -361,6 +367,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("link_id_sha256", name=op.f("uq_intent_link_id_sha256")),
     )
     with op.batch_alter_table("intent", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_intent_licence_id"), ["licence_id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_intent_state_lease_until"), ["state", "lease_until"], unique=False
         )
@@ -495,6 +502,7 @@ def downgrade() -> None:
     op.drop_table("edition")
     with op.batch_alter_table("intent", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_intent_state_lease_until"))
+        batch_op.drop_index(batch_op.f("ix_intent_licence_id"))
 
     op.drop_table("intent")
     op.drop_table("authorisation_day")
@@ -505,11 +513,17 @@ def downgrade() -> None:
     op.drop_table("seal_state")
     op.drop_table("seal_edition")
     op.drop_table("leaf")
+    with op.batch_alter_table("approval", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_approval_seal_code"))
+
     op.drop_table("approval")
     with op.batch_alter_table("seal", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_seal_agency_code"))
 
     op.drop_table("seal")
+    with op.batch_alter_table("number", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_number_licence_id"))
+
     op.drop_table("number")
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_event_subject_kind_subject"))
