@@ -47,7 +47,6 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             Edition.lookup_sha256,
             Edition.credential_sha256,
             Edition.sealed_at,
-            Edition.registered_at,
             Licence.type_code,
             Licence.issuer_code,
             Agency.name_zh,
@@ -59,7 +58,6 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             SealState.state.label("seal_state_then"),
             StandingAuthorisation.seal_code.label("authorised_seal"),
             StandingAuthorisation.type_code.label("authorised_type"),
-            StandingAuthorisation.withdrawn_at,
             Document.sha256,
         )
         .select_from(Edition)
@@ -166,15 +164,15 @@ class SqlLiveRegistry:
 
 
 def _was_entitled(row: Row[Any]) -> bool:
-    """The issuer's own seal, used under an authorisation for this type that held until registration.
+    """The issuer's own seal, applied under an authorisation for this type.
 
-    Its days and its client were checked in transaction 2; neither can change afterwards.
+    That the authorisation held, transaction 2 proved under its lock before it called the seal use applied: a
+    withdrawal came afterwards, whatever the clocks of two hosts say.
     """
-    return (
+    return bool(
         row.seal_agency == row.issuer_code
         and row.authorised_seal == row.seal_code
         and row.authorised_type == row.type_code
-        and (row.withdrawn_at is None or row.withdrawn_at >= row.registered_at)
     )
 
 

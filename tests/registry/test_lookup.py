@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from registry.seals.tables import StandingAuthorisation
 from signing.credential import parse_link
 from signing.live import LiveRegistry
 from tests.registry.issuing import issue_one
-from tests.registry.world import BASIS, World
+from tests.registry.world import BASIS, Ticker, World
 
 
 def registry(world: World) -> SqlLiveRegistry:
@@ -90,6 +91,19 @@ def test_a_seal_use_beyond_its_authorisation_is_not_entitled(world: World) -> No
     found = registry(world).by_document(issued.sha256)
     assert found is not None
     assert not found.entitled
+
+
+def test_a_withdrawal_told_by_a_clock_that_is_behind_takes_no_licence_back(
+    world: World, clock: Ticker
+) -> None:
+    """That the authorisation held was proved under its lock; two hosts' clocks do not say which came first."""
+    issued = issue_one(world)
+    clock.advance(timedelta(milliseconds=-200))
+    path = f"/api/v1/seals/{world.seal_code}/authorisations/{world.authorisation_id}/withdrawal"
+    world.act("keeper", path, {})
+    found = registry(world).by_document(issued.sha256)
+    assert found is not None
+    assert found.entitled
 
 
 def test_one_statement_answers_by_an_index(world: World) -> None:
