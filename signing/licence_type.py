@@ -87,6 +87,7 @@ class LicenceType:
     name: Mapping[str, str]
     define_authority: Mapping[str, str]
     define_authority_level: str
+    legal_basis: str  # the law that a licence of this type is granted under, in its own words
     holder_category: str  # "natural", "legal", "mixed"
     validity_range: tuple[str, ...]
     expires: bool  # False: valid_to is always absent
@@ -101,6 +102,9 @@ class LicenceType:
 
 MASKS = ("name", "citizen_id", "phone", "address")
 """The mask rules a field may name; `signing.masking` implements them."""
+
+MAX_LEGAL_BASIS = 200
+"""Characters: an event of the registry carries it."""
 
 NUMBER_CHECKS = ("none", "iso7064-mod-11-10")
 
@@ -192,6 +196,7 @@ def load_licence_type(folder: Path) -> LicenceType:
         define_authority_level=table.choice(
             "define_authority_level", ("national", "province", "prefecture", "county", "township", "other")
         ),
+        legal_basis=table.text("legal_basis"),
         holder_category=table.choice("holder_category", ("natural", "legal", "mixed")),
         validity_range=table.texts("validity_range"),
         expires=table.flag("expires"),
@@ -203,6 +208,9 @@ def load_licence_type(folder: Path) -> LicenceType:
     check_type_code(licence_type.code)
     if not _SLUG.fullmatch(licence_type.slug):
         table.refuse("the folder's name", "must be small letters, digits and hyphens")
+    basis = licence_type.legal_basis
+    if len(basis) > MAX_LEGAL_BASIS or not basis.isprintable() or basis != basis.strip():
+        table.refuse("legal_basis", f"must be a printable line of at most {MAX_LEGAL_BASIS} characters")
     if licence_type.version < 1:
         table.refuse("version", "counts from 1")
     _check_fields(table, licence_type)

@@ -49,6 +49,10 @@ def loaded_with(tmp_path: Path, source: Path, old: str, new: str) -> None:
         (TEACHER, 'role = "photo"\npublic = "omitted"', 'role = "photo"\npublic = "full"'),
         (TEACHER, 'choices = ["男", "女"]\n', ""),
         (TEACHER, 'name = "nationality"', 'name = "Nationality"'),
+        (TEACHER, 'legal_basis = "《中华人民共和国教师法》第十条、《教师资格条例》"\n', ""),
+        (FOOD, 'legal_basis = "', 'legal_basis = "' + "法" * 200),
+        (FOOD, 'legal_basis = "', 'legal_basis = "\\n'),
+        (FOOD, 'legal_basis = "', 'legal_basis = " '),
     ],
 )  # fmt: skip
 def test_what_breaks_a_rule_is_refused(tmp_path: Path, source: Path, old: str, new: str) -> None:
@@ -67,6 +71,8 @@ def test_the_samples_load_with_their_true_contents() -> None:
         "认定时间", "照片",
     ]  # fmt: skip
     assert (food.expires, teacher.expires) == (True, False)
+    assert food.legal_basis == "《中华人民共和国食品安全法》第三十五条"
+    assert teacher.legal_basis == "《中华人民共和国教师法》第十条、《教师资格条例》"
 
 
 def test_a_missing_file_and_one_that_is_too_large_are_typed_errors(tmp_path: Path) -> None:
