@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
@@ -20,15 +21,13 @@ from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.licences import rules
-from registry.licences.examine import IssueRequest, civil_day
+from registry.licences.examine import IssueRequest
 from registry.licences.issue import Issued, Preview, issue
 from registry.licences.issued import read_document
 from registry.licences.outage import database_errors
 from registry.licences.records import stored_record
-from registry.licences.register import Moment
-from registry.licences.rules import How, LicenceStatus, SuspensionGround
+from registry.licences.rules import Decision, How, LicenceStatus, SuspensionGround
 from registry.licences.tables import Document, Edition
-from registry.log.rules import Ground
 from signing.codes import parse_identifier
 from signing.record import Record, record_to_json
 from signing.verdict import instant
@@ -157,65 +156,41 @@ def document(identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/suspension")
 def suspension(identifier: str) -> Response:
     body = web.parse_body(SuspensionBody)
-    return _change(
-        identifier,
-        body,
-        lambda session, actor, ground, moment: rules.suspend(
-            session,
-            actor,
-            identifier,
-            suspension=body.ground,
-            ground=ground,
-            moment=moment,
-            version=body.status_version,
-        ),
-    )
+    with _changing(identifier, body) as (session, actor, decision):
+        status = rules.suspend(session, web.ports(), actor, identifier, decision, body.ground)
+    return _changed(status)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/resumption")
 def resumption(identifier: str) -> Response:
     body = web.parse_body(ChangeBody)
-    return _change(
-        identifier,
-        body,
-        lambda session, actor, ground, moment: rules.resume(
-            session, actor, identifier, ground=ground, moment=moment, version=body.status_version
-        ),
-    )
+    with _changing(identifier, body) as (session, actor, decision):
+        status = rules.resume(session, web.ports(), actor, identifier, decision)
+    return _changed(status)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/ending")
 def ending(identifier: str) -> Response:
     body = web.parse_body(EndingBody)
-    return _change(
-        identifier,
-        body,
-        lambda session, actor, ground, moment: rules.end(
-            session,
-            actor,
-            identifier,
-            how=body.how,
-            ground=ground,
-            moment=moment,
-            version=body.status_version,
-        ),
-    )
+    with _changing(identifier, body) as (session, actor, decision):
+        status = rules.end(session, web.ports(), actor, identifier, decision, body.how)
+    return _changed(status)
 
 
-Rule = Callable[[Session, Actor, Ground, Moment], LicenceStatus]
-
-
-def _change(identifier: str, body: ChangeBody, rule: Rule) -> Response:
+@contextmanager
+def _changing(identifier: str, body: ChangeBody) -> Iterator[tuple[Session, Actor, Decision]]:
+    """A transaction for one change: who acts, and what was decided."""
     _identifier(identifier)
-    ports, actor = web.ports(), _actor(body.operator)
+    actor = _actor(body.operator)
     if actor.person_id is None and body.operator is None:
         fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
         raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
-    now = ports.clock()
-    day = civil_day(now, ports.settings.tz)
-    ground = Ground(body.legal_basis, body.reason_code, body.effective_from or day)
-    with database_errors(), ports.database.transaction() as session:
-        status = rule(session, actor, ground, Moment(now, day, ports.random))
+    decision = Decision(body.legal_basis, body.reason_code, body.effective_from, body.status_version)
+    with database_errors(), web.ports().database.transaction() as session:
+        yield session, actor, decision
+
+
+def _changed(status: LicenceStatus) -> Response:
     return web.answer(_status(status), 200, {"Cache-Control": "no-store"})
 
 

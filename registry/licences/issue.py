@@ -23,7 +23,7 @@ from registry.licences.printing import (
     sign_credential,
     unsigned_credential,
 )
-from registry.licences.register import Moment, Sealed, abandon, register
+from registry.licences.register import Sealed, abandon, register
 from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, reserve
 from registry.licences.tables import Intent
 from registry.licences.trust import trust_now
@@ -83,7 +83,7 @@ def issue(
                 credential_sha256=sha256(printout.credential).digest(),
             )
             with ports.database.transaction() as session:
-                register(session, intent_id, reserved.fence, sealed, actor, _moment(ports))
+                register(session, ports, intent_id, reserved.fence, sealed, actor)
     except Exception as error:
         if _settle(ports, intent_id, actor, error):
             return read_issued(ports, intent_id, replayed=False)
@@ -98,11 +98,6 @@ def issue(
         status="in_force",
         replayed=False,
     )
-
-
-def _moment(ports: Ports) -> Moment:
-    now = ports.clock()
-    return Moment(now, civil_day(now, ports.settings.tz), ports.random)
 
 
 def _setting(ports: Ports) -> Setting:
@@ -189,7 +184,7 @@ def _settle(ports: Ports, intent_id: str, actor: Actor, error: Exception) -> boo
     reason = error.reason if isinstance(error, VermilionError) else "defect"
     with contextlib.suppress(VermilionError), database_errors():
         with ports.database.transaction() as session:
-            if abandon(session, intent_id, FIRST_FENCE, reason, actor, _moment(ports)):
+            if abandon(session, ports, intent_id, FIRST_FENCE, reason, actor):
                 return False
         with Session(ports.database.read) as session:
             return session.scalar(select(Intent.state).where(Intent.id == intent_id)) == "done"

@@ -20,10 +20,9 @@ from keys.errors import Kind, VermilionError
 from keys.suite import SUITES, Suite, SuiteName
 from registry.documents import document_key
 from registry.licences.digests import link_digest, lookup_digest
-from registry.licences.examine import civil_day
 from registry.licences.outage import database_errors
 from registry.licences.records import record_text
-from registry.licences.register import Moment, Sealed, abandon, register
+from registry.licences.register import Sealed, abandon, register
 from registry.licences.tables import Intent
 from registry.licences.trust import trust_now
 from registry.ports import Ports
@@ -156,7 +155,7 @@ def _settle(ports: Ports, claimed: _Claimed, report: RecoveryReport) -> None:
         try:
             sealed = _verified(data, claimed, ports)
             with database_errors(), ports.database.transaction() as session:
-                register(session, claimed.id, claimed.fence, sealed, None, _moment(ports))
+                register(session, ports, claimed.id, claimed.fence, sealed, None)
         except VermilionError as error:
             if error.kind is Kind.UNAVAILABLE:
                 raise
@@ -165,7 +164,7 @@ def _settle(ports: Ports, claimed: _Claimed, report: RecoveryReport) -> None:
             report.adopted.append(claimed.id)
             return
     with database_errors(), ports.database.transaction() as session:
-        if abandon(session, claimed.id, claimed.fence, reason, None, _moment(ports)):
+        if abandon(session, ports, claimed.id, claimed.fence, reason, None):
             report.abandoned.append(claimed.id)
 
 
@@ -200,11 +199,6 @@ def _verified(data: bytes, claimed: _Claimed, ports: Ports) -> Sealed:
         sealed_at=evidence.sealed_at,
         credential_sha256=sha256(printout.credential).digest(),
     )
-
-
-def _moment(ports: Ports) -> Moment:
-    now = ports.clock()
-    return Moment(now, civil_day(now, ports.settings.tz), ports.random)
 
 
 def _foreign(what: str) -> VermilionError:

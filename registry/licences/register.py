@@ -1,13 +1,13 @@
 """How an intent ends: transaction 2 registers the edition, or the intent is abandoned (design, section 4.4).
 
-Issuing and recovery end intents through these two functions alone. Both begin with the same conditional
-update, on the intent being open under the caller's fence, so of two who try only one does.
+Issuing and recovery end intents through these two functions alone. Both begin by locking the intent, open
+and under the caller's fence, so of two who try only one does; what they record is timed under that lock.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -17,19 +17,12 @@ from registry.actor import Actor
 from registry.documents import document_key
 from registry.licences.examine import may_issue
 from registry.licences.issued import ORIGINAL
+from registry.licences.moment import Moment, moment
 from registry.licences.records import stored_record
-from registry.licences.tables import (
-    Document,
-    Edition,
-    IdempotencyKey,
-    Intent,
-    Number,
-    StatusIndex,
-    TypeVersion,
-)
-from registry.licences.types import parse_type, still_published
+from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Number, StatusIndex
+from registry.licences.types import published_version, type_version
 from registry.log.rules import Ground, record_event
-from registry.ports import Random
+from registry.ports import Ports
 from registry.rows import changed_rows
 from registry.seals.tables import Key
 from registry.seals.use import apply_use, still_usable, void_use
@@ -47,15 +40,8 @@ class Sealed:
     credential_sha256: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
-    now: datetime
-    day: date
-    random: Random
-
-
 def register(
-    session: Session, intent_id: str, fence: int, sealed: Sealed, actor: Actor | None, moment: Moment
+    session: Session, ports: Ports, intent_id: str, fence: int, sealed: Sealed, actor: Actor | None
 ) -> None:
     """Transaction 2: edition, document, seal use, event and leaf, if everything still holds.
 
@@ -63,32 +49,13 @@ def register(
     `actor` is None in recovery. Raises VermilionError(CONFLICT) with reason `taken_over`, `seal_changed`,
     `not_entitled` or `qr_key_retired`; the caller's transaction must then be rolled back.
     """
-    ended = (
-        update(Intent)
-        .where(Intent.id == intent_id, Intent.state == "open", Intent.fence == fence)
-        .values(state="done", ended_at=moment.now)
-    )
-    if changed_rows(session, ended) != 1:
+    intent = _open_intent(session, intent_id, fence)
+    if intent is None:
         raise _no_longer("the intent is no longer this one's to end", "taken_over")
-    intent = session.execute(select(Intent).where(Intent.id == intent_id)).scalar_one()
+    at = moment(ports)
     record = stored_record(intent.record)
-    if not still_usable(
-        session,
-        seal_edition_id=intent.seal_edition_id,
-        state_version=intent.seal_state_version,
-        authorisation_id=intent.authorisation_id,
-        client_id=intent.client_id,
-        type_code=record.type_code,
-        day=moment.day,
-    ):
-        raise _no_longer("the seal or its authorisation changed meanwhile", "seal_changed")
-    if not may_issue(session, intent.client_id, record.issuer_code, record.type_code) or not still_published(
-        session, record.type_code, record.type_version
-    ):
-        raise _no_longer("client or type are no longer entitled", "not_entitled")
-    qr_state = session.scalar(select(Key.state).where(Key.id == intent.qr_key_id).with_for_update(read=True))
-    if qr_state != "active":
-        raise _no_longer("the agency's key for QR codes changed meanwhile", "qr_key_retired")
+    _require_still_entitled(session, intent, record, at)
+    _end(session, intent_id, "done", at)
     session.execute(
         insert(Edition).values(
             id=intent_id,
@@ -107,7 +74,7 @@ def register(
             seal_edition_id=intent.seal_edition_id,
             seal_state_version=intent.seal_state_version,
             sealed_at=sealed.sealed_at,
-            registered_at=moment.now,
+            registered_at=at.now,
         )
     )
     session.execute(
@@ -119,10 +86,10 @@ def register(
             level=sealed.level,
             store_key=document_key(intent_id),
             size=sealed.size,
-            registered_at=moment.now,
+            registered_at=at.now,
         )
     )
-    apply_use(session, intent_id, sealed.sha256, moment.now)
+    apply_use(session, intent_id, sealed.sha256, at.now)
     record_event(
         session,
         kind="licence.issued",
@@ -130,8 +97,8 @@ def register(
         subject=intent_id,
         ground=Ground(intent.matter_code, "issued", record.issue_date),
         actor=actor or _actor_of(intent, record),
-        now=moment.now,
-        random=moment.random,
+        now=at.now,
+        random=ports.random,
         detail={
             "identifier": record.identifier,
             "document": sealed.sha256.hex(),
@@ -142,26 +109,22 @@ def register(
 
 
 def abandon(
-    session: Session, intent_id: str, fence: int, reason: str, actor: Actor | None, moment: Moment
+    session: Session, ports: Ports, intent_id: str, fence: int, reason: str, actor: Actor | None
 ) -> bool:
     """End an open intent without a licence; False if it is not open under this fence.
 
     The seal use becomes void, the slot invalid, the idempotency key and a number given by the agency free.
-    The registry's own serial, and number, stay burnt; the event says so. What lies in the store under the
-    intent's id is never looked up again.
+    The registry's own serial, and number, stay burnt; the event says so. What lies in the store
+    under the intent's id is never looked up again.
     """
-    ended = (
-        update(Intent)
-        .where(Intent.id == intent_id, Intent.state == "open", Intent.fence == fence)
-        .values(state="abandoned", ended_at=moment.now, end_reason=reason[:60])
-    )
-    if changed_rows(session, ended) != 1:
+    intent = _open_intent(session, intent_id, fence)
+    if intent is None:
         return False
-    intent = session.execute(select(Intent).where(Intent.id == intent_id)).scalar_one()
+    at = moment(ports)
+    _end(session, intent_id, "abandoned", at, reason)
     record = stored_record(intent.record)
-    version = session.get_one(TypeVersion, (record.type_code, record.type_version))
-    rule = parse_type(version.slug, version.type_toml, version.face_toml).type.number
-    if rule.given_by == "agency":
+    licence_type = type_version(session, record.type_code, record.type_version).type
+    if licence_type.number.given_by == "agency":
         given = delete(Number).where(  # by its key: numbers are as many as licences
             Number.type_code == record.type_code,
             Number.issuer_code == record.issuer_code,
@@ -171,19 +134,50 @@ def abandon(
         changed_rows(session, given)
     changed_rows(session, delete(IdempotencyKey).where(IdempotencyKey.intent_id == intent_id))
     changed_rows(session, update(StatusIndex).where(StatusIndex.intent_id == intent_id).values(invalid=True))
-    void_use(session, intent_id, moment.now)
+    void_use(session, intent_id, at.now)
     record_event(
         session,
         kind="licence.abandoned",
         subject_kind="edition",
         subject=intent_id,
-        ground=Ground("", reason[:40], moment.day),
+        ground=Ground("", reason[:40], at.day),
         actor=actor,
-        now=moment.now,
-        random=moment.random,
+        now=at.now,
+        random=ports.random,
         detail={"identifier": record.identifier},
     )
     return True
+
+
+def _open_intent(session: Session, intent_id: str, fence: int) -> Intent | None:
+    """The intent, locked until the transaction ends; None unless it is open under this fence."""
+    statement = select(Intent).where(Intent.id == intent_id, Intent.state == "open", Intent.fence == fence)
+    return session.execute(statement.with_for_update()).scalar_one_or_none()
+
+
+def _end(session: Session, intent_id: str, state: str, at: Moment, reason: str | None = None) -> None:
+    values = {"state": state, "ended_at": at.now, "end_reason": None if reason is None else reason[:60]}
+    changed_rows(session, update(Intent).where(Intent.id == intent_id).values(**values))
+
+
+def _require_still_entitled(session: Session, intent: Intent, record: Record, at: Moment) -> None:
+    """What transaction 1 found still holds, its rows locked. Raises VermilionError(CONFLICT)."""
+    if not still_usable(
+        session,
+        seal_edition_id=intent.seal_edition_id,
+        state_version=intent.seal_state_version,
+        authorisation_id=intent.authorisation_id,
+        client_id=intent.client_id,
+        type_code=record.type_code,
+        day=at.day,
+    ):
+        raise _no_longer("the seal or its authorisation changed meanwhile", "seal_changed")
+    loaded = published_version(session, record.type_code, record.type_version)
+    if loaded is None or not may_issue(session, intent.client_id, record.issuer_code, record.type_code):
+        raise _no_longer("client or type are no longer entitled", "not_entitled")
+    qr_state = session.scalar(select(Key.state).where(Key.id == intent.qr_key_id).with_for_update(read=True))
+    if qr_state != "active":
+        raise _no_longer("the agency's key for QR codes changed meanwhile", "qr_key_retired")
 
 
 def _actor_of(intent: Intent, record: Record) -> Actor:

@@ -1,7 +1,8 @@
 """What happens to a licence after it was issued: suspended, resumed, ended, and later formally removed.
 
 Which change may follow which status stands in one table. Every change is conditional on the status
-version it was decided on, and an event with its leaf.
+version it was decided on, and an event with its leaf. The edition is locked before anything is decided and
+before the clock is read, so its events follow each other as they happened.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from sqlalchemy.orm import Session
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor
 from registry.licences.examine import may_issue
+from registry.licences.moment import moment
 from registry.licences.records import stored_record
-from registry.licences.register import Moment
 from registry.licences.tables import Edition, Licence
 from registry.log.rules import Ground, record_event
+from registry.ports import Ports
 from registry.rows import changed_rows
 
 SuspensionGround = Literal["penalty", "other"]  # 暂扣 / 暂停
@@ -57,50 +59,48 @@ class LicenceStatus:
     removed_on: date | None
 
 
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An agency's decision to change a status: its ground, and what it was decided on."""
+
+    legal_basis: str
+    reason_code: str
+    effective_from: date | None = None  # None: the day it is recorded
+    version: int | None = None  # the status version it was decided on; None: whatever it is when recorded
+
+
 def suspend(
     session: Session,
+    ports: Ports,
     actor: Actor,
     identifier: str,
-    *,
+    decision: Decision,
     suspension: SuspensionGround,
-    ground: Ground,
-    moment: Moment,
-    version: int | None = None,
 ) -> LicenceStatus:
-    """Suspend: `penalty` 暂扣 or `other` 暂停. Raises VermilionError as `_change` does."""
-    return _change(session, actor, identifier, "suspend", ground, moment, version, suspension=suspension)
+    """Suspend: `penalty` 暂扣 or `other` 暂停. Raises VermilionError as `_own` and `_change` do."""
+    edition = _own(session, actor, identifier, lock=True)
+    return _change(session, ports, actor, edition, "suspend", decision, suspension=suspension)
 
 
 def resume(
-    session: Session,
-    actor: Actor,
-    identifier: str,
-    *,
-    ground: Ground,
-    moment: Moment,
-    version: int | None = None,
+    session: Session, ports: Ports, actor: Actor, identifier: str, decision: Decision
 ) -> LicenceStatus:
-    """End a suspension. Raises VermilionError as `_change` does."""
-    return _change(session, actor, identifier, "resume", ground, moment, version)
+    """End a suspension. Raises VermilionError as `_own` and `_change` do."""
+    edition = _own(session, actor, identifier, lock=True)
+    return _change(session, ports, actor, edition, "resume", decision)
 
 
 def end(
-    session: Session,
-    actor: Actor,
-    identifier: str,
-    *,
-    how: How,
-    ground: Ground,
-    moment: Moment,
-    version: int | None = None,
+    session: Session, ports: Ports, actor: Actor, identifier: str, decision: Decision, how: How
 ) -> LicenceStatus:
     """End the licence; or, with `cancelled` on one that ended otherwise, note the day of its formal removal.
 
-    A removal is a date beside `how` and never overwrites it. Raises VermilionError as `_change` does.
+    A removal is a date beside `how` and never overwrites it. Raises VermilionError as `_own` and `_change`
+    do.
     """
-    edition = _own(session, actor, identifier)
+    edition = _own(session, actor, identifier, lock=True)
     act: Act = "remove" if edition.status == "ended" and how == "cancelled" else "end"
-    return _change(session, actor, identifier, act, ground, moment, version, how=how)
+    return _change(session, ports, actor, edition, act, decision, how=how)
 
 
 def status_of(session: Session, actor: Actor, identifier: str) -> LicenceStatus:
@@ -108,21 +108,26 @@ def status_of(session: Session, actor: Actor, identifier: str) -> LicenceStatus:
     return _status(_own(session, actor, identifier))
 
 
-def own_edition(session: Session, agency_code: str, identifier: str) -> Edition:
-    """The agency's edition. Raises VermilionError(NOT_FOUND) alike for a foreign one and for none."""
-    edition = session.scalars(
+def own_edition(session: Session, agency_code: str, identifier: str, *, lock: bool = False) -> Edition:
+    """The agency's edition; with `lock`, nobody else changes it until the transaction ends.
+
+    Raises VermilionError(NOT_FOUND) alike for a foreign one and for none.
+    """
+    statement = (
         select(Edition)
         .join(Licence, Licence.id == Edition.licence_id)
         .where(Edition.identifier == identifier, Licence.issuer_code == agency_code)
         .execution_options(populate_existing=True)
-    ).one_or_none()
+    )
+    edition = session.scalars(statement.with_for_update(of=Edition) if lock else statement).one_or_none()
     if edition is None:
         raise VermilionError(Kind.NOT_FOUND, "the agency has no such licence", reason="licence_unknown")
     return edition
 
 
-def _own(session: Session, actor: Actor, identifier: str) -> Edition:
-    edition = own_edition(session, actor.agency_code, identifier)
+def _own(session: Session, actor: Actor, identifier: str, *, lock: bool = False) -> Edition:
+    """Raises VermilionError: FORBIDDEN for a type that the client may not issue; NOT_FOUND."""
+    edition = own_edition(session, actor.agency_code, identifier, lock=lock)
     type_code = stored_record(edition.record).type_code
     if not may_issue(session, actor.client_id, actor.agency_code, type_code):
         raise VermilionError(
@@ -133,36 +138,35 @@ def _own(session: Session, actor: Actor, identifier: str) -> Edition:
 
 def _change(
     session: Session,
+    ports: Ports,
     actor: Actor,
-    identifier: str,
+    edition: Edition,
     act: Act,
-    ground: Ground,
-    moment: Moment,
-    version: int | None,
+    decision: Decision,
     *,
     suspension: SuspensionGround | None = None,
     how: How | None = None,
 ) -> LicenceStatus:
-    """Make one change of the table above.
+    """Make one change of the table above to a locked edition.
 
-    `version` is the status version the caller decided on; None: whatever it is now. Raises VermilionError:
-    NOT_FOUND; FORBIDDEN; INVALID for an effective date that cannot be; CONFLICT with `status` for a change
-    that the present status does not permit, with `status_version` when it changed meanwhile.
+    Raises VermilionError: INVALID for an effective date that cannot be; CONFLICT with `status` for a change
+    that the present status does not permit, with `status_version` when it is no longer what was decided on.
     """
-    edition = _own(session, actor, identifier)
-    if version is not None and version != edition.status_version:
+    at = moment(ports)
+    if decision.version is not None and decision.version != edition.status_version:
         raise _changed_meanwhile()
     after = PERMITTED.get((edition.status, act))
     if after is None or (act == "remove" and (edition.removed_on or edition.how == "cancelled")):
         raise VermilionError(
             Kind.CONFLICT, f"the licence is {_spoken(edition)}: this is not possible", reason="status"
         )
-    _check_day(edition, act, how, ground.effective_from, moment.day)
+    effective_from = decision.effective_from or at.day
+    _check_day(edition, act, how, effective_from, at.day)
     values: dict[str, object] = {"status": after, "status_version": edition.status_version + 1}
     if act == "remove":
-        values["removed_on"] = ground.effective_from
+        values["removed_on"] = effective_from
     else:
-        values |= {"since": ground.effective_from, "ground": suspension, "how": how}
+        values |= {"since": effective_from, "ground": suspension, "how": how}
     statement = (
         update(Edition)
         .where(Edition.id == edition.id, Edition.status_version == edition.status_version)
@@ -171,7 +175,7 @@ def _change(
     if changed_rows(session, statement) != 1:
         raise _changed_meanwhile()
     detail: dict[str, object] = {
-        "identifier": identifier,
+        "identifier": edition.identifier,
         "status": after,
         "status_version": edition.status_version + 1,
     }
@@ -184,13 +188,13 @@ def _change(
         kind=EVENTS[act],
         subject_kind="edition",
         subject=edition.id,
-        ground=ground,
+        ground=Ground(decision.legal_basis, decision.reason_code, effective_from),
         actor=actor,
-        now=moment.now,
-        random=moment.random,
+        now=at.now,
+        random=ports.random,
         detail=detail,
     )
-    return _status(own_edition(session, actor.agency_code, identifier))
+    return _status(own_edition(session, actor.agency_code, edition.identifier))
 
 
 def _check_day(edition: Edition, act: Act, how: How | None, effective: date, today: date) -> None:

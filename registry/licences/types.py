@@ -72,10 +72,19 @@ def current_type(session: Session, code: str) -> LoadedType | None:
     return None if newest is None or newest.state != PUBLISHED else _parsed(newest)
 
 
+def type_version(session: Session, code: str, version: int) -> LoadedType:
+    """A version on record, whatever its state."""
+    return _parsed(session.get_one(TypeVersion, (code, version)))
+
+
+def published_version(session: Session, code: str, version: int) -> LoadedType | None:
+    """The version if it may be issued; its row stays locked until the transaction ends."""
+    row = session.get(TypeVersion, (code, version), with_for_update={"read": True})
+    return None if row is None or row.state != PUBLISHED else _parsed(row)
+
+
 def still_published(session: Session, code: str, version: int) -> bool:
-    """Whether the version may be issued; its row stays locked until the transaction ends."""
-    statement = select(TypeVersion.state).where(TypeVersion.code == code, TypeVersion.version == version)
-    return session.scalar(statement.with_for_update(read=True)) == PUBLISHED
+    return published_version(session, code, version) is not None
 
 
 def parse_type(slug: str, type_toml: str, face_toml: str) -> LoadedType:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from hashlib import sha256
@@ -10,6 +11,7 @@ from itertools import count
 from typing import Any
 
 import pytest
+from sqlalchemy import event
 from stdnum.iso7064 import mod_11_10
 
 from keys.canonical import canonical_json
@@ -68,6 +70,28 @@ def issue_one(
     issued = issue(ports or world.ports, actor, to_request(body), key, digest)
     assert isinstance(issued, Issued)
     return issued
+
+
+@contextmanager
+def just_before_a_lock(world: World, act: Callable[[], object]) -> Iterator[None]:
+    """Does something before each lock that a writing transaction takes: SQLite's own, PostgreSQL's of rows.
+
+    What happens within `act` takes its locks undisturbed.
+    """
+    engine = world.ports.database.write
+    busy: list[bool] = []
+
+    def before(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if not busy and (statement == "BEGIN IMMEDIATE" or "FOR UPDATE" in statement):
+            busy.append(True)
+            act()
+            busy.clear()
+
+    event.listen(engine, "before_cursor_execute", before)
+    try:
+        yield
+    finally:
+        event.remove(engine, "before_cursor_execute", before)
 
 
 class Died(BaseException):

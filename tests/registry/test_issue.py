@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from hashlib import sha256
 from typing import Any, cast
 
@@ -35,8 +36,9 @@ from registry.seals.tables import KeyUse, SealUse
 from signing.codes import CROCKFORD
 from signing.credential import parse_link
 from signing.licence_type import NumberRule
-from tests.registry.issuing import issue_one, request_body, to_request
-from tests.registry.world import BASIS, World
+from tests.registry.faults import NoStore
+from tests.registry.issuing import issue_one, just_before_a_lock, request_body, to_request
+from tests.registry.world import BASIS, Ticker, World
 
 BUSINESS_TABLES = (
     Licence,
@@ -131,10 +133,14 @@ def test_each_event_has_one_leaf_and_the_issue_is_an_event(world: World) -> None
     issue_one(world)
     events, leaves = rows(world, Event, Leaf)
     assert events == leaves
+    told = the_event(world, "licence.issued")
+    assert told.operator == "window-03"
+    assert "林知遥" not in repr(told.detail)
+
+
+def the_event(world: World, kind: str) -> Event:
     with Session(world.ports.database.read) as session:
-        event = session.scalars(select(Event).where(Event.kind == "licence.issued")).one()
-    assert event.operator == "window-03"
-    assert "林知遥" not in repr(event.detail)
+        return session.scalars(select(Event).where(Event.kind == kind)).one()
 
 
 def test_a_dry_run_says_what_would_be_issued_and_leaves_nothing(world: World) -> None:
@@ -294,6 +300,26 @@ def test_a_defect_while_sealing_abandons_too(world: World) -> None:
     with pytest.raises(ZeroDivisionError):
         issue_one(world, ports=ports)
     assert_abandoned(world)
+
+
+def test_an_intents_end_is_timed_under_its_lock(world: World, clock: Ticker) -> None:
+    """A moment read while waiting for the lock would put the event before those that were quicker."""
+    ticks: list[timedelta] = []
+
+    def wait(*_: Any) -> None:
+        ticks.append(timedelta(seconds=1))
+        clock.advance(ticks[-1])
+
+    with just_before_a_lock(world, wait):
+        issued = issue_one(world)
+        told = the_event(world, "licence.issued")
+        assert told.recorded_at == clock.now
+        with Session(world.ports.database.read) as session:
+            assert session.get_one(Edition, issued.edition_id).registered_at == clock.now
+        with pytest.raises(VermilionError):
+            issue_one(world, ports=replace(world.ports, documents=NoStore()))
+        assert the_event(world, "licence.abandoned").recorded_at == clock.now
+    assert ticks
 
 
 def test_an_outage_of_time_stamps_costs_a_level_and_no_licence(world: World) -> None:

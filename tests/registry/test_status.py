@@ -13,21 +13,18 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from registry.licences import rules
 from registry.licences.fsck import fsck
-from registry.licences.register import Moment
-from registry.licences.rules import PERMITTED, Act, How, LicenceStatus
-from registry.log.rules import Ground
+from registry.licences.rules import PERMITTED, Act, Decision, How, LicenceStatus
 from registry.log.tables import Event, Leaf
-from tests.registry.issuing import ISSUED, issue_one
+from tests.registry.issuing import ISSUED, issue_one, just_before_a_lock
 from tests.registry.world import Ticker, World
 
 
 def change(world: World, act: str, identifier: str, day: date | None = None, **more: Any) -> LicenceStatus:
-    moment = Moment(world.ports.clock(), world.today, world.ports.random)
-    ground = Ground("食品安全法 第一百三十二条", "expired_food", day or world.today)
     actor = more.pop("actor", world.actor("system", "officer"))
+    decision = Decision("食品安全法 第一百三十二条", "expired_food", day, more.pop("version", None))
     with world.ports.database.transaction() as session:
         rule = getattr(rules, act)
-        status: LicenceStatus = rule(session, actor, identifier, ground=ground, moment=moment, **more)
+        status: LicenceStatus = rule(session, world.ports, actor, identifier, decision, **more)
         return status
 
 
@@ -113,6 +110,31 @@ def test_a_decision_on_an_older_status_is_refused(world: World) -> None:
     change(world, "suspend", identifier, suspension="other", version=1)
     error = refused(world, "resume", identifier, version=1)
     assert (error.kind, error.reason) == (Kind.CONFLICT, "status_version")
+
+
+def test_events_are_recorded_in_the_order_they_happened(world: World, clock: Ticker) -> None:
+    """Of two requests at once the one that waited for the lock comes second, in the log too."""
+    identifier = issue_one(world).printout.record.identifier
+    quicker: list[LicenceStatus] = []
+
+    def be_quicker() -> None:
+        clock.advance(timedelta(seconds=1))
+        if not quicker:
+            quicker.append(change(world, "suspend", identifier, suspension="other"))
+            clock.advance(timedelta(seconds=1))
+
+    with just_before_a_lock(world, be_quicker):
+        assert change(world, "end", identifier, how="revoked").status_version == 3
+    told = events(world)
+    assert [e.kind for e in told] == ["licence.issued", "licence.suspended", "licence.ended"]
+    times = [e.recorded_at for e in told]
+    assert times == sorted(set(times))
+
+
+def test_a_change_that_waits_past_midnight_takes_effect_on_the_new_day(world: World, clock: Ticker) -> None:
+    identifier = issue_one(world).printout.record.identifier
+    with just_before_a_lock(world, lambda: clock.advance(timedelta(days=1))):
+        assert change(world, "suspend", identifier, suspension="other").since == ISSUED + timedelta(days=1)
 
 
 def test_other_agencies_find_nothing(world: World) -> None:
