@@ -27,7 +27,7 @@ from registry.licences.issued import read_document
 from registry.licences.outage import database_errors
 from registry.licences.records import stored_record
 from registry.licences.rules import Decision, How, LicenceStatus, SuspensionGround
-from registry.licences.tables import Document, Edition
+from registry.licences.tables import Document, Edition, Intent
 from signing.codes import parse_identifier
 from signing.record import Record, record_to_json
 from signing.verdict import instant
@@ -112,6 +112,7 @@ def show(identifier: str) -> Response:
     with database_errors(), Session(web.ports().database.read) as session:
         status = rules.status_of(session, _actor(), _identifier(identifier))
         edition = session.get_one(Edition, status.edition_id)
+        intent = session.get_one(Intent, status.edition_id)
         document = _newest(session, status.edition_id)
         record = stored_record(edition.record)
         body = {
@@ -124,6 +125,8 @@ def show(identifier: str) -> Response:
             "valid_to": _day(record.valid_to),
             "fields": record_to_json(record)["fields"],
             "specimen": record.specimen,
+            "matter_code": intent.matter_code,
+            "case_number": intent.case_number,
             "sealed_at": instant(edition.sealed_at),
             "document": _document(record.identifier, document.sha256, document.size, document.level),
         }

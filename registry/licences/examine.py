@@ -27,11 +27,11 @@ class IssueRequest:
     type_code: str
     seal_code: str
     fields: Mapping[str, object]
+    matter_code: str
+    case_number: str
+    operator: str  # the agency's own account name; never trusted
     number: object = None  # None where `fields` has it, or where the registry gives it
     valid_from: date | None = None  # None: the issue date
-    matter_code: str = ""
-    case_number: str = ""
-    operator: str = ""  # the agency's own account name; never trusted
 
 
 @dataclass(frozen=True, slots=True)

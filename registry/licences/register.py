@@ -26,6 +26,7 @@ from registry.ports import Ports
 from registry.rows import changed_rows
 from registry.seals.tables import Key
 from registry.seals.use import apply_use, still_usable, void_use
+from signing.licence_type import LicenceType
 from signing.record import Record
 
 
@@ -54,7 +55,7 @@ def register(
         raise _no_longer("the intent is no longer this one's to end", "taken_over")
     at = moment(ports)
     record = stored_record(intent.record)
-    _require_still_entitled(session, intent, record, at)
+    licence_type = _require_still_entitled(session, intent, record, at)
     _end(session, intent_id, "done", at)
     session.execute(
         insert(Edition).values(
@@ -95,12 +96,14 @@ def register(
         kind="licence.issued",
         subject_kind="edition",
         subject=intent_id,
-        ground=Ground(intent.matter_code, "issued", record.issue_date),
+        ground=Ground(licence_type.legal_basis, "issued", record.issue_date),
         actor=actor or _actor_of(intent, record),
         now=at.now,
         random=ports.random,
         detail={
             "identifier": record.identifier,
+            "matter_code": intent.matter_code,
+            "case_number": intent.case_number,
             "document": sealed.sha256.hex(),
             "level": sealed.level,
             "recovered": actor is None,
@@ -114,8 +117,8 @@ def abandon(
     """End an open intent without a licence; False if it is not open under this fence.
 
     The seal use becomes void, the slot invalid, the idempotency key and a number given by the agency free.
-    The registry's own serial, and number, stay burnt; the event says so. What lies in the store
-    under the intent's id is never looked up again.
+    The registry's own serial, and number, stay burnt; the event says so, and names the law that the licence
+    was to be issued under. What lies in the store under the intent's id is never looked up again.
     """
     intent = _open_intent(session, intent_id, fence)
     if intent is None:
@@ -140,11 +143,15 @@ def abandon(
         kind="licence.abandoned",
         subject_kind="edition",
         subject=intent_id,
-        ground=Ground("", reason[:40], at.day),
+        ground=Ground(licence_type.legal_basis, reason[:40], at.day),
         actor=actor,
         now=at.now,
         random=ports.random,
-        detail={"identifier": record.identifier},
+        detail={
+            "identifier": record.identifier,
+            "matter_code": intent.matter_code,
+            "case_number": intent.case_number,
+        },
     )
     return True
 
@@ -160,8 +167,8 @@ def _end(session: Session, intent_id: str, state: str, at: Moment, reason: str |
     changed_rows(session, update(Intent).where(Intent.id == intent_id).values(**values))
 
 
-def _require_still_entitled(session: Session, intent: Intent, record: Record, at: Moment) -> None:
-    """What transaction 1 found still holds, its rows locked. Raises VermilionError(CONFLICT)."""
+def _require_still_entitled(session: Session, intent: Intent, record: Record, at: Moment) -> LicenceType:
+    """What transaction 1 found still holds, its rows locked; the type. Raises VermilionError(CONFLICT)."""
     if not still_usable(
         session,
         seal_edition_id=intent.seal_edition_id,
@@ -178,6 +185,7 @@ def _require_still_entitled(session: Session, intent: Intent, record: Record, at
     qr_state = session.scalar(select(Key.state).where(Key.id == intent.qr_key_id).with_for_update(read=True))
     if qr_state != "active":
         raise _no_longer("the agency's key for QR codes changed meanwhile", "qr_key_retired")
+    return loaded.type
 
 
 def _actor_of(intent: Intent, record: Record) -> Actor:

@@ -138,6 +138,21 @@ def test_each_event_has_one_leaf_and_the_issue_is_an_event(world: World) -> None
     assert "林知遥" not in repr(told.detail)
 
 
+def test_the_issue_names_its_law_and_the_case_it_came_from(world: World) -> None:
+    """The law is the licence type's; matter code and case number say where to look at the agency."""
+    issued = issue_one(world)
+    with Session(world.ports.database.read) as session:
+        intent = session.get_one(Intent, issued.edition_id)
+    assert (intent.matter_code, intent.case_number, intent.operator) == (
+        "000131001000", "20261120-0001", "window-03",
+    )  # fmt: skip
+    told = the_event(world, "licence.issued")
+    assert told.legal_basis == "《中华人民共和国食品安全法》第三十五条"
+    assert (told.reason_code, told.detail["matter_code"], told.detail["case_number"]) == (
+        "issued", "000131001000", "20261120-0001",
+    )  # fmt: skip
+
+
 def the_event(world: World, kind: str) -> Event:
     with Session(world.ports.database.read) as session:
         return session.scalars(select(Event).where(Event.kind == kind)).one()
@@ -286,9 +301,10 @@ def assert_abandoned(world: World) -> None:
         assert session.scalars(select(Intent.state)).all() == ["abandoned"]
         assert session.scalars(select(SealUse.state)).all() == ["void"]
         assert session.scalars(select(StatusIndex.invalid)).all() == [True]
-        assert session.scalars(select(Event.kind).where(Event.kind.like("licence.%"))).all() == [
-            "licence.abandoned"
-        ]
+        told = session.scalars(select(Event).where(Event.kind.like("licence.%"))).one()
+    assert told.kind == "licence.abandoned"
+    assert told.legal_basis == "《中华人民共和国食品安全法》第三十五条"  # of the licence it was to be
+    assert told.detail["case_number"] == "20261120-0001"
     assert fsck(world.ports) == []
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from registry.licences.tables import Edition, Intent
 from signing.credential import parse_link
 from tests.registry.issuing import request_body
-from tests.registry.world import Ticker, World
+from tests.registry.world import Ticker, World, on_sqlite
 
 PATH = "/api/v1/licences"
 GROUND = {"legal_basis": "食品安全法 第一百三十二条", "reason_code": "expired_food", "operator": "window-03"}
@@ -67,6 +67,7 @@ def test_what_is_read_later_holds_no_secret_of_the_paper(world: World) -> None:
     answer = world.get(f"{PATH}/{licence['identifier']}")
     shown = answer.get_json()
     assert (shown["status"], shown["document"]) == ("in_force", licence["document"])
+    assert (shown["matter_code"], shown["case_number"]) == ("000131001000", "20261120-0001")
     text = answer.get_data(as_text=True)
     assert licence["lookup_code"] not in text
     assert parse_link(licence["link"]).id_text not in text
@@ -134,6 +135,22 @@ def test_other_agencies_find_nothing(world: World) -> None:
         world.get(f"{PATH}/%00"),
     ):
         assert problem(answer, 404)["reason"] == "licence_unknown"
+
+
+BAD_LINES = {
+    "missing": None, "empty": "", "a number": 17, "too long": "x" * 81, "a control character": "a\nb",
+    "white space at the end": "a ", "a list": ["a"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD_LINES.values(), ids=list(BAD_LINES))
+@pytest.mark.parametrize("member", ["matter_code", "case_number", "operator"])
+@on_sqlite
+def test_a_request_says_which_matter_which_case_and_who(world: World, member: str, bad: object) -> None:
+    told = problem(world.post(PATH, request_body(world, **{member: bad}), **{"Idempotency-Key": "k"}), 422)
+    assert [error["pointer"] for error in told["errors"]] == [f"/{member}"]
+    with Session(world.ports.database.read) as session:
+        assert session.scalar(select(func.count()).select_from(Intent)) == 0
 
 
 def test_a_client_without_the_scope_is_refused(world: World) -> None:
