@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.documents import document_key
+from registry.licences.duties import require_officer
 from registry.licences.examine import Examined, IssueRequest, civil_day, examine
 from registry.licences.idempotency import serialise_key, served_before
 from registry.licences.issued import Issued, read_issued
@@ -58,11 +59,12 @@ def issue(
     The same key and body again give the same sealed bytes (`replayed`). A dry run checks, reserves, draws
     and rolls back; it touches no key, custodian or store, and ignores the idempotency key.
 
-    Raises VermilionError: INVALID with faults; FORBIDDEN (`type_not_entitled`, `seal_unknown`,
+    Raises VermilionError: INVALID with faults; FORBIDDEN (`role`, `type_not_entitled`, `seal_unknown`,
     `not_authorised`); CONFLICT (`number_taken`, the seal's state, or a state that changed while sealing);
     IDEMPOTENCY_REUSED; IN_PROGRESS; KEY_REFUSED; UNAVAILABLE. After any of them nothing is half done: the
     intent is abandoned, here or by recovery once its lease lapses.
     """
+    require_officer(actor)
     actor = replace(actor, operator=request.operator)
     if dry_run:
         with database_errors():

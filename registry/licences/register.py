@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.documents import document_key
+from registry.licences.duties import still_officer
 from registry.licences.examine import may_issue
 from registry.licences.issued import ORIGINAL
 from registry.licences.moment import Moment, moment
@@ -180,8 +181,12 @@ def _require_still_entitled(session: Session, intent: Intent, record: Record, at
     ):
         raise _no_longer("the seal or its authorisation changed meanwhile", "seal_changed")
     loaded = published_version(session, record.type_code, record.type_version)
-    if loaded is None or not may_issue(session, intent.client_id, record.issuer_code, record.type_code):
-        raise _no_longer("client or type are no longer entitled", "not_entitled")
+    if (
+        loaded is None
+        or not may_issue(session, intent.client_id, record.issuer_code, record.type_code)
+        or not still_officer(session, intent.person_id)
+    ):
+        raise _no_longer("client, person or type are no longer entitled", "not_entitled")
     qr_state = session.scalar(select(Key.state).where(Key.id == intent.qr_key_id).with_for_update(read=True))
     if qr_state != "active":
         raise _no_longer("the agency's key for QR codes changed meanwhile", "qr_key_retired")

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor
+from registry.licences.duties import require_officer
 from registry.licences.examine import may_issue
 from registry.licences.moment import moment
 from registry.licences.records import stored_record
@@ -126,7 +127,10 @@ def own_edition(session: Session, agency_code: str, identifier: str, *, lock: bo
 
 
 def _own(session: Session, actor: Actor, identifier: str, *, lock: bool = False) -> Edition:
-    """Raises VermilionError: FORBIDDEN for a type that the client may not issue; NOT_FOUND."""
+    """Raises VermilionError: FORBIDDEN for a person who is no officer, and for a type that the client may not
+    issue; NOT_FOUND.
+    """
+    require_officer(actor)
     edition = own_edition(session, actor.agency_code, identifier, lock=lock)
     type_code = stored_record(edition.record).type_code
     if not may_issue(session, actor.client_id, actor.agency_code, type_code):

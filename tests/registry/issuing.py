@@ -60,13 +60,18 @@ def to_request(body: dict[str, Any]) -> IssueRequest:
 
 
 def issue_one(
-    world: World, body: dict[str, Any] | None = None, *, key: str | None = None, ports: Ports | None = None
+    world: World,
+    body: dict[str, Any] | None = None,
+    *,
+    key: str | None = None,
+    ports: Ports | None = None,
+    person: str | None = None,
 ) -> Issued:
-    """Issue through the rule, as the agency's system would through HTTP."""
+    """Issue through the rule, as the agency's system (and the person through it) would through HTTP."""
     body = body or request_body(world)
     digest = sha256(canonical_json(body)).digest()
     key = key or f"key-{body['number']}"
-    actor = replace(world.actor(), operator=body["operator"])
+    actor = replace(world.actor("system", person), operator=body["operator"])
     issued = issue(ports or world.ports, actor, to_request(body), key, digest)
     assert isinstance(issued, Issued)
     return issued

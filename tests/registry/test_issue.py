@@ -15,7 +15,7 @@ from sqlalchemy.pool import QueuePool
 
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
-from registry.agencies.tables import Client, ClientType
+from registry.agencies.tables import Client, ClientType, Person
 from registry.licences.fsck import fsck
 from registry.licences.issue import Preview, issue
 from registry.licences.issued import attached_printout
@@ -276,9 +276,10 @@ def test_a_seal_suspended_while_sealing_registers_nothing(world: World) -> None:
     assert_abandoned(world)
 
 
-@pytest.mark.parametrize("what", ["client", "entitlement", "type"])
+@pytest.mark.parametrize("what", ["client", "entitlement", "type", "person", "role"])
 def test_who_loses_the_right_while_sealing_gets_nothing(world: World, what: str) -> None:
     def lose() -> None:
+        officer = Person.id == world.people["officer"].id
         with world.ports.database.transaction() as session:
             if what == "client":
                 session.execute(
@@ -286,11 +287,18 @@ def test_who_loses_the_right_while_sealing_gets_nothing(world: World, what: str)
                 )
             elif what == "entitlement":
                 session.delete(session.get_one(ClientType, (world.clients["system"].id, world.type_code)))
+            elif what == "person":
+                session.execute(update(Person).where(officer).values(active=False))
+            elif what == "role":
+                session.execute(update(Person).where(officer).values(roles=["applicant"]))
             else:
                 session.execute(update(TypeVersion).values(state="withdrawn"))
 
-    error = refused(world, request_body(world), documents=LastMoment(world.ports.documents, lose))
-    assert error.kind is Kind.CONFLICT
+    ports = replace(world.ports, documents=LastMoment(world.ports.documents, lose))
+    with pytest.raises(VermilionError) as caught:
+        issue_one(world, ports=ports, person="officer")
+    reason = "seal_changed" if what in {"client", "entitlement"} else "not_entitled"  # its use ends with them
+    assert (caught.value.kind, caught.value.reason) == (Kind.CONFLICT, reason)
     assert_abandoned(world)
 
 

@@ -13,6 +13,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.licences.tables import Edition, Intent
+from registry.log.tables import Event
 from signing.credential import parse_link
 from tests.registry.issuing import request_body
 from tests.registry.world import Ticker, World, on_sqlite
@@ -135,6 +136,41 @@ def test_other_agencies_find_nothing(world: World) -> None:
         world.get(f"{PATH}/%00"),
     ):
         assert problem(answer, 404)["reason"] == "licence_unknown"
+
+
+@pytest.mark.parametrize("person", ["applicant", "keeper"])
+def test_a_person_who_is_no_officer_gets_nothing_through_the_agencys_system(
+    world: World, person: str
+) -> None:
+    body = request_body(world)
+    licence = world.post(PATH, body, **{"Idempotency-Key": "first"}).get_json()
+    path = f"{PATH}/{licence['identifier']}"
+    for answer in (
+        world.get(path, person=person),
+        world.get(f"{path}/document", person=person),
+        world.post(f"{path}/suspension", GROUND | {"ground": "other"}, person=person),
+        world.post(f"{path}/ending", GROUND | {"how": "revoked"}, person=person),
+        world.post(PATH, request_body(world), person=person, **{"Idempotency-Key": "another"}),
+        world.post(PATH, body, person=person, **{"Idempotency-Key": "first"}),  # a replay tells link and code
+        world.post(f"{PATH}?dry_run=1", request_body(world), person=person),
+    ):
+        assert problem(answer, 403)["reason"] == "role"
+    assert world.get(path).get_json()["status_version"] == 1
+    with Session(world.ports.database.read) as session:
+        assert session.scalar(select(func.count()).select_from(Intent)) == 1
+
+
+def test_an_officer_issues_reads_and_changes_through_the_agencys_system(world: World) -> None:
+    body = request_body(world)
+    answer = world.post(PATH, body, person="officer", **{"Idempotency-Key": "first"})
+    assert answer.status_code == 201
+    path = f"{PATH}/{answer.get_json()['identifier']}"
+    assert world.get(path, person="officer").status_code == 200
+    assert world.get(f"{path}/document", person="officer").status_code == 200
+    assert world.act("officer", f"{path}/suspension", GROUND | {"ground": "other"})["status"] == "suspended"
+    with Session(world.ports.database.read) as session:
+        people = session.scalars(select(Event.person_id).where(Event.kind.like("licence.%"))).all()
+    assert set(people) == {world.people["officer"].id}
 
 
 BAD_LINES = {

@@ -137,6 +137,18 @@ def test_a_change_that_waits_past_midnight_takes_effect_on_the_new_day(world: Wo
         assert change(world, "suspend", identifier, suspension="other").since == ISSUED + timedelta(days=1)
 
 
+@pytest.mark.parametrize("person", ["applicant", "keeper"])
+def test_a_person_who_is_no_officer_changes_and_reads_nothing(world: World, person: str) -> None:
+    identifier = issue_one(world).printout.record.identifier
+    actor = world.actor("system", person)
+    error = refused(world, "end", identifier, how="revoked", actor=actor)
+    assert (error.kind, error.reason) == (Kind.FORBIDDEN, "role")
+    with Session(world.ports.database.read) as session, pytest.raises(VermilionError) as caught:
+        rules.status_of(session, actor, identifier)
+    assert caught.value.reason == "role"
+    assert [e.kind for e in events(world)] == ["licence.issued"]
+
+
 def test_other_agencies_find_nothing(world: World) -> None:
     identifier = issue_one(world).printout.record.identifier
     error = refused(world, "suspend", identifier, suspension="other", actor=world.actor("other-system"))
