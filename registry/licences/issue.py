@@ -26,6 +26,7 @@ from registry.licences.printing import (
 )
 from registry.licences.register import Sealed, abandon, register
 from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, reserve
+from registry.licences.room import require_room
 from registry.licences.tables import Intent
 from registry.licences.trust import trust_now
 from registry.ports import Ports
@@ -57,7 +58,8 @@ def issue(
     """Issue a licence, or say what would be issued.
 
     The same key and body again give the same sealed bytes (`replayed`). A dry run checks, reserves, draws
-    and rolls back; it touches no key, custodian or store, and ignores the idempotency key.
+    and rolls back; it touches no key, custodian or store, and ignores the idempotency key. What can be
+    refused by reading is refused without a transaction that writes.
 
     Raises VermilionError: INVALID with faults; FORBIDDEN (`role`, `type_not_entitled`, `seal_unknown`,
     `not_authorised`); CONFLICT (`number_taken`, the seal's state, or a state that changed while sealing);
@@ -70,36 +72,16 @@ def issue(
         with database_errors():
             return _preview(ports, actor, request)
     intent_id = ports.random(16).hex()
+    reserved = _reserve(ports, actor, request, idempotency_key, body_sha256, intent_id)
+    if isinstance(reserved, str):
+        return read_issued(ports, reserved, replayed=True)
     try:
         with database_errors():
-            reserved = _reserve(ports, actor, request, idempotency_key, body_sha256, intent_id)
-            if isinstance(reserved, str):
-                return read_issued(ports, reserved, replayed=True)
-            printout, document = _print_and_seal(ports, reserved)
-            ports.documents.put_new(document_key(intent_id), document.data)
-            sealed = Sealed(
-                sha256=sha256(document.data).digest(),
-                size=len(document.data),
-                level=document.level,
-                sealed_at=document.sealed_at,
-                credential_sha256=sha256(printout.credential).digest(),
-            )
-            with ports.database.transaction() as session:
-                register(session, ports, intent_id, reserved.fence, sealed, actor)
+            return _seal_and_register(ports, actor, reserved)
     except Exception as error:
         if _settle(ports, intent_id, actor, error):
             return read_issued(ports, intent_id, replayed=False)
         raise
-    return Issued(
-        edition_id=intent_id,
-        printout=printout,
-        link=qr_text(printout.link, printout.credential),
-        sha256=sealed.sha256,
-        size=sealed.size,
-        level=sealed.level,
-        status="in_force",
-        replayed=False,
-    )
 
 
 def _setting(ports: Ports) -> Setting:
@@ -111,7 +93,9 @@ def _setting(ports: Ports) -> Setting:
 def _examine(ports: Ports, actor: Actor, request: IssueRequest) -> Examined:
     day = civil_day(ports.clock(), ports.settings.tz)
     with Session(ports.database.read) as session:
-        return examine(session, actor, request, day, ports.fonts)
+        examined = examine(session, actor, request, day, ports.fonts)
+    require_room(ports, examined, actor.agency_code)
+    return examined
 
 
 def _reserve(
@@ -123,25 +107,56 @@ def _reserve(
     intent_id: str,
 ) -> Reserved | str:
     """What was reserved, or the id of the edition that this very request made before."""
-    with Session(ports.database.read) as session:
-        before = served_before(session, actor.client_id, idempotency_key, body_sha256, ports.clock())
-    if before is not None:
-        return before
-    examined = _examine(ports, actor, request)
-    with ports.database.transaction() as session:
-        serialise_key(session, actor.client_id, idempotency_key)
-        before = served_before(session, actor.client_id, idempotency_key, body_sha256, ports.clock())
+
+    def served(session: Session) -> str | None:
+        return served_before(session, actor.client_id, idempotency_key, body_sha256, ports.clock())
+
+    with database_errors():
+        with Session(ports.database.read) as session:
+            before = served(session)
         if before is not None:
             return before
-        return reserve(
-            session,
-            actor,
-            request,
-            examined,
-            _setting(ports),
-            intent_id=intent_id,
-            idempotency=(idempotency_key, body_sha256),
-        )
+        examined = _examine(ports, actor, request)
+    try:
+        with database_errors(), ports.database.transaction() as session:
+            serialise_key(session, actor.client_id, idempotency_key)
+            return served(session) or reserve(
+                session,
+                actor,
+                request,
+                examined,
+                _setting(ports),
+                intent_id=intent_id,
+                idempotency=(idempotency_key, body_sha256),
+            )
+    except Exception as error:
+        if not isinstance(error, VermilionError) or error.kind is Kind.UNAVAILABLE:
+            _settle(ports, intent_id, actor, error)  # it may have committed; a refusal rolled back
+        raise
+
+
+def _seal_and_register(ports: Ports, actor: Actor, reserved: Reserved) -> Issued:
+    printout, document = _print_and_seal(ports, reserved)
+    ports.documents.put_new(document_key(reserved.intent_id), document.data)
+    sealed = Sealed(
+        sha256=sha256(document.data).digest(),
+        size=len(document.data),
+        level=document.level,
+        sealed_at=document.sealed_at,
+        credential_sha256=sha256(printout.credential).digest(),
+    )
+    with ports.database.transaction() as session:
+        register(session, ports, reserved.intent_id, reserved.fence, sealed, actor)
+    return Issued(
+        edition_id=reserved.intent_id,
+        printout=printout,
+        link=qr_text(printout.link, printout.credential),
+        sha256=sealed.sha256,
+        size=sealed.size,
+        level=sealed.level,
+        status="in_force",
+        replayed=False,
+    )
 
 
 def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedDocument]:
@@ -174,7 +189,10 @@ def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:
             idempotency=None,
         )
         transaction.rollback()
-    draw_printout(ports, reserved, printout_of(reserved, unsigned_credential(reserved)))
+    credential = unsigned_credential(
+        reserved.record, examined.loaded.type, reserved.origin, reserved.link_id, reserved.qr.suite
+    )
+    draw_printout(ports, reserved, printout_of(reserved, credential))
     return Preview(reserved.record, request.seal_code)
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from keys.custodian import Kind as SignKind
 from keys.custodian import SignRequest
-from keys.suite import SUITES
+from keys.suite import SUITES, SuiteName
 from registry.licences.reserve import Reserved
 from registry.ports import Ports
 from signing.claims import claims_of, encode_claims
 from signing.credential import assemble, link_text, raw_signature, sig_structure
 from signing.document import SealedDocument, SealPlace
 from signing.draw import draw
-from signing.record import Printout
+from signing.licence_type import LicenceType
+from signing.record import Printout, Record
 from signing.seal import seal
 
 
@@ -32,12 +33,13 @@ def sign_credential(ports: Ports, reserved: Reserved) -> bytes:
     return assemble(protected, encode_claims(claims), raw_signature(signature, suite))
 
 
-def unsigned_credential(reserved: Reserved) -> bytes:
-    """A credential of the right length signed by nobody: what a dry run draws."""
-    suite = SUITES[reserved.qr.suite]
-    claims = claims_of(reserved.record, reserved.examined.loaded.type)
-    _, protected = sig_structure(claims, reserved.qr_kid, suite.cose_alg, reserved.origin, reserved.link_id)
-    return assemble(protected, encode_claims(claims), b"\x01" * 2 * suite.field_bytes)
+def unsigned_credential(
+    record: Record, licence_type: LicenceType, origin: str, link_id: bytes, suite: SuiteName = "p256-sha256"
+) -> bytes:
+    """A credential of the right length signed by nobody, to be measured or drawn and never kept."""
+    claims = claims_of(record, licence_type)
+    _, protected = sig_structure(claims, bytes(8), SUITES[suite].cose_alg, origin, link_id)
+    return assemble(protected, encode_claims(claims), b"\x01" * 2 * SUITES[suite].field_bytes)
 
 
 def printout_of(reserved: Reserved, credential: bytes) -> Printout:

@@ -116,20 +116,9 @@ def reserve(
         )
     )
     number = _reserve_number(session, examined, actor.agency_code, licence_id, random)
-    record = Record(
-        identifier=make_identifier(licence_type.code, actor.agency_code, serial, 1),
-        type_code=licence_type.code,
-        type_version=licence_type.version,
-        issuer_code=actor.agency_code,
-        number=number,
-        edition=1,
-        fields={**examined.fields, number_field(licence_type): number},
-        issue_date=examined.issue_date,
-        valid_from=examined.valid_from,
-        valid_to=examined.valid_to,
-        status_list=STATUS_LIST,
-        status_index=_free_slot(session, random),
-        specimen=is_test(material),
+    status_list, status_index = STATUS_LIST, _free_slot(session, random)
+    record = first_edition(
+        examined, actor.agency_code, serial, number, (status_list, status_index), specimen=is_test(material)
     )
     claims_of(record, licence_type)  # what cannot be printed is refused here
     link_id, lookup_code = random(16), new_lookup_code(random)
@@ -161,7 +150,7 @@ def reserve(
     _take(
         session,
         StatusIndex,
-        {"list": STATUS_LIST, "index": record.status_index, "intent_id": intent_id, "invalid": False},
+        {"list": status_list, "index": status_index, "intent_id": intent_id, "invalid": False},
     )
     begin_use(session, intent_id, usable, setting.now, random)
     if idempotency is not None:
@@ -179,6 +168,28 @@ def reserve(
         qr=qr,
         qr_kid=qr_kid,
         material=material,
+    )
+
+
+def first_edition(
+    examined: Examined, issuer_code: str, serial: str, number: str, slot: tuple[int, int], *, specimen: bool
+) -> Record:
+    """The record of a licence's first edition; `slot` is its list and index in the status lists."""
+    licence_type = examined.loaded.type
+    return Record(
+        identifier=make_identifier(licence_type.code, issuer_code, serial, 1),
+        type_code=licence_type.code,
+        type_version=licence_type.version,
+        issuer_code=issuer_code,
+        number=number,
+        edition=1,
+        fields={**examined.fields, number_field(licence_type): number},
+        issue_date=examined.issue_date,
+        valid_from=examined.valid_from,
+        valid_to=examined.valid_to,
+        status_list=slot[0],
+        status_index=slot[1],
+        specimen=specimen,
     )
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from hashlib import sha256
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import QueuePool
 
@@ -32,7 +33,7 @@ from registry.licences.tables import (
 )
 from registry.log.tables import Event, Leaf
 from registry.ports import DocumentStore, Ports
-from registry.seals.tables import KeyUse, SealUse
+from registry.seals.tables import AuthorisationDay, KeyUse, SealUse
 from signing.codes import CROCKFORD
 from signing.credential import parse_link
 from signing.licence_type import NumberRule
@@ -177,11 +178,57 @@ def test_a_dry_run_refuses_what_cannot_be_printed(world: World) -> None:
     assert caught.value.kind is Kind.INVALID
 
 
-def test_what_cannot_be_printed_is_abandoned(world: World) -> None:
-    fields = request_body(world)["fields"] | {"premises": "云" * 90, "business_items": ["热" * 60] * 30}
-    assert refused(world, request_body(world, fields=fields)).kind is Kind.INVALID
-    assert rows(world, Edition, Number, IdempotencyKey) == [0, 0, 0]
-    assert fsck(world.ports) == []
+def test_what_has_no_room_on_the_face_is_refused_before_anything_is_reserved(world: World) -> None:
+    before = rows(world, *BUSINESS_TABLES, AuthorisationDay)
+    fields = request_body(world)["fields"] | {"business_items": ["热" * 60] * 30}
+    error = refused(world, request_body(world, fields=fields), custodian=Untouchable())
+    assert (error.kind, error.reason) == (Kind.INVALID, "overflow")
+    assert [f.field for f in error.faults] == ["/fields/business_items"]
+    assert rows(world, *BUSINESS_TABLES, AuthorisationDay) == before
+
+
+@contextmanager
+def writing(world: World) -> Iterator[list[bool]]:
+    """The transactions that write which are begun within."""
+    begun: list[bool] = []
+
+    def note(_connection: Any) -> None:
+        begun.append(True)
+
+    event.listen(world.ports.database.write, "begin", note)
+    yield begun
+    event.remove(world.ports.database.write, "begin", note)
+
+
+def test_what_reading_can_refuse_waits_for_no_writer(world: World) -> None:
+    """Wrong values, another's type, a key in use or used for another body: no transaction that writes."""
+    issue_one(world, request_body(world), key="used")
+    fields = request_body(world)["fields"] | {"valid_to": "nonsense"}
+    wrong = {
+        "invalid_fields": (request_body(world, fields=fields), "a"),
+        "type_not_entitled": (request_body(world, type=world.types["other"]), "b"),
+        "key_reused": (request_body(world), "used"),
+    }
+    for reason, (body, key) in wrong.items():
+        with writing(world) as begun, pytest.raises(VermilionError) as caught:
+            issue_one(world, body, key=key)
+        assert (caught.value.reason, len(begun)) == (reason, 0)
+    with writing(world) as begun, pytest.raises(VermilionError) as caught:
+        issue_one(world, request_body(world, seal="99010000000999"))
+    assert (caught.value.reason, len(begun)) == ("seal_unknown", 1)  # asked in transaction 1, and that is all
+
+
+def test_a_poll_while_the_first_request_runs_waits_for_no_writer(world: World) -> None:
+    body = request_body(world)
+    reasons: list[tuple[str, int]] = []
+
+    def poll() -> None:
+        with writing(world) as begun, pytest.raises(VermilionError) as caught:
+            issue_one(world, body)
+        reasons.append((caught.value.reason, len(begun)))
+
+    issue_one(world, body, ports=replace(world.ports, documents=LastMoment(world.ports.documents, poll)))
+    assert reasons == [("in_progress", 0)]
 
 
 @pytest.mark.parametrize(
