@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -17,6 +18,7 @@ from sqlalchemy.pool import QueuePool
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Client, ClientType, Person
+from registry.licences import reserve
 from registry.licences.fsck import fsck
 from registry.licences.issue import Preview, issue
 from registry.licences.issued import attached_printout
@@ -391,6 +393,25 @@ def test_an_intents_end_is_timed_under_its_lock(world: World, clock: Ticker) -> 
             issue_one(world, ports=replace(world.ports, documents=NoStore()))
         assert the_event(world, "licence.abandoned").recorded_at == clock.now
     assert ticks
+
+
+def test_a_full_status_list_is_followed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reserve, "STATUS_LIST_SIZE", 1)  # each list is full after one
+    records = [issue_one(world).printout.record for _ in range(3)]
+    assert [(r.status_list, r.status_index) for r in records] == [(0, 0), (1, 0), (2, 0)]
+    assert fsck(world.ports) == []
+
+
+def test_a_status_list_is_left_between_half_and_seven_tenths() -> None:
+    """A list of n slots, f of them taken, is left by the next issue with a chance of f to the power of probes."""
+    left = 0.0  # the expected number of times that a list is left by then
+    reached: dict[float, float] = {}
+    for step in range(100):
+        fill = step / 100
+        reached[fill] = 1 - math.exp(-left)
+        left += STATUS_LIST_SIZE / 100 * (fill + 0.005) ** reserve.SLOT_PROBES
+    assert reached[0.5] < 0.005
+    assert reached[0.7] > 0.99
 
 
 def test_an_outage_of_time_stamps_costs_a_level_and_no_licence(world: World) -> None:
