@@ -41,8 +41,10 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
 
 
 def log_recovery(outcome: RecoveryReport | Exception) -> None:
-    """One line a round that did something, or failed; intent ids say nothing of a holder."""
-    if isinstance(outcome, RecoveryReport):
-        _log.info("recovery", adopted=outcome.adopted, abandoned=outcome.abandoned, deferred=outcome.deferred)
-    else:
+    """A line for a round that did something or failed, and for each defect; intent ids tell of no holder."""
+    if not isinstance(outcome, RecoveryReport):
         _log.error("recovery_failed", kind=type(outcome).__name__)
+        return
+    _log.info("recovery", adopted=outcome.adopted, abandoned=outcome.abandoned, deferred=outcome.deferred)
+    for intent_id, error in outcome.defects.items():
+        _log.error("recovery_defect", intent=intent_id, kind=type(error).__name__)

@@ -10,6 +10,9 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from keys.errors import Kind, VermilionError
 
+DATABASE_OUT = "database"
+"""The reason by which a database that is out is told from other parts that are."""
+
 
 @contextmanager
 def database_errors() -> Iterator[None]:
@@ -18,5 +21,5 @@ def database_errors() -> Iterator[None]:
         yield
     except (OperationalError, InterfaceError, PoolTimeoutError):
         raise VermilionError(
-            Kind.UNAVAILABLE, "the database does not answer", reason="database", retry_after=2
+            Kind.UNAVAILABLE, "the database does not answer", reason=DATABASE_OUT, retry_after=2
         ) from None

@@ -20,7 +20,7 @@ from keys.errors import Kind, VermilionError
 from keys.suite import SUITES, Suite, SuiteName
 from registry.documents import document_key
 from registry.licences.digests import link_digest, lookup_digest
-from registry.licences.outage import database_errors
+from registry.licences.outage import DATABASE_OUT, database_errors
 from registry.licences.records import record_text
 from registry.licences.register import Sealed, abandon, register
 from registry.licences.tables import Intent
@@ -43,9 +43,10 @@ class RecoveryReport:
     adopted: list[str] = field(default_factory=list)
     abandoned: list[str] = field(default_factory=list)
     deferred: list[str] = field(default_factory=list)  # a part was out: the next round tries again
+    defects: dict[str, Exception] = field(default_factory=dict)  # what must not happen
 
     def __bool__(self) -> bool:
-        return bool(self.adopted or self.abandoned or self.deferred)
+        return bool(self.adopted or self.abandoned or self.deferred or self.defects)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +65,10 @@ class _Claimed:
 def recover(ports: Ports) -> RecoveryReport:
     """Settle the intents whose lease has lapsed, oldest first, at most 100 in a round.
 
-    Raises VermilionError(UNAVAILABLE) without a database; a defect met on the way, once the others are done.
+    A defect in one intent keeps no other waiting, and a database that goes out ends the round: the report
+    says how far it came. Raises VermilionError(UNAVAILABLE) without a database.
     """
     report = RecoveryReport()
-    defects: list[Exception] = []
     now = ports.clock()
     lapsed = (
         select(Intent.id, Intent.fence)
@@ -78,21 +79,18 @@ def recover(ports: Ports) -> RecoveryReport:
     with database_errors(), ports.database.read.connect() as connection:
         rows = connection.execute(lapsed).all()
     for intent_id, fence in rows:
-        with database_errors():
-            claimed = _claim(ports, intent_id, fence)
-        if claimed is None:
-            continue
         try:
-            _settle(ports, claimed, report)
-        except VermilionError as error:
-            if error.kind is Kind.UNAVAILABLE:
-                report.deferred.append(intent_id)
-            else:
-                defects.append(error)
-        except Exception as error:  # noqa: BLE001  (a defect in one intent does not keep the others waiting)
-            defects.append(error)
-    if defects:
-        raise defects[0]
+            with database_errors():
+                claimed = _claim(ports, intent_id, fence)
+            if claimed is not None:
+                _settle(ports, claimed, report)
+        except Exception as error:  # noqa: BLE001  (whatever it is, the others are not kept waiting)
+            if not isinstance(error, VermilionError) or error.kind is not Kind.UNAVAILABLE:
+                report.defects[intent_id] = error
+                continue
+            report.deferred.append(intent_id)
+            if error.reason == DATABASE_OUT:
+                break
     return report
 
 

@@ -8,8 +8,10 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 
 from keys.errors import Kind, VermilionError
 from registry.licences.fsck import fsck
@@ -18,8 +20,14 @@ from registry.licences.tables import Edition, Intent
 from registry.log.tables import Event
 from registry.ports import DocumentStore
 from registry.seals.tables import PublishedTrustList, SealUse
+from registry.wsgi import log_recovery
 from tests.registry.issuing import LEASE, die, issue_one, request_body
 from tests.registry.world import BASIS, Ticker, World
+
+
+def states(world: World) -> dict[str, str]:
+    with Session(world.ports.database.read) as session:
+        return {row.id: row.state for row in session.execute(select(Intent.id, Intent.state))}
 
 
 def end_reason(world: World) -> str | None:
@@ -41,14 +49,69 @@ def test_an_intent_that_cannot_be_settled_keeps_no_other_waiting(world: World, c
     clock.advance(timedelta(seconds=1))
     die(world)
     with world.ports.database.transaction() as session:  # a record that no rule of ours can leave
-        first = session.scalars(select(Intent.id).order_by(Intent.created_at)).first()
+        first = session.scalars(select(Intent.id).order_by(Intent.created_at)).all()[0]
         session.execute(update(SealUse).where(SealUse.intent_id == first).values(state="void"))
     clock.advance(LEASE)
-    with pytest.raises(VermilionError, match="no seal use is open"):
-        recover(world.ports)
-    with Session(world.ports.database.read) as session:
-        states = session.execute(select(Intent.id, Intent.state)).all()
-    assert {state for intent, state in states if intent != first} == {"done"}
+    report = recover(world.ports)
+    assert "no seal use is open" in str(report.defects[first])
+    assert list(report.defects) == [first]
+    assert len(report.adopted) == 1
+    assert states(world) == {first: "open", report.adopted[0]: "done"}
+
+
+def test_an_intent_that_cannot_even_be_claimed_keeps_no_other_waiting(world: World, clock: Ticker) -> None:
+    die(world)
+    clock.advance(timedelta(seconds=1))
+    die(world)
+    clock.advance(LEASE)
+    claims: list[str] = []
+
+    def defect(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("UPDATE intent SET fence"):
+            claims.append(statement)
+            if len(claims) == 1:
+                raise ZeroDivisionError
+
+    event.listen(world.ports.database.write, "before_cursor_execute", defect)
+    report = recover(world.ports)
+    event.remove(world.ports.database.write, "before_cursor_execute", defect)
+    assert [type(error) for error in report.defects.values()] == [ZeroDivisionError]
+    assert len(report.adopted) == 1
+    assert sorted(states(world).values()) == ["done", "open"]
+
+
+def test_a_database_that_goes_out_ends_the_round_and_the_report_says_how_far_it_came(
+    world: World, clock: Ticker
+) -> None:
+    for _ in range(3):
+        die(world)
+        clock.advance(timedelta(seconds=1))
+    clock.advance(LEASE)
+    claims: list[str] = []
+
+    def out(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("UPDATE intent SET fence"):
+            claims.append(statement)
+            if len(claims) == 2:
+                raise OperationalError("", None, Exception("injected"))
+
+    event.listen(world.ports.database.write, "before_cursor_execute", out)
+    report = recover(world.ports)
+    event.remove(world.ports.database.write, "before_cursor_execute", out)
+    assert (len(report.adopted), len(report.deferred), report.defects) == (1, 1, {})
+    assert len(claims) == 2
+    clock.advance(LEASE)
+    assert len(recover(world.ports).adopted) == 2
+
+
+def test_the_log_names_what_a_round_did_and_what_it_could_not() -> None:
+    report = RecoveryReport(adopted=["a" * 32], defects={"b" * 32: ZeroDivisionError("not to be told")})
+    with capture_logs() as told:
+        log_recovery(report)
+    assert told == [
+        {"event": "recovery", "log_level": "info", "adopted": ["a" * 32], "abandoned": [], "deferred": []},
+        {"event": "recovery_defect", "log_level": "error", "intent": "b" * 32, "kind": "ZeroDivisionError"},
+    ]
 
 
 def test_a_whole_document_is_adopted_and_is_what_a_retry_gets(world: World, clock: Ticker) -> None:
