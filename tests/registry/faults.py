@@ -1,6 +1,7 @@
 """Faults at the ports of issuing: every call to database, store, custodian and time-stamp, one by one.
 
-A call can fail before its effect, after it, or the process can be killed there. Run as a module, this file
+Both engines are watched: what is read outside a transaction (idempotency key, entitlement, type, agency,
+the custodian's policy, trust list) can be out as well as what is written. A call can fail before its effect, after it, or the process can be killed there. Run as a module, this file
 is the parent of the processes that are killed: it loads everything once, forks for each call, and never
 uses a store or keeps a connection itself, so that no child inherits a thread's lock.
 """
@@ -64,9 +65,14 @@ class Faults:
             self.strike(name)
 
 
+def has_effect(name: str) -> bool:
+    """Whether a call may leave something behind: to fail after another is to fail before its successor."""
+    return not name.startswith(("read", "sql SELECT"))
+
+
 def fail(name: str) -> None:
     """What the part behind the port raises when it is out."""
-    if name.startswith("sql"):
+    if name.startswith(("sql", "read")):
         raise OperationalError("", None, Exception("injected"))
     raise VermilionError(Kind.UNAVAILABLE, f"injected: {name}")
 
@@ -113,11 +119,13 @@ class FaultyStamper:
 
 @contextmanager
 def faulty(ports: Ports, faults: Faults) -> Iterator[Ports]:
-    """The ports, each call of which passes through `faults`: every statement and commit of the write engine
-    (the custodian's ledger among them), the store, the custodian, the time-stamper.
+    """The ports, each call of which passes through `faults`: every statement and commit of both engines (the
+    custodian's policy and ledger among them), the store, the custodian, the time-stamper.
     """
-    engine = ports.database.write
-    undo = _watch(engine, faults)
+    undo = [
+        _watch(ports.database.read, faults, "read"),
+        _watch(ports.database.write, faults, "sql"),
+    ]
     try:
         yield replace(
             ports,
@@ -126,14 +134,17 @@ def faulty(ports: Ports, faults: Faults) -> Iterator[Ports]:
             timestamper=FaultyStamper(ports.timestamper, faults),
         )
     finally:
-        undo()
+        for one in undo:
+            one()
 
 
-def _watch(engine: Engine, faults: Faults) -> Callable[[], None]:
+def _watch(engine: Engine, faults: Faults, prefix: str) -> Callable[[], None]:
     numbers: list[int] = []
 
     def name_of(statement: str) -> str:
-        return f"sql {' '.join(statement.split()[:3])}"
+        words = statement.replace('"', "").split()
+        table = words[words.index("FROM") + 1] if words[0] == "SELECT" and "FROM" in words else ""
+        return f"{prefix} {' '.join(words[:1] if table else words[:3])} {table}".rstrip()
 
     def before(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         numbers[:] = [faults.begin(name_of(statement))]
@@ -144,7 +155,7 @@ def _watch(engine: Engine, faults: Faults) -> Callable[[], None]:
     commit = engine.dialect.do_commit
 
     def do_commit(connection: Any) -> None:
-        faults.around("sql COMMIT", lambda: commit(connection))
+        faults.around(f"{prefix} COMMIT", lambda: commit(connection))
 
     event.listen(engine, "before_cursor_execute", before)
     event.listen(engine, "after_cursor_execute", after)
