@@ -33,7 +33,7 @@ from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, Veri
 if TYPE_CHECKING:
     from signing.strict_check import FileEvidence
 
-__all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "failed_check"]
+__all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "failed_check", "unmatched"]
 
 DEFAULT_ZONE = "Asia/Shanghai"
 _A_CENTURY = timedelta(days=36500)
@@ -223,9 +223,14 @@ def check_typed(
     facts, licence = _ask(live, lambda registry: registry.by_identifier_and_code(typed, code))
     if licence is None:
         reason = facts.status_reason if facts.record is OnRecord.NOT_ASKED else "not_matched"
-        return _end(Facts(status_reason=reason), now)
+        return unmatched(now) if reason == "not_matched" else _end(Facts(status_reason=reason), now)
     facts = _with_licence(facts, licence, now, DEFAULT_ZONE if trust is None else trust.zone)
     return _end(facts, now, licence=licence)
+
+
+def unmatched(now: datetime) -> Outcome:
+    """The one answer to typed details that lead to no licence, for whatever reason (design, section 6)."""
+    return _end(Facts(status_reason="not_matched"), now)
 
 
 def failed_check(now: datetime) -> Outcome:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
+from collections.abc import Callable
 
 from flask import Flask, Response, g, request
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keys.clock import Clock, system_clock
+from registry.body_slots import BodySlots
+from registry.processes import BODY_SLOTS
 from registry.settings import Settings
 from verify_web import access_log, assets, failures, headers
 from verify_web.alarm import SiteAlarm
@@ -21,6 +26,9 @@ from verify_web.site import Site
 from verify_web.source import Source
 from verify_web.store import Store
 from verify_web.trust import TrustSource
+
+SETTING = "VERMILION_TRUSTED_PROXIES"
+_log = logging.getLogger("vermilion.site")
 
 
 def create_app(
@@ -60,6 +68,7 @@ def create_app(
         alarm=SiteAlarm(store, metrics),
         limits=TypedLimits(store),
         metrics=metrics,
+        bodies=BodySlots(BODY_SLOTS),
     )
     app.register_blueprint(pages)
     app.register_blueprint(files)
@@ -74,6 +83,22 @@ def create_app(
         metrics.seconds.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))
         return response
 
-    if trusted_proxies:
+    if not trusted_proxies:
+        app.before_request(_warn_of_a_proxy())
+    else:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def _warn_of_a_proxy() -> Callable[[], None]:
+    """Said once a process: behind a proxy that nobody told us of, all visitors look like one network, and
+    one of them uses up the typed look-ups of all.
+    """
+    unsaid = threading.Event()
+
+    def look() -> None:
+        if not unsaid.is_set() and "X-Forwarded-For" in request.headers:
+            unsaid.set()
+            _log.warning("proxy", extra={"line": {"event": "proxy_not_trusted", "setting": SETTING}})
+
+    return look

@@ -44,7 +44,6 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             Edition.ground,
             Edition.how,
             Edition.since,
-            Edition.lookup_sha256,
             Edition.credential_sha256,
             Edition.sealed_at,
             Edition.registered_at,
@@ -77,6 +76,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 
 _BY_LINK = _licence_where(Edition.link_id_sha256 == bindparam("key"))
 _BY_IDENTIFIER = _licence_where(Edition.identifier == bindparam("key"))
+_LOOKUP_DIGEST = select(Edition.lookup_sha256).where(Edition.identifier == bindparam("key"))
 _BY_DOCUMENT = _licence_where(
     Edition.id == select(Document.edition_id).where(Document.sha256 == bindparam("key")).scalar_subquery()
 )
@@ -122,11 +122,11 @@ class SqlLiveRegistry:
             return None
         if not _is_identifier(identifier):
             return None
-        rows = self._rows(_BY_IDENTIFIER, identifier)
-        kept = rows[0].lookup_sha256 if rows else bytes(32)
+        found = self._rows(_LOOKUP_DIGEST, identifier)
+        kept = found[0].lookup_sha256 if found else bytes(32)
         if not hmac.compare_digest(kept, lookup_digest(identifier, code)):
             return None
-        return self._licence(rows)
+        return self._licence(self._rows(_BY_IDENTIFIER, identifier))
 
     def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str) -> Sequence[Row[Any]]:
         with database_errors(), self._engine.connect() as connection:

@@ -57,7 +57,7 @@ def reasons_in_code() -> set[str]:
     found |= set(re.findall(r'refuse\([^)]*, "([a-z_]+)"\)', strict)) | set(
         re.findall(r'reason="([a-z_]+)"', strict)
     )
-    return found | {"structure", "not_a_pdf", "too_large", "not_matched", "check_failed"}
+    return found | {"structure", "not_a_pdf", "too_large", "not_matched", "check_failed", "busy"}
 
 
 def test_every_verdict_has_its_words() -> None:
