@@ -17,7 +17,7 @@ from keys.errors import Fault, Kind, VermilionError
 from keys.trust_list import TrustList
 from signing.claims import Claims, agree
 from signing.codes import normalise_lookup_code, parse_identifier
-from signing.credential import parse_digits, parse_id, parse_link, split_link
+from signing.credential import decode_credential, parse_digits, parse_id, parse_link, split_link
 from signing.issuer import (
     CredentialProof,
     civil_day,
@@ -78,6 +78,8 @@ def check_scan(
             proof = _unreadable()
     if proof is None and trust is not None:
         proof = verify_credential(link, trust, now)
+    elif proof is None and link.credential is not None and not _is_credential(link.credential):
+        proof = _unreadable()
     facts, licence = _ask_for_link(link.id_bytes, live)
     zone = DEFAULT_ZONE if trust is None else trust.zone
     claims = proof.credential.claims if proof and proof.credential and proof.key else None
@@ -117,6 +119,14 @@ def check_scan(
         facts = replace(facts, issuer=proof.issuer, issuer_reason=proof.issuer_reason)
     proven = facts.content is Content.PROVEN and facts.issuer is Issuer.RECOGNISED
     return _end(facts, now, claims=claims if proven else None, licence=licence)
+
+
+def _is_credential(cose: bytes) -> bool:
+    try:
+        decode_credential(cose)
+    except VermilionError:
+        return False
+    return True
 
 
 def _unreadable() -> CredentialProof:

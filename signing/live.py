@@ -14,6 +14,7 @@ class LiveLicence:
     """An edition as the registry knows it at `as_of`, read in one transaction."""
 
     record: Record
+    origin: str  # as printed: what the QR credential is bound to
     status: str  # "in_force", "suspended", "ended"
     ground: str | None  # of a suspension: "penalty" or "other"
     how: str | None  # of an end: revoked, annulled, withdrawn, cancelled, replaced

@@ -29,6 +29,7 @@ class _Sample:
         record = Record("", "", 1, "", "", 1, {}, day, day, None, 0, 0, specimen=True)
         return LiveLicence(
             record=record,
+            origin="http://localhost",
             status="in_force",
             ground=None,
             how=None,

@@ -19,7 +19,7 @@ from registry.agencies.tables import Agency
 from registry.licences.digests import lookup_digest
 from registry.licences.outage import database_errors
 from registry.licences.records import stored_record
-from registry.licences.tables import Document, Edition, Licence, TypeVersion
+from registry.licences.tables import Document, Edition, Intent, Licence, TypeVersion
 from registry.seals.tables import (
     PublishedTrustList,
     Seal,
@@ -40,6 +40,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Edition.record,
+            Intent.origin,
             Edition.status,
             Edition.ground,
             Edition.how,
@@ -62,6 +63,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             Document.sha256,
         )
         .select_from(Edition)
+        .join(Intent, Intent.id == Edition.id)
         .join(Licence, Licence.id == Edition.licence_id)
         .join(Agency, Agency.code == Licence.issuer_code)
         .join(SealEdition, SealEdition.id == Edition.seal_edition_id)
@@ -139,6 +141,7 @@ class SqlLiveRegistry:
         record = stored_record(row.record)
         return LiveLicence(
             record=record,
+            origin=row.origin,
             status=row.status,
             ground=row.ground,
             how=row.how,

@@ -160,6 +160,7 @@ def trust_list(*keys: TrustedKey, **other: Any) -> TrustList:
 def licence(record: Record, cose: bytes = b"", **other: Any) -> LiveLicence:
     values: dict[str, Any] = {
         "record": record,
+        "origin": ORIGIN,
         "status": "in_force",
         "ground": None,
         "how": None,

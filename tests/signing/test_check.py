@@ -115,6 +115,20 @@ def test_the_page_shows_the_live_status_without_the_fragment() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "live", [None, register(licence(food(), sign(food())))], ids=["offline", "on record"]
+)
+def test_missing_zone_rules_are_never_held_against_a_licence(live: Register | None) -> None:
+    case = next(cases())
+    assert case.trust is not None
+    trust = replace(case.trust, zone="Nowhere/Installed")
+    verdict, _, issuer, _ = reasons(check_scan(case.text, trust, live, None, NOW))
+    assert (verdict, issuer) == (
+        "cannot_check",
+        "zone_rules_missing" if live is None else "issuer_recognised",
+    )
+
+
 def test_the_page_carries_the_keys_of_this_issuer_alone_and_nothing_personal() -> None:
     case = next(cases())
     assert case.trust is not None
