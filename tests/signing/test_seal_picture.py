@@ -49,7 +49,7 @@ def picture(seal: SealPicture, pixels: int = 600) -> Image.Image:
 
 
 @pytest.mark.parametrize(("kind", "size"), SIZES_MM.items())
-def test_a_seal_has_the_size_of_the_norm(kind: str, size: float) -> None:
+def test_a_seal_has_the_size_of_the_norm(kind: str, size: int) -> None:
     seal = draw(kind=SealKind(kind))
     assert (seal.width_mm, seal.height_mm) == (size, size)
     with pikepdf.open(io.BytesIO(seal.data)) as pdf:
