@@ -37,7 +37,6 @@ from tests.signing.checking import (
     kid,
     licence,
     register,
-    scanned,
     sign,
     teacher,
     trusted,
@@ -431,4 +430,3 @@ def test_the_public_sees_what_the_type_says() -> None:
                 assert shown[label] == value
     number = str(teacher().fields["citizen_id"])
     assert number not in str(disclose(teacher(), types()[teacher().type_code]))
-    assert scanned(teacher())

@@ -302,13 +302,12 @@ def test_a_form_laid_over_the_page_is_refused() -> None:
     assert reason(_updated(overlay)) == "structure"
 
 
-def test_a_second_seal_over_the_first_is_refused() -> None:
-    try:
-        twice = office().seal(pdf=sealed().data).data
-    except VermilionError as error:
-        assert error.reason == "drawing"
-    else:
-        assert reason(twice) == "structure"
+def test_a_sealed_document_is_not_sealed_again() -> None:
+    used = len(office().witness.requests)
+    with pytest.raises(VermilionError) as refused:
+        office().seal(pdf=sealed().data)
+    assert refused.value.reason == "drawing"
+    assert len(office().witness.requests) == used
 
 
 def test_a_moved_signature_is_refused() -> None:
