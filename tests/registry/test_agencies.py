@@ -20,19 +20,22 @@ def public() -> dict[str, Any]:
 
 @on_sqlite
 @pytest.mark.parametrize(
-    ("changes", "kind"),
+    ("changes", "pointer"),
     [
-        ({"code": "11990100MB0101055X"}, Kind.INVALID),
-        ({"code": "short"}, Kind.MALFORMED),
-        ({"code": "11990100MB01010556"}, Kind.CONFLICT),
-        ({"division": "99"}, Kind.INVALID),
-        ({"name": {"zh": "", "en": "x"}}, Kind.INVALID),
-        ({"name": {"zh": "样本\n局", "en": "x"}}, Kind.INVALID),
-        ({"name": {"zh": "样本局"}}, Kind.INVALID),
+        ({"code": "11990100MB0101055X"}, "/code"),
+        ({"code": "short"}, "/code"),
+        ({"code": "11990100MB01010556"}, None),
+        ({"division": "99"}, "/division"),
+        ({"name": {"zh": "", "en": "x"}}, "/name/zh"),
+        ({"name": {"zh": "样本\n局", "en": "x"}}, "/name/zh"),
+        ({"name": {"zh": "样本局"}}, "/name/en"),
     ],
     ids=str,
 )
-def test_an_agency_has_a_valid_code_and_names(world: World, changes: dict[str, Any], kind: Kind) -> None:
+def test_an_agency_has_a_valid_code_and_names(
+    world: World, changes: dict[str, Any], pointer: str | None
+) -> None:
+    """None: nothing is wrong with the request; the agency is on record already."""
     right: dict[str, Any] = {
         "code": "11990102MB0103122T",
         "name": NAME,
@@ -41,7 +44,8 @@ def test_an_agency_has_a_valid_code_and_names(world: World, changes: dict[str, A
     }
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
         add_agency(session, **(right | changes))
-    assert refused.value.kind is kind
+    assert refused.value.kind is (Kind.INVALID if pointer else Kind.CONFLICT)
+    assert [fault.field for fault in refused.value.faults] == ([pointer] if pointer else [])
     with world.ports.database.transaction() as session:
         assert add_agency(session, **right).code == right["code"]
 
@@ -59,23 +63,32 @@ def person(world: World, **changes: Any) -> str:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        pytest.param({"agency_code": "0"}, "agency_unknown", id="unknown agency"),
-        pytest.param({"roles": []}, "role", id="no role"),
-        pytest.param({"roles": ["king"]}, "role", id="unknown role"),
-        pytest.param({"name": " "}, "text", id="blank name"),
-        pytest.param({"jwk": {}}, "key_kind", id="no key"),
-        pytest.param({"jwk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}}, "key", id="short point"),
-        pytest.param({"jwk": {"kty": "EC", "crv": "P-256", "x": 5, "y": None}}, "key", id="point of numbers"),
-        pytest.param({"jwk": ECKey.generate_key("P-384").as_dict(private=False)}, "key_kind", id="P-384"),
-        pytest.param({"jwk": ECKey.generate_key("P-256").as_dict(private=True)}, "private_key", id="private"),
-        pytest.param({"jwk": RSAKey.generate_key(2048).as_dict(private=False)}, "key_kind", id="RSA"),
-        pytest.param({"jwk": OctKey.generate_key(256).as_dict()}, "key_kind", id="symmetric"),
+        pytest.param({"agency_code": "0"}, "agency_unknown /agency", id="unknown agency"),
+        pytest.param({"roles": []}, "role /roles", id="no role"),
+        pytest.param({"roles": ["king"]}, "role /roles", id="unknown role"),
+        pytest.param({"name": " "}, "text /name", id="blank name"),
+        pytest.param({"jwk": {}}, "key_kind /jwk", id="no key"),
+        pytest.param(
+            {"jwk": {"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}}, "key /jwk", id="short point"
+        ),
+        pytest.param(
+            {"jwk": {"kty": "EC", "crv": "P-256", "x": 5, "y": None}}, "key /jwk", id="point of numbers"
+        ),
+        pytest.param(
+            {"jwk": ECKey.generate_key("P-384").as_dict(private=False)}, "key_kind /jwk", id="P-384"
+        ),
+        pytest.param(
+            {"jwk": ECKey.generate_key("P-256").as_dict(private=True)}, "private_key /jwk", id="private"
+        ),
+        pytest.param({"jwk": RSAKey.generate_key(2048).as_dict(private=False)}, "key_kind /jwk", id="RSA"),
+        pytest.param({"jwk": OctKey.generate_key(256).as_dict()}, "key_kind /jwk", id="symmetric"),
     ],
 )
 def test_a_person_has_a_role_and_a_public_key(world: World, changes: dict[str, Any], reason: str) -> None:
     with pytest.raises(VermilionError) as refused:
         person(world, **changes)
-    assert refused.value.reason == reason
+    (fault,) = refused.value.faults
+    assert f"{refused.value.reason} {fault.field}" == reason
 
 
 def test_one_key_is_one_person(world: World) -> None:
@@ -98,11 +111,14 @@ def test_one_key_is_one_person(world: World) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"jwks": []}, "credential"),
-        ({"secret": "s" * 40, "demo": True}, "credential"),
-        ({"jwks": [], "secret": "short", "demo": True}, "too_short"),
-        ({"scopes": ["everything"]}, "scope"),
-        ({"types": ["x"]}, "malformed"),
+        ({"agency_code": "11990102MB0103122T"}, "agency_unknown /agency"),
+        ({"jwks": []}, "credential /jwks"),
+        ({"secret": "s" * 40, "demo": True}, "credential /jwks"),
+        ({"jwks": [], "secret": "short", "demo": True}, "too_short /secret"),
+        ({"jwks": [{}]}, "key_kind /jwks/0"),
+        ({"scopes": ["everything"]}, "scope /scopes"),
+        ({"types": ["x"]}, "malformed /types/0"),
+        ({"types": ["11990000MB00020220001"]}, "check_character /types/0"),
     ],
     ids=str,
 )
@@ -113,7 +129,8 @@ def test_a_client_has_one_kind_of_credential(world: World, changes: dict[str, An
     }  # fmt: skip
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
         add_client(session, **(right | changes))
-    assert refused.value.reason == reason
+    (fault,) = refused.value.faults
+    assert f"{refused.value.reason} {fault.field}" == reason
 
 
 def test_a_client_is_entitled_type_by_type(world: World) -> None:

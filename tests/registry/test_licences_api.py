@@ -100,6 +100,7 @@ def test_suspended_resumed_ended(world: World, clock: Ticker) -> None:
     assert (status["status"], status["ground"], status["status_version"]) == ("suspended", "penalty", 2)
     stale = world.post(f"{path}/resumption", GROUND | {"status_version": 1})
     assert problem(stale, 409)["reason"] == "status_version"
+    assert [e["pointer"] for e in stale.get_json()["errors"]] == ["/status_version"]
     assert world.post(f"{path}/resumption", GROUND).get_json()["status"] == "in_force"
     ended = world.post(f"{path}/ending", GROUND | {"how": "revoked"}).get_json()
     assert (ended["status"], ended["how"], ended["since"]) == ("ended", "revoked", world.today.isoformat())
@@ -154,6 +155,20 @@ def test_the_answer_names_field_and_reason(world: World) -> None:
     answer = world.post(PATH, request_body(world, fields=fields), **{"Idempotency-Key": "k"})
     assert {e["pointer"] for e in problem(answer, 422)["errors"]} == {"/fields/credit_code"}
     assert "91990100MA1000017B" not in answer.get_data(as_text=True)
+
+
+def test_a_refused_type_or_seal_is_named(world: World) -> None:
+    """As the request names them, though neither is malformed: whoever sent it may not use them."""
+    for changes, status, told in (
+        (
+            {"type": world.types["other"]}, 403,
+            ("/type", "type_not_entitled", "the client may not issue this licence type"),
+        ),
+        ({"seal": "99010000000999"}, 403, ("/seal", "seal_unknown", "the agency has no such seal")),
+    ):  # fmt: skip
+        refused = problem(world.post(f"{PATH}?dry_run=1", request_body(world, **changes)), status)
+        assert refused["errors"] == [dict(zip(("pointer", "reason", "detail"), told, strict=True))]
+        assert refused["reason"] == told[1]
 
 
 def test_malformed_and_oversized_bodies(world: World) -> None:
