@@ -70,7 +70,7 @@ class CancellationBody(GroundBody):
 
 class AuthorisationBody(web.Body):
     client_id: web.Hex32
-    type_code: Annotated[str, Field(pattern=r"^[0-9A-Z]{21}$")]
+    type_code: web.TypeCode
     valid_from: web.Day
     valid_to: web.Day
     daily_limit: Annotated[int, Field(ge=1, le=authorisations.MAX_DAILY)]
