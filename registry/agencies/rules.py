@@ -198,7 +198,9 @@ def known_agency(session: Session, code: str) -> Agency:
 def public_jwk(jwk: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A P-256 public key (RFC 7517), cut to what is public, with its thumbprint (RFC 7638) as kid.
 
-    Raises VermilionError(INVALID) for anything else, private keys included: those are never sent here.
+    One key has one spelling (RFC 7518, section 6.2.1), else it had several thumbprints and could be put on
+    record again. Raises VermilionError(INVALID) for anything else, private keys included: those are never
+    sent here.
     """
     if "d" in jwk:
         raise _bad(where, "private_key", "this is a private key: send the public half only")
@@ -206,11 +208,13 @@ def public_jwk(jwk: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise _bad(where, "key_kind", "a key is an EC key on P-256")
     public = {name: str(jwk.get(name)) for name in ("kty", "crv", "x", "y")}
     try:
-        key = ECKey.import_key(dict(public))
-        _ = key.public_key
+        key = ECKey.import_key(ECKey.import_key(dict(public)).public_key)
+        spelt = key.as_dict(private=False)
         thumbprint = key.thumbprint()
     except (JoseError, ValueError, TypeError, AttributeError):
         raise _bad(where, "key", "not a public key") from None
+    if (public["x"], public["y"]) != (spelt["x"], spelt["y"]):
+        raise _bad(where, "key", "a coordinate has 32 bytes, in base64url")
     return {**public, "kid": thumbprint}
 
 

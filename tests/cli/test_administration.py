@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
 from joserfc.jwk import ECKey
 
+from keys.errors import Kind, VermilionError
 from registry.cli import COMMANDS, cli, main
+from registry.cli.administration import _public_jwk
 from registry.client import ApiClient, Credential, new_person_key
 from registry.sample_registry import SEAL_AUTHORITY, agency
 from registry.samples import SampleAgency, sample_agencies
+from tests.hostile import json_bodies
 from tests.services.conftest import Running
 from tests.services.running import Place
 
@@ -98,6 +102,21 @@ def test_bad_input_is_named(vermilion: Run, place: Place, tmp_path: Path) -> Non
     assert code == 1
     assert err.startswith("vermilion: ")
     assert "\n  /code: " in err
+
+
+def test_no_file_with_a_key_is_a_defect(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("keys") / "key.json"
+    _private, public = new_person_key()
+
+    @given(json_bodies(public) | json_bodies({"keys": [public]}))
+    def read(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            assert isinstance(_public_jwk(path), dict)
+        except VermilionError as error:
+            assert error.kind is Kind.MALFORMED
+
+    read()
 
 
 def test_a_client_added_from_the_terminal_gets_a_token(

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
 from keys.errors import Kind, VermilionError
-from registry.agencies.rules import add_agency, add_client, add_person, entitle, is_entitled
+from registry.agencies.rules import add_agency, add_client, add_person, entitle, is_entitled, public_jwk
+from tests.hostile import json_values, mutated
 from tests.registry.world import World, on_sqlite
 
 NAME = {"zh": "样本局", "en": "Sample Bureau"}
@@ -105,6 +109,32 @@ def test_one_key_is_one_person(world: World) -> None:
             now=world.ports.clock(), random=world.ports.random,
         )  # fmt: skip
     assert refused.value.reason == "key_known"
+
+
+KEY = public()
+
+
+@given(mutated(KEY) | st.dictionaries(st.sampled_from(["kty", "crv", "x", "y", "d"]), json_values))
+def test_what_is_sent_as_a_key_is_one_or_is_refused_by_its_field(jwk: dict[str, Any]) -> None:
+    try:
+        found = public_jwk(jwk, "/jwk")
+    except VermilionError as error:
+        assert (error.kind, [fault.field for fault in error.faults]) == (Kind.INVALID, ["/jwk"])
+        return
+    assert found == public_jwk(KEY, "/jwk") == {**KEY, "kid": ECKey.import_key(KEY).thumbprint()}
+
+
+@given(st.sampled_from("xy"), st.binary(max_size=3), st.sampled_from(["", "=", "==", "\n", " ", "A"]))
+@example("x", b"\0", "")
+@example("y", b"", "=")
+def test_a_key_has_one_spelling(coordinate: str, before: bytes, after: str) -> None:
+    """Of several, each would have a thumbprint of its own, and one key could be put on record as two people."""
+    spelt = urlsafe_b64encode(before + urlsafe_b64decode(KEY[coordinate] + "=")).rstrip(b"=").decode() + after
+    if spelt == KEY[coordinate]:
+        return
+    with pytest.raises(VermilionError) as refused:
+        public_jwk(KEY | {coordinate: spelt}, "/jwk")
+    assert refused.value.reason == "key"
 
 
 @on_sqlite
