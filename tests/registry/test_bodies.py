@@ -112,8 +112,9 @@ class Sender:
     headers: Mapping[str, str]
 
     def __call__(self, body: object = None, **about: str) -> TestResponse:
+        variables: dict[str, Any] = {**self.right.about, **about}
         with self.world.app.test_request_context():
-            path = self.world.app.url_for(self.endpoint, **{**self.right.about, **about})
+            path = self.world.app.url_for(self.endpoint, **variables)
         sent = {"data": body} if isinstance(body, bytes | None) else {"json": body}
         return self.world.http.open(
             path,
