@@ -17,7 +17,7 @@ from keys.errors import Fault, Kind, VermilionError
 from keys.trust_list import TrustList
 from signing.claims import Claims, agree
 from signing.codes import normalise_lookup_code, parse_identifier
-from signing.credential import parse_digits, parse_id, parse_link, split_link
+from signing.credential import decode_credential, parse_digits, parse_id, parse_link, split_link
 from signing.issuer import (
     CredentialProof,
     civil_day,
@@ -73,7 +73,10 @@ def check_scan(
     proof: CredentialProof | None = None
     if fragment:
         try:
-            link = replace(link, credential=parse_digits(fragment))
+            cose = parse_digits(fragment)
+            link = replace(link, credential=cose)
+            if trust is None:  # a trust list is asked about credentials only
+                decode_credential(cose)
         except VermilionError:
             proof = _unreadable()
     if proof is None and trust is not None:
