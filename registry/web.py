@@ -67,6 +67,8 @@ Basis = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_plai
 ReasonCode = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9_.-]+\Z")]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}\Z")]
 Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\Z")]
+TypeCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{21}\Z")]
+"""The shape alone, as of all patterns here; `$` would overlook a line feed at the end."""
 
 
 @dataclass(frozen=True)

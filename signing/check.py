@@ -73,13 +73,14 @@ def check_scan(
     proof: CredentialProof | None = None
     if fragment:
         try:
-            link = replace(link, credential=parse_digits(fragment))
+            cose = parse_digits(fragment)
+            link = replace(link, credential=cose)
+            if trust is None:  # a trust list is asked about credentials only
+                decode_credential(cose)
         except VermilionError:
             proof = _unreadable()
     if proof is None and trust is not None:
         proof = verify_credential(link, trust, now)
-    elif proof is None and link.credential is not None and not _is_credential(link.credential):
-        proof = _unreadable()
     facts, licence = _ask_for_link(link.id_bytes, live)
     zone = DEFAULT_ZONE if trust is None else trust.zone
     claims = proof.credential.claims if proof and proof.credential and proof.key else None
@@ -119,14 +120,6 @@ def check_scan(
         facts = replace(facts, issuer=proof.issuer, issuer_reason=proof.issuer_reason)
     proven = facts.content is Content.PROVEN and facts.issuer is Issuer.RECOGNISED
     return _end(facts, now, claims=claims if proven else None, licence=licence)
-
-
-def _is_credential(cose: bytes) -> bool:
-    try:
-        decode_credential(cose)
-    except VermilionError:
-        return False
-    return True
 
 
 def _unreadable() -> CredentialProof:

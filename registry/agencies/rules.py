@@ -38,9 +38,9 @@ def add_agency(
 ) -> Agency:
     """Put an agency on record; `name` by language, "zh" and "en".
 
-    Raises VermilionError(INVALID, MALFORMED, CONFLICT).
+    Raises VermilionError(INVALID, CONFLICT).
     """
-    check_uscc(code)
+    _code("/code", check_uscc, code)
     if not _DIVISION.fullmatch(division):
         raise _bad("/division", "division", "a division code has 6 digits")
     _text("/name/zh", name.get("zh", ""), 120)
@@ -75,7 +75,7 @@ def add_person(
     One key is one person: a key already on record is refused, so that nobody acts as two people.
     Raises VermilionError(INVALID, NOT_FOUND, CONFLICT).
     """
-    _known_agency(session, agency_code)
+    known_agency(session, agency_code)
     _text("/name", name, 80)
     if not roles or not set(roles) <= ROLES:
         raise _bad("/roles", "role", f"roles are some of {', '.join(sorted(ROLES))}")
@@ -114,12 +114,12 @@ def add_client(
     A shared secret in place of keys is for the demonstration only. Raises VermilionError(INVALID, NOT_FOUND,
     CONFLICT).
     """
-    _known_agency(session, agency_code)
+    known_agency(session, agency_code)
     _text("/name", name, 80)
     if not scopes or not set(scopes) <= SCOPES:
         raise _bad("/scopes", "scope", f"scopes are some of {', '.join(sorted(SCOPES))}")
-    for type_code in types:
-        check_type_code(type_code)
+    for i, type_code in enumerate(types):
+        _code(f"/types/{i}", check_type_code, type_code)
     if bool(jwks) == (secret is not None):
         raise _bad("/jwks", "credential", "a client has public keys, or in a demonstration a secret")
     if secret is not None and not demo:
@@ -186,10 +186,21 @@ def set_person_active(session: Session, *, person_id: str, active: bool) -> None
     person.active = active
 
 
+def known_agency(session: Session, code: str) -> Agency:
+    """The agency of this code. Raises VermilionError(NOT_FOUND, `agency_unknown`)."""
+    agency = session.get(Agency, code)
+    if agency is None:
+        fault = Fault("/agency", "agency_unknown", "no such agency")
+        raise VermilionError(Kind.NOT_FOUND, fault.detail, reason=fault.reason, faults=(fault,))
+    return agency
+
+
 def public_jwk(jwk: Mapping[str, Any], where: str) -> dict[str, Any]:
     """A P-256 public key (RFC 7517), cut to what is public, with its thumbprint (RFC 7638) as kid.
 
-    Raises VermilionError(INVALID) for anything else, private keys included: those are never sent here.
+    One key has one spelling (RFC 7518, section 6.2.1), else it had several thumbprints and could be put on
+    record again. Raises VermilionError(INVALID) for anything else, private keys included: those are never
+    sent here.
     """
     if "d" in jwk:
         raise _bad(where, "private_key", "this is a private key: send the public half only")
@@ -197,17 +208,14 @@ def public_jwk(jwk: Mapping[str, Any], where: str) -> dict[str, Any]:
         raise _bad(where, "key_kind", "a key is an EC key on P-256")
     public = {name: str(jwk.get(name)) for name in ("kty", "crv", "x", "y")}
     try:
-        key = ECKey.import_key(dict(public))
-        _ = key.public_key
+        key = ECKey.import_key(ECKey.import_key(dict(public)).public_key)
+        spelt = key.as_dict(private=False)
         thumbprint = key.thumbprint()
     except (JoseError, ValueError, TypeError, AttributeError):
         raise _bad(where, "key", "not a public key") from None
+    if (public["x"], public["y"]) != (spelt["x"], spelt["y"]):
+        raise _bad(where, "key", "a coordinate has 32 bytes, in base64url")
     return {**public, "kid": thumbprint}
-
-
-def _known_agency(session: Session, code: str) -> None:
-    if session.get(Agency, code) is None:
-        raise VermilionError(Kind.NOT_FOUND, "no such agency", reason="agency_unknown")
 
 
 def _known_kids(session: Session) -> set[str]:
@@ -216,6 +224,13 @@ def _known_kids(session: Session) -> set[str]:
     for jwks in session.scalars(select(Client.jwks)):
         kids.update(str(key["kid"]) for key in (jwks or {"keys": []})["keys"])
     return kids
+
+
+def _code(where: str, check: Callable[[str], str], text: str) -> None:
+    try:
+        check(text)
+    except VermilionError as error:
+        raise _bad(where, error.reason, error.detail) from None
 
 
 def _text(where: str, value: str, longest: int) -> None:

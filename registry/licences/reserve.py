@@ -21,7 +21,7 @@ from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor
 from registry.database import Base
 from registry.licences.digests import link_digest, lookup_digest
-from registry.licences.examine import Examined, IssueRequest, may_issue, number_field
+from registry.licences.examine import Examined, IssueRequest, may_issue, not_entitled, number_field
 from registry.licences.numbers import (
     STATUS_LIST_SIZE,
     new_lookup_code,
@@ -90,9 +90,7 @@ def reserve(
     random, licence_type = setting.random, examined.loaded.type
     entitled = may_issue(session, actor.client_id, actor.agency_code, licence_type.code)
     if not entitled or not still_published(session, licence_type.code, licence_type.version):
-        raise VermilionError(
-            Kind.FORBIDDEN, "the client may not issue this licence type", reason="type_not_entitled"
-        )
+        raise not_entitled()
     usable = authorise_use(
         session,
         seal_code=request.seal_code,

@@ -40,13 +40,16 @@ def authorise(
 ) -> StandingAuthorisation:
     """Permit a client of the seal's agency to use the seal: its keeper, who neither approved nor made it.
 
-    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT, INVALID, MALFORMED).
+    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT, INVALID).
     """
     keeper, seal = keeper_of(session, actor, code)
     if seal.state != "active":
         raise VermilionError(Kind.CONFLICT, f"the seal is {seal.state}, not active", reason="seal_not_active")
     now = ports.clock()
-    check_type_code(permission.type_code)
+    try:
+        check_type_code(permission.type_code)
+    except VermilionError as error:
+        raise _fault("/type_code", error.reason, error.detail) from None
     _check_terms(permission, now.astimezone(ports.settings.tz).date())
     client = session.get(Client, permission.client_id)
     if client is None or client.agency_code != seal.agency_code:

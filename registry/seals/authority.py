@@ -11,7 +11,7 @@ from keys.certificates import Issuer
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SuiteName
-from registry.agencies.tables import Agency
+from registry.agencies.rules import known_agency
 from registry.seals.keys import Certified, Pieces, certify_new_key, key_ref, subject_name
 from registry.seals.tables import Certificate, Key
 
@@ -55,9 +55,7 @@ def give_qr_key(pieces: Pieces, agency_code: str) -> Certified:
     Raises VermilionError(NOT_FOUND, UNAVAILABLE) and what the custodian raises.
     """
     with Session(pieces.database.read) as session:
-        agency = session.get(Agency, agency_code)
-        if agency is None:
-            raise VermilionError(Kind.NOT_FOUND, "no such agency", reason="agency_unknown")
+        agency = known_agency(session, agency_code)
         issuing = issuing_authority(session)
     name = subject_name(f"QR {agency_code}", agency_code, agency.name_zh)
     return certify_new_key(pieces, ProfileName.QR, END_SUITE, name, issuing, agency_code)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.custodian import KeyRef, Purpose
-from keys.errors import Kind, VermilionError
+from keys.errors import Fault, Kind, VermilionError
 from registry.agencies.tables import Client, ClientType
 from registry.rows import changed_rows
 from registry.seals.authority import chain
@@ -54,32 +54,27 @@ def authorise_use(
     The draw stands or falls with the caller's transaction, so a refused or a dry request draws nothing; an
     abandoned intent's draw is not given back, because its key may have been used. Raises VermilionError:
     FORBIDDEN with reason `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT
-    with `seal_not_active`, `seal_expired` or `daily_limit`.
+    with `seal_not_active`, `seal_expired` or `daily_limit`. Each names the request's `/seal`.
     """
     seal = session.get(Seal, seal_code)
     if seal is None or seal.agency_code != agency_code:
-        raise VermilionError(Kind.FORBIDDEN, "the agency has no such seal", reason="seal_unknown")
-    if seal.state != ACTIVE:
-        raise VermilionError(Kind.CONFLICT, "the seal is not active", reason="seal_not_active")
+        raise _unusable(Kind.FORBIDDEN, "seal_unknown", "the agency has no such seal")
     edition = session.scalars(_current_edition(seal_code)).first()
-    if edition is None:
-        raise VermilionError(Kind.CONFLICT, "the seal is not active", reason="seal_not_active")
+    if seal.state != ACTIVE or edition is None:
+        raise _unusable(Kind.CONFLICT, "seal_not_active", "the seal is not active")
     if not _valid_on(edition, day):
-        raise VermilionError(Kind.CONFLICT, "the seal is past its validity", reason="seal_expired")
+        raise _unusable(Kind.CONFLICT, "seal_expired", "the seal is past its validity")
     granted = session.scalars(
         _authorisations(client_id, type_code, day)
         .where(StandingAuthorisation.seal_code == seal_code)
         .order_by(StandingAuthorisation.granted_at, StandingAuthorisation.id)
     ).all()
     if not granted:
-        raise VermilionError(
-            Kind.FORBIDDEN, "the keeper has not authorised this client for this type", reason="not_authorised"
-        )
+        detail = "the keeper has not authorised this client for this type"
+        raise _unusable(Kind.FORBIDDEN, "not_authorised", detail)
     drawn = next((g for g in granted if _draw(session, g, day)), None)
     if drawn is None:
-        raise VermilionError(
-            Kind.CONFLICT, "the authorisation's daily limit is used up", reason="daily_limit"
-        )
+        raise _unusable(Kind.CONFLICT, "daily_limit", "the authorisation's daily limit is used up")
     key = session.get_one(Key, edition.key_id)
     return UsableSeal(edition.id, seal.code, seal.state_version, drawn.id, key_ref(key))
 
@@ -174,6 +169,10 @@ def qr_key(session: Session, agency_code: str) -> KeyRef:
     if key is None:
         raise VermilionError(Kind.CONFLICT, "the agency has no key for QR codes", reason="no_qr_key")
     return key_ref(key)
+
+
+def _unusable(kind: Kind, reason: str, detail: str) -> VermilionError:
+    return VermilionError(kind, detail, reason=reason, faults=(Fault("/seal", reason, detail),))
 
 
 def _current_edition(seal_code: str) -> Select[SealEdition]:

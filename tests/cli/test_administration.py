@@ -8,12 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
 from joserfc.jwk import ECKey
 
+from keys.errors import Kind, VermilionError
 from registry.cli import COMMANDS, cli, main
+from registry.cli.administration import _public_jwk
 from registry.client import ApiClient, Credential, new_person_key
 from registry.sample_registry import SEAL_AUTHORITY, agency
-from registry.samples import sample_agencies
+from registry.samples import SampleAgency, sample_agencies
+from tests.hostile import json_bodies
 from tests.services.conftest import Running
 from tests.services.running import Place
 
@@ -45,10 +49,15 @@ def key_file(folder: Path) -> tuple[Path, dict[str, Any]]:
     return path, private
 
 
+def unknown_agency() -> SampleAgency:
+    """An agency that the first start does not put on record."""
+    return next(a for a in sample_agencies() if a.code not in {agency().code, SEAL_AUTHORITY})
+
+
 def test_an_agency_its_person_and_its_client_are_put_on_record(
     vermilion: Run, place: Place, tmp_path: Path
 ) -> None:
-    other = next(a for a in sample_agencies() if a.code not in {agency().code, SEAL_AUTHORITY})
+    other = unknown_agency()
     names = ("--name-zh", other.name["zh"], "--name-en", other.name["en"], "--division", other.division)
     assert vermilion(place, "agency", "add", other.code, *names) == (0, f"{other.code}\n", "")
     code, _, err = vermilion(place, "agency", "add", other.code, *names)
@@ -72,6 +81,13 @@ def test_bad_input_is_named(vermilion: Run, place: Place, tmp_path: Path) -> Non
     assert (code, "/scopes" in err) == (1, True)
     code, _, err = vermilion(place, "person", "add", *who, "--role", "king")
     assert (code, "/roles" in err) == (1, True)
+    nobody = ("--agency", unknown_agency().code, "--name", "x", "--jwk", jwk)
+    for command in (
+        ("client", "add", *nobody, "--scope", "licence"),
+        ("person", "add", *nobody, "--role", "keeper"),
+    ):
+        code, _, err = vermilion(place, *command)
+        assert (code, err) == (1, "vermilion: no such agency\n  /agency: no such agency\n")
     jwk.write_text(json.dumps(private))
     code, _, err = vermilion(place, "client", "add", *who, "--scope", "licence")
     assert code == 1
@@ -85,6 +101,22 @@ def test_bad_input_is_named(vermilion: Run, place: Place, tmp_path: Path) -> Non
     )
     assert code == 1
     assert err.startswith("vermilion: ")
+    assert "\n  /code: " in err
+
+
+def test_no_file_with_a_key_is_a_defect(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("keys") / "key.json"
+    _private, public = new_person_key()
+
+    @given(json_bodies(public) | json_bodies({"keys": [public]}))
+    def read(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            assert isinstance(_public_jwk(path), dict)
+        except VermilionError as error:
+            assert error.kind is Kind.MALFORMED
+
+    read()
 
 
 def test_a_client_added_from_the_terminal_gets_a_token(

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from keys.errors import VermilionError
 from registry.agencies.rules import set_client_active
 from registry.seals.authorisations import withdraw
 from registry.seals.tables import StandingAuthorisation
@@ -60,6 +61,8 @@ def test_nobody_but_the_keeper_authorises(world: World, person: str, status: int
         ({"valid_from": 1}, "/valid_from"),
         ({"client_id": "0" * 32}, "/client_id"),
         ({"type_code": "11990000MB00020229001"}, "/type_code"),
+        ({"type_code": "11990000MB00020220001"}, "/type_code"),  # another check character
+        ({"type_code": "I" * 21}, "/type_code"),
     ],
     ids=str,
 )
@@ -68,6 +71,33 @@ def test_its_terms_are_checked(world: World, changes: dict[str, Any], pointer: s
     answer = world.post(path, body(world, **changes), "system", "keeper")
     assert answer.status_code == 422
     assert [fault["pointer"] for fault in answer.get_json()["errors"]] == [pointer]
+
+
+def test_each_reason_why_a_seal_cannot_be_used_names_it(world: World) -> None:
+    def reason(**changes: Any) -> str:
+        wanted: dict[str, Any] = {
+            "seal_code": world.seal_code, "client_id": world.clients["system"].id,
+            "agency_code": world.codes["own"], "type_code": world.type_code, "day": world.today,
+        }  # fmt: skip
+        with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
+            authorise_use(session, **(wanted | changes))
+        (fault,) = refused.value.faults
+        assert (fault.field, fault.reason) == ("/seal", refused.value.reason)
+        return fault.reason
+
+    assert reason(seal_code="99010000000999") == "seal_unknown"
+    assert reason(agency_code=world.codes["other"]) == "seal_unknown"
+    assert reason(seal_code=world.made_seal()) == "seal_not_active"
+    assert reason(day=world.today + timedelta(days=20 * 366)) == "seal_expired"
+    assert reason(client_id=world.clients["desk"].id) == "not_authorised"
+    once = world.active_seal()
+    world.authorise(once, daily_limit=1)
+    with world.ports.database.transaction() as session:
+        authorise_use(
+            session, seal_code=once, client_id=world.clients["system"].id,
+            agency_code=world.codes["own"], type_code=world.type_code, day=world.today,
+        )  # fmt: skip
+    assert reason(seal_code=once) == "daily_limit"
 
 
 def test_a_client_of_another_agency_cannot_be_authorised(world: World) -> None:

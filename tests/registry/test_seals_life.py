@@ -83,6 +83,8 @@ def test_an_approval_binds_the_digest_of_what_is_approved(world: World) -> None:
     body = {"decision": "approve", "payload_sha256": second["payload_sha256"]}
     path = f"/api/v1/seal-applications/{first['id']}/approval"
     refused(world, "approver2", path, body, 409, "payload_digest")
+    told = world.post(path, body, "authority-system", "approver2").get_json()
+    assert [fault["pointer"] for fault in told["errors"]] == ["/payload_sha256"]
 
 
 def test_an_approval_expires(world: World, clock: Ticker) -> None:

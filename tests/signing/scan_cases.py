@@ -433,6 +433,25 @@ def cases() -> Iterator[Case]:
         empty,
         ("unknown", "content_not_proven", "trust_list_missing", "not_on_record"),
     )
+    no_credential = qr_text(LINK, cose[:-1])
+    for name, live_, status in (
+        ("not on record", empty, "not_on_record"),
+        ("offline", None, "status_not_asked"),
+    ):
+        yield Case(
+            f"no trust list, {name}, what is scanned is no credential",
+            no_credential,
+            None,
+            live_,
+            ("altered", "credential_malformed", UNCHECKED, status),
+        )
+    yield Case(
+        "no trust list, registered, what is scanned is no credential",
+        no_credential,
+        None,
+        known,
+        ("altered", "credential_differs", OK, "in_force"),
+    )
     yield Case(
         "no trust list, offline",
         text,

@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,6 +31,11 @@ def ask(world: World, identifier: str, code: str, address: str = "203.0.113.7") 
     return answer.status_code, answer.data
 
 
+def limited(world: World) -> int:
+    """How many attempts were one too many, by the site's own count."""
+    return int(world.app.extensions["site"].metrics.limited._value.get())
+
+
 def test_right_details_give_the_licence_and_are_no_failure(world: World) -> None:
     for turn in range(3 * IDENTIFIER.burst):
         world.clock.now += timedelta(seconds=NETWORK.seconds_each)
@@ -49,6 +55,31 @@ def test_unknown_number_wrong_code_and_too_many_attempts_give_the_same_bytes(bui
     assert b'"verdict":"cannot_check"' in body
     assert b"not_matched" in body
     assert world.memory.asked == ["typed"] * asked  # a right code one too many is not even looked at
+
+
+@pytest.mark.parametrize("path", ["/api/v1/verifications", "/check"], ids=["program", "page"])
+def test_a_network_past_its_limit_gets_the_same_bytes(world: World, path: str) -> None:
+    """Headers included: nobody can tell a guess that was not looked up from one that was wrong."""
+
+    def whole(identifier: str, code: str, address: str) -> tuple[int, str, bytes]:
+        form = {"identifier": identifier, "lookup_code": code}
+        sent: dict[str, Any] = {"data": form} if path == "/check" else {"json": form}
+        answer = world.client.post(path, **sent, environ_base={"REMOTE_ADDR": address})
+        return answer.status_code, str(answer.headers), answer.data
+
+    others = [sample(serial=f"3{turn:06}").record.identifier for turn in range(NETWORK.burst)]
+    within = {whole(other, WRONG_CODE, f"203.0.113.{n}") for n, other in enumerate(others)}
+    assert limited(world) == 0
+    past = {whole(*details, "203.0.113.200") for details in (
+        (world.identifier, LOOKUP_CODE), (world.identifier, WRONG_CODE), (UNKNOWN, LOOKUP_CODE),
+    )}  # fmt: skip
+    assert limited(world) == 3
+    assert len(within | past) == 1
+    ((status, _headers, body),) = within | past
+    assert (status, world.identifier.encode() in body) == (200, False)
+    assert world.memory.asked == ["typed"] * (NETWORK.burst + 3)
+    # It is the network's share that was used up, and not the licence's: from elsewhere the code is right.
+    assert whole(world.identifier, LOOKUP_CODE, "198.51.100.1") not in within
 
 
 def test_the_page_too_is_the_same(world: World) -> None:
@@ -137,7 +168,7 @@ def test_forwarded_addresses_count_only_behind_a_trusted_proxy(build: MakeWorld)
                 },
                 headers={"X-Forwarded-For": f"198.51.{turn}.1"},
             )
-        return int(world.app.extensions["site"].metrics.limited._value.get())
+        return limited(world)
 
     assert addresses(build()) == 1
     assert addresses(build(trusted_proxies=1)) == 0

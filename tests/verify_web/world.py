@@ -34,7 +34,7 @@ WRONG_CODE = "7K3MQ8ZV"
 ORIGIN = "http://localhost:8801"
 LINK_ID = base64.urlsafe_b64encode(bytes(range(16))).decode().rstrip("=")
 UNKNOWN_ID = base64.urlsafe_b64encode(bytes(16)).decode().rstrip("=")
-CREDENTIAL = sign(food())
+CREDENTIAL = sign(food())  # of one of the samples; whose does not matter where no trust list is
 FRAGMENT = str(int.from_bytes(b"\x01" + CREDENTIAL))
 DOCUMENT = b"%PDF-1.7 the registered bytes"
 

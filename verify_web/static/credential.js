@@ -32,9 +32,12 @@ export function normalOrigin(text) {
   return `${scheme}://${host.toLowerCase()}${own ? "" : `:${port}`}`;
 }
 
+// Counted in characters, as Python counts them: two surrogates are one.
+const isLonger = (text, most) => text.length > most && (text.length > 2 * most || [...text].length > most);
+
 // {origin, idText, fragment}; the fragment is unread, and empty where there is none.
 export function splitLink(text) {
-  if (text.length > MAX_LINK + 1 + MAX_DIGITS) refuse("link");
+  if (isLonger(text, MAX_LINK + 1 + MAX_DIGITS)) refuse("link");
   const hash = text.indexOf("#");
   const address = hash < 0 ? text : text.slice(0, hash);
   const path = address.lastIndexOf("/c/");
