@@ -106,7 +106,9 @@ for name in {ABSENT!r}:
         [sys.executable, "-c", program], env=bare, capture_output=True, text=True, check=True
     )
     assert tuple(done.stdout.split()) == ABSENT
-    assert province.command(file, "--data", province.world.ports.settings.data, environment=bare).returncode
+    local = province.command(file, "--data", province.world.ports.settings.data, environment=bare)
+    assert (local.returncode, local.stdout.partition(":")[0]) == (2, "cannot_check")
+    assert "vermilion: the local registry cannot be asked without " in local.stderr
 
 
 @pytest.mark.parametrize("paper", ["own"], indirect=True)
