@@ -19,7 +19,7 @@ from registry.cli import is_about_settings
 
 if TYPE_CHECKING:
     from keys.trust_list import TrustList
-    from signing.live import LiveRegistry
+    from signing.live import Alarm, LiveRegistry
     from signing.verdict import Verification
 
 MAX_FILE = 8 * 1024 * 1024
@@ -61,7 +61,8 @@ def verify(
     """Check a sealed PDF, or the text of a scanned code.
 
     Exit code: 0 valid; 2 genuine_offline or cannot_check; 1 anything else; 64 wrong usage. What keeps the
-    check from being made, a trust list that cannot be trusted included, is said on standard error.
+    check from being made, a trust list that cannot be trusted included, is said on standard error. So is an
+    alarm: where the local registry is asked, a right signature of ours over what was never registered.
     """
     if trust is not None and (service is not None or data is not None):
         raise click.UsageError("--trust checks offline: it goes with neither --service nor --data")
@@ -112,6 +113,13 @@ def _read(subject: str) -> bytes:
         raise click.UsageError(f"{subject}: {error.strerror}") from error
 
 
+class StandardErrorAlarm:
+    """Implements `signing.live.Alarm` for whoever checks on the registry's own machine."""
+
+    def raise_alarm(self, reason: str, key_id: str, identifier: str | None, digest: bytes) -> None:  # noqa: ARG002
+        click.echo(f"vermilion: alarm: {reason}, key {key_id}, SHA-256 {digest.hex()}", err=True)
+
+
 def _offline(
     shown: str | bytes, trust_file: Path, trust_list: bytes, root_sha256: str | None
 ) -> dict[str, Any]:
@@ -123,7 +131,7 @@ def _offline(
         trust = read_trust_list(trust_list, at=now, root_sha256=root_sha256)
     except VermilionError as error:
         click.echo(f"vermilion: {trust_file}: {error.detail}", err=True)
-    return _check(shown, trust, None, now)
+    return _check(shown, trust, None, None, now)
 
 
 def _by_database(shown: str | bytes, data: Path | None) -> dict[str, Any]:
@@ -141,21 +149,21 @@ def _by_database(shown: str | bytes, data: Path | None) -> dict[str, Any]:
     engine = read_engine(settings.url)
     try:
         trust = read_trust_list(current_trust_list(engine), at=now)
-        return _check(shown, trust, SqlLiveRegistry(engine, lambda: now), now)
+        return _check(shown, trust, SqlLiveRegistry(engine, lambda: now), StandardErrorAlarm(), now)
     finally:
         engine.dispose()
 
 
 def _check(
-    shown: str | bytes, trust: TrustList | None, live: LiveRegistry | None, now: datetime
+    shown: str | bytes, trust: TrustList | None, live: LiveRegistry | None, alarm: Alarm | None, now: datetime
 ) -> dict[str, Any]:
     """The verdict on the text of a code, or on the bytes of a file."""
     from signing.check import check_file, check_scan
 
     if isinstance(shown, str):
-        outcome = check_scan(shown, trust, live, None, now)
+        outcome = check_scan(shown, trust, live, alarm, now)
     else:
-        outcome = check_file(shown, trust, live, None, now)
+        outcome = check_file(shown, trust, live, alarm, now)
     return _as_json(outcome.verification)
 
 
