@@ -169,7 +169,7 @@ def _is_member(name: str, value: object) -> bool:
         return name not in {"api", "client_id"}
     if name in {"client_key", "person_key"}:
         try:
-            return isinstance(value, dict) and bool(_signing_key(value))
+            return isinstance(value, dict) and _signing_key(value) is not None
         except VermilionError:
             return False
     text = _words(value)

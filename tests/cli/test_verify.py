@@ -161,6 +161,19 @@ def test_a_defect_answers_cannot_check_and_never_looks_like_altered(
         assert err == "vermilion: the check failed: RecursionError\n"
 
 
+def test_a_damaged_database_says_nothing_about_a_licence(
+    verify: Verify, sample: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "database").mkdir()
+    (tmp_path / "database" / "registry.db").write_bytes(b"no database " * 1000)
+    code, answer, err = verify(sample, "--data", tmp_path, catch_all=True)
+    assert (code, answer["verdict"], err) == (
+        2,
+        "cannot_check",
+        "vermilion: the check failed: DatabaseError\n",
+    )
+
+
 @pytest.mark.usefixtures("broken")
 def test_with_the_catch_all_off_a_defect_is_seen(verify: Verify, sample: Path, trust: Path) -> None:
     with pytest.raises(RecursionError):
