@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
@@ -54,12 +55,17 @@ def cli() -> None:
     """Electronic licences and e-seals of a province."""
 
 
-def _wrong_setting(error: ValueError) -> int:
-    """A line for each setting that is wrong; its value is not repeated. Raises what is not about settings."""
+def is_about_settings(error: Exception) -> bool:
+    """Whether a VERMILION_* variable is at fault, which is wrong usage."""
+    if not isinstance(error, ValueError):
+        return False
     from pydantic import ValidationError
 
-    if not isinstance(error, ValidationError) or error.title != "Settings":
-        raise error
+    return isinstance(error, ValidationError) and error.title == "Settings"
+
+
+def _wrong_setting(error: Any) -> int:
+    """A line for each setting that is wrong; its value is not repeated."""
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         name = "_".join(str(part) for part in fault["loc"]).upper()
         click.echo(f"vermilion: VERMILION_{name}: {fault['msg']}", err=True)
@@ -87,5 +93,7 @@ def main(arguments: list[str] | None = None) -> None:
             click.echo(f"  {fault.field}: {fault.detail}", err=True)
         status = EXIT_FAILED
     except ValueError as error:
+        if not is_about_settings(error):
+            raise
         status = _wrong_setting(error)
     sys.exit(status if isinstance(status, int) else 0)

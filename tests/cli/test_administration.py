@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +11,15 @@ from hypothesis import given
 from joserfc.jwk import ECKey
 
 from keys.errors import Kind, VermilionError
-from registry.cli import COMMANDS, cli, main
+from registry.cli import COMMANDS, cli
 from registry.cli.administration import _public_jwk
 from registry.client import ApiClient, Credential, new_person_key
 from registry.sample_registry import SEAL_AUTHORITY, agency
 from registry.samples import SampleAgency, sample_agencies
+from tests.cli.conftest import Run
 from tests.hostile import json_bodies
 from tests.services.conftest import Running
 from tests.services.running import Place
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def vermilion(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command on a place: exit code, standard output, standard error."""
-
-    def run(at: Place | None, *arguments: object) -> tuple[int, str, str]:
-        with monkeypatch.context() as here:
-            for name, value in (at.settings if at else {}).items():
-                here.setenv(name, str(value))
-            with pytest.raises(SystemExit) as ended:
-                main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def key_file(folder: Path) -> tuple[Path, dict[str, Any]]:
