@@ -192,7 +192,8 @@ def _check_pages(pdf: Pdf, catalogue: Dictionary, field: Ref) -> None:
     """One flat page tree, on which the seal is the only annotation."""
     tree = pdf.dictionary(catalogue.get("Pages"), "the page tree")
     kids = pdf.array(tree.get("Kids"), "the list of pages").items
-    if tree.get("Count") != len(kids) or not kids or len(set(map(id, kids))) != len(kids):
+    pages = {kid.number for kid in kids if isinstance(kid, Ref)}
+    if tree.get("Count") != len(kids) or not kids or len(pages) != len(kids):
         refuse("the page tree is not flat")
     annotations: list[Value] = []
     for kid in kids:

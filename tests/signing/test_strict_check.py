@@ -232,6 +232,12 @@ def _bomb(pdf: pikepdf.Pdf) -> None:
     pdf.Root.AF[0].EF.UF = pdf.Root.AF[0].EF.F
 
 
+def _page_twice(pdf: pikepdf.Pdf) -> None:
+    pdf.add_blank_page()
+    pdf.Root.Pages.Kids.append(pdf.Root.Pages.Kids[1])
+    pdf.Root.Pages.Count = 3
+
+
 def _renamed(pdf: pikepdf.Pdf) -> None:
     pdf.Root.AF[0].F = pikepdf.String("other.json")
 
@@ -239,7 +245,7 @@ def _renamed(pdf: pikepdf.Pdf) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        _set("/OpenAction", JAVASCRIPT), _set("/AA", pikepdf.Dictionary(WC=JAVASCRIPT)), _second_file, _link, _bomb, _renamed,
+        _set("/OpenAction", JAVASCRIPT), _set("/AA", pikepdf.Dictionary(WC=JAVASCRIPT)), _second_file, _link, _page_twice, _bomb, _renamed,
         _set("/AF", pikepdf.Array()), _set("/Names", pikepdf.Dictionary()), _set("/Collection", pikepdf.Dictionary()),
         _set("/OCProperties", pikepdf.Dictionary()),
         _set("/Elsewhere", pikepdf.Array([pikepdf.Dictionary(ByteRange=pikepdf.Array([0, 1, 2, 3]))])),
