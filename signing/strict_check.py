@@ -97,12 +97,12 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
     except InvalidSignature:
         refuse("the seal's signature is wrong", "signature_invalid")
 
-    if len(seal.issuers) != 1 or seal.issuers[0] not in trust.issuing:
-        refuse("the seal was issued by an authority that the trust list does not name", "issuer_unknown")
     sealed_at = _sealed_at(seal, claimed_at, trust)
     if sealed_at > at + MAX_CLOCK_DIFFERENCE:
         refuse("the seal names a moment that has not come", "sealed_in_future")
-    verify_chain(seal.certificate, trust=trust, at=sealed_at)
+    issuing = verify_chain(seal.certificate, trust=trust, at=sealed_at)
+    if seal.issuers != (issuing,):
+        refuse("the seal carries other certificates than its own and its issuer's")
     spki = public_key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -288,7 +288,7 @@ def _digest(data: bytes, start: int, end: int, suite: Suite) -> bytes:
 def _sealed_at(seal: cms.SealSignature, claimed_at: datetime, trust: TrustList) -> datetime:
     if seal.token is None:
         return claimed_at
-    if cms.canonical_token(seal.token, seal.issuers) != seal.token:
+    if cms.canonical_token(seal.token, trust.issuing) != seal.token:
         refuse("the time-stamp is not encoded as ours are")
     try:
         stamp = verify_token(seal.token, sha256(seal.signature).digest(), trust=trust)
@@ -296,10 +296,16 @@ def _sealed_at(seal: cms.SealSignature, claimed_at: datetime, trust: TrustList) 
         if error.reason == "time_stamp":
             refuse("the time-stamp is not one of this seal", "signature_invalid")
         raise
-    listed = [k for k in trust.keys if k.use == "tsa" and k.certificate == stamp.certificate]
+    listed = [
+        k
+        for k in trust.keys
+        if k.use == "tsa"
+        and k.certificate == stamp.certificate
+        and k.sign_from <= stamp.gen_time <= k.sign_to
+    ]
     compromised = any(
         k.state == "compromised" and (k.since is None or stamp.gen_time >= k.since) for k in listed
     )
     if not listed or compromised:
-        refuse("the time-stamp authority is not one the trust list vouches for", "chain")
+        refuse("the time-stamp authority is not one the trust list vouches for at that time", "chain")
     return stamp.gen_time

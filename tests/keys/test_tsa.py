@@ -205,6 +205,13 @@ def test_the_signer_is_the_certificate_that_the_attributes_name(authority: TestA
     assert refusal(authority, rebuilt(authority, certificates=(authority.issuing,))).reason == "time_stamp"
 
 
+def test_beside_the_signer_stands_its_issuer_and_nobody_else(authority: TestAuthority) -> None:
+    own, issuing, root = authority.tsa, authority.issuing, authority.root
+    for certificates in ((own,), (own, root), (own, issuing, root), (own, issuing, authority.seal)):
+        token = rebuilt(authority, certificates=certificates)
+        assert refusal(authority, token).reason == "time_stamp"
+
+
 def test_a_signer_on_a_curve_of_no_suite_is_refused_for_a_reason_that_has_words(
     authority: TestAuthority,
 ) -> None:

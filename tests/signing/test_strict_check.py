@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
+from itertools import combinations
 
 import pikepdf
 import pytest
@@ -18,7 +19,11 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 
+from keys.certificates import Issuer, Subject, issue_certificate, new_serial
+from keys.custodian import Purpose
+from keys.der import tlv
 from keys.errors import Kind, VermilionError
+from keys.profiles import ProfileName
 from keys.trust_list import TrustList
 from signing import cms
 from signing.document import SealedDocument
@@ -136,7 +141,7 @@ def test_a_token_whose_authority_has_a_malformed_name_is_refused(tag: int) -> No
     name = b"\x0c\x0cTEST issuing"
     assert token.count(name) == 3  # in the signer's identifier and in both certificates
     hostile = token.replace(name, bytes([tag]) + b"\x0c\xff\xffST issuing")
-    assert reason(rebuilt(sealed().data, token=hostile)) in {"structure", "signature_invalid"}
+    assert reason(rebuilt(sealed().data, token=hostile)) == "issuer_unknown"
 
 
 def test_a_token_of_another_authority_is_refused() -> None:
@@ -156,18 +161,82 @@ def test_a_token_of_an_authority_not_listed_or_compromised_is_refused() -> None:
     assert check(sealed().data, replace(trust, keys=(*seals, later))).level == "B-T"
 
 
+def test_a_time_stamp_counts_only_within_the_period_of_its_authority_s_key() -> None:
+    trust = office().trust
+    seals, (tsa,) = (tuple(k for k in trust.keys if (k.use == "tsa") is stamps) for stamps in (False, True))
+    stamped, second = sealed().sealed_at, timedelta(seconds=1)
+    for period, good in (
+        ({"sign_to": stamped}, True),
+        ({"sign_to": stamped - second}, False),
+        ({"sign_from": stamped}, True),
+        ({"sign_from": stamped + second}, False),
+    ):
+        for state in ("active", "retired"):
+            key = replace(tsa, state=state, since=stamped, **period)  # type: ignore[arg-type]
+            listed = replace(trust, keys=(*seals, key))
+            if good:
+                assert check(sealed().data, listed).level == "B-T"
+            else:
+                assert reason(sealed().data, listed) == "chain"
+
+
 def test_a_swapped_certificate_or_signature_is_refused() -> None:
     here = sealed().data
     foreign = seal_of(other_office().seal().data)
     assert reason(rebuilt(here, certificate=foreign.certificate)) == "structure"
-    assert reason(rebuilt(here, issuers=foreign.issuers)) == "issuer_unknown"
-    assert reason(rebuilt(here, issuers=())) == "issuer_unknown"
-    assert reason(rebuilt(here, issuers=(*seal_of(here).issuers, *foreign.issuers))) == "issuer_unknown"
+    assert reason(rebuilt(here, issuers=foreign.issuers)) == "structure"
+    assert reason(rebuilt(here, issuers=())) == "structure"
+    assert reason(rebuilt(here, issuers=(*seal_of(here).issuers, *foreign.issuers))) == "structure"
     assert reason(rebuilt(here, signature=foreign.signature)) == "signature_invalid"
     attributes = cms.signed_attributes(seal_of(here).digest, foreign.certificate, foreign.suite)
     assert (
         reason(rebuilt(here, certificate=foreign.certificate, attributes=attributes)) == "signature_invalid"
     )
+
+
+def with_second_authority(name: str) -> tuple[TrustList, bytes]:
+    """The office's list with one more issuing authority of its root, listed before its own; and that one."""
+    here = office().authority
+    second = issue_certificate(
+        here.custodian,
+        Issuer(here.root_key, here.root),
+        ProfileName.ISSUING,
+        Subject(name, "TEST Vermilion"),
+        here.custodian.generate(Purpose.ISSUING_CA, "p256-sha256"),
+        serial=new_serial(here.random),
+        at=NOW - timedelta(days=20),
+    )
+    return replace(office().trust, issuing=(second, *office().trust.issuing)), second
+
+
+def with_certificates(token: bytes, certificates: Iterable[bytes]) -> bytes:
+    kind, wrapped = cms.children(token, 0x30, range(2, 3))
+    body = cms.children(cms.content(wrapped, 0xA0), 0x30, range(5, 6))
+    body[3] = tlv(0xA0, *sorted(certificates))
+    return tlv(0x30, kind, tlv(0xA0, tlv(0x30, *body)))
+
+
+@pytest.mark.parametrize("name", ["TEST issuing 2", "TEST issuing"])
+def test_with_several_issuing_authorities_there_is_still_one_file(name: str) -> None:
+    """Nobody signs the certificates that seal and token carry: each has exactly one that may be there."""
+    trust, second = with_second_authority(name)
+    here, (own,) = office().authority, office().trust.issuing
+    data = sealed().data
+    assert check(data, trust).level == "B-T"
+    token = seal_of(data).token
+    assert token is not None
+    tried = 0
+    for beside_seal in ((own,), (second,), (own, second), ()):
+        for count in range(4):
+            for beside_stamp in combinations((own, second, here.root), count):
+                if (beside_seal, beside_stamp) == ((own,), (own,)):
+                    continue
+                changed = with_certificates(token, (here.tsa, *beside_stamp))
+                assert reason(rebuilt(data, issuers=beside_seal, token=changed), trust)
+                tried += 1
+        if beside_seal != (own,):
+            assert reason(rebuilt(data, issuers=beside_seal, token=None), trust)
+    assert tried == 31
 
 
 def test_the_seal_of_another_document_is_refused() -> None:
