@@ -59,6 +59,7 @@ class FileEvidence:
     sealed_at: datetime  # genTime at B-T; the signer's own claim (/M) at B-B
     level: str  # "B-T" or "B-B"
     key_id: str  # kid of the seal's key, as in the trust list
+    signed_sha256: bytes  # of the signed attributes, by which the registry knows the use of the key
 
 
 def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence:
@@ -113,6 +114,7 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
         sealed_at=sealed_at,
         level="B-B" if seal.token is None else "B-T",
         key_id=sha256(spki).digest()[:8].hex(),
+        signed_sha256=sha256(seal.attributes).digest(),
     )
 
 

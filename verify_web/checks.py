@@ -77,6 +77,9 @@ class _Unmatched:
     def by_identifier(self, identifier: str) -> LiveLicence | None:  # noqa: ARG002
         return None
 
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:  # noqa: ARG002
+        return False
+
 
 def typed(site: Site, identifier: str, lookup_code: str, address: str | None) -> Outcome:
     """Identifier and look-up code, both of the right shape.

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from itertools import combinations
 
 import pikepdf
@@ -26,12 +27,24 @@ from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.trust_list import TrustList
 from signing import cms
-from signing.document import SealedDocument
 from signing.strict_check import FileEvidence, strict_check
 from tests.signing.alter import alterations, attacks, gap_of
-from tests.signing.sealing import NOW, RECORD, NoStamps, Office, drawn_page, make_office, office, sealed
-
-LATER = NOW + timedelta(hours=1)
+from tests.signing.sealing import (
+    LATER,
+    NOW,
+    RECORD,
+    NoStamps,
+    Office,
+    drawn_page,
+    make_office,
+    office,
+    rebuilt,
+    resealed,
+    seal_of,
+    sealed,
+    use_of,
+    with_contents,
+)
 
 
 def check(data: bytes, trust: TrustList | None = None, at: datetime = LATER) -> FileEvidence:
@@ -50,26 +63,6 @@ def other_office() -> Office:
     return make_office()
 
 
-def with_contents(data: bytes, der: bytes) -> bytes:
-    start, end = gap_of(data)
-    digits = der.hex().encode()
-    return data[:start] + digits + b"0" * (end - start - len(digits)) + data[end:]
-
-
-def seal_of(data: bytes) -> cms.SealSignature:
-    start, end = gap_of(data)
-    return cms.parse_seal(cms.leading_element(bytes.fromhex(data[start:end].decode())))
-
-
-def rebuilt(data: bytes, **other: object) -> bytes:
-    found = seal_of(data)
-    parts = {
-        "certificate": found.certificate, "issuers": found.issuers, "attributes": found.attributes,
-        "signature": found.signature, "token": found.token, "suite": found.suite,
-    }  # fmt: skip
-    return with_contents(data, cms.build_seal(**(parts | other)))  # type: ignore[arg-type]
-
-
 def test_an_untouched_document_proves_record_seal_and_time() -> None:
     evidence = check(sealed().data)
     (key,) = (k for k in office().trust.keys if k.use == "seal")
@@ -80,7 +73,9 @@ def test_an_untouched_document_proves_record_seal_and_time() -> None:
         sealed_at=office().stamps.at,
         level="B-T",
         key_id=key.kid,
+        signed_sha256=use_of(sealed().data),
     )
+    assert use_of(sealed().data) in {sha256(r.data).digest() for r in office().witness.requests}
 
 
 def test_without_a_token_the_level_and_the_claimed_moment_say_so() -> None:
@@ -265,15 +260,6 @@ def test_a_seal_from_the_future_is_refused() -> None:
 
 
 # Sealed with the right key, yet not what our writer makes: the shape alone refuses it.
-
-
-def resealed(change: Callable[[pikepdf.Pdf], None]) -> bytes:
-    out = io.BytesIO()
-    with pikepdf.open(io.BytesIO(drawn_page())) as pdf:
-        change(pdf)
-        pdf.save(out, deterministic_id=True)
-    document: SealedDocument = office().seal(NoStamps(), pdf=out.getvalue())
-    return document.data
 
 
 def _set(key: str, value: object) -> Callable[[pikepdf.Pdf], None]:
