@@ -259,6 +259,10 @@ def _check_whole(trust: TrustList) -> None:
         _refuse("the times of the trust list are not in order", "malformed")
     if len({(entry.use, entry.public_key) for entry in trust.keys}) != len(trust.keys):
         _refuse("a key stands twice in the trust list", "malformed")
+    issuing = [parse_certificate(certificate) for certificate in trust.issuing]
+    if len({(i.subject.dump(), i.public_key.dump()) for i in issuing}) != len(issuing):
+        # A document could carry the one certificate or the other, and would be two files.
+        _refuse("an issuing authority stands twice in the trust list", "malformed")
 
 
 def _root_of(header: bytes) -> bytes:

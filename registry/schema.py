@@ -35,8 +35,11 @@ PUBLIC_TABLES = (
     "status_index",
     "type_version",
 )
-"""What the public site's role may read. Persons, clients, tokens, key uses, requests and intents are not its
-business. `deploy/postgres/grants.sql` says the same for the Compose file."""
+"""What the public site's role may read. Persons, clients, tokens, requests and intents are not its business.
+`deploy/postgres/grants.sql` says the same for the Compose file."""
+
+PUBLIC_COLUMNS = {"key_use": ("digest", "kind", "signed")}
+"""Of other tables it may read these columns: whether a signature that it was shown was made here."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -76,6 +79,8 @@ def grant_read_only(url: str, role: str) -> None:
         with engine.begin() as connection:
             connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {quoted}"))
             connection.execute(text(f"GRANT SELECT ON {', '.join(PUBLIC_TABLES)} TO {quoted}"))
+            for table, columns in PUBLIC_COLUMNS.items():
+                connection.execute(text(f"GRANT SELECT ({', '.join(columns)}) ON {table} TO {quoted}"))
     finally:
         engine.dispose()
 

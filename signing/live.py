@@ -46,6 +46,11 @@ class LiveRegistry(Protocol):
     def by_identifier(self, identifier: str) -> LiveLicence | None:
         """By identifier taken from content whose signature was verified."""
 
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:
+        """Whether a seal's key was used for these bytes (SHA-256 of the signed attributes) by the registry
+        itself, whatever became of the document: it may be void, or have lost its time-stamp since.
+        """
+
 
 class Alarm(Protocol):
     """Where a sign of key compromise goes: a correct signature of ours over what we never registered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from datetime import UTC, date, datetime
 from io import BytesIO
@@ -19,6 +20,8 @@ from verify_web.source import Source
 
 _MOMENT = datetime(2026, 3, 4, tzinfo=UTC)
 _ID = "A" * 22
+# Imported where a file is checked, and only once there is a trust list.
+_LATE = ("signing.strict_check", "signing.foreign_seal")
 
 
 class _Sample:
@@ -55,6 +58,9 @@ class _Sample:
     def by_identifier(self, identifier: str) -> LiveLicence | None:  # noqa: ARG002
         return None
 
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:  # noqa: ARG002
+        return False
+
 
 def _no_trust_list() -> str:
     raise VermilionError(Kind.UNAVAILABLE, "there is none")
@@ -64,6 +70,8 @@ def preload() -> None:
     """Answer one request of each kind from a throw-away site: what is imported or read lazily, by us or by
     what we stand on, is then in memory.
     """
+    for module in _LATE:
+        importlib.import_module(module)
     settings = Settings()
     registry_source(settings, system_clock)  # loads the database's driver
     source = Source(_Sample(), lambda code, version: None, _no_trust_list)  # noqa: ARG005

@@ -1,7 +1,7 @@
 """What a check may ask of the registry: `signing.live.LiveRegistry` over a read-only engine.
 
-Core selects built once, each by an indexed unique key, each one statement: an answer is one moment's.
-Neither rules nor keys are imported here: the public site and the command line read, and nothing else.
+Core selects built once, each by an indexed key, each one statement: an answer is one moment's. Neither rules
+nor anything that signs is imported here: the public site and the command line read, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Row, Select, and_, bindparam, select
 
 from keys.clock import Clock
+from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Agency
 from registry.licences.digests import lookup_digest
@@ -21,6 +22,7 @@ from registry.licences.outage import database_errors
 from registry.licences.records import stored_record
 from registry.licences.tables import Document, Edition, Intent, Licence, TypeVersion
 from registry.seals.tables import (
+    KeyUse,
     PublishedTrustList,
     Seal,
     SealEdition,
@@ -82,6 +84,15 @@ _LOOKUP_DIGEST = select(Edition.lookup_sha256).where(Edition.identifier == bindp
 _BY_DOCUMENT = _licence_where(
     Edition.id == select(Document.edition_id).where(Document.sha256 == bindparam("key")).scalar_subquery()
 )
+_SEAL_USE = (
+    select(KeyUse.signed)
+    .where(
+        KeyUse.digest == bindparam("key"),
+        KeyUse.kind == SignKind.SIGNED_ATTRIBUTES.value,
+        KeyUse.signed.is_(True),
+    )
+    .limit(1)
+)
 _TYPE = select(TypeVersion.type_toml).where(
     TypeVersion.code == bindparam("code"), TypeVersion.version == bindparam("version")
 )
@@ -115,6 +126,10 @@ class SqlLiveRegistry:
         if not _is_identifier(identifier):
             return None
         return self._licence(self._rows(_BY_IDENTIFIER, identifier))
+
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:
+        """A void use counts as well: its document, were it ever seen, was sealed here all the same."""
+        return bool(self._rows(_SEAL_USE, signed_sha256))
 
     def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:
         """Unknown identifier and wrong code do the same work and get the same answer."""

@@ -47,7 +47,7 @@ class KeyUse(Base):
     key_id: Mapped[str] = mapped_column(String(32))
     record: Mapped[str] = mapped_column(String(120))
     kind: Mapped[str] = mapped_column(String(30))
-    digest: Mapped[bytes]
+    digest: Mapped[bytes] = mapped_column(index=True)  # SHA-256 of the bytes that were to be signed
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     signed: Mapped[bool | None]

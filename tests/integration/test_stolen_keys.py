@@ -5,17 +5,20 @@ public site and from the command on the registry's own machine.
 from __future__ import annotations
 
 import base64
+import io
 import logging
 from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import pikepdf
 import pytest
 
 from tests.integration.province import Answer, Paper, Province
 from tests.integration.thief import Thief
 from tests.registry.world import on_sqlite
+from tests.signing.sealing import rebuilt
 from verify_web.access_log import JsonLines
 
 OTHER_WORDS = {"own": {"operator_name": "样本市另一家餐馆"}, "other": {"holder_name": "另一人"}}
@@ -101,6 +104,43 @@ def test_the_very_words_sealed_again_are_not_registered_either(
         "document_not_registered", thief.seal_kid, paper.identifier, sha256(again).digest(),
     )  # fmt: skip
     assert answer.verdict == "unknown"
+
+
+def with_a_link(pdf: bytes) -> bytes:
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(pdf)) as opened:
+        link = pikepdf.Dictionary(Type=pikepdf.Name.Annot, Subtype=pikepdf.Name.Link)
+        opened.pages[0].Annots = pikepdf.Array([link])
+        opened.save(out, deterministic_id=True)
+    return out.getvalue()
+
+
+def test_a_seal_in_a_file_of_another_shape(
+    province: Province, paper: Paper, alarmed: Alarmed, tmp_path: Path
+) -> None:
+    """The thief need not write as we do."""
+    thief = Thief(province, paper)
+    data = thief.document(thief.printout.record, thief.printout.credential, with_a_link)
+    answer = alarmed(
+        lambda: province.check_file(data),
+        "document_not_registered", thief.seal_kid, None, sha256(data).digest(),
+    )  # fmt: skip
+    assert (answer.verdict, answer.results) == ("unknown", ["not_done", "not_done", "failed"])
+    path = tmp_path / "forged.pdf"
+    path.write_bytes(data)
+    assert province.online(path).verdict == "unknown"
+    assert province.offline(path).verdict == "altered"
+
+
+def test_the_registry_s_own_signature_raises_no_alarm_whatever_it_stands_in(
+    province: Province, paper: Paper
+) -> None:
+    """Anybody who holds a genuine file can take its time-stamp off, or add to it: no key was stolen."""
+    rows = len(province.alarm_rows())
+    bare = rebuilt(paper.pdf, token=None)
+    answers = {data: province.check_file(data) for data in (bare, paper.pdf + b"\n", bare + b"\n")}
+    assert [answer.verdict for answer in answers.values()] == ["unknown", "altered", "altered"]
+    assert len(province.alarm_rows()) == rows
 
 
 @on_sqlite

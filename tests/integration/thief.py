@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -89,17 +91,22 @@ class Thief:
         cose = assemble(protected, encode_claims(claims), raw_signature(der, suite))
         return qr_text(link, cose), cose
 
-    def document(self, record: Record, credential: bytes) -> bytes:
-        """A document drawn and sealed just as the registry does it, time-stamp included."""
+    def document(
+        self, record: Record, credential: bytes, redraw: Callable[[bytes], bytes] = lambda pdf: pdf
+    ) -> bytes:
+        """A document drawn and sealed just as the registry does it, time-stamp included. `redraw` changes the
+        drawing before it is sealed.
+        """
         printout: Printout = replace(self.printout, record=record, credential=credential)
         spot = self._loaded.face.seals[0]
         return seal(
-            draw(printout, self._loaded.type, self._loaded.face, self._fonts),
+            redraw(draw(printout, self._loaded.type, self._loaded.face, self._fonts)),
             material=self._material,
             place=SealPlace(page=0, x_mm=spot.x, y_mm=spot.y),
             custodian=self._custodian,
             timestamper=self._stamps,
-            at=system_clock(),
+            at=system_clock()
+            - timedelta(minutes=1),  # signed in the registry's own second it may be its bytes
             record=f"theft:{next(_numbers)}",
             reason_text=self._loaded.type.name["zh"],
         ).data

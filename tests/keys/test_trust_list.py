@@ -147,6 +147,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "names as text": _set("agencies", {"1": "a"}),
     "issuing that is no certificate": _set("issuing", ["AAAA"]),
     "no issuing authority": _set("issuing", []),
+    "an issuing authority twice": lambda body: body["issuing"].append(body["issuing"][0]),
     "an unknown key member": _set_key("note", "x"),
     "an unknown use": _set_key("use", "tls"),
     "a use that is a list": _set_key("use", []),

@@ -39,6 +39,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_key_use")),
         sa.UniqueConstraint("key_id", "record", name=op.f("uq_key_use_key_id_record")),
     )
+    with op.batch_alter_table("key_use", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_key_use_digest"), ["digest"], unique=False)
+
     op.create_table(
         "published_trust_list",
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
@@ -537,5 +540,8 @@ def downgrade() -> None:
     op.drop_table("used_assertion")
     op.drop_table("type_version")
     op.drop_table("published_trust_list")
+    with op.batch_alter_table("key_use", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_key_use_digest"))
+
     op.drop_table("key_use")
     op.drop_table("agency")
