@@ -2,11 +2,11 @@
 
 Who holds a stolen key need not write PDF and CMS as we do. Where the strict check has refused a file, this
 looks in it for byte ranges (ISO 32000-1, 12.8.1) and for the CMS in their gap (RFC 5652), with the freedom
-that other writers take, and says which listed seal keys signed what the ranges name. The chain is the list's own,
-checked when it was read: a thief may carry any certificate of the key. It reads signatures and not the file
-around them, so it proves nothing of what a reader shows: it raises alarms and chooses between negative
-answers, and nothing positive ever rests on it. Work is bounded, whatever the file; one that is made to hide
-its signature from this search does so, and is not recognised.
+that other writers take, and says which listed seal keys signed what the ranges name. The chain is the
+list's own, checked when it was read: a thief may carry any certificate of the key. It reads signatures and
+not the file around them, so it proves nothing of what a reader shows: it raises alarms and chooses between
+negative answers, and nothing positive ever rests on it. Work is bounded, whatever the file; one that is
+made to hide its signature from this search does so, and is not recognised.
 """
 
 from __future__ import annotations
