@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
@@ -17,10 +18,11 @@ from sqlalchemy.orm import Session
 from keys.certificates import (
     Issuer,
     Subject,
-    certificate_validity,
-    issue_certificate,
+    build_tbs,
     new_serial,
     public_key_der,
+    sign_certificate,
+    tbs_validity,
 )
 from keys.clock import Clock
 from keys.custodian import Custodian, KeyRef, Purpose
@@ -90,12 +92,15 @@ def certify_new_key(
 ) -> Certified:
     """Make a key and its certificate; without an issuer it signs its own (a root).
 
-    The serial is on record before anything is signed: a step that fails leaves a visible, unsigned row.
-    Raises VermilionError from the custodian.
+    Serial and content are on record before anything is signed: a step that fails leaves a visible, unsigned
+    row. Raises VermilionError: CONFLICT for an issuer near its end, and what the custodian raises.
     """
     now = pieces.clock()
     ref = pieces.custodian.generate(PROFILES[profile].purpose, suite)
+    signer = issuer or Issuer(ref, None)
     serial = new_serial(pieces.random)
+    tbs = build_tbs(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now)
+    not_before, not_after = tbs_validity(tbs)
     with pieces.database.transaction() as session:
         session.add(
             Key(
@@ -115,19 +120,18 @@ def certify_new_key(
                 serial=f"{serial:x}",
                 key_id=ref.id,
                 profile=profile.value,
+                tbs_sha256=sha256(tbs).digest(),
                 der=None,
-                not_before=now,
-                not_after=now + PROFILES[profile].life,
+                not_before=not_before,
+                not_after=not_after,
             )
         )
-    signer = issuer or Issuer(ref, None)
-    der = issue_certificate(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now)
-    not_before, not_after = certificate_validity(der)
+    der = sign_certificate(pieces.custodian, signer.key, tbs)
     with pieces.database.transaction() as session:
         row = session.get_one(Certificate, f"{serial:x}", with_for_update=True)
         if row.der is not None:
             raise VermilionError(Kind.CONFLICT, "the certificate is on record already", reason="serial_used")
-        row.der, row.not_before, row.not_after = der, not_before, not_after
+        row.der = der
         _record(session, pieces, ref, profile, row.serial, now)
     return Certified(ref, f"{serial:x}", der, not_before, not_after)
 

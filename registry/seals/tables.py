@@ -27,12 +27,13 @@ class Key(Base):
 
 
 class Certificate(Base):
-    """An X.509 certificate; the serial is reserved here before anything is signed."""
+    """An X.509 certificate; serial and content are on record here before anything is signed."""
 
     __tablename__ = "certificate"
     serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # lower-case hex
-    key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
+    key_id: Mapped[str] = mapped_column(ForeignKey("key.id"), index=True)
     profile: Mapped[str] = mapped_column(String(20), index=True)
+    tbs_sha256: Mapped[bytes]  # of the TBSCertificate
     der: Mapped[bytes | None]  # None until signed
     not_before: Mapped[datetime]
     not_after: Mapped[datetime]
@@ -155,6 +156,15 @@ class SealUse(Base):
     document_sha256: Mapped[bytes | None]
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class TrustListDraft(Base):
+    """A trust list that the root may sign: number and content, on record before anything is signed."""
+
+    __tablename__ = "trust_list_draft"
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    input_sha256: Mapped[bytes]  # of the JWS signing input
+    drafted_at: Mapped[datetime]
 
 
 class PublishedTrustList(Base):

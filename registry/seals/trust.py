@@ -14,6 +14,7 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from threading import Event
 
 import structlog
@@ -23,11 +24,21 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
-from keys.trust_list import KeyState, TrustedKey, TrustList, kid_of, read_trust_list, sign_trust_list
+from keys.suite import SUITES
+from keys.trust_list import (
+    LIFE,
+    RENEW_AFTER,
+    KeyState,
+    TrustedKey,
+    TrustList,
+    kid_of,
+    read_trust_list,
+    sign_trust_list,
+    trust_list_input,
+)
 from registry.agencies.tables import Agency, Client, ClientType
 from registry.licences.tables import TypeVersion
 from registry.seals.authority import root_authority, signed_certificates
-from registry.seals.custody import next_sequence
 from registry.seals.keys import Pieces, key_ref
 from registry.seals.tables import (
     Certificate,
@@ -37,16 +48,14 @@ from registry.seals.tables import (
     SealEdition,
     SealState,
     StandingAuthorisation,
+    TrustListDraft,
 )
 from registry.settings import Settings
 
-LIFE = timedelta(days=7)
-RENEW_AFTER = LIFE / 3
 KEEP_EVERY = timedelta(seconds=30)
 ATTEMPTS = 5
 _log = structlog.get_logger("registry.trust_list")
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_RACES = frozenset({"record_used", "sequence"})
 
 
 def current_trust_list(session: Session) -> str | None:
@@ -67,9 +76,9 @@ def publish_trust_list(pieces: Pieces) -> int:
         with Session(pieces.database.read) as session:
             root = root_authority(session)
             assert root.certificate is not None
-            # The number is read before the content: whoever publishes in between takes the number, and we
-            # begin again with what they may not have seen.
-            sequence = next_sequence(session, root.key.id)
+            # The number is read before the content: whoever drafts in between takes the number, and we
+            # begin again with what they may not have seen. A later number never says less.
+            sequence = (session.scalar(select(func.max(TrustListDraft.sequence))) or 0) + 1
             last = _last(session)
             content = _content(session, pieces.settings, root.certificate, last)
         if last is not None and now < last.issued_at + RENEW_AFTER and _timeless(last) == content:
@@ -77,8 +86,13 @@ def publish_trust_list(pieces: Pieces) -> int:
         trust = replace(
             content, sequence=sequence, issued_at=now, next_update=now + RENEW_AFTER, expires_at=now + LIFE
         )
+        data = trust_list_input(trust, SUITES[root.key.suite], root.certificate)
         try:
-            jws = sign_trust_list(trust, pieces.custodian, root.key, root.certificate)
+            with pieces.database.transaction() as session:
+                session.add(
+                    TrustListDraft(sequence=sequence, input_sha256=sha256(data).digest(), drafted_at=now)
+                )
+            jws = sign_trust_list(pieces.custodian, root.key, data, sequence)
             _check_own_work(jws, now)
             with pieces.database.transaction() as session:
                 session.add(
@@ -87,8 +101,8 @@ def publish_trust_list(pieces: Pieces) -> int:
         except IntegrityError:
             continue
         except VermilionError as error:
-            if error.kind is Kind.KEY_REFUSED and error.reason in _RACES:
-                continue
+            if error.kind is Kind.KEY_REFUSED and error.reason == "sequence":
+                continue  # a later one is published: whether it says what ours would is seen next
             raise
         return sequence
     raise VermilionError(Kind.UNAVAILABLE, "others are publishing the trust list", retry_after=1)

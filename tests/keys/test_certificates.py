@@ -20,13 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys import certificates
-from keys.certificates import Issuer, Publication, Subject, issue_certificate, new_serial
+from keys.certificates import Issuer, Publication, Subject, new_serial
 from keys.custodian import KeyRef, Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.path import issued_by, require_root, verify_chain, verify_issuing
 from keys.profiles import ProfileName
-from tests.authority import AGENCY, AGENCY_NAME, SEAL_CODE, TestAuthority, make_authority
+from tests.authority import AGENCY, AGENCY_NAME, SEAL_CODE, TestAuthority, issue_certificate, make_authority
 from tests.keys.tbs_samples import der
 from tests.tools import need
 
