@@ -88,8 +88,9 @@ def build_tbs(
 ) -> bytes:
     """The TBSCertificate, DER: nothing is signed yet, and the custodian is asked for public keys only.
 
-    Raises VermilionError: INVALID when subject's or issuer's key is for another purpose or a name is too
-    long, CONFLICT when the certificate would outlive its issuer.
+    Without a `life` it is the profile's, or what its issuer has left. Raises VermilionError: INVALID when
+    subject's or issuer's key is for another purpose or a name is too long, CONFLICT when the certificate
+    would outlive its issuer.
     """
     profile = PROFILES[profile_name]
     if subject_key.purpose is not profile.purpose or issuer.key.purpose is not profile.issuer:
@@ -113,6 +114,8 @@ def build_tbs(
             raise VermilionError(
                 ErrorKind.INVALID, "the issuer's certificate is another key's", reason="key_mismatch"
             )
+        if life is None and at < authority.not_valid_after:
+            not_after = min(not_after, authority.not_valid_after)
         if not_after > authority.not_valid_after:
             raise VermilionError(
                 ErrorKind.CONFLICT, "a certificate may not outlive its issuer", reason="outlives_issuer"
@@ -216,6 +219,12 @@ def certificate_key(certificate: bytes) -> bytes:
     """SubjectPublicKeyInfo (DER) of a certificate."""
     spki: bytes = x509.Certificate.load(certificate).public_key.dump()
     return spki
+
+
+def certificate_subject(certificate: bytes) -> Subject:
+    """The name of a certificate that `build_tbs` laid out."""
+    name = x509.Certificate.load(certificate).subject.native
+    return Subject(name["common_name"], name["organization_name"], name["country_name"])
 
 
 def certificate_validity(certificate: bytes) -> tuple[datetime, datetime]:

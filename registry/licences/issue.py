@@ -28,10 +28,12 @@ from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, reserve
 from registry.licences.tables import Intent
 from registry.licences.trust import trust_now
 from registry.ports import Ports
-from signing.credential import qr_text
+from signing.credential import parse_link, qr_text
 from signing.document import SealedDocument
+from signing.issuer import verify_credential
 from signing.record import Printout, Record
 from signing.strict_check import strict_check
+from signing.verdict import Issuer
 
 __all__ = ["IssueRequest", "Issued", "Preview", "issue"]
 
@@ -150,18 +152,31 @@ def _reserve(
 def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedDocument]:
     printout = printout_of(reserved, sign_credential(ports, reserved))
     sealed = seal_drawn(ports, reserved, draw_printout(ports, reserved, printout))
-    _check_own_work(ports, sealed)
+    _check_own_work(ports, printout, sealed)
     return printout, sealed
 
 
-def _check_own_work(ports: Ports, sealed: SealedDocument) -> None:
-    """Nothing is registered that a relying party's strict check would refuse: that would be our defect."""
+def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) -> None:
+    """Nothing is registered that a relying party's check of the file or of the code would refuse.
+
+    Raises VermilionError(UNAVAILABLE) where the trust list does not recognise the code now; else that is our
+    defect.
+    """
+    trust, now = trust_now(ports), ports.clock()
     try:
-        strict_check(sealed.data, trust_now(ports), at=ports.clock())
+        strict_check(sealed.data, trust, at=now)
     except VermilionError as error:
         if error.kind is Kind.UNAVAILABLE:
             raise
         raise RuntimeError(f"the sealed document does not pass our own check: {error.reason}") from error
+    proof = verify_credential(parse_link(qr_text(printout.link, printout.credential)), trust, now)
+    if proof.issuer is Issuer.NOT_CHECKED:
+        raise RuntimeError(f"the QR code does not pass our own check: {proof.content_reason}")
+    if proof.issuer is not Issuer.RECOGNISED:
+        raise VermilionError(
+            Kind.UNAVAILABLE, "the trust list does not recognise the agency's QR code now",
+            reason=proof.issuer_reason, retry_after=30,
+        )  # fmt: skip
 
 
 def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:

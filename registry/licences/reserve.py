@@ -102,7 +102,7 @@ def reserve(
         day=setting.day,
     )
     material = seal_material(session, usable.seal_edition_id)
-    qr = qr_key(session, actor.agency_code)
+    qr = qr_key(session, actor.agency_code, setting.now)
     qr_kid = sha256(session.get_one(Key, qr.id).public_key).digest()[:8]
 
     licence_id, serial = random(16).hex(), new_serial(random)

@@ -118,16 +118,18 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
         now = clock()
         with Session(database.read) as session:
             key = session.get(Key, ref.id)
-            if key is None or key.state != "active" or key.purpose != ref.purpose.value:
-                _refuse("the key is not an active key of the registry", "key_state")
+            if key is None or key.purpose != ref.purpose.value:
+                _refuse("the key is not one of the registry's", "key_state")
             # What the bytes are decides which record can ask for them: else bytes of one kind, made to read
             # as another kind's, would be signed under a record that never announced them.
             match = _RECORDS[request.kind].fullmatch(request.record)
             if match is None:
                 _refuse("no record of the registry asks for this", "record")
             if request.kind is SignKind.CERTIFICATE:
-                _require_reserved(session, ref, match[1], request.data)
-            elif request.kind is SignKind.TRUST_LIST:
+                _require_reserved(session, ref, key, now, match[1], request.data)
+                return
+            _require_serving(session, key, now)
+            if request.kind is SignKind.TRUST_LIST:
                 _require_draft(session, int(match[1]), request.data)
             else:
                 intent, record = _require_intent(session, ref, match[1], now, zone)
@@ -135,6 +137,22 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
                     _require_own_credential(session, ref, key, intent, record, request.data)
 
     return policy
+
+
+def _require_serving(session: Session, key: Key, now: datetime) -> None:
+    """An active key within its certificate, which relying parties can know of."""
+    if key.state != "active":
+        _refuse("the key is not an active key of the registry", "key_state")
+    if key.listed_at is None and key.purpose in (Purpose.QR, Purpose.TSA):
+        _refuse("no trust list names the key yet", "key_unlisted")
+    valid = select(Certificate.serial).where(
+        Certificate.key_id == key.id,
+        Certificate.der.is_not(None),
+        Certificate.not_before <= now,
+        Certificate.not_after >= now,
+    )
+    if session.scalar(valid.limit(1)) is None:
+        _refuse("the key's certificate is not valid now", "key_expired")
 
 
 def _require_intent(
@@ -201,8 +219,10 @@ def _require_own_credential(
         _refuse("the credential is not the intent's", "credential")
 
 
-def _require_reserved(session: Session, ref: KeyRef, serial: str, data: bytes) -> None:
-    """A certificate is the very one on record under its serial, unsigned, for a key of its profile."""
+def _require_reserved(
+    session: Session, ref: KeyRef, key: Key, now: datetime, serial: str, data: bytes
+) -> None:
+    """A certificate is the very one on record under its serial, unsigned, for a reserved key."""
     row = session.execute(
         select(Certificate, Key).join(Key, Key.id == Certificate.key_id).where(Certificate.serial == serial)
     ).one_or_none()
@@ -214,7 +234,11 @@ def _require_reserved(session: Session, ref: KeyRef, serial: str, data: bytes) -
     profile = ProfileName(certificate.profile)
     if profile not in _SIGNS.get(ref.purpose, frozenset()):
         _refuse("this authority does not sign that profile", "profile")
-    if profile is ProfileName.ROOT and subject.id != ref.id:
+    if subject.state != "reserved":
+        _refuse("the key has its certificate already", "serial")
+    if profile is not ProfileName.ROOT:
+        _require_serving(session, key, now)
+    elif subject.id != ref.id:
         _refuse("a root signs no other root", "profile")
     tbs = x509.TbsCertificate.load(data)  # the custodian has parsed it strictly before it asks
     if (

@@ -13,6 +13,7 @@ from hashlib import sha256
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from keys.certificates import (
@@ -31,6 +32,7 @@ from keys.profiles import PROFILES, ProfileName
 from keys.suite import SUITES, SuiteName
 from registry.database import Database
 from registry.log.rules import Ground, record_event
+from registry.rows import changed_rows
 from registry.seals.tables import Certificate, Key
 from registry.settings import Settings
 
@@ -93,7 +95,8 @@ def certify_new_key(
     """Make a key and its certificate; without an issuer it signs its own (a root).
 
     Serial and content are on record before anything is signed: a step that fails leaves a visible, unsigned
-    row. Raises VermilionError: CONFLICT for an issuer near its end, and what the custodian raises.
+    row, and a reserved key that nothing can use. A seal's key stays reserved: its edition activates it.
+    Raises VermilionError: CONFLICT for an issuer near its end, and what the custodian raises.
     """
     now = pieces.clock()
     ref = pieces.custodian.generate(PROFILES[profile].purpose, suite)
@@ -109,8 +112,9 @@ def certify_new_key(
                 suite=ref.suite,
                 public_key=public_key_der(pieces.custodian.public_key(ref)),
                 agency_code=agency_code,
-                state="active",
+                state="reserved",
                 since=now,
+                listed_at=None,
                 created_at=now,
             )
         )
@@ -132,8 +136,17 @@ def certify_new_key(
         if row.der is not None:
             raise VermilionError(Kind.CONFLICT, "the certificate is on record already", reason="serial_used")
         row.der = der
+        if profile is not ProfileName.SEAL:
+            activate_key(session, ref.id, now)
         _record(session, pieces, ref, profile, row.serial, now)
     return Certified(ref, f"{serial:x}", der, not_before, not_after)
+
+
+def activate_key(session: Session, key_id: str, now: datetime) -> None:
+    """Let a reserved key sign. Raises VermilionError(CONFLICT) unless it is reserved."""
+    statement = update(Key).where(Key.id == key_id, Key.state == "reserved")
+    if changed_rows(session, statement.values(state="active", since=now)) != 1:
+        raise VermilionError(Kind.CONFLICT, "the key is not waiting for its certificate", reason="key_state")
 
 
 def _record(

@@ -29,7 +29,7 @@ from registry.seals.duties import (
     require_keeper_or_approver,
     seal_seen_by,
 )
-from registry.seals.keys import civil_ground
+from registry.seals.keys import activate_key, civil_ground
 from registry.seals.tables import Approval, Key, Seal, SealEdition, SealState
 from signing.document import SealPicture
 from signing.seal_picture import SealKind, draw_seal_picture
@@ -144,6 +144,7 @@ def finish_making(
     detail = {"edition": edition.id, "certificate": edition.certificate_serial}
     _move(session, ports, actor, seal, "made", ("approved",), "making", version=version, detail=detail)
     seal.made_by = person
+    activate_key(session, edition.key_id, ports.clock())
     session.add(edition)
     session.flush()
     return seal

@@ -12,7 +12,11 @@ from registry.database import Base
 
 
 class Key(Base):
-    """A key pair in a custodian; only its public half is here."""
+    """A key pair in a custodian; only its public half is here.
+
+    A `reserved` key signs nothing but, where it is a root's, its own certificate. It is `active` from the
+    moment its certificate is on record; a seal's, from the moment its edition is.
+    """
 
     __tablename__ = "key"
     __table_args__ = (Index(None, "agency_code", "purpose"),)
@@ -21,8 +25,9 @@ class Key(Base):
     suite: Mapped[str] = mapped_column(String(20))
     public_key: Mapped[bytes]  # SubjectPublicKeyInfo, DER
     agency_code: Mapped[str | None] = mapped_column(ForeignKey("agency.code"))
-    state: Mapped[str] = mapped_column(String(20))  # active, retired, compromised
+    state: Mapped[str] = mapped_column(String(20))  # reserved, active, retired, compromised
     since: Mapped[datetime]
+    listed_at: Mapped[datetime | None]  # when the first trust list that names it was published
     created_at: Mapped[datetime]
 
 

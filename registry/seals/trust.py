@@ -18,8 +18,8 @@ from hashlib import sha256
 from threading import Event
 
 import structlog
-from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -38,8 +38,10 @@ from keys.trust_list import (
 )
 from registry.agencies.tables import Agency, Client, ClientType
 from registry.licences.tables import TypeVersion
-from registry.seals.authority import root_authority, signed_certificates
+from registry.seals.authority import root_authority
 from registry.seals.keys import Pieces, key_ref
+from registry.seals.renewal import renew_due
+from registry.seals.serving import signed_certificates
 from registry.seals.tables import (
     Certificate,
     Key,
@@ -98,6 +100,7 @@ def publish_trust_list(pieces: Pieces) -> int:
                 session.add(
                     PublishedTrustList(sequence=sequence, jws=jws, issued_at=now, expires_at=now + LIFE)
                 )
+                _mark_listed(session, trust)
         except IntegrityError:
             continue
         except VermilionError as error:
@@ -106,6 +109,14 @@ def publish_trust_list(pieces: Pieces) -> int:
             raise
         return sequence
     raise VermilionError(Kind.UNAVAILABLE, "others are publishing the trust list", retry_after=1)
+
+
+def _mark_listed(session: Session, trust: TrustList) -> None:
+    """The list's keys may serve from now on; none ever leaves the list again."""
+    named = {key.public_key for key in trust.keys}
+    waiting = session.execute(select(Key.id, Key.public_key).where(Key.listed_at.is_(None))).all()
+    ids = [row.id for row in waiting if row.public_key in named]
+    session.execute(update(Key).where(Key.id.in_(ids)).values(listed_at=trust.issued_at))
 
 
 def _check_own_work(jws: str, now: datetime) -> None:
@@ -257,11 +268,16 @@ def _type_names(session: Session) -> dict[str, dict[str, str]]:
 
 
 def keep_published(pieces: Pieces, stop: Event, every: timedelta = KEEP_EVERY) -> None:
-    """Publish what is due until told to stop; a failure is logged and tried again."""
+    """Renew certificates and publish the list as they fall due, until told to stop; a failure is logged and
+    tried again.
+    """
+    tasks = {"certificates_not_renewed": renew_due, "trust_list_not_published": publish_trust_list}
     while True:
-        try:
-            publish_trust_list(pieces)
-        except (VermilionError, SQLAlchemyError) as error:
-            _log.warning("trust_list_not_published", kind=type(error).__name__)
+        for failure, task in tasks.items():
+            try:
+                task(pieces)
+            except Exception as error:  # noqa: BLE001  (a loop that dies silently would keep nothing)
+                reason = error.reason if isinstance(error, VermilionError) else None
+                _log.warning(failure, kind=type(error).__name__, reason=reason)
         if stop.wait(every.total_seconds()):
             return

@@ -15,12 +15,14 @@ from sqlalchemy import Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.custodian import KeyRef, Purpose
+from keys.custodian import KeyRef
 from keys.errors import Kind, VermilionError
+from keys.profiles import ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.rows import changed_rows
 from registry.seals.authority import chain
 from registry.seals.keys import key_ref
+from registry.seals.serving import certified_keys, serving_key, signed_certificates
 from registry.seals.tables import (
     AuthorisationDay,
     Certificate,
@@ -163,17 +165,28 @@ def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
     )
 
 
-def qr_key(session: Session, agency_code: str) -> KeyRef:
-    """The key that signs the agency's QR credentials. Raises VermilionError(CONFLICT, `no_qr_key`)."""
-    key = session.scalars(
-        select(Key)
-        .where(Key.agency_code == agency_code, Key.purpose == Purpose.QR, Key.state == ACTIVE)
-        .order_by(Key.since.desc())
-        .limit(1)
-    ).first()
-    if key is None:
-        raise VermilionError(Kind.CONFLICT, "the agency has no key for QR codes", reason="no_qr_key")
-    return key_ref(key)
+def qr_key(session: Session, agency_code: str, now: datetime) -> KeyRef:
+    """The key that signs the agency's QR credentials now: certified, and named by a published trust list.
+
+    Raises VermilionError: CONFLICT with `no_qr_key` or `qr_key_expired`; UNAVAILABLE with `qr_key_unlisted`
+    until the next trust list.
+    """
+    found = serving_key(session, ProfileName.QR, now, agency_code)
+    if found is not None:
+        return key_ref(found[0])
+    if session.execute(certified_keys(ProfileName.QR, now, agency_code).limit(1)).first() is not None:
+        raise VermilionError(
+            Kind.UNAVAILABLE, "no trust list names the agency's key for QR codes yet",
+            reason="qr_key_unlisted", retry_after=30,
+        )  # fmt: skip
+    of_agency = signed_certificates(ProfileName.QR).where(Key.agency_code == agency_code)
+    if session.execute(of_agency.where(Key.state == ACTIVE).limit(1)).first() is not None:
+        raise VermilionError(
+            Kind.CONFLICT,
+            "the agency's key for QR codes is past its validity",
+            reason="qr_key_expired",
+        )
+    raise VermilionError(Kind.CONFLICT, "the agency has no key for QR codes", reason="no_qr_key")
 
 
 def _current_edition(seal_code: str) -> Select[SealEdition]:

@@ -163,6 +163,18 @@ def test_a_certificate_may_not_outlive_its_issuer(authority: TestAuthority) -> N
     assert (caught.value.kind, caught.value.reason) == (ErrorKind.CONFLICT, "outlives_issuer")
 
 
+def test_a_certificate_without_a_life_of_its_own_ends_with_its_issuer_at_the_latest(
+    authority: TestAuthority,
+) -> None:
+    _begin, end = certificates.certificate_validity(authority.issuing)
+    key = authority.custodian.generate(Purpose.SEAL, "p256-sha256")
+    late = authority.certify(ProfileName.SEAL, Subject(SEAL_CODE, AGENCY), key, at=end - timedelta(days=40))
+    assert certificates.certificate_validity(late)[1] == end
+    with pytest.raises(VermilionError) as caught:
+        authority.certify(ProfileName.SEAL, Subject(SEAL_CODE, AGENCY), key, at=end + timedelta(days=1))
+    assert caught.value.reason == "outlives_issuer"
+
+
 def test_keys_get_only_the_certificates_of_their_purpose(authority: TestAuthority) -> None:
     def attempt(issuer: Issuer, profile: ProfileName, key: KeyRef) -> str:
         with pytest.raises(VermilionError) as caught:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import cbor2
 import pytest
@@ -34,7 +35,7 @@ from registry.seals.use import UsableSeal, apply_use, authorise_use, begin_use, 
 from signing.codes import make_identifier
 from signing.record import Record
 from tests.registry.issuing import issue_one
-from tests.registry.world import BASIS, Ticker, World, on_sqlite
+from tests.registry.world import BASIS, START, Ticker, World, on_sqlite
 
 INTENT = "a" * 32
 
@@ -65,7 +66,7 @@ def draw(session: Session, world: World, **changes: str) -> UsableSeal:
 def prepared(world: World) -> Prepared:
     ports, now = world.ports, world.ports.clock()
     with ports.database.transaction() as session:
-        seal, qr = draw(session, world), qr_key(session, world.codes["own"])
+        seal, qr = draw(session, world), qr_key(session, world.codes["own"], now)
         session.add(
             Licence(
                 id="b" * 32,
@@ -87,7 +88,7 @@ def prepared(world: World) -> Prepared:
         )  # fmt: skip
         session.flush()
         begin_use(session, INTENT, seal, now, ports.random)
-        tsa = time_stamp_authority(session).key
+        tsa = time_stamp_authority(session, now).key
     return Prepared(seal, qr, tsa)
 
 
@@ -123,7 +124,7 @@ def test_an_open_intent_may_use_its_own_keys_and_no_others(world: World, prepare
     for ref in (prepared.usable.key, prepared.qr, prepared.tsa):
         assert ask(world, ref) == "permitted"
     with Session(world.ports.database.read) as session:
-        foreign = qr_key(session, world.codes["other"])
+        foreign = qr_key(session, world.codes["other"], world.ports.clock())
         ca, root = issuing_authority(session).key, root_authority(session).key
     for ref in (foreign, ca, root):
         assert ask(world, ref) == "key_of_intent"
@@ -258,6 +259,28 @@ def test_a_retired_key_signs_nothing(world: World, prepared: Prepared) -> None:
     with world.ports.database.transaction() as session:
         session.execute(update(Key).where(Key.id == prepared.qr.id).values(state="retired"))
     assert ask(world, prepared.qr) == "key_state"
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "reason"),
+    [
+        (Key, {"state": "reserved"}, "key_state"),
+        (Key, {"listed_at": None}, "key_unlisted"),
+        (Certificate, {"not_after": START - timedelta(seconds=1)}, "key_expired"),
+        (Certificate, {"not_before": START + timedelta(seconds=1)}, "key_expired"),
+        (Certificate, {"der": None}, "key_expired"),
+    ],
+    ids=["reserved", "unlisted", "over", "to come", "unsigned"],
+)
+def test_codes_and_time_stamps_are_signed_only_by_keys_that_everybody_recognises(
+    world: World, prepared: Prepared, table: type[Key | Certificate], change: dict[str, Any], reason: str
+) -> None:
+    for ref in (prepared.qr, prepared.tsa):
+        assert ask(world, ref) == "permitted"
+        key_id = Key.id if table is Key else Certificate.key_id
+        with world.ports.database.transaction() as session:
+            session.execute(update(table).where(key_id == ref.id).values(**change))
+        assert ask(world, ref) == reason
 
 
 def test_a_use_is_on_record_before_and_after_and_happens_once(world: World, prepared: Prepared) -> None:

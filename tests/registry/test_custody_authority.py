@@ -54,7 +54,7 @@ def reserved(world: World) -> Reserved:
     with ports.database.transaction() as session:
         session.add(
             Key(
-                id=key.id, purpose="seal", suite=key.suite, agency_code=world.codes["own"], state="active",
+                id=key.id, purpose="seal", suite=key.suite, agency_code=world.codes["own"], state="reserved",
                 public_key=public_key_der(ports.custodian.public_key(key)), since=now, created_at=now,
             )
         )  # fmt: skip

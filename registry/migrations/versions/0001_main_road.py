@@ -97,6 +97,7 @@ def upgrade() -> None:
         sa.Column("agency_code", sa.String(length=18), nullable=True),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("listed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_key_agency_code_agency")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_key")),
