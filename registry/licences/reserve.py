@@ -99,6 +99,7 @@ def reserve(
         client_id=actor.client_id,
         agency_code=actor.agency_code,
         type_code=licence_type.code,
+        seal_kind=licence_type.seal_kind,
         day=setting.day,
     )
     material = seal_material(session, usable.seal_edition_id)

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.custodian import KeyRef
-from keys.errors import Kind, VermilionError
+from keys.errors import Fault, Kind, VermilionError
 from keys.profiles import ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.rows import changed_rows
@@ -49,18 +49,30 @@ class UsableSeal:
 
 
 def authorise_use(
-    session: Session, *, seal_code: str, client_id: str, agency_code: str, type_code: str, day: date
+    session: Session,
+    *,
+    seal_code: str,
+    client_id: str,
+    agency_code: str,
+    type_code: str,
+    seal_kind: str,
+    day: date,
 ) -> UsableSeal:
     """Check that the client may use the seal for the type on the civil `day`, and draw 1 from its limit.
+
+    `seal_kind` is the kind of seal that the type's face wants.
 
     The draw stands or falls with the caller's transaction, so a refused or a dry request draws nothing; an
     abandoned intent's draw is not given back, because its key may have been used. Raises VermilionError:
     FORBIDDEN with reason `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT
-    with `seal_not_active`, `seal_expired` or `daily_limit`.
+    with `seal_not_active`, `seal_expired` or `daily_limit`; INVALID with `seal_kind`.
     """
     seal = session.get(Seal, seal_code)
     if seal is None or seal.agency_code != agency_code:
         raise VermilionError(Kind.FORBIDDEN, "the agency has no such seal", reason="seal_unknown")
+    if seal.kind != seal_kind:
+        fault = Fault("/seal", "seal_kind", f"this type is sealed with a seal of the kind {seal_kind}")
+        raise VermilionError(Kind.INVALID, fault.detail, reason=fault.reason, faults=(fault,))
     if seal.state != ACTIVE:
         raise VermilionError(Kind.CONFLICT, "the seal is not active", reason="seal_not_active")
     edition = session.scalars(_current_edition(seal_code)).first()

@@ -57,7 +57,7 @@ def usable(world: World) -> UsableSeal:
 def draw(session: Session, world: World, **changes: str) -> UsableSeal:
     wanted = {
         "seal_code": world.seal_code, "client_id": world.clients["system"].id,
-        "agency_code": world.codes["own"], "type_code": world.type_code,
+        "agency_code": world.codes["own"], "type_code": world.type_code, "seal_kind": "special",
     }  # fmt: skip
     return authorise_use(session, **(wanted | changes), day=world.today)
 
@@ -311,6 +311,13 @@ def test_a_use_nobody_authorised_is_refused(world: World, changes: dict[str, str
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
         draw(session, world, **changes)
     assert (refused.value.kind, refused.value.reason) == (ErrorKind.FORBIDDEN, reason)
+
+
+def test_a_seal_of_another_kind_than_the_type_wants_is_not_used(world: World) -> None:
+    with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
+        draw(session, world, seal_kind="name")
+    assert (refused.value.kind, refused.value.reason) == (ErrorKind.INVALID, "seal_kind")
+    assert [fault.field for fault in refused.value.faults] == ["/seal"]
 
 
 def test_the_daily_limit_is_drawn_down_day_by_day(world: World, clock: Ticker) -> None:
