@@ -64,7 +64,7 @@ class Approval(Base):
 
     __tablename__ = "approval"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    action: Mapped[str] = mapped_column(String(20))  # apply, resume, cancel
+    action: Mapped[str] = mapped_column(String(20))  # apply, resume, cancel, compromise
     seal_code: Mapped[str | None] = mapped_column(ForeignKey("seal.code"))
     payload: Mapped[dict[str, Any]]
     payload_sha256: Mapped[bytes]
