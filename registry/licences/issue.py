@@ -30,7 +30,7 @@ from registry.licences.trust import trust_now
 from registry.ports import Ports
 from signing.credential import parse_link, qr_text
 from signing.document import SealedDocument
-from signing.issuer import verify_credential
+from signing.issuer import judge_seal, verify_credential
 from signing.record import Printout, Record
 from signing.strict_check import strict_check
 from signing.verdict import Issuer
@@ -159,12 +159,11 @@ def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedD
 def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) -> None:
     """Nothing is registered that a relying party's check of the file or of the code would refuse.
 
-    Raises VermilionError(UNAVAILABLE) where the trust list does not recognise the code now; else that is our
-    defect.
+    Raises VermilionError(UNAVAILABLE) where the trust list does not recognise it now; else it is our defect.
     """
     trust, now = trust_now(ports), ports.clock()
     try:
-        strict_check(sealed.data, trust, at=now)
+        evidence = strict_check(sealed.data, trust, at=now)
     except VermilionError as error:
         if error.kind is Kind.UNAVAILABLE:
             raise
@@ -172,11 +171,14 @@ def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) ->
     proof = verify_credential(parse_link(qr_text(printout.link, printout.credential)), trust, now)
     if proof.issuer is Issuer.NOT_CHECKED:
         raise RuntimeError(f"the QR code does not pass our own check: {proof.content_reason}")
-    if proof.issuer is not Issuer.RECOGNISED:
-        raise VermilionError(
-            Kind.UNAVAILABLE, "the trust list does not recognise the agency's QR code now",
-            reason=proof.issuer_reason, retry_after=30,
-        )  # fmt: skip
+    record = printout.record
+    judged = judge_seal(evidence, record.issuer_code, record.type_code, trust, now)
+    for issuer, reason in ((proof.issuer, proof.issuer_reason), judged):
+        if issuer is not Issuer.RECOGNISED:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "the trust list does not recognise the agency's keys for this now",
+                reason=reason, retry_after=30,
+            )  # fmt: skip
 
 
 def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:

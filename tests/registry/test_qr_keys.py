@@ -18,7 +18,7 @@ from registry.seals.tables import Certificate, Key, SealUse
 from registry.seals.trust import publish_trust_list
 from registry.seals.use import qr_key
 from signing.credential import decode_credential, parse_link
-from tests.registry.issuing import issue_one
+from tests.registry.issuing import issue_one, request_body
 from tests.registry.keeping import body_today, dying, serving, trust_list, verdict
 from tests.registry.world import Ticker, World
 
@@ -120,6 +120,20 @@ def test_a_code_that_the_list_would_not_let_through_is_not_registered(world: Wor
         assert session.scalars(select(SealUse.state)).all() == ["void"]
     publish_trust_list(ports)
     assert verdict(world, issue_one(world, ports=ports).link) == "valid"
+
+
+def test_nor_is_a_seal_that_the_list_does_not_name(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def out(_pieces: object) -> int:
+        raise VermilionError(Kind.UNAVAILABLE, "out")
+
+    monkeypatch.setattr("registry.seals.api.publish_trust_list", out)
+    seal = world.active_seal()
+    world.authorise(seal)
+    with pytest.raises(VermilionError) as refused:
+        issue_one(world, request_body(world, seal=seal))
+    assert (refused.value.kind, refused.value.reason) == (Kind.UNAVAILABLE, "key_unknown")
+    publish_trust_list(world.ports)
+    assert verdict(world, issue_one(world, request_body(world, seal=seal)).link) == "valid"
 
 
 def test_every_key_that_ever_served_stays_in_the_list(world: World, clock: Ticker) -> None:
