@@ -26,14 +26,12 @@ from registry.licences.printing import (
 from registry.licences.register import Moment, Sealed, abandon, register
 from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, reserve
 from registry.licences.tables import Intent
-from registry.licences.trust import trust_now
+from registry.licences.trust import require_recognised, trust_now
 from registry.ports import Ports
-from signing.credential import parse_link, qr_text
+from signing.credential import qr_text
 from signing.document import SealedDocument
-from signing.issuer import judge_seal, verify_credential
 from signing.record import Printout, Record
 from signing.strict_check import strict_check
-from signing.verdict import Issuer
 
 __all__ = ["IssueRequest", "Issued", "Preview", "issue"]
 
@@ -157,9 +155,9 @@ def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedD
 
 
 def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) -> None:
-    """Nothing is registered that a relying party's check of the file or of the code would refuse.
+    """Nothing is registered that a relying party's check of the file or of its code would refuse.
 
-    Raises VermilionError(UNAVAILABLE) where the trust list does not recognise it now; else it is our defect.
+    Raises VermilionError(UNAVAILABLE) where only the trust list is behind; else that is our defect.
     """
     trust, now = trust_now(ports), ports.clock()
     try:
@@ -168,17 +166,7 @@ def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) ->
         if error.kind is Kind.UNAVAILABLE:
             raise
         raise RuntimeError(f"the sealed document does not pass our own check: {error.reason}") from error
-    proof = verify_credential(parse_link(qr_text(printout.link, printout.credential)), trust, now)
-    if proof.issuer is Issuer.NOT_CHECKED:
-        raise RuntimeError(f"the QR code does not pass our own check: {proof.content_reason}")
-    record = printout.record
-    judged = judge_seal(evidence, record.issuer_code, record.type_code, trust, now)
-    for issuer, reason in ((proof.issuer, proof.issuer_reason), judged):
-        if issuer is not Issuer.RECOGNISED:
-            raise VermilionError(
-                Kind.UNAVAILABLE, "the trust list does not recognise the agency's keys for this now",
-                reason=reason, retry_after=30,
-            )  # fmt: skip
+    require_recognised(evidence, printout, trust, now)
 
 
 def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:
