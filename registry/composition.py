@@ -16,13 +16,13 @@ from keys.custodian import Custodian
 from keys.envelope import ScryptCost
 from keys.errors import Kind, VermilionError
 from keys.software import SoftwareCustodian
-from keys.tsa import TimeStampAuthority
 from registry.database import Database
 from registry.documents import open_store
 from registry.ports import Ports
 from registry.schema import upgrade
-from registry.seals.authority import AuthorityNames, chain, establish, time_stamp_authority
+from registry.seals.authority import AuthorityNames, chain, establish
 from registry.seals.custody import DatabaseLedger, registry_policy
+from registry.seals.stamping import RegistryTimeStamper
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
 from signing.fonts import Fonts
@@ -80,17 +80,13 @@ def open_ports(
     """
     base = lay_foundation(settings, clock=clock, random=random, cost=cost)
     with Session(base.database.read) as session:
-        tsa = time_stamp_authority(session)
-        beside = chain(session)
-    assert tsa.certificate is not None
+        chain(session)
     return Ports(
         settings=settings,
         database=base.database,
         documents=open_store(settings.documents_directory),
         custodian=base.custodian,
-        timestamper=TimeStampAuthority(
-            base.custodian, tsa.key, tsa.certificate, beside, clock=clock, random=random
-        ),
+        timestamper=RegistryTimeStamper(base.database, base.custodian, clock=clock, random=random),
         fonts=Fonts.find(settings.data / "fonts"),
         clock=clock,
         random=random,

@@ -60,10 +60,11 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
     What is on record already stays. The files are written before the transaction commits, so a commit
     never lacks them; files without a commit are written over next time.
     """
+    from registry.agencies.qr_keys import ensure_qr_key
     from registry.agencies.rules import add_agency, add_client, add_person
     from registry.agencies.tables import Agency
     from registry.licences.types import publish_type
-    from registry.seals.authority import give_qr_key
+    from registry.seals.trust import publish_trust_list
 
     office = agency()
     now = ports.clock()
@@ -112,8 +113,8 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 )  # fmt: skip
                 through = own if is_own else authority
                 replace(through, person_id=person.id, person_key=private).save(folder / f"{file}.json")
-    if not _has_qr_key(ports, office.code):
-        give_qr_key(ports, office.code)
+    ensure_qr_key(ports, office.code)
+    publish_trust_list(ports)  # no key signs before a list names it
 
 
 def _enrol_secret(
@@ -135,19 +136,6 @@ def _enrol_secret(
     path = folder / f"{DEMO_SECRET}.form"
     path.touch(mode=0o600)
     path.write_text(urlencode(form), encoding="ascii")
-
-
-def _has_qr_key(ports: Ports, code: str) -> bool:
-    from sqlalchemy import select
-    from sqlalchemy.orm import Session
-
-    from registry.seals.tables import Key
-
-    with Session(ports.database.read) as session:
-        found = session.scalar(
-            select(Key.id).where(Key.agency_code == code, Key.purpose == "qr", Key.state == "active").limit(1)
-        )
-        return found is not None
 
 
 @dataclass(frozen=True)

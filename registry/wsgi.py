@@ -27,8 +27,8 @@ def application() -> object:
 
 
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
-    """Recovery, and the trust list signed again when it changed or a third of its life is past: at start and
-    from then on, until `stop` is set.
+    """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
+    life is past: at start and from then on, until `stop` is set.
     """
     work = {
         "recovery": partial(recovery_loop, ports, stop, report=log_recovery),

@@ -97,10 +97,11 @@ def reserve(
         client_id=actor.client_id,
         agency_code=actor.agency_code,
         type_code=licence_type.code,
+        seal_kind=licence_type.seal_kind,
         day=setting.day,
     )
     material = seal_material(session, usable.seal_edition_id)
-    qr = qr_key(session, actor.agency_code)
+    qr = qr_key(session, actor.agency_code, setting.now)
     qr_kid = sha256(session.get_one(Key, qr.id).public_key).digest()[:8]
 
     licence_id, serial = random(16).hex(), new_serial(random)

@@ -62,11 +62,11 @@ class Thief:
             loaded = current_type(session, self.printout.record.type_code)
             assert loaded is not None
             self._loaded: LoadedType = loaded
-            self._qr = qr_key(session, code)
+            self._qr = qr_key(session, code, system_clock())
             self._material = seal_material(session, edition.seal_edition_id)
             self.qr_kid = kid_of(session.get_one(Key, self._qr.id).public_key)
             self.seal_kid = kid_of(session.get_one(Key, self._material.key.id).public_key)
-            tsa, beside = time_stamp_authority(session), chain(session)
+            tsa, beside = time_stamp_authority(session, system_clock()), chain(session)
         assert tsa.certificate is not None
         self._stamps = TimeStampAuthority(
             self._custodian, tsa.key, tsa.certificate, beside, clock=system_clock, random=os.urandom

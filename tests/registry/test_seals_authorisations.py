@@ -106,6 +106,15 @@ def test_a_client_of_another_agency_cannot_be_authorised(world: World) -> None:
     assert answer.get_json()["reason"] == "client_unknown"
 
 
+def test_a_seal_of_another_kind_than_the_type_wants_is_not_authorised(world: World) -> None:
+    code = world.active_seal("name")
+    path = f"/api/v1/seals/{code}/authorisations"
+    answer = world.post(path, body(world), "system", "keeper")
+    assert answer.status_code == 422
+    (fault,) = answer.get_json()["errors"]
+    assert (fault["pointer"], fault["reason"]) == ("/type_code", "seal_kind")
+
+
 def test_a_suspended_seal_takes_no_authorisation(world: World) -> None:
     world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
     answer = world.post(f"/api/v1/seals/{world.seal_code}/authorisations", body(world), "system", "keeper")
@@ -164,7 +173,8 @@ def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) ->
     with world.ports.database.transaction() as session:
         found = authorise_use(
             session, seal_code=world.seal_code, client_id=world.clients["system"].id,
-            agency_code=world.codes["own"], type_code=world.type_code, day=world.today,
+            agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special",
+            day=world.today,
         )  # fmt: skip
 
     def still(**changes: Any) -> bool:

@@ -11,12 +11,12 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
-from keys.trust_list import TrustedKey, TrustList, read_trust_list
+from keys.trust_list import LIFE, RENEW_AFTER, TrustedKey, TrustList, read_trust_list
 from registry.agencies.rules import set_client_active
 from registry.seals.authority import root
 from registry.seals.history import state_at_sealing
 from registry.seals.tables import Seal
-from registry.seals.trust import LIFE, RENEW_AFTER, publish_trust_list
+from registry.seals.trust import publish_trust_list
 from tests.registry.world import BASIS, Ticker, World
 
 

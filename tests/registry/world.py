@@ -185,8 +185,10 @@ class World:
             roles=frozenset(PEOPLE[person][1]) if person else frozenset(),
         )
 
-    def apply_for_seal(self, person: str = "applicant") -> dict[str, Any]:
-        body = {"kind": "special", "name": "云溪省样本市市场监督管理局", "bottom_text": "食品经营许可专用章"}
+    def apply_for_seal(self, person: str = "applicant", kind: str = "special") -> dict[str, Any]:
+        body = {"kind": kind, "name": "云溪省样本市市场监督管理局"}
+        if kind == "special":
+            body["bottom_text"] = "食品经营许可专用章"
         return self.act(person, "/api/v1/seal-applications", body, 201)
 
     def decide(
@@ -197,16 +199,16 @@ class World:
         body = {"decision": decision, "payload_sha256": application["payload_sha256"]}
         return self.act(person, f"/api/v1/{kind}/{application['id']}/{verb}", body)
 
-    def approved_seal(self) -> str:
-        return str(self.decide(self.apply_for_seal())["seal"])
+    def approved_seal(self, kind: str = "special") -> str:
+        return str(self.decide(self.apply_for_seal(kind=kind))["seal"])
 
-    def made_seal(self) -> str:
-        code = self.approved_seal()
+    def made_seal(self, kind: str = "special") -> str:
+        code = self.approved_seal(kind)
         self.act("maker", f"/api/v1/seals/{code}/making", {}, 201)
         return code
 
-    def active_seal(self) -> str:
-        code = self.made_seal()
+    def active_seal(self, kind: str = "special") -> str:
+        code = self.made_seal(kind)
         self.act("maker", f"/api/v1/seals/{code}/filing", {})
         self.act("keeper", f"/api/v1/seals/{code}/activation", {})
         return code

@@ -51,6 +51,13 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_published_trust_list")),
     )
     op.create_table(
+        "trust_list_draft",
+        sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("input_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("drafted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_trust_list_draft")),
+    )
+    op.create_table(
         "type_version",
         sa.Column("code", sa.String(length=21), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
@@ -93,6 +100,7 @@ def upgrade() -> None:
         sa.Column("agency_code", sa.String(length=18), nullable=True),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("listed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_key_agency_code_agency")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_key")),
@@ -146,6 +154,7 @@ def upgrade() -> None:
         sa.Column("serial", sa.String(length=40), nullable=False),
         sa.Column("key_id", sa.String(length=32), nullable=False),
         sa.Column("profile", sa.String(length=20), nullable=False),
+        sa.Column("tbs_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=True),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
         sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
@@ -153,6 +162,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("serial", name=op.f("pk_certificate")),
     )
     with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_certificate_key_id"), ["key_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_certificate_profile"), ["profile"], unique=False)
 
     op.create_table(
@@ -521,6 +531,7 @@ def downgrade() -> None:
     op.drop_table("client_type")
     with op.batch_alter_table("certificate", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_certificate_profile"))
+        batch_op.drop_index(batch_op.f("ix_certificate_key_id"))
 
     op.drop_table("certificate")
     with op.batch_alter_table("access_token", schema=None) as batch_op:
@@ -539,6 +550,7 @@ def downgrade() -> None:
 
     op.drop_table("used_assertion")
     op.drop_table("type_version")
+    op.drop_table("trust_list_draft")
     op.drop_table("published_trust_list")
     with op.batch_alter_table("key_use", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_key_use_digest"))
