@@ -13,7 +13,7 @@ from registry.agencies.rules import set_client_active
 from registry.seals.authorisations import withdraw
 from registry.seals.tables import StandingAuthorisation
 from registry.seals.use import authorise_use, still_usable
-from tests.registry.world import BASIS, World, on_sqlite
+from tests.registry.world import BASIS, GROUND, World, on_sqlite
 
 
 def body(world: World, **changes: Any) -> dict[str, Any]:
@@ -154,9 +154,13 @@ def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) ->
     assert not still(type_code=world.types["other"])
     assert not still(day=world.today + timedelta(days=400))
     with world.ports.database.transaction() as session:
-        set_client_active(session, client_id=world.clients["system"].id, active=False)
+        set_client_active(
+            session, world.ports, client_id=world.clients["system"].id, active=False, ground=GROUND
+        )
     assert not still()
     with world.ports.database.transaction() as session:
-        set_client_active(session, client_id=world.clients["system"].id, active=True)
+        set_client_active(
+            session, world.ports, client_id=world.clients["system"].id, active=True, ground=GROUND
+        )
     world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
     assert not still()

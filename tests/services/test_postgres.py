@@ -126,8 +126,8 @@ def _composed(api: Place, public: Place, settings: dict[str, dict[str, Any]]) ->
     enrol(ports, api.api, api.data / "credentials")
     with ports.database.transaction() as session:
         secret = add_client(
-            session, agency_code=agency().code, name="planted", scopes={"licence"}, types=[], secret=SECRET,
-            demo=True, now=ports.clock(), random=ports.random,
+            session, ports, agency_code=agency().code, name="planted", scopes={"licence"}, types=[],
+            secret=SECRET, demo=True,
         ).id  # fmt: skip
     ports.database.dispose()
     people = People.load(api.data / "credentials", api.api)
