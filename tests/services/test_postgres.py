@@ -55,6 +55,9 @@ def service_settings(name: str, server: PostgresServer, place: Place, passphrase
             found[variable] = passphrase
         elif variable == "VERMILION_ORIGIN":
             found[variable] = place.public
+        elif variable == "VERMILION_TEST":
+            assert value == "${VERMILION_TEST:-true}"
+            found[variable] = "true"
         elif variable.endswith("_PORT"):
             found[variable] = place.api_port if "API" in variable else place.public_port
         else:
