@@ -70,7 +70,7 @@ def establish_if_new(settings: Settings) -> None:
     """Make what is missing for a service: directories, passphrase, database, keys; no samples."""
     os.umask(0o077)
     with _alone(settings, public_account(settings)):
-        _establish(settings, test=settings.demo)
+        _establish(settings, test=settings.test or settings.demo)
 
 
 def prepare_public(settings: Settings, user: Account | None) -> None:

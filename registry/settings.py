@@ -34,6 +34,14 @@ class Settings(BaseSettings):
         description="Address of the agency API, as tokens name it; empty: http://localhost:<api_port>.",
     )
     demo: bool = Field(default=False, description="Permit clients with a shared secret. Never in service.")
+    test: bool = Field(
+        default=True,
+        description=(
+            "Name the root TEST, so that every document says 样本 SPECIMEN. Read once, when the root is "
+            "made; the root of a demonstration is always TEST. Switched off, documents have no more legal "
+            "force than before: see docs/legal-force.md."
+        ),
+    )
     zone: str = Field(default="Asia/Shanghai", description="IANA zone whose civil days count.")
     public_user: str = Field(
         default="nobody", description="User the public site runs as when started as root."

@@ -15,7 +15,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
@@ -23,6 +23,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.agencies.assertions import Assertion, parse_assertion, verify
+from registry.agencies.credentials import keys_of
 from registry.agencies.tables import AccessToken, Client, Person
 from registry.settings import Settings
 
@@ -144,8 +145,7 @@ def _authenticate_client(
         try:
             assertion = parse_assertion(form.get("client_assertion", ""))
             client = session.get(Client, _id(assertion.subject))
-            keys: list[Mapping[str, Any]] = (client.jwks or {"keys": []})["keys"] if client else []
-            verify(session, assertion, keys, audiences=settings.audiences, now=now)
+            verify(session, assertion, keys_of(session, client), audiences=settings.audiences, now=now)
         except VermilionError as error:
             raise _invalid_client(error.detail) from None
         if client is None or form.get("client_id", client.id) != client.id:
@@ -174,8 +174,7 @@ def _authenticate_person(
     try:
         assertion: Assertion = parse_assertion(form.get("assertion", ""))
         person = session.get(Person, _id(assertion.subject))
-        keys = [person.jwk] if person else []
-        verify(session, assertion, keys, audiences=settings.audiences, now=now)
+        verify(session, assertion, keys_of(session, person), audiences=settings.audiences, now=now)
     except VermilionError as error:
         raise TokenError("invalid_grant", error.detail) from None
     if person is None or not person.active:

@@ -16,17 +16,19 @@ from keys.errors import VermilionError
 
 # command -> module:attribute
 COMMANDS = {
-    "agency": "registry.cli.administration:agency",
-    "client": "registry.cli.administration:client",
+    "agency": "registry.cli.agency:agency",
+    "client": "registry.cli.people:client",
+    "credential": "registry.cli.credential:credential",
     "demo": "registry.cli.demo:demo",
     "fsck": "registry.cli.administration:fsck",
     "issue": "registry.cli.issue:issue",
     "migrate": "registry.cli.administration:migrate",
-    "person": "registry.cli.administration:person",
+    "person": "registry.cli.people:person",
     "run": "registry.cli.run:run",
     "seal": "registry.cli.seal:seal",
     "serve-api": "registry.cli.run:serve_api",
     "serve-public": "registry.cli.run:serve_public",
+    "type": "registry.cli.types:licence_type",
     "verify": "registry.cli.verify:verify",
 }
 EXIT_USAGE = 64  # EX_USAGE of sysexits.h

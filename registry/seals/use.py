@@ -65,8 +65,7 @@ def authorise_use(
     The draw stands or falls with the caller's transaction, so a refused or a dry request draws nothing; an
     abandoned intent's draw is not given back, because its key may have been used. Raises VermilionError:
     FORBIDDEN with reason `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT
-    with `seal_not_active`, `seal_expired` or `daily_limit`; INVALID with `seal_kind`. Each names the request's
-    `/seal`.
+    with `seal_not_active`, `seal_expired` or `daily_limit`; INVALID with `seal_kind`. Each names `/seal`.
     """
     seal = session.get(Seal, seal_code)
     if seal is None or seal.agency_code != agency_code:

@@ -22,7 +22,7 @@ from registry.seals.tables import Certificate, Key, KeyUse
 from registry.seals.trust import publish_trust_list
 from tests.registry.issuing import issue_one
 from tests.registry.keeping import body_today, dying, serving, trust_list, verdict
-from tests.registry.world import START, Ticker, World
+from tests.registry.world import GROUND, START, Ticker, World
 
 TIME_STAMP = Kind.TIME_STAMP.value
 QR, TSA = (PROFILES[name].life for name in (ProfileName.QR, ProfileName.TSA))
@@ -100,7 +100,8 @@ def test_an_attempt_that_failed_is_not_repeated_at_once(world: World, clock: Tic
 
 def test_an_agency_that_may_not_issue_needs_no_key(world: World, clock: Ticker) -> None:
     with world.ports.database.transaction() as session:
-        set_client_active(session, client_id=world.clients["other-system"].id, active=False)
+        other = world.clients["other-system"].id
+        set_client_active(session, world.ports, client_id=other, active=False, ground=GROUND)
     clock.advance(QR * (1 - REMAINING))
     assert renew_due(world.ports) == 1
 

@@ -14,7 +14,7 @@ from registry.agencies.rules import set_client_active
 from registry.seals.authorisations import withdraw
 from registry.seals.tables import StandingAuthorisation
 from registry.seals.use import authorise_use, still_usable
-from tests.registry.world import BASIS, World, on_sqlite
+from tests.registry.world import BASIS, GROUND, World, on_sqlite
 
 
 def body(world: World, **changes: Any) -> dict[str, Any]:
@@ -77,7 +77,8 @@ def test_each_reason_why_a_seal_cannot_be_used_names_it(world: World) -> None:
     def reason(**changes: Any) -> str:
         wanted: dict[str, Any] = {
             "seal_code": world.seal_code, "client_id": world.clients["system"].id,
-            "agency_code": world.codes["own"], "type_code": world.type_code, "day": world.today,
+            "agency_code": world.codes["own"], "type_code": world.type_code, "seal_kind": "special",
+            "day": world.today,
         }  # fmt: skip
         with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
             authorise_use(session, **(wanted | changes))
@@ -87,6 +88,7 @@ def test_each_reason_why_a_seal_cannot_be_used_names_it(world: World) -> None:
 
     assert reason(seal_code="99010000000999") == "seal_unknown"
     assert reason(agency_code=world.codes["other"]) == "seal_unknown"
+    assert reason(seal_kind="finance") == "seal_kind"
     assert reason(seal_code=world.made_seal()) == "seal_not_active"
     assert reason(day=world.today + timedelta(days=20 * 366)) == "seal_expired"
     assert reason(client_id=world.clients["desk"].id) == "not_authorised"
@@ -95,7 +97,7 @@ def test_each_reason_why_a_seal_cannot_be_used_names_it(world: World) -> None:
     with world.ports.database.transaction() as session:
         authorise_use(
             session, seal_code=once, client_id=world.clients["system"].id,
-            agency_code=world.codes["own"], type_code=world.type_code, day=world.today,
+            agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special", day=world.today,
         )  # fmt: skip
     assert reason(seal_code=once) == "daily_limit"
 
@@ -194,9 +196,13 @@ def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) ->
     assert not still(type_code=world.types["other"])
     assert not still(day=world.today + timedelta(days=400))
     with world.ports.database.transaction() as session:
-        set_client_active(session, client_id=world.clients["system"].id, active=False)
+        set_client_active(
+            session, world.ports, client_id=world.clients["system"].id, active=False, ground=GROUND
+        )
     assert not still()
     with world.ports.database.transaction() as session:
-        set_client_active(session, client_id=world.clients["system"].id, active=True)
+        set_client_active(
+            session, world.ports, client_id=world.clients["system"].id, active=True, ground=GROUND
+        )
     world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
     assert not still()

@@ -112,6 +112,25 @@ def test_who_approved_may_not_make_and_who_made_may_not_keep(world: World) -> No
     refused(world, "everything", f"/api/v1/seals/{code}/activation", {}, 403, "same_person")
 
 
+def test_who_applied_may_not_keep(world: World) -> None:
+    """Neither put the seal into use nor say who may use it, though of the seal's own agency and a keeper."""
+    application = world.apply_for_seal("everything")
+    code = str(world.decide(application)["seal"])
+    world.act("maker", f"/api/v1/seals/{code}/making", {}, 201)
+    world.act("maker", f"/api/v1/seals/{code}/filing", {})
+    refused(world, "everything", f"/api/v1/seals/{code}/activation", {}, 403, "same_person")
+    for client in ("authority-system", "authority-desk"):
+        permission = {
+            "client_id": world.clients[client].id,
+            "type_code": world.type_code,
+            "valid_from": world.today.isoformat(),
+            "valid_to": world.today.isoformat(),
+            "daily_limit": 1,
+        }
+        path = f"/api/v1/seals/{code}/authorisations"
+        refused(world, "everything", path, permission, 403, "same_person", client)
+
+
 def test_making_needs_a_maker_and_happens_once(world: World) -> None:
     code = world.approved_seal()
     refused(world, "approver", f"/api/v1/seals/{code}/making", {}, 403, "role")

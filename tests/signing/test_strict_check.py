@@ -20,7 +20,7 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 
-from keys.certificates import Issuer, Subject, issue_certificate, new_serial
+from keys.certificates import Issuer, Subject, new_serial
 from keys.custodian import Purpose
 from keys.der import tlv
 from keys.errors import Kind, VermilionError
@@ -28,6 +28,7 @@ from keys.profiles import ProfileName
 from keys.trust_list import TrustList
 from signing import cms
 from signing.strict_check import FileEvidence, strict_check
+from tests.authority import issue_certificate
 from tests.signing.alter import alterations, attacks, changed_at, gap_of
 from tests.signing.sealing import (
     LATER,

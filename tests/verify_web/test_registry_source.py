@@ -96,13 +96,16 @@ def test_a_lost_database_answers_cannot_check(real: Real, tmp_path: Path) -> Non
 def test_types_come_from_their_published_texts(real: Real) -> None:
     from sqlalchemy.orm import Session
 
-    from registry.licences.types import publish_type
+    from registry.cli.machine import Machine
+    from registry.database import Database
+    from registry.licences.publish import publish_type
 
     types = PublishedTypes(real.writer)
     kind = sample().record
     assert types(kind.type_code, 1) is None
     with Session(real.writer) as session, session.begin():
-        publish_type(session, SAMPLES / "food-business-licence", real.clock())
+        machine = Machine(Settings(), Database(real.writer, real.writer), real.clock)
+        publish_type(session, machine, SAMPLES / "food-business-licence")
     found = types(kind.type_code, 1)
     assert found is not None
     assert found.slug == "food-business-licence"

@@ -84,7 +84,6 @@ def upgrade() -> None:
         sa.Column("agency_code", sa.String(length=18), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
-        sa.Column("jwks", sa.JSON(), nullable=True),
         sa.Column("secret_sha256", sa.LargeBinary(), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -129,7 +128,6 @@ def upgrade() -> None:
         sa.Column("agency_code", sa.String(length=18), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("roles", sa.JSON(), nullable=False),
-        sa.Column("jwk", sa.JSON(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_person_agency_code_agency")),
@@ -148,6 +146,23 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("access_token", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_access_token_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
+        "assertion_key",
+        sa.Column("kid", sa.String(length=43), nullable=False),
+        sa.Column("jwk", sa.JSON(), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
+        sa.CheckConstraint(
+            "(person_id IS NULL) <> (client_id IS NULL)", name=op.f("ck_assertion_key_one_holder")
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_assertion_key_client_id_client")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_assertion_key_person_id_person")),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_assertion_key")),
+    )
+    with op.batch_alter_table("assertion_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_assertion_key_client_id"), ["client_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_assertion_key_person_id"), ["person_id"], unique=False)
 
     op.create_table(
         "certificate",
@@ -534,6 +549,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_certificate_key_id"))
 
     op.drop_table("certificate")
+    with op.batch_alter_table("assertion_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_assertion_key_person_id"))
+        batch_op.drop_index(batch_op.f("ix_assertion_key_client_id"))
+
+    op.drop_table("assertion_key")
     with op.batch_alter_table("access_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_access_token_expires_at"))
 
