@@ -33,7 +33,7 @@ def walk(api: Place, site: Place, settings: Mapping[str, Any], folder: Path) -> 
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", f"{script}\npwd > {folder}/where"],
         env=own | {"PATH": f"{programs}:{own['PATH']}"},
-        cwd=ROOT, capture_output=True, text=True, timeout=300, check=False,
+        cwd=ROOT, capture_output=True, text=True, timeout=600, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     return Path((folder / "where").read_text().strip())
