@@ -12,11 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Kind, VermilionError, places
 from registry import web
 from registry.agencies.api import TOKEN_ENDPOINT, authenticate
 from registry.agencies.api import blueprint as agencies
-from registry.defects import Defects
+from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
 from registry.local import is_local
 from registry.logs import configure_logs
@@ -39,7 +39,7 @@ TRUST_LIST_TYPE = "application/jose"
 def create_app(ports: Ports) -> Flask:
     """The application for these ports. `PROPAGATE_EXCEPTIONS` switches the catch-all off, for tests."""
     configure_logs()
-    app = Flask("registry", static_folder=None)
+    app = QuietFlask("registry", static_folder=None)
     metrics = CollectorRegistry()
     defects = Defects(metrics)
     web.install(app, web.AppState(ports, defects, lambda r: authenticate(ports, r), PUBLIC))
@@ -92,7 +92,11 @@ def _observe(app: Flask, ports: Ports, metrics: CollectorRegistry, defects: Defe
     def note_defect(_sender: Flask, exception: BaseException, **_: Any) -> None:
         defects.count(request.endpoint or "none", exception)
         log.error(
-            "defect", request_id=g.get("request_id"), endpoint=request.endpoint, kind=type(exception).__name__
+            "defect",
+            request_id=g.get("request_id"),
+            endpoint=request.endpoint,
+            kind=type(exception).__name__,
+            where=places(exception),
         )
 
     got_request_exception.connect(note_defect, app, weak=False)

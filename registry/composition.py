@@ -19,6 +19,7 @@ from keys.software import SoftwareCustodian
 from keys.tsa import TimeStampAuthority
 from registry.database import Database
 from registry.documents import open_store
+from registry.licences.outage import database_errors
 from registry.ports import Ports
 from registry.schema import upgrade
 from registry.seals.authority import AuthorityNames, chain, establish, time_stamp_authority
@@ -79,7 +80,7 @@ def open_ports(
     INVALID for a passphrase file or keys that others can read.
     """
     base = lay_foundation(settings, clock=clock, random=random, cost=cost)
-    with Session(base.database.read) as session:
+    with database_errors(), Session(base.database.read) as session:
         tsa = time_stamp_authority(session)
         beside = chain(session)
     assert tsa.certificate is not None

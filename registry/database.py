@@ -1,7 +1,7 @@
 """Engines, the metadata and the two column types that both databases share (design, section 9).
 
 Writes run in transactions (`BEGIN IMMEDIATE` on SQLite, so that read-then-write cannot deadlock);
-reads run on a second engine in AUTOCOMMIT.
+reads run on a second engine in AUTOCOMMIT. Neither repeats a statement's values in an error.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ def _tune_sqlite(engine: Engine, *, read_only: bool) -> None:
 
 def write_engine(url: str) -> Engine:
     """The engine for transactions that write."""
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"), hide_parameters=True)
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=False)
     return engine
@@ -96,7 +96,10 @@ def read_engine(url: str) -> Engine:
         path = quote(parsed.database or "")  # a path is no URI: it may hold a percent sign
         parsed = parsed.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
     engine = create_engine(
-        parsed, isolation_level="AUTOCOMMIT", pool_pre_ping=parsed.get_backend_name() != "sqlite"
+        parsed,
+        isolation_level="AUTOCOMMIT",
+        pool_pre_ping=parsed.get_backend_name() != "sqlite",
+        hide_parameters=True,
     )
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=True)

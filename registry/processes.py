@@ -26,7 +26,7 @@ from typing import Any
 
 import structlog
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Kind, VermilionError, places
 from registry.client import call
 from registry.keeper import keep
 from registry.logs import configure_logs
@@ -301,6 +301,9 @@ def _told(task: Callable[[], None], sender: Any, parent: int) -> None:
         task()
     except VermilionError as error:
         sender.send((error.kind, error.detail, error.reason))
+        sys.exit(1)
+    except Exception as error:  # noqa: BLE001  (a traceback's message may hold what is on record)
+        sys.stderr.write(f"vermilion: a defect: {type(error).__name__} at {' '.join(places(error))}\n")
         sys.exit(1)
 
 

@@ -11,10 +11,11 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import SQLAlchemyError
 
 from keys.errors import Kind, VermilionError
 from registry.database import write_engine
+from registry.licences.outage import is_outage
 
 _LOCK = 0x7665726D696C696F  # pg_advisory_xact_lock: "vermilio", ours alone
 
@@ -102,7 +103,9 @@ def _migrating(url: str) -> Iterator[Config]:
             yield _config(connection)
             if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                 raise RuntimeError("a migration left rows that refer to nothing")
-    except OperationalError as error:
+    except SQLAlchemyError as error:
+        if not is_outage(error):
+            raise
         raise VermilionError(Kind.UNAVAILABLE, "the database cannot be migrated now") from error
     finally:
         engine.dispose()
