@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from sqlalchemy.orm import Session
 
 from keys.clock import Clock, system_clock
@@ -20,6 +21,7 @@ from keys.tsa import TimeStampAuthority
 from registry.database import Database
 from registry.documents import open_store
 from registry.licences.outage import database_errors
+from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.schema import upgrade
 from registry.seals.authority import AuthorityNames, chain, establish, time_stamp_authority
@@ -32,6 +34,7 @@ PASSPHRASE_BYTES = 32
 DEFAULT_COST = ScryptCost()
 DEFAULT_NAMES = AuthorityNames("Vermilion Registry")
 Random = Callable[[int], bytes]
+_log = structlog.get_logger("registry.keys")
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def lay_foundation(
     cost: ScryptCost = DEFAULT_COST,
 ) -> Foundation:
     """Database and unlocked custodian. Raises VermilionError(UNAVAILABLE, INVALID)."""
+    configure_logs()
     database = Database.open(settings.url)
     custodian = SoftwareCustodian(
         settings.keys_directory,
@@ -65,8 +69,13 @@ def lay_foundation(
         ledger=DatabaseLedger(database, clock, random),
         cost=cost,
         random=random,
+        on_unusable=_log_unusable,
     )
     return Foundation(settings, database, custodian, clock, random)
+
+
+def _log_unusable(key_id: str, error: VermilionError) -> None:
+    _log.error("key_unusable", key=key_id, reason=error.reason, detail=error.detail)
 
 
 def open_ports(
