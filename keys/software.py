@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keys.custodian import PURPOSE_KINDS, KeyRef, Policy, Purpose, SignRequest, UseLedger
 from keys.envelope import MAX_FILE_BYTES, ScryptCost, close_envelope, open_envelope, read_binding
 from keys.errors import Kind, VermilionError
+from keys.files import write_once
 from keys.suite import SUITES, SuiteName
 from keys.tbs import check_tbs
 
 DIRECTORY_MODE = 0o700
-FILE_MODE = 0o600
 MIN_PASSPHRASE_BYTES = 16
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -85,7 +85,7 @@ class SoftwareCustodian:
             "public_key": _spki(private.public_key()).hex(),
         }
         data = close_envelope(secret, binding, self._passphrase, self._cost, self._random)
-        _write_once(self._directory / f"{ref.id}.key", data)
+        write_once(self._directory / f"{ref.id}.key", data)
         with self._lock:
             self._keys[ref.id] = (ref, private)
         return ref
@@ -183,22 +183,3 @@ def _spki(public: ec.EllipticCurvePublicKey) -> bytes:
 def _require_private(found: os.stat_result, what: str) -> None:
     if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise VermilionError(Kind.INVALID, f"the {what} is open to others", reason="permissions")
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    """Durable and never over an existing file: write aside, sync, link, sync the directory."""
-    aside = path.with_suffix(".new")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(aside, path)
-    finally:
-        aside.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

@@ -16,6 +16,7 @@ from keys.clock import Clock, system_clock
 from keys.custodian import Custodian
 from keys.envelope import ScryptCost
 from keys.errors import Kind, VermilionError
+from keys.files import write_once
 from keys.software import SoftwareCustodian
 from keys.tsa import TimeStampAuthority
 from registry.database import Database
@@ -122,7 +123,7 @@ def establish_registry(
     """
     _private_directory(settings.data, mode=0o755)
     _private_directory(settings.keys_directory, mode=0o700)
-    _make_passphrase(passphrase_path(settings), random)
+    _make_passphrase(settings, random)
     if settings.url.startswith("sqlite"):
         _private_directory(settings.data / "database", mode=0o755)
     upgrade(settings.url)
@@ -140,23 +141,29 @@ def _private_directory(path: Path, *, mode: int) -> None:
         path.chmod(mode)  # whatever the umask
 
 
-def _make_passphrase(path: Path, random: Random) -> None:
-    """A generated passphrase in a file of mode 0600; one that is there is kept. There is no default one."""
-    if path.exists():
-        return
-    text = base64.urlsafe_b64encode(random(PASSPHRASE_BYTES))
+def _make_passphrase(settings: Settings, random: Random) -> None:
+    """A generated passphrase in a file of mode 0600; one that is there is kept. There is no default one.
+
+    Raises VermilionError(UNAVAILABLE) where it cannot be written, or where there are keys that only a lost
+    one opens.
+    """
+    path = passphrase_path(settings)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        if path.exists():
+            return
+        if any(settings.keys_directory.glob("*.key")):
+            raise VermilionError(
+                Kind.UNAVAILABLE,
+                f"the passphrase file {path} is gone, and nothing else opens the keys: put it back",
+                reason="passphrase",
+            )
+        write_once(path, base64.urlsafe_b64encode(random(PASSPHRASE_BYTES)) + b"\n")
     except FileExistsError:
         return  # another process was faster
     except OSError:
         raise VermilionError(
             Kind.UNAVAILABLE, "the passphrase file cannot be written", reason="passphrase"
         ) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read_passphrase(path: Path) -> bytes:

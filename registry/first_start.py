@@ -97,15 +97,7 @@ def _alone(settings: Settings, user: Account | None) -> Iterator[None]:
     _directories(settings, user)
     with (settings.data / "first-start.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        _forget_unwritten_passphrase(settings)
         yield
-
-
-def _forget_unwritten_passphrase(settings: Settings) -> None:
-    """A first start killed between making and writing the file left it empty: no key can be under it."""
-    path = settings.keys_directory / "passphrase"
-    if settings.passphrase_file is None and path.exists() and path.stat().st_size == 0:
-        path.unlink()
 
 
 def _establish(settings: Settings, *, test: bool) -> None:
