@@ -8,7 +8,6 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, got_request_exception, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
@@ -18,11 +17,12 @@ from registry.agencies.api import TOKEN_ENDPOINT, authenticate
 from registry.agencies.api import blueprint as agencies
 from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
+from registry.licences.outage import database_out
 from registry.local import is_local
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
-from registry.seals.trust import current_trust_list
+from registry.seals.trust import current_trust_list, overdue
 
 PUBLIC = frozenset({TOKEN_ENDPOINT, "livez", "readyz", "metrics", "trust_list"})
 """Endpoints answered without a token; every other route asks for one."""
@@ -112,17 +112,19 @@ def _serve_operations(app: Flask, ports: Ports, metrics: CollectorRegistry) -> N
 
     @app.get("/readyz")
     def readyz() -> Response:
-        """Ready when the database answers and a trust list is published."""
+        """Ready when the database answers, and a trust list is published and not overdue."""
         try:
             with Session(ports.database.read) as session:
-                session.execute(text("SELECT 1"))
                 listed = current_trust_list(session) is not None
-        except SQLAlchemyError:
-            raise VermilionError(
-                Kind.UNAVAILABLE, "the database does not answer", reason="database"
-            ) from None
+                late = overdue(session, ports.clock())
+        except SQLAlchemyError as error:
+            raise database_out() from error
         if not listed:
             raise VermilionError(Kind.UNAVAILABLE, "no trust list is published yet", reason="not_established")
+        if late:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "the trust list was not signed again in time", reason="trust_list_overdue"
+            )
         return web.answer({"status": "ready"})
 
     @app.get("/metrics", endpoint="metrics")

@@ -18,10 +18,10 @@ from threading import Event
 
 import structlog
 from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Kind, VermilionError, places
 from keys.profiles import ProfileName
 from keys.trust_list import KeyState, TrustedKey, TrustList, kid_of, read_trust_list, sign_trust_list
 from registry.agencies.tables import Agency, Client, ClientType
@@ -43,6 +43,7 @@ from registry.settings import Settings
 LIFE = timedelta(days=7)
 RENEW_AFTER = LIFE / 3
 KEEP_EVERY = timedelta(seconds=30)
+PATIENCE = timedelta(hours=1)  # many rounds of `keep_published`
 ATTEMPTS = 5
 _log = structlog.get_logger("registry.trust_list")
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -54,6 +55,16 @@ def current_trust_list(session: Session) -> str | None:
     return session.scalar(
         select(PublishedTrustList.jws).order_by(PublishedTrustList.sequence.desc()).limit(1)
     )
+
+
+def overdue(session: Session, now: datetime) -> bool:
+    """Whether a newer list should have been published by now, and was not: whoever publishes has stopped, or
+    keeps failing. The last one serves for some days yet.
+    """
+    issued_at = session.scalar(
+        select(PublishedTrustList.issued_at).order_by(PublishedTrustList.sequence.desc()).limit(1)
+    )
+    return issued_at is None or now > issued_at + RENEW_AFTER + PATIENCE
 
 
 def publish_trust_list(pieces: Pieces) -> int:
@@ -247,7 +258,10 @@ def keep_published(pieces: Pieces, stop: Event, every: timedelta = KEEP_EVERY) -
     while True:
         try:
             publish_trust_list(pieces)
-        except (VermilionError, SQLAlchemyError) as error:
-            _log.warning("trust_list_not_published", kind=type(error).__name__)
+        except Exception as error:  # noqa: BLE001  (a loop that dies silently would publish nothing)
+            reason = error.reason if isinstance(error, VermilionError) else None
+            _log.error(
+                "trust_list_not_published", kind=type(error).__name__, reason=reason, where=places(error)
+            )
         if stop.wait(every.total_seconds()):
             return
