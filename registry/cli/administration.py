@@ -21,11 +21,15 @@ if TYPE_CHECKING:
 @contextmanager
 def _transaction() -> Iterator[Session]:
     from registry.database import Database
+    from registry.licences.outage import database_errors
+    from registry.schema import require_current
     from registry.settings import Settings
 
-    database = Database.open(Settings().url)
+    url = Settings().url
+    require_current(url)
+    database = Database.open(url)
     try:
-        with database.transaction() as session:
+        with database_errors(), database.transaction() as session:
             yield session
     finally:
         database.dispose()

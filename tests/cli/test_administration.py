@@ -3,38 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 from joserfc.jwk import ECKey
 
-from registry.cli import COMMANDS, cli, main
+from registry.cli import COMMANDS, cli
 from registry.client import ApiClient, Credential, new_person_key
 from registry.sample_registry import SEAL_AUTHORITY, agency
 from registry.samples import sample_agencies
+from tests.cli.conftest import Run
 from tests.services.conftest import Running
 from tests.services.running import Place
-
-Run = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def vermilion(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command on a place: exit code, standard output, standard error."""
-
-    def run(at: Place | None, *arguments: object) -> tuple[int, str, str]:
-        with monkeypatch.context() as here:
-            for name, value in (at.settings if at else {}).items():
-                here.setenv(name, str(value))
-            with pytest.raises(SystemExit) as ended:
-                main([str(argument) for argument in arguments])
-        captured = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, captured.out, captured.err
-
-    return run
 
 
 def key_file(folder: Path) -> tuple[Path, dict[str, Any]]:
@@ -139,17 +119,6 @@ def test_issue_says_where_the_licence_is(vermilion: Run, again: Running, tmp_pat
 def test_a_whole_registry_has_no_findings(vermilion: Run, place: Place) -> None:
     code, out, _ = vermilion(place, "fsck")
     assert (code, out) == (0, "0 findings\n")
-
-
-def test_a_wrong_setting_is_one_line_without_its_value(
-    vermilion: Run, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("VERMILION_API_PORT", "postgresql://user:secret@host")
-    code, _, err = vermilion(None, "migrate")
-    assert code == 64
-    assert err.startswith("vermilion: VERMILION_API_PORT: ")
-    assert err.count("\n") == 1
-    assert "secret" not in err
 
 
 def test_no_option_takes_a_secret() -> None:
