@@ -1,0 +1,64 @@
+"""The public site's process: what it was told, and what it still needs once it has become another user."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.services.conftest import FirstStart
+from tests.services.running import Place, environment, line
+
+LATE = """
+import io, json, sys
+from pathlib import Path
+import verify_web.wsgi as wsgi
+wsgi.preload()
+known, opened = set(sys.modules), []
+roots = tuple(str(Path(p).resolve()) for p in sys.path if p)
+watching = False
+def watch(event, arguments):
+    if watching and event == "open" and str(arguments[0]).startswith(roots):
+        opened.append(str(arguments[0]))
+sys.addaudithook(watch)
+watching = True
+link, identifier, code, file = sys.argv[1:]
+document = Path(file).read_bytes()
+client = wsgi.application().test_client()
+api = "/api/v1/verifications"
+def sent(data):
+    return client.post(api, data=data, content_type="application/pdf")
+answers = [
+    client.get("/c/" + link.partition("#")[0].rpartition("/c/")[2], headers={"Accept": "application/json"}),
+    client.post(api, json={"link": link}),
+    client.post(api, json={"identifier": identifier, "lookup_code": code}),
+    sent(document),
+    client.post(api, json={"link": link[:-1] + ("1" if link[-1] != "1" else "2")}),
+    client.post(api, json={"identifier": identifier, "lookup_code": "AAAAAAAA"}),
+    sent(document + b"x"), sent(document[:5000]), sent(b"%PDF-1.7"),
+]
+step = len(document) // 40
+answers += [sent(document[:at] + bytes([document[at] ^ 1]) + document[at + 1:]) for at in range(0, step * 40, step)]
+verdicts = [answer.get_json()["verdict"] for answer in answers]
+late = sorted(set(sys.modules) - known)
+defects = client.application.extensions["site"].metrics.defects.last
+print(json.dumps({"verdicts": verdicts, "late": late, "opened": opened, "defects": defects}))
+"""
+
+
+def test_the_site_needs_no_code_from_the_disk_once_it_serves(place: Place, first_start: FirstStart) -> None:
+    """Whatever it is shown: the user that it becomes may be unable to read any, and would answer
+    `cannot_check`.
+    """
+    out, file = first_start.out, place.data / "sample" / "licence.pdf"
+    origin = {"VERMILION_ORIGIN": first_start.place.public}
+    shown = [line(out, "link"), line(out, "Licence"), line(out, "look-up"), str(file)]
+    done = subprocess.run(
+        [sys.executable, "-c", LATE, *shown],
+        check=True, capture_output=True, text=True, env=environment(**place.settings | origin), cwd="/",
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    assert (found["late"], found["opened"], found["defects"]) == ([], [], [])
+    assert found["verdicts"][:4] == ["valid"] * 4
+    assert set(found["verdicts"][6:]) <= {"altered", "not_recognised"}
