@@ -19,10 +19,10 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
@@ -103,7 +103,7 @@ class Service:
     bind: str
     port: int
     user: Account | None = None
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str | None] = field(default_factory=dict)  # None: taken out of it
     journal: Path | None = None  # SQLite database whose journal is kept in being for `user`
     log: Path | None = None  # where its log lines go; None: our standard error
     process: Any = None
@@ -255,7 +255,11 @@ def _serve(service: Service, parent: int) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-    os.environ.update(service.environment)
+    for name, value in service.environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
     end_with(parent, signal.SIGKILL)  # nothing is served yet that would have to end in order
     try:
         serve(service.factory, service.bind, service.port, service.user, service.journal, parent)

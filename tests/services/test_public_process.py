@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.services.conftest import FirstStart
 from tests.services.running import Place, environment, line
 
@@ -62,3 +64,45 @@ def test_the_site_needs_no_code_from_the_disk_once_it_serves(place: Place, first
     assert (found["late"], found["opened"], found["defects"]) == ([], [], [])
     assert found["verdicts"][:4] == ["valid"] * 4
     assert set(found["verdicts"][6:]) <= {"altered", "not_recognised"}
+
+
+SERVED = """
+import json, os
+from registry.cli.run import public_environment
+from registry.client import call
+from registry.processes import Service, free_port
+from registry.settings import Settings
+settings = Settings()
+service = Service(
+    "public site", "tests.services.environment_app:application", "127.0.0.1", free_port(),
+    environment=public_environment(settings),
+)
+service.start()
+try:
+    service.wait_ready()
+    print(call("GET", service.address).body.decode())
+finally:
+    service.stop()
+"""
+
+
+@pytest.mark.parametrize("embedded", [False, True], ids=["two roles", "embedded"])
+def test_the_public_site_is_not_told_the_registrys_own_role(tmp_path: Path, embedded: bool) -> None:
+    place = Place(tmp_path / "var")
+    roles = {
+        "VERMILION_DATABASE_URL": "postgresql+psycopg://owner:owners-secret@db/v",
+        "VERMILION_PUBLIC_DATABASE_URL": "postgresql+psycopg://public:its-own@db/v",
+    }
+    given = place.settings | {"VERMILION_PASSPHRASE_FILE": "/etc/passphrase"} | ({} if embedded else roles)
+    done = subprocess.run(
+        [sys.executable, "-c", SERVED], check=True, capture_output=True, text=True,
+        env=environment(**given), cwd="/",
+    )  # fmt: skip
+    found = json.loads(done.stdout)
+    expected = (
+        f"sqlite:///{place.data}/database/registry.db" if embedded else roles["VERMILION_PUBLIC_DATABASE_URL"]
+    )
+    assert found["public_url"] == expected
+    assert "VERMILION_DATABASE_URL" not in found["environment"]
+    assert "VERMILION_PASSPHRASE_FILE" not in found["environment"]
+    assert not [value for value in found["environment"].values() if "owners-secret" in value]
