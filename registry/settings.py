@@ -38,7 +38,8 @@ class Settings(BaseSettings):
     demo: bool = Field(default=False, description="Permit clients with a shared secret. Never in service.")
     zone: str = Field(default="Asia/Shanghai", description="IANA zone whose civil days count.")
     public_user: str = Field(
-        default="nobody", description="User the public site runs as when started as root."
+        default="nobody",
+        description="User the public site runs as when started as root; root accepts that it stays root.",
     )
     passphrase_file: Path | None = Field(
         default=None, description="File with the key passphrase; empty: <data>/keys/passphrase."

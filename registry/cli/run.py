@@ -47,10 +47,11 @@ class Site:
 )
 def run(data: Path | None) -> None:
     """Start the registry and the public site on localhost; make everything on first start."""
+    from registry.first_start import at_home
     from registry.processes import Stopped
     from registry.settings import Settings
 
-    settings = Settings(demo=True) if data is None else Settings(demo=True, data=data)
+    settings = at_home(Settings(demo=True) if data is None else Settings(demo=True, data=data))
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -239,6 +240,8 @@ def serve_public() -> None:
     from registry.settings import Settings
 
     settings = Settings()
+    settings = settings.model_copy(update={"data": settings.data.resolve()})
+    os.environ["VERMILION_DATA"] = str(settings.data)  # which the site's user may reach by no other name
     user = public_account(settings)
     prepare_public(settings, user)
     serve(PUBLIC_APP, settings.bind, settings.public_port, user, journal(settings))

@@ -106,3 +106,48 @@ def test_the_public_site_is_not_told_the_registrys_own_role(tmp_path: Path, embe
     assert "VERMILION_DATABASE_URL" not in found["environment"]
     assert "VERMILION_PASSPHRASE_FILE" not in found["environment"]
     assert not [value for value in found["environment"].values() if "owners-secret" in value]
+
+
+def test_a_change_of_user_that_is_not_permitted_is_said() -> None:
+    """As in a container whose root has lost that right."""
+    program = (
+        "import os\n"
+        "from keys.errors import VermilionError\n"
+        "from registry.processes import Account, drop_to\n"
+        "if os.geteuid() == 0:\n"
+        "    drop_to(Account(65534, 65534))\n"
+        "try:\n"
+        "    drop_to(Account(1, 1))\n"
+        "except VermilionError as error:\n"
+        "    print(error.kind.value, error.detail)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd="/",
+    )
+    assert done.stdout.startswith("unavailable root may not become user 1: ")
+
+
+def test_a_service_that_meets_a_defect_at_its_start_says_kind_and_place_alone() -> None:
+    program = (
+        "from registry.processes import Service, free_port\n"
+        "service = Service('site', 'tests.services.environment_app:missing', '127.0.0.1', free_port())\n"
+        "service.start()\n"
+        "service.process.join()\n"
+        "print(service.process.exitcode)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        check=True,
+        capture_output=True,
+        text=True,
+        env=environment(),
+        cwd="/",
+    )
+    assert done.stdout == "1\n"
+    assert done.stderr.startswith("vermilion: a defect: AttributeError at processes.py:")
+    assert done.stderr.count("\n") == 1
