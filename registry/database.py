@@ -1,7 +1,7 @@
 """Engines, the metadata and the two column types that both databases share (design, section 9).
 
 Writes run in transactions (`BEGIN IMMEDIATE` on SQLite, so that read-then-write cannot deadlock);
-reads run on a second engine in AUTOCOMMIT.
+reads run on a second engine in AUTOCOMMIT. Neither repeats a statement's values in an error.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def _patience(url: str) -> dict[str, Any]:
 
 def write_engine(url: str) -> Engine:
     """The engine for transactions that write."""
-    engine = create_engine(url, **_patience(url))
+    engine = create_engine(url, hide_parameters=True, **_patience(url))
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=False)
     return engine
@@ -111,7 +111,7 @@ def read_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         path = quote(parsed.database or "")  # a path is no URI: it may hold a percent sign
         parsed = parsed.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
-    engine = create_engine(parsed, isolation_level="AUTOCOMMIT", **_patience(url))
+    engine = create_engine(parsed, isolation_level="AUTOCOMMIT", hide_parameters=True, **_patience(url))
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=True)
     else:

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from keys.errors import places
 from registry.app import create_app
 from registry.composition import open_ports
 from registry.licences.recovery import RecoveryReport, recovery_loop
@@ -45,4 +46,4 @@ def log_recovery(outcome: RecoveryReport | Exception) -> None:
     if isinstance(outcome, RecoveryReport):
         _log.info("recovery", adopted=outcome.adopted, abandoned=outcome.abandoned, deferred=outcome.deferred)
     else:
-        _log.error("recovery_failed", kind=type(outcome).__name__)
+        _log.error("recovery_failed", kind=type(outcome).__name__, where=places(outcome))

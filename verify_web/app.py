@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keys.clock import Clock, system_clock
 from registry.body_slots import BodySlots
+from registry.defects import QuietFlask
 from registry.processes import BODY_SLOTS
 from registry.settings import Settings
 from verify_web import access_log, assets, failures, headers
@@ -52,7 +53,7 @@ def create_app(
         source = registry_source(settings, clock)
     store = Store(settings.public_store, clock)
     metrics = Metrics()
-    app = Flask("verify_web", static_folder=None, template_folder=None)
+    app = QuietFlask("verify_web", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False  # it would redirect, and a redirect can lose the fragment
     app.request_class = SiteRequest
     app.jinja_loader = assets.TEMPLATES

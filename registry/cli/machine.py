@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -39,10 +38,11 @@ def locked() -> Iterator[Machine]:
     """
     from registry.database import Database
     from registry.licences.outage import database_errors
+    from registry.schema import require_current
     from registry.settings import Settings
 
     settings = Settings()
-    _require_registry(settings)
+    require_current(settings.url)
     database = Database.open(settings.url)
     try:
         with database_errors():
@@ -58,10 +58,11 @@ def unlocked() -> Iterator[Ports]:
     """
     from registry.composition import open_ports
     from registry.licences.outage import database_errors
+    from registry.schema import require_current
     from registry.settings import Settings
 
     settings = Settings()
-    _require_registry(settings)
+    require_current(settings.url)
     with database_errors():
         ports = open_ports(settings)
         try:
@@ -85,31 +86,6 @@ def publish(ports: Ports) -> None:
             f"on record, but not in the trust list yet, which a running API puts right: {error.detail}",
             reason=error.reason,
         ) from error
-
-
-def _require_registry(settings: Settings) -> None:
-    """An absent database is not made in passing, and one of another version is not written to."""
-    from sqlalchemy import make_url
-
-    from registry.database import read_engine
-    from registry.licences.outage import database_errors
-    from registry.schema import current, heads
-
-    url = make_url(settings.url)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
-        raise VermilionError(
-            Kind.UNAVAILABLE, f"there is no registry in {settings.data}: start it once", reason="no_registry"
-        )
-    engine = read_engine(settings.url)
-    try:
-        with database_errors(), engine.connect() as connection:
-            revision = current(connection)
-    finally:
-        engine.dispose()
-    if [revision] != heads():
-        raise VermilionError(
-            Kind.UNAVAILABLE, "the database's tables are not up to date: vermilion migrate", reason="schema"
-        )
 
 
 def ground_options(command: Any) -> Any:

@@ -22,7 +22,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Kind, VermilionError, places
 from keys.profiles import ProfileName
 from keys.suite import SUITES
 from keys.trust_list import (
@@ -55,6 +55,7 @@ from registry.seals.tables import (
 from registry.settings import Settings
 
 KEEP_EVERY = timedelta(seconds=30)
+PATIENCE = timedelta(hours=1)  # many rounds of `keep_published`
 ATTEMPTS = 5
 _log = structlog.get_logger("registry.trust_list")
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -65,6 +66,16 @@ def current_trust_list(session: Session) -> str | None:
     return session.scalar(
         select(PublishedTrustList.jws).order_by(PublishedTrustList.sequence.desc()).limit(1)
     )
+
+
+def overdue(session: Session, now: datetime) -> bool:
+    """Whether a newer list should have been published by now, and was not: whoever publishes has stopped, or
+    keeps failing. The last one serves for some days yet.
+    """
+    issued_at = session.scalar(
+        select(PublishedTrustList.issued_at).order_by(PublishedTrustList.sequence.desc()).limit(1)
+    )
+    return issued_at is None or now > issued_at + RENEW_AFTER + PATIENCE
 
 
 def publish_trust_list(pieces: Pieces) -> int:
@@ -278,6 +289,6 @@ def keep_published(pieces: Pieces, stop: Event, every: timedelta = KEEP_EVERY) -
                 task(pieces)
             except Exception as error:  # noqa: BLE001  (a loop that dies silently would keep nothing)
                 reason = error.reason if isinstance(error, VermilionError) else None
-                _log.warning(failure, kind=type(error).__name__, reason=reason)
+                _log.error(failure, kind=type(error).__name__, reason=reason, where=places(error))
         if stop.wait(every.total_seconds()):
             return

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from datetime import timedelta
 
 import pytest
 from flask import Flask
 
+from keys.trust_list import RENEW_AFTER, read_trust_list
 from registry.app import PUBLIC
-from tests.registry.world import BASIS, World, on_sqlite
+from registry.seals.trust import PATIENCE, publish_trust_list
+from tests.registry.world import BASIS, Ticker, World, on_sqlite
 
 ID = "0" * 32
 FILL = {"approval_id": ID, "authorisation_id": ID, "code": "99010000000000", "identifier": "x"}
@@ -133,6 +136,19 @@ def test_operations_are_seen_from_this_machine_only(world: World) -> None:
     assert world.http.get("/metrics").status_code == 200
     assert world.http.get("/metrics", environ_base={"REMOTE_ADDR": "192.0.2.1"}).status_code == 404
     assert world.http.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 404
+
+
+def test_a_trust_list_that_is_not_signed_again_in_time_makes_it_unready(world: World, clock: Ticker) -> None:
+    """Days before it expires, so that there is time to find out why."""
+    clock.advance(RENEW_AFTER + PATIENCE - timedelta(seconds=1))
+    assert world.http.get("/readyz").status_code == 200
+    clock.advance(timedelta(seconds=1))
+    answer = world.http.get("/readyz")
+    assert (answer.status_code, answer.get_json()["reason"]) == (503, "trust_list_overdue")
+    listed = world.http.get("/.well-known/elicence/trust-list").data
+    assert clock() + timedelta(days=4) < read_trust_list(listed, at=clock()).expires_at
+    publish_trust_list(world.ports)
+    assert world.http.get("/readyz").status_code == 200
 
 
 def test_a_database_that_is_out_is_no_defect(world: World) -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
@@ -64,6 +64,45 @@ def test_an_assertion_serves_once(world: World) -> None:
     mine = world.assertion(world.people["keeper"])
     assert world.ask_token("system", "keeper", assertion=mine).status_code == 200
     assert error_of(world, "system", "keeper", assertion=mine) == (400, "invalid_grant")
+
+
+def test_whoever_proves_nothing_never_takes_the_writers_lock(world: World) -> None:
+    """On SQLite there is one writer: else anybody could keep it from issuing."""
+    system, keeper = world.clients["system"], world.people["keeper"]
+    forged = world.assertion(Holder(system.id, ECKey.generate_key("P-256"), system.agency))
+    posing = world.assertion(Holder(keeper.id, system.key, keeper.agency))
+    secret = {"client_assertion": None, "client_assertion_type": None, "client_secret": "x" * 40}
+    begun: list[object] = []
+
+    @event.listens_for(world.ports.database.write, "begin")
+    def note(connection: object) -> None:
+        begun.append(connection)
+
+    for client, person, changes in (
+        ("system", None, {"client_assertion": forged}),
+        ("system", None, {"client_assertion": "a.b.c"}),
+        ("system", None, secret | {"client_id": system.id}),
+        ("system", None, secret | {"client_id": "0" * 32}),
+        ("system", None, {"scope": "everything"}),
+        ("system", "keeper", {"assertion": posing}),
+        ("other-system", "keeper", {}),
+    ):
+        assert world.ask_token(client, person, **changes).status_code in {400, 401}, changes
+    assert begun == []
+    assert world.ask_token("system", "keeper").status_code == 200
+    assert len(begun) == 1
+
+
+def test_an_assertion_that_expires_while_it_waits_to_be_used_up_is_refused(
+    world: World, clock: Ticker
+) -> None:
+    """Once expired its use is forgotten, so a copy held back for long enough would serve again."""
+
+    @event.listens_for(world.ports.database.write, "begin")
+    def wait(_connection: object) -> None:
+        clock.advance(timedelta(seconds=61))
+
+    assert error_of(world) == (401, "invalid_client")
 
 
 @on_sqlite
