@@ -4,7 +4,7 @@ SHELL := bash
 .DELETE_ON_ERROR:
 .DEFAULT_GOAL := help
 
-DATA ?= var
+DATA ?=
 ONLY ?=
 ARGS ?=
 VENV := .venv
@@ -18,7 +18,7 @@ help: ## List what can be made
 	@printf '\n  DATA=folder (run)   ONLY=name (bench)   ARGS="..." (test: passed to pytest)\n'
 
 run: $(VENV)/.run ## Set up, then start the registry and the public site (data in DATA, ./var by default)
-	VERMILION_DATA="$(abspath $(DATA))" $(BIN)/vermilion run
+	$(if $(DATA),VERMILION_DATA="$(abspath $(DATA))" )$(BIN)/vermilion run
 
 demo: $(VENV)/.run ## Play the whole story in a throw-away directory
 	$(BIN)/vermilion demo

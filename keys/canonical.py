@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from typing import Any, NoReturn
 
@@ -36,11 +37,12 @@ def _refuse_uncanonical(value: object) -> None:
         raise ValueError(f"no canonical form for {type(value).__name__}")
 
 
-def strict_json(data: bytes, *, max_bytes: int, max_depth: int) -> Any:
+def strict_json(data: bytes, *, max_bytes: int, max_depth: int, fractions: bool = False) -> Any:
     """Parse JSON (RFC 8259) from outside.
 
     Refused: more than `max_bytes`, nesting beyond `max_depth`, invalid UTF-8, a byte order mark, repeated
-    member names, NaN and infinities, floats, integers beyond 2^53, lone surrogates.
+    member names, NaN and infinities, floats, integers beyond 2^53, lone surrogates. With `fractions` finite
+    floats are taken: for what is only shown, never for what is digested or signed.
     Raises VermilionError(TOO_LARGE or MALFORMED).
     """
     if len(data) > max_bytes:
@@ -55,7 +57,7 @@ def strict_json(data: bytes, *, max_bytes: int, max_depth: int) -> Any:
         value = json.loads(
             text,
             object_pairs_hook=_members,
-            parse_float=lambda _text: _refuse("a number is not an integer"),
+            parse_float=_fraction if fractions else lambda _text: _refuse("a number is not an integer"),
             parse_int=_integer,
             parse_constant=lambda _text: _refuse("NaN and infinities are not JSON"),
         )
@@ -89,6 +91,13 @@ def _integer(text: str) -> int:
     if len(text) > 17 or abs(int(text)) > 2**53:
         _refuse("an integer is out of range")
     return int(text)
+
+
+def _fraction(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        _refuse("a number is out of range")
+    return value
 
 
 def _refuse_surrogates(value: object) -> None:

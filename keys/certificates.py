@@ -75,7 +75,7 @@ def serial_record(serial: int) -> str:
     return f"certificate:{serial:x}"
 
 
-def issue_certificate(
+def build_tbs(
     custodian: Custodian,
     issuer: Issuer,
     profile_name: ProfileName,
@@ -86,10 +86,11 @@ def issue_certificate(
     at: datetime,
     life: timedelta | None = None,
 ) -> bytes:
-    """A certificate, DER. `serial` was reserved by the caller before.
+    """The TBSCertificate, DER: nothing is signed yet, and the custodian is asked for public keys only.
 
-    Raises VermilionError: INVALID when subject's or issuer's key is for another purpose or a name is too
-    long, CONFLICT when the certificate would outlive its issuer, KEY_REFUSED from the custodian.
+    Without a `life` it is the profile's, or what its issuer has left. Raises VermilionError: INVALID when
+    subject's or issuer's key is for another purpose or a name is too long, CONFLICT when the certificate
+    would outlive its issuer.
     """
     profile = PROFILES[profile_name]
     if subject_key.purpose is not profile.purpose or issuer.key.purpose is not profile.issuer:
@@ -103,8 +104,7 @@ def issue_certificate(
     not_before = (at - BACKDATE).replace(microsecond=0)
     not_after = not_before + (life or profile.life)
     spki = public_key_der(custodian.public_key(subject_key))
-    issuer_public = custodian.public_key(issuer.key)
-    issuer_name, issuer_spki = subject.to_name(), public_key_der(issuer_public)
+    issuer_name, issuer_spki = subject.to_name(), public_key_der(custodian.public_key(issuer.key))
     if issuer.certificate is None and issuer_spki != spki:
         raise VermilionError(ErrorKind.INVALID, "only a root signs itself", reason="key_mismatch")
     if issuer.certificate is not None:
@@ -114,18 +114,18 @@ def issue_certificate(
             raise VermilionError(
                 ErrorKind.INVALID, "the issuer's certificate is another key's", reason="key_mismatch"
             )
+        if life is None and at < authority.not_valid_after:
+            not_after = min(not_after, authority.not_valid_after)
         if not_after > authority.not_valid_after:
             raise VermilionError(
                 ErrorKind.CONFLICT, "a certificate may not outlive its issuer", reason="outlives_issuer"
             )
         not_before = max(not_before, authority.not_valid_before)
-    suite = SUITES[issuer.key.suite]
-    algorithm = {"algorithm": suite.signature_name}
-    tbs = x509.TbsCertificate(
+    tbs: bytes = x509.TbsCertificate(
         {
             "version": "v3",
             "serial_number": serial,
-            "signature": algorithm,
+            "signature": {"algorithm": SUITES[issuer.key.suite].signature_name},
             "issuer": issuer_name,
             "validity": {"not_before": _time(not_before), "not_after": _time(not_after)},
             "subject": subject.to_name(),
@@ -133,17 +133,27 @@ def issue_certificate(
             "extensions": _extensions(profile, spki, issuer_spki, issuer.publication),
         }
     ).dump()
-    (signature,) = custodian.sign(issuer.key, [SignRequest(Kind.CERTIFICATE, tbs, serial_record(serial))])
+    return tbs
+
+
+def sign_certificate(custodian: Custodian, issuer: KeyRef, tbs: bytes) -> bytes:
+    """The certificate, DER, of a TBSCertificate that `build_tbs` made and whose serial was reserved.
+
+    Raises VermilionError: KEY_REFUSED from the custodian, UNAVAILABLE when it signs wrongly.
+    """
+    suite, parsed = SUITES[issuer.suite], x509.TbsCertificate.load(tbs)
+    request = SignRequest(Kind.CERTIFICATE, tbs, serial_record(parsed["serial_number"].native))
+    (signature,) = custodian.sign(issuer, [request])
     try:
-        issuer_public.verify(signature, tbs, ec.ECDSA(suite.hash))
+        custodian.public_key(issuer).verify(signature, tbs, ec.ECDSA(suite.hash))
     except InvalidSignature:  # a fault in the custodian: never let such a certificate out
         raise VermilionError(
             ErrorKind.UNAVAILABLE, "the custodian signed wrongly", reason="signature"
         ) from None
     certificate: bytes = x509.Certificate(
         {
-            "tbs_certificate": x509.TbsCertificate.load(tbs),
-            "signature_algorithm": algorithm,
+            "tbs_certificate": parsed,
+            "signature_algorithm": {"algorithm": suite.signature_name},
             "signature_value": core.OctetBitString(signature),
         }
     ).dump()
@@ -211,10 +221,22 @@ def certificate_key(certificate: bytes) -> bytes:
     return spki
 
 
+def certificate_subject(certificate: bytes) -> Subject:
+    """The name of a certificate that `build_tbs` laid out."""
+    name = x509.Certificate.load(certificate).subject.native
+    return Subject(name["common_name"], name["organization_name"], name["country_name"])
+
+
 def certificate_validity(certificate: bytes) -> tuple[datetime, datetime]:
     """(notBefore, notAfter), both inclusive, UTC."""
     parsed = x509.Certificate.load(certificate)
     return parsed.not_valid_before, parsed.not_valid_after
+
+
+def tbs_validity(tbs: bytes) -> tuple[datetime, datetime]:
+    """(notBefore, notAfter), both inclusive, UTC, of what is to be signed."""
+    validity = x509.TbsCertificate.load(tbs)["validity"]
+    return validity["not_before"].native, validity["not_after"].native
 
 
 def chain_names(certificates: Sequence[bytes]) -> list[str]:

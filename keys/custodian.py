@@ -86,10 +86,11 @@ class Custodian(Protocol):
         """Make a key pair for one purpose."""
 
     def public_key(self, ref: KeyRef) -> ec.EllipticCurvePublicKey:
-        """The public half. Raises VermilionError(NOT_FOUND)."""
+        """The public half. Raises VermilionError(UNAVAILABLE, `key_unusable`) where the key cannot be had."""
 
     def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
         """Sign each request, all or none, in order; ECDSA values as DER (RFC 3279).
 
-        Raises VermilionError(KEY_REFUSED) when bytes, kind, purpose, policy or ledger forbid it.
+        Raises VermilionError: KEY_REFUSED when bytes, kind, purpose, policy or ledger forbid it; UNAVAILABLE
+        (`key_unusable`) for a key that cannot be had, whatever is the matter with it.
         """

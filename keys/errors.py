@@ -55,3 +55,16 @@ class VermilionError(Exception):
         self.reason = reason or kind.value
         self.faults = faults
         self.retry_after = retry_after
+
+
+def places(error: BaseException, most: int = 24) -> list[str]:
+    """Where a defect was raised, outermost call first, as `file:line`: what may be logged of it. Its message
+    may hold secrets or personal data.
+    """
+    found = []
+    traceback = error.__traceback__
+    while traceback is not None:
+        file = traceback.tb_frame.f_code.co_filename.rpartition("/")[2]
+        found.append(f"{file}:{traceback.tb_lineno}")
+        traceback = traceback.tb_next
+    return found[-most:]

@@ -34,8 +34,9 @@ _RULED = {
 
 def verify_chain(
     certificate: bytes, *, trust: TrustList, at: datetime, profile: ProfileName = ProfileName.SEAL
-) -> None:
-    """Check that an end entity of `profile` leads to a root of the trust list, all valid at `at`.
+) -> bytes:
+    """Check that an end entity of `profile` leads to a root of the trust list, all valid at `at`; the issuing
+    CA that signed it (DER), which is one alone: a list names no two of one name and key.
 
     Raises VermilionError(INVALID); `reason` "issuer_unknown" when no issuing CA of the list has its
     issuer's name and key, else "chain".
@@ -51,8 +52,10 @@ def verify_chain(
                 _require(leaf, PROFILES[profile], at)
                 _require(issuing, PROFILES[ProfileName.ISSUING], at)
                 require_root(root_der, at)
-                return
-    _refuse("no issuing authority of the trust list signed it", "issuer_unknown")
+                return issuing_der
+    raise VermilionError(
+        Kind.INVALID, "no issuing authority of the trust list signed it", reason="issuer_unknown"
+    )
 
 
 def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:

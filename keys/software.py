@@ -16,11 +16,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from keys.custodian import PURPOSE_KINDS, KeyRef, Policy, Purpose, SignRequest, UseLedger
 from keys.envelope import MAX_FILE_BYTES, ScryptCost, close_envelope, open_envelope, read_binding
 from keys.errors import Kind, VermilionError
+from keys.files import write_once
 from keys.suite import SUITES, SuiteName
 from keys.tbs import check_tbs
 
 DIRECTORY_MODE = 0o700
-FILE_MODE = 0o600
 MIN_PASSPHRASE_BYTES = 16
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -40,8 +40,13 @@ class SoftwareCustodian:
         ledger: UseLedger,
         cost: ScryptCost = ScryptCost(),  # noqa: B008  (frozen)
         random: Callable[[int], bytes] = secrets.token_bytes,
+        on_unusable: Callable[[str, VermilionError], None] = lambda _key_id, _error: None,
     ) -> None:
-        """Raises VermilionError(INVALID) for a short passphrase or a directory others can enter."""
+        """`on_unusable` is told which key file does not open, and why: that is for who keeps the files, and
+        a caller hears UNAVAILABLE alone.
+
+        Raises VermilionError(INVALID) for a short passphrase or a directory others can enter.
+        """
         if len(passphrase) < MIN_PASSPHRASE_BYTES:
             raise VermilionError(
                 Kind.INVALID, f"a passphrase has at least {MIN_PASSPHRASE_BYTES} bytes", reason="passphrase"
@@ -54,6 +59,7 @@ class SoftwareCustodian:
         self._ledger = ledger
         self._cost = cost
         self._random = random
+        self._on_unusable = on_unusable
         self._keys: dict[str, tuple[KeyRef, ec.EllipticCurvePrivateKey]] = {}
         self._lock = threading.Lock()
 
@@ -79,13 +85,13 @@ class SoftwareCustodian:
             "public_key": _spki(private.public_key()).hex(),
         }
         data = close_envelope(secret, binding, self._passphrase, self._cost, self._random)
-        _write_once(self._directory / f"{ref.id}.key", data)
+        write_once(self._directory / f"{ref.id}.key", data)
         with self._lock:
             self._keys[ref.id] = (ref, private)
         return ref
 
     def public_key(self, ref: KeyRef) -> ec.EllipticCurvePublicKey:
-        """Raises VermilionError(NOT_FOUND)."""
+        """See `keys.custodian.Custodian.public_key`."""
         return self._unlock(ref).public_key()
 
     def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
@@ -114,14 +120,27 @@ class SoftwareCustodian:
         held = self._keys.get(ref.id)
         if held is None:
             with self._lock:  # one at a time: each costs memory; keys already open do not wait for it
-                held = self._keys.get(ref.id) or self._load(ref.id)
+                held = self._keys.get(ref.id) or self._open(ref.id)
                 self._keys[ref.id] = held
         if held[0] != ref:
             raise VermilionError(Kind.KEY_REFUSED, "the key was made for something else", reason="purpose")
         return held[1]
 
+    def _open(self, key_id: str) -> tuple[KeyRef, ec.EllipticCurvePrivateKey]:
+        """A key that is named here is on record: that its file does not open is nobody's fault who asks."""
+        try:
+            return self._load(key_id)
+        except VermilionError as error:
+            self._on_unusable(key_id, error)
+            raise VermilionError(
+                Kind.UNAVAILABLE, "a key of the registry cannot be used now", reason="key_unusable"
+            ) from error
+
     def _load(self, key_id: str) -> tuple[KeyRef, ec.EllipticCurvePrivateKey]:
-        secret, binding = open_envelope(self._read(key_id), self._passphrase)
+        try:
+            secret, binding = open_envelope(self._read(key_id), self._passphrase)
+        except MemoryError:  # what stretching the passphrase takes
+            raise VermilionError(Kind.UNAVAILABLE, "no memory to open the key", reason="memory") from None
         ref = _ref(binding)
         private = serialization.load_der_private_key(secret, None)
         if (
@@ -164,22 +183,3 @@ def _spki(public: ec.EllipticCurvePublicKey) -> bytes:
 def _require_private(found: os.stat_result, what: str) -> None:
     if found.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         raise VermilionError(Kind.INVALID, f"the {what} is open to others", reason="permissions")
-
-
-def _write_once(path: Path, data: bytes) -> None:
-    """Durable and never over an existing file: write aside, sync, link, sync the directory."""
-    aside = path.with_suffix(".new")
-    descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.link(aside, path)
-    finally:
-        aside.unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

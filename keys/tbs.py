@@ -138,11 +138,11 @@ _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
 
 
 def suite_of_public_key(curve_name: str) -> Suite:
-    """The suite whose curve this is (cryptography's name). Raises VermilionError(INVALID)."""
+    """The suite whose curve this is (cryptography's name). Raises VermilionError(INVALID, "chain")."""
     for suite in SUITES.values():
         if suite.curve.name == curve_name:
             return suite
-    raise VermilionError(ErrorKind.INVALID, "the key is on a curve that no suite has")
+    raise VermilionError(ErrorKind.INVALID, "the key is on a curve that no suite has", reason="chain")
 
 
 def load_der(spec: type[Any], data: bytes) -> Any:

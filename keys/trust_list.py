@@ -30,6 +30,7 @@ MAX_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 8
 CLOCK_SKEW = timedelta(minutes=5)
 LIFE = timedelta(days=7)
+RENEW_AFTER = LIFE / 3  # a verifier asks for the next list by then
 
 KeyUse = Literal["qr", "seal", "tsa"]
 KeyState = Literal["active", "retired", "compromised"]
@@ -75,25 +76,34 @@ def kid_of(public_key: bytes) -> str:
     return sha256(public_key).digest()[:8].hex()
 
 
-def sign_trust_list(trust: TrustList, custodian: Custodian, key: KeyRef, root: bytes) -> str:
-    """The compact JWS. Its signature serves the record "trust-list:<sequence>".
+def trust_list_record(sequence: int) -> str:
+    """The record that a trust list's signature serves."""
+    return f"trust-list:{sequence}"
 
-    Raises VermilionError(KEY_REFUSED) from the custodian.
-    """
-    suite = SUITES[key.suite]
+
+def trust_list_input(trust: TrustList, suite: Suite, root: bytes) -> bytes:
+    """The JWS signing input (RFC 7515, 5.1) for the key of the root certificate `root`, of this suite."""
     header = {
         "alg": suite.jose_alg,
         "typ": TRUST_LIST_TYPE,
         "x5c": [_b64(root)],
         "x5t#S256": _b64url(sha256(root).digest()),
     }
-    signing_input = f"{_b64url(canonical_json(header))}.{_b64url(canonical_json(_payload(trust)))}"
-    (der,) = custodian.sign(
-        key, [SignRequest(SignKind.TRUST_LIST, signing_input.encode("ascii"), f"trust-list:{trust.sequence}")]
-    )
+    text = f"{_b64url(canonical_json(header))}.{_b64url(canonical_json(_payload(trust)))}"
+    return text.encode("ascii")
+
+
+def sign_trust_list(custodian: Custodian, key: KeyRef, signing_input: bytes, sequence: int) -> str:
+    """The compact JWS of what `trust_list_input` made. Its signature serves the record of that sequence.
+
+    Raises VermilionError(KEY_REFUSED) from the custodian.
+    """
+    request = SignRequest(SignKind.TRUST_LIST, signing_input, trust_list_record(sequence))
+    (der,) = custodian.sign(key, [request])
     r, s = decode_dss_signature(der)
-    raw = r.to_bytes(suite.field_bytes, "big") + s.to_bytes(suite.field_bytes, "big")
-    return f"{signing_input}.{_b64url(raw)}"
+    size = SUITES[key.suite].field_bytes
+    raw = r.to_bytes(size, "big") + s.to_bytes(size, "big")
+    return f"{signing_input.decode('ascii')}.{_b64url(raw)}"
 
 
 def read_trust_list(
@@ -259,6 +269,10 @@ def _check_whole(trust: TrustList) -> None:
         _refuse("the times of the trust list are not in order", "malformed")
     if len({(entry.use, entry.public_key) for entry in trust.keys}) != len(trust.keys):
         _refuse("a key stands twice in the trust list", "malformed")
+    issuing = [parse_certificate(certificate) for certificate in trust.issuing]
+    if len({(i.subject.dump(), i.public_key.dump()) for i in issuing}) != len(issuing):
+        # A document could carry the one certificate or the other, and would be two files.
+        _refuse("an issuing authority stands twice in the trust list", "malformed")
 
 
 def _root_of(header: bytes) -> bytes:

@@ -149,8 +149,9 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
     """Verify a token of an authority that the trust list leads to, over a SHA-256 digest.
 
     The one encoding that this module makes: one SignerInfo, the expected attributes only, the signer
-    named by ESSCertIDv2, its certificate valid at genTime for time-stamping alone. That its key is an
-    entry of the list, and in what state, is for the caller to ask.
+    named by ESSCertIDv2, its certificate valid at genTime for time-stamping alone, beside it the certificate
+    of the list's authority that issued it, and no other. That its key is an entry of the list, when and in
+    what state, is for the caller to ask.
 
     Raises VermilionError(INVALID) with `reason` "chain", "issuer_unknown" or "time_stamp".
     """
@@ -161,7 +162,6 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
     except ValueError:
         _refuse("the time-stamp's content is not DER")
     (signer,) = signed["signer_infos"]
-    bag = [choice.chosen.dump() for choice in signed["certificates"] if choice.name == "certificate"]
     certificate = _signer_certificate(signed, signer)
     public, suite = certificate_public_key(certificate)
     attributes = b"\x31" + signer["signed_attrs"].dump()[1:]
@@ -185,15 +185,16 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
     ):
         _refuse("the time-stamp is over something else")
     signature = signer["signature"].native
-    if _assemble(info_bytes, attributes, signature, suite, certificate, bag) != token:
-        _refuse("the time-stamp is encoded otherwise than ours are")  # versions, parameters: not signed
     try:
         public.verify(signature, attributes, ec.ECDSA(suite.hash))
     except InvalidSignature:
         _refuse("the time-stamp's signature is wrong")
     at: datetime = info["gen_time"].native
-    verify_chain(certificate.dump(), trust=trust, at=at, profile=ProfileName.TSA)
-    _require_known_company(signed, certificate, trust)
+    issuing = verify_chain(certificate.dump(), trust=trust, at=at, profile=ProfileName.TSA)
+    # Versions, parameters and certificates are not signed: built again, they must be these very bytes.
+    bag = (certificate.dump(), issuing)
+    if _assemble(info_bytes, attributes, signature, suite, certificate, bag) != token:
+        _refuse("the time-stamp is encoded otherwise than ours are")
     return TimeStamp(at, info["serial_number"].native, info["policy"].native, certificate.dump())
 
 
@@ -239,13 +240,6 @@ def _signer_certificate(signed: Any, signer: Any) -> x509.Certificate:
     raise VermilionError(
         Kind.INVALID, "the time-stamp's signer has no certificate in it", reason="time_stamp"
     )
-
-
-def _require_known_company(signed: Any, signer: x509.Certificate, trust: TrustList) -> None:
-    """Beside the signer's certificate only those of the trust list: nothing unsigned may be carried along."""
-    known = {signer.dump(), *trust.issuing, *trust.roots}
-    if any(choice.chosen.dump() not in known for choice in signed["certificates"]):
-        _refuse("the time-stamp carries a certificate that the trust list does not know")
 
 
 def _digest(name: str, data: bytes) -> bytes:

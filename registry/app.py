@@ -8,21 +8,21 @@ from typing import Any
 import structlog
 from flask import Flask, Response, g, got_request_exception, request
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
-from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Kind, VermilionError, places
 from registry import web
 from registry.agencies.api import TOKEN_ENDPOINT, authenticate
 from registry.agencies.api import blueprint as agencies
-from registry.defects import Defects
+from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
+from registry.licences.outage import database_out
 from registry.local import is_local
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
-from registry.seals.trust import current_trust_list
+from registry.seals.trust import current_trust_list, overdue
 
 PUBLIC = frozenset({TOKEN_ENDPOINT, "livez", "readyz", "metrics", "trust_list"})
 """Endpoints answered without a token; every other route asks for one."""
@@ -39,7 +39,7 @@ TRUST_LIST_TYPE = "application/jose"
 def create_app(ports: Ports) -> Flask:
     """The application for these ports. `PROPAGATE_EXCEPTIONS` switches the catch-all off, for tests."""
     configure_logs()
-    app = Flask("registry", static_folder=None)
+    app = QuietFlask("registry", static_folder=None)
     metrics = CollectorRegistry()
     defects = Defects(metrics)
     web.install(app, web.AppState(ports, defects, lambda r: authenticate(ports, r), PUBLIC))
@@ -92,7 +92,11 @@ def _observe(app: Flask, ports: Ports, metrics: CollectorRegistry, defects: Defe
     def note_defect(_sender: Flask, exception: BaseException, **_: Any) -> None:
         defects.count(request.endpoint or "none", exception)
         log.error(
-            "defect", request_id=g.get("request_id"), endpoint=request.endpoint, kind=type(exception).__name__
+            "defect",
+            request_id=g.get("request_id"),
+            endpoint=request.endpoint,
+            kind=type(exception).__name__,
+            where=places(exception),
         )
 
     got_request_exception.connect(note_defect, app, weak=False)
@@ -108,17 +112,19 @@ def _serve_operations(app: Flask, ports: Ports, metrics: CollectorRegistry) -> N
 
     @app.get("/readyz")
     def readyz() -> Response:
-        """Ready when the database answers and a trust list is published."""
+        """Ready when the database answers, and a trust list is published and not overdue."""
         try:
             with Session(ports.database.read) as session:
-                session.execute(text("SELECT 1"))
                 listed = current_trust_list(session) is not None
-        except SQLAlchemyError:
-            raise VermilionError(
-                Kind.UNAVAILABLE, "the database does not answer", reason="database"
-            ) from None
+                late = overdue(session, ports.clock())
+        except SQLAlchemyError as error:
+            raise database_out() from error
         if not listed:
             raise VermilionError(Kind.UNAVAILABLE, "no trust list is published yet", reason="not_established")
+        if late:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "the trust list was not signed again in time", reason="trust_list_overdue"
+            )
         return web.answer({"status": "ready"})
 
     @app.get("/metrics", endpoint="metrics")

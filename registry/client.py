@@ -6,26 +6,35 @@ Used by the command line and the demonstration; it knows the registry through HT
 from __future__ import annotations
 
 import json
+import re
 import secrets
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-from joserfc import jwt
-from joserfc.jwk import ECKey
-
+from keys.canonical import strict_json
 from keys.errors import Kind, VermilionError
 
+if TYPE_CHECKING:
+    from joserfc.jwk import ECKey
+
 TIMEOUT_S = 30
-MAX_ANSWER = 16 * 1024 * 1024
+MAX_ANSWER = 16 * 1024 * 1024  # a document
+MAX_JSON = 1024 * 1024
+MAX_DEPTH = 16
+MAX_WORDS = 500  # characters of a problem's text that are repeated
+MAX_FAULTS = 20
+MAX_CREDENTIAL = 16 * 1024
 ASSERTION_LIFE_S = 60
+LONGEST_TOKEN_LIFE_S = 86_400
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_TOKEN = re.compile(r"[A-Za-z0-9._~+/-]{1,4096}=*")  # RFC 6750, section 2.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +46,11 @@ class Answer:
     body: bytes
 
     def json(self) -> dict[str, Any]:
-        """The body as a JSON object. Raises VermilionError(MALFORMED)."""
+        """The body as a JSON object. Raises VermilionError(MALFORMED, TOO_LARGE)."""
         try:
-            value = json.loads(self.body)
-        except ValueError as error:
-            raise VermilionError(Kind.MALFORMED, "the answer is not JSON") from error
+            value = strict_json(self.body, max_bytes=MAX_JSON, max_depth=MAX_DEPTH, fractions=True)
+        except VermilionError as error:
+            raise VermilionError(error.kind, f"the answer cannot be read: {error.detail}") from error
         if not isinstance(value, dict):
             raise VermilionError(Kind.MALFORMED, "the answer is not a JSON object")
         return value
@@ -53,21 +62,30 @@ class Answer:
         detail, reason = f"HTTP {self.status}", f"http_{self.status}"
         if "problem+json" in self.headers.get("content-type", ""):
             problem = self.json()
-            detail = str(problem.get("detail") or problem.get("title") or detail)
-            reason = str(problem.get("reason") or reason)
-            faults = problem.get("errors") or []
-            detail += "".join(f"\n  {f.get('pointer')}: {f.get('detail')}" for f in faults)
+            detail = _words(problem.get("detail")) or _words(problem.get("title")) or detail
+            reason = _words(problem.get("reason")) or reason
+            faults = problem.get("errors")
+            for fault in faults[:MAX_FAULTS] if isinstance(faults, list) else ():
+                if isinstance(fault, dict):
+                    detail += f"\n  {_words(fault.get('pointer'))}: {_words(fault.get('detail'))}"
         raise VermilionError(Kind.CONFLICT, f"{self.status}: {detail}", reason=reason)
 
 
-class _NoRedirect(urllib.request.HTTPRedirectHandler):
-    """A registry never redirects a client with a token in hand."""
-
-    def redirect_request(self, *_args: Any, **_kwargs: Any) -> None:
-        return None
+def _words(value: object) -> str:
+    """A text of the other side, if it is one that a terminal can be shown; else empty."""
+    return value if isinstance(value, str) and value.isprintable() and len(value) <= MAX_WORDS else ""
 
 
-_opener = urllib.request.build_opener(_NoRedirect, urllib.request.ProxyHandler({}))
+class _EveryAnswer(urllib.request.HTTPErrorProcessor):
+    """Each status is an answer; a redirect too, which nobody follows with a token in hand."""
+
+    def http_response(self, request: urllib.request.Request, response: HTTPResponse) -> Any:  # noqa: ARG002
+        return response
+
+    https_response = http_response
+
+
+_opener = urllib.request.build_opener(_EveryAnswer, urllib.request.ProxyHandler({}))
 
 
 def call(
@@ -77,18 +95,22 @@ def call(
     body: bytes | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Answer:
-    """One request. Raises VermilionError(UNAVAILABLE) when there is no answer."""
+    """One request. Raises VermilionError(UNAVAILABLE) when there is no whole answer, TOO_LARGE."""
     if not url.startswith(("http://", "https://")):
         raise VermilionError(Kind.INVALID, "only http and https addresses can be asked")
-    request = urllib.request.Request(url, data=body, method=method, headers=dict(headers or {}))  # noqa: S310
+    place = url.split("?", maxsplit=1)[0]
     try:
+        request = urllib.request.Request(url, data=body, method=method, headers=dict(headers or {}))  # noqa: S310
         with _opener.open(request, timeout=TIMEOUT_S) as answer:
-            return Answer(answer.status, _lower(answer.headers), answer.read(MAX_ANSWER))
-    except urllib.error.HTTPError as error:
-        with error:
-            return Answer(error.code, _lower(error.headers), error.read(MAX_ANSWER))
-    except (OSError, ValueError) as error:
-        raise VermilionError(Kind.UNAVAILABLE, f"no answer from {url.split('?', maxsplit=1)[0]}") from error
+            status, received, data = answer.status, _lower(answer.headers), answer.read(MAX_ANSWER + 1)
+            cut = len(data) <= MAX_ANSWER and answer.length  # so many bytes of Content-Length are missing
+    except (OSError, HTTPException, ValueError, OverflowError) as error:  # the last: a port beyond 65535
+        raise VermilionError(Kind.UNAVAILABLE, f"no answer from {place}") from error
+    if cut:
+        raise VermilionError(Kind.UNAVAILABLE, f"the answer from {place} ended too early")
+    if len(data) > MAX_ANSWER:
+        raise VermilionError(Kind.TOO_LARGE, f"the answer from {place} has more than {MAX_ANSWER} bytes")
+    return Answer(status, received, data)
 
 
 def _lower(headers: Any) -> dict[str, str]:
@@ -105,19 +127,30 @@ class Credential:
 
     api: str  # base address of the agency API
     client_id: str
-    client_key: Mapping[str, Any] | None  # private JWK, for private_key_jwt
+    client_key: Mapping[str, Any] | None = field(repr=False)  # private JWK, for private_key_jwt
     client_secret: str | None = field(default=None, repr=False)  # demo only
     person_id: str | None = None
     person_key: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @classmethod
     def load(cls, path: Path) -> Credential:
-        """Raises VermilionError(INVALID) for a file that is not a credential."""
+        """Raises VermilionError(INVALID) for a file that is not a credential, naming the member at fault."""
+        what = f"{path} is not a credential file"
         try:
-            value = json.loads(path.read_bytes())
-            return cls(**value)
-        except (OSError, ValueError, TypeError) as error:
-            raise VermilionError(Kind.INVALID, f"{path} is not a credential file") from error
+            with path.open("rb") as file:
+                data = file.read(MAX_CREDENTIAL + 1)
+            value = strict_json(data, max_bytes=MAX_CREDENTIAL, max_depth=4)
+        except (OSError, VermilionError) as error:
+            raise VermilionError(Kind.INVALID, what) from error
+        if not isinstance(value, dict) or not _REQUIRED <= set(value) <= set(cls.__dataclass_fields__):
+            raise VermilionError(Kind.INVALID, what)
+        for name, member in value.items():
+            if not _is_member(name, member):
+                raise VermilionError(Kind.INVALID, f"{what}: {name}")
+        loaded = cls(**value)
+        if (loaded.person_id is None) != (loaded.person_key is None):
+            raise VermilionError(Kind.INVALID, f"{what}: a person has an id and a key")
+        return loaded
 
     def save(self, path: Path) -> None:
         """Write the file, readable by its owner alone."""
@@ -125,6 +158,22 @@ class Credential:
         text = json.dumps(self.__dict__, indent=1, ensure_ascii=False)
         path.touch(mode=0o600, exist_ok=True)
         path.write_text(text + "\n", encoding="utf-8")
+
+
+_REQUIRED = frozenset({"api", "client_id", "client_key"})
+
+
+def _is_member(name: str, value: object) -> bool:
+    """Whether a credential file may hold this value under this name."""
+    if value is None:
+        return name not in {"api", "client_id"}
+    if name in {"client_key", "person_key"}:
+        try:
+            return isinstance(value, dict) and _signing_key(value) is not None
+        except VermilionError:
+            return False
+    text = _words(value)
+    return text.startswith(("http://", "https://")) if name == "api" else bool(text)
 
 
 @dataclass
@@ -164,12 +213,15 @@ class ApiClient:
             body=urlencode(form).encode(),
             headers={"Content-Type": "application/x-www-form-urlencoded"},
         )
-        if answer.status != 200:
-            reason = str(answer.json().get("error", f"http_{answer.status}"))
-            raise VermilionError(Kind.UNAUTHENTICATED, f"no token: {reason}", reason=reason)
         value = answer.json()
-        self._token = str(value["access_token"])
-        self._until = time.monotonic() + int(value["expires_in"]) - 30
+        if answer.status != 200:
+            reason = _words(value.get("error")) or f"http_{answer.status}"
+            raise VermilionError(Kind.UNAUTHENTICATED, f"no token: {reason}", reason=reason)
+        token, life = value.get("access_token"), value.get("expires_in")
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token) or not isinstance(life, int):
+            raise VermilionError(Kind.MALFORMED, "the answer holds no token")
+        self._token = token
+        self._until = time.monotonic() + min(life, LONGEST_TOKEN_LIFE_S) - 30
         return self._token
 
     def _grant(self, endpoint: str) -> dict[str, str]:
@@ -188,6 +240,8 @@ class ApiClient:
 
 def _assertion(key: Mapping[str, Any], subject: str, audience: str) -> str:
     """A signed assertion of RFC 7523, good once and for a minute."""
+    from joserfc import jwt
+
     now = int(time.time())
     claims = {
         "iss": subject,
@@ -197,10 +251,26 @@ def _assertion(key: Mapping[str, Any], subject: str, audience: str) -> str:
         "exp": now + ASSERTION_LIFE_S,
         "jti": secrets.token_urlsafe(16),
     }
-    return jwt.encode({"alg": "ES256"}, claims, ECKey.import_key(dict(key)))
+    return jwt.encode({"alg": "ES256"}, claims, _signing_key(key))
+
+
+def _signing_key(jwk: Mapping[str, Any]) -> ECKey:
+    """A private key for ES256, whatever else the JWK says. Raises VermilionError(INVALID)."""
+    from joserfc.errors import JoseError
+    from joserfc.jwk import ECKey
+
+    members: dict[str, str | list[str]] = {name: str(jwk.get(name)) for name in ("kty", "crv", "x", "y", "d")}
+    try:
+        if (members["kty"], members["crv"]) != ("EC", "P-256"):
+            raise ValueError
+        return ECKey.import_key(members)
+    except (JoseError, ValueError):
+        raise VermilionError(Kind.INVALID, "a key is a private JWK on P-256") from None
 
 
 def new_person_key() -> tuple[dict[str, Any], dict[str, Any]]:
     """A fresh P-256 credential: (private JWK, public JWK)."""
+    from joserfc.jwk import ECKey
+
     key = ECKey.generate_key("P-256")
     return dict(key.as_dict(private=True)), dict(key.as_dict(private=False))

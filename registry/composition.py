@@ -9,20 +9,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import structlog
 from sqlalchemy.orm import Session
 
 from keys.clock import Clock, system_clock
 from keys.custodian import Custodian
 from keys.envelope import ScryptCost
 from keys.errors import Kind, VermilionError
+from keys.files import write_once
 from keys.software import SoftwareCustodian
-from keys.tsa import TimeStampAuthority
 from registry.database import Database
 from registry.documents import open_store
+from registry.licences.outage import database_errors
+from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.schema import upgrade
-from registry.seals.authority import AuthorityNames, chain, establish, time_stamp_authority
+from registry.seals.authority import AuthorityNames, chain, establish
 from registry.seals.custody import DatabaseLedger, registry_policy
+from registry.seals.stamping import RegistryTimeStamper
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
 from signing.fonts import Fonts
@@ -31,6 +35,7 @@ PASSPHRASE_BYTES = 32
 DEFAULT_COST = ScryptCost()
 DEFAULT_NAMES = AuthorityNames("Vermilion Registry")
 Random = Callable[[int], bytes]
+_log = structlog.get_logger("registry.keys")
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ def lay_foundation(
     cost: ScryptCost = DEFAULT_COST,
 ) -> Foundation:
     """Database and unlocked custodian. Raises VermilionError(UNAVAILABLE, INVALID)."""
+    configure_logs()
     database = Database.open(settings.url)
     custodian = SoftwareCustodian(
         settings.keys_directory,
@@ -64,8 +70,13 @@ def lay_foundation(
         ledger=DatabaseLedger(database, clock, random),
         cost=cost,
         random=random,
+        on_unusable=_log_unusable,
     )
     return Foundation(settings, database, custodian, clock, random)
+
+
+def _log_unusable(key_id: str, error: VermilionError) -> None:
+    _log.error("key_unusable", key=key_id, reason=error.reason, detail=error.detail)
 
 
 def open_ports(
@@ -79,18 +90,14 @@ def open_ports(
     INVALID for a passphrase file or keys that others can read.
     """
     base = lay_foundation(settings, clock=clock, random=random, cost=cost)
-    with Session(base.database.read) as session:
-        tsa = time_stamp_authority(session)
-        beside = chain(session)
-    assert tsa.certificate is not None
+    with database_errors(), Session(base.database.read) as session:
+        chain(session)
     return Ports(
         settings=settings,
         database=base.database,
         documents=open_store(settings.documents_directory),
         custodian=base.custodian,
-        timestamper=TimeStampAuthority(
-            base.custodian, tsa.key, tsa.certificate, beside, clock=clock, random=random
-        ),
+        timestamper=RegistryTimeStamper(base.database, base.custodian, clock=clock, random=random),
         fonts=Fonts.find(settings.data / "fonts"),
         clock=clock,
         random=random,
@@ -112,7 +119,7 @@ def establish_registry(
     """
     _private_directory(settings.data, mode=0o755)
     _private_directory(settings.keys_directory, mode=0o700)
-    _make_passphrase(passphrase_path(settings), random)
+    _make_passphrase(settings, random)
     if settings.url.startswith("sqlite"):
         _private_directory(settings.data / "database", mode=0o755)
     upgrade(settings.url)
@@ -130,23 +137,29 @@ def _private_directory(path: Path, *, mode: int) -> None:
         path.chmod(mode)  # whatever the umask
 
 
-def _make_passphrase(path: Path, random: Random) -> None:
-    """A generated passphrase in a file of mode 0600; one that is there is kept. There is no default one."""
-    if path.exists():
-        return
-    text = base64.urlsafe_b64encode(random(PASSPHRASE_BYTES))
+def _make_passphrase(settings: Settings, random: Random) -> None:
+    """A generated passphrase in a file of mode 0600; one that is there is kept. There is no default one.
+
+    Raises VermilionError(UNAVAILABLE) where it cannot be written, or where there are keys that only a lost
+    one opens.
+    """
+    path = passphrase_path(settings)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        if path.exists():
+            return
+        if any(settings.keys_directory.glob("*.key")):
+            raise VermilionError(
+                Kind.UNAVAILABLE,
+                f"the passphrase file {path} is gone, and nothing else opens the keys: put it back",
+                reason="passphrase",
+            )
+        write_once(path, base64.urlsafe_b64encode(random(PASSPHRASE_BYTES)) + b"\n")
     except FileExistsError:
         return  # another process was faster
     except OSError:
         raise VermilionError(
             Kind.UNAVAILABLE, "the passphrase file cannot be written", reason="passphrase"
         ) from None
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(text + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def _read_passphrase(path: Path) -> bytes:

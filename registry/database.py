@@ -1,7 +1,7 @@
 """Engines, the metadata and the two column types that both databases share (design, section 9).
 
 Writes run in transactions (`BEGIN IMMEDIATE` on SQLite, so that read-then-write cannot deadlock);
-reads run on a second engine in AUTOCOMMIT.
+reads run on a second engine in AUTOCOMMIT. Neither repeats a statement's values in an error.
 """
 
 from __future__ import annotations
@@ -19,6 +19,15 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 10_000
+POOL_SECONDS = 5  # to wait for a free connection
+# A server that has gone silent is found out within seconds: each of a service's few threads may wait for it.
+_SILENCE: dict[str, Any] = {
+    "connect_timeout": 3,  # seconds, as the three below
+    "keepalives_idle": 5,
+    "keepalives_interval": 2,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 10_000,  # milliseconds that sent bytes may stay unacknowledged
+}
 
 
 class Instant(TypeDecorator[datetime]):
@@ -79,9 +88,16 @@ def _tune_sqlite(engine: Engine, *, read_only: bool) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
+def _patience(url: str) -> dict[str, Any]:
+    """How long to wait for a server; SQLite has none, and its own busy timeout."""
+    if make_url(url).get_backend_name() == "sqlite":
+        return {}
+    return {"pool_pre_ping": True, "pool_timeout": POOL_SECONDS, "connect_args": _SILENCE}
+
+
 def write_engine(url: str) -> Engine:
     """The engine for transactions that write."""
-    engine = create_engine(url, pool_pre_ping=not url.startswith("sqlite"))
+    engine = create_engine(url, hide_parameters=True, **_patience(url))
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=False)
     return engine
@@ -95,9 +111,7 @@ def read_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         path = quote(parsed.database or "")  # a path is no URI: it may hold a percent sign
         parsed = parsed.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
-    engine = create_engine(
-        parsed, isolation_level="AUTOCOMMIT", pool_pre_ping=parsed.get_backend_name() != "sqlite"
-    )
+    engine = create_engine(parsed, isolation_level="AUTOCOMMIT", hide_parameters=True, **_patience(url))
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=True)
     else:

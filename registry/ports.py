@@ -16,6 +16,17 @@ from signing.fonts import Fonts
 Random = Callable[[int], bytes]  # n -> n unpredictable bytes
 
 
+class Surroundings(Protocol):
+    """What a rule needs that touches no key: settings, a clock, chance. `Ports` is one."""
+
+    @property
+    def settings(self) -> Settings: ...
+    @property
+    def clock(self) -> Clock: ...
+    @property
+    def random(self) -> Random: ...
+
+
 class DocumentStore(Protocol):
     """Write-once objects by key (design, section 9)."""
 

@@ -19,21 +19,22 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import structlog
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Kind, VermilionError, places
 from registry.client import call
 from registry.keeper import keep
 from registry.logs import configure_logs
 
 START_SECONDS = 60
 STOP_SECONDS = 15
-BLOCKING_THREADS = 4
+BLOCKING_THREADS = 12
+BODY_SLOTS = 6  # of those threads, at most so many wait for a request's body
 TAIL_BYTES = 4000
 PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -62,16 +63,23 @@ def account(name: str) -> Account:
 
 
 def drop_to(user: Account) -> None:
-    """Give up root for good. Raises OSError where that is not permitted."""
-    os.setgroups([user.gid])
-    os.setresgid(user.gid, user.gid, user.gid)
-    os.setresuid(user.uid, user.uid, user.uid)
+    """Give up root for good. Raises VermilionError(UNAVAILABLE) where that is not permitted."""
+    try:
+        os.setgroups([user.gid])
+        os.setresgid(user.gid, user.gid, user.gid)
+        os.setresuid(user.uid, user.uid, user.uid)
+    except OSError as error:
+        raise VermilionError(
+            Kind.UNAVAILABLE,
+            f"root may not become user {user.uid}: {error.strerror}",
+            reason="public_user",
+        ) from error
     os.umask(0o077)
 
 
-def reachable_by(directory: Path, user: Account) -> bool:
-    """Whether the user may pass through every directory above (and into) this one."""
-    for part in (directory, *directory.parents):
+def barrier(directory: Path, user: Account) -> Path | None:
+    """The outermost directory, of those above this one and itself, that the user may not pass into."""
+    for part in (*reversed(directory.parents), directory):
         found = part.stat()
         if found.st_uid == user.uid:
             bit = 0o100
@@ -80,8 +88,8 @@ def reachable_by(directory: Path, user: Account) -> bool:
         else:
             bit = 0o001
         if not found.st_mode & bit:
-            return False
-    return True
+            return part
+    return None
 
 
 def end_with(parent: int, number: signal.Signals) -> None:
@@ -103,7 +111,7 @@ class Service:
     bind: str
     port: int
     user: Account | None = None
-    environment: dict[str, str] = field(default_factory=dict)
+    environment: Mapping[str, str | None] = field(default_factory=dict)  # None: taken out of it
     journal: Path | None = None  # SQLite database whose journal is kept in being for `user`
     log: Path | None = None  # where its log lines go; None: our standard error
     process: Any = None
@@ -187,7 +195,7 @@ def serve(
     privileges are dropped; the application is made in the worker, after the last fork, because
     connections and threads do not survive one.
 
-    Raises VermilionError(UNAVAILABLE) for a port in use.
+    Raises VermilionError(UNAVAILABLE) for a port in use, or a user that cannot be become.
     """
     import multiprocessing.popen_fork  # noqa: F401  (these would be imported after the drop)
 
@@ -228,6 +236,10 @@ def serve(
             configure_logs()
             _log.error("not_started", reason=error.reason, detail=error.detail)
             sys.exit(1)
+        except Exception as error:  # noqa: BLE001  (a traceback's message may hold what is on record)
+            configure_logs()
+            _log.error("not_started", kind=type(error).__name__, where=places(error))
+            sys.exit(1)
 
     server.serve(target_loader=application, wrap_loader=False)
 
@@ -255,13 +267,19 @@ def _serve(service: Service, parent: int) -> None:
         os.dup2(log, 1)
         os.dup2(log, 2)
         os.close(log)
-    os.environ.update(service.environment)
+    for name, value in service.environment.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
     end_with(parent, signal.SIGKILL)  # nothing is served yet that would have to end in order
     try:
         serve(service.factory, service.bind, service.port, service.user, service.journal, parent)
     except VermilionError as error:
         sys.stderr.write(f"vermilion: {error.detail}\n")
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001
+        _end_by_defect(error)
     sys.exit(0)
 
 
@@ -302,6 +320,14 @@ def _told(task: Callable[[], None], sender: Any, parent: int) -> None:
     except VermilionError as error:
         sender.send((error.kind, error.detail, error.reason))
         sys.exit(1)
+    except Exception as error:  # noqa: BLE001
+        _end_by_defect(error)
+
+
+def _end_by_defect(error: Exception) -> NoReturn:
+    """End this process with a line instead of a traceback, whose message may hold what is on record."""
+    sys.stderr.write(f"vermilion: a defect: {type(error).__name__} at {' '.join(places(error))}\n")
+    sys.exit(1)
 
 
 def require_free(bind: str, port: int) -> None:

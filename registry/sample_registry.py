@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
+from keys.errors import Kind, VermilionError
 from registry.client import Answer, ApiClient, Credential, new_person_key
 from registry.ports import Ports
 from registry.samples import SampleAgency, sample_agencies, sample_requests, sample_types
@@ -58,25 +59,32 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
     """Put the sample types, agency, authority, people and client on record; credentials into `folder`.
 
     What is on record already stays. The files are written before the transaction commits, so a commit
-    never lacks them; files without a commit are written over next time.
+    never lacks them; files without a commit are written over next time. Raises VermilionError(CONFLICT) in
+    a registry whose root is not named TEST: samples would not say that they are samples.
     """
+    from registry.agencies.qr_keys import ensure_qr_key
     from registry.agencies.rules import add_agency, add_client, add_person
     from registry.agencies.tables import Agency
-    from registry.licences.types import publish_type
-    from registry.seals.authority import give_qr_key
+    from registry.licences.publish import publish_type
+    from registry.licences.reserve import is_test
+    from registry.seals.authority import chain
+    from registry.seals.trust import publish_trust_list
 
     office = agency()
-    now = ports.clock()
     with ports.database.transaction() as session:
+        if not is_test(chain(session)[-1]):
+            raise VermilionError(
+                Kind.CONFLICT, "samples belong in a registry whose root is named TEST", reason="not_test"
+            )
         if session.get(Agency, office.code) is None:
-            types = {path.name: publish_type(session, path, now).code for path in sample_types()}
-            add_agency(session, code=office.code, name=office.name, division=office.division, now=now)
+            types = {path.name: publish_type(session, ports, path).code for path in sample_types()}
+            add_agency(session, ports, code=office.code, name=office.name, division=office.division)
             add_agency(
                 session,
+                ports,
                 code=SEAL_AUTHORITY,
                 name=AUTHORITY_NAME,
                 division="990000",
-                now=now,
                 seal_authority=True,
             )
 
@@ -85,9 +93,14 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
             ) -> Credential:
                 private, public = new_person_key()
                 row = add_client(
-                    session, agency_code=code, name=name, scopes=scopes, types=type_codes, jwks=[public],
-                    now=now, random=ports.random,
-                )  # fmt: skip
+                    session,
+                    ports,
+                    agency_code=code,
+                    name=name,
+                    scopes=scopes,
+                    types=type_codes,
+                    jwks=[public],
+                )
                 credential = Credential(api=api, client_id=row.id, client_key=private)
                 credential.save(folder / f"{file}.json")
                 return credential
@@ -107,13 +120,13 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
             for file, (is_own, name, role) in PEOPLE.items():
                 private, public = new_person_key()
                 person = add_person(
-                    session, agency_code=office.code if is_own else SEAL_AUTHORITY, name=name, roles={role},
-                    jwk=public, now=now, random=ports.random,
+                    session, ports, agency_code=office.code if is_own else SEAL_AUTHORITY, name=name,
+                    roles={role}, jwk=public,
                 )  # fmt: skip
                 through = own if is_own else authority
                 replace(through, person_id=person.id, person_key=private).save(folder / f"{file}.json")
-    if not _has_qr_key(ports, office.code):
-        give_qr_key(ports, office.code)
+    ensure_qr_key(ports, office.code)
+    publish_trust_list(ports)  # no key signs before a list names it
 
 
 def _enrol_secret(
@@ -127,27 +140,14 @@ def _enrol_secret(
 
     secret = base64.urlsafe_b64encode(ports.random(32)).rstrip(b"=").decode()
     row = add_client(
-        session, agency_code=agency().code, name="demo-secret", scopes={"licence"}, types=type_codes,
-        secret=secret, demo=True, now=ports.clock(), random=ports.random,
+        session, ports, agency_code=agency().code, name="demo-secret", scopes={"licence"}, types=type_codes,
+        secret=secret, demo=True,
     )  # fmt: skip
     replace(nobody, client_id=row.id, client_secret=secret).save(folder / f"{DEMO_SECRET}.json")
     form = {"grant_type": "client_credentials", "client_id": row.id, "client_secret": secret}
     path = folder / f"{DEMO_SECRET}.form"
     path.touch(mode=0o600)
     path.write_text(urlencode(form), encoding="ascii")
-
-
-def _has_qr_key(ports: Ports, code: str) -> bool:
-    from sqlalchemy import select
-    from sqlalchemy.orm import Session
-
-    from registry.seals.tables import Key
-
-    with Session(ports.database.read) as session:
-        found = session.scalar(
-            select(Key.id).where(Key.agency_code == code, Key.purpose == "qr", Key.state == "active").limit(1)
-        )
-        return found is not None
 
 
 @dataclass(frozen=True)

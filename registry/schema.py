@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, event, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection, event, make_url, text
+from sqlalchemy.exc import SQLAlchemyError
 
 from keys.errors import Kind, VermilionError
-from registry.database import write_engine
+from registry.database import read_engine, write_engine
+from registry.licences.outage import database_errors, is_outage
 
 _LOCK = 0x7665726D696C696F  # pg_advisory_xact_lock: "vermilio", ours alone
 
@@ -35,8 +37,11 @@ PUBLIC_TABLES = (
     "status_index",
     "type_version",
 )
-"""What the public site's role may read. Persons, clients, tokens, key uses, requests and intents are not its
-business. `deploy/postgres/grants.sql` says the same for the Compose file."""
+"""What the public site's role may read. Persons, clients, tokens, requests and intents are not its business.
+`deploy/postgres/grants.sql` says the same for the Compose file."""
+
+PUBLIC_COLUMNS = {"key_use": ("digest", "kind", "signed")}
+"""Of other tables it may read these columns: whether a signature that it was shown was made here."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:
@@ -65,6 +70,39 @@ def current(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
+def require_current(url: str) -> None:
+    """See that there is a database at the newest revision; makes none, and changes nothing.
+
+    Raises VermilionError(UNAVAILABLE).
+    """
+    path = make_url(url).database
+    if make_url(url).get_backend_name() == "sqlite" and not Path(path or "").is_file():
+        raise _not_set_up()
+    engine = read_engine(url)
+    try:
+        with database_errors(), engine.connect() as connection:
+            revision = current(connection)
+    finally:
+        engine.dispose()
+    if revision is None:
+        raise _not_set_up()
+    if revision not in heads():
+        raise VermilionError(
+            Kind.UNAVAILABLE,
+            "the database's schema is of another version: bring it up to date by `vermilion migrate`",
+            reason="schema",
+        )
+
+
+def _not_set_up() -> VermilionError:
+    return VermilionError(
+        Kind.UNAVAILABLE,
+        "there is no registry here: start it once, or say by VERMILION_DATA or VERMILION_DATABASE_URL where "
+        "it is",
+        reason="not_established",
+    )
+
+
 def grant_read_only(url: str, role: str) -> None:
     """Let `role` (PostgreSQL) read what the public site needs, and nothing else. Run by the tables' owner."""
     engine = write_engine(url)
@@ -76,6 +114,8 @@ def grant_read_only(url: str, role: str) -> None:
         with engine.begin() as connection:
             connection.execute(text(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {quoted}"))
             connection.execute(text(f"GRANT SELECT ON {', '.join(PUBLIC_TABLES)} TO {quoted}"))
+            for table, columns in PUBLIC_COLUMNS.items():
+                connection.execute(text(f"GRANT SELECT ({', '.join(columns)}) ON {table} TO {quoted}"))
     finally:
         engine.dispose()
 
@@ -102,7 +142,9 @@ def _migrating(url: str) -> Iterator[Config]:
             yield _config(connection)
             if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                 raise RuntimeError("a migration left rows that refer to nothing")
-    except OperationalError as error:
+    except SQLAlchemyError as error:
+        if not is_outage(error):
+            raise
         raise VermilionError(Kind.UNAVAILABLE, "the database cannot be migrated now") from error
     finally:
         engine.dispose()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
-from zoneinfo import ZoneInfo
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field
+from pydantic import Field, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -34,15 +36,73 @@ class Settings(BaseSettings):
         description="Address of the agency API, as tokens name it; empty: http://localhost:<api_port>.",
     )
     demo: bool = Field(default=False, description="Permit clients with a shared secret. Never in service.")
+    test: bool = Field(
+        default=True,
+        description=(
+            "Name the root TEST, so that every document says 样本 SPECIMEN. Read once, when the root is "
+            "made; the root of a demonstration is always TEST. Switched off, documents have no more legal "
+            "force than before: see docs/legal-force.md."
+        ),
+    )
     zone: str = Field(default="Asia/Shanghai", description="IANA zone whose civil days count.")
     public_user: str = Field(
-        default="nobody", description="User the public site runs as when started as root."
+        default="nobody",
+        description="User the public site runs as when started as root; root accepts that it stays root.",
     )
     passphrase_file: Path | None = Field(
         default=None, description="File with the key passphrase; empty: <data>/keys/passphrase."
     )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
+
+    @field_validator("zone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise PydanticCustomError("zone", "no zone of the IANA database") from None
+        return value
+
+    @field_validator("origin")
+    @classmethod
+    def _an_origin(cls, value: str) -> str:
+        """In its normal form: links and the trust list carry the same."""
+        from keys.errors import VermilionError
+        from signing.credential import normal_origin
+
+        try:
+            return normal_origin(value) if value else value
+        except VermilionError:
+            words = "http:// or https://, a host, perhaps a port, and nothing after it"
+            raise PydanticCustomError("origin", words) from None
+
+    @field_validator("issuer")
+    @classmethod
+    def _an_address(cls, value: str) -> str:
+        try:
+            parts = urlsplit(value)
+            good = parts.scheme in {"http", "https"} and parts.hostname and (parts.port or True)
+        except ValueError:
+            good = False
+        if value and (not good or set(value) & set("?#@") or value.endswith("/") or not value.isprintable()):
+            words = "an http or https address without user, query, fragment or slash at its end"
+            raise PydanticCustomError("address", words)
+        return value
+
+    @field_validator("database_url", "public_database_url")
+    @classmethod
+    def _a_database(cls, value: str) -> str:
+        from sqlalchemy import make_url
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            driver = make_url(value).drivername if value else None
+        except (ArgumentError, ValueError):
+            driver = ""
+        if driver not in {None, "sqlite", "postgresql", "postgresql+psycopg"}:
+            raise PydanticCustomError("database", "sqlite:///file, or postgresql+psycopg://user@host/name")
+        return value
 
     @property
     def tz(self) -> ZoneInfo:

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Annotated, Any, TypeVar, cast
 
+import structlog
 from flask import Flask, Request, Response, current_app, g, jsonify, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
-from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import BaseConverter
 
@@ -23,6 +23,7 @@ from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor
 from registry.defects import Defects
+from registry.licences.outage import database_code, database_out, is_outage
 from registry.ports import Ports
 from registry.problems import defect, problem
 
@@ -31,6 +32,8 @@ MAX_DEPTH = 12
 MAX_FAULTS = 20
 MAX_POINTER = 120
 EXTENSION = "vermilion"
+
+_log = structlog.get_logger("registry.api")
 
 M = TypeVar("M", bound=BaseModel)
 Found = TypeVar("Found")
@@ -67,6 +70,8 @@ Basis = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_plai
 ReasonCode = Annotated[str, Field(min_length=1, max_length=40, pattern=r"^[a-z0-9_.-]+\Z")]
 Hex32 = Annotated[str, Field(pattern=r"^[0-9a-f]{32}\Z")]
 Hex64 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}\Z")]
+TypeCode = Annotated[str, Field(pattern=r"^[0-9A-Z]{21}\Z")]
+"""The shape alone, as of all patterns here; `$` would overlook a line feed at the end."""
 
 
 @dataclass(frozen=True)
@@ -112,8 +117,7 @@ def install(app: Flask, carried: AppState) -> None:
     app.before_request(_require_actor)
     app.register_error_handler(VermilionError, _expected)
     app.register_error_handler(HTTPException, _http)
-    app.register_error_handler(OperationalError, _database_out)
-    app.register_error_handler(PoolTimeoutError, _database_out)
+    app.register_error_handler(SQLAlchemyError, _database_failed)
 
 
 def _require_actor() -> None:
@@ -226,7 +230,22 @@ def _problem_response(error: VermilionError) -> Response:
     return response
 
 
+def _named(cause: BaseException | None) -> str | None:
+    """What is behind an outage, as a slug or a type's name; never its message."""
+    if isinstance(cause, VermilionError):
+        return cause.reason
+    return database_code(cause) or (type(cause).__name__ if cause else None)
+
+
 def _expected(error: VermilionError) -> Response:
+    if error.kind is Kind.UNAVAILABLE:
+        _log.error(
+            "unavailable",
+            request_id=g.get("request_id"),
+            endpoint=request.endpoint,
+            reason=error.reason,
+            cause=_named(error.__cause__),
+        )
     return _problem_response(error)
 
 
@@ -259,9 +278,9 @@ def _unexpected() -> Response:
     return answer(body, status, headers)
 
 
-def _database_out(error: Exception) -> Response:
-    if getattr(getattr(error, "orig", None), "sqlite_errorname", "") == "SQLITE_ERROR":
-        raise error  # a wrong statement of ours, which SQLite files under the same heading
-    return _problem_response(
-        VermilionError(Kind.UNAVAILABLE, "the database does not answer", reason="database", retry_after=2)
-    )
+def _database_failed(error: SQLAlchemyError) -> Response:
+    if not is_outage(error):
+        raise error
+    expected = database_out()
+    expected.__cause__ = error
+    return _expected(expected)

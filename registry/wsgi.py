@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from keys.errors import places
 from registry.app import create_app
 from registry.composition import open_ports
 from registry.licences.recovery import RecoveryReport, recovery_loop
@@ -27,8 +28,8 @@ def application() -> object:
 
 
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
-    """Recovery, and the trust list signed again when it changed or a third of its life is past: at start and
-    from then on, until `stop` is set.
+    """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
+    life is past: at start and from then on, until `stop` is set.
     """
     work = {
         "recovery": partial(recovery_loop, ports, stop, report=log_recovery),
@@ -43,8 +44,8 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
 def log_recovery(outcome: RecoveryReport | Exception) -> None:
     """A line for a round that did something or failed, and for each defect; intent ids tell of no holder."""
     if not isinstance(outcome, RecoveryReport):
-        _log.error("recovery_failed", kind=type(outcome).__name__)
+        _log.error("recovery_failed", kind=type(outcome).__name__, where=places(outcome))
         return
     _log.info("recovery", adopted=outcome.adopted, abandoned=outcome.abandoned, deferred=outcome.deferred)
     for intent_id, error in outcome.defects.items():
-        _log.error("recovery_defect", intent=intent_id, kind=type(error).__name__)
+        _log.error("recovery_defect", intent=intent_id, kind=type(error).__name__, where=places(error))

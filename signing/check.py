@@ -17,7 +17,7 @@ from keys.errors import Fault, Kind, VermilionError
 from keys.trust_list import TrustList
 from signing.claims import Claims, agree
 from signing.codes import normalise_lookup_code, parse_identifier
-from signing.credential import parse_digits, parse_id, parse_link, split_link
+from signing.credential import decode_credential, parse_digits, parse_id, parse_link, split_link
 from signing.issuer import (
     CredentialProof,
     civil_day,
@@ -33,10 +33,12 @@ from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, Veri
 if TYPE_CHECKING:
     from signing.strict_check import FileEvidence
 
-__all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "failed_check"]
+__all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "failed_check", "unmatched"]
 
 DEFAULT_ZONE = "Asia/Shanghai"
 _A_CENTURY = timedelta(days=36500)
+# The registry answered once and then no more: neither "altered" nor an alarm would be known to be right.
+_CUT_OFF = Facts(content_reason="content_not_proven", status_reason="registry_unreachable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +75,10 @@ def check_scan(
     proof: CredentialProof | None = None
     if fragment:
         try:
-            link = replace(link, credential=parse_digits(fragment))
+            cose = parse_digits(fragment)
+            link = replace(link, credential=cose)
+            if trust is None:  # a trust list is asked about credentials only
+                decode_credential(cose)
         except VermilionError:
             proof = _unreadable()
     if proof is None and trust is not None:
@@ -146,7 +151,7 @@ def check_file(
     """Check an uploaded file: its digest in the registry, else the strict check. Never raises.
 
     Online only a registered digest can be positive. A right signature of ours over other bytes is `unknown`
-    and raises the alarm `document_not_registered`.
+    and, unless it is one that the registry itself made, raises the alarm `document_not_registered`.
     """
     digest = sha256(data).digest()
     zone = DEFAULT_ZONE if trust is None else trust.zone
@@ -161,7 +166,7 @@ def check_file(
     try:
         evidence, in_future = _strict_check(data, trust, now)
     except VermilionError as error:
-        return _end(_file_fault(facts, error.reason, data, trust), now)
+        return _refused_file(facts, error.reason, data, trust, live, alarm, now)
     facts = replace(facts, content=Content.PROVEN, content_reason="signature_correct")
     printout = _printout(evidence)
     registered = facts.record is not OnRecord.UNKNOWN
@@ -185,7 +190,11 @@ def check_file(
             facts = replace(facts, time=_time(record.valid_from, record.valid_to, now, zone))
     raised = None
     if not registered:
-        raised = _raise(alarm, "document_not_registered", evidence.key_id, identifier, digest)
+        made_here = _made_here(live, evidence.signed_sha256)
+        if made_here is None:
+            return _end(_CUT_OFF, now)
+        if not made_here:
+            raised = _raise(alarm, "document_not_registered", evidence.key_id, identifier, digest)
     if facts.issuer is Issuer.REFUSED:
         identifier = None
     if identifier is None or not registered:
@@ -223,9 +232,14 @@ def check_typed(
     facts, licence = _ask(live, lambda registry: registry.by_identifier_and_code(typed, code))
     if licence is None:
         reason = facts.status_reason if facts.record is OnRecord.NOT_ASKED else "not_matched"
-        return _end(Facts(status_reason=reason), now)
+        return unmatched(now) if reason == "not_matched" else _end(Facts(status_reason=reason), now)
     facts = _with_licence(facts, licence, now, DEFAULT_ZONE if trust is None else trust.zone)
     return _end(facts, now, licence=licence)
+
+
+def unmatched(now: datetime) -> Outcome:
+    """The one answer to typed details that lead to no licence, for whatever reason (design, section 6)."""
+    return _end(Facts(status_reason="not_matched"), now)
 
 
 def failed_check(now: datetime) -> Outcome:
@@ -291,23 +305,51 @@ def _strict_check(data: bytes, trust: TrustList, now: datetime) -> tuple[FileEvi
     return strict_check(data, trust, at=now + _A_CENTURY), True
 
 
-def _file_fault(facts: Facts, reason: str, data: bytes, trust: TrustList) -> Facts:
-    """Why a file is no proof. Only what bears a seal of ours can be called altered; anything else was not
-    issued by anybody we recognise, which says nothing about what it is.
+def _refused_file(
+    facts: Facts,
+    reason: str,
+    data: bytes,
+    trust: TrustList,
+    live: LiveRegistry | None,
+    alarm: Alarm | None,
+    now: datetime,
+) -> Outcome:
+    """What the strict check has refused. Only what bears a seal of ours can be called altered; anything else
+    was not issued by anybody we recognise, which says nothing about what it is.
+
+    Online a right signature in it tells more: the registry made it, and something was done to the file; or
+    the registry did not, and somebody else has the key.
     """
-    if reason in {"digest_mismatch", "signature_invalid"} or (
-        reason in {"structure", "not_a_pdf"} and _bears_our_seal(data, trust)
-    ):
-        return replace(facts, content=Content.ALTERED, content_reason=reason)
-    return replace(facts, content_reason="content_not_proven", issuer=Issuer.REFUSED, issuer_reason=reason)
+    from signing.foreign_seal import bears_a_seal, foreign_seals
+
+    seals = foreign_seals(data, trust) if facts.record is OnRecord.UNKNOWN else ()
+    for seal in seals:
+        made_here = _made_here(live, seal.signed_sha256)
+        if made_here is None:
+            return _end(_CUT_OFF, now)
+        if not made_here:
+            digest = sha256(data).digest()
+            raised = _raise(alarm, "document_not_registered", seal.key_id, None, digest)
+            return _end(replace(facts, content_reason="content_not_proven"), now, alarm=raised)
+    if seals and reason in {"issuer_unknown", "chain", "signature_missing"}:
+        reason = "structure"  # the seal is right: what is wrong stands beside it
+    of_content = reason in {"digest_mismatch", "signature_invalid"}
+    if of_content or seals or (reason in {"structure", "not_a_pdf"} and bears_a_seal(data, trust)):
+        facts = replace(facts, content=Content.ALTERED, content_reason=reason)
+    else:
+        facts = replace(
+            facts, content_reason="content_not_proven", issuer=Issuer.REFUSED, issuer_reason=reason
+        )
+    return _end(facts, now)
 
 
-def _bears_our_seal(data: bytes, trust: TrustList) -> bool:
-    """Whether an issuing authority's certificate stands in the file in hex, as in the seals we make.
-
-    This only chooses between two negative answers; nothing positive ever rests on it.
-    """
-    return any(certificate.hex().encode("ascii") in data for certificate in trust.issuing)
+def _made_here(live: LiveRegistry | None, signed_sha256: bytes) -> bool | None:
+    """Whether the registry, which has just answered, made this signature; None if it does not answer now."""
+    assert live is not None
+    try:
+        return live.seal_use_recorded(signed_sha256)
+    except VermilionError:
+        return None
 
 
 def _printout(evidence: FileEvidence) -> Printout | None:

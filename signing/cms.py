@@ -15,7 +15,7 @@ from hashlib import sha256
 
 from asn1crypto import algos, cms, tsp
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
@@ -202,15 +202,15 @@ def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
     RFC 3161: SignedData version 3 over id-ct-TSTInfo, one digest algorithm, one SignerInfo, no CRLs, no
     unsigned attributes, minimal lengths: nothing that the token's own signature does not hold in place.
     What it leaves open is settled here: no algorithm parameters (RFC 5754, 2), the lesser s, and as
-    certificates the signer's and, where it is among the `issuers`, the one that issued it, in the order of
-    a DER set. Anything else is refused with VermilionError(INVALID, "structure"). Whether the
-    token is genuine is for `keys.tsa.verify_token`.
+    certificates the signer's and that of the `issuers` which signed it, in the order of a DER set. Anything
+    else is refused with VermilionError(INVALID, "structure"), or "issuer_unknown" where none of the
+    `issuers` signed it. Whether the token is genuine is for `keys.tsa.verify_token`.
     """
     kind, wrapped = children(token, _SEQUENCE, range(2, 3))
     body = children(content(wrapped, _CONTEXT_0), _SEQUENCE, range(5, 6))
     version, algorithms, encapsulated, certificates, signers = body
     content_type, _ = children(encapsulated, _SEQUENCE, range(2, 3))
-    listed = children(certificates, _CONTEXT_0, range(1, 5))
+    listed = _listed(certificates)
     (signer,) = children(signers, _SET, range(1, 2))
     fields = children(signer, _SEQUENCE, range(6, 7))
     (algorithm,) = children(algorithms, _SET, range(1, 2))
@@ -219,7 +219,6 @@ def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
     own = _signers_certificate(listed, fields[1])
     certificate = load_certificate(own)
     key = certificate.public_key()
-    issued_by = [c for c in issuers if _tbs_field(c, _SUBJECT) == _tbs_field(own, _ISSUER)]
     if (
         suite is None
         or parameters not in ([], [_NULL])
@@ -234,11 +233,21 @@ def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
         if fields[4] != tlv(_SEQUENCE, _signature_oid(suite)):
             raise _not_ours()
         fields[5] = tlv(_OCTETS, _lesser(content(fields[5], _OCTETS), key.curve.group_order))
+    issuer = next((c for c in issuers if _signed_by(own, c)), None)
+    if issuer is None:
+        raise VermilionError(
+            Kind.INVALID, "the time-stamp's authority is none that we know", reason="issuer_unknown"
+        )
     fields[2] = tlv(_SEQUENCE, oid)
     body[1] = tlv(_SET, fields[2])
-    body[3] = tlv(_CONTEXT_0, *sorted({own, *issued_by} if issued_by else listed))
+    body[3] = tlv(_CONTEXT_0, *sorted({own, issuer}))
     body[4] = tlv(_SET, tlv(_SEQUENCE, *fields))
     return tlv(_SEQUENCE, kind, tlv(_CONTEXT_0, tlv(_SEQUENCE, *body)))
+
+
+def token_certificates(token: bytes) -> list[bytes]:
+    """The certificates that a time-stamp token carries, DER. Raises VermilionError(INVALID, "structure")."""
+    return _listed(_token_body(token)[3])
 
 
 def token_time(token: bytes, digest: bytes) -> datetime:
@@ -246,8 +255,7 @@ def token_time(token: bytes, digest: bytes) -> datetime:
 
     Raises VermilionError(INVALID, "structure").
     """
-    body = children(content(children(token, _SEQUENCE, range(2, 3))[1], _CONTEXT_0), _SEQUENCE, range(5, 6))
-    wrapped = content(children(body[2], _SEQUENCE, range(2, 3))[1], _CONTEXT_0)
+    wrapped = content(children(_token_body(token)[2], _SEQUENCE, range(2, 3))[1], _CONTEXT_0)
     info = children(content(wrapped, _OCTETS), _SEQUENCE, range(5, 11))
     algorithm, imprint = children(info[2], _SEQUENCE, range(2, 3))
     (name, *_) = children(algorithm, _SEQUENCE, range(1, 3))
@@ -260,6 +268,15 @@ def token_time(token: bytes, digest: bytes) -> datetime:
     except ValueError as error:
         raise _not_ours() from error
     return seconds.replace(microsecond=int((fraction + b"000000")[:6]))
+
+
+def _token_body(token: bytes) -> list[bytes]:
+    """Version, digest algorithms, content, certificates and signers."""
+    return children(content(children(token, _SEQUENCE, range(2, 3))[1], _CONTEXT_0), _SEQUENCE, range(5, 6))
+
+
+def _listed(certificates: bytes) -> list[bytes]:
+    return children(certificates, _CONTEXT_0, range(1, 5))
 
 
 def _element(data: bytes, at: int) -> tuple[int, int]:
@@ -306,6 +323,17 @@ def _signers_certificate(certificates: list[bytes], identifier: bytes) -> bytes:
     if len(matching) != 1:
         raise _not_ours()
     return matching[0]
+
+
+def _signed_by(certificate: bytes, issuer: bytes) -> bool:
+    """By name, byte for byte, and by key: an authority may have had several keys under one name."""
+    if _tbs_field(issuer, _SUBJECT) != _tbs_field(certificate, _ISSUER):
+        return False
+    try:
+        load_certificate(certificate).verify_directly_issued_by(load_certificate(issuer))
+    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
+        return False
+    return True
 
 
 def _signer_identifier(certificate: bytes) -> bytes:

@@ -25,6 +25,9 @@ QUIET_ZONE = 4
 SEAL_CLEARANCE_MM = 2.0
 """Between a seal and the QR box, which holds the quiet zone already: at least 4 modules up to 0.5 mm."""
 
+MAX_SIZE = 400.0
+"""Largest type in points: a value is set smaller step by step until it fits."""
+
 BUILT_IN = ("identifier", "lookup_code", "verify_host")
 """Values that are no field of the type. The first three are on every face."""
 
@@ -225,8 +228,11 @@ def _box(table: Table) -> Box:
 
 
 def _style(table: Table) -> TextStyle:
+    size = _positive(table, "size")
+    if size > MAX_SIZE:
+        table.refuse("size", f"is larger than {MAX_SIZE:.0f} points")
     return TextStyle(
-        size=_positive(table, "size"),
+        size=size,
         weight=Weight(table.choice("weight", tuple(Weight), "regular")),
         colour=_colour(table, "colour", "#000000"),
         align=table.choice("align", ("left", "center", "right", "justify"), "left"),
@@ -251,6 +257,8 @@ def _load_art(table: Table) -> Art:
                          _colour(table, "fill"))  # fmt: skip
             if not 1 <= art.strands <= 12:
                 table.refuse("strands", "must lie between 1 and 12")
+            if art.period < 1:
+                table.refuse("period", "is too small")
         case "rosette":
             art = Rosette(_length(table, "x"), _length(table, "y"), _length(table, "inner"),
                           _positive(table, "outer"), table.integer("petals"), table.integer("rings"),

@@ -18,7 +18,7 @@ MAX_CHOICE = 200
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _PHONE = re.compile(r"\+?[0-9]{2,4}(-?[0-9]{2,8}){0,3}")
-_REFUSED = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
+_REFUSED = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
 
 
 class FieldFault(Exception):  # noqa: N818 - it becomes a Fault, and never leaves this package
@@ -31,10 +31,12 @@ class FieldFault(Exception):  # noqa: N818 - it becomes a Fault, and never leave
 
 
 def has_refused_characters(text: str) -> bool:
-    """Whether a text holds a control, format, surrogate, private or unassigned character.
+    """Whether a text holds a control, format, surrogate or private character.
 
     Format characters (category Cf) are refused whole: all bidi controls and the zero-width ones that make
     two texts look alike are among them. Variation selectors are refused because plain faces ignore them.
+    Unassigned ones are refused where a licence is issued only: which they are depends on the reader's edition
+    of Unicode, and a verdict may not.
     """
     return any(
         unicodedata.category(c) in _REFUSED or "\ufe00" <= c <= "\ufe0f" or "\U000e0100" <= c <= "\U000e01ef"
@@ -62,7 +64,7 @@ def _text(raw: object, max_length: int) -> str:
         raise FieldFault("wrong_type", "a text is expected")
     if len(raw) > 4 * max_length:  # before any work is done on it; NFC shrinks a text less than that
         raise FieldFault("too_long", f"at most {max_length} characters")
-    if has_refused_characters(raw):
+    if has_refused_characters(raw) or any(unicodedata.category(c) == "Cn" for c in raw):
         raise FieldFault("bad_characters", "control, format, unassigned or surrogate characters are refused")
     text = unicodedata.normalize("NFC", raw)
     if not text or text != text.strip():

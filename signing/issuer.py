@@ -100,16 +100,17 @@ def verify_credential(link: Link, trust: TrustList, at: datetime) -> CredentialP
         return CredentialProof(credential, None, *altered, Issuer.NOT_CHECKED, "issuer_not_checked")
     claims = credential.claims
     judgement = _key_judgement(key, claims.issuer_code, claims.type_code, trust, at)
-    if judgement == RECOGNISED and not _issued_in_time(claims.issue_date, key, trust):
-        judgement = (Issuer.REFUSED, "out_of_period")
+    if judgement == RECOGNISED:
+        judgement = _period_judgement(claims.issue_date, key, trust)
     return CredentialProof(credential, key, Content.PROVEN, "signature_correct", *judgement)
 
 
-def _issued_in_time(issue_date: date, key: TrustedKey, trust: TrustList) -> bool:
+def _period_judgement(issue_date: date, key: TrustedKey, trust: TrustList) -> Judgement:
     try:
-        return issue_date <= civil_day(key.sign_to, trust.zone)
-    except VermilionError:
-        return False
+        last = civil_day(key.sign_to, trust.zone)
+    except VermilionError:  # which says something of this machine, and nothing of the licence
+        return Issuer.DOUBTFUL, "zone_rules_missing"
+    return RECOGNISED if issue_date <= last else (Issuer.REFUSED, "out_of_period")
 
 
 def judge_seal(

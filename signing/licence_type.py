@@ -173,8 +173,11 @@ def _load_number(table: Table) -> NumberRule:
     )
     try:
         re.compile(rule.pattern)
-    except (re.error, RecursionError, OverflowError):
+    # ValueError comes of inline flags that exclude each other.
+    except (re.error, ValueError, RecursionError, OverflowError):
         table.refuse("pattern", "is not a regular expression")
+    except FutureWarning:  # where warnings are errors
+        table.refuse("pattern", "means another thing to a later Python")
     table.finish()
     return rule
 

@@ -14,6 +14,7 @@ class LiveLicence:
     """An edition as the registry knows it at `as_of`, read in one transaction."""
 
     record: Record
+    origin: str  # as printed: what the QR credential is bound to
     status: str  # "in_force", "suspended", "ended"
     ground: str | None  # of a suspension: "penalty" or "other"
     how: str | None  # of an end: revoked, annulled, withdrawn, cancelled, replaced
@@ -44,6 +45,11 @@ class LiveRegistry(Protocol):
 
     def by_identifier(self, identifier: str) -> LiveLicence | None:
         """By identifier taken from content whose signature was verified."""
+
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:
+        """Whether a seal's key was used for these bytes (SHA-256 of the signed attributes) by the registry
+        itself, whatever became of the document: it may be void, or have lost its time-stamp since.
+        """
 
 
 class Alarm(Protocol):

@@ -1,7 +1,8 @@
 """What the page of /c/<id> gives its script: the facts the site knows, and what the fragment is checked with.
 
 The script (`verify_web/static/check.js`) adds what the fragment proves and runs the same table. It gets the
-keys of this licence's issuer only; where the registry did not answer, as many as a page can carry.
+keys of this licence's issuer only; where the issuer is not known, all keys, or none at all where a page
+cannot carry them, and it is told so: a key it was not given is not a key that nobody knows.
 """
 
 from __future__ import annotations
@@ -55,7 +56,7 @@ class _Prepared:
             if key.use == "qr":
                 self.keys.setdefault(key.agency, []).append(_key(key, trust.zone))
         every = [key for keys in self.keys.values() for key in keys]
-        self.every = every if len(every) <= MAX_KEYS else []
+        self.every = every if len(every) <= MAX_KEYS else None
 
 
 _kept: list[_Prepared] = []
@@ -86,7 +87,7 @@ def page_data(outcome: Outcome, trust: TrustList | None, language: str) -> dict[
     """
     licence, as_of = outcome.licence, outcome.verification.as_of
     zone = DEFAULT_ZONE if trust is None else trust.zone
-    keys: list[dict[str, Any]] = []
+    keys: list[dict[str, Any]] | None = []
     origins: list[str] | None = None
     today: str | None = None
     # Without the zone's rules there are neither days nor periods: the script then compares digests only.
@@ -107,6 +108,7 @@ def page_data(outcome: Outcome, trust: TrustList | None, language: str) -> dict[
         "as_of": instant(as_of),
         "today": today,
         "credential_sha256": None if licence is None else licence.credential_sha256.hex(),
+        "origin": None if licence is None else normal_origin(licence.origin),
         "origins": origins,
         "trust_expires_at": None if trust is None else instant(trust.expires_at),
         "keys": keys,

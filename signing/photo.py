@@ -10,7 +10,6 @@ import base64
 import binascii
 import hashlib
 import io
-import warnings
 
 from PIL import Image, ImageOps
 
@@ -19,6 +18,9 @@ from signing.field_values import FieldFault
 MAX_BYTES = 200_000
 MIN_SIDE = 100
 MAX_SIDE = 2000
+# Each scan is one more pass over the whole picture, and may take 15 bytes; encoders make some ten.
+MAX_SCANS = 20
+_START_OF_SCAN = b"\xff\xda"  # within coded data a byte FF is followed by 00 or a restart: ITU-T T.81, B.1.1
 
 
 def parse_photo(raw: object) -> tuple[str, bytes]:
@@ -38,20 +40,20 @@ def parse_photo(raw: object) -> tuple[str, bytes]:
         raise FieldFault("too_long", f"a photo has at most {MAX_BYTES} bytes")
     if not data.startswith(b"\xff\xd8\xff"):
         raise FieldFault("bad_photo", "it is not a JPEG")
+    if data.count(_START_OF_SCAN) > MAX_SCANS:
+        raise FieldFault("bad_photo", "it is coded in too many scans")
     printed = encode_photo(_decode(data))
     return hashlib.sha256(printed).hexdigest(), printed
 
 
 def _decode(data: bytes) -> Image.Image:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
-                if not all(MIN_SIDE <= side <= MAX_SIDE for side in image.size):
-                    raise FieldFault("bad_photo", f"its sides must have {MIN_SIDE} to {MAX_SIDE} pixels")
-                if image.mode not in {"RGB", "L"}:
-                    raise FieldFault("bad_photo", "it must be in RGB or grey")
-                return ImageOps.exif_transpose(image).convert("RGB")
+        with Image.open(io.BytesIO(data), formats=["JPEG"]) as image:
+            if not all(MIN_SIDE <= side <= MAX_SIDE for side in image.size):
+                raise FieldFault("bad_photo", f"its sides must have {MIN_SIDE} to {MAX_SIDE} pixels")
+            if image.mode not in {"RGB", "L"}:
+                raise FieldFault("bad_photo", "it must be in RGB or grey")
+            return ImageOps.exif_transpose(image).convert("RGB")
     except FieldFault:
         raise
     except Exception as error:  # the decoder has no closed list of what a broken file raises

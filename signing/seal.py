@@ -193,7 +193,9 @@ def _stamp(
         return None, None
     digest = sha256(signature).digest()
     try:
-        token = cms.canonical_token(timestamper.stamp(digest, record), chain)
+        answer = timestamper.stamp(digest, record)
+        # An outside authority's issuer is none of ours: it comes with the token.
+        token = cms.canonical_token(answer, (*chain, *cms.token_certificates(answer)))
         return token, cms.token_time(token, digest)
     except VermilionError as error:
         if error.kind in {Kind.UNAVAILABLE, Kind.INVALID, Kind.MALFORMED}:

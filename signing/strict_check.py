@@ -59,6 +59,7 @@ class FileEvidence:
     sealed_at: datetime  # genTime at B-T; the signer's own claim (/M) at B-B
     level: str  # "B-T" or "B-B"
     key_id: str  # kid of the seal's key, as in the trust list
+    signed_sha256: bytes  # of the signed attributes, by which the registry knows the use of the key
 
 
 def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence:
@@ -97,12 +98,12 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
     except InvalidSignature:
         refuse("the seal's signature is wrong", "signature_invalid")
 
-    if len(seal.issuers) != 1 or seal.issuers[0] not in trust.issuing:
-        refuse("the seal was issued by an authority that the trust list does not name", "issuer_unknown")
     sealed_at = _sealed_at(seal, claimed_at, trust)
     if sealed_at > at + MAX_CLOCK_DIFFERENCE:
         refuse("the seal names a moment that has not come", "sealed_in_future")
-    verify_chain(seal.certificate, trust=trust, at=sealed_at)
+    issuing = verify_chain(seal.certificate, trust=trust, at=sealed_at)
+    if seal.issuers != (issuing,):
+        refuse("the seal carries other certificates than its own and its issuer's")
     spki = public_key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -113,6 +114,7 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
         sealed_at=sealed_at,
         level="B-B" if seal.token is None else "B-T",
         key_id=sha256(spki).digest()[:8].hex(),
+        signed_sha256=sha256(seal.attributes).digest(),
     )
 
 
@@ -192,7 +194,8 @@ def _check_pages(pdf: Pdf, catalogue: Dictionary, field: Ref) -> None:
     """One flat page tree, on which the seal is the only annotation."""
     tree = pdf.dictionary(catalogue.get("Pages"), "the page tree")
     kids = pdf.array(tree.get("Kids"), "the list of pages").items
-    if tree.get("Count") != len(kids) or not kids or len(set(map(id, kids))) != len(kids):
+    pages = {kid.number for kid in kids if isinstance(kid, Ref)}
+    if tree.get("Count") != len(kids) or not kids or len(pages) != len(kids):
         refuse("the page tree is not flat")
     annotations: list[Value] = []
     for kid in kids:
@@ -287,7 +290,7 @@ def _digest(data: bytes, start: int, end: int, suite: Suite) -> bytes:
 def _sealed_at(seal: cms.SealSignature, claimed_at: datetime, trust: TrustList) -> datetime:
     if seal.token is None:
         return claimed_at
-    if cms.canonical_token(seal.token, seal.issuers) != seal.token:
+    if cms.canonical_token(seal.token, trust.issuing) != seal.token:
         refuse("the time-stamp is not encoded as ours are")
     try:
         stamp = verify_token(seal.token, sha256(seal.signature).digest(), trust=trust)
@@ -295,10 +298,16 @@ def _sealed_at(seal: cms.SealSignature, claimed_at: datetime, trust: TrustList) 
         if error.reason == "time_stamp":
             refuse("the time-stamp is not one of this seal", "signature_invalid")
         raise
-    listed = [k for k in trust.keys if k.use == "tsa" and k.certificate == stamp.certificate]
+    listed = [
+        k
+        for k in trust.keys
+        if k.use == "tsa"
+        and k.certificate == stamp.certificate
+        and k.sign_from <= stamp.gen_time <= k.sign_to
+    ]
     compromised = any(
         k.state == "compromised" and (k.since is None or stamp.gen_time >= k.since) for k in listed
     )
     if not listed or compromised:
-        refuse("the time-stamp authority is not one the trust list vouches for", "chain")
+        refuse("the time-stamp authority is not one the trust list vouches for at that time", "chain")
     return stamp.gen_time

@@ -10,6 +10,10 @@ from typing import NoReturn
 from keys.errors import Kind, VermilionError
 
 MAX_BYTES = 256 * 1024
+MAX_DOTS = 30
+"""In one line, which a key never leaves: the time and memory for a dotted key grow with the square of its
+parts, so that a file of the largest size would take minutes and all memory.
+"""
 
 
 class Table:
@@ -29,6 +33,8 @@ class Table:
             raise VermilionError(Kind.NOT_FOUND, f"{path.name} cannot be read") from error
         if len(raw) > MAX_BYTES:
             raise VermilionError(Kind.TOO_LARGE, f"{path.name} is larger than {MAX_BYTES} bytes")
+        if any(line.count(b".") > MAX_DOTS for line in raw.split(b"\n")):
+            raise VermilionError(Kind.MALFORMED, f"{path.name} has a line with more than {MAX_DOTS} dots")
         try:
             return cls(tomllib.loads(raw.decode("utf-8")), path.name)
         except (

@@ -16,18 +16,19 @@ from typing import ClassVar
 from keys.certificates import (
     Issuer,
     Subject,
+    build_tbs,
     certificate_key,
     certificate_validity,
-    issue_certificate,
     new_serial,
+    sign_certificate,
 )
-from keys.custodian import KeyRef, Policy, Purpose, SignRequest
+from keys.custodian import Custodian, KeyRef, Policy, Purpose, SignRequest
 from keys.envelope import ScryptCost
 from keys.ledger import MemoryLedger
 from keys.profiles import ProfileName
 from keys.software import SoftwareCustodian
-from keys.suite import SuiteName
-from keys.trust_list import KeyUse, TrustedKey, TrustList, kid_of, sign_trust_list
+from keys.suite import SUITES, SuiteName
+from keys.trust_list import KeyUse, TrustedKey, TrustList, kid_of, sign_trust_list, trust_list_input
 from keys.tsa import TimeStampAuthority
 
 AT = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -53,6 +54,27 @@ def counted_random(seed: bytes = b"test") -> Callable[[int], bytes]:
         return b"".join(blocks)[:size]
 
     return random
+
+
+def issue_certificate(
+    custodian: Custodian,
+    issuer: Issuer,
+    profile: ProfileName,
+    subject: Subject,
+    key: KeyRef,
+    *,
+    serial: int,
+    at: datetime,
+    life: timedelta | None = None,
+) -> bytes:
+    """Build and sign in one go, as a registry never does: it puts what it will sign on record in between."""
+    tbs = build_tbs(custodian, issuer, profile, subject, key, serial=serial, at=at, life=life)
+    return sign_certificate(custodian, issuer.key, tbs)
+
+
+def issue_trust_list(trust: TrustList, custodian: Custodian, key: KeyRef, root: bytes) -> str:
+    """Build and sign in one go, as a registry never does."""
+    return sign_trust_list(custodian, key, trust_list_input(trust, SUITES[key.suite], root), trust.sequence)
 
 
 @dataclass
@@ -153,7 +175,7 @@ class TestAuthority:
 
     def jws(self, **changes: object) -> str:
         """`trust` as published. Each sequence can be signed once."""
-        return sign_trust_list(self.trust(**changes), self.custodian, self.root_key, self.root)
+        return issue_trust_list(self.trust(**changes), self.custodian, self.root_key, self.root)
 
 
 def make_authority(

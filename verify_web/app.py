@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 import time
+from collections.abc import Callable
 
 from flask import Flask, Response, g, request
 from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keys.clock import Clock, system_clock
+from registry.body_slots import BodySlots
+from registry.defects import QuietFlask
+from registry.processes import BODY_SLOTS
 from registry.settings import Settings
 from verify_web import access_log, assets, failures, headers
 from verify_web.alarm import SiteAlarm
@@ -21,6 +27,9 @@ from verify_web.site import Site
 from verify_web.source import Source
 from verify_web.store import Store
 from verify_web.trust import TrustSource
+
+SETTING = "VERMILION_TRUSTED_PROXIES"
+_log = logging.getLogger("vermilion.site")
 
 
 def create_app(
@@ -44,7 +53,7 @@ def create_app(
         source = registry_source(settings, clock)
     store = Store(settings.public_store, clock)
     metrics = Metrics()
-    app = Flask("verify_web", static_folder=None, template_folder=None)
+    app = QuietFlask("verify_web", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False  # it would redirect, and a redirect can lose the fragment
     app.request_class = SiteRequest
     app.jinja_loader = assets.TEMPLATES
@@ -60,6 +69,7 @@ def create_app(
         alarm=SiteAlarm(store, metrics),
         limits=TypedLimits(store),
         metrics=metrics,
+        bodies=BodySlots(BODY_SLOTS),
     )
     app.register_blueprint(pages)
     app.register_blueprint(files)
@@ -68,12 +78,28 @@ def create_app(
 
     @app.after_request
     def finish(response: Response) -> Response:
-        headers.dress(response)
+        headers.dress(response, secure=settings.public_origin.startswith("https://"))
         access_log.write(store, response)
         route = request.url_rule.rule if request.url_rule is not None else "(none)"
         metrics.seconds.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))
         return response
 
-    if trusted_proxies:
+    if not trusted_proxies:
+        app.before_request(_warn_of_a_proxy())
+    else:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=trusted_proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app
+
+
+def _warn_of_a_proxy() -> Callable[[], None]:
+    """Said once a process: behind a proxy that nobody told us of, all visitors look like one network, and
+    one of them uses up the typed look-ups of all.
+    """
+    unsaid = threading.Event()
+
+    def look() -> None:
+        if not unsaid.is_set() and "X-Forwarded-For" in request.headers:
+            unsaid.set()
+            _log.warning("proxy", extra={"line": {"event": "proxy_not_trusted", "setting": SETTING}})
+
+    return look

@@ -5,9 +5,8 @@ from __future__ import annotations
 from flask import g
 
 from keys.errors import VermilionError
-from signing.check import Outcome, check_file, check_id, check_scan, check_typed
+from signing.check import Outcome, check_file, check_id, check_scan, check_typed, unmatched
 from signing.credential import normal_origin, split_link
-from signing.live import LiveLicence, LiveRegistry
 from signing.verdict import Facts, decide
 from verify_web.site import Site
 
@@ -58,37 +57,18 @@ def file(site: Site, data: bytes) -> Outcome:
     return _noted(site, "file", outcome)
 
 
-class _Unmatched:
-    """Asks as the registry behind it is asked, and finds nothing: what one attempt too many gets."""
-
-    def __init__(self, live: LiveRegistry) -> None:
-        self._live = live
-
-    def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:
-        self._live.by_identifier_and_code(identifier, lookup_code)
-        return None
-
-    def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:  # noqa: ARG002
-        return None
-
-    def by_document(self, sha256: bytes) -> LiveLicence | None:  # noqa: ARG002
-        return None
-
-    def by_identifier(self, identifier: str) -> LiveLicence | None:  # noqa: ARG002
-        return None
-
-
 def typed(site: Site, identifier: str, lookup_code: str, address: str | None) -> Outcome:
     """Identifier and look-up code, both of the right shape.
 
-    An unknown identifier, a wrong code and one attempt too many run the same statements and give the
-    same answer. Raises VermilionError(UNAVAILABLE) when attempts cannot be counted.
+    An unknown identifier, a wrong code and one attempt too many give the same answer. One too many does not
+    ask the registry at all: whether a code was right must not show in how long it took, and the attempts on a
+    number that nobody has are counted like any other's. Raises VermilionError(UNAVAILABLE) when attempts
+    cannot be counted.
     """
-    free = site.limits.enter(address, identifier)
-    if not free:
+    if not site.limits.enter(address, identifier):
         site.metrics.limited.inc()
-    live: LiveRegistry = site.live if free else _Unmatched(site.live)
-    outcome = check_typed(identifier, lookup_code, live, site.clock(), site.trust.current())
+        return _noted(site, "typed", unmatched(site.clock()))
+    outcome = check_typed(identifier, lookup_code, site.live, site.clock(), site.trust.current())
     if outcome.licence is not None:
-        site.limits.matched(identifier)
+        site.limits.matched(address, identifier)
     return _noted(site, "typed", outcome)

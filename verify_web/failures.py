@@ -50,7 +50,7 @@ def cannot_check_answer(reason: str) -> Response:
 
 def _expected(error: VermilionError) -> Response:
     if error.kind is Kind.UNAVAILABLE and request.endpoint in CHECKS:
-        return cannot_check_answer("registry_unreachable")
+        return cannot_check_answer("busy" if error.reason == "busy" else "registry_unreachable")
     body, status, headers = problem(error)
     if for_program():
         response = jsonify(body)

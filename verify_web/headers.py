@@ -17,10 +17,17 @@ _ALWAYS = {
 }
 
 
-def dress(response: Response) -> Response:
-    """Add the headers; an answer that does not say how long it keeps is not kept."""
+STRICT_TRANSPORT = "max-age=31536000"
+
+
+def dress(response: Response, *, secure: bool) -> Response:
+    """Add the headers; an answer that does not say how long it keeps is not kept. `secure`: the site's origin
+    is https, and browsers are told never to ask for it otherwise (RFC 6797).
+    """
     for name, value in _ALWAYS.items():
         response.headers[name] = value
+    if secure:
+        response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     return response

@@ -1,13 +1,15 @@
 """Limits on typed look-ups, by network and by identifier, with decay (design, section 6).
 
-Leaky buckets: each attempt adds to two of them and time drains them, so there is no lock to wait out and
-nothing to reset. The store is shared by all processes of the site. Scans are never limited: their ids
-cannot be guessed.
+Leaky buckets: each attempt adds to three of them and time drains them, so there is no lock to wait out and
+nothing to reset. One network's failures at one licence fill a small bucket of their own long before they
+could fill the licence's, so it takes a score of networks to close a licence for its holder. The store is
+shared by all processes of the site. Scans are never limited: their ids cannot be guessed.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass
 
 from verify_web.store import Store
@@ -26,13 +28,21 @@ class Rate:
 
 
 NETWORK = Rate(burst=10, seconds_each=6.0)  # ten a minute from one network
-IDENTIFIER = Rate(burst=5, seconds_each=720.0)  # five failures an hour for one licence: 4e-8 hits a year
+PAIR = Rate(burst=5, seconds_each=720.0)  # five failures an hour from one network for one licence
+IDENTIFIER = Rate(burst=100, seconds_each=36.0)  # a hundred an hour for one licence: 8e-7 hits a year
+_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
 
 
 def network_of(address: str | None) -> str:
-    """The network an attempt is counted for: IPv4 /24, IPv6 /56; whatever else shares one bucket."""
+    """The network an attempt is counted for: IPv4 /24, IPv6 /56; whatever else shares one bucket.
+
+    Some proxies write a port behind the address, and brackets around one of IPv6.
+    """
+    plain = address or ""
+    if (written := _PORT.fullmatch(plain)) is not None:
+        plain = written[1] or written[2]
     try:
-        ip = ipaddress.ip_address((address or "").partition("%")[0])
+        ip = ipaddress.ip_address(plain.partition("%")[0])
     except ValueError:
         return "unknown"
     if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
@@ -46,25 +56,37 @@ class TypedLimits:
 
     store: Store
     network: Rate = NETWORK
+    pair: Rate = PAIR
     identifier: Rate = IDENTIFIER
 
     def enter(self, address: str | None, identifier: str) -> bool:
         """Count an attempt; False when it is one too many. The same statements run either way.
 
-        A network that has used up its own share adds nothing to the licence's bucket: it cannot close
-        a licence for others.
+        A network that has used up its share, of all licences or of this one, adds nothing to the licence's
+        bucket: it cannot close a licence for others.
         """
-        network_key = self.store.keyed_hash("network", network_of(address))
-        identifier_key = self.store.keyed_hash("identifier", identifier)
+        network_key, pair_key, identifier_key = self._keys(address, identifier)
         with self.store.begin() as connection:
             self.store.forget_empty(connection)
             welcome = self.store.pour(connection, network_key, self.network.seconds_each, self.network.size)
-            cost = self.identifier.seconds_each if welcome else 0.0
+            cost = self.pair.seconds_each if welcome else 0.0
+            patient = self.store.pour(connection, pair_key, cost, self.pair.size) and welcome
+            cost = self.identifier.seconds_each if patient else 0.0
             free = self.store.pour(connection, identifier_key, cost, self.identifier.size)
-        return welcome and free
+        return patient and free
 
-    def matched(self, identifier: str) -> None:
+    def matched(self, address: str | None, identifier: str) -> None:
         """An attempt that found its licence is no failure: it does not count against the licence."""
-        key = self.store.keyed_hash("identifier", identifier)
+        _, pair_key, identifier_key = self._keys(address, identifier)
         with self.store.begin() as connection:
-            self.store.give_back(connection, key, self.identifier.seconds_each)
+            self.store.give_back(connection, pair_key, self.pair.seconds_each)
+            self.store.give_back(connection, identifier_key, self.identifier.seconds_each)
+
+    def _keys(self, address: str | None, identifier: str) -> tuple[bytes, bytes, bytes]:
+        """Of the three buckets: network, network and licence, licence."""
+        network = network_of(address)
+        return (
+            self.store.keyed_hash("network", network),
+            self.store.keyed_hash("pair", f"{network} {identifier}"),
+            self.store.keyed_hash("identifier", identifier),
+        )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import tempfile
 from datetime import UTC, date, datetime
 from io import BytesIO
@@ -17,6 +18,11 @@ from verify_web.language import LANGUAGES
 from verify_web.registry_source import registry_source
 from verify_web.source import Source
 
+_ON_FIRST_USE = (  # by which no sample here comes past
+    "cryptography.hazmat.backends.openssl.backend",  # a public key, of the trust list or a certificate
+    "signing.strict_check",  # a file that is not registered
+    "signing.foreign_seal",  # one that is not of our shape
+)
 _MOMENT = datetime(2026, 3, 4, tzinfo=UTC)
 _ID = "A" * 22
 
@@ -29,6 +35,7 @@ class _Sample:
         record = Record("", "", 1, "", "", 1, {}, day, day, None, 0, 0, specimen=True)
         return LiveLicence(
             record=record,
+            origin="http://localhost",
             status="in_force",
             ground=None,
             how=None,
@@ -54,6 +61,9 @@ class _Sample:
     def by_identifier(self, identifier: str) -> LiveLicence | None:  # noqa: ARG002
         return None
 
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:  # noqa: ARG002
+        return False
+
 
 def _no_trust_list() -> str:
     raise VermilionError(Kind.UNAVAILABLE, "there is none")
@@ -63,6 +73,8 @@ def preload() -> None:
     """Answer one request of each kind from a throw-away site: what is imported or read lazily, by us or by
     what we stand on, is then in memory.
     """
+    for module in _ON_FIRST_USE:
+        importlib.import_module(module)
     settings = Settings()
     registry_source(settings, system_clock)  # loads the database's driver
     source = Source(_Sample(), lambda code, version: None, _no_trust_list)  # noqa: ARG005

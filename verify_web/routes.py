@@ -105,9 +105,11 @@ def link(link_id: str) -> Response:
 @pages.post("/check")
 def check() -> Response:
     here, words = site(), WORDS[negotiate(request)]
-    identifier = request.form.get("identifier", "")
+    with here.bodies.one():
+        form = request.form
+    identifier = form.get("identifier", "")
     try:
-        typed = read_typed(identifier, request.form.get("lookup_code", ""))
+        typed = read_typed(identifier, form.get("lookup_code", ""))
     except VermilionError as error:
         wrong = {fault.field for fault in error.faults}
         faults = {}
@@ -124,7 +126,8 @@ def check() -> Response:
 def upload() -> Response:
     here, words = site(), WORDS[negotiate(request)]
     try:
-        data = read_file(request)
+        with here.bodies.one():
+            data = read_file(request)
     except VermilionError as error:
         if error.kind is Kind.TOO_LARGE:
             return start_page({"file": words["fault_large"]}, status=413)
@@ -138,7 +141,8 @@ def upload() -> Response:
 @pages.post("/api/v1/verifications")
 def verifications() -> Response:
     here = site()
-    asked = read_verification(request)
+    with here.bodies.one():
+        asked = read_verification(request)
     if isinstance(asked, Typed):
         outcome = checks.typed(here, asked.identifier, asked.lookup_code, request.remote_addr)
     elif isinstance(asked, Scanned):

@@ -8,6 +8,7 @@ from typing import cast
 from flask import current_app
 
 from keys.clock import Clock
+from registry.body_slots import BodySlots
 from registry.settings import Settings
 from signing.live import Alarm, LiveRegistry
 from verify_web.limits import TypedLimits
@@ -28,6 +29,7 @@ class Site:
     alarm: Alarm
     limits: TypedLimits
     metrics: Metrics
+    bodies: BodySlots
 
 
 def site() -> Site:

@@ -50,8 +50,10 @@ class TrustSource:
         if kept is None or kept.jws != jws or kept.readable is None:
             kept = self._read(jws, now, kept, newest)
         with self._lock:
+            if kept.readable is not None and kept.readable.sequence < self._newest and self._kept is not None:
+                return self._kept  # while this one was being verified, a newer one was
             if kept.readable is not None:
-                self._newest = max(self._newest, kept.readable.sequence)
+                self._newest = kept.readable.sequence
             self._kept, self._fetched_at = kept, now.timestamp()
         return kept
 

@@ -9,7 +9,13 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from registry import web
 from registry.actor import Actor
-from registry.agencies.auth import PARAMETERS, TokenError, actor_of, issue_token
+from registry.agencies.auth import (
+    PARAMETERS,
+    TokenError,
+    actor_of,
+    authenticate_request,
+    issue_token,
+)
 from registry.agencies.tables import Agency, ClientType
 from registry.ports import Ports
 
@@ -31,10 +37,10 @@ def token() -> Response:
     ports = web.ports()
     try:
         form = _form()
+        with Session(ports.database.read) as session:
+            grant = authenticate_request(session, form, settings=ports.settings, now=ports.clock())
         with ports.database.transaction() as session:
-            issued = issue_token(
-                session, form, settings=ports.settings, now=ports.clock(), random=ports.random
-            )
+            issued = issue_token(session, grant, clock=ports.clock, random=ports.random)
     except TokenError as error:
         return _refused(error)
     body = {

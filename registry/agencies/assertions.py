@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.canonical import strict_json
+from keys.clock import Clock
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import UsedAssertion
 
@@ -30,7 +31,7 @@ _HEADER = frozenset({"alg", "typ", "kid"})
 
 @dataclass(frozen=True, slots=True)
 class Assertion:
-    """A parsed assertion; nothing in it is proven before `verify` returns."""
+    """A parsed assertion; nothing in it is proven before `verify` and `use_up` return."""
 
     compact: str
     subject: str
@@ -69,14 +70,13 @@ def parse_assertion(compact: str) -> Assertion:
 
 
 def verify(
-    session: Session,
     assertion: Assertion,
     keys: Iterable[Mapping[str, Any]],
     *,
     audiences: frozenset[str],
     now: datetime,
 ) -> None:
-    """Check signature, audience and times, and use the assertion up (within the caller's transaction).
+    """Check audience, times and signature. It may have served already: `use_up` says.
 
     Raises VermilionError(UNAUTHENTICATED).
     """
@@ -89,20 +89,14 @@ def verify(
             raise _refused("the assertion is not valid yet")
     if not any(_signed_by(assertion.compact, key) for key in keys):
         raise _refused("the assertion's signature is wrong")
-    _use_up(session, assertion, now)
 
 
-def _signed_by(compact: str, key: Mapping[str, Any]) -> bool:
-    try:
-        jws.deserialize_compact(compact, ECKey.import_key(dict(key)), algorithms=[ALGORITHM])
-    except (JoseError, ValueError, TypeError):
-        return False
-    return True
+def use_up(session: Session, assertion: Assertion, clock: Clock) -> None:
+    """Note in the caller's transaction that a verified assertion has served: each `jti` of an issuer does so
+    once. It is forgotten when the assertion is too old to serve again.
 
-
-def _use_up(session: Session, assertion: Assertion, now: datetime) -> None:
-    """Each `jti` of an issuer serves once; it is forgotten when the assertion is too old to serve again."""
-    session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < now - SKEW))
+    Raises VermilionError(UNAUTHENTICATED).
+    """
     row = insert(UsedAssertion).values(
         issuer=assertion.subject,
         jti_sha256=hashlib.sha256(assertion.jti.encode()).digest(),
@@ -113,6 +107,18 @@ def _use_up(session: Session, assertion: Assertion, now: datetime) -> None:
             session.execute(row)
     except IntegrityError:
         raise _refused("the assertion was used before") from None
+    now = clock()  # once it is our turn to write: who waited for long may find that its use was forgotten
+    if now >= assertion.expires_at:
+        raise _refused("the assertion has expired")
+    session.execute(delete(UsedAssertion).where(UsedAssertion.expires_at < now - SKEW))
+
+
+def _signed_by(compact: str, key: Mapping[str, Any]) -> bool:
+    try:
+        jws.deserialize_compact(compact, ECKey.import_key(dict(key)), algorithms=[ALGORITHM])
+    except (JoseError, ValueError, TypeError):
+        return False
+    return True
 
 
 def _members(part: str) -> dict[str, Any]:

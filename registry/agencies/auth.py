@@ -15,14 +15,16 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, NoReturn
+from typing import NoReturn
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from keys.clock import Clock
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
-from registry.agencies.assertions import Assertion, parse_assertion, verify
+from registry.agencies.assertions import Assertion, parse_assertion, use_up, verify
+from registry.agencies.credentials import keys_of
 from registry.agencies.tables import AccessToken, Client, Person
 from registry.settings import Settings
 
@@ -57,6 +59,17 @@ class TokenError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """Who proved to be who, and what for; a token is issued on it once its assertions are used up."""
+
+    client_id: str
+    person_id: str | None
+    scopes: tuple[str, ...]
+    client_assertion: Assertion | None
+    person_assertion: Assertion | None
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """A new token; the only moment its text exists here."""
 
@@ -65,39 +78,57 @@ class Issued:
     life: timedelta
 
 
-def issue_token(
-    session: Session,
-    form: Mapping[str, str],
-    *,
-    settings: Settings,
-    now: datetime,
-    random: Callable[[int], bytes],
-) -> Issued:
-    """Serve one request of the token endpoint. Raises TokenError."""
+def authenticate_request(
+    session: Session, form: Mapping[str, str], *, settings: Settings, now: datetime
+) -> Grant:
+    """Judge one request of the token endpoint, reading alone: whoever proves nothing never waits for the
+    writer, nor keeps it. Raises TokenError.
+    """
     grant = form.get("grant_type")
     if grant is None:
         raise TokenError("invalid_request", "grant_type is missing")
     if grant not in {CLIENT_CREDENTIALS, JWT_BEARER}:
         raise TokenError("unsupported_grant_type", "client_credentials or the JWT bearer grant")
-    client = _authenticate_client(session, form, settings, now)
-    person = None
+    client, client_assertion = _authenticate_client(session, form, settings, now)
+    person = person_assertion = None
     if grant == JWT_BEARER:
-        person = _authenticate_person(session, form, client, settings, now)
+        person, person_assertion = _authenticate_person(session, form, client, settings, now)
     elif "assertion" in form:
         raise TokenError("invalid_request", "assertion belongs to the JWT bearer grant")
-    scopes = _scopes(form, client)
+    return Grant(
+        client_id=client.id,
+        person_id=person.id if person else None,
+        scopes=_scopes(form, client),
+        client_assertion=client_assertion,
+        person_assertion=person_assertion,
+    )
+
+
+def issue_token(session: Session, grant: Grant, *, clock: Clock, random: Callable[[int], bytes]) -> Issued:
+    """Use the grant's assertions up and issue its token. Raises TokenError for one that has served."""
+    try:
+        if grant.client_assertion is not None:
+            use_up(session, grant.client_assertion, clock)
+    except VermilionError as error:
+        raise _invalid_client(error.detail) from None
+    try:
+        if grant.person_assertion is not None:
+            use_up(session, grant.person_assertion, clock)
+    except VermilionError as error:
+        raise _invalid_grant(error.detail) from None
+    now = clock()
     token = base64.urlsafe_b64encode(random(TOKEN_BYTES)).rstrip(b"=").decode()
     session.execute(delete(AccessToken).where(AccessToken.expires_at < now))
     session.add(
         AccessToken(
             token_sha256=_digest(token),
-            client_id=client.id,
-            person_id=person.id if person else None,
-            scopes=list(scopes),
+            client_id=grant.client_id,
+            person_id=grant.person_id,
+            scopes=list(grant.scopes),
             expires_at=now + TOKEN_LIFE,
         )
     )
-    return Issued(token, scopes, TOKEN_LIFE)
+    return Issued(token, grant.scopes, TOKEN_LIFE)
 
 
 def actor_of(session: Session, authorization: str | None, now: datetime) -> Actor:
@@ -136,16 +167,16 @@ def actor_of(session: Session, authorization: str | None, now: datetime) -> Acto
 
 def _authenticate_client(
     session: Session, form: Mapping[str, str], settings: Settings, now: datetime
-) -> Client:
+) -> tuple[Client, Assertion | None]:
     """By private_key_jwt; in a demonstration also by client_secret_post."""
+    assertion = None
     if "client_assertion" in form or "client_assertion_type" in form:
         if "client_secret" in form or form.get("client_assertion_type") != CLIENT_ASSERTION:
             raise TokenError("invalid_request", "one way of client authentication, by JWT bearer assertion")
         try:
             assertion = parse_assertion(form.get("client_assertion", ""))
             client = session.get(Client, _id(assertion.subject))
-            keys: list[Mapping[str, Any]] = (client.jwks or {"keys": []})["keys"] if client else []
-            verify(session, assertion, keys, audiences=settings.audiences, now=now)
+            verify(assertion, keys_of(session, client), audiences=settings.audiences, now=now)
         except VermilionError as error:
             raise _invalid_client(error.detail) from None
         if client is None or form.get("client_id", client.id) != client.id:
@@ -156,7 +187,7 @@ def _authenticate_client(
         raise _invalid_client("authenticate the client by private_key_jwt")
     if not client.active:
         raise _invalid_client("the client is disabled")
-    return client
+    return client, assertion
 
 
 def _by_secret(session: Session, form: Mapping[str, str], *, demo: bool) -> Client:
@@ -170,19 +201,18 @@ def _by_secret(session: Session, form: Mapping[str, str], *, demo: bool) -> Clie
 
 def _authenticate_person(
     session: Session, form: Mapping[str, str], client: Client, settings: Settings, now: datetime
-) -> Person:
+) -> tuple[Person, Assertion]:
     try:
-        assertion: Assertion = parse_assertion(form.get("assertion", ""))
+        assertion = parse_assertion(form.get("assertion", ""))
         person = session.get(Person, _id(assertion.subject))
-        keys = [person.jwk] if person else []
-        verify(session, assertion, keys, audiences=settings.audiences, now=now)
+        verify(assertion, keys_of(session, person), audiences=settings.audiences, now=now)
     except VermilionError as error:
-        raise TokenError("invalid_grant", error.detail) from None
+        raise _invalid_grant(error.detail) from None
     if person is None or not person.active:
-        raise TokenError("invalid_grant", "the person is disabled")
+        raise _invalid_grant("the person is disabled")
     if person.agency_code != client.agency_code:
-        raise TokenError("invalid_grant", "a person acts through a client of the person's own agency")
-    return person
+        raise _invalid_grant("a person acts through a client of the person's own agency")
+    return person, assertion
 
 
 def _scopes(form: Mapping[str, str], client: Client) -> tuple[str, ...]:
@@ -205,6 +235,10 @@ def _digest(token: str) -> bytes:
 
 def _invalid_client(description: str) -> TokenError:
     return TokenError("invalid_client", description, 401)
+
+
+def _invalid_grant(description: str) -> TokenError:
+    return TokenError("invalid_grant", description)
 
 
 def _no_token() -> NoReturn:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import CheckConstraint, ForeignKey, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
@@ -31,7 +31,6 @@ class Person(Base):
     agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
     name: Mapped[str] = mapped_column(String(80))
     roles: Mapped[list[str]]  # applicant, approver, maker, keeper, officer
-    jwk: Mapped[dict[str, Any]]  # public key that signs this person's assertions (RFC 7523)
     active: Mapped[bool]
     created_at: Mapped[datetime]
 
@@ -44,10 +43,22 @@ class Client(Base):
     agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
     name: Mapped[str] = mapped_column(String(80))
     scopes: Mapped[list[str]]
-    jwks: Mapped[dict[str, Any] | None]  # for private_key_jwt
     secret_sha256: Mapped[bytes | None]  # demo only: a high-entropy shared secret, hashed
     active: Mapped[bool]
     created_at: Mapped[datetime]
+
+
+class AssertionKey(Base):
+    """A public key that signs the assertions (RFC 7523) of one person or of one client, and of nobody else:
+    whoever had one key as two people could approve what they applied for.
+    """
+
+    __tablename__ = "assertion_key"
+    __table_args__ = (CheckConstraint("(person_id IS NULL) <> (client_id IS NULL)", name="one_holder"),)
+    kid: Mapped[str] = mapped_column(String(43), primary_key=True)  # thumbprint (RFC 7638)
+    jwk: Mapped[dict[str, Any]]
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"), index=True)
+    client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id"), index=True)
 
 
 class ClientType(Base):

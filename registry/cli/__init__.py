@@ -8,24 +8,27 @@ from __future__ import annotations
 
 import importlib
 import sys
+from typing import Any
 
 import click
 
-from keys.errors import VermilionError
+from keys.errors import VermilionError, places
 
 # command -> module:attribute
 COMMANDS = {
-    "agency": "registry.cli.administration:agency",
-    "client": "registry.cli.administration:client",
+    "agency": "registry.cli.agency:agency",
+    "client": "registry.cli.people:client",
+    "credential": "registry.cli.credential:credential",
     "demo": "registry.cli.demo:demo",
     "fsck": "registry.cli.administration:fsck",
     "issue": "registry.cli.issue:issue",
     "migrate": "registry.cli.administration:migrate",
-    "person": "registry.cli.administration:person",
+    "person": "registry.cli.people:person",
     "run": "registry.cli.run:run",
     "seal": "registry.cli.seal:seal",
     "serve-api": "registry.cli.run:serve_api",
     "serve-public": "registry.cli.run:serve_public",
+    "type": "registry.cli.types:licence_type",
     "verify": "registry.cli.verify:verify",
 }
 EXIT_USAGE = 64  # EX_USAGE of sysexits.h
@@ -54,20 +57,51 @@ def cli() -> None:
     """Electronic licences and e-seals of a province."""
 
 
-def _wrong_setting(error: ValueError) -> int:
-    """A line for each setting that is wrong; its value is not repeated. Raises what is not about settings."""
+def is_about_settings(error: Exception) -> bool:
+    """Whether a VERMILION_* variable is at fault, which is wrong usage."""
+    if not isinstance(error, ValueError):
+        return False
     from pydantic import ValidationError
 
-    if not isinstance(error, ValidationError) or error.title != "Settings":
-        raise error
+    return isinstance(error, ValidationError) and error.title == "Settings"
+
+
+def _wrong_setting(error: Any) -> bool:
+    """Says a line for each setting that is wrong, without its value; False for any other error."""
+    if not is_about_settings(error):
+        return False
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         name = "_".join(str(part) for part in fault["loc"]).upper()
         click.echo(f"vermilion: VERMILION_{name}: {fault['msg']}", err=True)
-    return EXIT_USAGE
+    return True
+
+
+def _unexpected(error: Exception) -> int:
+    """One line for what is neither wrong usage nor an error of the taxonomy; the exit code."""
+    if _wrong_setting(error):
+        return EXIT_USAGE
+    if not _database_out(error):
+        click.echo(f"vermilion: a defect: {type(error).__name__} at {' '.join(places(error))}", err=True)
+    return EXIT_FAILED
+
+
+def _database_out(error: Exception) -> bool:
+    """Says so where the database is out; False for any other error. Without SQLAlchemy it is none."""
+    if "sqlalchemy" not in sys.modules:
+        return False
+    from registry.licences.outage import database_code, database_out, is_outage
+
+    if not is_outage(error):
+        return False
+    code = database_code(error)
+    click.echo(f"vermilion: {database_out().detail}{f' ({code})' if code else ''}", err=True)
+    return True
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Entry point: expected failures become one line on standard error and an exit code."""
+    """Entry point: whatever fails becomes one line on standard error and an exit code. A defect is named by
+    its kind and place alone.
+    """
     try:
         status = cli.main(arguments, standalone_mode=False)
     except click.exceptions.Exit as done:
@@ -86,6 +120,6 @@ def main(arguments: list[str] | None = None) -> None:
         for fault in error.faults:
             click.echo(f"  {fault.field}: {fault.detail}", err=True)
         status = EXIT_FAILED
-    except ValueError as error:
-        status = _wrong_setting(error)
+    except Exception as error:  # noqa: BLE001  (a traceback's message may hold what is on record)
+        status = _unexpected(error)
     sys.exit(status if isinstance(status, int) else 0)

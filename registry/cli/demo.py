@@ -14,7 +14,8 @@ import signal
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -55,14 +56,23 @@ def demo(public_app: str, verifier: str) -> None:
             api_port=free_port(), public_port=free_port(), demo=True, passphrase_file=None,
         )  # fmt: skip
         with started(settings, public_app=public_app, logs=logs) as site:
-            Story(site.api, site.public, settings.data, verifier).play(settings)
-    click.echo("The story is told: every verdict was as it must be.")
+            story = Story(site.api, site.public, settings.data, verifier)
+            story.play(settings)
+    told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(story.verdicts.items()))
+    click.echo(f"Verdicts, each as it must be: {told}")
 
 
 def demand(true: bool, words: str) -> None:
     """Raises VermilionError when the story goes wrong."""
     if not true:
         raise VermilionError(Kind.CONFLICT, f"the story went wrong: {words}", reason="story")
+
+
+def _outcome(body: dict[str, Any]) -> str:
+    """What a step of the seal's life led to: a state, or the terms of an authorisation."""
+    if "state" in body:
+        return str(body["state"])
+    return f"{body['valid_from']} to {body['valid_to']}, at most {body['daily_limit']} a day"
 
 
 @dataclass
@@ -73,6 +83,7 @@ class Story:
     public: str
     data: Path
     verifier: str
+    verdicts: Counter[str] = field(default_factory=Counter)  # as answered
 
     def play(self, settings: Any) -> None:
         from registry.sample_registry import People, licence_request, open_seal
@@ -82,7 +93,7 @@ class Story:
         steps = open_seal(people, today)
         for step in steps:
             body = step.json()
-            click.echo(f"{step.act:32} {body.get('code') or body['id']}  {body.get('state', 'granted')}")
+            click.echo(f"{step.act:32} {body.get('code') or body['id']}  {_outcome(body)}")
         seal_code = steps[1].json()["seal"]
 
         agency = people["agency-system"]
@@ -90,8 +101,9 @@ class Story:
         preview = (
             agency.post("/api/v1/licences?dry_run=1", request, idempotency_key="demo-dry").expect(200).json()
         )
-        click.echo(f"{'dry run':32} {preview['number']}: would be issued, nothing was")
+        click.echo(f"{'dry run':32} {preview['number']}  dry_run {json.dumps(preview['dry_run'])}")
         issued = agency.post("/api/v1/licences", request, idempotency_key="demo-1").expect(201).json()
+        demand(issued["number"] == preview["number"], "the dry run took the number")
         click.echo(f"{'licence issued':32} {issued['identifier']}  level {issued['document']['level']}")
         again = agency.post("/api/v1/licences", request, idempotency_key="demo-1").expect(200, 201).json()
         demand(again["document"]["sha256"] == issued["document"]["sha256"], "a retry made another document")
@@ -178,12 +190,14 @@ class Story:
         if shown is None or heading is None:
             raise VermilionError(Kind.CONFLICT, f"{stage}: the page shows no verdict", reason="story")
         click.echo(f"{stage:32} {shown[1]}: {html.unescape(heading[1])}")
+        self.verdicts[shown[1]] += 1
         demand(shown[1] == verdict, f"{stage}: {shown[1]} instead of {verdict}")
 
     def answer(self, stage: str, verdict: str, body: dict[str, Any], how: str | None) -> None:
         checks = ", ".join(f"{name} {check['result']}" for name, check in body["checks"].items())
         ended = f" ({body['how']})" if body.get("how") else ""
         click.echo(f"{stage:32} {body['verdict']}{ended}  {checks}")
+        self.verdicts[body["verdict"]] += 1
         demand(body["verdict"] == verdict, f"{stage}: {body['verdict']} instead of {verdict}")
         demand(body.get("how") == how, f"{stage}: how is {body.get('how')} instead of {how}")
 

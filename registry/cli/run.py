@@ -47,10 +47,11 @@ class Site:
 )
 def run(data: Path | None) -> None:
     """Start the registry and the public site on localhost; make everything on first start."""
+    from registry.first_start import at_home
     from registry.processes import Stopped
     from registry.settings import Settings
 
-    settings = Settings(demo=True) if data is None else Settings(demo=True, data=data)
+    settings = at_home(Settings(demo=True) if data is None else Settings(demo=True, data=data))
     stop = threading.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, lambda *_: stop.set())
@@ -84,10 +85,15 @@ def started(
         require_free(settings.bind, port)
     user = public_account(settings)
     run_once(partial(prepare, settings, user), "first start", stop)
-    environment = _environment(settings)
-    api = Service("agency API", API_APP, settings.bind, settings.api_port, environment=environment)
+    api = Service("agency API", API_APP, settings.bind, settings.api_port, environment=_environment(settings))
     public = Service(
-        "public site", public_app, settings.bind, settings.public_port, user, environment, journal(settings)
+        "public site",
+        public_app,
+        settings.bind,
+        settings.public_port,
+        user,
+        public_environment(settings),
+        journal(settings),
     )
     if logs is not None:
         api.log, public.log = logs / "api.log", logs / "public.log"
@@ -107,10 +113,19 @@ def started(
         api.stop()
 
 
-def _environment(settings: Settings) -> dict[str, str]:
-    """The settings as the services will read them; nothing secret is among them."""
+def _environment(settings: Settings) -> dict[str, str | None]:
+    """The settings as a service will read them."""
     values = settings.model_dump(exclude_none=True)
     return {f"VERMILION_{name.upper()}": _plain(value) for name, value in values.items()}
+
+
+def public_environment(settings: Settings) -> dict[str, str | None]:
+    """The settings as the public site will read them: neither the registry's own role in its database, whose
+    password may stand in the URL, nor where the passphrase lies.
+    """
+    own = settings.model_copy(update={"public_database_url": settings.public_url})
+    kept_back: dict[str, str | None] = {"VERMILION_DATABASE_URL": None, "VERMILION_PASSPHRASE_FILE": None}
+    return _environment(own) | kept_back
 
 
 def _plain(value: object) -> str:
@@ -225,6 +240,8 @@ def serve_public() -> None:
     from registry.settings import Settings
 
     settings = Settings()
+    settings = settings.model_copy(update={"data": settings.data.resolve()})
+    os.environ["VERMILION_DATA"] = str(settings.data)  # which the site's user may reach by no other name
     user = public_account(settings)
     prepare_public(settings, user)
     serve(PUBLIC_APP, settings.bind, settings.public_port, user, journal(settings))

@@ -5,10 +5,15 @@ from __future__ import annotations
 import json
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import click
 
-from registry.client import ApiClient, Credential
+from registry.client import Answer, ApiClient, Credential
+
+SEALS = "/api/v1/seals"
+APPLICATIONS = "/api/v1/seal-applications"
+APPROVALS = "/api/v1/approvals"
 
 
 def _credential_option(command: Any) -> Any:
@@ -29,8 +34,31 @@ def _ground_options(command: Any) -> Any:
     return command
 
 
-def _post(credential: Path, path: str, body: dict[str, Any]) -> None:
-    answer = ApiClient(Credential.load(credential)).post(path, body).expect(200, 201, 202)
+def _decision_options(command: Any) -> Any:
+    for option in (
+        click.option("--refuse", is_flag=True, help="Refuse instead."),
+        click.option(
+            "--payload-sha256", required=True, help="Digest of what is decided, as `seal request` shows it."
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _post(credential: Path, body: dict[str, Any], *path: str) -> None:
+    _print(ApiClient(Credential.load(credential)).post(_address(*path), body).expect(200, 201, 202))
+
+
+def _get(credential: Path, *path: str, query: str = "") -> None:
+    _print(ApiClient(Credential.load(credential)).get(_address(*path) + query).expect(200))
+
+
+def _address(base: str, *parts: str) -> str:
+    """What was typed is one part of a path, whatever it holds."""
+    return "/".join((base, *(quote(part, safe="") for part in parts)))
+
+
+def _print(answer: Answer) -> None:
     click.echo(json.dumps(answer.json(), ensure_ascii=False, indent=1))
 
 
@@ -39,35 +67,51 @@ def seal() -> None:
     """Apply for, approve, make, use, suspend and cancel seals."""
 
 
+@seal.command("list")
+@click.option("--after", default="", help="Go on behind this seal code, as `next` of a full page says.")
+@_credential_option
+def listing(after: str, credential: Path) -> None:
+    """List the seals of one's own agency; a seal authority's people see every agency's."""
+    _get(credential, SEALS, query=f"?after={quote(after, safe='')}" if after else "")
+
+
 @seal.command("show")
 @click.argument("code")
 @_credential_option
 def show(code: str, credential: Path) -> None:
-    """Show a seal, its state and its editions."""
-    answer = ApiClient(Credential.load(credential)).get(f"/api/v1/seals/{code}").expect(200)
-    click.echo(json.dumps(answer.json(), ensure_ascii=False, indent=1))
+    """Show a seal: its state and history, its editions, and who may use it."""
+    _get(credential, SEALS, code)
+
+
+@seal.command("request")
+@click.argument("request")
+@_credential_option
+def show_request(request: str, credential: Path) -> None:
+    """Show what somebody asked for: an application, a resumption or a cancellation, with its digest."""
+    _get(credential, APPROVALS, request)
 
 
 @seal.command("apply")
 @click.option("--kind", required=True, help="Kind of seal, e.g. special.")
 @click.option("--name", required=True, help="Name along the rim.")
+@click.option("--bottom-text", help="Line below the star, e.g. what a special seal is for.")
 @_credential_option
-def apply_for(kind: str, name: str, credential: Path) -> None:
+def apply_for(kind: str, name: str, bottom_text: str | None, credential: Path) -> None:
     """Apply for a seal of the applicant's own agency."""
-    _post(credential, "/api/v1/seal-applications", {"kind": kind, "name": name})
+    _post(credential, {"kind": kind, "name": name, "bottom_text": bottom_text}, APPLICATIONS)
 
 
 @seal.command("approve")
 @click.argument("application")
-@click.option(
-    "--payload-sha256", required=True, help="Digest of what is approved, as the application shows it."
-)
-@click.option("--refuse", is_flag=True, help="Refuse instead.")
+@_decision_options
 @_credential_option
 def approve(application: str, payload_sha256: str, refuse: bool, credential: Path) -> None:
     """Decide an application; never by the person who applied."""
-    body = {"decision": "refuse" if refuse else "approve", "payload_sha256": payload_sha256}
-    _post(credential, f"/api/v1/seal-applications/{application}/approval", body)
+    _post(credential, _decision(payload_sha256, refuse=refuse), APPLICATIONS, application, "approval")
+
+
+def _decision(payload_sha256: str, *, refuse: bool) -> dict[str, str]:
+    return {"decision": "refuse" if refuse else "approve", "payload_sha256": payload_sha256}
 
 
 def _step(name: str, path: str, text: str) -> None:
@@ -75,7 +119,7 @@ def _step(name: str, path: str, text: str) -> None:
     @click.argument("code")
     @_credential_option
     def step(code: str, credential: Path) -> None:
-        _post(credential, f"/api/v1/seals/{code}/{path}", {})
+        _post(credential, {}, SEALS, code, path)
 
 
 _step("make", "making", "Make the seal: key, certificate and picture.")
@@ -89,24 +133,40 @@ def _change(name: str, path: str, text: str) -> None:
     @_ground_options
     @_credential_option
     def change(code: str, legal_basis: str, reason_code: str, credential: Path) -> None:
-        body = {"legal_basis": legal_basis, "reason_code": reason_code}
-        _post(credential, f"/api/v1/seals/{code}/{path}", body)
+        _post(credential, {"legal_basis": legal_basis, "reason_code": reason_code}, SEALS, code, path)
 
 
 _change("suspend", "suspension", "Suspend the seal at once; one person is enough.")
 _change("resume", "resumption-request", "Ask for the seal to be resumed; another person decides.")
-_change("cancel", "cancellation-request", "Ask for the seal to be cancelled; another person decides.")
+
+
+@seal.command("cancel")
+@click.argument("code")
+@click.option(
+    "--compromised-since",
+    help="Where the key is compromised: since when, YYYY-MM-DDThh:mm:ssZ.",
+)
+@_ground_options
+@_credential_option
+def cancel(
+    code: str, compromised_since: str | None, legal_basis: str, reason_code: str, credential: Path
+) -> None:
+    """Ask for the seal to be cancelled; another person decides."""
+    body = {
+        "legal_basis": legal_basis,
+        "reason_code": reason_code,
+        "compromised_since": compromised_since,
+    }
+    _post(credential, body, SEALS, code, "cancellation-request")
 
 
 @seal.command("decide")
-@click.argument("approval")
-@click.option("--payload-sha256", required=True, help="Digest of what is decided, as the request shows it.")
-@click.option("--refuse", is_flag=True, help="Refuse instead.")
+@click.argument("request")
+@_decision_options
 @_credential_option
-def decide(approval: str, payload_sha256: str, refuse: bool, credential: Path) -> None:
+def decide(request: str, payload_sha256: str, refuse: bool, credential: Path) -> None:
     """Decide a request to resume or cancel; never by the person who asked."""
-    body = {"decision": "refuse" if refuse else "approve", "payload_sha256": payload_sha256}
-    _post(credential, f"/api/v1/approvals/{approval}/decision", body)
+    _post(credential, _decision(payload_sha256, refuse=refuse), APPROVALS, request, "decision")
 
 
 @seal.command("authorise")
@@ -134,4 +194,13 @@ def authorise(
         "valid_to": valid_to,
         "daily_limit": daily_limit,
     }
-    _post(credential, f"/api/v1/seals/{code}/authorisations", body)
+    _post(credential, body, SEALS, code, "authorisations")
+
+
+@seal.command("withdraw")
+@click.argument("code")
+@click.argument("authorisation")
+@_credential_option
+def withdraw(code: str, authorisation: str, credential: Path) -> None:
+    """End an authorisation at once (the keeper's duty); what was sealed under it stays."""
+    _post(credential, {}, SEALS, code, "authorisations", authorisation, "withdrawal")

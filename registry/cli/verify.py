@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import io
 import json
+import re
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from keys.errors import Kind, VermilionError
+from registry.cli import is_about_settings
 
 if TYPE_CHECKING:
     from keys.trust_list import TrustList
+    from signing.live import Alarm, LiveRegistry
     from signing.verdict import Verification
 
 MAX_FILE = 8 * 1024 * 1024
+MAX_IDENTIFIER = 120
+CHECKS = ("content", "issuer", "status")
+_REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
 @click.command()
@@ -37,6 +46,9 @@ MAX_FILE = 8 * 1024 * 1024
     "--data", type=click.Path(file_okay=False, path_type=Path), help="Data directory of a local registry."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
+@click.option(
+    "--catch-all/--no-catch-all", default=True, hidden=True, help="Off in tests: a defect is a traceback."
+)
 def verify(
     subject: str,
     trust: Path | None,
@@ -44,35 +56,48 @@ def verify(
     service: str | None,
     data: Path | None,
     as_json: bool,
+    catch_all: bool,
 ) -> None:
     """Check a sealed PDF, or the text of a scanned code.
 
     Exit code: 0 valid; 2 genuine_offline or cannot_check; 1 anything else; 64 wrong usage. What keeps the
-    check from being made, a trust list that cannot be trusted included, is said on standard error.
+    check from being made, a trust list that cannot be trusted included, is said on standard error. So is an
+    alarm: where the local registry is asked, a right signature of ours over what was never registered.
     """
     if trust is not None and (service is not None or data is not None):
         raise click.UsageError("--trust checks offline: it goes with neither --service nor --data")
     shown = subject if _is_link(subject) else _read(subject)  # a file that is not there is wrong usage
-    try:
-        answer = (
-            _offline(shown, trust, root_sha256)
-            if trust is not None
-            else _by_service(shown, service)
-            if service is not None
-            else _by_database(shown, data)
-        )
-    except VermilionError as error:
-        from signing.check import failed_check
-
-        click.echo(f"vermilion: {error.detail}", err=True)
-        answer = _as_json(failed_check(datetime.now(UTC)).verification)
-    if as_json:
-        click.echo(json.dumps(answer, ensure_ascii=False))
+    if trust is not None:
+        ask = partial(_offline, shown, trust, _read(str(trust)), root_sha256)
+    elif service is not None:
+        ask = partial(_by_service, shown, service)
     else:
-        _explain(answer)
+        ask = partial(_by_database, shown, data)
+    try:
+        answer = ask()
+        text = _text(answer, as_json=as_json)
+    except VermilionError as error:
+        answer, text = _failed(error.detail, as_json=as_json)
+    except Exception as error:
+        if not catch_all or is_about_settings(error):
+            raise
+        # A traceback would end with 1, which says something about the licence; a message may say a secret.
+        answer, text = _failed(f"the check failed: {type(error).__name__}", as_json=as_json)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show changes no verdict
+    click.echo(text)
     from signing.verdict import Verdict, exit_code
 
     sys.exit(exit_code(Verdict(answer["verdict"])))
+
+
+def _failed(why: str, *, as_json: bool) -> tuple[dict[str, Any], str]:
+    """Say on standard error why there is no check; the answer is `cannot_check`."""
+    from signing.check import failed_check
+
+    click.echo(f"vermilion: {why}", err=True)
+    answer = _as_json(failed_check(datetime.now(UTC)).verification)
+    return answer, _text(answer, as_json=as_json)
 
 
 def _is_link(subject: str) -> bool:
@@ -88,42 +113,57 @@ def _read(subject: str) -> bytes:
         raise click.UsageError(f"{subject}: {error.strerror}") from error
 
 
-def _offline(shown: str | bytes, trust_file: Path, root_sha256: str | None) -> dict[str, Any]:
+class StandardErrorAlarm:
+    """Implements `signing.live.Alarm` for whoever checks on the registry's own machine."""
+
+    def raise_alarm(self, reason: str, key_id: str, identifier: str | None, digest: bytes) -> None:  # noqa: ARG002
+        click.echo(f"vermilion: alarm: {reason}, key {key_id}, SHA-256 {digest.hex()}", err=True)
+
+
+def _offline(
+    shown: str | bytes, trust_file: Path, trust_list: bytes, root_sha256: str | None
+) -> dict[str, Any]:
     from keys.trust_list import read_trust_list
 
     now = datetime.now(UTC)
     trust: TrustList | None = None
     try:
-        trust = read_trust_list(_read(str(trust_file)), at=now, root_sha256=root_sha256)
+        trust = read_trust_list(trust_list, at=now, root_sha256=root_sha256)
     except VermilionError as error:
         click.echo(f"vermilion: {trust_file}: {error.detail}", err=True)
-    return _check(shown, trust, None, now)
+    return _check(shown, trust, None, None, now)
 
 
 def _by_database(shown: str | bytes, data: Path | None) -> dict[str, Any]:
+    try:
+        from registry.database import read_engine
+        from registry.licences.lookup import SqlLiveRegistry, current_trust_list
+        from registry.settings import Settings
+    except ModuleNotFoundError as error:
+        words = f"the local registry cannot be asked without {error.name}: give --trust or --service"
+        raise VermilionError(Kind.UNAVAILABLE, words) from error
     from keys.trust_list import read_trust_list
-    from registry.database import read_engine
-    from registry.licences.lookup import SqlLiveRegistry, current_trust_list
-    from registry.settings import Settings
 
     settings = Settings() if data is None else Settings(data=data)
     now = datetime.now(UTC)
     engine = read_engine(settings.url)
     try:
         trust = read_trust_list(current_trust_list(engine), at=now)
-        return _check(shown, trust, SqlLiveRegistry(engine, lambda: now), now)
+        return _check(shown, trust, SqlLiveRegistry(engine, lambda: now), StandardErrorAlarm(), now)
     finally:
         engine.dispose()
 
 
-def _check(shown: str | bytes, trust: TrustList | None, live: Any, now: datetime) -> dict[str, Any]:
+def _check(
+    shown: str | bytes, trust: TrustList | None, live: LiveRegistry | None, alarm: Alarm | None, now: datetime
+) -> dict[str, Any]:
     """The verdict on the text of a code, or on the bytes of a file."""
     from signing.check import check_file, check_scan
 
     if isinstance(shown, str):
-        outcome = check_scan(shown, trust, live, None, now)
+        outcome = check_scan(shown, trust, live, alarm, now)
     else:
-        outcome = check_file(shown, trust, live, None, now)
+        outcome = check_file(shown, trust, live, alarm, now)
     return _as_json(outcome.verification)
 
 
@@ -146,30 +186,67 @@ def _by_service(shown: str | bytes, service: str) -> dict[str, Any]:
 
 
 def _understood(answer: dict[str, Any]) -> dict[str, Any]:
-    """The service's answer, if it is one. Raises VermilionError(MALFORMED)."""
-    from signing.verdict import Verdict
+    """The service's answer, if each member of design section 6 is what it must be; more members may stand
+    beside them. Raises VermilionError(MALFORMED).
+    """
+    from signing.verdict import HOWS, Verdict
 
-    checks = answer.get("checks")
-    good = (
-        answer.get("verdict") in set(Verdict)
-        and {"how", "as_of", "identifier"} <= set(answer)
+    verdict, how, checks = answer.get("verdict"), answer.get("how", ""), answer.get("checks")
+    if not (
+        _is_one_of(verdict, tuple(Verdict))
+        and (_is_one_of(how, HOWS) if verdict == Verdict.ENDED else how is None)
         and isinstance(checks, dict)
-        and all(
-            isinstance(checks.get(name), dict) and {"result", "reason"} <= set(checks[name])
-            for name in ("content", "issuer", "status")
-        )
-    )
-    if not good:
+        and all(_is_check(checks.get(name)) for name in CHECKS)
+        and _is_instant(answer.get("as_of"))
+        and _is_identifier(answer.get("identifier", ""))
+    ):
         raise VermilionError(Kind.MALFORMED, "the service's answer is not a verdict")
     return answer
 
 
-def _explain(answer: dict[str, Any]) -> None:
+def _is_check(value: object) -> bool:
+    from signing.verdict import Result
+
+    return (
+        isinstance(value, dict)
+        and _is_one_of(value.get("result"), tuple(Result))
+        and isinstance(reason := value.get("reason"), str)
+        and _REASON.fullmatch(reason) is not None
+    )
+
+
+def _is_one_of(value: object, words: tuple[str, ...]) -> bool:
+    return isinstance(value, str) and value in words
+
+
+def _is_instant(value: object) -> bool:
+    """An instant as `signing.verdict.instant` writes it."""
+    from signing.verdict import instant
+
+    try:
+        return isinstance(value, str) and instant(datetime.fromisoformat(value)) == value
+    except (ValueError, OverflowError):
+        return False
+
+
+def _is_identifier(value: object) -> bool:
+    """None, or a line that a terminal can be shown."""
+    return value is None or (
+        isinstance(value, str) and 0 < len(value) <= MAX_IDENTIFIER and value.isprintable()
+    )
+
+
+def _text(answer: dict[str, Any], *, as_json: bool) -> str:
+    """What is printed. As JSON it is ASCII: whatever a service adds steers no terminal."""
+    return json.dumps(answer) if as_json else "\n".join(_explained(answer))
+
+
+def _explained(answer: dict[str, Any]) -> Iterator[str]:
     from signing.sentences import heading, reason_sentence
 
-    click.echo(f"{answer['verdict']}: {heading(answer, 'en')} / {heading(answer, 'zh')}")
-    for name in ("content", "issuer", "status"):
+    yield f"{answer['verdict']}: {heading(answer, 'en')} / {heading(answer, 'zh')}"
+    for name in CHECKS:
         check = answer["checks"][name]
-        click.echo(f"  {name:8}{check['result']:9} {reason_sentence(check['reason'], 'en')}")
-    click.echo(f"  identifier  {answer['identifier'] or '-'}")
-    click.echo(f"  as of       {answer['as_of']}")
+        yield f"  {name:8}{check['result']:9} {reason_sentence(check['reason'], 'en')}"
+    yield f"  identifier  {answer['identifier'] or '-'}"
+    yield f"  as of       {answer['as_of']}"

@@ -49,7 +49,7 @@ Operator = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_pr
 
 
 class IssueBody(web.Body):
-    type: Annotated[str, Field(pattern=r"^[0-9A-Z]{21}$")]
+    type: web.TypeCode
     seal: Annotated[str, Field(pattern=r"^[0-9]{14}\Z")]
     number: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     fields: Annotated[dict[str, Any], Field(max_length=100)]

@@ -57,9 +57,7 @@ def examine(session: Session, actor: Actor, request: IssueRequest, day: date, fo
     at; INVALID with every fault of the values, `type_unknown`, or `glyph_missing`.
     """
     if not may_issue(session, actor.client_id, actor.agency_code, request.type_code):
-        raise VermilionError(
-            Kind.FORBIDDEN, "the client may not issue this licence type", reason="type_not_entitled"
-        )
+        raise not_entitled()
     loaded = current_type(session, request.type_code)
     if loaded is None:
         fault = Fault("/type", "type_unknown", "no such licence type is published")
@@ -102,6 +100,12 @@ def may_issue(session: Session, client_id: str, agency_code: str, type_code: str
         )
     )
     return session.scalar(statement) is not None
+
+
+def not_entitled() -> VermilionError:
+    """The answer to a request for a type that its client may not issue."""
+    fault = Fault("/type", "type_not_entitled", "the client may not issue this licence type")
+    return VermilionError(Kind.FORBIDDEN, fault.detail, reason=fault.reason, faults=(fault,))
 
 
 def number_field(licence_type: LicenceType) -> str:

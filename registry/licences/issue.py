@@ -28,7 +28,7 @@ from registry.licences.register import Sealed, abandon, register
 from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, reserve
 from registry.licences.room import require_room
 from registry.licences.tables import Intent
-from registry.licences.trust import trust_now
+from registry.licences.trust import require_recognised, trust_now
 from registry.ports import Ports
 from signing.credential import qr_text
 from signing.document import SealedDocument
@@ -162,18 +162,23 @@ def _seal_and_register(ports: Ports, actor: Actor, reserved: Reserved) -> Issued
 def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedDocument]:
     printout = printout_of(reserved, sign_credential(ports, reserved))
     sealed = seal_drawn(ports, reserved, draw_printout(ports, reserved, printout))
-    _check_own_work(ports, sealed)
+    _check_own_work(ports, printout, sealed)
     return printout, sealed
 
 
-def _check_own_work(ports: Ports, sealed: SealedDocument) -> None:
-    """Nothing is registered that a relying party's strict check would refuse: that would be our defect."""
+def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) -> None:
+    """Nothing is registered that a relying party's check of the file or of its code would refuse.
+
+    Raises VermilionError(UNAVAILABLE) where only the trust list is behind; else that is our defect.
+    """
+    trust, now = trust_now(ports), ports.clock()
     try:
-        strict_check(sealed.data, trust_now(ports), at=ports.clock())
+        evidence = strict_check(sealed.data, trust, at=now)
     except VermilionError as error:
         if error.kind is Kind.UNAVAILABLE:
             raise
         raise RuntimeError(f"the sealed document does not pass our own check: {error.reason}") from error
+    require_recognised(evidence, printout, trust, now)
 
 
 def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:

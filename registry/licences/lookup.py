@@ -1,7 +1,7 @@
 """What a check may ask of the registry: `signing.live.LiveRegistry` over a read-only engine.
 
-Core selects built once, each by an indexed unique key, each one statement: an answer is one moment's.
-Neither rules nor keys are imported here: the public site and the command line read, and nothing else.
+Core selects built once, each by an indexed key, each one statement: an answer is one moment's. Neither rules
+nor anything that signs is imported here: the public site and the command line read, and nothing else.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import Any
 from sqlalchemy import ColumnElement, Engine, Row, Select, and_, bindparam, select
 
 from keys.clock import Clock
+from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Agency
 from registry.licences.digests import lookup_digest
 from registry.licences.outage import database_errors
 from registry.licences.records import stored_record
-from registry.licences.tables import Document, Edition, Licence, TypeVersion
+from registry.licences.tables import Document, Edition, Intent, Licence, TypeVersion
 from registry.seals.tables import (
+    KeyUse,
     PublishedTrustList,
     Seal,
     SealEdition,
@@ -40,11 +42,11 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Edition.record,
+            Intent.origin,
             Edition.status,
             Edition.ground,
             Edition.how,
             Edition.since,
-            Edition.lookup_sha256,
             Edition.credential_sha256,
             Edition.sealed_at,
             Licence.type_code,
@@ -61,6 +63,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             Document.sha256,
         )
         .select_from(Edition)
+        .join(Intent, Intent.id == Edition.id)
         .join(Licence, Licence.id == Edition.licence_id)
         .join(Agency, Agency.code == Licence.issuer_code)
         .join(SealEdition, SealEdition.id == Edition.seal_edition_id)
@@ -75,8 +78,18 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 
 _BY_LINK = _licence_where(Edition.link_id_sha256 == bindparam("key"))
 _BY_IDENTIFIER = _licence_where(Edition.identifier == bindparam("key"))
+_LOOKUP_DIGEST = select(Edition.lookup_sha256).where(Edition.identifier == bindparam("key"))
 _BY_DOCUMENT = _licence_where(
     Edition.id == select(Document.edition_id).where(Document.sha256 == bindparam("key")).scalar_subquery()
+)
+_SEAL_USE = (
+    select(KeyUse.signed)
+    .where(
+        KeyUse.digest == bindparam("key"),
+        KeyUse.kind == SignKind.SIGNED_ATTRIBUTES.value,
+        KeyUse.signed.is_(True),
+    )
+    .limit(1)
 )
 _TYPE = select(TypeVersion.type_toml).where(
     TypeVersion.code == bindparam("code"), TypeVersion.version == bindparam("version")
@@ -112,6 +125,10 @@ class SqlLiveRegistry:
             return None
         return self._licence(self._rows(_BY_IDENTIFIER, identifier))
 
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:
+        """A void use counts as well: its document, were it ever seen, was sealed here all the same."""
+        return bool(self._rows(_SEAL_USE, signed_sha256))
+
     def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:
         """Unknown identifier and wrong code do the same work and get the same answer."""
         try:
@@ -120,11 +137,11 @@ class SqlLiveRegistry:
             return None
         if not _is_identifier(identifier):
             return None
-        rows = self._rows(_BY_IDENTIFIER, identifier)
-        kept = rows[0].lookup_sha256 if rows else bytes(32)
+        found = self._rows(_LOOKUP_DIGEST, identifier)
+        kept = found[0].lookup_sha256 if found else bytes(32)
         if not hmac.compare_digest(kept, lookup_digest(identifier, code)):
             return None
-        return self._licence(rows)
+        return self._licence(self._rows(_BY_IDENTIFIER, identifier))
 
     def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str) -> Sequence[Row[Any]]:
         with database_errors(), self._engine.connect() as connection:
@@ -137,6 +154,7 @@ class SqlLiveRegistry:
         record = stored_record(row.record)
         return LiveLicence(
             record=record,
+            origin=row.origin,
             status=row.status,
             ground=row.ground,
             how=row.how,

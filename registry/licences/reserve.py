@@ -21,7 +21,7 @@ from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor
 from registry.database import Base
 from registry.licences.digests import link_digest, lookup_digest
-from registry.licences.examine import Examined, IssueRequest, may_issue, number_field
+from registry.licences.examine import Examined, IssueRequest, may_issue, not_entitled, number_field
 from registry.licences.numbers import (
     STATUS_LIST_SIZE,
     new_lookup_code,
@@ -94,19 +94,18 @@ def reserve(
     random, licence_type = setting.random, examined.loaded.type
     entitled = may_issue(session, actor.client_id, actor.agency_code, licence_type.code)
     if not entitled or not still_published(session, licence_type.code, licence_type.version):
-        raise VermilionError(
-            Kind.FORBIDDEN, "the client may not issue this licence type", reason="type_not_entitled"
-        )
+        raise not_entitled()
     usable = authorise_use(
         session,
         seal_code=request.seal_code,
         client_id=actor.client_id,
         agency_code=actor.agency_code,
         type_code=licence_type.code,
+        seal_kind=licence_type.seal_kind,
         day=setting.day,
     )
     material = seal_material(session, usable.seal_edition_id)
-    qr = qr_key(session, actor.agency_code)
+    qr = qr_key(session, actor.agency_code, setting.now)
     qr_kid = sha256(session.get_one(Key, qr.id).public_key).digest()[:8]
 
     licence_id, serial = random(16).hex(), new_serial(random)
@@ -122,7 +121,12 @@ def reserve(
     number = _reserve_number(session, examined, actor.agency_code, licence_id, random)
     status_list, status_index = free_slot(session, random)
     record = first_edition(
-        examined, actor.agency_code, serial, number, (status_list, status_index), specimen=is_test(material)
+        examined,
+        actor.agency_code,
+        serial,
+        number,
+        (status_list, status_index),
+        specimen=is_test(material.chain[-1]),
     )
     claims_of(record, licence_type)  # what cannot be printed is refused here
     link_id, lookup_code = random(16), new_lookup_code(random)
@@ -197,10 +201,9 @@ def first_edition(
     )
 
 
-def is_test(material: SealMaterial) -> bool:
-    """Whether the seal hangs under a root named TEST: what it seals always says 样本 SPECIMEN."""
-    issuing = x509.load_der_x509_certificate(material.chain[-1])
-    names = issuing.issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
+def is_test(issuing: bytes) -> bool:
+    """Whether an issuing authority hangs under a root named TEST: what its seals seal says 样本 SPECIMEN."""
+    names = x509.load_der_x509_certificate(issuing).issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     return any("TEST" in str(name.value).split() for name in names)
 
 

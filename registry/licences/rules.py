@@ -158,7 +158,7 @@ def _change(
     """
     at = moment(ports)
     if decision.version is not None and decision.version != edition.status_version:
-        raise _changed_meanwhile()
+        raise _changed_meanwhile(decision.version)
     after = PERMITTED.get((edition.status, act))
     if after is None or (act == "remove" and (edition.removed_on or edition.how == "cancelled")):
         raise VermilionError(
@@ -177,7 +177,7 @@ def _change(
         .values(**values)
     )
     if changed_rows(session, statement) != 1:
-        raise _changed_meanwhile()
+        raise _changed_meanwhile(decision.version)
     detail: dict[str, object] = {
         "identifier": edition.identifier,
         "status": after,
@@ -222,8 +222,10 @@ def _spoken(edition: Edition) -> str:
     return f"ended ({edition.how})" if edition.status == "ended" else edition.status.replace("_", " ")
 
 
-def _changed_meanwhile() -> VermilionError:
-    return VermilionError(Kind.CONFLICT, "the status changed meanwhile", reason="status_version")
+def _changed_meanwhile(version: int | None) -> VermilionError:
+    fault = Fault("/status_version", "status_version", "the status changed meanwhile")
+    named = () if version is None else (fault,)
+    return VermilionError(Kind.CONFLICT, fault.detail, reason=fault.reason, faults=named)
 
 
 def _status(edition: Edition) -> LicenceStatus:

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from keys.errors import Kind, VermilionError
 from keys.trust_list import TrustList, read_trust_list
 from registry.licences.lookup import current_trust_list
 from registry.ports import Ports
+from signing.credential import parse_link, qr_text
+from signing.issuer import judge_seal, verify_credential
+from signing.record import Printout
+from signing.strict_check import FileEvidence
+from signing.verdict import Issuer
 
 _read: dict[str, TrustList] = {}  # the list read last, by its text: verifying one takes milliseconds
 
@@ -23,3 +30,20 @@ def trust_now(ports: Ports) -> TrustList:
     except VermilionError as error:
         raise VermilionError(Kind.UNAVAILABLE, "no current trust list", reason=error.reason) from None
     return kept
+
+
+def require_recognised(evidence: FileEvidence, printout: Printout, trust: TrustList, now: datetime) -> None:
+    """The list names the keys of a document of ours and of its QR code, for its agency, type and origin.
+
+    A key that was compromised meanwhile is left to whoever registers: they look at its state under lock.
+    Raises VermilionError(UNAVAILABLE) where the list is behind; RuntimeError for a code that is wrong itself.
+    """
+    proof = verify_credential(parse_link(qr_text(printout.link, printout.credential)), trust, now)
+    if proof.issuer is Issuer.NOT_CHECKED:
+        raise RuntimeError(f"the QR code does not pass our own check: {proof.content_reason}")
+    record = printout.record
+    judged = judge_seal(evidence, record.issuer_code, record.type_code, trust, now)
+    for issuer, reason in ((proof.issuer, proof.issuer_reason), judged):
+        if issuer is Issuer.REFUSED:
+            detail = "the trust list does not name the agency's keys for this yet"
+            raise VermilionError(Kind.UNAVAILABLE, detail, reason=reason, retry_after=30)

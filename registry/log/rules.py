@@ -40,7 +40,8 @@ def record_event(
 ) -> Event:
     """Add an event and the salted commitment to it. `detail` holds no personal data.
 
-    `actor` is None for what the registry does by itself (recovery, first start).
+    `actor` is None for what the registry does by itself (recovery, first start), and for what its
+    administrator does on its own machine.
     """
     event = Event(
         id=random(16).hex(),

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Fault, Kind, VermilionError
 from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
@@ -70,7 +70,7 @@ class CancellationBody(GroundBody):
 
 class AuthorisationBody(web.Body):
     client_id: web.Hex32
-    type_code: Annotated[str, Field(pattern=r"^[0-9A-Z]{21}$")]
+    type_code: web.TypeCode
     valid_from: web.Day
     valid_to: web.Day
     daily_limit: Annotated[int, Field(ge=1, le=authorisations.MAX_DAILY)]
@@ -186,7 +186,8 @@ def listing() -> Response:
     actor = _actor()
     after = web.query({"after"}).get("after", "")
     if not re.fullmatch(r"[0-9]{0,14}", after):
-        raise VermilionError(Kind.INVALID, "after is a seal code", reason="query")
+        fault = Fault("?after", "seal_code", "after is a seal code")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
     with Session(web.ports().database.read) as session:
         statement = select(Seal).where(Seal.code > after).order_by(Seal.code).limit(PAGE + 1)
         if not duties.is_authority(session, actor):

@@ -12,6 +12,7 @@ from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor
 from registry.agencies.rules import is_entitled
 from registry.agencies.tables import Client
+from registry.licences.types import current_type
 from registry.log.rules import record_event
 from registry.ports import Ports
 from registry.rows import changed_rows
@@ -40,19 +41,26 @@ def authorise(
 ) -> StandingAuthorisation:
     """Permit a client of the seal's agency to use the seal: its keeper, who neither approved nor made it.
 
-    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT, INVALID, MALFORMED).
+    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT, INVALID).
     """
     keeper, seal = keeper_of(session, actor, code)
     if seal.state != "active":
         raise VermilionError(Kind.CONFLICT, f"the seal is {seal.state}, not active", reason="seal_not_active")
     now = ports.clock()
-    check_type_code(permission.type_code)
+    try:
+        check_type_code(permission.type_code)
+    except VermilionError as error:
+        raise _fault("/type_code", error.reason, error.detail) from None
     _check_terms(permission, now.astimezone(ports.settings.tz).date())
     client = session.get(Client, permission.client_id)
     if client is None or client.agency_code != seal.agency_code:
         raise _fault("/client_id", "client_unknown", "the agency has no such client")
     if not is_entitled(session, client_id=client.id, type_code=permission.type_code):
         raise _fault("/type_code", "not_entitled", "the client may not issue this type")
+    loaded = current_type(session, permission.type_code)
+    if loaded is not None and loaded.type.seal_kind != seal.kind:
+        detail = f"the type is sealed with a seal of the kind {loaded.type.seal_kind}"
+        raise _fault("/type_code", "seal_kind", detail)
     authorisation = StandingAuthorisation(
         id=ports.random(16).hex(),
         seal_code=code,

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
-from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
-from keys.certificates import Issuer
+from keys.certificates import Issuer, certificate_subject
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SuiteName
-from registry.agencies.tables import Agency
+from registry.agencies.rules import known_agency
 from registry.seals.keys import Certified, Pieces, certify_new_key, key_ref, subject_name
-from registry.seals.tables import Certificate, Key
+from registry.seals.serving import serving_key, signed_certificates
+from registry.seals.tables import Key
 
 ROOT_SUITE: SuiteName = "p384-sha384"
 ISSUING_SUITE: SuiteName = "p384-sha384"
@@ -50,17 +51,31 @@ def establish(pieces: Pieces, names: AuthorityNames, *, test: bool) -> None:
 
 
 def give_qr_key(pieces: Pieces, agency_code: str) -> Certified:
-    """A key that signs the agency's QR credentials, with its certificate; the newest one is used.
+    """One more key for the agency's QR credentials, with its certificate. It serves once a trust list that
+    names it is published.
 
     Raises VermilionError(NOT_FOUND, UNAVAILABLE) and what the custodian raises.
     """
     with Session(pieces.database.read) as session:
-        agency = session.get(Agency, agency_code)
-        if agency is None:
-            raise VermilionError(Kind.NOT_FOUND, "no such agency", reason="agency_unknown")
+        agency = known_agency(session, agency_code)
         issuing = issuing_authority(session)
     name = subject_name(f"QR {agency_code}", agency_code, agency.name_zh)
     return certify_new_key(pieces, ProfileName.QR, END_SUITE, name, issuing, agency_code)
+
+
+def give_tsa_key(pieces: Pieces) -> Certified:
+    """One more key for time-stamps, named as the last one. It serves once a trust list that names it is
+    published.
+
+    Raises VermilionError(UNAVAILABLE) and what the custodian raises.
+    """
+    with Session(pieces.database.read) as session:
+        row = session.execute(signed_certificates(ProfileName.TSA).limit(1)).first()
+        issuing = issuing_authority(session)
+    if row is None or row.Certificate.der is None:
+        raise _missing(ProfileName.TSA)
+    name = certificate_subject(row.Certificate.der)
+    return certify_new_key(pieces, ProfileName.TSA, END_SUITE, name, issuing)
 
 
 def issuing_authority(session: Session) -> Issuer:
@@ -73,9 +88,13 @@ def root_authority(session: Session) -> Issuer:
     return _required(session, ProfileName.ROOT)
 
 
-def time_stamp_authority(session: Session) -> Issuer:
-    """Key and certificate of the TSA. Raises VermilionError(UNAVAILABLE)."""
-    return _required(session, ProfileName.TSA)
+def time_stamp_authority(session: Session, now: datetime) -> Issuer:
+    """Key and certificate that stamp now. Raises VermilionError(UNAVAILABLE)."""
+    found = serving_key(session, ProfileName.TSA, now)
+    if found is None:
+        raise _missing(ProfileName.TSA)
+    key, certificate = found
+    return Issuer(key_ref(key), certificate.der)
 
 
 def chain(session: Session) -> tuple[bytes, ...]:
@@ -92,24 +111,18 @@ def root(session: Session) -> bytes:
     return certificate
 
 
-def signed_certificates(profile: ProfileName) -> Select[Key, Certificate]:
-    """Keys of a profile with their signed certificates, the newest first."""
-    return (
-        select(Key, Certificate)
-        .join(Certificate, Certificate.key_id == Key.id)
-        .where(Certificate.profile == profile.value, Certificate.der.is_not(None))
-        .order_by(Certificate.not_before.desc(), Certificate.serial)
-    )
-
-
 def _required(session: Session, profile: ProfileName) -> Issuer:
     row = session.execute(signed_certificates(profile).where(Key.state == "active").limit(1)).one_or_none()
     if row is None:
-        raise VermilionError(
-            Kind.UNAVAILABLE, f"the registry has no {profile.value} certificate yet", reason="not_established"
-        )
+        raise _missing(profile)
     key, certificate = row
     return Issuer(key_ref(key), certificate.der)
+
+
+def _missing(profile: ProfileName) -> VermilionError:
+    return VermilionError(
+        Kind.UNAVAILABLE, f"the registry has no valid {profile.value} certificate", reason="not_established"
+    )
 
 
 def _established(pieces: Pieces, profile: ProfileName) -> Issuer | None:

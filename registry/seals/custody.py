@@ -1,18 +1,17 @@
 """What a custodian asks the registry before a key is used, and where each use is written down.
 
-The policy permits exactly the signatures that a committed row has announced: an open intent, a reserved
-serial, the next trust list. Everything else is refused.
+The policy permits exactly the signatures that a committed row has announced: an open intent, a certificate or
+a trust list of these very bytes. Everything else is refused.
 """
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import hmac
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 import cbor2
@@ -21,13 +20,13 @@ from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.canonical import strict_json
 from keys.clock import Clock
 from keys.custodian import KeyRef, Policy, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
 from keys.suite import SUITES
+from registry.agencies.tables import Client, ClientType
 from registry.database import Database
 from registry.licences.digests import link_digest
 from registry.licences.records import stored_record
@@ -43,12 +42,12 @@ from registry.seals.tables import (
     SealEdition,
     SealUse,
     StandingAuthorisation,
+    TrustListDraft,
 )
 from signing.claims import claims_of
 from signing.credential import parse_id, sig_structure
+from signing.record import Record
 
-MAX_TRUST_LIST = 4 * 1024 * 1024
-TRUST_LIST_RECORD = "trust-list:"
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
@@ -119,55 +118,62 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
         now = clock()
         with Session(database.read) as session:
             key = session.get(Key, ref.id)
-            if key is None or key.state != "active" or key.purpose != ref.purpose.value:
-                _refuse("the key is not an active key of the registry", "key_state")
+            if key is None or key.purpose != ref.purpose.value:
+                _refuse("the key is not one of the registry's", "key_state")
             # What the bytes are decides which record can ask for them: else bytes of one kind, made to read
             # as another kind's, would be signed under a record that never announced them.
             match = _RECORDS[request.kind].fullmatch(request.record)
             if match is None:
                 _refuse("no record of the registry asks for this", "record")
             if request.kind is SignKind.CERTIFICATE:
-                _require_reserved_serial(session, ref, match[1], request.data)
-            elif request.kind is SignKind.TRUST_LIST:
-                _require_next_sequence(session, ref, int(match[1]), request.data)
+                _require_reserved(session, ref, key, now, match[1], request.data)
+                return
+            _require_serving(session, key, now)
+            if request.kind is SignKind.TRUST_LIST:
+                _require_draft(session, int(match[1]), request.data)
             else:
-                intent = _require_intent(session, ref, match[1], now, zone)
+                intent, record = _require_intent(session, ref, match[1], now, zone)
                 if request.kind is SignKind.SIG_STRUCTURE:
-                    _require_own_credential(session, ref, key, intent, request.data)
+                    _require_own_credential(session, ref, key, intent, record, request.data)
 
     return policy
 
 
-def next_sequence(session: Session, root_key_id: str) -> int:
-    """The number of the next trust list: past those published, and past any that a failure spent."""
-    sequence = (session.scalar(select(func.max(PublishedTrustList.sequence))) or 0) + 1
-    while (
-        session.scalar(
-            select(KeyUse.id).where(
-                KeyUse.key_id == root_key_id, KeyUse.record == f"{TRUST_LIST_RECORD}{sequence}"
-            )
-        )
-        is not None
-    ):
-        sequence += 1
-    return sequence
+def _require_serving(session: Session, key: Key, now: datetime) -> None:
+    """An active key within its certificate, which relying parties can know of."""
+    if key.state != "active":
+        _refuse("the key is not an active key of the registry", "key_state")
+    if key.listed_at is None and key.purpose in (Purpose.QR, Purpose.TSA):
+        _refuse("no trust list names the key yet", "key_unlisted")
+    valid = select(Certificate.serial).where(
+        Certificate.key_id == key.id,
+        Certificate.der.is_not(None),
+        Certificate.not_before <= now,
+        Certificate.not_after >= now,
+    )
+    if session.scalar(valid.limit(1)) is None:
+        _refuse("the key's certificate is not valid now", "key_expired")
 
 
-def _require_intent(session: Session, ref: KeyRef, intent_id: str, now: datetime, zone: ZoneInfo) -> Intent:
+def _require_intent(
+    session: Session, ref: KeyRef, intent_id: str, now: datetime, zone: ZoneInfo
+) -> tuple[Intent, Record]:
     """A seal, a QR credential or a time-stamp serves an open intent within its lease, under its own keys,
-    while the seal is as it was when the intent was written and its authorisation holds.
+    while the seal is as it was when the intent was written, its keeper's authorisation holds for the record's
+    type, and the client may issue it.
     """
     row = session.execute(
-        select(Intent, SealEdition, Seal, StandingAuthorisation, SealUse.state)
+        select(Intent, SealEdition, Seal, StandingAuthorisation, SealUse.state, Client.active)
         .join(SealEdition, SealEdition.id == Intent.seal_edition_id)
         .join(Seal, Seal.code == SealEdition.seal_code)
         .join(StandingAuthorisation, StandingAuthorisation.id == Intent.authorisation_id)
+        .join(Client, Client.id == Intent.client_id)
         .outerjoin(SealUse, SealUse.intent_id == Intent.id)
         .where(Intent.id == intent_id)
     ).one_or_none()
     if row is None:
         _refuse("there is no such intent", "intent")
-    intent, edition, seal, authorisation, use = row
+    intent, edition, seal, authorisation, use, client_active = row
     if intent.state != "open" or intent.lease_until <= now or use != "begun":
         _refuse("the intent is not open, or its lease has run out", "intent")
     own = {Purpose.SEAL: edition.key_id, Purpose.QR: intent.qr_key_id, Purpose.TSA: ref.id}.get(ref.purpose)
@@ -177,20 +183,25 @@ def _require_intent(session: Session, ref: KeyRef, intent_id: str, now: datetime
         _refuse("the seal is not active as it was", "seal_not_active")
     if not edition.valid_from <= now <= edition.valid_to:
         _refuse("the seal is past its validity", "seal_expired")
+    record = stored_record(intent.record)
     day = now.astimezone(zone).date()
     if (
         authorisation.withdrawn_at is not None
         or not authorisation.valid_from <= day <= authorisation.valid_to
         or authorisation.seal_code != seal.code
         or authorisation.client_id != intent.client_id
+        or authorisation.type_code != record.type_code
     ):
         _refuse("the keeper's authorisation does not hold", "not_authorised")
-    return intent
+    if not client_active or session.get(ClientType, (intent.client_id, record.type_code)) is None:
+        _refuse("the client may not issue this type", "not_entitled")
+    return intent, record
 
 
-def _require_own_credential(session: Session, ref: KeyRef, key: Key, intent: Intent, data: bytes) -> None:
+def _require_own_credential(
+    session: Session, ref: KeyRef, key: Key, intent: Intent, record: Record, data: bytes
+) -> None:
     """A QR credential says what the intent's record says, for the intent's own link."""
-    record = stored_record(intent.record)
     version = session.get_one(TypeVersion, (record.type_code, record.type_version))
     licence_type = parse_type(version.slug, version.type_toml, version.face_toml).type
     kid = hashlib.sha256(key.public_key).digest()[:8]
@@ -208,8 +219,10 @@ def _require_own_credential(session: Session, ref: KeyRef, key: Key, intent: Int
         _refuse("the credential is not the intent's", "credential")
 
 
-def _require_reserved_serial(session: Session, ref: KeyRef, serial: str, data: bytes) -> None:
-    """A certificate serves a serial on record that is unsigned, for the very key it was reserved for."""
+def _require_reserved(
+    session: Session, ref: KeyRef, key: Key, now: datetime, serial: str, data: bytes
+) -> None:
+    """A certificate is the very one on record under its serial, unsigned, for a reserved key."""
     row = session.execute(
         select(Certificate, Key).join(Key, Key.id == Certificate.key_id).where(Certificate.serial == serial)
     ).one_or_none()
@@ -221,11 +234,16 @@ def _require_reserved_serial(session: Session, ref: KeyRef, serial: str, data: b
     profile = ProfileName(certificate.profile)
     if profile not in _SIGNS.get(ref.purpose, frozenset()):
         _refuse("this authority does not sign that profile", "profile")
-    if profile is ProfileName.ROOT and subject.id != ref.id:
+    if subject.state != "reserved":
+        _refuse("the key has its certificate already", "serial")
+    if profile is not ProfileName.ROOT:
+        _require_serving(session, key, now)
+    elif subject.id != ref.id:
         _refuse("a root signs no other root", "profile")
     tbs = x509.TbsCertificate.load(data)  # the custodian has parsed it strictly before it asks
     if (
-        f"{tbs['serial_number'].native:x}" != serial
+        hashlib.sha256(data).digest() != certificate.tbs_sha256
+        or f"{tbs['serial_number'].native:x}" != serial
         or tbs["subject_public_key_info"].dump() != subject.public_key
         or _is_ca(tbs) is not PROFILES[profile].ca
     ):
@@ -239,16 +257,14 @@ def _is_ca(tbs: x509.TbsCertificate) -> bool:
     return False
 
 
-def _require_next_sequence(session: Session, ref: KeyRef, sequence: int, data: bytes) -> None:
-    """The root signs the next trust list and no other number."""
-    if sequence != next_sequence(session, ref.id):
-        _refuse("this is not the next trust list", "sequence")
-    payload = data.partition(b".")[2]
-    body: Any = strict_json(
-        base64.urlsafe_b64decode(payload + b"=" * (-len(payload) % 4)), max_bytes=MAX_TRUST_LIST, max_depth=8
-    )
-    if body.get("seq") != sequence:
-        _refuse("the trust list has another number", "sequence")
+def _require_draft(session: Session, sequence: int, data: bytes) -> None:
+    """A trust list is the very one on record under its number, and none later is published."""
+    draft = session.get(TrustListDraft, sequence)
+    published = session.scalar(select(func.max(PublishedTrustList.sequence))) or 0
+    if draft is None or sequence <= published:
+        _refuse("this is not a trust list that waits for its signature", "sequence")
+    if hashlib.sha256(data).digest() != draft.input_sha256:
+        _refuse("the trust list is not the one on record", "trust_list")
 
 
 def _refuse(detail: str, reason: str) -> NoReturn:

@@ -54,12 +54,12 @@ def authority_person(session: Session, actor: Actor, role: str) -> str:
 
 
 def keeper(session: Session, actor: Actor, code: str) -> str:
-    """A keeper of the seal's own agency who neither approved nor made it."""
+    """A keeper of the seal's own agency who neither applied for it, nor approved, nor made it."""
     person = actor.require_person("keeper")
     seal = seal_seen_by(session, actor, code)
     if seal.agency_code != actor.agency_code:
         raise VermilionError(Kind.FORBIDDEN, "a seal is kept by its own agency", reason="other_agency")
-    require_different(person, seal, approved=True, made=True)
+    require_different(person, seal, applied=True, approved=True, made=True)
     return person
 
 

@@ -9,18 +9,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from keys.certificates import (
     Issuer,
     Subject,
-    certificate_validity,
-    issue_certificate,
+    build_tbs,
     new_serial,
     public_key_der,
+    sign_certificate,
+    tbs_validity,
 )
 from keys.clock import Clock
 from keys.custodian import Custodian, KeyRef, Purpose
@@ -29,6 +32,7 @@ from keys.profiles import PROFILES, ProfileName
 from keys.suite import SUITES, SuiteName
 from registry.database import Database
 from registry.log.rules import Ground, record_event
+from registry.rows import changed_rows
 from registry.seals.tables import Certificate, Key
 from registry.settings import Settings
 
@@ -90,12 +94,16 @@ def certify_new_key(
 ) -> Certified:
     """Make a key and its certificate; without an issuer it signs its own (a root).
 
-    The serial is on record before anything is signed: a step that fails leaves a visible, unsigned row.
-    Raises VermilionError from the custodian.
+    Serial and content are on record before anything is signed: a step that fails leaves a visible, unsigned
+    row, and a reserved key that nothing can use. A seal's key stays reserved: its edition activates it.
+    Raises VermilionError: CONFLICT for an issuer near its end, and what the custodian raises.
     """
     now = pieces.clock()
     ref = pieces.custodian.generate(PROFILES[profile].purpose, suite)
+    signer = issuer or Issuer(ref, None)
     serial = new_serial(pieces.random)
+    tbs = build_tbs(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now)
+    not_before, not_after = tbs_validity(tbs)
     with pieces.database.transaction() as session:
         session.add(
             Key(
@@ -104,8 +112,9 @@ def certify_new_key(
                 suite=ref.suite,
                 public_key=public_key_der(pieces.custodian.public_key(ref)),
                 agency_code=agency_code,
-                state="active",
+                state="reserved",
                 since=now,
+                listed_at=None,
                 created_at=now,
             )
         )
@@ -115,21 +124,29 @@ def certify_new_key(
                 serial=f"{serial:x}",
                 key_id=ref.id,
                 profile=profile.value,
+                tbs_sha256=sha256(tbs).digest(),
                 der=None,
-                not_before=now,
-                not_after=now + PROFILES[profile].life,
+                not_before=not_before,
+                not_after=not_after,
             )
         )
-    signer = issuer or Issuer(ref, None)
-    der = issue_certificate(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now)
-    not_before, not_after = certificate_validity(der)
+    der = sign_certificate(pieces.custodian, signer.key, tbs)
     with pieces.database.transaction() as session:
         row = session.get_one(Certificate, f"{serial:x}", with_for_update=True)
         if row.der is not None:
             raise VermilionError(Kind.CONFLICT, "the certificate is on record already", reason="serial_used")
-        row.der, row.not_before, row.not_after = der, not_before, not_after
+        row.der = der
+        if profile is not ProfileName.SEAL:
+            activate_key(session, ref.id, now)
         _record(session, pieces, ref, profile, row.serial, now)
     return Certified(ref, f"{serial:x}", der, not_before, not_after)
+
+
+def activate_key(session: Session, key_id: str, now: datetime) -> None:
+    """Let a reserved key sign. Raises VermilionError(CONFLICT) unless it is reserved."""
+    statement = update(Key).where(Key.id == key_id, Key.state == "reserved")
+    if changed_rows(session, statement.values(state="active", since=now)) != 1:
+        raise VermilionError(Kind.CONFLICT, "the key is not waiting for its certificate", reason="key_state")
 
 
 def _record(

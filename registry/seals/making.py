@@ -1,15 +1,17 @@
 """Making a seal: picture, key and certificate, then the edition that binds them.
 
-The seal's key is made in the custodian and never leaves it. The certificate's serial is on record before it
-is signed; the edition is recorded only if the seal is still what it was when making began.
+The seal's key is made in the custodian and never leaves it. The certificate is on record before it is
+signed; the edition is recorded, and its key may sign, only if the seal is still what it was at the start.
 """
 
 from __future__ import annotations
 
+import contextlib
+
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from keys.errors import VermilionError
 from keys.profiles import ProfileName
 from registry.actor import Actor
 from registry.agencies.tables import Agency
@@ -19,6 +21,7 @@ from registry.seals.authority import END_SUITE, issuing_authority
 from registry.seals.keys import Certified, certify_new_key, subject_name
 from registry.seals.rules import begin_making, draw, finish_making
 from registry.seals.tables import Key, Seal, SealEdition
+from registry.seals.transitions import seal_event
 from signing.document import SealPicture
 
 
@@ -38,8 +41,9 @@ def make(ports: Ports, actor: Actor, code: str) -> Seal:
         with ports.database.transaction() as session:
             edition = _edition(session, ports, code, picture, certified)
             return finish_making(session, ports, actor, code, seal.state_version, edition)
-    except VermilionError:
-        _retire(ports, certified)  # somebody was faster: this key will seal nothing
+    except Exception:  # somebody was faster, or the edition could not be recorded
+        with contextlib.suppress(SQLAlchemyError):  # left reserved, the key signs nothing either
+            _retire(ports, actor, code, certified)
         raise
 
 
@@ -63,7 +67,13 @@ def _edition(
     )
 
 
-def _retire(ports: Ports, certified: Certified) -> None:
-    statement = update(Key).where(Key.id == certified.key.id).values(state="retired", since=ports.clock())
+def _retire(ports: Ports, actor: Actor, code: str, certified: Certified) -> None:
+    """Retire a key that will seal nothing. It is in use if only the answer of its recording was lost."""
+    waiting = update(Key).where(Key.id == certified.key.id, Key.state == "reserved")
     with ports.database.transaction() as session:
-        changed_rows(session, statement)
+        if changed_rows(session, waiting.values(state="retired", since=ports.clock())) != 1:
+            return
+        seal_event(
+            session, ports, actor, "key.retired", certified.key.id, "not_made", subject_kind="key",
+            profile=ProfileName.SEAL.value, seal=code, serial=certified.serial,
+        )  # fmt: skip

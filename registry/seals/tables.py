@@ -12,7 +12,11 @@ from registry.database import Base
 
 
 class Key(Base):
-    """A key pair in a custodian; only its public half is here."""
+    """A key pair in a custodian; only its public half is here.
+
+    A `reserved` key signs nothing but, where it is a root's, its own certificate. It is `active` from the
+    moment its certificate is on record; a seal's, from the moment its edition is.
+    """
 
     __tablename__ = "key"
     __table_args__ = (Index(None, "agency_code", "purpose"),)
@@ -21,18 +25,20 @@ class Key(Base):
     suite: Mapped[str] = mapped_column(String(20))
     public_key: Mapped[bytes]  # SubjectPublicKeyInfo, DER
     agency_code: Mapped[str | None] = mapped_column(ForeignKey("agency.code"))
-    state: Mapped[str] = mapped_column(String(20))  # active, retired, compromised
+    state: Mapped[str] = mapped_column(String(20))  # reserved, active, retired, compromised
     since: Mapped[datetime]
+    listed_at: Mapped[datetime | None]  # when the first trust list that names it was published
     created_at: Mapped[datetime]
 
 
 class Certificate(Base):
-    """An X.509 certificate; the serial is reserved here before anything is signed."""
+    """An X.509 certificate; serial and content are on record here before anything is signed."""
 
     __tablename__ = "certificate"
     serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # lower-case hex
-    key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
+    key_id: Mapped[str] = mapped_column(ForeignKey("key.id"), index=True)
     profile: Mapped[str] = mapped_column(String(20), index=True)
+    tbs_sha256: Mapped[bytes]  # of the TBSCertificate
     der: Mapped[bytes | None]  # None until signed
     not_before: Mapped[datetime]
     not_after: Mapped[datetime]
@@ -47,7 +53,7 @@ class KeyUse(Base):
     key_id: Mapped[str] = mapped_column(String(32))
     record: Mapped[str] = mapped_column(String(120))
     kind: Mapped[str] = mapped_column(String(30))
-    digest: Mapped[bytes]
+    digest: Mapped[bytes] = mapped_column(index=True)  # SHA-256 of the bytes that were to be signed
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     signed: Mapped[bool | None]
@@ -58,7 +64,7 @@ class Approval(Base):
 
     __tablename__ = "approval"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    action: Mapped[str] = mapped_column(String(20))  # apply, resume, cancel
+    action: Mapped[str] = mapped_column(String(20))  # apply, resume, cancel, compromise
     seal_code: Mapped[str | None] = mapped_column(ForeignKey("seal.code"), index=True)
     payload: Mapped[dict[str, Any]]
     payload_sha256: Mapped[bytes]
@@ -155,6 +161,15 @@ class SealUse(Base):
     document_sha256: Mapped[bytes | None]
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+
+
+class TrustListDraft(Base):
+    """A trust list that the root may sign: number and content, on record before anything is signed."""
+
+    __tablename__ = "trust_list_draft"
+    sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    input_sha256: Mapped[bytes]  # of the JWS signing input
+    drafted_at: Mapped[datetime]
 
 
 class PublishedTrustList(Base):

@@ -14,21 +14,34 @@ import tomllib
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from threading import Event
 
 import structlog
-from sqlalchemy import func, select
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Kind, VermilionError, places
 from keys.profiles import ProfileName
-from keys.trust_list import KeyState, TrustedKey, TrustList, kid_of, read_trust_list, sign_trust_list
+from keys.suite import SUITES
+from keys.trust_list import (
+    LIFE,
+    RENEW_AFTER,
+    KeyState,
+    TrustedKey,
+    TrustList,
+    kid_of,
+    read_trust_list,
+    sign_trust_list,
+    trust_list_input,
+)
 from registry.agencies.tables import Agency, Client, ClientType
 from registry.licences.tables import TypeVersion
-from registry.seals.authority import root_authority, signed_certificates
-from registry.seals.custody import next_sequence
+from registry.seals.authority import root_authority
 from registry.seals.keys import Pieces, key_ref
+from registry.seals.renewal import renew_due
+from registry.seals.serving import signed_certificates
 from registry.seals.tables import (
     Certificate,
     Key,
@@ -37,16 +50,15 @@ from registry.seals.tables import (
     SealEdition,
     SealState,
     StandingAuthorisation,
+    TrustListDraft,
 )
 from registry.settings import Settings
 
-LIFE = timedelta(days=7)
-RENEW_AFTER = LIFE / 3
 KEEP_EVERY = timedelta(seconds=30)
+PATIENCE = timedelta(hours=1)  # many rounds of `keep_published`
 ATTEMPTS = 5
 _log = structlog.get_logger("registry.trust_list")
 _EPOCH = datetime.fromtimestamp(0, UTC)
-_RACES = frozenset({"record_used", "sequence"})
 
 
 def current_trust_list(session: Session) -> str | None:
@@ -54,6 +66,16 @@ def current_trust_list(session: Session) -> str | None:
     return session.scalar(
         select(PublishedTrustList.jws).order_by(PublishedTrustList.sequence.desc()).limit(1)
     )
+
+
+def overdue(session: Session, now: datetime) -> bool:
+    """Whether a newer list should have been published by now, and was not: whoever publishes has stopped, or
+    keeps failing. The last one serves for some days yet.
+    """
+    issued_at = session.scalar(
+        select(PublishedTrustList.issued_at).order_by(PublishedTrustList.sequence.desc()).limit(1)
+    )
+    return issued_at is None or now > issued_at + RENEW_AFTER + PATIENCE
 
 
 def publish_trust_list(pieces: Pieces) -> int:
@@ -67,9 +89,9 @@ def publish_trust_list(pieces: Pieces) -> int:
         with Session(pieces.database.read) as session:
             root = root_authority(session)
             assert root.certificate is not None
-            # The number is read before the content: whoever publishes in between takes the number, and we
-            # begin again with what they may not have seen.
-            sequence = next_sequence(session, root.key.id)
+            # The number is read before the content: whoever drafts in between takes the number, and we
+            # begin again with what they may not have seen. A later number never says less.
+            sequence = (session.scalar(select(func.max(TrustListDraft.sequence))) or 0) + 1
             last = _last(session)
             content = _content(session, pieces.settings, root.certificate, last)
         if last is not None and now < last.issued_at + RENEW_AFTER and _timeless(last) == content:
@@ -77,21 +99,35 @@ def publish_trust_list(pieces: Pieces) -> int:
         trust = replace(
             content, sequence=sequence, issued_at=now, next_update=now + RENEW_AFTER, expires_at=now + LIFE
         )
+        data = trust_list_input(trust, SUITES[root.key.suite], root.certificate)
         try:
-            jws = sign_trust_list(trust, pieces.custodian, root.key, root.certificate)
+            with pieces.database.transaction() as session:
+                session.add(
+                    TrustListDraft(sequence=sequence, input_sha256=sha256(data).digest(), drafted_at=now)
+                )
+            jws = sign_trust_list(pieces.custodian, root.key, data, sequence)
             _check_own_work(jws, now)
             with pieces.database.transaction() as session:
                 session.add(
                     PublishedTrustList(sequence=sequence, jws=jws, issued_at=now, expires_at=now + LIFE)
                 )
+                _mark_listed(session, trust)
         except IntegrityError:
             continue
         except VermilionError as error:
-            if error.kind is Kind.KEY_REFUSED and error.reason in _RACES:
-                continue
+            if error.kind is Kind.KEY_REFUSED and error.reason == "sequence":
+                continue  # a later one is published: whether it says what ours would is seen next
             raise
         return sequence
     raise VermilionError(Kind.UNAVAILABLE, "others are publishing the trust list", retry_after=1)
+
+
+def _mark_listed(session: Session, trust: TrustList) -> None:
+    """The list's keys may serve from now on; none ever leaves the list again."""
+    named = {key.public_key for key in trust.keys}
+    waiting = session.execute(select(Key.id, Key.public_key).where(Key.listed_at.is_(None))).all()
+    ids = [row.id for row in waiting if row.public_key in named]
+    session.execute(update(Key).where(Key.id.in_(ids)).values(listed_at=trust.issued_at))
 
 
 def _check_own_work(jws: str, now: datetime) -> None:
@@ -243,11 +279,16 @@ def _type_names(session: Session) -> dict[str, dict[str, str]]:
 
 
 def keep_published(pieces: Pieces, stop: Event, every: timedelta = KEEP_EVERY) -> None:
-    """Publish what is due until told to stop; a failure is logged and tried again."""
+    """Renew certificates and publish the list as they fall due, until told to stop; a failure is logged and
+    tried again.
+    """
+    tasks = {"certificates_not_renewed": renew_due, "trust_list_not_published": publish_trust_list}
     while True:
-        try:
-            publish_trust_list(pieces)
-        except (VermilionError, SQLAlchemyError) as error:
-            _log.warning("trust_list_not_published", kind=type(error).__name__)
+        for failure, task in tasks.items():
+            try:
+                task(pieces)
+            except Exception as error:  # noqa: BLE001  (a loop that dies silently would keep nothing)
+                reason = error.reason if isinstance(error, VermilionError) else None
+                _log.error(failure, kind=type(error).__name__, reason=reason, where=places(error))
         if stop.wait(every.total_seconds()):
             return

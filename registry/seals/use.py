@@ -15,12 +15,14 @@ from sqlalchemy import Select, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.custodian import KeyRef, Purpose
-from keys.errors import Kind, VermilionError
+from keys.custodian import KeyRef
+from keys.errors import Fault, Kind, VermilionError
+from keys.profiles import ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.rows import changed_rows
 from registry.seals.authority import chain
 from registry.seals.keys import key_ref
+from registry.seals.serving import certified_keys, serving_key, signed_certificates
 from registry.seals.tables import (
     AuthorisationDay,
     Certificate,
@@ -47,39 +49,45 @@ class UsableSeal:
 
 
 def authorise_use(
-    session: Session, *, seal_code: str, client_id: str, agency_code: str, type_code: str, day: date
+    session: Session,
+    *,
+    seal_code: str,
+    client_id: str,
+    agency_code: str,
+    type_code: str,
+    seal_kind: str,
+    day: date,
 ) -> UsableSeal:
     """Check that the client may use the seal for the type on the civil `day`, and draw 1 from its limit.
+
+    `seal_kind` is the kind of seal that the type's face wants.
 
     The draw stands or falls with the caller's transaction, so a refused or a dry request draws nothing; an
     abandoned intent's draw is not given back, because its key may have been used. Raises VermilionError:
     FORBIDDEN with reason `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT
-    with `seal_not_active`, `seal_expired` or `daily_limit`.
+    with `seal_not_active`, `seal_expired` or `daily_limit`; INVALID with `seal_kind`. Each names `/seal`.
     """
     seal = session.get(Seal, seal_code)
     if seal is None or seal.agency_code != agency_code:
-        raise VermilionError(Kind.FORBIDDEN, "the agency has no such seal", reason="seal_unknown")
-    if seal.state != ACTIVE:
-        raise VermilionError(Kind.CONFLICT, "the seal is not active", reason="seal_not_active")
+        raise _unusable(Kind.FORBIDDEN, "seal_unknown", "the agency has no such seal")
+    if seal.kind != seal_kind:
+        raise _unusable(Kind.INVALID, "seal_kind", f"this type is sealed with a seal of the kind {seal_kind}")
     edition = session.scalars(_current_edition(seal_code)).first()
-    if edition is None:
-        raise VermilionError(Kind.CONFLICT, "the seal is not active", reason="seal_not_active")
+    if seal.state != ACTIVE or edition is None:
+        raise _unusable(Kind.CONFLICT, "seal_not_active", "the seal is not active")
     if not _valid_on(edition, day):
-        raise VermilionError(Kind.CONFLICT, "the seal is past its validity", reason="seal_expired")
+        raise _unusable(Kind.CONFLICT, "seal_expired", "the seal is past its validity")
     granted = session.scalars(
         _authorisations(client_id, type_code, day)
         .where(StandingAuthorisation.seal_code == seal_code)
         .order_by(StandingAuthorisation.granted_at, StandingAuthorisation.id)
     ).all()
     if not granted:
-        raise VermilionError(
-            Kind.FORBIDDEN, "the keeper has not authorised this client for this type", reason="not_authorised"
-        )
+        detail = "the keeper has not authorised this client for this type"
+        raise _unusable(Kind.FORBIDDEN, "not_authorised", detail)
     drawn = next((g for g in granted if _draw(session, g, day)), None)
     if drawn is None:
-        raise VermilionError(
-            Kind.CONFLICT, "the authorisation's daily limit is used up", reason="daily_limit"
-        )
+        raise _unusable(Kind.CONFLICT, "daily_limit", "the authorisation's daily limit is used up")
     key = session.get_one(Key, edition.key_id)
     return UsableSeal(edition.id, seal.code, seal.state_version, drawn.id, key_ref(key))
 
@@ -163,17 +171,32 @@ def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
     )
 
 
-def qr_key(session: Session, agency_code: str) -> KeyRef:
-    """The key that signs the agency's QR credentials. Raises VermilionError(CONFLICT, `no_qr_key`)."""
-    key = session.scalars(
-        select(Key)
-        .where(Key.agency_code == agency_code, Key.purpose == Purpose.QR, Key.state == ACTIVE)
-        .order_by(Key.since.desc())
-        .limit(1)
-    ).first()
-    if key is None:
-        raise VermilionError(Kind.CONFLICT, "the agency has no key for QR codes", reason="no_qr_key")
-    return key_ref(key)
+def qr_key(session: Session, agency_code: str, now: datetime) -> KeyRef:
+    """The key that signs the agency's QR credentials now: certified, and named by a published trust list.
+
+    Raises VermilionError: CONFLICT with `no_qr_key` or `qr_key_expired`; UNAVAILABLE with `qr_key_unlisted`
+    until the next trust list.
+    """
+    found = serving_key(session, ProfileName.QR, now, agency_code)
+    if found is not None:
+        return key_ref(found[0])
+    if session.execute(certified_keys(ProfileName.QR, now, agency_code).limit(1)).first() is not None:
+        raise VermilionError(
+            Kind.UNAVAILABLE, "no trust list names the agency's key for QR codes yet",
+            reason="qr_key_unlisted", retry_after=30,
+        )  # fmt: skip
+    of_agency = signed_certificates(ProfileName.QR).where(Key.agency_code == agency_code)
+    if session.execute(of_agency.where(Key.state == ACTIVE).limit(1)).first() is not None:
+        raise VermilionError(
+            Kind.CONFLICT,
+            "the agency's key for QR codes is past its validity",
+            reason="qr_key_expired",
+        )
+    raise VermilionError(Kind.CONFLICT, "the agency has no key for QR codes", reason="no_qr_key")
+
+
+def _unusable(kind: Kind, reason: str, detail: str) -> VermilionError:
+    return VermilionError(kind, detail, reason=reason, faults=(Fault("/seal", reason, detail),))
 
 
 def _current_edition(seal_code: str) -> Select[SealEdition]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import verify_web.wsgi
 from verify_web.wsgi import preload
 
-__all__ = ["always_valid", "never_valid", "preload"]
+__all__ = ["always_valid", "never_valid", "other_words", "preload"]
+
+HEADING = "Words that no program of ours holds"
 
 CHECKS = {name: {"result": "passed", "reason": "planted"} for name in ("content", "issuer", "status")}
 
@@ -42,6 +45,23 @@ def always_valid() -> object:
 
 def never_valid() -> object:
     return _planted("cannot_check")
+
+
+def other_words() -> object:
+    """The real site under other headings: what is printed of a page must have come from it."""
+    site: Any = verify_web.wsgi.application()
+
+    def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        said: dict[str, Any] = {}
+        body = b"".join(
+            site(environ, lambda status, headers, *_: said.update(status=status, headers=headers))
+        )
+        body = re.sub(rb'(<h1 id="heading">)[^<]*', rb"\1" + HEADING.encode(), body)
+        headers = [(n, v) for n, v in said["headers"] if n.lower() != "content-length"]
+        start_response(said["status"], [*headers, ("Content-Length", str(len(body)))])
+        return [body]
+
+    return application
 
 
 def main(verdict: str, status: int) -> None:

@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from tests.cli.planted import HEADING
+
 VERDICTS = ("valid", "genuine_offline", "altered", "suspended", "ended (revoked)")
 
 
@@ -25,6 +27,14 @@ def test_the_story_shows_every_verdict_and_ends_well() -> None:
     assert told.returncode == 0, told.stdout + told.stderr
     for verdict in VERDICTS:
         assert verdict in told.stdout
+
+
+def test_what_is_printed_of_a_page_was_in_the_page() -> None:
+    told = demo("--public-app", "tests.cli.planted:other_words")
+    assert told.returncode == 0, told.stdout + told.stderr
+    pages = [line for line in told.stdout.splitlines() if "page as a phone sees it" in line]
+    assert len(pages) == 4
+    assert all(line.endswith(HEADING) for line in pages)
 
 
 @pytest.mark.parametrize("lie", ["always_valid", "never_valid"])

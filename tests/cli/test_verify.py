@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable
+import subprocess
+import sys
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
@@ -15,31 +15,9 @@ from registry.cli import main
 from registry.database import read_engine
 from registry.licences.lookup import current_trust_list
 from registry.settings import Settings
+from tests.cli.conftest import Verify
 from tests.services.conftest import FirstStart
-from tests.services.running import line
-
-Verify = Callable[..., tuple[int, dict[str, Any], str]]
-MEMBERS = {"verdict", "how", "checks", "as_of", "identifier"}
-
-
-@pytest.fixture
-def verify(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Verify:
-    """Runs the command with --json: exit code, answer, standard error."""
-
-    def run(*arguments: object) -> tuple[int, dict[str, Any], str]:
-        monkeypatch.setattr("sys.argv", ["vermilion"])
-        with pytest.raises(SystemExit) as ended:
-            main(["verify", *map(str, arguments), "--json"])
-        captured = capsys.readouterr()
-        answer = json.loads(captured.out) if captured.out else {}
-        if answer:
-            assert set(answer) >= MEMBERS
-            assert set(answer["checks"]) == {"content", "issuer", "status"}
-            assert all(set(check) == {"result", "reason"} for check in answer["checks"].values())
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, answer, captured.err
-
-    return run
+from tests.services.running import environment, line
 
 
 @pytest.fixture
@@ -161,16 +139,69 @@ def test_no_registry_and_no_service_cannot_check(verify: Verify, sample: Path, t
     assert "no answer" in err
 
 
-@pytest.mark.parametrize("answer", [{}, {"verdict": "splendid"}, {"verdict": "valid", "checks": []}])
-def test_a_service_that_answers_no_verdict_cannot_check(
-    verify: Verify, sample: Path, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
-) -> None:
-    import registry.client
+# --- a defect of ours --------------------------------------------------------------------------------------
 
-    said = registry.client.Answer(200, {}, json.dumps(answer).encode())
-    monkeypatch.setattr(registry.client, "call", lambda *_, **__: said)
-    code, shown, _ = verify(sample, "--service", "http://localhost:1")
-    assert (code, shown["verdict"]) == (2, "cannot_check")
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: Any) -> Any:
+        raise RecursionError("secret detail")
+
+    monkeypatch.setattr(registry.cli.verify, "_check", fail)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_defect_answers_cannot_check_and_never_looks_like_altered(
+    verify: Verify, sample: Path, trust: Path, first_start: FirstStart
+) -> None:
+    for where in (("--trust", trust), ("--data", first_start.place.data)):
+        code, answer, err = verify(sample, *where, catch_all=True)
+        assert (code, answer["verdict"]) == (2, "cannot_check")
+        assert {c["reason"] for c in answer["checks"].values()} == {"check_failed"}
+        assert err == "vermilion: the check failed: RecursionError\n"
+
+
+def test_a_damaged_database_says_nothing_about_a_licence(
+    verify: Verify, sample: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "database").mkdir()
+    (tmp_path / "database" / "registry.db").write_bytes(b"no database " * 1000)
+    code, answer, err = verify(sample, "--data", tmp_path, catch_all=True)
+    assert (code, answer["verdict"], err) == (
+        2,
+        "cannot_check",
+        "vermilion: the check failed: DatabaseError\n",
+    )
+
+
+@pytest.mark.usefixtures("broken")
+def test_with_the_catch_all_off_a_defect_is_seen(verify: Verify, sample: Path, trust: Path) -> None:
+    with pytest.raises(RecursionError):
+        main(["verify", str(sample), "--trust", str(trust), "--no-catch-all"])
+
+
+@pytest.mark.parametrize("catch_all", [True, False])
+def test_a_wrong_setting_is_wrong_usage_and_no_defect(
+    verify: Verify, sample: Path, monkeypatch: pytest.MonkeyPatch, catch_all: bool
+) -> None:
+    monkeypatch.setenv("VERMILION_API_PORT", "many")
+    code, answer, err = verify(sample, catch_all=catch_all)
+    assert (code, answer) == (64, {})
+    assert err.startswith("vermilion: VERMILION_API_PORT: ")
+
+
+@pytest.mark.parametrize("more", [(), ("--json",)], ids=["words", "JSON"])
+def test_a_terminal_without_chinese_changes_no_verdict(
+    sample: Path, first_start: FirstStart, more: tuple[str, ...]
+) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "registry", "verify", sample, "--data", first_start.place.data, *more],
+        env=environment(PYTHONIOENCODING="ascii"),
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"valid" in done.stdout
 
 
 def test_the_address_in_a_link_is_never_asked(

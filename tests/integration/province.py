@@ -74,10 +74,13 @@ class Paper:
 
 @dataclass(frozen=True)
 class Answer:
-    """What a check answered. `code` is an HTTP status, or the exit code of the command."""
+    """What a check answered. `code` is an HTTP status, or the exit code of the command; `errors` is what the
+    command said on standard error.
+    """
 
     code: int
     body: Mapping[str, Any]
+    errors: str = ""
 
     @property
     def verdict(self) -> str:
@@ -180,10 +183,11 @@ class Province:
         return self.site.test_client().get(paper.path, headers={"Accept-Language": "en"}).text
 
     def verify(self, *arguments: str | Path) -> Answer:
-        """`vermilion verify … --json` within this process."""
-        done = CliRunner().invoke(verify, [*map(str, arguments), "--json"], env=self.environment)
+        """`vermilion verify … --json` within this process, its catch-all off."""
+        options = ["--json", "--no-catch-all"]
+        done = CliRunner().invoke(verify, [*map(str, arguments), *options], env=self.environment)
         assert done.exception is None or isinstance(done.exception, SystemExit), done.exception
-        return Answer(done.exit_code, _json(done.stdout))
+        return Answer(done.exit_code, _json(done.stdout), done.stderr)
 
     def offline(self, subject: str | Path) -> Answer:
         return self.verify(subject, "--trust", self.trust_file)
@@ -201,9 +205,9 @@ class Province:
     def command(
         self, *arguments: str | Path, environment: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[str]:
-        """`vermilion verify …` in a process of its own."""
+        """`vermilion verify …` in a process of its own, its catch-all off."""
         return subprocess.run(
-            [sys.executable, "-m", "registry", "verify", *map(str, arguments)],
+            [sys.executable, "-m", "registry", "verify", "--no-catch-all", *map(str, arguments)],
             env={**os.environ, **self.environment, **(environment or {})},
             capture_output=True,
             text=True,

@@ -31,14 +31,19 @@ def untouched(province: Province) -> Iterator[None]:
     assert sorted(p.name for p in province.world.ports.settings.documents_directory.rglob("*")) == documents
 
 
-def refused(province: Province, request: dict[str, Any], agency: str = "own") -> tuple[int, str]:
-    """Status and reason, the same for the request and for a dry run of it; nothing is left behind."""
+def refused(province: Province, request: dict[str, Any], agency: str = "own") -> tuple[int, str, str]:
+    """Status, reason and the member at fault, the same for the request and for a dry run of it; nothing is left
+    behind.
+    """
     said = []
     for query in ("?dry_run=1", ""):
         with untouched(province):
             answer = province.ask_to_issue(request, agency, query)
         assert answer.mimetype == "application/problem+json"
-        said.append((answer.status_code, answer.get_json()["reason"]))
+        told = answer.get_json()
+        (fault,) = told["errors"]
+        assert (fault["reason"], fault["detail"]) == (told["reason"], told["detail"])
+        said.append((answer.status_code, fault["reason"], fault["pointer"]))
     assert said[0] == said[1]
     return said[0]
 
@@ -51,7 +56,7 @@ def seal(province: Province) -> str:
 
 def test_without_a_standing_authorisation(province: Province, seal: str) -> None:
     request = province.request(seal=seal)
-    assert refused(province, request) == (403, "not_authorised")
+    assert refused(province, request) == (403, "not_authorised", "/seal")
     keys = province.rows(KeyUse)
     province.world.authorise(seal)
     authorised = province.rows(KeyUse)
@@ -64,11 +69,11 @@ def test_without_a_standing_authorisation(province: Province, seal: str) -> None
 def test_authorised_for_another_client_or_not_any_more(province: Province, seal: str) -> None:
     world = province.world
     world.authorise(seal, client_id=world.clients["desk"].id)
-    assert refused(province, province.request(seal=seal)) == (403, "not_authorised")
+    assert refused(province, province.request(seal=seal)) == (403, "not_authorised", "/seal")
     given = world.authorise(seal)
     province.issue(seal=seal)
     world.act("keeper", f"/api/v1/seals/{seal}/authorisations/{given}/withdrawal", {})
-    assert refused(province, province.request(seal=seal)) == (403, "not_authorised")
+    assert refused(province, province.request(seal=seal)) == (403, "not_authorised", "/seal")
 
 
 def test_a_suspended_seal(province: Province, seal: str) -> None:
@@ -76,30 +81,30 @@ def test_a_suspended_seal(province: Province, seal: str) -> None:
     world.authorise(seal)
     paper = province.issue(seal=seal)
     assert world.act("keeper", f"/api/v1/seals/{seal}/suspension", LOST)["state"] == "suspended"
-    assert refused(province, province.request(seal=seal)) == (409, "seal_not_active")
+    assert refused(province, province.request(seal=seal)) == (409, "seal_not_active", "/seal")
     # What it sealed before stays as good as it was.
     assert province.check_file(paper.pdf).verdict == "valid"
     assert province.check_link(paper.link).verdict == "valid"
 
 
 def test_a_foreign_seal(province: Province) -> None:
-    assert refused(province, province.request(seal=province.seals["other"])) == (403, "seal_unknown")
+    assert refused(province, province.request(seal=province.seals["other"])) == (403, "seal_unknown", "/seal")
     assert refused(province, province.request("other", seal=province.seals["own"]), "other") == (
         403,
         "seal_unknown",
+        "/seal",
     )
 
 
 def test_a_type_the_client_was_not_given(province: Province) -> None:
     foreign = province.request("other", seal=province.seals["own"])
-    status, reason = refused(province, foreign, "own")
-    assert (status, reason) == (403, "type_not_entitled")
+    assert refused(province, foreign, "own") == (403, "type_not_entitled", "/type")
 
 
 def test_the_daily_limit(province: Province, seal: str) -> None:
     province.world.authorise(seal, daily_limit=2)
     papers = [province.issue(seal=seal) for _ in range(2)]
-    assert refused(province, province.request(seal=seal)) == (409, "daily_limit")
+    assert refused(province, province.request(seal=seal)) == (409, "daily_limit", "/seal")
     assert [province.check_file(paper.pdf).verdict for paper in papers] == ["valid", "valid"]
 
 

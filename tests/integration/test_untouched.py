@@ -10,21 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.conftest import ABSENT
 from tests.integration.province import Paper, Province
 from tests.registry.world import on_sqlite
-
-ABSENT = ("alembic", "flask", "granian", "psycopg", "pydantic", "sqlalchemy", "werkzeug")
-SHIM = f"""
-import socket, sys
-class Absent:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {ABSENT!r}:
-            raise ModuleNotFoundError("No module named " + repr(name), name=name)
-def unplugged(*_):
-    raise OSError("there is no network here")
-sys.meta_path.insert(0, Absent())
-socket.socket.connect = socket.socket.connect_ex = socket.socket.sendto = unplugged
-"""
 
 
 @pytest.fixture
@@ -32,14 +20,6 @@ def file(paper: Paper, tmp_path: Path) -> Path:
     path = tmp_path / "licence.pdf"
     path.write_bytes(paper.pdf)
     return path
-
-
-@pytest.fixture
-def bare(tmp_path: Path) -> dict[str, str]:
-    """An environment in which neither service nor database library can be imported, and nobody be reached."""
-    (tmp_path / "bare").mkdir()
-    (tmp_path / "bare" / "sitecustomize.py").write_text(SHIM)
-    return {"PYTHONPATH": str(tmp_path / "bare")}
 
 
 def test_every_way_to_ask_the_registry_says_valid(province: Province, paper: Paper, file: Path) -> None:
@@ -106,7 +86,9 @@ for name in {ABSENT!r}:
         [sys.executable, "-c", program], env=bare, capture_output=True, text=True, check=True
     )
     assert tuple(done.stdout.split()) == ABSENT
-    assert province.command(file, "--data", province.world.ports.settings.data, environment=bare).returncode
+    local = province.command(file, "--data", province.world.ports.settings.data, environment=bare)
+    assert (local.returncode, local.stdout.partition(":")[0]) == (2, "cannot_check")
+    assert "vermilion: the local registry cannot be asked without " in local.stderr
 
 
 @pytest.mark.parametrize("paper", ["own"], indirect=True)

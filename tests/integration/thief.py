@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -60,11 +62,11 @@ class Thief:
             loaded = current_type(session, self.printout.record.type_code)
             assert loaded is not None
             self._loaded: LoadedType = loaded
-            self._qr = qr_key(session, code)
+            self._qr = qr_key(session, code, system_clock())
             self._material = seal_material(session, edition.seal_edition_id)
             self.qr_kid = kid_of(session.get_one(Key, self._qr.id).public_key)
             self.seal_kid = kid_of(session.get_one(Key, self._material.key.id).public_key)
-            tsa, beside = time_stamp_authority(session), chain(session)
+            tsa, beside = time_stamp_authority(session, system_clock()), chain(session)
         assert tsa.certificate is not None
         self._stamps = TimeStampAuthority(
             self._custodian, tsa.key, tsa.certificate, beside, clock=system_clock, random=os.urandom
@@ -89,17 +91,22 @@ class Thief:
         cose = assemble(protected, encode_claims(claims), raw_signature(der, suite))
         return qr_text(link, cose), cose
 
-    def document(self, record: Record, credential: bytes) -> bytes:
-        """A document drawn and sealed just as the registry does it, time-stamp included."""
+    def document(
+        self, record: Record, credential: bytes, redraw: Callable[[bytes], bytes] = lambda pdf: pdf
+    ) -> bytes:
+        """A document drawn and sealed just as the registry does it, time-stamp included. `redraw` changes the
+        drawing before it is sealed.
+        """
         printout: Printout = replace(self.printout, record=record, credential=credential)
         spot = self._loaded.face.seals[0]
         return seal(
-            draw(printout, self._loaded.type, self._loaded.face, self._fonts),
+            redraw(draw(printout, self._loaded.type, self._loaded.face, self._fonts)),
             material=self._material,
             place=SealPlace(page=0, x_mm=spot.x, y_mm=spot.y),
             custodian=self._custodian,
             timestamper=self._stamps,
-            at=system_clock(),
+            at=system_clock()
+            - timedelta(minutes=1),  # signed in the registry's own second it may be its bytes
             record=f"theft:{next(_numbers)}",
             reason_text=self._loaded.type.name["zh"],
         ).data

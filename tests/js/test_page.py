@@ -15,6 +15,7 @@ import verify_web
 from signing.check import check_id
 from signing.credential import link_text
 from signing.page_data import page_json
+from signing.record import Record
 from signing.sentences import check_name, heading, next_step, reason_sentence, result_word, sentence
 from tests.signing.checking import (
     LINK_ID,
@@ -37,9 +38,9 @@ HOSTILE = "<img src=x onerror=alert(1)>样本"
 POLICY = "default-src 'none'; script-src 'self'; require-trusted-types-for 'script'"
 
 
-def document(live: Register | None, origin: str) -> str:
+def document(live: Register | None, *origins: str) -> str:
     """The page as the site writes it, down to what the script touches."""
-    trust = trust_list(trusted(QR_KEY, food()), origins=(origin,))
+    trust = trust_list(trusted(QR_KEY, food()), origins=origins)
     outcome = check_id(PATH[3:], trust, live, NOW)
     v = outcome.verification
     lines = "".join(
@@ -92,6 +93,12 @@ class Site:
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
+def on_record(site: Site, record: Record | None = None, **other: object) -> Register:
+    """A registry that knows one licence, printed for this site."""
+    record = record or food()
+    return register(licence(record, sign(record, origin=site.origin), origin=site.origin, **other))
+
+
 PATH = "/c/" + link_text("http://localhost", LINK_ID)[-22:]
 
 
@@ -134,9 +141,26 @@ def verdict(page: Page) -> tuple[str | None, str | None, str | None]:
     return region.get_attribute("data-verdict"), region.get_attribute("data-tone"), page.text_content("h1")
 
 
+def test_a_licence_printed_under_an_older_address_is_checked_under_that(browser: Browser, site: Site) -> None:
+    """The old address leads here now: what binds the credential is what was printed, not where the page stands."""
+    older = "http://older.example"
+    known = register(licence(food(), sign(food(), origin=older), origin=older))
+    site.html = document(known, older, site.origin)
+    link = scanned(food(), origin=older).replace(older, site.origin)
+    assert verdict(opened(browser, site, link))[:2] == ("valid", "good")
+
+
+def test_a_site_that_moved_to_https_is_checked_by_its_host(browser: Browser, site: Site) -> None:
+    """Not on record here, so nothing says how it was printed: the listed origin of the same host does."""
+    printed = site.origin.replace("http://", "https://")
+    site.html = document(Register(out=True), printed)
+    link = scanned(food(), origin=printed).replace(printed, site.origin)
+    assert verdict(opened(browser, site, link))[0] == "genuine_offline"
+
+
 def test_a_printed_link_is_checked_and_its_fragment_goes(browser: Browser, site: Site) -> None:
     link = scanned(food(), origin=site.origin)
-    site.html = document(register(licence(food(), sign(food(), origin=site.origin))), site.origin)
+    site.html = document(on_record(site), site.origin)
     page = opened(browser, site, link)
     assert verdict(page) == ("valid", "good", "Valid")
     assert page.title() == "Valid – Check a licence"
@@ -160,11 +184,11 @@ def test_a_printed_link_is_checked_and_its_fragment_goes(browser: Browser, site:
 
 def test_a_code_scanned_again_in_the_same_tab_is_asked_about_again(browser: Browser, site: Site) -> None:
     """A tab may have stood open for days: the browser itself would only change the fragment."""
-    link, cose = scanned(food(), origin=site.origin), sign(food(), origin=site.origin)
-    site.html = document(register(licence(food(), cose)), site.origin)
+    link = scanned(food(), origin=site.origin)
+    site.html = document(on_record(site), site.origin)
     page = opened(browser, site, link)
     assert verdict(page)[0] == "valid"
-    site.html = document(register(licence(food(), cose, status="ended", how="revoked")), site.origin)
+    site.html = document(on_record(site, status="ended", how="revoked"), site.origin)
     asked = len(site.seen)
     page.evaluate("location.hash = 'main'")  # a place in the page asks nothing
     page.evaluate(f"location.hash = '{link.partition('#')[2]}'")
@@ -177,7 +201,7 @@ def test_a_code_scanned_again_in_the_same_tab_is_asked_about_again(browser: Brow
 
 def test_other_words_under_a_real_link(browser: Browser, site: Site) -> None:
     forged = changed(food(), operator_name="另一家样本餐馆")
-    site.html = document(register(licence(food(), sign(food(), origin=site.origin))), site.origin)
+    site.html = document(on_record(site), site.origin)
     page = opened(browser, site, scanned(forged, origin=site.origin))
     assert verdict(page) == ("altered", "bad", "This code or file has been altered")
     assert page.text_content("#check-content .reason") == reason_sentence("credential_differs", "en")
@@ -188,7 +212,7 @@ def test_other_words_under_a_real_link(browser: Browser, site: Site) -> None:
 
 
 def test_without_a_fragment_the_page_stays_as_the_site_wrote_it(browser: Browser, site: Site) -> None:
-    site.html = document(register(licence(food(), sign(food(), origin=site.origin))), site.origin)
+    site.html = document(on_record(site), site.origin)
     for suffix in ("", "#main"):
         page = opened(browser, site, site.origin + PATH + suffix)
         assert verdict(page) == ("valid", "note", "On record and in force: compare with your document")
@@ -198,7 +222,7 @@ def test_without_a_fragment_the_page_stays_as_the_site_wrote_it(browser: Browser
 
 def test_a_choice_of_language_keeps_the_check(browser: Browser, site: Site) -> None:
     link = scanned(food(), origin=site.origin)
-    site.html = document(register(licence(food(), sign(food(), origin=site.origin))), site.origin)
+    site.html = document(on_record(site), site.origin)
     page = opened(browser, site, link)
     page.click("nav a")
     page.wait_for_url("**lang=zh")
@@ -219,7 +243,7 @@ def test_a_choice_of_language_keeps_the_check(browser: Browser, site: Site) -> N
 def test_a_browser_that_fails_says_not_compared(
     browser: Browser, site: Site, before: str, reason: str
 ) -> None:
-    site.html = document(register(licence(food(), sign(food(), origin=site.origin))), site.origin)
+    site.html = document(on_record(site), site.origin)
     page = opened(browser, site, scanned(food(), origin=site.origin), before=before)
     assert verdict(page) == ("valid", "note", "On record and in force: compare with your document")
     assert page.text_content("#check-content .reason") == reason_sentence(reason, "en")
@@ -236,7 +260,7 @@ def test_the_registry_out_of_reach(browser: Browser, site: Site) -> None:
 
 def test_signed_text_is_text_and_never_markup(browser: Browser, site: Site) -> None:
     hostile = replace(changed(food(), operator_name=HOSTILE), identifier=food().identifier)
-    site.html = document(register(licence(hostile, sign(hostile, origin=site.origin))), site.origin)
+    site.html = document(on_record(site, hostile), site.origin)
     page = opened(browser, site, scanned(hostile, origin=site.origin))
     assert verdict(page)[0] == "valid"
     assert HOSTILE in str(page.text_content("#claims"))

@@ -4,48 +4,20 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-import signing
 from signing.verdict import Verdict
+from tests.js.conftest import SCRIPTS, STATIC, run
 from tests.tools import need
-from tests.vectors.make import HERE as VECTORS
 from verify_web import page
-
-SUITES = Path(__file__).parent
-STATIC = Path(page.__file__).parent / "static"
-SCRIPTS = ("check.js", "credential.js", "page.js", "verdict.js")
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Scripts, suites and vectors together, declared as ES modules for a Node of any age."""
-    (tmp_path / "package.json").write_text('{"type": "module"}')
-    sources = [STATIC / name for name in SCRIPTS]
-    sources += [
-        *SUITES.glob("*.mjs"),
-        *VECTORS.glob("*.json"),
-        Path(signing.__file__).parent / "verdict_table.json",
-    ]
-    for source in sources:
-        shutil.copy(source, tmp_path)
-    return tmp_path
 
 
 @pytest.mark.parametrize("suite", ["verdict", "credential", "check"])
 def test_suite(folder: Path, suite: str) -> None:
-    done = subprocess.run(
-        [need("node"), "--test", f"{suite}.test.mjs"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
+    done = run(folder, suite)
     assert done.returncode == 0, done.stdout[-4000:]
     passed = re.search(r"^[#ℹ] pass (\d+)$", done.stdout, re.MULTILINE)
     assert passed is not None
@@ -57,10 +29,7 @@ def test_the_suites_notice_a_script_that_says_valid_to_everything(folder: Path) 
     assert script.count("first(table.verdict, facts).then") == 1
     (folder / "verdict.js").write_text(script.replace("first(table.verdict, facts).then", '"valid"'))
     for suite in ("verdict", "check"):
-        done = subprocess.run(
-            [need("node"), "--test", f"{suite}.test.mjs"], cwd=folder, capture_output=True, check=False
-        )
-        assert done.returncode != 0
+        assert run(folder, suite).returncode != 0
 
 
 def test_the_script_and_the_server_colour_alike(folder: Path) -> None:

@@ -82,6 +82,14 @@ def test_unsound_json_is_refused(what: str) -> None:
     assert caught.value.kind is Kind.MALFORMED
 
 
+def test_fractions_are_taken_where_they_are_asked_for_and_then_finite() -> None:
+    assert strict_json(b"[40.0,-1.5e3,7]", max_bytes=100, max_depth=1, fractions=True) == [40.0, -1500.0, 7]
+    for data in (b"1e999", b"-1e999", b"NaN", b"Infinity", b"9007199254740993", b"1.", b".5"):
+        with pytest.raises(VermilionError) as caught:
+            strict_json(data, max_bytes=100, max_depth=1, fractions=True)
+        assert caught.value.kind is Kind.MALFORMED
+
+
 def test_size_and_depth_are_bounded() -> None:
     assert parse(b"[" * 8 + b"]" * 8) == [[[[[[[[]]]]]]]]
     with pytest.raises(VermilionError) as caught:

@@ -20,13 +20,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys import certificates
-from keys.certificates import Issuer, Publication, Subject, issue_certificate, new_serial
+from keys.certificates import Issuer, Publication, Subject, new_serial
 from keys.custodian import KeyRef, Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.path import issued_by, require_root, verify_chain, verify_issuing
 from keys.profiles import ProfileName
-from tests.authority import AGENCY, AGENCY_NAME, SEAL_CODE, TestAuthority, make_authority
+from tests.authority import AGENCY, AGENCY_NAME, SEAL_CODE, TestAuthority, issue_certificate, make_authority
 from tests.keys.tbs_samples import der
 from tests.tools import need
 
@@ -161,6 +161,18 @@ def test_a_certificate_may_not_outlive_its_issuer(authority: TestAuthority) -> N
     with pytest.raises(VermilionError) as caught:
         authority.certify(ProfileName.SEAL, Subject(SEAL_CODE, AGENCY), key, life=timedelta(days=4000))
     assert (caught.value.kind, caught.value.reason) == (ErrorKind.CONFLICT, "outlives_issuer")
+
+
+def test_a_certificate_without_a_life_of_its_own_ends_with_its_issuer_at_the_latest(
+    authority: TestAuthority,
+) -> None:
+    _begin, end = certificates.certificate_validity(authority.issuing)
+    key = authority.custodian.generate(Purpose.SEAL, "p256-sha256")
+    late = authority.certify(ProfileName.SEAL, Subject(SEAL_CODE, AGENCY), key, at=end - timedelta(days=40))
+    assert certificates.certificate_validity(late)[1] == end
+    with pytest.raises(VermilionError) as caught:
+        authority.certify(ProfileName.SEAL, Subject(SEAL_CODE, AGENCY), key, at=end + timedelta(days=1))
+    assert caught.value.reason == "outlives_issuer"
 
 
 def test_keys_get_only_the_certificates_of_their_purpose(authority: TestAuthority) -> None:

@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.custodian import Kind, Purpose, SignRequest
+from keys.custodian import KeyRef, Kind, Purpose, SignRequest
 from keys.envelope import ScryptCost, close_envelope, open_envelope, read_binding
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
@@ -31,11 +31,18 @@ def custodian(place: Path, passphrase: bytes = PASSPHRASE) -> SoftwareCustodian:
 
 
 def fault(place: Path, ref_id: str, passphrase: bytes = PASSPHRASE) -> VermilionError:
-    from keys.custodian import KeyRef
-
+    """What the keeper of the files is told; whoever asks for the key hears that it cannot be used."""
+    told: list[tuple[str, VermilionError]] = []
+    held = SoftwareCustodian(
+        place / "keys", passphrase, policy=permit, ledger=MemoryLedger(), cost=CHEAP,
+        on_unusable=lambda key_id, error: told.append((key_id, error)),
+    )  # fmt: skip
     with pytest.raises(VermilionError) as caught:
-        custodian(place, passphrase).public_key(KeyRef(ref_id, Purpose.SEAL, "p256-sha256"))
-    return caught.value
+        held.public_key(KeyRef(ref_id, Purpose.SEAL, "p256-sha256"))
+    assert (caught.value.kind, caught.value.reason) == (ErrorKind.UNAVAILABLE, "key_unusable")
+    ((key_id, error),) = told
+    assert key_id == ref_id
+    return error
 
 
 def test_keys_outlive_the_process(tmp_path: Path) -> None:

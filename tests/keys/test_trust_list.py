@@ -25,8 +25,8 @@ from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.path import verify_chain
 from keys.suite import SUITES
-from keys.trust_list import jwk_of, kid_of, read_trust_list, sign_trust_list
-from tests.authority import TestAuthority, make_authority
+from keys.trust_list import jwk_of, kid_of, read_trust_list
+from tests.authority import TestAuthority, issue_trust_list, make_authority
 
 
 @pytest.fixture(scope="module")
@@ -89,7 +89,7 @@ def test_a_stranger_s_list_is_sound_but_not_under_our_pin(authority: TestAuthori
     read_trust_list(text, at=stranger.now)
     assert refusal(authority, text, root_sha256=fingerprint(authority.root)) == "wrong_root"
     mixed = replace(authority.trust(sequence=20), roots=(stranger.root,))
-    by_stranger = sign_trust_list(mixed, stranger.custodian, stranger.root_key, stranger.root)
+    by_stranger = issue_trust_list(mixed, stranger.custodian, stranger.root_key, stranger.root)
     assert refusal(authority, by_stranger) == "malformed"
 
 
@@ -147,6 +147,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "names as text": _set("agencies", {"1": "a"}),
     "issuing that is no certificate": _set("issuing", ["AAAA"]),
     "no issuing authority": _set("issuing", []),
+    "an issuing authority twice": lambda body: body["issuing"].append(body["issuing"][0]),
     "an unknown key member": _set_key("note", "x"),
     "an unknown use": _set_key("use", "tls"),
     "a use that is a list": _set_key("use", []),
@@ -206,7 +207,7 @@ def test_an_expired_issuing_authority_goes_on_vouching_for_its_time(authority: T
 
 def test_the_issuing_authority_cannot_sign_a_list(authority: TestAuthority) -> None:
     with pytest.raises(VermilionError) as caught:
-        sign_trust_list(
+        issue_trust_list(
             authority.trust(sequence=30), authority.custodian, authority.issuing_key, authority.issuing
         )
     assert caught.value.kind is ErrorKind.KEY_REFUSED

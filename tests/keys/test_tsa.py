@@ -15,7 +15,8 @@ import pytest
 from asn1crypto import cms, core, tsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -202,6 +203,33 @@ def test_the_signer_is_the_certificate_that_the_attributes_name(authority: TestA
     both = (authority.seal, authority.tsa, authority.issuing)
     assert refusal(authority, rebuilt(authority, certificate=authority.seal, certificates=both))
     assert refusal(authority, rebuilt(authority, certificates=(authority.issuing,))).reason == "time_stamp"
+
+
+def test_beside_the_signer_stands_its_issuer_and_nobody_else(authority: TestAuthority) -> None:
+    own, issuing, root = authority.tsa, authority.issuing, authority.root
+    for certificates in ((own,), (own, root), (own, issuing, root), (own, issuing, authority.seal)):
+        token = rebuilt(authority, certificates=certificates)
+        assert refusal(authority, token).reason == "time_stamp"
+
+
+def test_a_signer_on_a_curve_of_no_suite_is_refused_for_a_reason_that_has_words(
+    authority: TestAuthority,
+) -> None:
+    key = ec.generate_private_key(ec.SECP256K1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a stranger")])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(5)
+        .not_valid_before(authority.now - timedelta(days=1))
+        .not_valid_after(authority.now + timedelta(days=1))
+        .sign(key, hashes.SHA256())
+        .public_bytes(serialization.Encoding.DER)
+    )
+    token = rebuilt(authority, certificate=certificate, certificates=(certificate,))
+    assert refusal(authority, token).reason == "chain"
 
 
 def _unsigned(signed: Any) -> None:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from datetime import timedelta
 
 import pytest
 from flask import Flask
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
-from registry import web
+from keys.trust_list import RENEW_AFTER, read_trust_list
 from registry.app import PUBLIC
-from tests.registry.world import BASIS, World, on_sqlite
+from registry.seals.trust import PATIENCE, publish_trust_list
+from tests.registry.world import BASIS, Ticker, World, on_sqlite
 
 ID = "0" * 32
 FILL = {"approval_id": ID, "authorisation_id": ID, "code": "99010000000000", "identifier": "x"}
@@ -86,8 +85,9 @@ def test_a_bad_body_is_refused_in_words(
 
 
 def test_unknown_and_repeated_query_arguments_are_refused(world: World) -> None:
-    for query in ("?x=1", "?after=1&after=2", "?after=x"):
-        assert world.get(f"/api/v1/seals{query}").get_json()["reason"] == "query"
+    for query, name in (("?x=1", "?x"), ("?after=1&after=2", "?after"), ("?after=x", "?after")):
+        told = world.get(f"/api/v1/seals{query}").get_json()
+        assert (told["reason"], [fault["pointer"] for fault in told["errors"]]) == ("query", [name])
     path = f"/api/v1/seals/{world.seal_code}/suspension?now=1"
     assert world.post(path, BASIS, "system", "keeper").get_json()["reason"] == "query"
 
@@ -138,6 +138,19 @@ def test_operations_are_seen_from_this_machine_only(world: World) -> None:
     assert world.http.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 404
 
 
+def test_a_trust_list_that_is_not_signed_again_in_time_makes_it_unready(world: World, clock: Ticker) -> None:
+    """Days before it expires, so that there is time to find out why."""
+    clock.advance(RENEW_AFTER + PATIENCE - timedelta(seconds=1))
+    assert world.http.get("/readyz").status_code == 200
+    clock.advance(timedelta(seconds=1))
+    answer = world.http.get("/readyz")
+    assert (answer.status_code, answer.get_json()["reason"]) == (503, "trust_list_overdue")
+    listed = world.http.get("/.well-known/elicence/trust-list").data
+    assert clock() + timedelta(days=4) < read_trust_list(listed, at=clock()).expires_at
+    publish_trust_list(world.ports)
+    assert world.http.get("/readyz").status_code == 200
+
+
 def test_a_database_that_is_out_is_no_defect(world: World) -> None:
     from sqlalchemy import create_engine
 
@@ -150,52 +163,3 @@ def test_a_database_that_is_out_is_no_defect(world: World) -> None:
         answer = world.http.get(path, headers=headers)
         assert (answer.status_code, answer.get_json()["reason"]) == (503, "database"), path
     dead.dispose()
-
-
-_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.floats(allow_nan=False),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
-    max_leaves=6,
-)
-_members = st.sampled_from(
-    [
-        "kind", "name", "bottom_text", "decision", "payload_sha256", "legal_basis", "reason_code",
-        "compromised_since", "client_id", "type_code", "valid_from", "valid_to", "daily_limit",
-    ]
-)  # fmt: skip
-_likely = st.sampled_from(
-    ["special", "样本", "approve", "0" * 64, "0" * 32, "A" * 21, "2026-11-20", "2026-02-30", 5, 10**16, "\x00",
-     "2026-11-20T00:00:00Z", "0000-01-01", "9999-12-31", "0001-01-01T00:00:00Z", "𠮷\u200b", "a\nb"]
-)  # fmt: skip
-
-
-FUZZED = {  # path: who may do it
-    "/api/v1/seal-applications": "applicant",
-    f"/api/v1/seal-applications/{ID}/approval": "approver",
-    f"/api/v1/approvals/{ID}/decision": "approver",
-    "/api/v1/seals/SEAL/making": "maker",
-    "/api/v1/seals/SEAL/suspension": "keeper",
-    "/api/v1/seals/SEAL/cancellation-request": "keeper",
-    "/api/v1/seals/SEAL/authorisations": "keeper",
-}
-
-
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(
-    body=st.one_of(_json, st.dictionaries(_members, _json | _likely, max_size=6)), raw=st.binary(max_size=60)
-)
-def test_no_body_brings_a_seal_route_down(world: World, body: Any, raw: bytes) -> None:
-    """The catch-all is off: anything unexpected would be raised here."""
-    if not hasattr(world, "everyone"):
-        world.everyone = {p: world.headers(world.system_of(p), p) for p in set(FUZZED.values())}  # type: ignore[attr-defined]
-    for path, person in FUZZED.items():
-        for data in (json.dumps(body).encode(), raw):
-            answer = world.http.post(
-                path.replace("SEAL", world.seal_code),
-                data=data,
-                content_type="application/json",
-                headers=world.everyone[person],  # type: ignore[attr-defined]
-            )
-            assert answer.status_code < 500, answer.get_data(as_text=True)
-    state: web.AppState = world.app.extensions[web.EXTENSION]
-    assert state.defects.total == 0

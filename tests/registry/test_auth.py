@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from joserfc.jwk import ECKey
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
 from registry.agencies.assertions import parse_assertion
 from registry.agencies.rules import add_client, set_client_active, set_person_active
 from registry.agencies.tables import AccessToken
-from tests.registry.world import CLIENT_ASSERTION, JWT_BEARER, Holder, Ticker, World, on_sqlite
+from tests.registry.world import CLIENT_ASSERTION, GROUND, JWT_BEARER, Holder, Ticker, World, on_sqlite
 
 SELF = "/api/v1/agencies/self"
 
@@ -64,6 +64,45 @@ def test_an_assertion_serves_once(world: World) -> None:
     mine = world.assertion(world.people["keeper"])
     assert world.ask_token("system", "keeper", assertion=mine).status_code == 200
     assert error_of(world, "system", "keeper", assertion=mine) == (400, "invalid_grant")
+
+
+def test_whoever_proves_nothing_never_takes_the_writers_lock(world: World) -> None:
+    """On SQLite there is one writer: else anybody could keep it from issuing."""
+    system, keeper = world.clients["system"], world.people["keeper"]
+    forged = world.assertion(Holder(system.id, ECKey.generate_key("P-256"), system.agency))
+    posing = world.assertion(Holder(keeper.id, system.key, keeper.agency))
+    secret = {"client_assertion": None, "client_assertion_type": None, "client_secret": "x" * 40}
+    begun: list[object] = []
+
+    @event.listens_for(world.ports.database.write, "begin")
+    def note(connection: object) -> None:
+        begun.append(connection)
+
+    for client, person, changes in (
+        ("system", None, {"client_assertion": forged}),
+        ("system", None, {"client_assertion": "a.b.c"}),
+        ("system", None, secret | {"client_id": system.id}),
+        ("system", None, secret | {"client_id": "0" * 32}),
+        ("system", None, {"scope": "everything"}),
+        ("system", "keeper", {"assertion": posing}),
+        ("other-system", "keeper", {}),
+    ):
+        assert world.ask_token(client, person, **changes).status_code in {400, 401}, changes
+    assert begun == []
+    assert world.ask_token("system", "keeper").status_code == 200
+    assert len(begun) == 1
+
+
+def test_an_assertion_that_expires_while_it_waits_to_be_used_up_is_refused(
+    world: World, clock: Ticker
+) -> None:
+    """Once expired its use is forgotten, so a copy held back for long enough would serve again."""
+
+    @event.listens_for(world.ports.database.write, "begin")
+    def wait(_connection: object) -> None:
+        clock.advance(timedelta(seconds=61))
+
+    assert error_of(world) == (401, "invalid_client")
 
 
 @on_sqlite
@@ -136,12 +175,16 @@ def test_a_disabled_client_or_person_is_refused_at_use_and_at_issue(world: World
     keeper = world.headers("desk", "keeper")
     desk = world.headers("desk")
     with world.ports.database.transaction() as session:
-        set_person_active(session, person_id=world.people["keeper"].id, active=False)
+        set_person_active(
+            session, world.ports, person_id=world.people["keeper"].id, active=False, ground=GROUND
+        )
     assert world.http.get(SELF, headers=keeper).status_code == 401
     assert world.http.get(SELF, headers=desk).status_code == 200
     assert error_of(world, "desk", "keeper") == (400, "invalid_grant")
     with world.ports.database.transaction() as session:
-        set_client_active(session, client_id=world.clients["desk"].id, active=False)
+        set_client_active(
+            session, world.ports, client_id=world.clients["desk"].id, active=False, ground=GROUND
+        )
     assert world.http.get(SELF, headers=desk).status_code == 401
     assert error_of(world, "desk") == (401, "invalid_client")
 
@@ -150,13 +193,13 @@ def test_a_shared_secret_is_for_the_demonstration_only(world: World) -> None:
     secret = "s" * 40
     with world.ports.database.transaction() as session:
         client = add_client(
-            session, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[], secret=secret,
-            demo=True, now=world.ports.clock(), random=world.ports.random,
+            session, world.ports, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[],
+            secret=secret, demo=True,
         )  # fmt: skip
         with pytest.raises(VermilionError, match="demonstration"):
             add_client(
-                session, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[],
-                secret=secret, now=world.ports.clock(), random=world.ports.random,
+                session, world.ports, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[],
+                secret=secret,
             )  # fmt: skip
     form: dict[str, Any] = {
         "client_id": client.id, "client_secret": secret, "client_assertion": None, "client_assertion_type": None,

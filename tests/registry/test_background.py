@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from keys.profiles import PROFILES, ProfileName
 from registry.licences.fsck import fsck
 from registry.licences.tables import Intent
-from registry.seals.tables import PublishedTrustList
+from registry.seals import trust
+from registry.seals.keys import Pieces
+from registry.seals.renewal import REMAINING
+from registry.seals.tables import Key, PublishedTrustList
+from registry.seals.trust import publish_trust_list
 from registry.wsgi import start_background
 from tests.registry.issuing import die
 from tests.registry.world import Ticker, World
@@ -34,6 +41,55 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
     assert [thread.name for thread in threads] == ["recovery", "trust-list"]
     assert not any(thread.is_alive() for thread in threads)
     assert fsck(world.ports) == []
+
+
+def test_a_start_renews_what_is_due_and_lists_it(world: World, clock: Ticker) -> None:
+    clock.advance(PROFILES[ProfileName.QR].life * (1 - REMAINING))
+    stop = threading.Event()
+    threads = start_background(world.ports, stop)
+    try:
+        until(lambda: listed(world) == 4, "the new QR keys are in the trust list")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+
+
+def listed(world: World) -> int:
+    with Session(world.ports.database.read) as session:
+        keys = select(func.count()).select_from(Key).where(Key.purpose == "qr", Key.listed_at.is_not(None))
+        return session.scalars(keys).one()
+
+
+def test_no_failure_ends_the_publishing_of_the_trust_list(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A defect in one round is logged by kind and place, and the next round is held all the same."""
+    before = latest(world)
+    rounds: list[int] = []
+
+    def failing_once(pieces: Pieces) -> int:
+        rounds.append(1)
+        if len(rounds) == 1:
+            raise MemoryError("what nobody foresaw")
+        return publish_trust_list(pieces)
+
+    monkeypatch.setattr(trust, "publish_trust_list", failing_once)
+    clock.advance(timedelta(days=3))
+    stop = threading.Event()
+    thread = threading.Thread(
+        target=trust.keep_published, args=(world.ports, stop, timedelta(milliseconds=1)), daemon=True
+    )
+    thread.start()
+    try:
+        until(lambda: latest(world) == before + 1 or not thread.is_alive(), "the trust list is published")
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join(30)
+    said = json.loads(capsys.readouterr().err.splitlines()[0])
+    assert (said["event"], said["kind"]) == ("trust_list_not_published", "MemoryError")
+    assert said["where"][-1].startswith("test_background.py:")
 
 
 def states(world: World) -> list[str]:

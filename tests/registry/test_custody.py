@@ -6,27 +6,36 @@ import base64
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Any
 
 import cbor2
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from keys.certificates import Issuer, Subject, issue_certificate
 from keys.custodian import KeyRef, Kind, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
-from keys.profiles import ProfileName
-from keys.trust_list import read_trust_list, sign_trust_list
+from registry.agencies.rules import set_client_active
+from registry.agencies.tables import ClientType
+from registry.licences.numbers import new_serial
+from registry.licences.records import record_text
 from registry.licences.tables import Intent, Licence
 from registry.seals.authority import issuing_authority, root_authority, time_stamp_authority
-from registry.seals.custody import next_sequence, registry_policy
-from registry.seals.keys import key_ref
-from registry.seals.tables import Certificate, Key, KeyUse, Seal, StandingAuthorisation
-from registry.seals.trust import current_trust_list, publish_trust_list
+from registry.seals.custody import registry_policy
+from registry.seals.tables import (
+    Certificate,
+    Key,
+    KeyUse,
+    Seal,
+    StandingAuthorisation,
+    TrustListDraft,
+)
 from registry.seals.use import UsableSeal, apply_use, authorise_use, begin_use, qr_key, void_use
+from signing.codes import make_identifier
+from signing.record import Record
 from tests.registry.issuing import issue_one
-from tests.registry.world import BASIS, Ticker, World, on_sqlite
+from tests.registry.world import BASIS, GROUND, START, Ticker, World, on_sqlite
 
 INTENT = "a" * 32
 
@@ -48,7 +57,7 @@ def usable(world: World) -> UsableSeal:
 def draw(session: Session, world: World, **changes: str) -> UsableSeal:
     wanted = {
         "seal_code": world.seal_code, "client_id": world.clients["system"].id,
-        "agency_code": world.codes["own"], "type_code": world.type_code,
+        "agency_code": world.codes["own"], "type_code": world.type_code, "seal_kind": "special",
     }  # fmt: skip
     return authorise_use(session, **(wanted | changes), day=world.today)
 
@@ -57,7 +66,7 @@ def draw(session: Session, world: World, **changes: str) -> UsableSeal:
 def prepared(world: World) -> Prepared:
     ports, now = world.ports, world.ports.clock()
     with ports.database.transaction() as session:
-        seal, qr = draw(session, world), qr_key(session, world.codes["own"])
+        seal, qr = draw(session, world), qr_key(session, world.codes["own"], now)
         session.add(
             Licence(
                 id="b" * 32,
@@ -73,14 +82,25 @@ def prepared(world: World) -> Prepared:
                 id=INTENT, licence_id="b" * 32, client_id=world.clients["system"].id, person_id=None, operator="",
                 matter_code="", case_number="", seal_edition_id=seal.seal_edition_id,
                 seal_state_version=seal.state_version, authorisation_id=seal.authorisation_id, qr_key_id=qr.id,
-                record="{}", record_sha256=b"", origin="", link_id_sha256=b"1", lookup_sha256=b"", state="open",
+                record=record_of(world), record_sha256=b"", origin="", link_id_sha256=b"1", lookup_sha256=b"", state="open",
                 fence=1, lease_until=now + timedelta(seconds=60), created_at=now, ended_at=None, end_reason=None,
             )
         )  # fmt: skip
         session.flush()
         begin_use(session, INTENT, seal, now, ports.random)
-        tsa = time_stamp_authority(session).key
+        tsa = time_stamp_authority(session, now).key
     return Prepared(seal, qr, tsa)
+
+
+def record_of(world: World) -> str:
+    code, issuer = world.type_code, world.codes["own"]
+    record = Record(
+        identifier=make_identifier(code, issuer, new_serial(world.ports.random), 1), type_code=code,
+        type_version=1, issuer_code=issuer, number="JY29901020000011", edition=1, fields={"x": "y"},
+        issue_date=world.today, valid_from=world.today, valid_to=None, status_list=0, status_index=1,
+        specimen=True,
+    )  # fmt: skip
+    return record_text(record)
 
 
 def ask(
@@ -104,7 +124,7 @@ def test_an_open_intent_may_use_its_own_keys_and_no_others(world: World, prepare
     for ref in (prepared.usable.key, prepared.qr, prepared.tsa):
         assert ask(world, ref) == "permitted"
     with Session(world.ports.database.read) as session:
-        foreign = qr_key(session, world.codes["other"])
+        foreign = qr_key(session, world.codes["other"], world.ports.clock())
         ca, root = issuing_authority(session).key, root_authority(session).key
     for ref in (foreign, ca, root):
         assert ask(world, ref) == "key_of_intent"
@@ -137,12 +157,12 @@ def test_what_the_bytes_are_decides_which_record_can_ask_for_them(
     with Session(world.ports.database.read) as session:
         keys = [prepared.usable.key, prepared.qr, prepared.tsa, issuing_authority(session).key]
         root = root_authority(session).key
-        numbers = {ref.id: next_sequence(session, ref.id) for ref in (*keys, root)}
         serial = session.scalars(select(Certificate.serial)).first()
+        number = session.scalars(select(func.max(TrustListDraft.sequence))).one()
+    spelt = b"x." + base64.urlsafe_b64encode(b'{"seq": %d} ' % number) + b"=x"
+    right = {Kind.TRUST_LIST: "trust-list", Kind.CERTIFICATE: "certificate"}.get(kind, "intent")
     for ref in (*keys, root):
-        spelt = b"x." + base64.urlsafe_b64encode(b'{"seq": %d} ' % numbers[ref.id]) + b"=x"
-        right = {Kind.TRUST_LIST: "trust-list", Kind.CERTIFICATE: "certificate"}.get(kind, "intent")
-        for record in (f"trust-list:{numbers[ref.id]}", f"certificate:{serial}", f"intent:{INTENT}"):
+        for record in (f"trust-list:{number}", f"certificate:{serial}", f"intent:{INTENT}"):
             if not record.startswith(right):
                 assert ask(world, ref, record, spelt, kind) == "record"
 
@@ -217,10 +237,50 @@ def test_a_withdrawn_or_ended_authorisation_permits_nothing(world: World, prepar
     assert ask(world, prepared.usable.key) == "not_authorised"
 
 
+def test_a_client_that_may_not_issue_the_type_any_more_uses_no_key(world: World, prepared: Prepared) -> None:
+    keys, client = (prepared.usable.key, prepared.qr, prepared.tsa), world.clients["system"].id
+    with world.ports.database.transaction() as session:
+        set_client_active(session, world.ports, client_id=client, active=False, ground=GROUND)
+    assert {ask(world, ref) for ref in keys} == {"not_entitled"}
+    with world.ports.database.transaction() as session:
+        set_client_active(session, world.ports, client_id=client, active=True, ground=GROUND)
+        session.execute(delete(ClientType).where(ClientType.client_id == client))
+    assert {ask(world, ref) for ref in keys} == {"not_entitled"}
+
+
+def test_an_authorisation_for_another_type_permits_nothing(world: World, prepared: Prepared) -> None:
+    with world.ports.database.transaction() as session:
+        session.execute(update(StandingAuthorisation).values(type_code=world.types["other"]))
+    for ref in (prepared.usable.key, prepared.qr, prepared.tsa):
+        assert ask(world, ref) == "not_authorised"
+
+
 def test_a_retired_key_signs_nothing(world: World, prepared: Prepared) -> None:
     with world.ports.database.transaction() as session:
         session.execute(update(Key).where(Key.id == prepared.qr.id).values(state="retired"))
     assert ask(world, prepared.qr) == "key_state"
+
+
+@pytest.mark.parametrize(
+    ("table", "change", "reason"),
+    [
+        (Key, {"state": "reserved"}, "key_state"),
+        (Key, {"listed_at": None}, "key_unlisted"),
+        (Certificate, {"not_after": START - timedelta(seconds=1)}, "key_expired"),
+        (Certificate, {"not_before": START + timedelta(seconds=1)}, "key_expired"),
+        (Certificate, {"der": None}, "key_expired"),
+    ],
+    ids=["reserved", "unlisted", "over", "to come", "unsigned"],
+)
+def test_codes_and_time_stamps_are_signed_only_by_keys_that_everybody_recognises(
+    world: World, prepared: Prepared, table: type[Key | Certificate], change: dict[str, Any], reason: str
+) -> None:
+    for ref in (prepared.qr, prepared.tsa):
+        assert ask(world, ref) == "permitted"
+        key_id = Key.id if table is Key else Certificate.key_id
+        with world.ports.database.transaction() as session:
+            session.execute(update(table).where(key_id == ref.id).values(**change))
+        assert ask(world, ref) == reason
 
 
 def test_a_use_is_on_record_before_and_after_and_happens_once(world: World, prepared: Prepared) -> None:
@@ -232,49 +292,6 @@ def test_a_use_is_on_record_before_and_after_and_happens_once(world: World, prep
     with pytest.raises(VermilionError) as refused:
         world.ports.timestamper.stamp(b"e" * 32, f"intent:{INTENT}")
     assert (refused.value.kind, refused.value.reason) == (ErrorKind.KEY_REFUSED, "record_used")
-
-
-def test_no_certificate_without_its_reserved_serial(world: World) -> None:
-    """Neither an unknown serial, nor one signed already, nor one reserved for another key or profile."""
-    custodian, now = world.ports.custodian, world.ports.clock()
-    with Session(world.ports.database.read) as session:
-        ca, root = issuing_authority(session), root_authority(session)
-        signed = session.scalars(select(Certificate).where(Certificate.profile == "seal")).one()
-        seal = key_ref(session.get_one(Key, signed.key_id))
-        qr = key_ref(session.scalars(select(Key).where(Key.purpose == "qr")).first())  # type: ignore[arg-type]
-
-    def reason(issuer: Issuer, profile: ProfileName, key: KeyRef, serial: int) -> str:
-        with pytest.raises(VermilionError) as refused:
-            issue_certificate(custodian, issuer, profile, Subject("x", "y"), key, serial=serial, at=now)
-        return refused.value.reason
-
-    assert reason(ca, ProfileName.SEAL, seal, 12345) == "serial"
-    assert reason(ca, ProfileName.SEAL, seal, int(signed.serial, 16)) == "serial"
-    with world.ports.database.transaction() as session:
-        session.add(
-            Certificate(serial="abc", key_id=seal.id, profile="seal", der=None, not_before=now, not_after=now)
-        )
-    assert reason(ca, ProfileName.QR, qr, 0xABC) == "serial"
-    assert reason(root, ProfileName.SEAL, seal, 0xABC) in {"profile", "issuer"}
-
-
-def test_the_root_signs_the_next_trust_list_only(world: World) -> None:
-    with Session(world.ports.database.read) as session:
-        root = root_authority(session)
-        number = next_sequence(session, root.key.id)
-        jws = current_trust_list(session)
-    assert jws is not None
-    assert root.certificate is not None
-    trust = read_trust_list(jws, at=world.ports.clock())
-    assert trust.sequence == number - 1
-    for wrong in (number - 1, number + 1, 10**6):
-        with pytest.raises(VermilionError) as refused:
-            sign_trust_list(replace(trust, sequence=wrong), world.ports.custodian, root.key, root.certificate)
-        assert refused.value.kind is ErrorKind.KEY_REFUSED
-    # Signed and lost: the number is spent, and the next list takes the next one.
-    sign_trust_list(replace(trust, sequence=number), world.ports.custodian, root.key, root.certificate)
-    world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
-    assert publish_trust_list(world.ports) == number + 1
 
 
 # --- authorised use ------------------------------------------------------------------------------------
@@ -294,6 +311,13 @@ def test_a_use_nobody_authorised_is_refused(world: World, changes: dict[str, str
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
         draw(session, world, **changes)
     assert (refused.value.kind, refused.value.reason) == (ErrorKind.FORBIDDEN, reason)
+
+
+def test_a_seal_of_another_kind_than_the_type_wants_is_not_used(world: World) -> None:
+    with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
+        draw(session, world, seal_kind="name")
+    assert (refused.value.kind, refused.value.reason) == (ErrorKind.INVALID, "seal_kind")
+    assert [fault.field for fault in refused.value.faults] == ["/seal"]
 
 
 def test_the_daily_limit_is_drawn_down_day_by_day(world: World, clock: Ticker) -> None:

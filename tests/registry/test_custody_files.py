@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 import stat
 from pathlib import Path
 
@@ -41,6 +43,54 @@ def test_two_registries_have_different_passphrases(settings: Settings, tmp_path:
     establish_registry(other, test=True, clock=Ticker(), cost=CHEAP)
     assert len(passphrase_path(settings).read_bytes().strip()) >= 43
     assert passphrase_path(settings).read_bytes() != passphrase_path(other).read_bytes()
+
+
+def test_the_passphrase_is_on_the_disk_before_a_key_is_under_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A power failure that took it and left the keys would leave keys that nothing opens."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    settings = Settings(data=tmp_path / "var", passphrase_file=elsewhere / "passphrase")
+    synced: list[tuple[bool, bool, int]] = []  # a directory, the passphrase lies there, keys there are
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        found = os.fstat(descriptor)
+        there = (elsewhere / "passphrase").exists()
+        keys = len(list(settings.keys_directory.glob("*.key")))
+        if os.path.samestat(found, elsewhere.stat()) or found.st_size == 45:
+            synced.append((stat.S_ISDIR(found.st_mode), there, keys))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", note)
+    establish_registry(settings, test=True, clock=Ticker(), cost=CHEAP)
+    assert synced == [(False, False, 0), (True, True, 0)]
+
+
+def test_a_passphrase_that_could_not_be_written_leaves_nothing_and_the_next_start_makes_one(
+    tmp_path: Path,
+) -> None:
+    settings = Settings(data=tmp_path / "var", passphrase_file=tmp_path / "passphrase")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))  # no file can grow: the disk is full
+    try:
+        with pytest.raises(VermilionError) as refused:
+            establish_registry(settings, test=True, clock=Ticker(), cost=CHEAP)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert (refused.value.kind, refused.value.reason) == (Kind.UNAVAILABLE, "passphrase")
+    assert [path.name for path in tmp_path.iterdir()] == ["var"]
+    establish_registry(settings, test=True, clock=Ticker(), cost=CHEAP)
+    assert len(passphrase_path(settings).read_bytes()) == 45
+
+
+def test_no_second_passphrase_is_made_beside_keys_that_only_the_first_one_opens(settings: Settings) -> None:
+    passphrase_path(settings).unlink()
+    with pytest.raises(VermilionError, match="put it back") as refused:
+        establish_registry(settings, test=True, clock=Ticker(), cost=CHEAP)
+    assert (refused.value.kind, refused.value.reason) == (Kind.UNAVAILABLE, "passphrase")
+    assert not passphrase_path(settings).exists()
 
 
 def test_started_again_it_makes_nothing_twice(settings: Settings) -> None:

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+import socket
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
 from sqlalchemy import Engine, event, func, select, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
-from registry.database import Database
+from registry.database import Database, read_engine, write_engine
 from registry.licences.fsck import fsck
 from registry.licences.tables import Number
 from registry.seals.tables import Seal
@@ -126,3 +128,13 @@ def test_requests_about_a_seal_are_found_by_it(world: World) -> None:
 
 def _full(_key: str, _data: bytes) -> None:
     raise OSError("the disk is full")
+
+
+@pytest.mark.parametrize("make", [read_engine, write_engine])
+def test_a_silent_server_is_given_up_within_seconds(make: Callable[[str], Engine]) -> None:
+    """One that takes the connection and never says a word: each thread that asks would wait for it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        engine = make(f"postgresql+psycopg://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing")
+        with pytest.raises(OperationalError, match="timeout"):
+            engine.connect()
+        engine.dispose()

@@ -18,11 +18,13 @@ from sqlalchemy.pool import QueuePool
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Client, ClientType, Person
-from registry.licences import reserve
+from registry.licences import reserve as reserving
+from registry.licences.examine import civil_day, examine
 from registry.licences.fsck import fsck
 from registry.licences.issue import Preview, issue
 from registry.licences.issued import attached_printout
 from registry.licences.numbers import STATUS_LIST_SIZE, new_lookup_code, new_number, new_serial, uniform
+from registry.licences.reserve import Setting, reserve
 from registry.licences.tables import (
     Document,
     Edition,
@@ -234,21 +236,22 @@ def test_a_poll_while_the_first_request_runs_waits_for_no_writer(world: World) -
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "reason"),
+    ("change", "kind", "reason", "pointer"),
     [
-        (lambda w: {"seal": "99010000000999"}, Kind.FORBIDDEN, "seal_unknown"),
-        (lambda w: {"type": w.types["other"]}, Kind.FORBIDDEN, "type_not_entitled"),
-        (lambda w: {"type": "11990000MB0001011X999"}, Kind.FORBIDDEN, "type_not_entitled"),
-        (lambda w: {"number": "JY29901020000012"}, Kind.INVALID, "invalid_fields"),
-        (lambda w: {"number": "JY2990102"}, Kind.INVALID, "invalid_fields"),
+        (lambda w: {"seal": "99010000000999"}, Kind.FORBIDDEN, "seal_unknown", "/seal"),
+        (lambda w: {"type": w.types["other"]}, Kind.FORBIDDEN, "type_not_entitled", "/type"),
+        (lambda w: {"type": "11990000MB0001011X999"}, Kind.FORBIDDEN, "type_not_entitled", "/type"),
+        (lambda w: {"number": "JY29901020000012"}, Kind.INVALID, "invalid_fields", "/number"),
+        (lambda w: {"number": "JY2990102"}, Kind.INVALID, "invalid_fields", "/number"),
     ],
 )
 def test_a_refused_request_touches_no_key_and_leaves_nothing(
-    world: World, change: Callable[[World], dict[str, Any]], kind: Kind, reason: str
+    world: World, change: Callable[[World], dict[str, Any]], kind: Kind, reason: str, pointer: str
 ) -> None:
     before = rows(world, *BUSINESS_TABLES)
     error = refused(world, request_body(world, **change(world)), custodian=Untouchable())
     assert (error.kind, error.reason) == (kind, reason)
+    assert [f.field for f in error.faults] == [pointer]
     assert rows(world, *BUSINESS_TABLES) == before
 
 
@@ -276,12 +279,31 @@ def test_without_a_standing_authorisation_no_key_is_touched(world: World) -> Non
     )
     error = refused(world, request_body(world), custodian=Untouchable())
     assert (error.kind, error.reason) == (Kind.FORBIDDEN, "not_authorised")
+    assert [f.field for f in error.faults] == ["/seal"]
 
 
 def test_a_suspended_seal_issues_nothing(world: World) -> None:
     world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
     error = refused(world, request_body(world), custodian=Untouchable())
     assert (error.kind, error.reason) == (Kind.CONFLICT, "seal_not_active")
+    assert [f.field for f in error.faults] == ["/seal"]
+
+
+def test_a_type_withdrawn_while_the_request_is_examined_is_named(world: World) -> None:
+    body = request_body(world)
+    day = civil_day(world.ports.clock(), world.ports.settings.tz)
+    with Session(world.ports.database.read) as session:
+        examined = examine(session, world.actor(), to_request(body), day, world.ports.fonts)
+    with world.ports.database.transaction() as session:
+        session.execute(update(TypeVersion).values(state="withdrawn"))
+    setting = Setting(world.ports.clock(), day, timedelta(minutes=1), "http://localhost", world.ports.random)
+    with pytest.raises(VermilionError) as caught, world.ports.database.transaction() as session:
+        reserve(
+            session, world.actor(), to_request(body), examined, setting,
+            intent_id="0" * 32, idempotency=None,
+        )  # fmt: skip
+    assert (caught.value.kind, caught.value.reason) == (Kind.FORBIDDEN, "type_not_entitled")
+    assert [f.field for f in caught.value.faults] == ["/type"]
 
 
 def test_the_same_number_is_issued_once(world: World) -> None:
@@ -396,7 +418,7 @@ def test_an_intents_end_is_timed_under_its_lock(world: World, clock: Ticker) -> 
 
 
 def test_a_full_status_list_is_followed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reserve, "STATUS_LIST_SIZE", 1)  # each list is full after one
+    monkeypatch.setattr(reserving, "STATUS_LIST_SIZE", 1)  # each list is full after one
     records = [issue_one(world).printout.record for _ in range(3)]
     assert [(r.status_list, r.status_index) for r in records] == [(0, 0), (1, 0), (2, 0)]
     assert fsck(world.ports) == []
@@ -409,7 +431,7 @@ def test_a_status_list_is_left_between_half_and_seven_tenths() -> None:
     for step in range(100):
         fill = step / 100
         reached[fill] = 1 - math.exp(-left)
-        left += STATUS_LIST_SIZE / 100 * (fill + 0.005) ** reserve.SLOT_PROBES
+        left += STATUS_LIST_SIZE / 100 * (fill + 0.005) ** reserving.SLOT_PROBES
     assert reached[0.5] < 0.005
     assert reached[0.7] > 0.99
 

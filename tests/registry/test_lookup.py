@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, inspect, text, update
+from sqlalchemy import event, inspect, select, text, update
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from keys.trust_list import read_trust_list
@@ -20,11 +21,12 @@ from registry.licences.digests import link_digest
 from registry.licences.lookup import SqlLiveRegistry, current_trust_list
 from registry.licences.tables import Document, Edition
 from registry.schema import upgrade
-from registry.seals.tables import StandingAuthorisation
+from registry.seals.tables import KeyUse, SealUse, StandingAuthorisation
 from signing.credential import parse_link
 from signing.live import LiveRegistry
 from tests.registry.issuing import issue_one
 from tests.registry.world import BASIS, Ticker, World
+from tests.signing.sealing import use_of
 
 
 def registry(world: World) -> SqlLiveRegistry:
@@ -76,6 +78,28 @@ def test_an_added_form_of_the_document_leads_to_it_too(world: World) -> None:
     assert set(found.documents) == {issued.sha256, added}
 
 
+def test_the_registry_knows_what_its_seals_have_signed(world: World) -> None:
+    """The document need not be registered: what is asked is whether a stranger made the signature."""
+    issued = issue_one(world)
+    data = world.ports.documents.get(f"{issued.edition_id[:2]}/{issued.edition_id}.pdf")
+    assert data is not None
+    live = registry(world)
+    assert live.seal_use_recorded(use_of(data))
+    assert not live.seal_use_recorded(bytes(32))
+    with Session(world.ports.database.read) as session:
+        uses = session.execute(select(KeyUse.kind, KeyUse.digest).where(KeyUse.signed.is_(True))).all()
+    known = [kind for kind, digest in uses if live.seal_use_recorded(digest)]
+    assert known == ["signed-attributes"]
+    assert {"sig-structure", "time-stamp-attributes"} < {kind for kind, _ in uses}
+    with world.ports.database.transaction() as session:
+        session.execute(update(SealUse).values(state="void"))
+    assert live.seal_use_recorded(use_of(data))
+    for outcome in (False, None):  # begun, and never signed
+        with world.ports.database.transaction() as session:
+            session.execute(update(KeyUse).where(KeyUse.digest == use_of(data)).values(signed=outcome))
+        assert not live.seal_use_recorded(use_of(data))
+
+
 def test_a_seal_suspended_later_was_active_when_it_sealed(world: World) -> None:
     issued = issue_one(world)
     world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)  # in the same second
@@ -120,8 +144,9 @@ def test_one_statement_answers_by_an_index(world: World) -> None:
     live.by_link_id(bytes(32))
     live.by_document(issued.sha256)
     live.by_identifier(issued.printout.record.identifier)
+    live.seal_use_recorded(bytes(32))
     event.remove(engine, "before_cursor_execute", note)
-    assert len(statements) == 3
+    assert len(statements) == 4
     indexed = {
         tuple(u["column_names"]) for u in inspect(engine).get_unique_constraints(Edition.__tablename__)
     }
@@ -159,6 +184,7 @@ def test_a_database_out_of_reach_is_unavailable_not_unknown(world: World, tmp_pa
     for ask in (
         lambda: live.by_link_id(bytes(32)),
         lambda: live.by_document(bytes(32)),
+        lambda: live.seal_use_recorded(bytes(32)),
         lambda: live.by_identifier(issue_one(world).printout.record.identifier),
         lambda: current_trust_list(engine),
     ):

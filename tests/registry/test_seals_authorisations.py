@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from keys.errors import VermilionError
 from registry.agencies.rules import set_client_active
 from registry.seals.authorisations import withdraw
 from registry.seals.tables import StandingAuthorisation
 from registry.seals.use import authorise_use, still_usable
-from tests.registry.world import BASIS, World, on_sqlite
+from tests.registry.world import BASIS, GROUND, World, on_sqlite
 
 
 def body(world: World, **changes: Any) -> dict[str, Any]:
@@ -60,6 +61,8 @@ def test_nobody_but_the_keeper_authorises(world: World, person: str, status: int
         ({"valid_from": 1}, "/valid_from"),
         ({"client_id": "0" * 32}, "/client_id"),
         ({"type_code": "11990000MB00020229001"}, "/type_code"),
+        ({"type_code": "11990000MB00020220001"}, "/type_code"),  # another check character
+        ({"type_code": "I" * 21}, "/type_code"),
     ],
     ids=str,
 )
@@ -70,10 +73,48 @@ def test_its_terms_are_checked(world: World, changes: dict[str, Any], pointer: s
     assert [fault["pointer"] for fault in answer.get_json()["errors"]] == [pointer]
 
 
+def test_each_reason_why_a_seal_cannot_be_used_names_it(world: World) -> None:
+    def reason(**changes: Any) -> str:
+        wanted: dict[str, Any] = {
+            "seal_code": world.seal_code, "client_id": world.clients["system"].id,
+            "agency_code": world.codes["own"], "type_code": world.type_code, "seal_kind": "special",
+            "day": world.today,
+        }  # fmt: skip
+        with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
+            authorise_use(session, **(wanted | changes))
+        (fault,) = refused.value.faults
+        assert (fault.field, fault.reason) == ("/seal", refused.value.reason)
+        return fault.reason
+
+    assert reason(seal_code="99010000000999") == "seal_unknown"
+    assert reason(agency_code=world.codes["other"]) == "seal_unknown"
+    assert reason(seal_kind="finance") == "seal_kind"
+    assert reason(seal_code=world.made_seal()) == "seal_not_active"
+    assert reason(day=world.today + timedelta(days=20 * 366)) == "seal_expired"
+    assert reason(client_id=world.clients["desk"].id) == "not_authorised"
+    once = world.active_seal()
+    world.authorise(once, daily_limit=1)
+    with world.ports.database.transaction() as session:
+        authorise_use(
+            session, seal_code=once, client_id=world.clients["system"].id,
+            agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special", day=world.today,
+        )  # fmt: skip
+    assert reason(seal_code=once) == "daily_limit"
+
+
 def test_a_client_of_another_agency_cannot_be_authorised(world: World) -> None:
     path = f"/api/v1/seals/{world.seal_code}/authorisations"
     answer = world.post(path, body(world, client_id=world.clients["other-system"].id), "system", "keeper")
     assert answer.get_json()["reason"] == "client_unknown"
+
+
+def test_a_seal_of_another_kind_than_the_type_wants_is_not_authorised(world: World) -> None:
+    code = world.active_seal("name")
+    path = f"/api/v1/seals/{code}/authorisations"
+    answer = world.post(path, body(world), "system", "keeper")
+    assert answer.status_code == 422
+    (fault,) = answer.get_json()["errors"]
+    assert (fault["pointer"], fault["reason"]) == ("/type_code", "seal_kind")
 
 
 def test_a_suspended_seal_takes_no_authorisation(world: World) -> None:
@@ -134,7 +175,8 @@ def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) ->
     with world.ports.database.transaction() as session:
         found = authorise_use(
             session, seal_code=world.seal_code, client_id=world.clients["system"].id,
-            agency_code=world.codes["own"], type_code=world.type_code, day=world.today,
+            agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special",
+            day=world.today,
         )  # fmt: skip
 
     def still(**changes: Any) -> bool:
@@ -154,9 +196,13 @@ def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) ->
     assert not still(type_code=world.types["other"])
     assert not still(day=world.today + timedelta(days=400))
     with world.ports.database.transaction() as session:
-        set_client_active(session, client_id=world.clients["system"].id, active=False)
+        set_client_active(
+            session, world.ports, client_id=world.clients["system"].id, active=False, ground=GROUND
+        )
     assert not still()
     with world.ports.database.transaction() as session:
-        set_client_active(session, client_id=world.clients["system"].id, active=True)
+        set_client_active(
+            session, world.ports, client_id=world.clients["system"].id, active=True, ground=GROUND
+        )
     world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
     assert not still()

@@ -83,6 +83,8 @@ def test_an_approval_binds_the_digest_of_what_is_approved(world: World) -> None:
     body = {"decision": "approve", "payload_sha256": second["payload_sha256"]}
     path = f"/api/v1/seal-applications/{first['id']}/approval"
     refused(world, "approver2", path, body, 409, "payload_digest")
+    told = world.post(path, body, "authority-system", "approver2").get_json()
+    assert [fault["pointer"] for fault in told["errors"]] == ["/payload_sha256"]
 
 
 def test_an_approval_expires(world: World, clock: Ticker) -> None:
@@ -108,6 +110,25 @@ def test_who_approved_may_not_make_and_who_made_may_not_keep(world: World) -> No
     world.act("maker", f"/api/v1/seals/{code}/making", {}, 201)
     world.act("maker", f"/api/v1/seals/{code}/filing", {})
     refused(world, "everything", f"/api/v1/seals/{code}/activation", {}, 403, "same_person")
+
+
+def test_who_applied_may_not_keep(world: World) -> None:
+    """Neither put the seal into use nor say who may use it, though of the seal's own agency and a keeper."""
+    application = world.apply_for_seal("everything")
+    code = str(world.decide(application)["seal"])
+    world.act("maker", f"/api/v1/seals/{code}/making", {}, 201)
+    world.act("maker", f"/api/v1/seals/{code}/filing", {})
+    refused(world, "everything", f"/api/v1/seals/{code}/activation", {}, 403, "same_person")
+    for client in ("authority-system", "authority-desk"):
+        permission = {
+            "client_id": world.clients[client].id,
+            "type_code": world.type_code,
+            "valid_from": world.today.isoformat(),
+            "valid_to": world.today.isoformat(),
+            "daily_limit": 1,
+        }
+        path = f"/api/v1/seals/{code}/authorisations"
+        refused(world, "everything", path, permission, 403, "same_person", client)
 
 
 def test_making_needs_a_maker_and_happens_once(world: World) -> None:
@@ -191,6 +212,71 @@ def test_an_invalidity_date_is_kept_and_lies_in_the_past(world: World) -> None:
     world.decide(world.act("keeper", f"{seal}/{CANCEL}", since, 202))
     shown = world.get(f"/api/v1/seals/{world.seal_code}").get_json()
     assert shown["compromised_since"] == "2026-11-19T00:00:00+00:00"
+
+
+def test_a_leak_found_after_the_cancellation_is_recorded_by_two_people(world: World) -> None:
+    seal = f"/api/v1/seals/{world.seal_code}"
+    world.decide(world.act("keeper", f"{seal}/{CANCEL}", BASIS, 202))
+    refused(world, "keeper", f"{seal}/{CANCEL}", BASIS, 409, "seal_state")  # nothing new is said
+    leak = {**BASIS, "compromised_since": "2026-11-19T00:00:00Z"}
+    request = world.act("approver", f"{seal}/{CANCEL}", leak, 202)
+    assert request["action"] == "compromise"
+    assert world.get(seal).get_json()["compromised_since"] is None
+    body = {"decision": "approve", "payload_sha256": request["payload_sha256"]}
+    decision = f"/api/v1/approvals/{request['id']}/decision"
+    refused(world, "approver", decision, body, 403, "same_person", "authority-desk")
+    decided = world.decide(request, "approver2")
+    assert (decided["seal_state"], decided["shown_in"]["trust_list"]) == ("cancelled", "published")
+    shown = world.get(seal).get_json()
+    assert shown["compromised_since"] == "2026-11-19T00:00:00+00:00"
+    assert [row["state"] for row in shown["history"]][-1] == "cancelled"
+    with Session(world.ports.database.read) as session:
+        edition = session.scalars(select(SealEdition)).one()
+        key = session.get_one(Key, edition.key_id)
+        event = session.scalars(select(Event).where(Event.kind == "seal.compromised")).one()
+    assert (key.state, key.since.isoformat()) == ("compromised", shown["compromised_since"])
+    assert (event.subject, event.reason_code) == (world.seal_code, BASIS["reason_code"])
+    assert event.person_id == world.people["approver2"].id
+
+
+def test_an_invalidity_date_is_only_ever_moved_back(world: World) -> None:
+    seal = f"/api/v1/seals/{world.seal_code}"
+    first = {**BASIS, "compromised_since": "2026-11-19T00:00:00Z"}
+    world.decide(world.act("keeper", f"{seal}/{CANCEL}", first, 202))
+    for later in ("2026-11-19T00:00:00Z", "2026-11-19T12:00:00Z"):
+        body = {**BASIS, "compromised_since": later}
+        refused(world, "keeper", f"{seal}/{CANCEL}", body, 422, "not_earlier")
+    asked = [
+        world.act("keeper", f"{seal}/{CANCEL}", {**BASIS, "compromised_since": since}, 202)
+        for since in ("2026-11-18T00:00:00Z", "2026-11-17T00:00:00Z")
+    ]
+    world.decide(asked[1])
+    body = {"decision": "approve", "payload_sha256": asked[0]["payload_sha256"]}
+    refused(world, "approver", f"/api/v1/approvals/{asked[0]['id']}/decision", body, 409, "not_earlier")
+    shown = world.get(seal).get_json()
+    assert shown["compromised_since"] == "2026-11-17T00:00:00+00:00"
+
+
+def test_what_is_asked_for_is_an_event_before_it_is_decided(world: World) -> None:
+    seal = f"/api/v1/seals/{world.seal_code}"
+    world.act("keeper", f"{seal}/{SUSPEND}", BASIS)
+    asked = {
+        "seal.resumption_requested": world.act("keeper", f"{seal}/{RESUME}", BASIS, 202),
+        "seal.cancellation_requested": world.act("approver", f"{seal}/{CANCEL}", BASIS, 202),
+    }
+    world.decide(asked["seal.cancellation_requested"], "approver2")
+    leak = {**BASIS, "compromised_since": "2026-11-19T00:00:00Z"}
+    asked["seal.compromise_requested"] = world.act("keeper", f"{seal}/{CANCEL}", leak, 202)
+    with Session(world.ports.database.read) as session:
+        for kind, approval in asked.items():
+            event, leaf = session.execute(
+                select(Event, Leaf).join(Leaf, Leaf.event_id == Event.id).where(Event.kind == kind)
+            ).one()
+            assert (event.subject, event.detail["approval"]) == (world.seal_code, approval["id"])
+            assert event.detail["payload_sha256"] == approval["payload_sha256"]
+            assert (event.legal_basis, event.reason_code) == (BASIS["legal_basis"], BASIS["reason_code"])
+            assert event.person_id is not None
+            assert leaf.data
 
 
 def test_an_agency_never_sees_anothers_seals(world: World) -> None:

@@ -125,7 +125,8 @@ def test_the_daily_limit_holds_when_many_draw(world: World) -> None:
         with ports.database.transaction() as session:
             authorise_use(
                 session, seal_code=world.seal_code, client_id=world.clients["system"].id,
-                agency_code=world.codes["own"], type_code=world.type_code, day=world.today,
+                agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special",
+                day=world.today,
             )  # fmt: skip
 
     assert at_once(*[act] * 6) == ["daily_limit"] * 3 + ["done"] * 3

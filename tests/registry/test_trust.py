@@ -11,13 +11,13 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
-from keys.trust_list import TrustedKey, TrustList, read_trust_list
+from keys.trust_list import LIFE, RENEW_AFTER, TrustedKey, TrustList, read_trust_list
 from registry.agencies.rules import set_client_active
 from registry.seals.authority import root
 from registry.seals.history import state_at_sealing
 from registry.seals.tables import Seal
-from registry.seals.trust import LIFE, RENEW_AFTER, publish_trust_list
-from tests.registry.world import BASIS, Ticker, World
+from registry.seals.trust import publish_trust_list
+from tests.registry.world import BASIS, GROUND, Ticker, World
 
 
 def published(world: World) -> TrustList:
@@ -119,7 +119,7 @@ def test_what_a_client_was_entitled_to_goes_on_being_recognised(world: World) ->
     )
     with world.ports.database.transaction() as session:
         for client in world.clients.values():
-            set_client_active(session, client_id=client.id, active=False)
+            set_client_active(session, world.ports, client_id=client.id, active=False, ground=GROUND)
     assert publish_trust_list(world.ports) == before.sequence
     assert published(world) == before
 

@@ -6,7 +6,6 @@ passphrase's stretching is cheap.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -34,7 +33,8 @@ from registry.agencies.tables import Client, Person
 from registry.app import create_app
 from registry.composition import establish_registry, open_ports
 from registry.defects import Defects
-from registry.licences.types import publish_type
+from registry.licences.publish import publish_type
+from registry.log.rules import Ground
 from registry.ports import Ports
 from registry.samples import sample_agencies, sample_types
 from registry.seals.authority import give_qr_key
@@ -65,6 +65,7 @@ CLIENTS = {  # name: (agency, scopes)
     "authority-desk": ("authority", ("seal",)),
 }
 BASIS = {"legal_basis": "印章管理办法(样本)", "reason_code": "lost"}
+GROUND = Ground(BASIS["legal_basis"], BASIS["reason_code"], START.date())
 
 
 _numbers = count(1)
@@ -185,8 +186,10 @@ class World:
             roles=frozenset(PEOPLE[person][1]) if person else frozenset(),
         )
 
-    def apply_for_seal(self, person: str = "applicant") -> dict[str, Any]:
-        body = {"kind": "special", "name": "云溪省样本市市场监督管理局", "bottom_text": "食品经营许可专用章"}
+    def apply_for_seal(self, person: str = "applicant", kind: str = "special") -> dict[str, Any]:
+        body = {"kind": kind, "name": "云溪省样本市市场监督管理局"}
+        if kind == "special":
+            body["bottom_text"] = "食品经营许可专用章"
         return self.act(person, "/api/v1/seal-applications", body, 201)
 
     def decide(
@@ -197,16 +200,16 @@ class World:
         body = {"decision": decision, "payload_sha256": application["payload_sha256"]}
         return self.act(person, f"/api/v1/{kind}/{application['id']}/{verb}", body)
 
-    def approved_seal(self) -> str:
-        return str(self.decide(self.apply_for_seal())["seal"])
+    def approved_seal(self, kind: str = "special") -> str:
+        return str(self.decide(self.apply_for_seal(kind=kind))["seal"])
 
-    def made_seal(self) -> str:
-        code = self.approved_seal()
+    def made_seal(self, kind: str = "special") -> str:
+        code = self.approved_seal(kind)
         self.act("maker", f"/api/v1/seals/{code}/making", {}, 201)
         return code
 
-    def active_seal(self) -> str:
-        code = self.made_seal()
+    def active_seal(self, kind: str = "special") -> str:
+        code = self.made_seal(kind)
         self.act("maker", f"/api/v1/seals/{code}/filing", {})
         self.act("keeper", f"/api/v1/seals/{code}/activation", {})
         return code
@@ -240,29 +243,28 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
     codes = {"own": own.code, "other": other.code, "authority": AUTHORITY}
     clients: dict[str, Holder] = {}
     people: dict[str, Holder] = {}
-    now = clock()
     with ports.database.transaction() as session:
-        slugs = {path.name: publish_type(session, path, now).code for path in sample_types()}
+        slugs = {path.name: publish_type(session, ports, path).code for path in sample_types()}
         types = {"own": slugs[own.types[0]], "other": slugs[other.types[0]]}
         for agency in (own, other):
-            add_agency(session, code=agency.code, name=agency.name, division=agency.division, now=now)
+            add_agency(session, ports, code=agency.code, name=agency.name, division=agency.division)
         add_agency(
-            session, code=AUTHORITY, name={"zh": "云溪省电子印章管理中心", "en": "Yunxi E-Seal Centre"},
-            division="990000", now=now, seal_authority=True,
+            session, ports, code=AUTHORITY, name={"zh": "云溪省电子印章管理中心", "en": "Yunxi E-Seal Centre"},
+            division="990000", seal_authority=True,
         )  # fmt: skip
         for name, (agency_name, scopes) in CLIENTS.items():
             key = ECKey.generate_key("P-256")
             client: Client = add_client(
-                session, agency_code=codes[agency_name], name=name, scopes=scopes,
+                session, ports, agency_code=codes[agency_name], name=name, scopes=scopes,
                 types=[types[agency_name]] if agency_name in types else [],
-                jwks=[key.as_dict(private=False)], now=now, random=os.urandom,
+                jwks=[key.as_dict(private=False)],
             )  # fmt: skip
             clients[name] = Holder(client.id, key, codes[agency_name])
         for name, (agency_name, roles) in PEOPLE.items():
             key = ECKey.generate_key("P-256")
             person: Person = add_person(
-                session, agency_code=codes[agency_name], name=f"样本{name}", roles=roles,
-                jwk=key.as_dict(private=False), now=now, random=os.urandom,
+                session, ports, agency_code=codes[agency_name], name=f"样本{name}", roles=roles,
+                jwk=key.as_dict(private=False),
             )  # fmt: skip
             people[name] = Holder(person.id, key, codes[agency_name])
     for code in (own.code, other.code):

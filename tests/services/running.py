@@ -104,14 +104,18 @@ class Command:
 
 @contextlib.contextmanager
 def command(
-    *arguments: str, settings: Mapping[str, Any], program: list[str] | None = None, **options: Any
+    *arguments: str,
+    settings: Mapping[str, Any],
+    program: list[str] | None = None,
+    cwd: Path = Path("/"),
+    **options: Any,
 ) -> Iterator[Command]:
     """Start `vermilion …`; whatever it started is gone afterwards."""
     folder = Path(tempfile.mkdtemp(prefix="vermilion-said-"))
     with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
         process = subprocess.Popen(
             [*(program or [sys.executable, "-m", "registry"]), *arguments],
-            stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=environment(**settings), cwd="/", **options,
+            stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=environment(**settings), cwd=cwd, **options,
         )  # fmt: skip
         started = Command(process, folder)
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -14,12 +15,14 @@ from typing import Any
 
 import pytest
 
+from registry.client import call, pdf_headers
 from registry.sample_registry import People
 from tests.services.conftest import READY, FirstStart, Running
 from tests.services.running import (
     ROOT,
     Place,
     command,
+    copy_of,
     environment,
     line,
     listener,
@@ -210,12 +213,75 @@ def test_an_ordinary_user_runs_both_and_is_told_what_holds() -> None:
 
 
 @root_only
-def test_a_data_directory_out_of_the_other_users_reach_is_said_aloud() -> None:
-    from registry.first_start import public_account
-    from registry.settings import Settings
-
+def test_root_does_not_start_where_the_site_could_not_be_another_user() -> None:
     with passable_folder() as folder:
-        (folder / "closed").mkdir(mode=0o700)
-        settings = Settings(data=folder / "closed" / "var", public_user=PUBLIC_USER)
-        assert public_account(settings) is None
-        assert public_account(Settings(data=folder / "var", public_user=PUBLIC_USER)) is not None
+        closed = folder / "closed"
+        closed.mkdir(mode=0o700)
+        with command("run", settings=Place(closed / "var").settings) as run:
+            assert run.ended() == 1
+            assert run.out == ""
+            assert run.err == (
+                f"vermilion: the public site's user {PUBLIC_USER} cannot pass into {closed}: choose another data "
+                "directory by --data (make run DATA=...), such as /var/lib/vermilion, or accept by "
+                "VERMILION_PUBLIC_USER=root that the site runs as root\n"
+            )
+        assert list(closed.iterdir()) == []
+
+
+@root_only
+def test_root_may_accept_that_the_site_runs_as_root_and_is_told_so(first_start: FirstStart) -> None:
+    with passable_folder() as folder:
+        closed = folder / "closed"
+        closed.mkdir(mode=0o700)
+        place = Place(copy_of(first_start.place.data, closed))
+        with command("run", settings=place.settings | {"VERMILION_PUBLIC_USER": "root"}) as run:
+            run.said(READY)
+            assert run.err.splitlines()[0] == (
+                "WARNING: the public site runs as root, which VERMILION_PUBLIC_USER=root accepts: the kernel "
+                "does not keep it from the keys."
+            )
+            assert "The public site runs as the keys' own user" in run.out
+            assert {status(pid)["Uid"].split()[0] for pid in listener(place.public_port)} == {"0"}
+            assert place.verdict(line(run.out, "link")) == "valid"
+
+
+@root_only
+def test_a_fresh_clone_under_a_closed_home_runs_for_root_and_the_site_is_another_user() -> None:
+    """As in a container: `/root` lets nobody in, the code included. `./var` is then a link to a new directory
+    (under /var/lib; here elsewhere), so that whatever names `var` goes on working.
+    """
+    with passable_folder() as folder:
+        home, state = folder / "home", folder / "state"
+        home.mkdir(mode=0o700)
+        state.mkdir(mode=0o755)
+        clone = home / "clone"
+        for package in ("keys", "signing", "registry", "verify_web"):
+            shutil.copytree(ROOT / package, clone / package, ignore=shutil.ignore_patterns("__pycache__"))
+        place = Place(clone / "var")
+        settings = place.settings | {"PYTHONPATH": clone}
+        del settings["VERMILION_DATA"]
+        moved = f"import pathlib, registry.first_start as f; f.STATE = pathlib.Path({str(state)!r})"
+        program = [sys.executable, "-c", f"{moved}; import registry.cli; registry.cli.main(['run'])"]
+        with command(settings=settings, program=program, cwd=clone) as run:
+            run.said(READY)
+            (data,) = state.iterdir()
+            assert place.data.is_symlink()
+            assert place.data.resolve() == data
+            assert run.err.splitlines()[0] == (
+                f"vermilion: the public site's user {PUBLIC_USER} cannot pass into {home}: the data lies in "
+                f"{data}, and {place.data} is a link to it"
+            )
+            assert data.stat().st_mode & 0o777 == 0o711
+            user = str(other_user()["user"])
+            assert {status(pid)["Uid"].split()[0] for pid in listener(place.public_port)} == {user}
+            link = line(run.out, "link")
+            assert place.verdict(link) == "valid"
+            altered = (data / "sample" / "licence.pdf").read_bytes()[:-1]
+            answer = call("POST", f"{place.public}/api/v1/verifications", body=altered, headers=pdf_headers())
+            assert answer.json()["verdict"] == "altered"
+            assert run.stop() == 0
+        with command(settings=settings, program=program, cwd=clone) as run:
+            run.said(READY)
+            assert line(run.out, "link") == link
+            assert "is a link" not in run.err
+        assert list(state.iterdir()) == [data]

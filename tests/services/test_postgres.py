@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import make_url
+from sqlalchemy import make_url, select
 
 from registry.agencies.rules import add_client
+from registry.cli.machine import Machine
 from registry.client import call
-from registry.composition import open_ports
-from registry.sample_registry import People, agency, enrol, licence_request, open_seal
+from registry.database import Database
+from registry.licences.tables import Licence
 from registry.settings import Settings
 from tests.postgres import PostgresServer, find_binaries
+from tests.services.road import walk
 from tests.services.running import ROOT, Place, command, environment, passable_folder, until
 
 DEPLOY = ROOT / "deploy" / "postgres"
@@ -34,6 +36,7 @@ class Composed:
     api: Place
     public: Place
     licence: dict[str, Any]
+    document: Path
     secret_client: str
     public_settings: dict[str, Any]
 
@@ -52,6 +55,9 @@ def service_settings(name: str, server: PostgresServer, place: Place, passphrase
             found[variable] = passphrase
         elif variable == "VERMILION_ORIGIN":
             found[variable] = place.public
+        elif variable == "VERMILION_TEST":
+            assert value == "${VERMILION_TEST:-true}"
+            found[variable] = "true"
         elif variable.endswith("_PORT"):
             found[variable] = place.api_port if "API" in variable else place.public_port
         else:
@@ -100,7 +106,7 @@ def composed(postgres_server: PostgresServer) -> Iterator[Composed]:
             ):
                 until(lambda: api.answers(api.api_port, "/readyz") or _alive(serving), "the API")
                 until(lambda: api.answers(api.public_port) or _alive(site), "the public site")
-                yield _composed(api, public, settings)
+                yield _composed(api, public, settings, folder)
                 assert serving.stop() == 0
                 assert site.stop() == 0
         finally:
@@ -114,35 +120,26 @@ def _alive(started: Any) -> bool:
     return False
 
 
-def _composed(api: Place, public: Place, settings: dict[str, dict[str, Any]]) -> Composed:
-    """Enrol the sample province, then open a seal and issue over HTTP alone."""
-    own = Settings(
-        data=api.data,
-        database_url=settings["api"]["VERMILION_DATABASE_URL"],
-        passphrase_file=settings["api"]["VERMILION_PASSPHRASE_FILE"],
-        origin=api.public,
-    )
-    ports = open_ports(own)
-    enrol(ports, api.api, api.data / "credentials")
-    with ports.database.transaction() as session:
-        secret = add_client(
-            session, agency_code=agency().code, name="planted", scopes={"licence"}, types=[], secret=SECRET,
-            demo=True, now=ports.clock(), random=ports.random,
+def _composed(api: Place, public: Place, settings: dict[str, dict[str, Any]], folder: Path) -> Composed:
+    """The road of docs/operate.md, as the administrator and the agencies of such a registry walk it."""
+    (folder / "road").mkdir()
+    made = walk(api, public, settings["api"], folder / "road")
+    licence = json.loads((made / "issued.json").read_bytes())
+    own = Settings(data=api.data, database_url=settings["api"]["VERMILION_DATABASE_URL"])
+    database = Database.open(own.url)
+    with database.transaction() as session:
+        issuer = session.scalars(select(Licence.issuer_code)).one()
+        planted = add_client(
+            session, Machine(own, database), agency_code=issuer, name="planted", scopes={"licence"}, types=[],
+            secret=SECRET, demo=True,
         ).id  # fmt: skip
-    ports.database.dispose()
-    people = People.load(api.data / "credentials", api.api)
-    today = datetime.now(UTC).astimezone(own.tz).date()
-    seal = open_seal(people, today)[1].json()["seal"]
-    body = licence_request(seal, today)
-    issued = people["agency-system"].post("/api/v1/licences", body, idempotency_key="compose-1").expect(201)
-    document = people["agency-system"].get(issued.json()["document"]["href"]).expect(200).body
-    (api.data / "licence.pdf").write_bytes(document)
-    return Composed(api, public, issued.json(), secret, settings["public"])
+    database.dispose()
+    return Composed(api, public, licence, made / "licence.pdf", planted, settings["public"])
 
 
 def test_a_licence_issued_over_http_is_valid_on_the_public_site(composed: Composed) -> None:
     assert composed.public.verdict(composed.licence["link"]) == "valid"
-    document = (composed.api.data / "licence.pdf").read_bytes()
+    document = composed.document.read_bytes()
     headers = {"Content-Type": "application/pdf", "Accept": "application/json"}
     answer = call("POST", f"{composed.public.public}/api/v1/verifications", body=document, headers=headers)
     assert answer.expect(200).json()["verdict"] == "valid"
@@ -155,7 +152,6 @@ def test_the_public_site_has_no_keys_and_no_documents(composed: Composed) -> Non
 
 
 def test_outside_a_demonstration_there_is_no_shared_secret(composed: Composed) -> None:
-    assert not list((composed.api.data / "credentials").glob("demo-secret.*"))
     form = f"grant_type=client_credentials&client_id={composed.secret_client}&client_secret={SECRET}"
     answer = call(
         "POST", f"{composed.api.api}/oauth2/token", body=form.encode(),

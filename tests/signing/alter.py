@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import random
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pikepdf
 
@@ -20,33 +20,46 @@ def gap_of(data: bytes) -> tuple[int, int]:
 
 
 def alterations(data: bytes, seed: int, positions: int, gap: int) -> Iterator[tuple[str, bytes]]:
-    """`positions` copies with one byte changed each, `gap` of them within the signature's hex string:
-    digits, letters' case, padding and bytes that are no digits, in turn. The rest lie anywhere else.
+    """`positions` copies with one byte changed each, no byte twice, `gap` of them within the signature's hex
+    string: letters' case, padding, digits and bytes that are no digits, in turn. The rest lie anywhere else.
     """
     rng = random.Random(seed)
     start, end = gap_of(data)
     digits_end = start + len(data[start:end].rstrip(b"0"))
-    letters = [at for at in range(start, digits_end) if data[at] in b"abcdef"]
+    free = set(range(start, end))
+
+    def draw(count: int, among: Iterable[int]) -> list[int]:
+        drawn = rng.sample(sorted(free.intersection(among)), count)
+        free.difference_update(drawn)
+        return drawn
+
+    share = [len(range(turn, gap, 4)) for turn in range(4)]
+    case = draw(share[0], (at for at in range(start, digits_end) if data[at] in b"abcdef"))
+    padding = draw(share[1], range(digits_end + 1, end))
+    digit = draw(share[2], range(start, digits_end))
+    other = draw(share[3], range(start, end))
     for count in range(gap):
         kind = ("case", "padding", "digit", "other")[count % 4]
+        at = (case, padding, digit, other)[count % 4][count // 4]
         if kind == "case":
-            at = rng.choice(letters)
             new = data[at] ^ 0x20
         elif kind == "padding":
-            at = rng.randrange(digits_end + 1, end)
             new = rng.choice(b"123456789abcdefABCDEF \n")
         elif kind == "digit":
-            at = rng.randrange(start, digits_end)
             new = rng.choice([b for b in b"0123456789abcdef" if b != data[at]])
         else:
-            at = rng.randrange(start, end)
             new = rng.choice([b for b in range(256) if b not in b"0123456789abcdefABCDEF"])
         yield f"gap {kind} at {at}: {data[at]:02x} to {new:02x}", _changed(data, at, new)
-    outside = [*range(start), *range(end, len(data))]
-    for _ in range(positions - gap):
-        at = rng.choice(outside)
+    for at in rng.sample([*range(start), *range(end, len(data))], positions - gap):
         new = rng.choice([b for b in range(256) if b != data[at]])
         yield f"byte at {at}: {data[at]:02x} to {new:02x}", _changed(data, at, new)
+
+
+def changed_at(data: bytes, altered: bytes) -> int:
+    """Where the first byte lies in which two copies of one length differ."""
+    assert len(data) == len(altered)
+    difference = int.from_bytes(data, "big") ^ int.from_bytes(altered, "big")
+    return len(data) - (difference.bit_length() + 7) // 8
 
 
 def attacks(data: bytes) -> Iterator[tuple[str, bytes]]:

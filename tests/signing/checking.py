@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, TypeVar
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -33,6 +33,7 @@ from signing.record import Record, parse_submission
 NOW = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
 ORIGIN = "http://localhost:8801"
 SUITE = SUITES["p256-sha256"]
+Answer = TypeVar("Answer")
 
 
 def key(number: int) -> ec.EllipticCurvePrivateKey:
@@ -160,6 +161,7 @@ def trust_list(*keys: TrustedKey, **other: Any) -> TrustList:
 def licence(record: Record, cose: bytes = b"", **other: Any) -> LiveLicence:
     values: dict[str, Any] = {
         "record": record,
+        "origin": ORIGIN,
         "status": "in_force",
         "ground": None,
         "how": None,
@@ -180,16 +182,20 @@ def licence(record: Record, cose: bytes = b"", **other: Any) -> LiveLicence:
 
 @dataclass
 class Register:
-    """`LiveRegistry` over dictionaries; `out` makes it unreachable."""
+    """`LiveRegistry` over dictionaries; `out` makes it unreachable, `fails_after` so many questions later."""
 
     links: dict[bytes, LiveLicence] = field(default_factory=dict)
     documents: dict[bytes, LiveLicence] = field(default_factory=dict)
     codes: dict[tuple[str, str], LiveLicence] = field(default_factory=dict)
+    uses: set[bytes] = field(default_factory=set)  # SHA-256 of what the seals' keys signed
     out: bool = False
+    fails_after: int | None = None  # questions that are still answered
 
-    def _ask(self, answer: Callable[[], LiveLicence | None]) -> LiveLicence | None:
-        if self.out:
+    def _ask(self, answer: Callable[[], Answer]) -> Answer:
+        if self.out or self.fails_after == 0:
             raise VermilionError(Kind.UNAVAILABLE, "out of reach")
+        if self.fails_after is not None:
+            self.fails_after -= 1
         return answer()
 
     def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
@@ -203,6 +209,9 @@ class Register:
 
     def by_identifier(self, identifier: str) -> LiveLicence | None:
         return self._ask(lambda: None)
+
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:
+        return self._ask(lambda: signed_sha256 in self.uses)
 
 
 def register(found: LiveLicence, link_id: bytes = LINK_ID) -> Register:

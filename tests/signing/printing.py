@@ -5,7 +5,10 @@ from __future__ import annotations
 import atexit
 import hashlib
 import shutil
+import subprocess
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
@@ -13,18 +16,24 @@ from pathlib import Path
 from typing import Any
 
 import pypdfium2
+import pytest
 from PIL import Image
 
+import signing.fonts
 from registry.samples import sample_agencies, sample_requests, sample_types
 from signing.codes import make_identifier
 from signing.draw import draw
 from signing.face import Face, load_face
-from signing.fonts import Fonts
+from signing.fonts import Fonts, packaged_font
 from signing.licence_type import LicenceType, Role, load_licence_type
 from signing.record import Printout, Record, parse_submission
+from tests.tools import need
 
 TODAY = date(2026, 11, 23)
 LINK = "http://localhost:8801/c/" + "Ab3_-" * 4 + "xQ"
+
+SOURCES = ("packaged", "installed")
+"""Where the fonts of a document come from: every newcomer has the first, CI also the better second."""
 
 
 @dataclass(frozen=True)
@@ -50,11 +59,29 @@ class Sample:
         return replace(self, printout=replace(self.printout, record=record))
 
 
+@contextmanager
+def installed_in(folder: Path) -> Iterator[None]:
+    """As on a machine whose fonts for Chinese, if any, are installed in that folder alone."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(signing.fonts, "_INSTALLED", folder)
+        yield
+
+
 @cache
-def fonts() -> Fonts:
-    folder = tempfile.mkdtemp(prefix="vermilion-glyphs-")
+def fonts(source: str = "packaged") -> Fonts:
+    """The fonts that a machine draws with: one without any installed font, or this one.
+
+    Skips the test where fonts that are installed are asked for and there are none.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="vermilion-glyphs-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    return Fonts.find(Path(folder))
+    if source == "packaged":
+        with installed_in(folder / "nothing"):
+            return Fonts.find(folder)
+    found = Fonts.find(folder)
+    if found.regular.source.path == packaged_font():
+        pytest.skip("Noto Serif CJK is not installed (Debian package fonts-noto-cjk)")
+    return found
 
 
 @cache
@@ -95,13 +122,14 @@ def samples() -> tuple[Sample, ...]:
     return tuple(sample(request) for request in sample_requests())
 
 
-def drawn(one: Sample) -> bytes:
-    return draw(one.printout, one.licence_type, one.face, fonts())
+def drawn(one: Sample, source: str = "packaged") -> bytes:
+    return draw(one.printout, one.licence_type, one.face, fonts(source))
 
 
 @cache
-def documents() -> tuple[tuple[Sample, bytes], ...]:
-    return tuple((one, drawn(one)) for one in samples())
+def document(number: int, source: str = "packaged") -> bytes:
+    """The sample of that number, drawn once."""
+    return drawn(samples()[number], source)
 
 
 def raster(pdf: bytes, dpi: int) -> Image.Image:
@@ -111,3 +139,14 @@ def raster(pdf: bytes, dpi: int) -> Image.Image:
         return image.convert("RGB")
     finally:
         document.close()
+
+
+def read_by_poppler(pdf: bytes, *options: str) -> str:
+    """What pdftotext reads, in the order in which it was drawn."""
+    command = [need("pdftotext"), "-raw", *options, "-", "-"]
+    return subprocess.run(command, input=pdf, check=True, capture_output=True).stdout.decode()
+
+
+def squeezed(text: str) -> str:
+    """Without white space: pdftotext puts some where letters stand apart."""
+    return "".join(text.split())

@@ -7,12 +7,14 @@ import io
 import itertools
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
+import pikepdf
 from pyhanko.pdf_utils import embed, generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.reader import PdfFileReader
@@ -22,11 +24,14 @@ from reportlab.pdfgen.canvas import Canvas
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from keys.trust_list import TrustList
+from signing import cms
 from signing.document import SealedDocument, SealMaterial, SealPicture, SealPlace, TimeStamper
 from signing.seal import seal
 from tests.authority import AT, TestAuthority, make_authority
+from tests.signing.alter import gap_of
 
 NOW = AT
+LATER = NOW + timedelta(hours=1)
 RECORD = b'{"identifier":"1.2.156.3005.2.SPECIMEN"}'
 MM = 72 / 25.4
 
@@ -166,3 +171,44 @@ def office() -> Office:
 def sealed() -> SealedDocument:
     """One B-T document of the shared office."""
     return office().seal()
+
+
+def seal_of(data: bytes) -> cms.SealSignature:
+    start, end = gap_of(data)
+    return cms.parse_seal(cms.leading_element(bytes.fromhex(data[start:end].decode())))
+
+
+def with_contents(data: bytes, der: bytes) -> bytes:
+    """The file with another CMS in its gap."""
+    start, end = gap_of(data)
+    digits = der.hex().encode()
+    return data[:start] + digits + b"0" * (end - start - len(digits)) + data[end:]
+
+
+def rebuilt(data: bytes, **other: object) -> bytes:
+    """The file with parts of its CMS replaced: nothing that the seal's key has signed."""
+    found = seal_of(data)
+    parts = {
+        "certificate": found.certificate, "issuers": found.issuers, "attributes": found.attributes,
+        "signature": found.signature, "token": found.token, "suite": found.suite,
+    }  # fmt: skip
+    return with_contents(data, cms.build_seal(**(parts | other)))  # type: ignore[arg-type]
+
+
+def other_page(change: Callable[[pikepdf.Pdf], None]) -> bytes:
+    """The drawn page, changed before anybody seals it."""
+    out = io.BytesIO()
+    with pikepdf.open(io.BytesIO(drawn_page())) as pdf:
+        change(pdf)
+        pdf.save(out, deterministic_id=True)
+    return out.getvalue()
+
+
+def resealed(change: Callable[[pikepdf.Pdf], None]) -> bytes:
+    """Sealed by the right key, without a time-stamp."""
+    return office().seal(NoStamps(), pdf=other_page(change)).data
+
+
+def use_of(data: bytes) -> bytes:
+    """By what the registry's ledger knows the use of the key that sealed this file."""
+    return sha256(seal_of(data).attributes).digest()

@@ -37,7 +37,6 @@ from tests.signing.checking import (
     kid,
     licence,
     register,
-    scanned,
     sign,
     teacher,
     trusted,
@@ -112,6 +111,20 @@ def test_the_page_shows_the_live_status_without_the_fragment() -> None:
     assert outcome.verification.identifier == food().identifier
     assert (
         check_id(LINK[-22:], case.trust, Register(out=True), NOW).verification.verdict is Verdict.CANNOT_CHECK
+    )
+
+
+@pytest.mark.parametrize(
+    "live", [None, register(licence(food(), sign(food())))], ids=["offline", "on record"]
+)
+def test_missing_zone_rules_are_never_held_against_a_licence(live: Register | None) -> None:
+    case = next(cases())
+    assert case.trust is not None
+    trust = replace(case.trust, zone="Nowhere/Installed")
+    verdict, _, issuer, _ = reasons(check_scan(case.text, trust, live, None, NOW))
+    assert (verdict, issuer) == (
+        "cannot_check",
+        "zone_rules_missing" if live is None else "issuer_recognised",
     )
 
 
@@ -357,7 +370,7 @@ def test_altered_bytes_are_altered_and_strangers_are_not_recognised() -> None:
         data[:-1],
         data.replace(b"%PDF", b"%PDG", 1),
     ):
-        for live in (None, Register()):
+        for live in (None, Register(uses={sealing.use_of(data)})):
             outcome = file(altered, trust(), live)
             assert outcome.verification.verdict is Verdict.ALTERED
             assert outcome.alarm is None
@@ -382,9 +395,10 @@ def test_no_single_byte_can_be_changed(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(original) - 1))
     byte = data.draw(st.integers(0, 255).filter(lambda b: b != original[at]))
     altered = original[:at] + bytes([byte]) + original[at + 1 :]
-    for live in (None, Register()):
-        verdict = file(altered, trust(), live).verification.verdict
-        assert verdict in {Verdict.ALTERED, Verdict.NOT_RECOGNISED}
+    for live in (None, Register(uses={sealing.use_of(original)})):
+        outcome = file(altered, trust(), live)
+        assert outcome.verification.verdict in {Verdict.ALTERED, Verdict.NOT_RECOGNISED}
+        assert outcome.alarm is None
 
 
 @given(st.binary(max_size=300))
@@ -417,4 +431,3 @@ def test_the_public_sees_what_the_type_says() -> None:
                 assert shown[label] == value
     number = str(teacher().fields["citizen_id"])
     assert number not in str(disclose(teacher(), types()[teacher().type_code]))
-    assert scanned(teacher())

@@ -13,7 +13,7 @@ from keys.errors import VermilionError
 from keys.suite import SUITES
 from signing import cms
 from tests.signing.alter import gap_of
-from tests.signing.sealing import office, sealed
+from tests.signing.sealing import make_office, office, sealed
 
 P256 = SUITES["p256-sha256"]
 
@@ -168,11 +168,25 @@ def test_a_token_has_one_form() -> None:
             cms.canonical_token(other, office().trust.issuing)
 
 
+def test_a_token_s_issuer_is_known_by_name_and_key() -> None:
+    token = cms.parse_seal(contents()).token
+    assert token is not None
+    (issuing,) = office().trust.issuing
+    namesake = make_office().authority.issuing
+    assert cms.canonical_token(token, (namesake, issuing)) == token
+    assert set(cms.token_certificates(token)) == {office().authority.tsa, issuing}
+    for others in ((), (namesake,), (office().root, office().authority.seal)):
+        with pytest.raises(VermilionError) as refused:
+            cms.canonical_token(token, others)
+        assert refused.value.reason == "issuer_unknown"
+
+
 @given(st.binary(max_size=200))
 def test_garbage_is_refused_by_every_reader(data: bytes) -> None:
     for read in (
         cms.parse_seal,
         lambda t: cms.canonical_token(t, ()),
+        cms.token_certificates,
         cms.leading_element,
         cms.load_certificate,
     ):

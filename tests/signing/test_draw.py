@@ -19,7 +19,7 @@ from fontTools.ttLib import TTFont
 from PIL import ImageChops
 
 from keys.errors import VermilionError
-from signing.draw import draw, measure, printed_values
+from signing.draw import measure, printed_values
 from signing.fonts import Weight
 from signing.qr_symbol import make_symbol, qr_text, symbol_size
 from signing.record import printout_from_json, printout_to_json
@@ -28,9 +28,8 @@ from tests.tools import need
 
 SAMPLES = range(len(printing.samples()))
 
-
-def squeezed(text: str) -> str:
-    return "".join(text.split())
+every_sample = pytest.mark.parametrize("number", SAMPLES)
+from_both_sources = pytest.mark.parametrize("source", printing.SOURCES)
 
 
 def embedded(pdf: pikepdf.Pdf) -> Iterator[tuple[str, TTFont, dict[int, str], Any]]:
@@ -56,9 +55,10 @@ def shown(pdf: pikepdf.Pdf) -> Iterator[tuple[str, int]]:
                 yield current, code
 
 
-@pytest.mark.parametrize("number", SAMPLES)
-def test_every_embedded_outline_is_that_of_the_source_font(number: int) -> None:
-    one, data = printing.documents()[number]
+@from_both_sources
+@every_sample
+def test_every_embedded_outline_is_that_of_the_source_font(number: int, source: str) -> None:
+    one, data = printing.samples()[number], printing.document(number, source)
     with pikepdf.open(io.BytesIO(data)) as pdf:
         fonts = {name: (program, mapping) for name, program, mapping, _ in embedded(pdf)}
         used = set(shown(pdf))
@@ -69,10 +69,9 @@ def test_every_embedded_outline_is_that_of_the_source_font(number: int) -> None:
         glyph_name = program["cmap"].tables[0].cmap[code]
         assert program.getGlyphID(glyph_name) != 0, f"{char} is drawn as .notdef"
         weight = Weight.BOLD if "Bold" in program["name"].getDebugName(6) else Weight.REGULAR
-        source = printing.fonts().store(weight).source
-        assert_same_outline(program, glyph_name, char, source)
+        assert_same_outline(program, glyph_name, char, printing.fonts(source).store(weight).source)
         checked.add(char)
-    assert set(squeezed(one.name)) <= checked
+    assert set(printing.squeezed(one.name)) <= checked
 
 
 @cache
@@ -97,34 +96,36 @@ def assert_same_outline(program: TTFont, glyph_name: str, char: str, source: Any
     assert program["hmtx"][glyph_name][0] == round(glyphs[original_name].width)
 
 
-@pytest.mark.parametrize("number", SAMPLES)
-def test_pdftotext_gives_every_value(number: int, tmp_path: Path) -> None:
-    one, data = printing.documents()[number]
-    path = tmp_path / "licence.pdf"
-    path.write_bytes(data)
-    text = squeezed(subprocess.check_output([need("pdftotext"), "-raw", path, "-"], text=True))
-    for source, value in printed_values(one.printout, one.licence_type).items():
-        assert squeezed(value) in text, source
+@from_both_sources
+@every_sample
+def test_pdftotext_gives_every_value(number: int, source: str) -> None:
+    one = printing.samples()[number]
+    text = printing.squeezed(printing.read_by_poppler(printing.document(number, source)))
+    for name, value in printed_values(one.printout, one.licence_type).items():
+        assert printing.squeezed(value) in text, name
 
 
+@from_both_sources
 @pytest.mark.parametrize("rare", ["䶮", "𠮷", "㛃"])
-def test_names_that_differ_in_one_rare_character_look_different(rare: str) -> None:
+def test_names_that_differ_in_one_rare_character_look_different(rare: str, source: str) -> None:
     teacher = next(one for one in printing.samples() if rare in one.name and one.printout.photo)
     other = teacher.renamed(teacher.name.replace(rare, "吉" if rare == "𠮷" else "洁"))
-    pictures = [printing.raster(printing.drawn(one), 100) for one in (teacher, other)]
+    pictures = [printing.raster(printing.drawn(one, source), 100) for one in (teacher, other)]
     box = ImageChops.difference(*pictures).getbbox()
     assert box is not None
-    # Nothing but the name's place differs above the foot, where neither identifier nor code changed.
+    # Nothing but the name's place differs: neither link nor credential nor code changed.
     place = next(value for value in teacher.face.values if value.source == "holder_name").box
-    scale = 100 / 25.4
-    assert box[0] >= (place.x - 1) * scale
-    assert box[2] <= (place.x + place.width + 1) * scale
+    left, top, right, bottom = (edge * 25.4 / 100 for edge in box)
+    assert place.x - 1 <= left < right <= place.x + place.width + 1
+    assert (
+        place.y - 1 <= teacher.face.height - bottom < teacher.face.height - top <= place.y + place.height + 1
+    )
 
 
-@pytest.mark.parametrize("number", SAMPLES)
+@every_sample
 def test_the_qr_code_reads_from_a_150_dpi_raster(number: int) -> None:
-    one, data = printing.documents()[number]
-    found = zxingcpp.read_barcodes(printing.raster(data, 150))
+    one = printing.samples()[number]
+    found = zxingcpp.read_barcodes(printing.raster(printing.document(number), 150))
     assert [code.bytes for code in found] == [
         "".join(qr_text(printing.LINK, one.printout.credential)).encode("ascii")
     ]
@@ -133,12 +134,11 @@ def test_the_qr_code_reads_from_a_150_dpi_raster(number: int) -> None:
 
 @pytest.mark.parametrize("number", [0, len(SAMPLES) - 1])
 def test_the_same_printout_gives_the_same_bytes(number: int) -> None:
-    one, data = printing.documents()[number]
-    assert printing.drawn(one) == data
+    assert printing.drawn(printing.samples()[number]) == printing.document(number)
 
 
 def test_the_printed_record_is_attached_and_reads_back() -> None:
-    one, data = printing.documents()[-1]
+    one, data = printing.samples()[-1], printing.document(SAMPLES[-1])
     with pikepdf.open(io.BytesIO(data)) as pdf:
         attached = pdf.Root.AF[0]
         assert attached.AFRelationship == pikepdf.Name.Data
@@ -155,8 +155,8 @@ def test_the_printed_record_is_attached_and_reads_back() -> None:
 
 
 def test_qpdf_finds_no_fault_and_there_is_one_revision_without_active_content(tmp_path: Path) -> None:
-    for number, (_, data) in enumerate(printing.documents()[::5]):
-        path = tmp_path / f"{number}.pdf"
+    for number in SAMPLES[::5]:
+        data, path = printing.document(number), tmp_path / f"{number}.pdf"
         path.write_bytes(data)
         subprocess.run([need("qpdf"), "--check", path], check=True, capture_output=True)
         assert data.count(b"%%EOF") == 1
@@ -170,14 +170,24 @@ def test_qpdf_finds_no_fault_and_there_is_one_revision_without_active_content(tm
                 assert font.FontDescriptor.FontFile2.read_bytes()
 
 
-def test_a_specimen_says_so_and_a_licence_does_not(tmp_path: Path) -> None:
-    one = printing.samples()[0]
+@from_both_sources
+@every_sample
+def test_every_sample_document_carries_the_mark_in_both_languages(number: int, source: str) -> None:
+    """In one run of text: 样本 alone is also part of the invented names."""
+    assert "样本SPECIMEN" in printing.squeezed(printing.read_by_poppler(printing.document(number, source)))
+
+
+@pytest.mark.parametrize("number", [0, SAMPLES[-1]])
+def test_a_licence_that_is_no_specimen_does_not_carry_the_mark(number: int) -> None:
+    one = printing.samples()[number]
     real = replace(one.printout, record=replace(one.printout.record, specimen=False))
-    for printout, expected in ((one.printout, True), (real, False)):
-        path = tmp_path / "licence.pdf"
-        path.write_bytes(draw(printout, one.licence_type, one.face, printing.fonts()))
-        text = squeezed(subprocess.check_output([need("pdftotext"), "-raw", path, "-"], text=True))
-        assert ("SPECIMEN" in text) is expected
+    data = printing.drawn(replace(one, printout=real))
+    assert "SPECIMEN" not in printing.squeezed(printing.read_by_poppler(data))
+    # The mark is no hidden text: it runs across the page.
+    marked, plain = printing.raster(printing.document(number), 50), printing.raster(data, 50)
+    left, top, right, bottom = ImageChops.difference(marked, plain).getbbox() or (0, 0, 0, 0)
+    assert right - left > marked.width / 2
+    assert bottom - top > marked.height / 3
 
 
 def measured(one: printing.Sample) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from keys.errors import VermilionError
+from keys.errors import Kind, VermilionError
 from registry.samples import sample_types
 from signing.face import Box, load_face
 from signing.seal_picture import DIAMETER_MM, SealKind
@@ -18,40 +18,63 @@ from tests.signing import printing
 FOOD, TEACHER = sample_types()
 
 
+PHOTO = "photo = { x = 30, y = 113, width = 35, height = 45 }"
+LOOKUP_CODE = """[[value]]
+source = "lookup_code"
+x = 48
+y = 33.6
+width = 40
+height = 6
+size = 11
+min_size = 9
+weight = "bold"
+colour = "#1c2a25"
+"""
+
+
 @pytest.mark.parametrize(
-    ("source", "old", "new"),
+    ("source", "old", "new", "why"),
     [
-        (FOOD, "version = 1", "version = 1\nlanguage = 1"),
-        (FOOD, "width = 297", "width = 200"),
-        (FOOD, "width = 297", "width = -1"),
-        (FOOD, "x = 213, y = 86, size = 50", "x = 250, y = 86, size = 50"),
-        (FOOD, "x = 213, y = 86, size = 50", "x = 213, y = 86, size = 10"),
-        (FOOD, "x = 213, y = 86, size = 50", "x = 90, y = 86, size = 50"),  # over the values
-        (FOOD, "y = 56.5", "y = 70"),  # the seal meets the QR code
-        (FOOD, "y = 56.5", "y = 62.6"),  # the seal comes within 4 modules of it
-        (FOOD, "diameter = 45", "diameter = 450"),
-        (FOOD, 'kind = "waves"', 'kind = "script"'),
-        (FOOD, 'source = "premises"', 'source = "premise"'),
-        (FOOD, 'source = "premises"', 'source = "domicile"'),
-        (FOOD, 'source = "lookup_code"', 'source = "verify_host"'),
-        (FOOD, 'align = "justify"', 'align = "wild"'),
-        (FOOD, 'colour = "#143d32"', 'colour = "green"'),
-        (FOOD, "min_size = 8", "min_size = 80"),
-        (FOOD, "qr = {", "photo = { x = 1, y = 1, width = 3, height = 4 }\nqr = {"),
-        (TEACHER, "photo = { x = 30, y = 113, width = 35, height = 45 }\n", ""),
-        (TEACHER, "photo = { x = 30, y = 113", "photo = { x = 30, y = 60"),
-        (TEACHER, "[[seal]]\nx = 226\ny = 60\ndiameter = 45\n", ""),
+        (FOOD, "version = 1", "version = 1\nlanguage = 1", "language is not known here"),
+        (FOOD, "width = 297", "width = 200", "licence_number leaves the page"),
+        (FOOD, "width = 297", "width = -1", "width must be positive"),
+        (FOOD, "width = 297", "width = 1201", "page is larger than A0"),
+        (FOOD, "x = 213, y = 86, size = 50", "x = 250, y = 86, size = 50", "qr leaves the page"),
+        (FOOD, "x = 213, y = 86, size = 50", "x = 213, y = 86, size = 10", "qr is too small"),
+        (FOOD, "x = 213, y = 86, size = 50", "x = 90, y = 86, size = 50", "credit_code overlaps the QR code"),
+        (FOOD, "y = 56.5", "y = 70", "seal 1 overlaps the QR code"),
+        (FOOD, "y = 56.5", "y = 62.6", "seal comes too near the QR code"),  # within 4 modules
+        (FOOD, "diameter = 45", "diameter = 450", "seal 1 overlaps the QR code"),
+        (FOOD, 'kind = "waves"', 'kind = "script"', "kind must be one of"),
+        (FOOD, "period = 9", "period = 0.001", "period is too small"),
+        (FOOD, "strands = 5", "strands = 13", "strands must lie between"),
+        (FOOD, "spacing = 1.5", "spacing = 0.1", "spacing or period is too small"),
+        (FOOD, "inner = 20", "inner = 62", "petals rings and radii"),
+        (FOOD, 'source = "premises"', 'source = "premise"', "premise is placed twice, or is no field"),
+        (FOOD, 'source = "premises"', 'source = "domicile"', "domicile is placed twice"),
+        (FOOD, LOOKUP_CODE, "", "lookup_code has no place on the face"),
+        (FOOD, 'align = "justify"', 'align = "wild"', "align must be one of"),
+        (FOOD, 'colour = "#143d32"', 'colour = "green"', "colour must be a colour"),
+        (FOOD, "min_size = 8", "min_size = 80", "min_size must not exceed size"),
+        (FOOD, "size = 46", "size = 401", "size is larger than 400 points"),
+        (FOOD, "qr = {", "photo = { x = 1, y = 1, width = 3, height = 4 }\nqr = {", "photo and a field"),
+        (TEACHER, PHOTO, "", "photo and a field for it belong together"),
+        (TEACHER, PHOTO, PHOTO.replace("113", "60"), "photo overlaps the QR code"),
+        (TEACHER, "x = 226", "x = 280", "seal 1 leaves the page"),
+        (TEACHER, "[[seal]]\nx = 226\ny = 60\ndiameter = 45\n", "", "seal is missing"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(tmp_path: Path, source: Path, old: str, new: str) -> None:
+def test_what_breaks_a_rule_is_refused(tmp_path: Path, source: Path, old: str, new: str, why: str) -> None:
     folder = tmp_path / source.name
     shutil.copytree(source, folder)
     text = (folder / "face.toml").read_text("utf-8")
     assert old in text
     load_face(folder)
     (folder / "face.toml").write_text(text.replace(old, new, 1), "utf-8")
-    with pytest.raises(VermilionError):
+    with pytest.raises(VermilionError) as refused:
         load_face(folder)
+    assert refused.value.kind is Kind.INVALID
+    assert why in refused.value.detail
 
 
 def test_every_sample_seal_fits_its_place() -> None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fontTools.pens.areaPen import AreaPen
 from fontTools.ttLib import TTFont
 
-from keys.errors import VermilionError
+from keys.errors import Kind, VermilionError
 from signing.embedded_font import to_unicode
-from signing.fonts import Fonts, Weight, build_font, packaged_font
+from signing.fonts import Fonts, Weight, build_font, find_sources, packaged_font
 from signing.glyphs import FontSource, GlyphStore
 from tests.signing import printing
 
@@ -27,6 +28,62 @@ def packaged(weight: float = 400.0) -> FontSource:
 @pytest.fixture(scope="module")
 def sans(tmp_path_factory: pytest.TempPathFactory) -> Fonts:
     return Fonts.find(tmp_path_factory.mktemp("sans"), regular=packaged(), bold=packaged(700.0))
+
+
+def serif(folder: Path, *weights: str) -> list[Path]:
+    """Lays fonts where Debian's package lays the Song face."""
+    paths = [folder / f"NotoSerifCJK-{weight}.ttc" for weight in weights]
+    for path in paths:
+        path.symlink_to(packaged().path)
+    return paths
+
+
+def test_without_an_installed_font_the_packaged_one_serves_in_two_weights(tmp_path: Path) -> None:
+    with printing.installed_in(tmp_path):
+        assert find_sources() == (packaged(400.0), packaged(700.0))
+        fonts = Fonts.find(tmp_path)
+    assert (fonts.regular.source, fonts.bold.source) == (packaged(400.0), packaged(700.0))
+    (tmp_path / "NotoSerifCJK-Bold.ttc").touch()  # a bold face alone sets no text
+    with printing.installed_in(tmp_path):
+        assert find_sources() == (packaged(400.0), packaged(700.0))
+
+
+def test_the_song_face_is_preferred_where_it_is_installed(tmp_path: Path) -> None:
+    regular, bold = serif(tmp_path, "Regular", "Bold")
+    with printing.installed_in(tmp_path):
+        found = find_sources()
+        fonts = Fonts.find(tmp_path)
+    assert found == (FontSource(regular, 2, {}, serif=True), FontSource(bold, 2, {}, serif=True))
+    assert (fonts.regular.source, fonts.bold.source) == found
+
+
+def test_a_song_face_in_one_weight_serves_for_both(tmp_path: Path) -> None:
+    (regular,) = serif(tmp_path, "Regular")
+    with printing.installed_in(tmp_path):
+        assert find_sources() == (FontSource(regular, 2, {}, serif=True),) * 2
+
+
+def test_a_font_that_is_given_is_taken_before_any_other(tmp_path: Path) -> None:
+    serif(tmp_path, "Regular", "Bold")
+    with printing.installed_in(tmp_path):
+        one = Fonts.find(tmp_path, regular=packaged(500.0))
+    assert (one.regular.source, one.bold.source) == (packaged(500.0), packaged(500.0))
+
+
+def test_without_any_font_there_is_a_typed_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("signing.fonts._PACKAGED", "no-such-font.ttc")
+    with printing.installed_in(tmp_path), pytest.raises(VermilionError) as caught:
+        Fonts.find(tmp_path)
+    assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "no_font")
+
+
+def test_documents_are_drawn_with_the_fonts_of_their_source() -> None:
+    packaged_ones = printing.fonts("packaged")
+    assert packaged_ones.regular.source.path == packaged_ones.bold.source.path == packaged_font()
+    installed = printing.fonts("installed")
+    assert {store.source.path.name for store in (installed.regular, installed.bold)} == {
+        "NotoSerifCJK-Regular.ttc", "NotoSerifCJK-Bold.ttc",
+    }  # fmt: skip
 
 
 def test_the_packaged_font_needs_no_installation_and_has_the_rare_characters(sans: Fonts) -> None:
@@ -86,10 +143,21 @@ def test_a_cached_glyph_is_read_and_a_damaged_one_made_again(tmp_path: Path) -> 
     assert not list(tmp_path.rglob(".new-*"))
 
 
-def test_fonts_and_weights_have_caches_of_their_own() -> None:
-    keys = {packaged(400.0).cache_key, packaged(700.0).cache_key, printing.fonts().regular.source.cache_key}
-    assert len(keys) >= 2
-    assert packaged(400.0).cache_key != packaged(700.0).cache_key
+def test_fonts_faces_and_weights_have_caches_of_their_own(tmp_path: Path) -> None:
+    other = tmp_path / "other.otf"
+    other.write_bytes(b"another font")
+    sources = [
+        packaged(400.0),
+        packaged(700.0),
+        replace(packaged(400.0), number=3),
+        FontSource(other, 2, {"wght": 400.0}, serif=False),
+    ]
+    assert len({source.cache_key for source in sources}) == len(sources)
+    copy = tmp_path / "copy.ttc"
+    copy.symlink_to(packaged().path)
+    assert (
+        replace(packaged(), path=copy).cache_key == packaged().cache_key
+    )  # the place of a font decides nothing
 
 
 def test_a_cache_that_cannot_be_written_costs_no_licence(tmp_path: Path) -> None:

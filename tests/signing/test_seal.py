@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pikepdf
 import pytest
+from asn1crypto import cms as asn1_cms
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -167,12 +168,25 @@ def test_one_record_is_sealed_once() -> None:
     assert refused.value.kind is Kind.KEY_REFUSED
 
 
-def test_certificates_that_do_not_fit_are_an_error_and_a_token_that_does_not_is_left_out() -> None:
+def test_certificates_that_do_not_fit_are_an_error() -> None:
     here = make_office()
     here.material = replace(here.material, chain=here.material.chain * 20)
     with pytest.raises(VermilionError) as refused:
         here.seal()
     assert refused.value.reason == "certificates_too_long"
+
+
+def test_a_token_that_does_not_fit_beside_them_is_left_out() -> None:
+    here = make_office()
+    # About 500 bytes each: all but the token find room.
+    here.material = replace(here.material, chain=here.material.chain * 13)
+    document = here.seal()
+    assert len(here.stamps.asked) == 1
+    assert (document.level, document.sealed_at) == ("B-B", NOW)
+    signed = asn1_cms.ContentInfo.load(contents(document.data))["content"]
+    (signer,) = signed["signer_infos"]
+    assert len(signed["certificates"]) == 14
+    assert signer["unsigned_attrs"].native is None
 
 
 # What independent implementations say of it.

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
+from hashlib import sha256
+from itertools import combinations
 
 import pikepdf
 import pytest
@@ -18,15 +20,32 @@ from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.pdf_utils.writer import copy_into_new_writer
 
+from keys.certificates import Issuer, Subject, new_serial
+from keys.custodian import Purpose
+from keys.der import tlv
 from keys.errors import Kind, VermilionError
+from keys.profiles import ProfileName
 from keys.trust_list import TrustList
 from signing import cms
-from signing.document import SealedDocument
 from signing.strict_check import FileEvidence, strict_check
-from tests.signing.alter import alterations, attacks, gap_of
-from tests.signing.sealing import NOW, RECORD, NoStamps, Office, drawn_page, make_office, office, sealed
-
-LATER = NOW + timedelta(hours=1)
+from tests.authority import issue_certificate
+from tests.signing.alter import alterations, attacks, changed_at, gap_of
+from tests.signing.sealing import (
+    LATER,
+    NOW,
+    RECORD,
+    NoStamps,
+    Office,
+    drawn_page,
+    make_office,
+    office,
+    rebuilt,
+    resealed,
+    seal_of,
+    sealed,
+    use_of,
+    with_contents,
+)
 
 
 def check(data: bytes, trust: TrustList | None = None, at: datetime = LATER) -> FileEvidence:
@@ -45,26 +64,6 @@ def other_office() -> Office:
     return make_office()
 
 
-def with_contents(data: bytes, der: bytes) -> bytes:
-    start, end = gap_of(data)
-    digits = der.hex().encode()
-    return data[:start] + digits + b"0" * (end - start - len(digits)) + data[end:]
-
-
-def seal_of(data: bytes) -> cms.SealSignature:
-    start, end = gap_of(data)
-    return cms.parse_seal(cms.leading_element(bytes.fromhex(data[start:end].decode())))
-
-
-def rebuilt(data: bytes, **other: object) -> bytes:
-    found = seal_of(data)
-    parts = {
-        "certificate": found.certificate, "issuers": found.issuers, "attributes": found.attributes,
-        "signature": found.signature, "token": found.token, "suite": found.suite,
-    }  # fmt: skip
-    return with_contents(data, cms.build_seal(**(parts | other)))  # type: ignore[arg-type]
-
-
 def test_an_untouched_document_proves_record_seal_and_time() -> None:
     evidence = check(sealed().data)
     (key,) = (k for k in office().trust.keys if k.use == "seal")
@@ -75,7 +74,9 @@ def test_an_untouched_document_proves_record_seal_and_time() -> None:
         sealed_at=office().stamps.at,
         level="B-T",
         key_id=key.kid,
+        signed_sha256=use_of(sealed().data),
     )
+    assert use_of(sealed().data) in {sha256(r.data).digest() for r in office().witness.requests}
 
 
 def test_without_a_token_the_level_and_the_claimed_moment_say_so() -> None:
@@ -85,11 +86,14 @@ def test_without_a_token_the_level_and_the_claimed_moment_say_so() -> None:
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_no_changed_byte_passes(seed: int) -> None:
-    tried = 0
-    for name, altered in alterations(sealed().data, seed, positions=1000, gap=200):
+    data = sealed().data
+    start, end = gap_of(data)
+    tried = set()
+    for name, altered in alterations(data, seed, positions=1000, gap=200):
         assert reason(altered), name
-        tried += 1
-    assert tried == 1000
+        tried.add(changed_at(data, altered))
+    assert len(tried) == 1000
+    assert sum(start <= at < end for at in tried) == 200
 
 
 def test_no_part_of_the_signature_is_loose() -> None:
@@ -136,7 +140,7 @@ def test_a_token_whose_authority_has_a_malformed_name_is_refused(tag: int) -> No
     name = b"\x0c\x0cTEST issuing"
     assert token.count(name) == 3  # in the signer's identifier and in both certificates
     hostile = token.replace(name, bytes([tag]) + b"\x0c\xff\xffST issuing")
-    assert reason(rebuilt(sealed().data, token=hostile)) in {"structure", "signature_invalid"}
+    assert reason(rebuilt(sealed().data, token=hostile)) == "issuer_unknown"
 
 
 def test_a_token_of_another_authority_is_refused() -> None:
@@ -156,18 +160,82 @@ def test_a_token_of_an_authority_not_listed_or_compromised_is_refused() -> None:
     assert check(sealed().data, replace(trust, keys=(*seals, later))).level == "B-T"
 
 
+def test_a_time_stamp_counts_only_within_the_period_of_its_authority_s_key() -> None:
+    trust = office().trust
+    seals, (tsa,) = (tuple(k for k in trust.keys if (k.use == "tsa") is stamps) for stamps in (False, True))
+    stamped, second = sealed().sealed_at, timedelta(seconds=1)
+    for period, good in (
+        ({"sign_to": stamped}, True),
+        ({"sign_to": stamped - second}, False),
+        ({"sign_from": stamped}, True),
+        ({"sign_from": stamped + second}, False),
+    ):
+        for state in ("active", "retired"):
+            key = replace(tsa, state=state, since=stamped, **period)  # type: ignore[arg-type]
+            listed = replace(trust, keys=(*seals, key))
+            if good:
+                assert check(sealed().data, listed).level == "B-T"
+            else:
+                assert reason(sealed().data, listed) == "chain"
+
+
 def test_a_swapped_certificate_or_signature_is_refused() -> None:
     here = sealed().data
     foreign = seal_of(other_office().seal().data)
     assert reason(rebuilt(here, certificate=foreign.certificate)) == "structure"
-    assert reason(rebuilt(here, issuers=foreign.issuers)) == "issuer_unknown"
-    assert reason(rebuilt(here, issuers=())) == "issuer_unknown"
-    assert reason(rebuilt(here, issuers=(*seal_of(here).issuers, *foreign.issuers))) == "issuer_unknown"
+    assert reason(rebuilt(here, issuers=foreign.issuers)) == "structure"
+    assert reason(rebuilt(here, issuers=())) == "structure"
+    assert reason(rebuilt(here, issuers=(*seal_of(here).issuers, *foreign.issuers))) == "structure"
     assert reason(rebuilt(here, signature=foreign.signature)) == "signature_invalid"
     attributes = cms.signed_attributes(seal_of(here).digest, foreign.certificate, foreign.suite)
     assert (
         reason(rebuilt(here, certificate=foreign.certificate, attributes=attributes)) == "signature_invalid"
     )
+
+
+def with_second_authority(name: str) -> tuple[TrustList, bytes]:
+    """The office's list with one more issuing authority of its root, listed before its own; and that one."""
+    here = office().authority
+    second = issue_certificate(
+        here.custodian,
+        Issuer(here.root_key, here.root),
+        ProfileName.ISSUING,
+        Subject(name, "TEST Vermilion"),
+        here.custodian.generate(Purpose.ISSUING_CA, "p256-sha256"),
+        serial=new_serial(here.random),
+        at=NOW - timedelta(days=20),
+    )
+    return replace(office().trust, issuing=(second, *office().trust.issuing)), second
+
+
+def with_certificates(token: bytes, certificates: Iterable[bytes]) -> bytes:
+    kind, wrapped = cms.children(token, 0x30, range(2, 3))
+    body = cms.children(cms.content(wrapped, 0xA0), 0x30, range(5, 6))
+    body[3] = tlv(0xA0, *sorted(certificates))
+    return tlv(0x30, kind, tlv(0xA0, tlv(0x30, *body)))
+
+
+@pytest.mark.parametrize("name", ["TEST issuing 2", "TEST issuing"])
+def test_with_several_issuing_authorities_there_is_still_one_file(name: str) -> None:
+    """Nobody signs the certificates that seal and token carry: each has exactly one that may be there."""
+    trust, second = with_second_authority(name)
+    here, (own,) = office().authority, office().trust.issuing
+    data = sealed().data
+    assert check(data, trust).level == "B-T"
+    token = seal_of(data).token
+    assert token is not None
+    tried = 0
+    for beside_seal in ((own,), (second,), (own, second), ()):
+        for count in range(4):
+            for beside_stamp in combinations((own, second, here.root), count):
+                if (beside_seal, beside_stamp) == ((own,), (own,)):
+                    continue
+                changed = with_certificates(token, (here.tsa, *beside_stamp))
+                assert reason(rebuilt(data, issuers=beside_seal, token=changed), trust)
+                tried += 1
+        if beside_seal != (own,):
+            assert reason(rebuilt(data, issuers=beside_seal, token=None), trust)
+    assert tried == 31
 
 
 def test_the_seal_of_another_document_is_refused() -> None:
@@ -198,15 +266,6 @@ def test_a_seal_from_the_future_is_refused() -> None:
 # Sealed with the right key, yet not what our writer makes: the shape alone refuses it.
 
 
-def resealed(change: Callable[[pikepdf.Pdf], None]) -> bytes:
-    out = io.BytesIO()
-    with pikepdf.open(io.BytesIO(drawn_page())) as pdf:
-        change(pdf)
-        pdf.save(out, deterministic_id=True)
-    document: SealedDocument = office().seal(NoStamps(), pdf=out.getvalue())
-    return document.data
-
-
 def _set(key: str, value: object) -> Callable[[pikepdf.Pdf], None]:
     def change(pdf: pikepdf.Pdf) -> None:
         pdf.Root[key] = value
@@ -232,6 +291,12 @@ def _bomb(pdf: pikepdf.Pdf) -> None:
     pdf.Root.AF[0].EF.UF = pdf.Root.AF[0].EF.F
 
 
+def _page_twice(pdf: pikepdf.Pdf) -> None:
+    pdf.add_blank_page()
+    pdf.Root.Pages.Kids.append(pdf.Root.Pages.Kids[1])
+    pdf.Root.Pages.Count = 3
+
+
 def _renamed(pdf: pikepdf.Pdf) -> None:
     pdf.Root.AF[0].F = pikepdf.String("other.json")
 
@@ -239,7 +304,7 @@ def _renamed(pdf: pikepdf.Pdf) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        _set("/OpenAction", JAVASCRIPT), _set("/AA", pikepdf.Dictionary(WC=JAVASCRIPT)), _second_file, _link, _bomb, _renamed,
+        _set("/OpenAction", JAVASCRIPT), _set("/AA", pikepdf.Dictionary(WC=JAVASCRIPT)), _second_file, _link, _page_twice, _bomb, _renamed,
         _set("/AF", pikepdf.Array()), _set("/Names", pikepdf.Dictionary()), _set("/Collection", pikepdf.Dictionary()),
         _set("/OCProperties", pikepdf.Dictionary()),
         _set("/Elsewhere", pikepdf.Array([pikepdf.Dictionary(ByteRange=pikepdf.Array([0, 1, 2, 3]))])),
@@ -302,13 +367,12 @@ def test_a_form_laid_over_the_page_is_refused() -> None:
     assert reason(_updated(overlay)) == "structure"
 
 
-def test_a_second_seal_over_the_first_is_refused() -> None:
-    try:
-        twice = office().seal(pdf=sealed().data).data
-    except VermilionError as error:
-        assert error.reason == "drawing"
-    else:
-        assert reason(twice) == "structure"
+def test_a_sealed_document_is_not_sealed_again() -> None:
+    used = len(office().witness.requests)
+    with pytest.raises(VermilionError) as refused:
+        office().seal(pdf=sealed().data)
+    assert refused.value.reason == "drawing"
+    assert len(office().witness.requests) == used
 
 
 def test_a_moved_signature_is_refused() -> None:

@@ -24,6 +24,21 @@ def test_the_group_loads_nothing_heavy() -> None:
     assert result.stdout.strip() == ""
 
 
+def test_a_client_of_a_service_loads_none_of_what_a_registry_needs() -> None:
+    """`vermilion verify --service` is for a relying party, who has the package without its extra."""
+    heavy = (*HEAVY, "joserfc", "structlog", "prometheus_client", "fontTools", "PIL")
+    program = f"""
+import sys, registry.cli.verify, registry.client
+from keys.errors import VermilionError
+try:
+    registry.cli.verify._by_service("http://localhost/c/x", "http://localhost:1")
+except VermilionError as error:
+    print(error.reason, *sorted(set({heavy!r}) & set(sys.modules)))
+"""
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "unavailable"
+
+
 def test_each_floor_starts_without_those_above_it() -> None:
     program = "import sys, keys, signing; print(*sorted({'registry', 'verify_web'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

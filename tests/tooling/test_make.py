@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -24,6 +25,19 @@ def test_make_alone_lists_every_target_and_builds_nothing() -> None:
     )
     declared = re.findall(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[0].split()
     assert re.findall(r"^  make ([a-z-]+)", shown.stdout, re.MULTILINE) == declared
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"), [([], ""), (["DATA=elsewhere"], f'VERMILION_DATA="{ROOT}/elsewhere" ')], ids=str
+)
+def test_run_names_a_data_directory_only_where_one_is_chosen(arguments: list[str], told: str) -> None:
+    """Unnamed, it is `./var`, and what stands in its way is the command's to solve."""
+    environment = {k: v for k, v in os.environ.items() if k != "DATA"}
+    shown = subprocess.run(
+        ["make", "--no-print-directory", "--dry-run", "run", *arguments],
+        cwd=ROOT, check=True, capture_output=True, text=True, env=environment,
+    )  # fmt: skip
+    assert shown.stdout.splitlines()[-1] == f"{told}.venv/bin/vermilion run"
 
 
 @pytest.mark.parametrize("script", SCRIPTS)

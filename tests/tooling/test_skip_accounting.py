@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.skip_accounting import reason_listed
 from tests.skips import LISTED
 
 ROOT = Path(__file__).parents[2]
@@ -94,6 +96,19 @@ def test_an_expected_failure_is_not_a_skip(tmp_path: Path) -> None:
 
 
 def test_the_list_names_only_tests_that_exist() -> None:
-    missing = [prefix for prefix in LISTED if not (ROOT / prefix.partition("::")[0]).exists()]
-    assert not missing
+    for prefix in LISTED:
+        file, _, name = prefix.partition("::")
+        assert re.search(rf"^def {name}\w*\(", (ROOT / file).read_text(), re.MULTILINE), prefix
     assert all(reason.strip() for reason in LISTED.values())
+
+
+def test_every_test_for_root_alone_is_listed() -> None:
+    """An ordinary user's CI skips exactly these."""
+    marked = re.compile(r"^(?:@root_only|@pytest\.mark\.skipif\(os\.geteuid.*)\ndef (test_\w+)", re.MULTILINE)
+    found = [
+        f"{path.relative_to(ROOT)}::{name}"
+        for path in sorted((ROOT / "tests").rglob("test_*.py"))
+        for name in marked.findall(path.read_text())
+    ]
+    assert len(found) >= 6
+    assert [nodeid for nodeid in found if reason_listed(nodeid) is None] == []

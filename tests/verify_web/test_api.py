@@ -56,7 +56,7 @@ def test_a_scanned_code_with_its_fragment_is_compared(world: World, member: str)
 
 
 def test_another_fragment_is_altered(world: World) -> None:
-    other = str(int.from_bytes(b"\x01" + CREDENTIAL[:-1] + b"\x01"))
+    other = str(int.from_bytes(b"\x01" + CREDENTIAL[:-1] + bytes([CREDENTIAL[-1] ^ 1])))
     body = world.client.post(API, json={"qr": f"{ORIGIN}/c/{LINK_ID}#{other}"}).get_json()
     assert body["verdict"] == "altered"
     assert body["checks"]["content"]["reason"] == "credential_differs"

@@ -32,6 +32,14 @@ def test_every_route_is_in_this_list(world: World) -> None:
     assert {rule.endpoint for rule in world.app.url_map.iter_rules()} == set(PATHS)
 
 
+def test_a_site_on_https_is_never_asked_for_otherwise(build: MakeWorld) -> None:
+    def header(origin: str) -> str | None:
+        return build(origin=origin).client.get("/").headers.get("Strict-Transport-Security")
+
+    assert header("https://licence.example") == "max-age=31536000"
+    assert header("http://localhost:8801") is None
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "PUT", "OPTIONS", "HEAD"])
 @pytest.mark.parametrize(
     "path", [*PATHS.values(), f"/c//{LINK_ID}", f"/c/{LINK_ID}/", "/none", "/c/none", "/static/x/none"]

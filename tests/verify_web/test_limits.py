@@ -8,6 +8,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from tests.verify_web.conftest import MakeWorld
 from tests.verify_web.world import LOOKUP_CODE, WRONG_CODE, Hand, World, sample
-from verify_web.limits import IDENTIFIER, NETWORK, TypedLimits, network_of
+from verify_web.limits import IDENTIFIER, NETWORK, PAIR, TypedLimits, network_of
 from verify_web.store import Store
 
 UNKNOWN = sample(serial="0000019").record.identifier
@@ -30,6 +31,11 @@ def ask(world: World, identifier: str, code: str, address: str = "203.0.113.7") 
     return answer.status_code, answer.data
 
 
+def limited(world: World) -> int:
+    """How many attempts were one too many, by the site's own count."""
+    return int(world.app.extensions["site"].metrics.limited._value.get())
+
+
 def test_right_details_give_the_licence_and_are_no_failure(world: World) -> None:
     for turn in range(3 * IDENTIFIER.burst):
         world.clock.now += timedelta(seconds=NETWORK.seconds_each)
@@ -40,14 +46,40 @@ def test_right_details_give_the_licence_and_are_no_failure(world: World) -> None
 def test_unknown_number_wrong_code_and_too_many_attempts_give_the_same_bytes(build: MakeWorld) -> None:
     world = build()
     answers = [ask(world, UNKNOWN, LOOKUP_CODE), ask(world, world.identifier, WRONG_CODE)]
-    answers += [ask(world, world.identifier, WRONG_CODE, f"203.0.{n}.1") for n in range(IDENTIFIER.burst)]
+    answers += [ask(world, world.identifier, WRONG_CODE, f"203.0.{n}.1") for n in range(IDENTIFIER.burst - 1)]
+    asked = len(answers)
     answers.append(ask(world, world.identifier, LOOKUP_CODE, "198.51.100.1"))  # right, and one too many
     assert len(set(answers)) == 1
     status, body = answers[0]
     assert status == 200
     assert b'"verdict":"cannot_check"' in body
     assert b"not_matched" in body
-    assert world.memory.asked == ["typed"] * len(answers)  # the registry is asked in every case alike
+    assert world.memory.asked == ["typed"] * asked  # a right code one too many is not even looked at
+
+
+@pytest.mark.parametrize("path", ["/api/v1/verifications", "/check"], ids=["program", "page"])
+def test_a_network_past_its_limit_gets_the_same_bytes(world: World, path: str) -> None:
+    """Headers included: nobody can tell a guess that was not looked up from one that was wrong."""
+
+    def whole(identifier: str, code: str, address: str) -> tuple[int, str, bytes]:
+        form = {"identifier": identifier, "lookup_code": code}
+        sent: dict[str, Any] = {"data": form} if path == "/check" else {"json": form}
+        answer = world.client.post(path, **sent, environ_base={"REMOTE_ADDR": address})
+        return answer.status_code, str(answer.headers), answer.data
+
+    others = [sample(serial=f"3{turn:06}").record.identifier for turn in range(NETWORK.burst)]
+    within = {whole(other, WRONG_CODE, f"203.0.113.{n}") for n, other in enumerate(others)}
+    assert limited(world) == 0
+    past = {whole(*details, "203.0.113.200") for details in (
+        (world.identifier, LOOKUP_CODE), (world.identifier, WRONG_CODE), (UNKNOWN, LOOKUP_CODE),
+    )}  # fmt: skip
+    assert limited(world) == 3
+    assert len(within | past) == 1
+    ((status, _headers, body),) = within | past
+    assert (status, world.identifier.encode() in body) == (200, False)
+    assert world.memory.asked == ["typed"] * NETWORK.burst  # one too many is not even looked at
+    # It is the network's share that was used up, and not the licence's: from elsewhere the code is right.
+    assert whole(world.identifier, LOOKUP_CODE, "198.51.100.1") not in within
 
 
 def test_the_page_too_is_the_same(world: World) -> None:
@@ -84,6 +116,16 @@ def test_a_limited_network_cannot_close_a_licence_for_others(world: World) -> No
     assert b'"valid"' in ask(world, world.identifier, LOOKUP_CODE, "198.51.100.1")[1]
 
 
+def test_one_network_cannot_close_a_licence_for_others(world: World) -> None:
+    """Day in, day out: its attempts at one licence fill a bucket of their own."""
+    for _ in range(24):
+        for _ in range(2 * PAIR.burst):
+            ask(world, world.identifier, WRONG_CODE, "203.0.113.9")
+        assert b"cannot_check" in ask(world, world.identifier, LOOKUP_CODE, "203.0.113.9")[1]
+        assert b'"valid"' in ask(world, world.identifier, LOOKUP_CODE, "198.51.100.1")[1]
+        world.clock.now += timedelta(hours=1)
+
+
 def test_a_scan_is_never_locked(world: World) -> None:
     for _ in range(3 * NETWORK.burst):
         ask(world, world.identifier, WRONG_CODE)
@@ -99,6 +141,9 @@ def test_a_scan_is_never_locked(world: World) -> None:
         ("2001:db8:1:2ff::1", "2001:db8:1:200::/56"),
         ("::ffff:203.0.113.7", "203.0.113.0/24"),
         ("fe80::1%eth0", "fe80::/56"),
+        ("203.0.113.7:4711", "203.0.113.0/24"),
+        ("[2001:db8:1:2ff::1]:4711", "2001:db8:1:200::/56"),
+        ("[2001:db8:1:2ff::1]", "2001:db8:1:200::/56"),
         (None, "unknown"),
         ("unix:", "unknown"),
     ],
@@ -123,10 +168,21 @@ def test_forwarded_addresses_count_only_behind_a_trusted_proxy(build: MakeWorld)
                 },
                 headers={"X-Forwarded-For": f"198.51.{turn}.1"},
             )
-        return int(world.app.extensions["site"].metrics.limited._value.get())
+        return limited(world)
 
     assert addresses(build()) == 1
     assert addresses(build(trusted_proxies=1)) == 0
+
+
+def test_a_proxy_that_nobody_told_us_of_is_noted_once(
+    build: MakeWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("WARNING", logger="vermilion.site"):
+        for world in (build(trusted_proxies=1), build()):
+            for _ in range(3):
+                world.client.get("/", headers={"X-Forwarded-For": "198.51.100.1"})
+    (noted,) = (record.line for record in caplog.records if record.name == "vermilion.site")  # type: ignore[attr-defined]
+    assert noted == {"event": "proxy_not_trusted", "setting": "VERMILION_TRUSTED_PROXIES"}
 
 
 COUNT = """
@@ -136,7 +192,7 @@ from pathlib import Path
 from verify_web.limits import TypedLimits
 from verify_web.store import Store
 limits = TypedLimits(Store(Path(sys.argv[1]), lambda: datetime(2026, 3, 4, tzinfo=UTC)))
-print(sum(limits.enter(f"10.{n}.{sys.argv[2]}.1", "one") for n in range(20)))
+print(sum(limits.enter(f"10.{n}.{sys.argv[2]}.1", "one") for n in range(40)))
 """
 
 
@@ -153,7 +209,7 @@ def test_all_processes_count_together(tmp_path: Path) -> None:
 def test_threads_never_admit_one_too_many(tmp_path: Path) -> None:
     limits = TypedLimits(Store(tmp_path / "public.db", Hand()))
     with ThreadPoolExecutor(8) as pool:
-        admitted = list(pool.map(lambda n: limits.enter(f"10.0.{n}.1", "one"), range(40)))
+        admitted = list(pool.map(lambda n: limits.enter(f"10.0.{n}.1", "one"), range(120)))
     limits.store.close()
     assert sum(admitted) == IDENTIFIER.burst
 

@@ -29,6 +29,7 @@ def watched(file, *arguments, **options):
     return plain(file, *arguments, **options)
 builtins.open = io.open = watched
 late = set(sys.modules)
+assert {"signing.strict_check", "signing.foreign_seal"} <= late, "what checks a file would be read after the drop"
 app = wsgi.application()
 client = app.test_client()
 for path in ("/", "/?lang=en", "/c/AAECAwQFBgcICQoLDA0ODw", "/c/AAECAwQFBgcICQoLDA0ODw?lang=en", "/none"):

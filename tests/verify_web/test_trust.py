@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,6 +44,29 @@ def test_a_list_is_kept_for_seconds_and_read_once(tmp_path: Path, monkeypatch: p
     assert (len(fetched), len(read)) == (2, 1)
     del lists[0]
     clock.now += timedelta(seconds=KEEP_SECONDS)
+    found = source.current()
+    assert found is not None
+    assert found.sequence == 2
+
+
+def test_a_slow_reader_does_not_take_back_a_newer_list(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A list fetched before a newer one was, and verified after it."""
+    clock = Hand()
+    authority = make_authority(tmp_path, clock.now)
+    lists = {number: authority.jws(sequence=number) for number in (1, 2)}
+    source = TrustSource(lambda: lists[published[0]], clock)
+    published, plain = [1], read_trust_list
+
+    def overtaken(jws: str, **options: Any) -> Any:
+        if jws == lists[1]:
+            published[0] = 2
+            assert source.published().jws == lists[2]
+        return plain(jws, **options)
+
+    monkeypatch.setattr(trust, "read_trust_list", overtaken)
+    assert source.published().jws == lists[2]
     found = source.current()
     assert found is not None
     assert found.sequence == 2

@@ -22,6 +22,7 @@ from signing.codes import make_identifier
 from signing.licence_type import LicenceType, Role, load_licence_type
 from signing.live import LiveLicence
 from signing.record import FieldValue, Record
+from tests.signing.checking import food, sign
 from verify_web.app import create_app
 from verify_web.source import Source
 
@@ -33,7 +34,7 @@ WRONG_CODE = "7K3MQ8ZV"
 ORIGIN = "http://localhost:8801"
 LINK_ID = base64.urlsafe_b64encode(bytes(range(16))).decode().rstrip("=")
 UNKNOWN_ID = base64.urlsafe_b64encode(bytes(16)).decode().rstrip("=")
-CREDENTIAL = b"\x84" + bytes(40)
+CREDENTIAL = sign(food())  # of one of the samples; whose does not matter where no trust list is
 FRAGMENT = str(int.from_bytes(b"\x01" + CREDENTIAL))
 DOCUMENT = b"%PDF-1.7 the registered bytes"
 
@@ -87,6 +88,7 @@ def sample(slug: str = SLUGS[0], serial: str = "0000018", **changes: Any) -> Liv
     )
     licence = LiveLicence(
         record=record,
+        origin=ORIGIN,
         status="in_force",
         ground=None,
         how=None,
@@ -137,6 +139,10 @@ class Memory:
             "identifier", self.licence is not None and self.licence.record.identifier == identifier
         )
 
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:
+        self._ask("seal use", found=False)
+        return False
+
 
 class Hand:
     """A clock moved by hand."""
@@ -181,7 +187,7 @@ def make_world(
 ) -> World:
     memory, clock = Memory(licence or sample()), Hand()
     app = create_app(
-        Settings(data=data),
+        Settings(data=data, origin=options.pop("origin", "")),
         source=Source(memory, find_type, options.pop("trust_list", no_trust_list)),
         clock=clock,
         catch_all=catch_all,

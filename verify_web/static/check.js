@@ -15,7 +15,8 @@ async function prove(link, live) {
     if (!(error instanceof Malformed)) throw error;
     return { cose, signed: false, content: ["altered", "credential_malformed"], issuer: unchecked };
   }
-  if (live.origins === null) {
+  if (live.origins === null || live.keys === null) {
+    // Not "unknown": this page was given no list, or fewer keys than there are.
     const issuer = ["not_checked", "trust_list_missing"];
     return { cose, signed: false, content: ["not_compared", "content_not_proven"], issuer };
   }

@@ -10,7 +10,7 @@ const MAX_DEPTH = 4;
 const LAST_DAY = 2932896; // 9999-12-31
 const ORIGIN = /^(https?):\/\/([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::([1-9][0-9]{0,4}))?$/;
 const ID = /^[A-Za-z0-9_-]{21}[AQgw]$/; // four unused bits, all zero
-const REFUSED = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Cn}\p{Zl}\p{Zp}\u{FE00}-\u{FE0F}\u{E0100}-\u{E01EF}]/u;
+const REFUSED = /[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}\u{FE00}-\u{FE0F}\u{E0100}-\u{E01EF}]/u;
 // Of the curves' groups (SP 800-186). A signature's s and order - s both verify; only the lesser is ours.
 const ORDER_256 = 0xffffffff00000000ffffffffffffffffbce6faada7179e84f3b9cac2fc632551n;
 const ORDER_384 = 0xffffffffffffffffffffffffffffffffffffffffffffffffc7634d81f4372ddf581a0db248b0a77aecec196accc52973n;
@@ -32,9 +32,12 @@ export function normalOrigin(text) {
   return `${scheme}://${host.toLowerCase()}${own ? "" : `:${port}`}`;
 }
 
+// Counted in characters, as Python counts them: two surrogates are one.
+const isLonger = (text, most) => text.length > most && (text.length > 2 * most || [...text].length > most);
+
 // {origin, idText, fragment}; the fragment is unread, and empty where there is none.
 export function splitLink(text) {
-  if (text.length > MAX_LINK + 1 + MAX_DIGITS) refuse("link");
+  if (isLonger(text, MAX_LINK + 1 + MAX_DIGITS)) refuse("link");
   const hash = text.indexOf("#");
   const address = hash < 0 ? text : text.slice(0, hash);
   const path = address.lastIndexOf("/c/");

@@ -3,7 +3,7 @@
 //
 // Expects in the document:
 //   script#live[type="application/json"]  signing.page_data.page_json: {facts, nothing, how, as_of, today,
-//                                         credential_sha256, origins, trust_expires_at, keys, names, table, sentences}
+//                                         credential_sha256, origin, origins, trust_expires_at, keys, names, table, sentences}
 //   #verdict[role=status][data-verdict][data-tone], in it h1#heading, #sentence and perhaps .dated
 //   #check-content, #check-issuer, #check-status, each [data-result] with .result and .reason in it
 //   #compare, where the signed details are put before #fields, in a dl.fields#claims
@@ -97,11 +97,17 @@ function isScanned(fragment) {
   return fragment !== "" && byId(fragment) === null;
 }
 
+// The origin as printed, which the credential is bound to: where this page stands may be another one, to which the
+// site has moved, or the same over https. Of a licence that is not known here, the listed one of the same host.
+function printedOrigin(live) {
+  const sameHost = (origin) => origin.slice(origin.indexOf("://") + 3) === location.host;
+  return live.origin ?? live.origins?.find(sameHost) ?? location.origin;
+}
+
 async function run(live) {
   const fragment = location.hash.slice(1);
   if (!isScanned(fragment)) return;
-  // The link as scanned. A choice of language is the only query the site makes, and no part of it.
-  const text = location.origin + location.pathname + location.hash;
+  const text = printedOrigin(live) + location.pathname + location.hash; // a choice of language is no part of it
   try {
     await check(live, text);
   } finally {

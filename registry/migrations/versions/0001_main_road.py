@@ -39,6 +39,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_key_use")),
         sa.UniqueConstraint("key_id", "record", name=op.f("uq_key_use_key_id_record")),
     )
+    with op.batch_alter_table("key_use", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_key_use_digest"), ["digest"], unique=False)
+
     op.create_table(
         "published_trust_list",
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
@@ -46,6 +49,13 @@ def upgrade() -> None:
         sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_published_trust_list")),
+    )
+    op.create_table(
+        "trust_list_draft",
+        sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("input_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("drafted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sequence", name=op.f("pk_trust_list_draft")),
     )
     op.create_table(
         "type_version",
@@ -74,7 +84,6 @@ def upgrade() -> None:
         sa.Column("agency_code", sa.String(length=18), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
-        sa.Column("jwks", sa.JSON(), nullable=True),
         sa.Column("secret_sha256", sa.LargeBinary(), nullable=True),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
@@ -90,6 +99,7 @@ def upgrade() -> None:
         sa.Column("agency_code", sa.String(length=18), nullable=True),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("listed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_key_agency_code_agency")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_key")),
@@ -118,7 +128,6 @@ def upgrade() -> None:
         sa.Column("agency_code", sa.String(length=18), nullable=False),
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("roles", sa.JSON(), nullable=False),
-        sa.Column("jwk", sa.JSON(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_person_agency_code_agency")),
@@ -139,10 +148,28 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_access_token_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
+        "assertion_key",
+        sa.Column("kid", sa.String(length=43), nullable=False),
+        sa.Column("jwk", sa.JSON(), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
+        sa.CheckConstraint(
+            "(person_id IS NULL) <> (client_id IS NULL)", name=op.f("ck_assertion_key_one_holder")
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_assertion_key_client_id_client")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_assertion_key_person_id_person")),
+        sa.PrimaryKeyConstraint("kid", name=op.f("pk_assertion_key")),
+    )
+    with op.batch_alter_table("assertion_key", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_assertion_key_client_id"), ["client_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_assertion_key_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
         "certificate",
         sa.Column("serial", sa.String(length=40), nullable=False),
         sa.Column("key_id", sa.String(length=32), nullable=False),
         sa.Column("profile", sa.String(length=20), nullable=False),
+        sa.Column("tbs_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=True),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
         sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
@@ -150,6 +177,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("serial", name=op.f("pk_certificate")),
     )
     with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_certificate_key_id"), ["key_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_certificate_profile"), ["profile"], unique=False)
 
     op.create_table(
@@ -532,8 +560,14 @@ def downgrade() -> None:
     op.drop_table("client_type")
     with op.batch_alter_table("certificate", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_certificate_profile"))
+        batch_op.drop_index(batch_op.f("ix_certificate_key_id"))
 
     op.drop_table("certificate")
+    with op.batch_alter_table("assertion_key", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_assertion_key_person_id"))
+        batch_op.drop_index(batch_op.f("ix_assertion_key_client_id"))
+
+    op.drop_table("assertion_key")
     with op.batch_alter_table("access_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_access_token_expires_at"))
 
@@ -550,6 +584,10 @@ def downgrade() -> None:
 
     op.drop_table("used_assertion")
     op.drop_table("type_version")
+    op.drop_table("trust_list_draft")
     op.drop_table("published_trust_list")
+    with op.batch_alter_table("key_use", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_key_use_digest"))
+
     op.drop_table("key_use")
     op.drop_table("agency")

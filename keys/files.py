@@ -1,0 +1,29 @@
+"""Files that hold secrets: whole or not there, durable, their owner's alone, never written over."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_once(path: Path, data: bytes) -> None:
+    """Write aside (mode 0600), sync, link into place, sync the directory: a power failure leaves the whole
+    file or none.
+
+    Raises FileExistsError where there is one; OSError with nothing left behind.
+    """
+    descriptor, aside = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, path)
+    finally:
+        Path(aside).unlink()
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

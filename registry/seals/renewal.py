@@ -1,0 +1,84 @@
+"""Certificates of QR keys and of the time-stamp authority, renewed in time.
+
+A key is never certified twice: its successor is a new key, which serves once the trust list names it. The
+older one stays in the list, and good for what it signed. Two processes at the same moment may both make one:
+a key too many does no harm.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from keys.certificates import certificate_validity
+from keys.errors import Kind, VermilionError
+from keys.profiles import PROFILES, ProfileName
+from registry.agencies.tables import Client, ClientType
+from registry.seals.authority import give_qr_key, give_tsa_key, issuing_authority
+from registry.seals.keys import Pieces
+from registry.seals.tables import Certificate, Key
+
+REMAINING = 1 / 4
+"""A certificate with less than this part of its profile's life left is renewed."""
+
+TRY_AGAIN = timedelta(hours=1)
+"""An attempt is another process's until then, or has failed: each leaves a reserved key."""
+
+
+def renew_due(pieces: Pieces) -> int:
+    """Renew what is due, of the time-stamp authority and of each agency that may issue; how many were.
+
+    An agency that has no QR key yet gets one. Raises VermilionError: UNAVAILABLE where the issuing
+    authority's own certificate has ended, and what the custodian raises; the next call goes on with the
+    others.
+    """
+    now = pieces.clock()
+    with Session(pieces.database.read) as session:
+        authority = issuing_authority(session).certificate
+        assert authority is not None
+        _begin, end = certificate_validity(authority)
+        if now > end:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "the issuing authority's certificate has ended", reason="issuing_ended"
+            )
+        stamping = _due(session, ProfileName.TSA, now, end, {None})
+        agencies = _due(session, ProfileName.QR, now, end, _issuing_agencies(session))
+    for _ in stamping:
+        give_tsa_key(pieces)
+    for code in agencies:
+        assert code is not None
+        give_qr_key(pieces, code)
+    return len(stamping) + len(agencies)
+
+
+def _due(
+    session: Session, profile: ProfileName, now: datetime, end: datetime, owners: set[str | None]
+) -> list[str | None]:
+    """Those of the owners whose newest certificate ends soon, unless a new one would end no later, and those
+    that never had one.
+    """
+    certified = (
+        select(Key.agency_code, Key.state, func.max(Certificate.not_after).label("until"))
+        .join(Certificate, Certificate.key_id == Key.id)
+        .where(Certificate.profile == profile.value, Certificate.der.is_not(None))
+        .group_by(Key.agency_code, Key.state)
+    )
+    tried = select(Key.agency_code).where(
+        Key.purpose == PROFILES[profile].purpose.value,
+        Key.state == "reserved",
+        Key.created_at > now - TRY_AGAIN,
+    )
+    wanted = min(now + PROFILES[profile].life * REMAINING, end)
+    rows = session.execute(certified).all()
+    ending = {row.agency_code for row in rows if row.state == "active" and row.until < wanted}
+    # Whose keys were all retired by hand waits for the hand that gives another.
+    without = owners - {row.agency_code for row in rows}
+    return sorted((owners & ending | without) - set(session.scalars(tried)), key=str)
+
+
+def _issuing_agencies(session: Session) -> set[str | None]:
+    """Agencies with an active client that may issue some type."""
+    entitled = select(ClientType.client_id).where(ClientType.client_id == Client.id).exists()
+    return set(session.scalars(select(Client.agency_code).where(Client.active, entitled).distinct()))

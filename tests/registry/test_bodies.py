@@ -1,0 +1,182 @@
+"""Whatever is sent to a route that changes something gets an answer. The catch-all is off: a defect is raised.
+
+The routes are those of the application itself, and each needs a right request here: none can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from itertools import count
+from typing import Any
+
+from flask import Flask
+from hypothesis import given, note, settings
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
+
+from registry.agencies.api import TOKEN_ENDPOINT
+from registry.licences.fsck import fsck
+from registry.licences.tables import Intent
+from tests.hostile import json_bodies
+from tests.registry.issuing import issue_one, request_body
+from tests.registry.world import BASIS, World, on_sqlite
+
+LICENCE_GROUND = {
+    "legal_basis": "食品安全法 第一百三十二条",
+    "reason_code": "expired_food",
+    "operator": "window-03",
+}
+_numbers = count(1)
+
+
+@dataclass(frozen=True)
+class Right:
+    """A request that its route accepts: about what, by whom, with which body; None where it takes none."""
+
+    about: Mapping[str, str]  # the variables of the path
+    person: str | None  # through their agency's system; None: the system of `own` alone
+    body: Mapping[str, Any] | None = field(default_factory=dict)
+
+
+def right_requests(world: World) -> dict[str, Right]:
+    """By endpoint; sent in the order of the routes, each finds its seal, licence or request as it wants it."""
+    seal = "/api/v1/seals"
+    applied = world.apply_for_seal()
+    filed = world.made_seal()
+    world.act("maker", f"{seal}/{filed}/filing", {})
+    active, suspended = world.active_seal(), world.active_seal()
+    world.act("keeper", f"{seal}/{suspended}/suspension", BASIS)
+    asked = world.act("keeper", f"{seal}/{suspended}/resumption-request", BASIS, 202)
+    used = {"code": world.seal_code}
+    licences = [{"identifier": issue_one(world).printout.record.identifier} for _ in range(3)]
+    world.post(
+        f"/api/v1/licences/{licences[1]['identifier']}/suspension", LICENCE_GROUND | {"ground": "other"}
+    )
+    permission = {
+        "client_id": world.clients["system"].id,
+        "type_code": world.type_code,
+        "valid_from": world.today.isoformat(),
+        "valid_to": (world.today + timedelta(days=1)).isoformat(),
+        "daily_limit": 1,
+    }
+
+    def decision(of: Mapping[str, Any]) -> dict[str, Any]:
+        return {"decision": "approve", "payload_sha256": of["payload_sha256"]}
+
+    def authorised() -> dict[str, str]:
+        return {**used, "authorisation_id": world.authorise(used["code"])}
+
+    return {
+        "seals.apply": Right(
+            {}, "applicant", {"kind": "special", "name": "云溪省样本局", "bottom_text": "许可专用章"}
+        ),
+        "seals.decide_application": Right({"approval_id": applied["id"]}, "approver", decision(applied)),
+        "seals.making": Right({"code": world.approved_seal()}, "maker"),
+        "seals.filing": Right({"code": world.made_seal()}, "maker"),
+        "seals.activation": Right({"code": filed}, "keeper"),
+        "seals.suspension": Right({"code": active}, "keeper", BASIS),
+        "seals.request_resumption": Right({"code": suspended}, "keeper", BASIS),
+        "seals.request_cancellation": Right(
+            {"code": active}, "keeper", BASIS | {"compromised_since": "2026-11-19T00:00:00Z"}
+        ),
+        "seals.decide_change": Right({"approval_id": asked["id"]}, "approver", decision(asked)),
+        "seals.authorise": Right(used, "keeper", permission),
+        "seals.withdraw": Right(authorised(), "keeper"),
+        "seals.delete_authorisation": Right(authorised(), "keeper", None),
+        "licences.create": Right({}, None, request_body(world)),
+        "licences.suspension": Right(licences[0], None, LICENCE_GROUND | {"ground": "penalty"}),
+        "licences.resumption": Right(licences[1], None, LICENCE_GROUND | {"status_version": 2}),
+        "licences.ending": Right(licences[2], None, LICENCE_GROUND | {"how": "revoked"}),
+    }
+
+
+def writing(app: Flask) -> Iterator[tuple[str, str]]:
+    """(endpoint, method) of every route that changes something. The token endpoint takes a form: test_auth.py."""
+    for rule in app.url_map.iter_rules():
+        for method in sorted((rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}):
+            if rule.endpoint != TOKEN_ENDPOINT:
+                yield rule.endpoint, method
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Sends bytes or JSON to a route as whoever may, about what its right request is about."""
+
+    world: World
+    endpoint: str
+    method: str
+    right: Right
+    headers: Mapping[str, str]
+
+    def __call__(self, body: object = None, **about: str) -> TestResponse:
+        variables: dict[str, Any] = {**self.right.about, **about}
+        with self.world.app.test_request_context():
+            path = self.world.app.url_for(self.endpoint, **variables)
+        sent = {"data": body} if isinstance(body, bytes | None) else {"json": body}
+        return self.world.http.open(
+            path,
+            method=self.method,
+            content_type="application/json",
+            headers={**self.headers, "Idempotency-Key": f"key-{next(_numbers)}"},
+            **sent,
+        )
+
+
+def senders(world: World) -> list[Sender]:
+    """One for each route of the application. Raises KeyError for a route without a right request."""
+    rights = right_requests(world)
+    tokens = {
+        person: world.headers("system" if person is None else world.system_of(person), person)
+        for person in {right.person for right in rights.values()}
+    }
+    return [
+        Sender(world, endpoint, method, rights[endpoint], tokens[rights[endpoint].person])
+        for endpoint, method in writing(world.app)
+    ]
+
+
+@on_sqlite
+def test_right_requests_are_accepted_and_a_line_feed_at_the_end_of_a_value_is_part_of_it(
+    world: World,
+) -> None:
+    """Where `$` ends a pattern a line feed would be overlooked, and pass for a code that no rule allows."""
+    asked = senders(world)
+    for send in asked:
+        right = send.right.body or {}
+        for name, value in right.items():
+            if isinstance(value, str):
+                answer = send({**right, name: f"{value}\n"})
+                told = [fault["pointer"] for fault in answer.get_json().get("errors", [])]
+                assert (answer.status_code, told) == (422, [f"/{name}"]), (send.endpoint, name)
+        for name, value in send.right.about.items():
+            assert send(send.right.body, **{name: f"{value}\n"}).status_code == 404, (send.endpoint, name)
+    for send in asked:
+        answer = send(send.right.body)
+        assert answer.status_code in {200, 201, 202}, (send.endpoint, answer.get_data(as_text=True))
+
+
+def test_no_body_is_a_defect_and_none_leaves_anything_half_done(world: World) -> None:
+    for send in senders(world):
+        send_anything(send)
+    assert world.defects.total == 0
+    with Session(world.ports.database.read) as session:
+        opened = select(func.count()).select_from(Intent).where(Intent.state == "open")
+        assert session.scalar(opened) == 0
+    assert fsck(world.ports) == []
+
+
+def send_anything(send: Sender) -> None:
+    @settings(max_examples=30)
+    @given(json_bodies(send.right.body or {}))
+    def ask(body: bytes) -> None:
+        note(send.endpoint)
+        answer = send(body)
+        if answer.status_code >= 400:
+            assert answer.status_code < 500
+            assert answer.content_type == "application/problem+json"
+            assert answer.get_json()["reason"]
+
+    ask()

@@ -1,0 +1,67 @@
+"""`make bench`: the figures the project answers for are registered, and a run writes them down."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import bench.sealing
+from bench.__main__ import BENCHES, RESULT, main
+
+ROOT = Path(__file__).parents[2]
+PROMISED = {"seal.reference_ms", "seal.raw_ms", "issue.http_p50_ms", "check.page_vs_bare"}
+
+
+def test_every_promised_figure_is_made_by_one_bench() -> None:
+    names = [name for made in BENCHES.values() for name in made]
+    assert set(names) >= PROMISED
+    assert len(names) == len(set(names))
+    for module in BENCHES:
+        assert (ROOT / module.replace(".", "/")).with_suffix(".py").is_file()
+
+
+@pytest.fixture
+def few(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A handful of rounds, and an empty directory to run in; where the result will lie."""
+    monkeypatch.setattr(bench.sealing, "ROUNDS", 2)
+    monkeypatch.setattr(bench.sealing, "WARM_UP", 1)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / RESULT
+
+
+def rows(result: Path) -> dict[str, dict[str, object]]:
+    written = json.loads(result.read_bytes())
+    assert [list(row) for row in written] == [["name", "value", "unit", "baseline", "ratio"]] * len(written)
+    return {row["name"]: row for row in written}
+
+
+def test_a_bench_writes_the_rows_it_is_registered_for(few: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main("bench.sealing") == 0
+    made = rows(few)
+    assert tuple(made) == BENCHES["bench.sealing"]
+    raw, reference = made["seal.raw_ms"], made["seal.reference_ms"]
+    assert (raw["unit"], raw["baseline"], raw["ratio"]) == ("ms", None, None)
+    assert isinstance(raw["value"], float)
+    assert isinstance(reference["value"], float)
+    assert 0 < raw["value"] < reference["value"]  # the one draws, the other only hashes and signs
+    assert reference["baseline"] == raw["value"]
+    assert reference["ratio"] == reference["value"] / raw["value"]
+    said = capsys.readouterr().out
+    assert all(name in said for name in made)
+
+
+def test_one_figure_by_its_name(few: Path) -> None:
+    assert main("seal.raw_ms") == 0
+    assert set(rows(few)) == {"seal.raw_ms"}
+
+
+def test_an_unknown_figure_is_wrong_usage_and_says_which_there_are() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench", "seal.nothing"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 64
+    assert all(name in done.stdout for name in PROMISED)
