@@ -27,21 +27,43 @@ def read_jwk(path: Path) -> dict[str, Any]:
 
     Raises VermilionError(MALFORMED).
     """
-    stdin = str(path) == "-"
-    name = "standard input" if stdin else str(path)
+    value = _read_json(path)
+    if isinstance(value, dict) and isinstance(value.get("keys"), list) and value["keys"]:
+        value = value["keys"][0]
+    if not isinstance(value, dict):
+        raise VermilionError(Kind.MALFORMED, f"{_spoken(path)} is not a JWK")
+    return value
+
+
+def read_person(path: Path) -> tuple[str, dict[str, Any]]:
+    """A person's name and public key from `{"name": ..., "jwk": {...}}`, in a file or on standard input: an
+    argument would show the name to every user of the machine. Raises VermilionError(MALFORMED).
+    """
+    value = _read_json(path)
+    if (
+        not isinstance(value, dict)
+        or set(value) != {"name", "jwk"}
+        or not isinstance(value["name"], str)
+        or not isinstance(value["jwk"], dict)
+    ):
+        raise VermilionError(Kind.MALFORMED, f'{_spoken(path)} is not {{"name": ..., "jwk": {{...}}}}')
+    return value["name"], value["jwk"]
+
+
+def _read_json(path: Path) -> Any:
+    name = _spoken(path)
     try:
-        if stdin:
+        if str(path) == "-":
             data = sys.stdin.buffer.read(MAX_BYTES + 1)
         else:
             with path.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)
-        value = strict_json(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
+        return strict_json(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
     except OSError as error:
         raise VermilionError(Kind.MALFORMED, f"{name} cannot be read: {error.strerror}") from error
     except VermilionError as error:
         raise VermilionError(Kind.MALFORMED, f"{name} is not JSON: {error.detail}") from error
-    if isinstance(value, dict) and isinstance(value.get("keys"), list) and value["keys"]:
-        value = value["keys"][0]
-    if not isinstance(value, dict):
-        raise VermilionError(Kind.MALFORMED, f"{name} is not a JWK")
-    return value
+
+
+def _spoken(path: Path) -> str:
+    return "standard input" if str(path) == "-" else str(path)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from registry.cli.jwk import public_key_option, read_jwk
+from registry.cli.jwk import public_key_option, read_jwk, read_person
 from registry.cli.machine import ground_options, ground_today, locked, publish, unlocked
 
 _agency_option = click.option(
@@ -21,8 +21,12 @@ def person() -> None:
 
 
 @person.command("add")
+@click.argument(
+    "person_file",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+)
 @_agency_option
-@_name_option
 @click.option(
     "--role",
     "roles",
@@ -30,12 +34,15 @@ def person() -> None:
     required=True,
     help="applicant, approver, maker, keeper or officer; repeat for several.",
 )
-@public_key_option
-def person_add(agency_code: str, name: str, roles: tuple[str, ...], jwk: Path) -> None:
-    """Put a person on record by the public key that signs for them, and print their id."""
+def person_add(file: Path, agency_code: str, roles: tuple[str, ...]) -> None:
+    """Put a person on record by the public key that signs for them, and print their id.
+
+    FILE holds {"name": ..., "jwk": the public key (JWK, P-256)}; - reads standard input. A name is no
+    argument: those are seen by every user of the machine.
+    """
     from registry.agencies.rules import add_person
 
-    public = read_jwk(jwk)
+    name, public = read_person(file)
     with locked() as at:
         with at.database.transaction() as session:
             row = add_person(session, at, agency_code=agency_code, name=name, roles=roles, jwk=public)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,13 @@ __all__ = ["again", "empty_place", "first_start", "place", "sample"]
 Run = Callable[..., tuple[int, str, str]]
 Verify = Callable[..., tuple[int, dict[str, Any], str]]
 MEMBERS = {"verdict", "how", "checks", "as_of", "identifier"}
+
+
+def person_file(folder: Path, jwk: object, name: str = "样本人员") -> Path:
+    """What `person add` reads, in a file."""
+    path = folder / "person.json"
+    path.write_text(json.dumps({"name": name, "jwk": jwk}))
+    return path
 
 
 @pytest.fixture

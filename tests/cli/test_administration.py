@@ -18,7 +18,7 @@ from keys.clock import system_clock
 from keys.errors import Kind, VermilionError
 from keys.trust_list import TrustList, read_trust_list
 from registry.cli import COMMANDS, cli
-from registry.cli.jwk import read_jwk
+from registry.cli.jwk import read_jwk, read_person
 from registry.cli.machine import Machine
 from registry.client import ApiClient, Credential, new_person_key
 from registry.database import Database
@@ -27,7 +27,7 @@ from registry.licences.tables import TypeVersion
 from registry.sample_registry import SEAL_AUTHORITY, agency
 from registry.samples import SampleAgency, sample_agencies, sample_types
 from registry.settings import Settings
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, person_file
 from tests.hostile import json_bodies
 from tests.services.conftest import Running
 from tests.services.running import Place
@@ -79,10 +79,12 @@ def test_an_agency_its_person_and_its_client_are_put_on_record(
     code, out, _ = vermilion(place, "client", "add", *who, "--scope", "licence")
     assert code == 0
     assert len(out.strip()) == 32
-    code, _, err = vermilion(place, "person", "add", *who, "--role", "keeper")
+    keeper = ("--agency", other.code, "--role", "keeper")
+    file = person_file(tmp_path, json.loads(jwk.read_bytes()))
+    code, _, err = vermilion(place, "person", "add", file, *keeper)
     assert (code, err) == (1, "vermilion: the key is on record already\n")
-    jwk.write_text(json.dumps(ECKey.generate_key("P-256").as_dict(private=False)))
-    code, out, _ = vermilion(place, "person", "add", *who, "--role", "keeper")
+    file = person_file(tmp_path, ECKey.generate_key("P-256").as_dict(private=False))
+    code, out, _ = vermilion(place, "person", "add", file, *keeper)
     assert code == 0
     shown = json.loads(vermilion(place, "agency", "show", other.code)[1])
     assert [(p["id"], p["roles"], p["active"]) for p in shown["people"]] == [(out.strip(), ["keeper"], True)]
@@ -173,7 +175,7 @@ def test_without_a_registry_nothing_is_made_and_one_line_says_so(
     who = ("--agency", agency().code, "--name", "x", "--jwk", jwk)
     empty_place.data.mkdir()
     for command in (
-        ("person", "add", *who, "--role", "keeper"),
+        ("person", "add", person_file(tmp_path, {}), "--agency", agency().code, "--role", "keeper"),
         ("client", "add", *who, "--scope", "licence"),
         ("agency", "show", agency().code),
         ("fsck",),
@@ -185,11 +187,10 @@ def test_without_a_registry_nothing_is_made_and_one_line_says_so(
 
 
 def test_tables_of_another_version_are_not_written_to(vermilion: Run, place: Place, tmp_path: Path) -> None:
-    jwk, _private = key_file(tmp_path)
     with at(place) as machine, machine.database.transaction() as session:
         session.execute(text("UPDATE alembic_version SET version_num = '0000'"))
-    who = ("--agency", agency().code, "--name", "x", "--jwk", jwk)
-    code, _, err = vermilion(place, "person", "add", *who, "--role", "keeper")
+    keeper = ("--agency", agency().code, "--role", "keeper")
+    code, _, err = vermilion(place, "person", "add", person_file(tmp_path, {}), *keeper)
     assert code == 1
     assert err.startswith("vermilion: the database's schema is of another version")
 
@@ -227,12 +228,13 @@ def test_bad_input_is_named(vermilion: Run, place: Place, tmp_path: Path) -> Non
     who = ("--agency", agency().code, "--name", "x", "--jwk", jwk)
     code, _, err = vermilion(place, "client", "add", *who, "--scope", "everything")
     assert (code, "/scopes" in err) == (1, True)
-    code, _, err = vermilion(place, "person", "add", *who, "--role", "king")
+    person = ("person", "add", person_file(tmp_path, json.loads(jwk.read_bytes())))
+    code, _, err = vermilion(place, *person, "--agency", agency().code, "--role", "king")
     assert (code, "/roles" in err) == (1, True)
     nobody = ("--agency", unknown_agency().code, "--name", "x", "--jwk", jwk)
     for command in (
         ("client", "add", *nobody, "--scope", "licence"),
-        ("person", "add", *nobody, "--role", "keeper"),
+        (*person, *nobody[:2], "--role", "keeper"),
     ):
         code, _, err = vermilion(place, *command)
         assert (code, err) == (1, "vermilion: no such agency\n  /agency: no such agency\n")
@@ -263,6 +265,23 @@ def test_no_file_with_a_key_is_a_defect(tmp_path_factory: pytest.TempPathFactory
             assert isinstance(read_jwk(path), dict)
         except VermilionError as error:
             assert error.kind is Kind.MALFORMED
+
+    read()
+
+
+def test_no_file_with_a_person_is_a_defect(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("people") / "person.json"
+    _private, public = new_person_key()
+
+    @given(json_bodies({"name": "样本人员", "jwk": public}))
+    def read(content: bytes) -> None:
+        path.write_bytes(content)
+        try:
+            name, jwk = read_person(path)
+        except VermilionError as error:
+            assert error.kind is Kind.MALFORMED
+        else:
+            assert (type(name), type(jwk)) == (str, dict)
 
     read()
 

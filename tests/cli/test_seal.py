@@ -14,7 +14,7 @@ import pytest
 from registry.client import Credential, new_person_key
 from registry.sample_registry import SEAL_AUTHORITY, licence_request
 from registry.settings import Settings
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, person_file
 from tests.services.conftest import READY, Running
 from tests.services.running import Place, command
 
@@ -60,10 +60,14 @@ class Office:
     def enrols(self, what: str, *options: str) -> tuple[str, dict[str, Any]]:
         """One more person or client of the seal authority, and the key that signs for it."""
         private, public = new_person_key()
-        key = self.folder / "public.json"
-        key.write_text(json.dumps(public))
-        who = ("--agency", SEAL_AUTHORITY, "--name", "one more", "--jwk", key)
-        code, out, err = self.vermilion(self.place, what, "add", *who, *options)
+        whose = ("--agency", SEAL_AUTHORITY, *options)
+        if what == "person":
+            named: tuple[object, ...] = (person_file(self.folder, public),)
+        else:
+            key = self.folder / "public.json"
+            key.write_text(json.dumps(public))
+            named = ("--name", "one more", "--jwk", key)
+        code, out, err = self.vermilion(self.place, what, "add", *named, *whose)
         assert (code, err) == (0, "")
         return out.strip(), private
 

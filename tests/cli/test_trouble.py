@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ from registry.client import new_person_key
 from registry.database import write_engine
 from registry.sample_registry import agency
 from registry.settings import Settings
-from tests.cli.conftest import Run
+from tests.cli.conftest import Run, person_file
 from tests.services.running import Place
 
 NAME = "样本张三"
@@ -25,9 +24,8 @@ ZONE = "no zone of the IANA database"
 @pytest.fixture
 def enrolment(tmp_path: Path) -> tuple[object, ...]:
     """The arguments that put a person on record."""
-    path = tmp_path / "key.json"
-    path.write_text(json.dumps(new_person_key()[1]))
-    return ("person", "add", "--agency", agency().code, "--name", NAME, "--role", "keeper", "--jwk", path)
+    path = person_file(tmp_path, new_person_key()[1], NAME)
+    return ("person", "add", path, "--agency", agency().code, "--role", "keeper")
 
 
 @pytest.mark.parametrize(
