@@ -153,11 +153,14 @@ def _alone(settings: Settings, user: Account | None) -> Iterator[None]:
     from registry.licences.outage import database_errors
 
     _data_directory(settings.data)
-    with (settings.data / MARKER).open("w") as lock:
+    try:
+        lock = (settings.data / MARKER).open("w")
+    except OSError as error:
+        raise _cannot_prepare(settings.data, error) from error
+    with lock, database_errors():
         fcntl.flock(lock, fcntl.LOCK_EX)
         _directories(settings, user)
-        with database_errors():
-            yield
+        yield
 
 
 def _establish(settings: Settings, *, test: bool) -> None:
@@ -211,8 +214,11 @@ def _directories(settings: Settings, user: Account | None) -> None:
     _directory(settings.public_store.parent, PRIVATE, user.uid if user else own, shared)
     database = settings.data / "database" / "registry.db"
     if settings.url.startswith("sqlite") and not database.exists():
-        os.close(os.open(database, os.O_CREAT | os.O_WRONLY, 0o640))
-        database.chmod(0o640)  # whatever the umask; the journals take the database's mode
+        try:
+            os.close(os.open(database, os.O_CREAT | os.O_WRONLY, 0o640))
+            database.chmod(0o640)  # whatever the umask; the journals take the database's mode
+        except OSError as error:
+            raise _cannot_prepare(database, error) from error
 
 
 def _directory(path: Path, mode: int, uid: int, gid: int) -> None:
