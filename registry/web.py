@@ -22,6 +22,7 @@ from werkzeug.routing import BaseConverter
 from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor
+from registry.body_slots import BodySlots
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
 from registry.ports import Ports
@@ -82,6 +83,7 @@ class AppState:
     defects: Defects
     authenticate: Callable[[Request], Actor]
     public: frozenset[str]  # endpoints answered without a token
+    strangers: BodySlots  # for bodies of those who have not said who they are
 
 
 class Hex32Converter(BaseConverter):

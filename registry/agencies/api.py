@@ -79,7 +79,10 @@ def self() -> Response:
 
 
 def _form() -> dict[str, str]:
-    """The form's parameters, each once (RFC 6749, section 3.2). Raises TokenError."""
+    """The form's parameters, each once (RFC 6749, section 3.2).
+
+    Raises TokenError, and VermilionError(UNAVAILABLE) where too many are being received.
+    """
     if request.mimetype != "application/x-www-form-urlencoded" or request.args:
         raise TokenError("invalid_request", "send a form, and nothing in the query")
     if request.authorization is not None or "Authorization" in request.headers:
@@ -88,7 +91,8 @@ def _form() -> dict[str, str]:
     request.max_form_memory_size = MAX_FORM_BYTES
     form: dict[str, str] = {}
     try:
-        lists = list(request.form.lists())
+        with web.state().strangers.one():
+            lists = list(request.form.lists())
     except RequestEntityTooLarge:
         raise TokenError("invalid_request", "the form is too large", 413) from None
     for name, values in lists:

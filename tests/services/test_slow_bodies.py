@@ -4,16 +4,34 @@ from __future__ import annotations
 
 import contextlib
 import socket
+from collections.abc import Iterator
+from dataclasses import replace
 
-from registry.client import call, pdf_headers
+from registry.app import STRANGERS
+from registry.client import ApiClient, Credential, call, pdf_headers
 from registry.processes import BLOCKING_THREADS, BODY_SLOTS
 from tests.services.conftest import Running
 from tests.services.running import line, until
 
-HALF = (
+UPLOAD = (
     b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
     b"Content-Length: 8000000\r\n\r\n--b\r\n"
 )
+
+TOKEN = (
+    b"POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    b"Content-Length: 8000\r\n\r\ngrant_type="
+)
+
+
+@contextlib.contextmanager
+def half_sent(request: bytes, port: int) -> Iterator[None]:
+    """More of them than there are threads."""
+    with contextlib.ExitStack() as opened:
+        for _ in range(2 * BLOCKING_THREADS):
+            half = opened.enter_context(socket.create_connection(("127.0.0.1", port)))
+            half.sendall(request)
+        yield
 
 
 def test_half_sent_uploads_do_not_keep_a_scan_waiting(again: Running) -> None:
@@ -29,11 +47,27 @@ def test_half_sent_uploads_do_not_keep_a_scan_waiting(again: Running) -> None:
         assert "retry-after" in answer.headers
         return True
 
-    with contextlib.ExitStack() as opened:
-        for _ in range(2 * BLOCKING_THREADS):
-            half = opened.enter_context(socket.create_connection(("127.0.0.1", place.public_port)))
-            half.sendall(HALF)
+    with half_sent(UPLOAD, place.public_port):
         until(busy, "the uploads hold every slot")
         for _ in range(BLOCKING_THREADS - BODY_SLOTS + 1):
             assert place.verdict(link) == "valid"
+    until(lambda: not busy(), "the slots are free again")
+
+
+def test_half_sent_token_requests_do_not_keep_a_client_waiting(again: Running) -> None:
+    place = again.place
+    client = ApiClient(Credential.load(place.data / "credentials" / "agency-system.json"))
+    client = ApiClient(replace(client.credential, api=place.api))
+    assert client.get("/api/v1/agencies/self").status == 200  # it holds a token now
+
+    def busy() -> bool:
+        form = {"Content-Type": "application/x-www-form-urlencoded"}
+        answer = call("POST", f"{place.api}/oauth2/token", body=b"grant_type=x", headers=form)
+        assert answer.status in {400, 503}
+        return answer.status == 503
+
+    with half_sent(TOKEN, place.api_port):
+        until(busy, "the token requests hold every slot")
+        for _ in range(BLOCKING_THREADS - STRANGERS + 1):
+            assert client.get("/api/v1/agencies/self").status == 200
     until(lambda: not busy(), "the slots are free again")
