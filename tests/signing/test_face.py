@@ -39,6 +39,10 @@ colour = "#1c2a25"
         (FOOD, "width = 297", "width = 200", "licence_number leaves the page"),
         (FOOD, "width = 297", "width = -1", "width must be positive"),
         (FOOD, "width = 297", "width = 1201", "page is larger than A0"),
+        (FOOD, "width = 297", "width = true", "width must be a number"),
+        (FOOD, "angle = 27", "angle = nan", "angle must be a number"),
+        (FOOD, "angle = 27", "angle = -inf", "angle must be a number"),
+        (FOOD, "angle = 27", "angle = -1e6", "angle must be a number"),
         (FOOD, "x = 213, y = 86, size = 50", "x = 250, y = 86, size = 50", "qr leaves the page"),
         (FOOD, "x = 213, y = 86, size = 50", "x = 213, y = 86, size = 10", "qr is too small"),
         (FOOD, "x = 213, y = 86, size = 50", "x = 90, y = 86, size = 50", "credit_code overlaps the QR code"),
@@ -61,6 +65,7 @@ colour = "#1c2a25"
         (TEACHER, PHOTO, "", "photo and a field for it belong together"),
         (TEACHER, PHOTO, PHOTO.replace("113", "60"), "photo overlaps the QR code"),
         (TEACHER, "x = 226", "x = 280", "seal 1 leaves the page"),
+        (TEACHER, "y = 60\n", "y = 10\n", "seal 1 leaves the page"),
         (TEACHER, "[[seal]]\nx = 226\ny = 60\ndiameter = 45\n", "", "seal is missing"),
     ],
 )

@@ -22,6 +22,8 @@ HOLDER = 'role = "holder_name"\nmax_length = 60\n'
     [
         (FOOD, "version = 1", 'version = 1\ncolour = "red"', "colour is not known here"),
         (FOOD, "version = 1", 'version = "1"', "version must be a whole number"),
+        (FOOD, "version = 1", "version = true", "version must be a whole number"),
+        (FOOD, "version = 1", "version = -1", "version must be a whole number"),
         (FOOD, "version = 1", "version = 0", "version counts from 1"),
         (FOOD, "version = 1\n", "", "version is missing"),
         (FOOD, "expires = true", "expires = false", "expires and a field"),
@@ -35,6 +37,9 @@ HOLDER = 'role = "holder_name"\nmax_length = 60\n'
         (FOOD, 'mask = "address"', 'mask = "citizen_id"', "citizen_id is for citizen numbers"),
         (FOOD, HOLDER + 'public = "full"', HOLDER + 'mask = "name"\npublic = "masked"',
          "names of organisations are never masked"),
+        (FOOD, 'role = "holder_code"\npublic = "full"', 'role = "holder_code"\nmask = "name"\npublic = "masked"',
+         "codes of organisations are public"),
+        (FOOD, 'kind = "phone"', 'kind = "number"', "the licence number plays the role number"),
         (FOOD, HOLDER, HOLDER + "required = false\n", "operator_name must be required"),
         (FOOD, "max_length = 60", "max_length = 2001", "max_length must lie between"),
         (FOOD, 'given_by = "agency"', 'given_by = "holder"', "given_by must be one of"),
