@@ -22,7 +22,7 @@ def person() -> None:
 
 @person.command("add")
 @click.argument(
-    "person_file",
+    "file",
     metavar="FILE",
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
