@@ -80,7 +80,7 @@ def test_an_agency_its_person_and_its_client_are_put_on_record(
     assert code == 0
     assert len(out.strip()) == 32
     keeper = ("--agency", other.code, "--role", "keeper")
-    file = person_file(tmp_path, json.loads(jwk.read_bytes()))
+    file = person_file(tmp_path, read_jwk(jwk))
     code, _, err = vermilion(place, "person", "add", file, *keeper)
     assert (code, err) == (1, "vermilion: the key is on record already\n")
     file = person_file(tmp_path, ECKey.generate_key("P-256").as_dict(private=False))
@@ -228,7 +228,7 @@ def test_bad_input_is_named(vermilion: Run, place: Place, tmp_path: Path) -> Non
     who = ("--agency", agency().code, "--name", "x", "--jwk", jwk)
     code, _, err = vermilion(place, "client", "add", *who, "--scope", "everything")
     assert (code, "/scopes" in err) == (1, True)
-    person = ("person", "add", person_file(tmp_path, json.loads(jwk.read_bytes())))
+    person = ("person", "add", person_file(tmp_path, read_jwk(jwk)))
     code, _, err = vermilion(place, *person, "--agency", agency().code, "--role", "king")
     assert (code, "/roles" in err) == (1, True)
     nobody = ("--agency", unknown_agency().code, "--name", "x", "--jwk", jwk)

@@ -106,7 +106,7 @@ def test_a_defect_is_named_by_kind_and_place_alone(
     code, out, err = vermilion(place, *enrolment)
     assert (code, out, err.count("\n")) == (1, "", 1)
     assert err.startswith("vermilion: a defect: IntegrityError at ")
-    assert "administration.py:" in err
+    assert "people.py:" in err
     assert NAME not in err
 
 
