@@ -15,7 +15,7 @@ from keys.errors import Kind, VermilionError, places
 from registry import web
 from registry.agencies.api import TOKEN_ENDPOINT, authenticate
 from registry.agencies.api import blueprint as agencies
-from registry.body_slots import BodySlots
+from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
 from registry.licences.outage import database_out
@@ -24,9 +24,6 @@ from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
 from registry.seals.trust import current_trust_list, overdue
-
-STRANGERS = 4
-"""Token requests whose bodies are read at once: a third of the threads that serve."""
 
 PUBLIC = frozenset({TOKEN_ENDPOINT, "livez", "readyz", "metrics", "trust_list"})
 """Endpoints answered without a token; every other route asks for one."""
@@ -47,7 +44,7 @@ def create_app(ports: Ports) -> Flask:
     metrics = CollectorRegistry()
     defects = Defects(metrics)
     web.install(
-        app, web.AppState(ports, defects, lambda r: authenticate(ports, r), PUBLIC, BodySlots(STRANGERS))
+        app, web.AppState(ports, defects, lambda r: authenticate(ports, r), PUBLIC, BodySlots(TOKEN_SLOTS))
     )
     _observe(app, ports, metrics, defects)
     _serve_operations(app, ports, metrics)

@@ -8,6 +8,15 @@ from contextlib import contextmanager
 
 from keys.errors import Kind, VermilionError
 
+BLOCKING_THREADS = 12
+"""Threads of a service: each request has one, until it is answered."""
+
+BODY_SLOTS = 6
+"""Bodies of strangers that the public site reads at once."""
+
+TOKEN_SLOTS = 4
+"""Bodies of strangers that the agency API reads at once: requests for a token."""
+
 RETRY_SECONDS = 5
 
 

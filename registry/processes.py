@@ -27,14 +27,13 @@ from typing import Any, NoReturn
 import structlog
 
 from keys.errors import Kind, VermilionError, places
+from registry.body_slots import BLOCKING_THREADS
 from registry.client import call
 from registry.keeper import keep
 from registry.logs import configure_logs
 
 START_SECONDS = 60
 STOP_SECONDS = 15
-BLOCKING_THREADS = 12
-BODY_SLOTS = 6  # of those threads, at most so many wait for a request's body
 TAIL_BYTES = 4000
 PR_SET_PDEATHSIG = 1  # prctl(2)
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None

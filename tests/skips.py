@@ -12,6 +12,9 @@ LISTED: dict[str, str] = {
     "tests/services/test_isolation.py::test_that_user_opens_no_file_of_the_registry": _NOT_ROOT,
     "tests/services/test_isolation.py::test_that_user_reads_the_database": _NOT_ROOT,
     "tests/services/test_isolation.py::test_the_public_site_reads_on": _NOT_ROOT,
-    "tests/services/test_isolation.py::test_a_data_directory_out_of_the_other_users_reach": _NOT_ROOT,
+    "tests/services/test_isolation.py::test_root_does_not_start": _NOT_ROOT,
+    "tests/services/test_isolation.py::test_root_may_accept": _NOT_ROOT,
+    "tests/services/test_isolation.py::test_a_fresh_clone_under_a_closed_home": _NOT_ROOT,
+    "tests/services/test_data_directory.py::test_a_directory_of_another_user": _NOT_ROOT,
     "tests/verify_web/test_own_process.py::test_the_site_works_as_another_user": _NOT_ROOT,
 }

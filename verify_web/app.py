@@ -12,9 +12,8 @@ from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keys.clock import Clock, system_clock
-from registry.body_slots import BodySlots
+from registry.body_slots import BODY_SLOTS, BodySlots
 from registry.defects import QuietFlask
-from registry.processes import BODY_SLOTS
 from registry.settings import Settings
 from verify_web import access_log, assets, failures, headers
 from verify_web.alarm import SiteAlarm

@@ -124,8 +124,9 @@ def _editions(session: Session, documents: DocumentStore, trust: TrustList, now:
             continue
         if used_for != document.sha256:
             yield f"{name}: the seal use names another document"
-        if (edition.record, edition.link_id_sha256, edition.lookup_sha256) != (
+        if (edition.record, edition.origin, edition.link_id_sha256, edition.lookup_sha256) != (
             intent.record,
+            intent.origin,
             intent.link_id_sha256,
             intent.lookup_sha256,
         ):

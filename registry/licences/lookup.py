@@ -20,7 +20,7 @@ from registry.agencies.tables import Agency
 from registry.licences.digests import lookup_digest
 from registry.licences.outage import database_errors
 from registry.licences.records import stored_record
-from registry.licences.tables import Document, Edition, Intent, Licence, TypeVersion
+from registry.licences.tables import Document, Edition, Licence, TypeVersion
 from registry.seals.tables import (
     KeyUse,
     PublishedTrustList,
@@ -42,7 +42,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     return (
         select(
             Edition.record,
-            Intent.origin,
+            Edition.origin,
             Edition.status,
             Edition.ground,
             Edition.how,
@@ -63,7 +63,6 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             Document.sha256,
         )
         .select_from(Edition)
-        .join(Intent, Intent.id == Edition.id)
         .join(Licence, Licence.id == Edition.licence_id)
         .join(Agency, Agency.code == Licence.issuer_code)
         .join(SealEdition, SealEdition.id == Edition.seal_edition_id)

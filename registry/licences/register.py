@@ -70,6 +70,7 @@ def register(
             since=record.issue_date,
             valid_from=record.valid_from,
             valid_to=record.valid_to,
+            origin=intent.origin,
             link_id_sha256=intent.link_id_sha256,
             lookup_sha256=intent.lookup_sha256,
             credential_sha256=sealed.credential_sha256,

@@ -102,6 +102,7 @@ class Edition(Base):
     removed_on: Mapped[date | None]  # a later formal removal (注销); never overwrites `how`
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
+    origin: Mapped[str] = mapped_column(String(200))  # as printed
     link_id_sha256: Mapped[bytes] = mapped_column(unique=True)
     lookup_sha256: Mapped[bytes]
     credential_sha256: Mapped[bytes]

@@ -104,7 +104,7 @@ def on_record(desk: Desk, **changes: object) -> str:
     """Register a sample licence with its real credential; returns the text of its code."""
     licence = replace(sample(), **changes)  # type: ignore[arg-type]
     text, cose = desk.scanned(licence.record)
-    desk.memory.licence = replace(licence, credential_sha256=sha256(cose).digest())
+    desk.memory.licence = replace(licence, origin=desk.served.origin, credential_sha256=sha256(cose).digest())
     return text
 
 

@@ -110,7 +110,13 @@ def test_the_log_names_what_a_round_did_and_what_it_could_not() -> None:
         log_recovery(report)
     assert told == [
         {"event": "recovery", "log_level": "info", "adopted": ["a" * 32], "abandoned": [], "deferred": []},
-        {"event": "recovery_defect", "log_level": "error", "intent": "b" * 32, "kind": "ZeroDivisionError"},
+        {
+            "event": "recovery_defect",
+            "log_level": "error",
+            "intent": "b" * 32,
+            "kind": "ZeroDivisionError",
+            "where": [],
+        },
     ]
 
 

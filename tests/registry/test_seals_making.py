@@ -49,7 +49,7 @@ def keys(world: World) -> Keys:
 def test_a_key_without_an_edition_is_never_active(world: World, when: When) -> None:
     counted = Faults()
     make_with(world, counted)
-    assert {name.split()[0] for name in counted.calls} == {"sql", "custodian"}
+    assert {name.split()[0] for name in counted.calls} == {"read", "sql", "custodian"}
     for at, name in enumerate(counted.calls, 1):
         faults = Faults(at=at, when=when, strike=fail)
         try:

@@ -7,9 +7,8 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
-from registry.app import STRANGERS
+from registry.body_slots import BLOCKING_THREADS, BODY_SLOTS, TOKEN_SLOTS
 from registry.client import ApiClient, Credential, call, pdf_headers
-from registry.processes import BLOCKING_THREADS, BODY_SLOTS
 from tests.services.conftest import Running
 from tests.services.running import line, until
 
@@ -68,6 +67,6 @@ def test_half_sent_token_requests_do_not_keep_a_client_waiting(again: Running) -
 
     with half_sent(TOKEN, place.api_port):
         until(busy, "the token requests hold every slot")
-        for _ in range(BLOCKING_THREADS - STRANGERS + 1):
+        for _ in range(BLOCKING_THREADS - TOKEN_SLOTS + 1):
             assert client.get("/api/v1/agencies/self").status == 200
     until(lambda: not busy(), "the slots are free again")

@@ -415,6 +415,7 @@ def upgrade() -> None:
         sa.Column("removed_on", sa.Date(), nullable=True),
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("valid_to", sa.Date(), nullable=True),
+        sa.Column("origin", sa.String(length=200), nullable=False),
         sa.Column("link_id_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("lookup_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("credential_sha256", sa.LargeBinary(), nullable=False),
