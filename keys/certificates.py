@@ -7,16 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha1, sha256
 
-from asn1crypto import core, keys, x509
+from asn1crypto import algos, core, keys, x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keys.custodian import Custodian, KeyRef, Kind, SignRequest
+from keys.der import tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.profiles import PROFILES, Profile, ProfileName
-from keys.suite import SUITES
+from keys.suite import SUITES, SuiteName
 
 INSTANCE_PREFIX = b"\x01"
 SERIAL_RANDOM_BYTES = 16
@@ -141,8 +142,9 @@ def sign_certificate(custodian: Custodian, issuer: KeyRef, tbs: bytes) -> bytes:
 
     Raises VermilionError: KEY_REFUSED from the custodian, UNAVAILABLE when it signs wrongly.
     """
-    suite, parsed = SUITES[issuer.suite], x509.TbsCertificate.load(tbs)
-    request = SignRequest(Kind.CERTIFICATE, tbs, serial_record(parsed["serial_number"].native))
+    suite = SUITES[issuer.suite]
+    serial = x509.TbsCertificate.load(tbs)["serial_number"].native
+    request = SignRequest(Kind.CERTIFICATE, tbs, serial_record(serial))
     (signature,) = custodian.sign(issuer, [request])
     try:
         custodian.public_key(issuer).verify(signature, tbs, ec.ECDSA(suite.hash))
@@ -150,14 +152,13 @@ def sign_certificate(custodian: Custodian, issuer: KeyRef, tbs: bytes) -> bytes:
         raise VermilionError(
             ErrorKind.UNAVAILABLE, "the custodian signed wrongly", reason="signature"
         ) from None
-    certificate: bytes = x509.Certificate(
-        {
-            "tbs_certificate": parsed,
-            "signature_algorithm": {"algorithm": suite.signature_name},
-            "signature_value": core.OctetBitString(signature),
-        }
-    ).dump()
-    return certificate
+    return assemble_certificate(tbs, issuer.suite, signature)
+
+
+def assemble_certificate(tbs: bytes, suite: SuiteName, signature: bytes) -> bytes:
+    """The Certificate, DER (RFC 5280, 4.1), around the very bytes that were signed."""
+    algorithm = algos.SignedDigestAlgorithm({"algorithm": SUITES[suite].signature_name}).dump()
+    return tlv(0x30, tbs, algorithm, core.OctetBitString(signature).dump())
 
 
 def _time(at: datetime) -> x509.Time:
@@ -183,8 +184,7 @@ def _extensions(
     if profile.policy:
         wanted.append(("certificate_policies", False, [{"policy_identifier": profile.policy}]))
     wanted.append(("key_identifier", False, key_identifier(spki)))
-    if issuer_spki != spki:
-        wanted.append(("authority_key_identifier", False, {"key_identifier": key_identifier(issuer_spki)}))
+    wanted.append(("authority_key_identifier", False, {"key_identifier": key_identifier(issuer_spki)}))
     if issuer_spki != spki and publication.crl:
         place = {"distribution_point": x509.DistributionPointName("full_name", [_uri(publication.crl)])}
         wanted.append(("crl_distribution_points", False, [place]))

@@ -28,6 +28,7 @@ from keys.certificates import (
 from keys.clock import Clock
 from keys.custodian import Custodian, KeyRef, Purpose
 from keys.errors import Kind, VermilionError
+from keys.lint import lint_tbs
 from keys.profiles import PROFILES, ProfileName
 from keys.suite import SUITES, SuiteName
 from registry.database import Database
@@ -103,6 +104,7 @@ def certify_new_key(
     signer = issuer or Issuer(ref, None)
     serial = new_serial(pieces.random)
     tbs = build_tbs(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now)
+    lint_tbs(tbs, signer.key.suite)  # what is put on record below, and signed, is what was linted
     not_before, not_after = tbs_validity(tbs)
     with pieces.database.transaction() as session:
         session.add(

@@ -18,7 +18,7 @@ from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SUITES
 from keys.trust_list import TrustList, read_trust_list, sign_trust_list, trust_list_input
-from registry.seals.authority import issuing_authority, root_authority
+from registry.seals.authority import give_qr_key, issuing_authority, root_authority
 from registry.seals.keys import key_ref
 from registry.seals.tables import Certificate, Key, KeyUse, PublishedTrustList, TrustListDraft
 from registry.seals.trust import current_trust_list, publish_trust_list
@@ -187,3 +187,31 @@ def test_a_list_signed_and_lost_leaves_a_gap_in_the_numbers(listing: Listing) ->
     listing.sign(lost)
     listing.world.act("keeper", f"/api/v1/seals/{listing.world.seal_code}/suspension", BASIS)
     assert publish_trust_list(listing.world.ports) == lost.sequence + 1
+
+
+def test_what_the_linter_refuses_is_neither_on_record_nor_shown_to_the_key(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A profile gone wrong costs nothing but the attempt."""
+
+    def without_key_identifier(*arguments: Any, **options: Any) -> bytes:
+        made = x509.TbsCertificate.load(build_tbs(*arguments, **options)).copy()
+        made["extensions"] = [
+            e for e in made["extensions"] if e["extn_id"].native != "authority_key_identifier"
+        ]
+        return bytes(made.dump(force=True))
+
+    def counts() -> tuple[int, ...]:
+        with Session(world.ports.database.read) as session:
+            tables = (Certificate, Key, KeyUse)
+            return tuple(session.scalars(select(func.count()).select_from(t)).one() for t in tables)
+
+    before = counts()
+    monkeypatch.setattr("registry.seals.keys.build_tbs", without_key_identifier)
+    with pytest.raises(VermilionError) as refused:
+        give_qr_key(world.ports, world.codes["own"])
+    assert refused.value.reason == "lint"
+    assert [fault.reason for fault in refused.value.faults] == [
+        "pkix.authority_key_identifier_extension_absent"
+    ]
+    assert counts() == before

@@ -12,6 +12,7 @@ HEAVY = (
     "alembic",
     "granian",
     "pyhanko",
+    "pkilint",
     "reportlab",
     "psycopg",
     "pydantic_settings",
