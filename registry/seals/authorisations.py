@@ -39,7 +39,8 @@ class Permission:
 def authorise(
     session: Session, ports: Ports, actor: Actor, code: str, permission: Permission
 ) -> StandingAuthorisation:
-    """Permit a client of the seal's agency to use the seal: its keeper, who neither approved nor made it.
+    """Permit a client of the seal's agency to use the seal: its keeper, who neither applied for, approved nor
+    made it.
 
     Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT, INVALID).
     """

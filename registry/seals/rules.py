@@ -156,7 +156,7 @@ def file(session: Session, ports: Ports, actor: Actor, code: str) -> Seal:
 
 
 def activate(session: Session, ports: Ports, actor: Actor, code: str) -> Seal:
-    """Put the seal into use (启用): its keeper, who neither approved nor made it."""
+    """Put the seal into use (启用): its keeper, who neither applied for, approved nor made it."""
     keeper(session, actor, code)
     seal = seal_seen_by(session, actor, code)
     return move(session, ports, actor, seal, "active", ("filed",), "activation")
