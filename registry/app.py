@@ -23,7 +23,7 @@ from registry.local import is_local
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
-from registry.seals.trust import current_trust_list, overdue
+from registry.seals.trust import current_trust_list, last_issued_at, overdue
 
 PUBLIC = frozenset({TOKEN_ENDPOINT, "livez", "readyz", "metrics", "trust_list"})
 """Endpoints answered without a token; every other route asks for one."""
@@ -118,13 +118,12 @@ def _serve_operations(app: Flask, ports: Ports, metrics: CollectorRegistry) -> N
         """Ready when the database answers, and a trust list is published and not overdue."""
         try:
             with Session(ports.database.read) as session:
-                listed = current_trust_list(session) is not None
-                late = overdue(session, ports.clock())
+                issued_at = last_issued_at(session)
         except SQLAlchemyError as error:
             raise database_out() from error
-        if not listed:
+        if issued_at is None:
             raise VermilionError(Kind.UNAVAILABLE, "no trust list is published yet", reason="not_established")
-        if late:
+        if overdue(issued_at, ports.clock()):
             raise VermilionError(
                 Kind.UNAVAILABLE, "the trust list was not signed again in time", reason="trust_list_overdue"
             )

@@ -68,14 +68,18 @@ def current_trust_list(session: Session) -> str | None:
     )
 
 
-def overdue(session: Session, now: datetime) -> bool:
-    """Whether a newer list should have been published by now, and was not: whoever publishes has stopped, or
-    keeps failing. The last one serves for some days yet.
-    """
-    issued_at = session.scalar(
+def last_issued_at(session: Session) -> datetime | None:
+    """When the list last published was issued; None before the first one."""
+    return session.scalar(
         select(PublishedTrustList.issued_at).order_by(PublishedTrustList.sequence.desc()).limit(1)
     )
-    return issued_at is None or now > issued_at + RENEW_AFTER + PATIENCE
+
+
+def overdue(issued_at: datetime, now: datetime) -> bool:
+    """Whether a newer list than the last one should have been published by now, and was not: whoever
+    publishes has stopped, or keeps failing. The last one serves for some days yet.
+    """
+    return now > issued_at + RENEW_AFTER + PATIENCE
 
 
 def publish_trust_list(pieces: Pieces) -> int:
