@@ -6,7 +6,6 @@ For whoever holds the key, on their own machine: a private half never travels, a
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from typing import Any
 import click
 
 from keys.errors import Kind, VermilionError
+from keys.files import write_once
 from registry.cli.jwk import read_jwk
 from registry.client import Credential, new_person_key
 
@@ -63,11 +63,7 @@ def credential_file(
 def _write_new(path: Path, value: dict[str, Any]) -> None:
     """Never over another file: that could be somebody's only key."""
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-            out.write(json.dumps(value, indent=1) + "\n")
-            out.flush()
-            os.fsync(out.fileno())
+        write_once(path, (json.dumps(value, indent=1) + "\n").encode())
     except OSError as error:
         raise VermilionError(Kind.INVALID, f"{path}: {error.strerror}") from error
 

@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import click
-
 from keys.clock import Clock, system_clock
 from keys.errors import Kind, VermilionError
 
@@ -86,16 +84,6 @@ def publish(ports: Ports) -> None:
             f"on record, but not in the trust list yet, which a running API puts right: {error.detail}",
             reason=error.reason,
         ) from error
-
-
-def ground_options(command: Any) -> Any:
-    """The options of a command that needs a ground."""
-    for option in (
-        click.option("--legal-basis", required=True, help="The words of the law or order it rests on."),
-        click.option("--reason", "reason_code", required=True, help="Reason code."),
-    ):
-        command = option(command)
-    return command
 
 
 def ground_today(at: Surroundings, legal_basis: str, reason_code: str) -> Ground:

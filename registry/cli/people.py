@@ -7,7 +7,8 @@ from pathlib import Path
 import click
 
 from registry.cli.jwk import public_key_option, read_jwk, read_person
-from registry.cli.machine import ground_options, ground_today, locked, publish, unlocked
+from registry.cli.machine import ground_today, locked, publish, unlocked
+from registry.cli.options import ground_options
 
 _agency_option = click.option(
     "--agency", "agency_code", required=True, help="Its agency's unified social credit code."

@@ -9,6 +9,7 @@ from urllib.parse import quote
 
 import click
 
+from registry.cli.options import ground_options
 from registry.client import Answer, ApiClient, Credential
 
 SEALS = "/api/v1/seals"
@@ -23,15 +24,6 @@ def _credential_option(command: Any) -> Any:
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         help="Credential file of the person who acts (mode 0600).",
     )(command)
-
-
-def _ground_options(command: Any) -> Any:
-    for option in (
-        click.option("--legal-basis", required=True, help="The words of the law or order it rests on."),
-        click.option("--reason", "reason_code", required=True, help="Reason code."),
-    ):
-        command = option(command)
-    return command
 
 
 def _decision_options(command: Any) -> Any:
@@ -130,7 +122,7 @@ _step("activate", "activation", "Put the seal into use.")
 def _change(name: str, path: str, text: str) -> None:
     @seal.command(name, help=text)
     @click.argument("code")
-    @_ground_options
+    @ground_options
     @_credential_option
     def change(code: str, legal_basis: str, reason_code: str, credential: Path) -> None:
         _post(credential, {"legal_basis": legal_basis, "reason_code": reason_code}, SEALS, code, path)
@@ -146,7 +138,7 @@ _change("resume", "resumption-request", "Ask for the seal to be resumed; another
     "--compromised-since",
     help="Where the key is compromised: since when, YYYY-MM-DDThh:mm:ssZ.",
 )
-@_ground_options
+@ground_options
 @_credential_option
 def cancel(
     code: str, compromised_since: str | None, legal_basis: str, reason_code: str, credential: Path

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from registry.cli.machine import ground_options, ground_today, locked, publish, unlocked
+from registry.cli.machine import ground_today, locked, publish, unlocked
+from registry.cli.options import ground_options
 
 
 @click.group("type")
