@@ -57,6 +57,11 @@ class VermilionError(Exception):
         self.retry_after = retry_after
 
 
+def field_fault(field: str, reason: str, detail: str, kind: Kind = Kind.INVALID) -> VermilionError:
+    """The failure that one fault in an input is: its reason and words are the fault's."""
+    return VermilionError(kind, detail, reason=reason, faults=(Fault(field, reason, detail),))
+
+
 def places(error: BaseException, most: int = 24) -> list[str]:
     """Where a defect was raised, outermost call first, as `file:line`: what may be logged of it. Its message
     may hold secrets or personal data.

@@ -47,9 +47,7 @@ def _findings(certificate: bytes) -> list[tuple[str, str]]:
     """(place, code) of everything that pkilint has to say."""
     try:
         document = _load(certificate)
-    except (
-        ValueError
-    ) as error:  # pkilint cannot decode it: whatever a verifier makes of it, it is no certificate
+    except ValueError as error:
         raise VermilionError(Kind.INVALID, "the linter cannot read the certificate", reason="lint") from error
     return [
         (result.node.path, found.finding.code)
@@ -66,7 +64,7 @@ def _load(certificate: bytes) -> Document:
 
 @cache
 def _linter() -> ValidatorContainer:
-    """Pkilint's rules for RFC 5280, as its `lint_pkix_cert` runs them."""
+    """The rules of pkilint for RFC 5280, as its `lint_pkix_cert` runs them."""
     from pkilint.pkix import certificate, extension, name
 
     return certificate.create_pkix_certificate_validator_container(

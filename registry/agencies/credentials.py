@@ -13,7 +13,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Kind, VermilionError, field_fault
 from registry.agencies.tables import AssertionKey, Client, Person
 
 COORDINATE_BYTES = 32  # of a point on P-256
@@ -25,19 +25,19 @@ def public_jwk(jwk: Mapping[str, Any], where: str) -> dict[str, Any]:
     Raises VermilionError(INVALID) for anything else, private keys included: those are never sent here.
     """
     if "d" in jwk:
-        raise _bad(where, "private_key", "this is a private key: send the public half only")
+        raise field_fault(where, "private_key", "this is a private key: send the public half only")
     if (jwk.get("kty"), jwk.get("crv")) != ("EC", "P-256"):
-        raise _bad(where, "key_kind", "a key is an EC key on P-256")
+        raise field_fault(where, "key_kind", "a key is an EC key on P-256")
     public = {name: str(jwk.get(name)) for name in ("kty", "crv", "x", "y")}
     try:
         key = ECKey.import_key(dict(public))
         point = key.public_key
         thumbprint = key.thumbprint()
     except (JoseError, ValueError, TypeError, AttributeError):
-        raise _bad(where, "key", "not a public key") from None
+        raise field_fault(where, "key", "not a public key") from None
     # Decoders forgive; the thumbprint is of the text. In another spelling one key would be two credentials.
     if (public["x"], public["y"]) != _coordinates(point):
-        raise _bad(where, "key", "x and y are 32 bytes each in base64url, without padding")
+        raise field_fault(where, "key", "x and y are 32 bytes each in base64url, without padding")
     return {**public, "kid": thumbprint}
 
 
@@ -78,7 +78,3 @@ def _coordinates(point: EllipticCurvePublicKey) -> tuple[str, str]:
         for number in (numbers.x, numbers.y)
     )
     return x, y
-
-
-def _bad(where: str, reason: str, detail: str) -> VermilionError:
-    return VermilionError(Kind.INVALID, detail, reason=reason, faults=(Fault(where, reason, detail),))

@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Kind, VermilionError, field_fault
 from registry.agencies.credentials import public_jwk, record_keys
 from registry.agencies.tables import Agency, Client, ClientType, Person
 from registry.log.rules import Ground, record_event
@@ -51,7 +51,7 @@ def add_agency(
     """
     _code("/code", check_uscc, code)
     if not _DIVISION.fullmatch(division):
-        raise _bad("/division", "division", "a division code has 6 digits")
+        raise field_fault("/division", "division", "a division code has 6 digits")
     _text("/name/zh", name.get("zh", ""), 120)
     _text("/name/en", name.get("en", ""), 200)
     values = {
@@ -97,7 +97,7 @@ def add_person(
     known_agency(session, agency_code)
     _text("/name", name, 80)
     if not roles or not set(roles) <= ROLES:
-        raise _bad("/roles", "role", f"roles are some of {', '.join(sorted(ROLES))}")
+        raise field_fault("/roles", "role", f"roles are some of {', '.join(sorted(ROLES))}")
     public = public_jwk(jwk, "/jwk")
     person = Person(
         id=ports.random(16).hex(),
@@ -135,17 +135,17 @@ def add_client(
     known_agency(session, agency_code)
     _text("/name", name, 80)
     if not scopes or not set(scopes) <= SCOPES:
-        raise _bad("/scopes", "scope", f"scopes are some of {', '.join(sorted(SCOPES))}")
+        raise field_fault("/scopes", "scope", f"scopes are some of {', '.join(sorted(SCOPES))}")
     for i, type_code in enumerate(types):
         _code(f"/types/{i}", check_type_code, type_code)
     if bool(jwks) == (secret is not None):
-        raise _bad("/jwks", "credential", "a client has public keys, or in a demonstration a secret")
+        raise field_fault("/jwks", "credential", "a client has public keys, or in a demonstration a secret")
     if secret is not None and not demo:
-        raise _bad("/secret", "demo_only", "a shared secret is for the demonstration only")
+        raise field_fault("/secret", "demo_only", "a shared secret is for the demonstration only")
     if secret is not None and (len(secret) < MIN_SECRET or not secret.isascii()):
-        raise _bad("/secret", "too_short", f"a secret has at least {MIN_SECRET} characters")
+        raise field_fault("/secret", "too_short", f"a secret has at least {MIN_SECRET} characters")
     if len(jwks) > MAX_KEYS:
-        raise _bad("/jwks", "too_many", f"a client has at most {MAX_KEYS} keys")
+        raise field_fault("/jwks", "too_many", f"a client has at most {MAX_KEYS} keys")
     keys = [public_jwk(jwk, f"/jwks/{i}") for i, jwk in enumerate(jwks)]
     client = Client(
         id=ports.random(16).hex(),
@@ -223,8 +223,7 @@ def known_agency(session: Session, code: str) -> Agency:
     """The agency of this code. Raises VermilionError(NOT_FOUND, `agency_unknown`)."""
     agency = session.get(Agency, code)
     if agency is None:
-        fault = Fault("/agency", "agency_unknown", "no such agency")
-        raise VermilionError(Kind.NOT_FOUND, fault.detail, reason=fault.reason, faults=(fault,))
+        raise field_fault("/agency", "agency_unknown", "no such agency", Kind.NOT_FOUND)
     return agency
 
 
@@ -272,13 +271,9 @@ def _code(where: str, check: Callable[[str], str], text: str) -> None:
     try:
         check(text)
     except VermilionError as error:
-        raise _bad(where, error.reason, error.detail) from None
+        raise field_fault(where, error.reason, error.detail) from None
 
 
 def _text(where: str, value: str, longest: int) -> None:
     if not 1 <= len(value) <= longest or not value.isprintable() or value != value.strip():
-        raise _bad(where, "text", f"a printable line of 1 to {longest} characters")
-
-
-def _bad(where: str, reason: str, detail: str) -> VermilionError:
-    return VermilionError(Kind.INVALID, detail, reason=reason, faults=(Fault(where, reason, detail),))
+        raise field_fault(where, "text", f"a printable line of 1 to {longest} characters")

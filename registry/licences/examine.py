@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Fault, Kind, VermilionError, field_fault
 from registry.actor import Actor
 from registry.agencies.tables import Agency, Client, ClientType
 from registry.licences.types import LoadedType, current_type
@@ -60,8 +60,7 @@ def examine(session: Session, actor: Actor, request: IssueRequest, day: date, fo
         raise not_entitled()
     loaded = current_type(session, request.type_code)
     if loaded is None:
-        fault = Fault("/type", "type_unknown", "no such licence type is published")
-        raise VermilionError(Kind.INVALID, fault.detail, reason=fault.reason, faults=(fault,))
+        raise field_fault("/type", "type_unknown", "no such licence type is published")
     licence_type = loaded.type
     submission = parse_submission(licence_type, request.fields, day, number=request.number)
     values = dict(submission.fields)
@@ -104,8 +103,8 @@ def may_issue(session: Session, client_id: str, agency_code: str, type_code: str
 
 def not_entitled() -> VermilionError:
     """The answer to a request for a type that its client may not issue."""
-    fault = Fault("/type", "type_not_entitled", "the client may not issue this licence type")
-    return VermilionError(Kind.FORBIDDEN, fault.detail, reason=fault.reason, faults=(fault,))
+    detail = "the client may not issue this licence type"
+    return field_fault("/type", "type_not_entitled", detail, Kind.FORBIDDEN)
 
 
 def number_field(licence_type: LicenceType) -> str:

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from keys.custodian import KeyRef
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Actor
 from registry.database import Base
 from registry.licences.digests import link_digest, lookup_digest
@@ -216,8 +216,8 @@ def _reserve_number(
         number = given or new_number(rule, random)
         if insert_if_absent(session, Number, {**row, "number": number}):
             return number
-    fault = Fault("/number", "number_taken", "the agency has a licence of this type with this number")
-    raise VermilionError(Kind.CONFLICT, fault.detail, reason=fault.reason, faults=(fault,))
+    detail = "the agency has a licence of this type with this number"
+    raise field_fault("/number", "number_taken", detail, Kind.CONFLICT)
 
 
 def free_slot(session: Session, random: Random) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from typing import Literal
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Fault, Kind, VermilionError, field_fault
 from registry.actor import Actor
 from registry.licences.duties import require_officer
 from registry.licences.examine import may_issue
@@ -208,14 +208,11 @@ def _check_day(edition: Edition, act: Act, how: How | None, effective: date, tod
     issued = stored_record(edition.record).issue_date
     earliest = issued if act == "end" and how == "annulled" else max(issued, edition.since)
     if effective > today:
-        fault = Fault("/effective_from", "in_future", "changes for a later day are not accepted yet")
-    elif effective < issued:
-        fault = Fault("/effective_from", "before_issue", "it lies before the issue date")
-    elif effective < earliest:
-        fault = Fault("/effective_from", "before_last_change", "it lies before the last change of status")
-    else:
-        return
-    raise VermilionError(Kind.INVALID, fault.detail, reason=fault.reason, faults=(fault,))
+        raise field_fault("/effective_from", "in_future", "changes for a later day are not accepted yet")
+    if effective < issued:
+        raise field_fault("/effective_from", "before_issue", "it lies before the issue date")
+    if effective < earliest:
+        raise field_fault("/effective_from", "before_last_change", "it lies before the last change of status")
 
 
 def _spoken(edition: Edition) -> str:

@@ -11,7 +11,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Actor
 from registry.ports import Ports
 from registry.rows import changed_rows
@@ -68,8 +68,8 @@ def decide(
             Kind.FORBIDDEN, "whoever asked for something may not decide it", reason="same_person"
         )
     if payload_sha256 != approval.payload_sha256 or payload_digest(approval.payload) != payload_sha256:
-        fault = Fault("/payload_sha256", "payload_digest", "the digest is not that of what is to be decided")
-        raise VermilionError(Kind.CONFLICT, fault.detail, reason=fault.reason, faults=(fault,))
+        detail = "the digest is not that of what is to be decided"
+        raise field_fault("/payload_sha256", "payload_digest", detail, Kind.CONFLICT)
     now = ports.clock()
     statement = (
         update(Approval)

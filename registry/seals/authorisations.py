@@ -8,7 +8,7 @@ from datetime import date, timedelta
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Actor
 from registry.agencies.rules import is_entitled
 from registry.agencies.tables import Client
@@ -51,17 +51,17 @@ def authorise(
     try:
         check_type_code(permission.type_code)
     except VermilionError as error:
-        raise _fault("/type_code", error.reason, error.detail) from None
+        raise field_fault("/type_code", error.reason, error.detail) from None
     _check_terms(permission, now.astimezone(ports.settings.tz).date())
     client = session.get(Client, permission.client_id)
     if client is None or client.agency_code != seal.agency_code:
-        raise _fault("/client_id", "client_unknown", "the agency has no such client")
+        raise field_fault("/client_id", "client_unknown", "the agency has no such client")
     if not is_entitled(session, client_id=client.id, type_code=permission.type_code):
-        raise _fault("/type_code", "not_entitled", "the client may not issue this type")
+        raise field_fault("/type_code", "not_entitled", "the client may not issue this type")
     loaded = current_type(session, permission.type_code)
     if loaded is not None and loaded.type.seal_kind != seal.kind:
         detail = f"the type is sealed with a seal of the kind {loaded.type.seal_kind}"
-        raise _fault("/type_code", "seal_kind", detail)
+        raise field_fault("/type_code", "seal_kind", detail)
     authorisation = StandingAuthorisation(
         id=ports.random(16).hex(),
         seal_code=code,
@@ -110,13 +110,13 @@ def withdraw(
 
 def _check_terms(permission: Permission, today: date) -> None:
     if permission.valid_to < permission.valid_from:
-        raise _fault("/valid_to", "before_start", "the last day lies before the first")
+        raise field_fault("/valid_to", "before_start", "the last day lies before the first")
     if permission.valid_to < today:
-        raise _fault("/valid_to", "past", "the last day has passed")
+        raise field_fault("/valid_to", "past", "the last day has passed")
     if permission.valid_to - permission.valid_from > LONGEST:
-        raise _fault("/valid_to", "too_long", "an authorisation runs for three years at most")
+        raise field_fault("/valid_to", "too_long", "an authorisation runs for three years at most")
     if not 1 <= permission.daily_limit <= MAX_DAILY:
-        raise _fault("/daily_limit", "range", f"a daily limit lies between 1 and {MAX_DAILY}")
+        raise field_fault("/daily_limit", "range", f"a daily limit lies between 1 and {MAX_DAILY}")
 
 
 def _record(
@@ -139,7 +139,3 @@ def _record(
         random=ports.random,
         detail={"authorisation": authorisation.id, **detail},
     )
-
-
-def _fault(where: str, reason: str, detail: str) -> VermilionError:
-    return VermilionError(Kind.INVALID, detail, reason=reason, faults=(Fault(where, reason, detail),))

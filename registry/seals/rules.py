@@ -15,7 +15,7 @@ from sqlalchemy import Update, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Actor
 from registry.agencies.tables import Agency
 from registry.log.rules import Ground
@@ -31,7 +31,7 @@ from registry.seals.duties import (
 )
 from registry.seals.keys import activate_key, civil_ground
 from registry.seals.tables import Approval, Key, Seal, SealEdition
-from registry.seals.transitions import field_fault, history_row, move, require_state, seal_event
+from registry.seals.transitions import history_row, move, require_state, seal_event
 from signing.document import SealPicture
 from signing.seal_picture import SealKind, draw_seal_picture
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.log.rules import Ground, record_event
 from registry.log.tables import Event
@@ -96,7 +96,3 @@ def require_state(seal: Seal, allowed: tuple[str, ...]) -> None:
         raise VermilionError(
             Kind.CONFLICT, f"the seal is {seal.state}, not {' or '.join(allowed)}", reason="seal_state"
         )
-
-
-def field_fault(where: str, reason: str, detail: str) -> VermilionError:
-    return VermilionError(Kind.INVALID, detail, reason=reason, faults=(Fault(where, reason, detail),))

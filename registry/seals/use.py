@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.custodian import KeyRef
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Kind, VermilionError, field_fault
 from keys.profiles import ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.rows import changed_rows
@@ -196,7 +196,7 @@ def qr_key(session: Session, agency_code: str, now: datetime) -> KeyRef:
 
 
 def _unusable(kind: Kind, reason: str, detail: str) -> VermilionError:
-    return VermilionError(kind, detail, reason=reason, faults=(Fault("/seal", reason, detail),))
+    return field_fault("/seal", reason, detail, kind)
 
 
 def _current_edition(seal_code: str) -> Select[SealEdition]:

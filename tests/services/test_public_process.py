@@ -108,6 +108,14 @@ def test_the_public_site_is_not_told_the_registrys_own_role(tmp_path: Path, embe
     assert not [value for value in found["environment"].values() if "owners-secret" in value]
 
 
+def ran(program: str) -> subprocess.CompletedProcess[str]:
+    """A program of ours in a process of its own, which has to end well."""
+    return subprocess.run(
+        [sys.executable, "-c", program],
+        check=True, capture_output=True, text=True, env=environment(), cwd="/",
+    )  # fmt: skip
+
+
 def test_a_change_of_user_that_is_not_permitted_is_said() -> None:
     """As in a container whose root has lost that right."""
     program = (
@@ -121,14 +129,7 @@ def test_a_change_of_user_that_is_not_permitted_is_said() -> None:
         "except VermilionError as error:\n"
         "    print(error.kind.value, error.detail)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=environment(),
-        cwd="/",
-    )
+    done = ran(program)
     assert done.stdout.startswith("unavailable root may not become user 1: ")
 
 
@@ -140,14 +141,7 @@ def test_a_service_that_meets_a_defect_at_its_start_says_kind_and_place_alone() 
         "service.process.join()\n"
         "print(service.process.exitcode)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program],
-        check=True,
-        capture_output=True,
-        text=True,
-        env=environment(),
-        cwd="/",
-    )
+    done = ran(program)
     assert done.stdout == "1\n"
     assert done.stderr.startswith("vermilion: a defect: AttributeError at processes.py:")
     assert done.stderr.count("\n") == 1
