@@ -47,7 +47,10 @@ _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @click.option(
-    "--catch-all/--no-catch-all", default=True, hidden=True, help="Off in tests: a defect is a traceback."
+    "--catch-all/--no-catch-all",
+    default=True,
+    hidden=True,
+    help="Off in tests: a defect ends as in any command.",
 )
 def verify(
     subject: str,
@@ -81,7 +84,8 @@ def verify(
     except Exception as error:
         if not catch_all or is_about_settings(error):
             raise
-        # A traceback would end with 1, which says something about the licence; a message may say a secret.
+        # A defect ends a command with 1, which would say something about the licence; its message may say
+        # a secret.
         answer, text = _failed(f"the check failed: {type(error).__name__}", as_json=as_json)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show changes no verdict
