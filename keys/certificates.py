@@ -8,16 +8,14 @@ from datetime import datetime, timedelta
 from hashlib import sha1, sha256
 
 from asn1crypto import algos, core, keys, x509
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from keys.custodian import Custodian, KeyRef, Kind, SignRequest
 from keys.der import tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.profiles import PROFILES, Profile, ProfileName
-from keys.suite import SUITES, SuiteName
+from keys.suite import SUITES, PublicKey, SuiteName, verifies
 
 INSTANCE_PREFIX = b"\x01"
 SERIAL_RANDOM_BYTES = 16
@@ -146,12 +144,9 @@ def sign_certificate(custodian: Custodian, issuer: KeyRef, tbs: bytes) -> bytes:
     serial = x509.TbsCertificate.load(tbs)["serial_number"].native
     request = SignRequest(Kind.CERTIFICATE, tbs, serial_record(serial))
     (signature,) = custodian.sign(issuer, [request])
-    try:
-        custodian.public_key(issuer).verify(signature, tbs, ec.ECDSA(suite.hash))
-    except InvalidSignature:  # a fault in the custodian: never let such a certificate out
-        raise VermilionError(
-            ErrorKind.UNAVAILABLE, "the custodian signed wrongly", reason="signature"
-        ) from None
+    if not verifies(custodian.public_key(issuer), suite, signature, tbs):
+        # A fault in the custodian: never let such a certificate out.
+        raise VermilionError(ErrorKind.UNAVAILABLE, "the custodian signed wrongly", reason="signature")
     return assemble_certificate(tbs, issuer.suite, signature)
 
 
@@ -205,7 +200,7 @@ def key_identifier(spki: bytes) -> bytes:
     return sha1(bytes(point), usedforsecurity=False).digest()
 
 
-def public_key_der(public: ec.EllipticCurvePublicKey) -> bytes:
+def public_key_der(public: PublicKey) -> bytes:
     """SubjectPublicKeyInfo, DER."""
     return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 

@@ -13,9 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from keys.suite import SuiteName
+from keys.suite import PublicKey, SuiteName
 
 
 class Purpose(StrEnum):
@@ -85,7 +83,7 @@ class Custodian(Protocol):
     def generate(self, purpose: Purpose, suite: SuiteName) -> KeyRef:
         """Make a key pair for one purpose."""
 
-    def public_key(self, ref: KeyRef) -> ec.EllipticCurvePublicKey:
+    def public_key(self, ref: KeyRef) -> PublicKey:
         """The public half. Raises VermilionError(UNAVAILABLE, `key_unusable`) where the key cannot be had."""
 
     def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:

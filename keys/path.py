@@ -12,14 +12,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from asn1crypto import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, Profile, ProfileName
-from keys.suite import Suite
-from keys.tbs import load_der, suite_of_public_key
+from keys.suite import PublicKey, Suite, suite_of, verifies
+from keys.tbs import load_der
 
 if TYPE_CHECKING:
     from keys.trust_list import TrustList
@@ -95,13 +94,13 @@ def issued_by(certificate: bytes, issuers: Sequence[bytes]) -> tuple[bytes, date
     except Exception:  # noqa: BLE001  (asn1crypto raises what its parts raise)
         _refuse("the certificate cannot be read")
     signers = [i for i in map(_issuer, issuers) if (i[0], i[2].signature_name) == (name, algorithm)]
-    if not any(_verifies(public, suite, signature, body) for _name, public, suite in signers):
+    if not any(verifies(public, suite, signature, body) for _name, public, suite in signers):
         _refuse("no issuing authority of the trust list signed it", "issuer_unknown")
     return spki, valid_from, valid_to
 
 
 @lru_cache(maxsize=64)
-def _issuer(certificate: bytes) -> tuple[bytes, ec.EllipticCurvePublicKey, Suite]:
+def _issuer(certificate: bytes) -> tuple[bytes, PublicKey, Suite]:
     """Subject (DER), key and suite of an authority."""
     parsed = parse_certificate(certificate)
     return parsed.subject.dump(), *certificate_public_key(parsed)
@@ -120,15 +119,17 @@ def parse_certificate(der: bytes) -> x509.Certificate:
     return parsed
 
 
-def certificate_public_key(certificate: x509.Certificate) -> tuple[ec.EllipticCurvePublicKey, Suite]:
+def certificate_public_key(certificate: x509.Certificate) -> tuple[PublicKey, Suite]:
     """The key and its suite. Raises VermilionError(INVALID)."""
     try:
         public = serialization.load_der_public_key(certificate.public_key.dump())
     except (ValueError, TypeError, UnsupportedAlgorithm):
         _refuse("the certificate's key cannot be read")
-    if not isinstance(public, ec.EllipticCurvePublicKey):
+    suite = suite_of(public)
+    if suite is None:
         _refuse("the certificate's key is of no suite of ours")
-    return public, suite_of_public_key(public.curve.name)
+    assert isinstance(public, PublicKey)
+    return public, suite
 
 
 def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -136,15 +137,7 @@ def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     if certificate["signature_algorithm"]["algorithm"].native != suite.signature_name:
         return False
     signed, signature = certificate["tbs_certificate"].dump(), certificate["signature_value"].native
-    return _verifies(public, suite, signature, signed)
-
-
-def _verifies(public: ec.EllipticCurvePublicKey, suite: Suite, signature: bytes, signed: bytes) -> bool:
-    try:
-        public.verify(signature, signed, ec.ECDSA(suite.hash))
-    except InvalidSignature:
-        return False
-    return True
+    return verifies(public, suite, signature, signed)
 
 
 def _require(certificate: x509.Certificate, profile: Profile, at: datetime) -> None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 
 SuiteName = Literal["p256-sha256", "p384-sha384"]
+PublicKey = ec.EllipticCurvePublicKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +39,21 @@ SUITES: dict[SuiteName, Suite] = {
         "ES384", "P-384", -35, 48,
     ),
 }  # fmt: skip
+
+
+def suite_of(public: object) -> Suite | None:
+    """The suite that a public key of `cryptography` belongs to; None where it is of none of ours."""
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return next((suite for suite in SUITES.values() if suite.curve.name == public.curve.name), None)
+    return None
+
+
+def verifies(public: object, suite: Suite, signature: bytes, data: bytes) -> bool:
+    """Whether `public` is a key of the suite, and `signature`, as CMS carries it, its own over `data`."""
+    if not isinstance(public, ec.EllipticCurvePublicKey) or suite_of(public) is not suite:
+        return False
+    try:
+        public.verify(signature, data, ec.ECDSA(suite.hash))
+    except InvalidSignature:
+        return False
+    return True

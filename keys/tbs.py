@@ -21,7 +21,7 @@ from keys.custodian import Kind
 from keys.der import require_der
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
-from keys.suite import SUITES, Suite
+from keys.suite import Suite
 
 MAX_BYTES = 4 * 1024 * 1024  # a trust list; everything else is far smaller
 MAX_SMALL_BYTES = 16 * 1024
@@ -135,14 +135,6 @@ _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.SIG_STRUCTURE: _sig_structure,
     Kind.TRUST_LIST: _trust_list,
 }
-
-
-def suite_of_public_key(curve_name: str) -> Suite:
-    """The suite whose curve this is (cryptography's name). Raises VermilionError(INVALID, "chain")."""
-    for suite in SUITES.values():
-        if suite.curve.name == curve_name:
-            return suite
-    raise VermilionError(ErrorKind.INVALID, "the key is on a curve that no suite has", reason="chain")
 
 
 def load_der(spec: type[Any], data: bytes) -> Any:

@@ -11,8 +11,6 @@ from hashlib import sha256
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from asn1crypto import algos, cms, core, tsp, x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from keys.clock import Clock
 from keys.custodian import Custodian, KeyRef, SignRequest
@@ -21,7 +19,7 @@ from keys.der import tlv
 from keys.errors import Kind, VermilionError
 from keys.path import certificate_public_key, parse_certificate, verify_chain
 from keys.profiles import POLICY_TSA, ProfileName
-from keys.suite import SUITES, Suite
+from keys.suite import SUITES, Suite, verifies
 from keys.tbs import check_tbs, load_der
 
 if TYPE_CHECKING:
@@ -185,9 +183,7 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
     ):
         _refuse("the time-stamp is over something else")
     signature = signer["signature"].native
-    try:
-        public.verify(signature, attributes, ec.ECDSA(suite.hash))
-    except InvalidSignature:
+    if not verifies(public, suite, signature, attributes):
         _refuse("the time-stamp's signature is wrong")
     at: datetime = info["gen_time"].native
     issuing = verify_chain(certificate.dump(), trust=trust, at=at, profile=ProfileName.TSA)

@@ -18,8 +18,6 @@ from hashlib import sha256
 from io import BytesIO
 from typing import Any
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
 from pyhanko.pdf_utils import generic
 from pyhanko.pdf_utils.generic import pdf_name
 from pyhanko.pdf_utils.misc import PdfError
@@ -33,7 +31,7 @@ from pyhanko.sign.signers.pdf_byterange import SignatureObject
 from keys.custodian import Custodian, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
-from keys.suite import SUITES, Suite
+from keys.suite import SUITES, Suite, verifies
 from signing import cms
 from signing.document import SealedDocument, SealMaterial, SealPicture, SealPlace, TimeStamper
 
@@ -171,17 +169,10 @@ def _sign(
     """Have the attributes signed, once; check the result, so that no document leaves with a wrong one."""
     (raw,) = custodian.sign(material.key, [SignRequest(SignKind.SIGNED_ATTRIBUTES, attributes, record)])
     signature = cms.canonical_signature(raw, suite)
-    public_key = cms.load_certificate(material.certificate).public_key()
-    if not isinstance(public_key, ec.EllipticCurvePublicKey):
-        raise VermilionError(
-            Kind.INVALID, "the seal's certificate is of another algorithm", reason="key_mismatch"
-        )
-    try:
-        public_key.verify(signature, attributes, ec.ECDSA(suite.hash))
-    except InvalidSignature as error:
+    if not verifies(cms.load_certificate(material.certificate).public_key(), suite, signature, attributes):
         raise VermilionError(
             Kind.INVALID, "the seal's key and certificate do not belong together", reason="key_mismatch"
-        ) from error
+        )
     return signature
 
 

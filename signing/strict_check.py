@@ -16,14 +16,12 @@ from datetime import datetime, timedelta
 from hashlib import new as new_hash
 from hashlib import sha256
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from keys.clock import parse_compact_utc
 from keys.errors import VermilionError
 from keys.path import verify_chain
-from keys.suite import Suite
+from keys.suite import Suite, verifies
 from keys.trust_list import TrustedKey, TrustList
 from keys.tsa import verify_token
 from signing import cms
@@ -91,12 +89,8 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
         refuse("the content is not what was sealed", "digest_mismatch")
     certificate = cms.load_certificate(seal.certificate)
     public_key = certificate.public_key()
-    if not isinstance(public_key, ec.EllipticCurvePublicKey) or public_key.curve.name != suite.curve.name:
-        refuse("the seal's key is of another algorithm", "signature_invalid")
-    try:
-        public_key.verify(seal.signature, seal.attributes, ec.ECDSA(suite.hash))
-    except InvalidSignature:
-        refuse("the seal's signature is wrong", "signature_invalid")
+    if not verifies(public_key, suite, seal.signature, seal.attributes):
+        refuse("the seal's signature is wrong, or of another algorithm", "signature_invalid")
 
     sealed_at = _sealed_at(seal, claimed_at, trust)
     if sealed_at > at + MAX_CLOCK_DIFFERENCE:
