@@ -11,6 +11,7 @@ PACKAGES = {
     "certtool": "gnutls-bin",
     "chromium": "chromium",
     "node": "nodejs",
+    "ocsptool": "gnutls-bin",
     "openssl": "openssl",
     "pdfimages": "poppler-utils",
     "pdfsig": "poppler-utils",
@@ -18,6 +19,7 @@ PACKAGES = {
     "pdftotext": "poppler-utils",
     "psql": "postgresql",
     "qpdf": "qpdf",
+    "softhsm2-util": "softhsm2",
 }
 
 

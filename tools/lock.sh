@@ -22,5 +22,5 @@ compile() { # output, then what goes in
 }
 
 upgrade=("$@")
-compile requirements/run.txt --extra registry --group build
-compile requirements/dev.txt --extra registry --group dev --constraint requirements/run.txt
+compile requirements/run.txt --extra registry --extra pkcs11 --group build
+compile requirements/dev.txt --extra registry --extra pkcs11 --group dev --constraint requirements/run.txt
