@@ -15,7 +15,7 @@ from keys.der import tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.profiles import PROFILES, Profile, ProfileName
-from keys.suite import SUITES, PublicKey, SuiteName, verifies
+from keys.suite import SUITES, PublicKey, SuiteName, signature_algorithm, verifies
 
 INSTANCE_PREFIX = b"\x01"
 SERIAL_RANDOM_BYTES = 16
@@ -124,7 +124,7 @@ def build_tbs(
         {
             "version": "v3",
             "serial_number": serial,
-            "signature": {"algorithm": SUITES[issuer.key.suite].signature_name},
+            "signature": algos.SignedDigestAlgorithm.load(signature_algorithm(SUITES[issuer.key.suite])),
             "issuer": issuer_name,
             "validity": {"not_before": _time(not_before), "not_after": _time(not_after)},
             "subject": subject.to_name(),
@@ -152,8 +152,7 @@ def sign_certificate(custodian: Custodian, issuer: KeyRef, tbs: bytes) -> bytes:
 
 def assemble_certificate(tbs: bytes, suite: SuiteName, signature: bytes) -> bytes:
     """The Certificate, DER (RFC 5280, 4.1), around the very bytes that were signed."""
-    algorithm = algos.SignedDigestAlgorithm({"algorithm": SUITES[suite].signature_name}).dump()
-    return tlv(0x30, tbs, algorithm, core.OctetBitString(signature).dump())
+    return tlv(0x30, tbs, signature_algorithm(SUITES[suite]), core.OctetBitString(signature).dump())
 
 
 def _time(at: datetime) -> x509.Time:

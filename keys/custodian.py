@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
 from keys.suite import PublicKey, SuiteName
 
 
@@ -44,6 +46,20 @@ PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
     Purpose.QR: frozenset({Kind.SIG_STRUCTURE}),
 }
 
+_ANY: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384", "rsa3072-sha256"})
+_SMALL: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384"})  # a credential must fit its QR code
+PURPOSE_SUITES: dict[Purpose, frozenset[SuiteName]] = {
+    purpose: _SMALL if purpose is Purpose.QR else _ANY for purpose in Purpose
+}
+
+
+def require_suite(purpose: Purpose, suite: SuiteName) -> None:
+    """Raises VermilionError(KEY_REFUSED, reason "suite") where a key for `purpose` may not be of `suite`."""
+    if suite not in PURPOSE_SUITES[purpose]:
+        raise VermilionError(
+            ErrorKind.KEY_REFUSED, f"a {purpose} key is not of suite {suite}", reason="suite"
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class KeyRef:
@@ -61,6 +77,9 @@ class SignRequest:
     kind: Kind
     data: bytes
     record: str  # the record served, e.g. "intent:<id>", "certificate:<serial hex>"; once per key
+
+
+MAX_REQUESTS = 256  # of one call
 
 
 # Asked before each use; raises VermilionError(KEY_REFUSED) to refuse.
@@ -81,13 +100,17 @@ class Custodian(Protocol):
     """Holds private keys and signs with them."""
 
     def generate(self, purpose: Purpose, suite: SuiteName) -> KeyRef:
-        """Make a key pair for one purpose."""
+        """Make a key pair for one purpose.
+
+        Raises VermilionError: KEY_REFUSED for a suite that the purpose may not have, UNAVAILABLE where no key
+        can be made now.
+        """
 
     def public_key(self, ref: KeyRef) -> PublicKey:
         """The public half. Raises VermilionError(UNAVAILABLE, `key_unusable`) where the key cannot be had."""
 
     def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
-        """Sign each request, all or none, in order; ECDSA values as DER (RFC 3279).
+        """Sign each request, all or none, in order: signatures as CMS carries them (`keys.suite.verifies`).
 
         Raises VermilionError: KEY_REFUSED when bytes, kind, purpose, policy or ledger forbid it; UNAVAILABLE
         (`key_unusable`) for a key that cannot be had, whatever is the matter with it.

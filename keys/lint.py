@@ -10,11 +10,9 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import ec
-
 from keys.certificates import assemble_certificate
 from keys.errors import Fault, Kind, VermilionError
-from keys.suite import SUITES, SuiteName
+from keys.suite import SUITES, PrivateKey, SuiteName, generate_private_key, sign_with
 
 if TYPE_CHECKING:
     from pkilint.document import Document
@@ -80,10 +78,10 @@ def _linter() -> ValidatorContainer:
 
 
 @cache
-def _throwaway_key(suite: SuiteName) -> ec.EllipticCurvePrivateKey:
+def _throwaway_key(suite: SuiteName) -> PrivateKey:
     """A key that nothing trusts and nobody keeps; it stands in for the signer's until the lint is passed."""
-    return ec.generate_private_key(SUITES[suite].curve)
+    return generate_private_key(SUITES[suite])
 
 
 def _throwaway_signature(tbs: bytes, suite: SuiteName) -> bytes:
-    return _throwaway_key(suite).sign(tbs, ec.ECDSA(SUITES[suite].hash))
+    return sign_with(_throwaway_key(suite), SUITES[suite], tbs)

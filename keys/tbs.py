@@ -21,7 +21,7 @@ from keys.custodian import Kind
 from keys.der import require_der
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
-from keys.suite import Suite
+from keys.suite import Suite, signature_algorithm
 
 MAX_BYTES = 4 * 1024 * 1024  # a trust list; everything else is far smaller
 MAX_SMALL_BYTES = 16 * 1024
@@ -44,7 +44,7 @@ def _certificate(data: bytes, suite: Suite) -> None:
         _refuse("not a v3 certificate")
     if not 0 < serial < 1 << 159:
         _refuse("the serial number is out of range")
-    if tbs["signature"]["algorithm"].native != suite.signature_name:
+    if tbs["signature"].dump() != signature_algorithm(suite):
         _refuse("the certificate names another algorithm")
 
 

@@ -25,7 +25,7 @@ from keys.custodian import KeyRef, Policy, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
-from keys.suite import SUITES
+from keys.suite import SUITES, ecdsa
 from registry.agencies.tables import Client, ClientType
 from registry.database import Database
 from registry.licences.digests import link_digest
@@ -211,7 +211,7 @@ def _require_own_credential(
     try:
         link_id = parse_id(bound_to.rpartition(b"|")[2].decode("ascii", "replace"))
         announced, _ = sig_structure(
-            claims_of(record, licence_type), kid, SUITES[ref.suite].cose_alg, intent.origin, link_id
+            claims_of(record, licence_type), kid, ecdsa(SUITES[ref.suite]).cose_alg, intent.origin, link_id
         )
     except VermilionError:
         _refuse("the credential is not the intent's", "credential")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime
+from hashlib import new as new_hash
 from hashlib import sha256
 from typing import Any
 
 import cbor2
-from asn1crypto import cms, core, tsp, x509
+from asn1crypto import algos, cms, core, tsp, x509
 
 from keys.custodian import Kind, Purpose
+from keys.suite import P256, Suite, signature_algorithm
 
 CERTIFICATE_HASH = sha256(b"certificate").digest()
 
@@ -61,9 +63,10 @@ def attributes(*members: dict[str, Any]) -> bytes:
     return bytes(cms.CMSAttributes(members).dump(force=True))
 
 
-def seal_attributes(seed: bytes = b"") -> bytes:
-    digest = attribute("message_digest", sha256(seed).digest())
-    return attributes(content_type(), digest, signing_certificate(), protection())
+def seal_attributes(seed: bytes = b"", suite: Suite = P256) -> bytes:
+    digest = attribute("message_digest", new_hash(suite.digest_name, seed).digest())
+    protected = protection(suite.digest_name, suite.signature_name)
+    return attributes(content_type(), digest, signing_certificate(), protected)
 
 
 def tbs_certificate(authority_certificate: bytes, **changes: Any) -> bytes:
@@ -103,17 +106,19 @@ KIND_OF = {
 }
 
 
-def sample(kind: Kind, certificate: bytes, seed: bytes = b"") -> bytes:
-    """Right bytes for a P-256 key; `certificate` is one that a P-256 authority signed."""
+def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P256) -> bytes:
+    """Right bytes for a key of the suite; `certificate` is any one."""
     if kind is Kind.CERTIFICATE:
-        return tbs_certificate(certificate)
+        algorithm = algos.SignedDigestAlgorithm.load(signature_algorithm(suite))
+        return tbs_certificate(certificate, signature=algorithm)
     if kind is Kind.SIGNED_ATTRIBUTES:
-        return seal_attributes(seed)
+        return seal_attributes(seed, suite)
     if kind is Kind.TIME_STAMP:
-        return attributes(content_type("tst_info"), message_digest(), signing_certificate())
+        digest = message_digest(new_hash(suite.digest_name).digest_size)
+        return attributes(content_type("tst_info"), digest, signing_certificate())
     if kind is Kind.SIG_STRUCTURE:
-        return sig_structure()
-    return trust_list()
+        return sig_structure({1: suite.cose_alg or -7, 4: bytes(8)})
+    return trust_list(suite.jose_alg)
 
 
 def reordered(der: bytes) -> bytes:
