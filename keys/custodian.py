@@ -26,6 +26,8 @@ class Purpose(StrEnum):
     SEAL = "seal"
     TSA = "tsa"
     QR = "qr"
+    OCSP = "ocsp"
+    LOG = "log"
 
 
 class Kind(StrEnum):
@@ -36,14 +38,18 @@ class Kind(StrEnum):
     TIME_STAMP = "time-stamp-attributes"  # RFC 5652 SET OF Attribute over a TSTInfo, DER
     SIG_STRUCTURE = "sig-structure"  # RFC 9052 Sig_structure of a QR credential
     TRUST_LIST = "trust-list"  # RFC 7515 JWS signing input
+    CRL = "tbs-cert-list"  # RFC 5280 TBSCertList, DER
+    OCSP_RESPONSE = "ocsp-response-data"  # RFC 6960 ResponseData, DER
 
 
 PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
-    Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.TRUST_LIST}),
-    Purpose.ISSUING_CA: frozenset({Kind.CERTIFICATE}),
+    Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.CRL, Kind.TRUST_LIST}),
+    Purpose.ISSUING_CA: frozenset({Kind.CERTIFICATE, Kind.CRL}),
     Purpose.SEAL: frozenset({Kind.SIGNED_ATTRIBUTES}),
     Purpose.TSA: frozenset({Kind.TIME_STAMP}),
     Purpose.QR: frozenset({Kind.SIG_STRUCTURE}),
+    Purpose.OCSP: frozenset({Kind.OCSP_RESPONSE}),
+    Purpose.LOG: frozenset(),  # until a log serves
 }
 
 _ANY: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384", "rsa3072-sha256"})

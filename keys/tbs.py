@@ -17,21 +17,24 @@ import cbor2
 from asn1crypto import cms, core, tsp, x509
 
 from keys.canonical import strict_json
+from keys.crl import read_tbs
 from keys.custodian import Kind
 from keys.der import require_der
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
+from keys.ocsp import read_response_data
 from keys.suite import Suite, signature_algorithm
 
-MAX_BYTES = 4 * 1024 * 1024  # a trust list; everything else is far smaller
-MAX_SMALL_BYTES = 16 * 1024
+MAX_BYTES = 4 * 1024 * 1024  # a trust list
+MAX_CRL_BYTES = 32 * 1024 * 1024  # some 400,000 entries
+MAX_SMALL_BYTES = 16 * 1024  # everything else
 MAX_SIG_STRUCTURE_BYTES = 1024  # a credential has at most 400 bytes, and a link some 100 before its id
 TRUST_LIST_TYPE = "trust-list+jwt"
 
 
 def check_tbs(kind: Kind, data: bytes, suite: Suite) -> None:
     """Raises VermilionError(KEY_REFUSED) unless `data` is exactly what `kind` says, for this suite."""
-    if len(data) > (MAX_BYTES if kind is Kind.TRUST_LIST else MAX_SMALL_BYTES):
+    if len(data) > _MAX.get(kind, MAX_SMALL_BYTES):
         _refuse("too long")
     _CHECKS[kind](data, suite)
 
@@ -128,12 +131,31 @@ def _trust_list(data: bytes, suite: Suite) -> None:
         _refuse("not a trust list")
 
 
+def _crl(data: bytes, suite: Suite) -> None:
+    """RFC 5280, 5.1: a full list of our own form (`keys.crl`), entries in order."""
+    try:
+        read_tbs(data, suite)
+    except VermilionError as error:
+        _refuse(error.detail)
+
+
+def _ocsp_response(data: bytes, _suite: Suite) -> None:
+    """RFC 6960, 4.2.1: a ResponseData of our own form (`keys.ocsp`)."""
+    try:
+        read_response_data(data)
+    except VermilionError as error:
+        _refuse(error.detail)
+
+
+_MAX = {Kind.TRUST_LIST: MAX_BYTES, Kind.CRL: MAX_CRL_BYTES}
 _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.CERTIFICATE: _certificate,
     Kind.SIGNED_ATTRIBUTES: _seal_attributes,
     Kind.TIME_STAMP: _time_stamp_attributes,
     Kind.SIG_STRUCTURE: _sig_structure,
     Kind.TRUST_LIST: _trust_list,
+    Kind.CRL: _crl,
+    Kind.OCSP_RESPONSE: _ocsp_response,
 }
 
 

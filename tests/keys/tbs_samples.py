@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import new as new_hash
 from hashlib import sha256
 from typing import Any
@@ -12,9 +12,12 @@ from typing import Any
 import cbor2
 from asn1crypto import algos, cms, core, tsp, x509
 
+from keys.crl import RevocationReason, crl_entry, crl_tbs
 from keys.custodian import Kind, Purpose
+from keys.ocsp import GOOD, Answer, cert_id, response_data
 from keys.suite import P256, Suite, signature_algorithm
 
+AT = datetime(2026, 11, 20, tzinfo=UTC)
 CERTIFICATE_HASH = sha256(b"certificate").digest()
 
 
@@ -103,6 +106,7 @@ KIND_OF = {
     Purpose.SEAL: Kind.SIGNED_ATTRIBUTES,
     Purpose.TSA: Kind.TIME_STAMP,
     Purpose.QR: Kind.SIG_STRUCTURE,
+    Purpose.OCSP: Kind.OCSP_RESPONSE,
 }
 
 
@@ -118,7 +122,27 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P25
         return attributes(content_type("tst_info"), digest, signing_certificate())
     if kind is Kind.SIG_STRUCTURE:
         return sig_structure({1: suite.cose_alg or -7, 4: bytes(8)})
+    if kind is Kind.CRL:
+        return crl(certificate, suite, seed)
+    if kind is Kind.OCSP_RESPONSE:
+        return ocsp_response(certificate, seed)
     return trust_list(suite.jose_alg)
+
+
+def crl(certificate: bytes, suite: Suite = P256, seed: bytes = b"") -> bytes:
+    """Two entries; the serials are made of the seed."""
+    serials = sorted(int.from_bytes(b"\1" + sha256(seed + bytes([n])).digest()[:16], "big") for n in (1, 2))
+    entries = [crl_entry(serial, AT, RevocationReason.SUPERSEDED, None) for serial in serials]
+    return crl_tbs(
+        certificate, suite.name, number=1, this_update=AT, next_update=AT + timedelta(days=1), entries=entries
+    )
+
+
+def ocsp_response(certificate: bytes, seed: bytes = b"") -> bytes:
+    serial = int.from_bytes(b"\1" + sha256(seed).digest()[:16], "big")
+    answer = Answer(cert_id(certificate, serial), GOOD, AT, AT + timedelta(minutes=5))
+    spki = x509.Certificate.load(certificate).public_key.dump()
+    return response_data(spki, [answer], produced_at=AT, nonce=None)
 
 
 def reordered(der: bytes) -> bytes:

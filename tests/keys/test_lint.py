@@ -42,6 +42,8 @@ def tbs_of(here: TestAuthority, profile: ProfileName, publication: Publication =
         ProfileName.TSA: here.tsa_key,
         ProfileName.QR: here.qr_key,
     }
+    if profile not in keys:
+        keys[profile] = here.custodian.generate(PROFILES[profile].purpose, "p256-sha256")
     issuer = issuers.get(profile, Issuer(here.issuing_key, here.issuing, publication))
     return build_tbs(
         here.custodian, issuer, profile, Subject("99010000000001", "11990100MB01010556样本市市场监督管理局"),
