@@ -21,6 +21,7 @@ from registry.agencies.rules import SCOPE_SEAL
 from registry.log.rules import Ground
 from registry.seals import authorisations, duties, rules
 from registry.seals.making import make
+from registry.seals.shown import shown_in
 from registry.seals.tables import Approval, Certificate, Seal, SealEdition, SealState, StandingAuthorisation
 from registry.seals.trust import publish_trust_list
 
@@ -135,7 +136,7 @@ def activation(code: str) -> Response:
     web.parse_body(StepBody)
     with ports.database.transaction() as session:
         seal = rules.activate(session, ports, actor, code)
-    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+    return web.answer({**_seal(seal), "shown_in": _shown_in(code)})
 
 
 @blueprint.post("/seals/<seal_code:code>/suspension")
@@ -144,7 +145,7 @@ def suspension(code: str) -> Response:
     body = web.parse_body(GroundBody)
     with ports.database.transaction() as session:
         seal = rules.suspend(session, ports, actor, code, body.ground())
-    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+    return web.answer({**_seal(seal), "shown_in": _shown_in(code)})
 
 
 @blueprint.post("/seals/<seal_code:code>/resumption-request")
@@ -176,7 +177,7 @@ def decide_change(approval_id: str) -> Response:
             session, ports, actor, approval_id, bytes.fromhex(body.payload_sha256),
             approve=body.decision == "approve",
         )  # fmt: skip
-    shown = {"shown_in": _shown_in()} if body.decision == "approve" else {}
+    shown = {"shown_in": _shown_in(seal.code)} if body.decision == "approve" else {}
     return web.answer({**_approval(approval), "seal": seal.code, "seal_state": seal.state, **shown})
 
 
@@ -221,7 +222,8 @@ def show(code: str) -> Response:
         body = {
             **_seal(seal),
             "history": [{"state": row.state, "from": row.from_at.isoformat()} for row in history],
-            "editions": [_edition(edition) for edition, _certificate in editions],
+            "editions": [_edition(edition, certificate) for edition, certificate in editions],
+            "shown_in": shown_in(session, code, web.ports().clock()),
             "authorisations": [_authorisation(row) for row in granted],
         }
     return web.answer(body)
@@ -281,15 +283,12 @@ def _publish() -> int | None:
     return None
 
 
-def _shown_in() -> dict[str, Any]:
-    """Where the change shows already. OCSP, CRL and log are not served yet, and say so."""
+def _shown_in(code: str) -> dict[str, Any]:
+    """Where the change shows already."""
     sequence = _publish()
-    return {
-        "ocsp": "not_available",
-        "crl": "not_available",
-        "log": "not_available",
-        "trust_list": "pending" if sequence is None else "published",
-    }
+    with Session(web.ports().database.read) as session:
+        found = shown_in(session, code, web.ports().clock())
+    return {**found, "trust_list": "pending" if sequence is None else "published"}
 
 
 def _approval(approval: Approval) -> dict[str, Any]:
@@ -317,11 +316,13 @@ def _seal(seal: Seal) -> dict[str, Any]:
     }
 
 
-def _edition(edition: SealEdition) -> dict[str, Any]:
+def _edition(edition: SealEdition, certificate: Certificate) -> dict[str, Any]:
     return {
         "id": edition.id,
         "number": edition.number,
         "certificate_serial": edition.certificate_serial,
+        "certificate_state": certificate.state,
+        "revoked_at": certificate.revoked_at.isoformat() if certificate.revoked_at else None,
         "width_mm": edition.width_mm,
         "height_mm": edition.height_mm,
         "valid_from": edition.valid_from.isoformat(),

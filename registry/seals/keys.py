@@ -7,7 +7,7 @@ custodian signs, then the result is recorded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Protocol
@@ -18,8 +18,11 @@ from sqlalchemy.orm import Session
 
 from keys.certificates import (
     Issuer,
+    Publication,
     Subject,
     build_tbs,
+    certificate_key,
+    key_identifier,
     new_serial,
     public_key_der,
     sign_certificate,
@@ -34,7 +37,7 @@ from keys.suite import SUITES, SuiteName
 from registry.database import Database
 from registry.log.rules import Ground, record_event
 from registry.rows import changed_rows
-from registry.seals.tables import Certificate, Key
+from registry.seals.tables import Certificate, CertificateAuthority, Key
 from registry.settings import Settings
 
 LEGAL_BASIS = "State Council Order 716, Art. 9"
@@ -101,7 +104,7 @@ def certify_new_key(
     """
     now = pieces.clock()
     ref = pieces.custodian.generate(PROFILES[profile].purpose, suite)
-    signer = issuer or Issuer(ref, None)
+    signer = Issuer(ref, None) if issuer is None else _publishing(issuer, pieces.settings)
     serial = new_serial(pieces.random)
     tbs = build_tbs(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now)
     lint_tbs(tbs, signer.key.suite)  # what is put on record below, and signed, is what was linted
@@ -121,10 +124,14 @@ def certify_new_key(
             )
         )
         session.flush()
+        if PROFILES[profile].ca:
+            name = authority_name(public_key_der(pieces.custodian.public_key(ref)))
+            session.add(CertificateAuthority(key_id=ref.id, name=name, status_version=0))
         session.add(
             Certificate(
                 serial=f"{serial:x}",
                 key_id=ref.id,
+                issuer_key_id=signer.key.id,
                 profile=profile.value,
                 tbs_sha256=sha256(tbs).digest(),
                 der=None,
@@ -142,6 +149,26 @@ def certify_new_key(
             activate_key(session, ref.id, now)
         _record(session, pieces, ref, profile, row.serial, now)
     return Certified(ref, f"{serial:x}", der, not_before, not_after)
+
+
+def authority_name(spki: bytes) -> str:
+    """What a CA is called in the addresses of its CRL, OCSP and certificate: its key identifier, hex."""
+    return key_identifier(spki).hex()
+
+
+def _publishing(issuer: Issuer, settings: Settings) -> Issuer:
+    """An issuer with the addresses that its certificates name. A root answers no OCSP: it is not there to."""
+    assert issuer.certificate is not None
+    name = authority_name(certificate_key(issuer.certificate))
+    ocsp = f"{settings.authority}/ocsp/{name}" if issuer.key.purpose is Purpose.ISSUING_CA else None
+    return replace(
+        issuer,
+        publication=Publication(
+            crl=f"{settings.authority}/crl/{name}.crl",
+            ocsp=ocsp,
+            ca_issuers=f"{settings.authority}/ca/{name}.cer",
+        ),
+    )
 
 
 def activate_key(session: Session, key_id: str, now: datetime) -> None:

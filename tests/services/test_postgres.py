@@ -55,11 +55,13 @@ def service_settings(name: str, server: PostgresServer, place: Place, passphrase
             found[variable] = passphrase
         elif variable == "VERMILION_ORIGIN":
             found[variable] = place.public
+        elif variable == "VERMILION_AUTHORITY_ORIGIN":
+            found[variable] = place.authority
         elif variable == "VERMILION_TEST":
             assert value == "${VERMILION_TEST:-true}"
             found[variable] = "true"
         elif variable.endswith("_PORT"):
-            found[variable] = place.api_port if "API" in variable else place.public_port
+            found[variable] = getattr(place, variable.removeprefix("VERMILION_").lower())
         else:
             assert (
                 variable == "VERMILION_PGPASS"
@@ -87,9 +89,10 @@ def composed(postgres_server: PostgresServer) -> Iterator[Composed]:
             PUBLIC_PGPASS=str(folder / "public"),
         )  # fmt: skip
         api = Place(folder / "api")
-        public = Place(folder / "site", api.api_port, api.public_port)
+        public = Place(folder / "site", api.api_port, api.public_port, api.authority_port)
         settings = {
-            name: service_settings(name, postgres_server, api, passphrase) for name in ("migrate", "api")
+            name: service_settings(name, postgres_server, api, passphrase)
+            for name in ("migrate", "api", "authority")
         }
         settings["public"] = service_settings("public", postgres_server, public, passphrase)
         try:
@@ -102,12 +105,17 @@ def composed(postgres_server: PostgresServer) -> Iterator[Composed]:
             )
             with (
                 command("serve-api", settings=settings["api"]) as serving,
+                command("serve-authority", settings=settings["authority"]) as authority,
                 command("serve-public", settings=settings["public"]) as site,
             ):
                 until(lambda: api.answers(api.api_port, "/readyz") or _alive(serving), "the API")
                 until(lambda: api.answers(api.public_port) or _alive(site), "the public site")
+                until(
+                    lambda: api.answers(api.authority_port, "/readyz") or _alive(authority), "the authority"
+                )
                 yield _composed(api, public, settings, folder)
                 assert serving.stop() == 0
+                assert authority.stop() == 0
                 assert site.stop() == 0
         finally:
             postgres_server.drop(postgres_server.url("vermilion"))
