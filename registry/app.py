@@ -23,6 +23,7 @@ from registry.local import is_local
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
+from registry.seals.records_api import blueprint as seal_records
 from registry.seals.trust import current_trust_list, last_issued_at, overdue
 
 PUBLIC = frozenset({TOKEN_ENDPOINT, "livez", "readyz", "metrics", "trust_list"})
@@ -48,7 +49,7 @@ def create_app(ports: Ports) -> Flask:
     )
     _observe(app, ports, metrics, defects)
     _serve_operations(app, ports, metrics)
-    for blueprint in (agencies, seals, licences):
+    for blueprint in (agencies, seals, seal_records, licences):
         app.register_blueprint(blueprint)
     return app
 

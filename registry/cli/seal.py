@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 
 from registry.cli.options import ground_options
+from registry.cli.seal_records import impact
 from registry.client import Answer, ApiClient, Credential
 
 SEALS = "/api/v1/seals"
@@ -196,3 +197,6 @@ def authorise(
 def withdraw(code: str, authorisation: str, credential: Path) -> None:
     """End an authorisation at once (the keeper's duty); what was sealed under it stays."""
     _post(credential, {}, SEALS, code, "authorisations", authorisation, "withdrawal")
+
+
+seal.add_command(impact)

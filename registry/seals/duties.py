@@ -70,6 +70,15 @@ def require_keeper_or_approver(session: Session, actor: Actor, seal: Seal) -> No
         authority_person(session, actor, "approver")
 
 
+def require_overseer(session: Session, actor: Actor) -> None:
+    """Who may read what a seal they see has sealed: its agency's keepers, and people of a seal authority.
+
+    Raises VermilionError(FORBIDDEN).
+    """
+    if actor.person_id is None or not is_authority(session, actor):
+        actor.require_person("keeper")
+
+
 def require_different(
     person: str, seal: Seal, *, applied: bool = False, approved: bool = False, made: bool = False
 ) -> None:

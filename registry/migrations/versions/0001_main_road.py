@@ -434,7 +434,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("link_id_sha256", name=op.f("uq_edition_link_id_sha256")),
     )
     with op.batch_alter_table("edition", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_edition_seal_edition_id"), ["seal_edition_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_edition_seal_edition_id_sealed_at_id"),
+            ["seal_edition_id", "sealed_at", "id"],
+            unique=False,
+        )
 
     op.create_table(
         "idempotency_key",
@@ -500,6 +504,8 @@ def upgrade() -> None:
         sa.Column("level", sa.String(length=8), nullable=False),
         sa.Column("store_key", sa.String(length=200), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stamped_by", sa.String(length=64), nullable=True),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["edition_id"], ["edition.id"], name=op.f("fk_document_edition_id_edition")),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_document")),
@@ -526,7 +532,7 @@ def downgrade() -> None:
 
     op.drop_table("idempotency_key")
     with op.batch_alter_table("edition", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_edition_seal_edition_id"))
+        batch_op.drop_index(batch_op.f("ix_edition_seal_edition_id_sealed_at_id"))
 
     op.drop_table("edition")
     with op.batch_alter_table("intent", schema=None) as batch_op:
