@@ -84,10 +84,18 @@ def show_request(request: str, credential: Path) -> None:
     _get(credential, APPROVALS, request)
 
 
+def _picture_options(command: Any) -> Any:
+    for option in (
+        click.option("--bottom-text", help="Line below the star, e.g. what a special seal is for."),
+        click.option("--name", required=True, help="Name along the rim."),
+        click.option("--kind", required=True, help="Kind of seal, e.g. special."),
+    ):
+        command = option(command)
+    return command
+
+
 @seal.command("apply")
-@click.option("--kind", required=True, help="Kind of seal, e.g. special.")
-@click.option("--name", required=True, help="Name along the rim.")
-@click.option("--bottom-text", help="Line below the star, e.g. what a special seal is for.")
+@_picture_options
 @_credential_option
 def apply_for(kind: str, name: str, bottom_text: str | None, credential: Path) -> None:
     """Apply for a seal of the applicant's own agency."""
@@ -107,6 +115,30 @@ def _decision(payload_sha256: str, *, refuse: bool) -> dict[str, str]:
     return {"decision": "refuse" if refuse else "approve", "payload_sha256": payload_sha256}
 
 
+@seal.command("renew")
+@click.argument("code")
+@_credential_option
+def renew(code: str, credential: Path) -> None:
+    """Apply for a new key and certificate under the same picture.
+
+    Approved, made, filed and activated as the first edition was; the old key is then retired.
+    """
+    _post(credential, {}, SEALS, code, "renewal-application")
+
+
+@seal.command("change")
+@click.argument("code")
+@_picture_options
+@_credential_option
+def change(code: str, kind: str, name: str, bottom_text: str | None, credential: Path) -> None:
+    """Apply for another name or picture of the same seal, as when the agency is renamed.
+
+    Approved, made, filed and activated as the first edition was. What the keeper authorised ends then.
+    """
+    body = {"kind": kind, "name": name, "bottom_text": bottom_text}
+    _post(credential, body, SEALS, code, "change-application")
+
+
 def _step(name: str, path: str, text: str) -> None:
     @seal.command(name, help=text)
     @click.argument("code")
@@ -115,9 +147,9 @@ def _step(name: str, path: str, text: str) -> None:
         _post(credential, {}, SEALS, code, path)
 
 
-_step("make", "making", "Make the seal: key, certificate and picture.")
-_step("file", "filing", "File the seal with the register.")
-_step("activate", "activation", "Put the seal into use.")
+_step("make", "making", "Make what was approved of the seal: key, certificate and picture.")
+_step("file", "filing", "File what was made with the register.")
+_step("activate", "activation", "Put what was filed into use.")
 
 
 def _change(name: str, path: str, text: str) -> None:
@@ -131,6 +163,26 @@ def _change(name: str, path: str, text: str) -> None:
 
 _change("suspend", "suspension", "Suspend the seal at once; one person is enough.")
 _change("resume", "resumption-request", "Ask for the seal to be resumed; another person decides.")
+
+
+@seal.command("report-lost")
+@click.argument("code")
+@click.option("--legal-basis", required=True, help="The words of the law or order it rests on.")
+@_credential_option
+def report_lost(code: str, legal_basis: str, credential: Path) -> None:
+    """Suspend the seal at once because it is lost; one person is enough."""
+    _post(credential, {"legal_basis": legal_basis}, SEALS, code, "loss-report")
+
+
+@seal.command("seal-away")
+@click.argument("code")
+@click.argument("edition", type=click.IntRange(1, 9999))
+@ground_options
+@_credential_option
+def seal_away(code: str, edition: int, legal_basis: str, reason_code: str, credential: Path) -> None:
+    """File away an edition whose life is over: ended, expired, or of a cancelled seal."""
+    body = {"legal_basis": legal_basis, "reason_code": reason_code}
+    _post(credential, body, SEALS, code, "editions", str(edition), "sealing-away")
 
 
 @seal.command("cancel")

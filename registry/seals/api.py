@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import structlog
@@ -19,7 +20,7 @@ from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
 from registry.log.rules import Ground
-from registry.seals import authorisations, duties, rules
+from registry.seals import applications, authorisations, duties, editions, rules
 from registry.seals.making import make
 from registry.seals.tables import Approval, Certificate, Seal, SealEdition, SealState, StandingAuthorisation
 from registry.seals.trust import publish_trust_list
@@ -64,6 +65,10 @@ class GroundBody(web.Body):
         return Ground(self.legal_basis, self.reason_code, today)
 
 
+class LossBody(web.Body):
+    legal_basis: web.Basis
+
+
 class CancellationBody(GroundBody):
     compromised_since: Annotated[datetime, BeforeValidator(_instant)] | None = None
 
@@ -83,11 +88,11 @@ class AuthorisationBody(web.Body):
 def apply() -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(ApplicationBody)
-    application = rules.Application(body.kind, body.name, body.bottom_text)
+    application = applications.Application(body.kind, body.name, body.bottom_text)
     actor.require_person("applicant")
-    rules.draw(ports, application)  # outside the transaction: it takes its time
+    picture = applications.draw(ports, application)  # outside the transaction: it takes its time
     with ports.database.transaction() as session:
-        approval = rules.apply(session, ports, actor, application)
+        approval = applications.apply(session, ports, actor, application, picture)
     return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
 
 
@@ -105,7 +110,7 @@ def decide_application(approval_id: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(DecisionBody)
     with ports.database.transaction() as session:
-        approval, seal = rules.decide_application(
+        approval, seal = applications.decide_application(
             session, ports, actor, approval_id, bytes.fromhex(body.payload_sha256),
             approve=body.decision == "approve",
         )  # fmt: skip
@@ -126,6 +131,8 @@ def filing(code: str) -> Response:
     web.parse_body(StepBody)
     with ports.database.transaction() as session:
         seal = rules.file(session, ports, actor, code)
+    if seal.state in applications.SUCCEEDED:
+        _publish()  # its key is known before it is put into use
     return web.answer(_seal(seal))
 
 
@@ -167,6 +174,46 @@ def request_cancellation(code: str) -> Response:
     return web.answer(_approval(approval), 202, {"Location": f"/api/v1/approvals/{approval.id}"})
 
 
+@blueprint.post("/seals/<seal_code:code>/loss-report")
+def report_lost(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(LossBody)
+    with ports.database.transaction() as session:
+        seal = rules.report_lost(session, ports, actor, code, body.legal_basis)
+    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+
+
+@blueprint.post("/seals/<seal_code:code>/renewal-application")
+def apply_for_renewal(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    web.parse_body(StepBody)
+    with ports.database.transaction() as session:
+        approval = applications.apply_for_renewal(session, ports, actor, code)
+    return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
+
+
+@blueprint.post("/seals/<seal_code:code>/change-application")
+def apply_for_change(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(ApplicationBody)
+    application = applications.Application(body.kind, body.name, body.bottom_text)
+    actor.require_person("applicant")
+    picture = applications.draw(ports, application)
+    with ports.database.transaction() as session:
+        approval = applications.apply_for_change(session, ports, actor, code, application, picture)
+    return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
+
+
+@blueprint.post("/seals/<seal_code:code>/editions/<int(max=9999):number>/sealing-away")
+def seal_away(code: str, number: int) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(GroundBody)
+    with ports.database.transaction() as session:
+        edition = editions.seal_away(session, ports, actor, code, number, body.ground())
+    _publish()
+    return web.answer(_edition(edition))
+
+
 @blueprint.post("/approvals/<hex32:approval_id>/decision")
 def decide_change(approval_id: str) -> Response:
     actor, ports = _actor(), web.ports()
@@ -206,7 +253,7 @@ def show(code: str) -> Response:
         history = session.scalars(
             select(SealState).where(SealState.seal_code == code).order_by(SealState.version)
         ).all()
-        editions = session.execute(
+        bound = session.execute(
             select(SealEdition, Certificate)
             .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
             .where(SealEdition.seal_code == code)
@@ -221,7 +268,7 @@ def show(code: str) -> Response:
         body = {
             **_seal(seal),
             "history": [{"state": row.state, "from": row.from_at.isoformat()} for row in history],
-            "editions": [_edition(edition) for edition, _certificate in editions],
+            "editions": [_edition(edition) for edition, _certificate in bound],
             "authorisations": [_authorisation(row) for row in granted],
         }
     return web.answer(body)
@@ -326,7 +373,17 @@ def _edition(edition: SealEdition) -> dict[str, Any]:
         "height_mm": edition.height_mm,
         "valid_from": edition.valid_from.isoformat(),
         "valid_to": edition.valid_to.isoformat(),
+        "name": edition.name,
+        "picture_sha256": sha256(edition.picture).hexdigest(),
+        "state": edition.state,
+        "in_use_from": _instant_or_none(edition.in_use_from),
+        "ended_at": _instant_or_none(edition.ended_at),
+        "sealed_away_at": _instant_or_none(edition.sealed_away_at),
     }
+
+
+def _instant_or_none(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def _authorisation(row: StandingAuthorisation) -> dict[str, Any]:
