@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ from urllib.parse import quote
 
 import click
 
+from keys.errors import Kind, VermilionError
 from registry.cli.options import ground_options
 from registry.cli.seal_records import impact
 from registry.client import Answer, ApiClient, Credential
@@ -16,6 +19,7 @@ from registry.client import Answer, ApiClient, Credential
 SEALS = "/api/v1/seals"
 APPLICATIONS = "/api/v1/seal-applications"
 APPROVALS = "/api/v1/approvals"
+MAX_PICTURE = 300_000  # bytes; the registry takes no more
 
 
 def _credential_option(command: Any) -> Any:
@@ -86,6 +90,11 @@ def show_request(request: str, credential: Path) -> None:
 
 def _picture_options(command: Any) -> Any:
     for option in (
+        click.option(
+            "--picture",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="Picture of the seal, a PNG in red on a transparent ground; drawn where there is none.",
+        ),
         click.option("--bottom-text", help="Line below the star, e.g. what a special seal is for."),
         click.option("--name", required=True, help="Name along the rim."),
         click.option("--kind", required=True, help="Kind of seal, e.g. special."),
@@ -97,9 +106,38 @@ def _picture_options(command: Any) -> Any:
 @seal.command("apply")
 @_picture_options
 @_credential_option
-def apply_for(kind: str, name: str, bottom_text: str | None, credential: Path) -> None:
+def apply_for(kind: str, name: str, bottom_text: str | None, picture: Path | None, credential: Path) -> None:
     """Apply for a seal of the applicant's own agency."""
-    _post(credential, {"kind": kind, "name": name, "bottom_text": bottom_text}, APPLICATIONS)
+    _post(credential, _application(kind, name, bottom_text, picture), APPLICATIONS)
+
+
+def _application(kind: str, name: str, bottom_text: str | None, picture: Path | None) -> dict[str, Any]:
+    body = {"kind": kind, "name": name, "bottom_text": bottom_text}
+    if picture is None:
+        return body
+    try:
+        with picture.open("rb") as file:
+            data = file.read(MAX_PICTURE + 1)
+    except OSError as error:
+        raise VermilionError(Kind.INVALID, f"{picture}: {error.strerror}") from error
+    return {**body, "picture": base64.b64encode(data).decode("ascii")}
+
+
+@seal.command("picture")
+@click.argument("application")
+@click.option(
+    "--save", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where to write the PDF."
+)
+@_credential_option
+def picture_of(application: str, save: Path, credential: Path) -> None:
+    """Fetch the very picture that an application is for, and print its digest."""
+    path = _address(APPLICATIONS, application, "picture")
+    data = ApiClient(Credential.load(credential)).get(path).expect(200).body
+    try:
+        save.write_bytes(data)
+    except OSError as error:
+        raise VermilionError(Kind.INVALID, f"{save}: {error.strerror}") from error
+    click.echo(json.dumps({"sha256": hashlib.sha256(data).hexdigest()}))
 
 
 @seal.command("approve")
@@ -130,13 +168,14 @@ def renew(code: str, credential: Path) -> None:
 @click.argument("code")
 @_picture_options
 @_credential_option
-def change(code: str, kind: str, name: str, bottom_text: str | None, credential: Path) -> None:
+def change_face(
+    code: str, kind: str, name: str, bottom_text: str | None, picture: Path | None, credential: Path
+) -> None:
     """Apply for another name or picture of the same seal, as when the agency is renamed.
 
     Approved, made, filed and activated as the first edition was. What the keeper authorised ends then.
     """
-    body = {"kind": kind, "name": name, "bottom_text": bottom_text}
-    _post(credential, body, SEALS, code, "change-application")
+    _post(credential, _application(kind, name, bottom_text, picture), SEALS, code, "change-application")
 
 
 def _step(name: str, path: str, text: str) -> None:

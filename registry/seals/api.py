@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import UTC, datetime
 from hashlib import sha256
@@ -21,14 +22,17 @@ from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
 from registry.log.rules import Ground
 from registry.seals import applications, authorisations, duties, editions, rules
+from registry.seals.applications import Application
 from registry.seals.making import make
 from registry.seals.tables import Approval, Certificate, Seal, SealEdition, SealState, StandingAuthorisation
 from registry.seals.trust import publish_trust_list
+from signing.seal_upload import MAX_BYTES as MAX_PICTURE
 
 blueprint = Blueprint("seals", __name__, url_prefix="/api/v1")
 
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 PAGE = 100
+MAX_APPLICATION = 4 * MAX_PICTURE // 3 + 8 * 1024  # a picture in base64, and the words
 _log = structlog.get_logger("registry.seals")
 
 
@@ -41,10 +45,23 @@ def _instant(value: object) -> object:
     raise PydanticCustomError("instant", "an instant is written YYYY-MM-DDThh:mm:ssZ")
 
 
+def _base64(value: object) -> object:
+    if isinstance(value, str) and len(value) <= 4 * (MAX_PICTURE + 2) // 3 + 4:
+        try:
+            return base64.b64decode(value, validate=True)
+        except ValueError:
+            pass
+    raise PydanticCustomError("base64", "a PNG of at most {size} bytes in base64", {"size": MAX_PICTURE})
+
+
 class ApplicationBody(web.Body):
     kind: web.Line
     name: web.Line
     bottom_text: web.Line | None = None
+    picture: Annotated[bytes, BeforeValidator(_base64)] | None = None  # a PNG; drawn where there is none
+
+    def application(self) -> Application:
+        return Application(self.kind, self.name, self.bottom_text)
 
 
 class DecisionBody(web.Body):
@@ -87,10 +104,10 @@ class AuthorisationBody(web.Body):
 @blueprint.post("/seal-applications")
 def apply() -> Response:
     actor, ports = _actor(), web.ports()
-    body = web.parse_body(ApplicationBody)
-    application = applications.Application(body.kind, body.name, body.bottom_text)
+    body = web.parse_body(ApplicationBody, max_bytes=MAX_APPLICATION)
+    application = body.application()
     actor.require_person("applicant")
-    picture = applications.draw(ports, application)  # outside the transaction: it takes its time
+    picture = applications.picture_for(ports, application, body.picture)  # it takes its time
     with ports.database.transaction() as session:
         approval = applications.apply(session, ports, actor, application, picture)
     return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
@@ -195,10 +212,10 @@ def apply_for_renewal(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/change-application")
 def apply_for_change(code: str) -> Response:
     actor, ports = _actor(), web.ports()
-    body = web.parse_body(ApplicationBody)
-    application = applications.Application(body.kind, body.name, body.bottom_text)
+    body = web.parse_body(ApplicationBody, max_bytes=MAX_APPLICATION)
+    application = body.application()
     actor.require_person("applicant")
-    picture = applications.draw(ports, application)
+    picture = applications.picture_for(ports, application, body.picture)
     with ports.database.transaction() as session:
         approval = applications.apply_for_change(session, ports, actor, code, application, picture)
     return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})

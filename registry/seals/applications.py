@@ -24,12 +24,22 @@ from registry.seals.duties import APPLICATIONS, APPLY, CHANGE, RENEW, seal_seen_
 from registry.seals.tables import ApplicationPicture, Approval, Seal, SealEdition
 from registry.seals.transitions import history_row, require_state, seal_event
 from signing.document import SealPicture
-from signing.seal_picture import SealKind, draw_seal_picture
+from signing.seal_picture import SealKind, check_seal_name, draw_seal_picture
+from signing.seal_upload import read_seal_picture
 
 CODE_DIGITS = 8  # after the 6 of the division
 SUCCEEDED = ("active", "suspended")
 """States in which a seal may get another edition; it is put into use only while the seal is active."""
 
+_FIELDS = {
+    "seal_text_length": "/bottom_text",
+    "emblem_not_drawn": "/picture",
+    "picture_format": "/picture",
+    "picture_size": "/picture",
+    "picture_colour": "/picture",
+    "picture_ground": "/picture",
+    "picture_ink": "/picture",
+}
 _APPROVED = {APPLY: "seal.approved", RENEW: "seal.renewal_approved", CHANGE: "seal.change_approved"}
 
 
@@ -51,16 +61,23 @@ class Wanted:
     picture: SealPicture
 
 
-def draw(ports: Ports, application: Application) -> SealPicture:
-    """The picture of a seal. Raises VermilionError(INVALID) with the field at fault."""
+def picture_for(ports: Ports, application: Application, png: bytes | None = None) -> SealPicture:
+    """The picture of a seal: drawn, or made from the PNG that the applicant brings.
+
+    Raises VermilionError(INVALID) with the field at fault.
+    """
     kind = known_kind(application.kind)
+    if png is not None and application.bottom_text is not None:
+        raise field_fault("/bottom_text", "drawn_only", "a picture that is brought has its words already")
     try:
+        if png is not None:
+            check_seal_name(application.name)
+            return read_seal_picture(png, kind)
         return draw_seal_picture(application.name, kind, ports.fonts, bottom_text=application.bottom_text)
     except VermilionError as error:
         if error.faults or error.kind not in {Kind.INVALID, Kind.MALFORMED}:
             raise
-        where = "/bottom_text" if error.reason == "seal_text_length" else "/name"
-        raise field_fault(where, error.reason, error.detail) from None
+        raise field_fault(_FIELDS.get(error.reason, "/name"), error.reason, error.detail) from None
 
 
 def known_kind(text: str) -> SealKind:
@@ -175,6 +192,10 @@ def wanted(session: Session, seal: Seal) -> Wanted:
         detail = "nothing that was approved waits to be made"
         raise VermilionError(Kind.CONFLICT, detail, reason="seal_state")
     said = approval.payload
+    if sha256(picture.data).hexdigest() != said["picture"]["sha256"]:
+        raise VermilionError(
+            Kind.UNAVAILABLE, "the picture on record is not the one approved", reason="picture_altered"
+        )
     return Wanted(
         approval.id,
         Application(said["kind"], said["name"], said["bottom_text"]),

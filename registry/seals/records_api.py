@@ -1,9 +1,10 @@
-"""What a seal has sealed, over HTTP: its impact list."""
+"""What there is to read of a seal, over HTTP: the picture applied for, and what the seal has sealed."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from hashlib import sha256
 from typing import Any
 
 from flask import Blueprint, Response
@@ -14,8 +15,8 @@ from registry import web
 from registry.agencies.rules import SCOPE_SEAL
 from registry.licences.outage import database_errors
 from registry.seals import impact
-from registry.seals.duties import require_overseer, seal_seen_by
-from registry.seals.tables import Seal
+from registry.seals.duties import approval_seen_by, require_overseer, seal_seen_by
+from registry.seals.tables import ApplicationPicture, Seal
 
 blueprint = Blueprint("seal_records", __name__, url_prefix="/api/v1")
 
@@ -44,6 +45,27 @@ def impact_list(code: str) -> Response:
     if found.more:
         body["next"] = f"/api/v1/seals/{code}/impact?after={found.sealings[-1].edition_id}"
     return web.answer(body)
+
+
+@blueprint.get("/seal-applications/<hex32:approval_id>/picture")
+def picture(approval_id: str) -> Response:
+    """The very picture that is to be approved and made: a one-page PDF, whose digest the payload names."""
+    web.query()
+    actor = web.actor()
+    actor.require_scope(SCOPE_SEAL)
+    with database_errors(), Session(web.ports().database.read) as session:
+        approval = approval_seen_by(session, actor, approval_id)
+        found = web.found(session.get(ApplicationPicture, approval.id), "picture")
+        digest = sha256(found.data).hexdigest()
+        if digest != approval.payload["picture"]["sha256"]:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "the picture on record is not the one applied for", reason="picture_altered"
+            )
+        data = found.data
+    answer = Response(data, 200, {"Cache-Control": "private, no-cache"}, mimetype="application/pdf")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{approval_id}.pdf"'
+    answer.set_etag(digest)
+    return answer
 
 
 def _overseen(session: Session, code: str) -> Seal:
