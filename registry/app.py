@@ -19,6 +19,7 @@ from registry.logs import configure_logs
 from registry.observation import observe, serve_metrics
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
+from registry.seals.records_api import blueprint as seal_records
 from registry.seals.trust import current_trust_list, last_issued_at, overdue
 
 PUBLIC = frozenset({TOKEN_ENDPOINT, "livez", "readyz", "metrics", "trust_list"})
@@ -39,7 +40,7 @@ def create_app(ports: Ports) -> Flask:
     observe(app, "registry.api", ports.random, metrics, defects)
     serve_metrics(app, metrics)
     _serve_operations(app, ports)
-    for blueprint in (agencies, seals, licences):
+    for blueprint in (agencies, seals, seal_records, licences):
         app.register_blueprint(blueprint)
     return app
 

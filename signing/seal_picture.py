@@ -2,9 +2,9 @@
 
 State Council document 国发〔1999〕25号 gives form and sizes: round, in the centre the national emblem or a
 five-pointed star, outside it the name from left to right in simplified Song type. Seals that bear the emblem
-(governments and some organs) are not drawn here: their plates are made by the authority, and the emblem's use
-is restricted by law. Special seals must differ from the official seal in name and form (Art. 22): they are
-smaller and carry what they are for below the star.
+(governments) are not drawn here, because its use is restricted by law: their pictures are made by the
+authority and brought (`signing.seal_upload`). Special seals must differ from the official seal in name and
+form (Art. 22): they are smaller and carry what they are for below the star.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MIN_NAME, MAX_NAME = 2, 30
 
 
 class SealKind(StrEnum):
-    """Kinds of round star seals."""
+    """Kinds of round seals."""
 
     NAME = "name"  # official seal (法定名称章) of a department or a unit under it
     SPECIAL = "special"  # seal for one purpose (专用章)
@@ -40,6 +40,12 @@ class SealKind(StrEnum):
     )
     TOWNSHIP = "township"  # town government (star where it bears no emblem)
     INSTITUTION = "institution"  # public institution, association, enterprise
+    PROVINCE_GOVERNMENT = "province_government"  # with the emblem
+    GOVERNMENT = "government"  # of a prefecture, city, county or district, with the emblem
+
+
+EMBLEM_KINDS = frozenset({SealKind.PROVINCE_GOVERNMENT, SealKind.GOVERNMENT})
+"""Kinds whose centre is the national emblem: their picture is brought, never drawn."""
 
 
 DIAMETER_MM: dict[SealKind, float] = {
@@ -49,6 +55,8 @@ DIAMETER_MM: dict[SealKind, float] = {
     SealKind.PROVINCE_UNIT: 45.0,
     SealKind.TOWNSHIP: 42.0,
     SealKind.INSTITUTION: 42.0,
+    SealKind.PROVINCE_GOVERNMENT: 50.0,
+    SealKind.GOVERNMENT: 45.0,
 }
 """Sizes of 国发〔1999〕25号, and 38 mm, which is usual for special seals."""
 
@@ -114,14 +122,16 @@ def draw_seal_picture(
     """Draw a seal: `name` of 2 to 30 characters along the rim, `bottom_text` (at most 12) straight below the
     star, `code` (14 digits) along the foot of the rim. Outlines are paths: the picture needs no font.
 
-    Raises VermilionError(INVALID or MALFORMED): wrong lengths, a bad code, a character without a glyph.
+    Raises VermilionError(INVALID or MALFORMED): wrong lengths, a bad code, a character without a glyph, a
+    kind that is not drawn (`emblem_not_drawn`).
     """
-    if not MIN_NAME <= len(name) <= MAX_NAME:
+    if kind in EMBLEM_KINDS:
         raise VermilionError(
             Kind.INVALID,
-            f"a seal bears a name of {MIN_NAME} to {MAX_NAME} characters",
-            reason="seal_name_length",
+            "a seal with the national emblem is not drawn: send its picture",
+            reason="emblem_not_drawn",
         )
+    check_seal_name(name)
     if bottom_text is not None and not 1 <= len(bottom_text) <= 12:
         raise VermilionError(
             Kind.INVALID, "the text below the star has 1 to 12 characters", reason="seal_text_length"
@@ -142,6 +152,16 @@ def draw_seal_picture(
     if code:
         ops += _foot_code(code, fonts, diameter)
     return SealPicture("pdf", _page(ops, diameter), DIAMETER_MM[kind], DIAMETER_MM[kind])
+
+
+def check_seal_name(name: str) -> None:
+    """Raises VermilionError(INVALID)."""
+    if not MIN_NAME <= len(name) <= MAX_NAME:
+        raise VermilionError(
+            Kind.INVALID,
+            f"a seal bears a name of {MIN_NAME} to {MAX_NAME} characters",
+            reason="seal_name_length",
+        )
 
 
 def _circle(middle: float, radius: float) -> list[str]:

@@ -58,6 +58,7 @@ class FileEvidence:
     level: str  # "B-T" or "B-B"
     key_id: str  # kid of the seal's key, as in the trust list
     signed_sha256: bytes  # of the signed attributes, by which the registry knows the use of the key
+    stamped_by: bytes | None  # DER of the time-stamp authority's certificate; None at B-B
 
 
 def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence:
@@ -92,7 +93,7 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
     if not verifies(public_key, suite, seal.signature, seal.attributes):
         refuse("the seal's signature is wrong, or of another algorithm", "signature_invalid")
 
-    sealed_at = _sealed_at(seal, claimed_at, trust)
+    sealed_at, stamped_by = _sealed_at(seal, claimed_at, trust)
     if sealed_at > at + MAX_CLOCK_DIFFERENCE:
         refuse("the seal names a moment that has not come", "sealed_in_future")
     issuing = verify_chain(seal.certificate, trust=trust, at=sealed_at)
@@ -109,6 +110,7 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
         level="B-B" if seal.token is None else "B-T",
         key_id=sha256(spki).digest()[:8].hex(),
         signed_sha256=sha256(seal.attributes).digest(),
+        stamped_by=stamped_by,
     )
 
 
@@ -281,9 +283,12 @@ def _digest(data: bytes, start: int, end: int, suite: Suite) -> bytes:
     return state.digest()
 
 
-def _sealed_at(seal: cms.SealSignature, claimed_at: datetime, trust: TrustList) -> datetime:
+def _sealed_at(
+    seal: cms.SealSignature, claimed_at: datetime, trust: TrustList
+) -> tuple[datetime, bytes | None]:
+    """The moment, and the certificate of the authority that vouches for it."""
     if seal.token is None:
-        return claimed_at
+        return claimed_at, None
     if cms.canonical_token(seal.token, trust.issuing) != seal.token:
         refuse("the time-stamp is not encoded as ours are")
     try:
@@ -304,4 +309,4 @@ def _sealed_at(seal: cms.SealSignature, claimed_at: datetime, trust: TrustList) 
     )
     if not listed or compromised:
         refuse("the time-stamp authority is not one the trust list vouches for at that time", "chain")
-    return stamp.gen_time
+    return stamp.gen_time, stamp.certificate

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,12 +11,15 @@ from urllib.parse import quote
 
 import click
 
+from keys.errors import Kind, VermilionError
 from registry.cli.options import ground_options
+from registry.cli.seal_records import impact
 from registry.client import Answer, ApiClient, Credential
 
 SEALS = "/api/v1/seals"
 APPLICATIONS = "/api/v1/seal-applications"
 APPROVALS = "/api/v1/approvals"
+MAX_PICTURE = 300_000  # bytes; the registry takes no more
 
 
 def _credential_option(command: Any) -> Any:
@@ -83,14 +88,56 @@ def show_request(request: str, credential: Path) -> None:
     _get(credential, APPROVALS, request)
 
 
+def _picture_options(command: Any) -> Any:
+    for option in (
+        click.option(
+            "--picture",
+            type=click.Path(exists=True, dir_okay=False, path_type=Path),
+            help="Picture of the seal, a PNG in red on a transparent ground; drawn where there is none.",
+        ),
+        click.option("--bottom-text", help="Line below the star, e.g. what a special seal is for."),
+        click.option("--name", required=True, help="Name along the rim."),
+        click.option("--kind", required=True, help="Kind of seal, e.g. special."),
+    ):
+        command = option(command)
+    return command
+
+
 @seal.command("apply")
-@click.option("--kind", required=True, help="Kind of seal, e.g. special.")
-@click.option("--name", required=True, help="Name along the rim.")
-@click.option("--bottom-text", help="Line below the star, e.g. what a special seal is for.")
+@_picture_options
 @_credential_option
-def apply_for(kind: str, name: str, bottom_text: str | None, credential: Path) -> None:
+def apply_for(kind: str, name: str, bottom_text: str | None, picture: Path | None, credential: Path) -> None:
     """Apply for a seal of the applicant's own agency."""
-    _post(credential, {"kind": kind, "name": name, "bottom_text": bottom_text}, APPLICATIONS)
+    _post(credential, _application(kind, name, bottom_text, picture), APPLICATIONS)
+
+
+def _application(kind: str, name: str, bottom_text: str | None, picture: Path | None) -> dict[str, Any]:
+    body = {"kind": kind, "name": name, "bottom_text": bottom_text}
+    if picture is None:
+        return body
+    try:
+        with picture.open("rb") as file:
+            data = file.read(MAX_PICTURE + 1)
+    except OSError as error:
+        raise VermilionError(Kind.INVALID, f"{picture}: {error.strerror}") from error
+    return {**body, "picture": base64.b64encode(data).decode("ascii")}
+
+
+@seal.command("picture")
+@click.argument("application")
+@click.option(
+    "--save", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where to write the PDF."
+)
+@_credential_option
+def picture_of(application: str, save: Path, credential: Path) -> None:
+    """Fetch the very picture that an application is for, and print its digest."""
+    path = _address(APPLICATIONS, application, "picture")
+    data = ApiClient(Credential.load(credential)).get(path).expect(200).body
+    try:
+        save.write_bytes(data)
+    except OSError as error:
+        raise VermilionError(Kind.INVALID, f"{save}: {error.strerror}") from error
+    click.echo(json.dumps({"sha256": hashlib.sha256(data).hexdigest()}))
 
 
 @seal.command("approve")
@@ -106,6 +153,31 @@ def _decision(payload_sha256: str, *, refuse: bool) -> dict[str, str]:
     return {"decision": "refuse" if refuse else "approve", "payload_sha256": payload_sha256}
 
 
+@seal.command("renew")
+@click.argument("code")
+@_credential_option
+def renew(code: str, credential: Path) -> None:
+    """Apply for a new key and certificate under the same picture.
+
+    Approved, made, filed and activated as the first edition was; the old key is then retired.
+    """
+    _post(credential, {}, SEALS, code, "renewal-application")
+
+
+@seal.command("change")
+@click.argument("code")
+@_picture_options
+@_credential_option
+def change_face(
+    code: str, kind: str, name: str, bottom_text: str | None, picture: Path | None, credential: Path
+) -> None:
+    """Apply for another name or picture of the same seal, as when the agency is renamed.
+
+    Approved, made, filed and activated as the first edition was. What the keeper authorised ends then.
+    """
+    _post(credential, _application(kind, name, bottom_text, picture), SEALS, code, "change-application")
+
+
 def _step(name: str, path: str, text: str) -> None:
     @seal.command(name, help=text)
     @click.argument("code")
@@ -114,9 +186,9 @@ def _step(name: str, path: str, text: str) -> None:
         _post(credential, {}, SEALS, code, path)
 
 
-_step("make", "making", "Make the seal: key, certificate and picture.")
-_step("file", "filing", "File the seal with the register.")
-_step("activate", "activation", "Put the seal into use.")
+_step("make", "making", "Make what was approved of the seal: key, certificate and picture.")
+_step("file", "filing", "File what was made with the register.")
+_step("activate", "activation", "Put what was filed into use.")
 
 
 def _change(name: str, path: str, text: str) -> None:
@@ -130,6 +202,26 @@ def _change(name: str, path: str, text: str) -> None:
 
 _change("suspend", "suspension", "Suspend the seal at once; one person is enough.")
 _change("resume", "resumption-request", "Ask for the seal to be resumed; another person decides.")
+
+
+@seal.command("report-lost")
+@click.argument("code")
+@click.option("--legal-basis", required=True, help="The words of the law or order it rests on.")
+@_credential_option
+def report_lost(code: str, legal_basis: str, credential: Path) -> None:
+    """Suspend the seal at once because it is lost; one person is enough."""
+    _post(credential, {"legal_basis": legal_basis}, SEALS, code, "loss-report")
+
+
+@seal.command("seal-away")
+@click.argument("code")
+@click.argument("edition", type=click.IntRange(1, 9999))
+@ground_options
+@_credential_option
+def seal_away(code: str, edition: int, legal_basis: str, reason_code: str, credential: Path) -> None:
+    """File away an edition whose life is over: ended, expired, or of a cancelled seal."""
+    body = {"legal_basis": legal_basis, "reason_code": reason_code}
+    _post(credential, body, SEALS, code, "editions", str(edition), "sealing-away")
 
 
 @seal.command("cancel")
@@ -196,3 +288,6 @@ def authorise(
 def withdraw(code: str, authorisation: str, credential: Path) -> None:
     """End an authorisation at once (the keeper's duty); what was sealed under it stays."""
     _post(credential, {}, SEALS, code, "authorisations", authorisation, "withdrawal")
+
+
+seal.add_command(impact)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass, replace
-from hashlib import sha256
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -24,7 +23,7 @@ from registry.licences.printing import (
     sign_credential,
     unsigned_credential,
 )
-from registry.licences.register import Sealed, abandon, register
+from registry.licences.register import abandon, register, sealed_as
 from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, reserve
 from registry.licences.room import require_room
 from registry.licences.tables import Intent
@@ -33,7 +32,7 @@ from registry.ports import Ports
 from signing.credential import qr_text
 from signing.document import SealedDocument
 from signing.record import Printout, Record
-from signing.strict_check import strict_check
+from signing.strict_check import FileEvidence, strict_check
 
 __all__ = ["IssueRequest", "Issued", "Preview", "issue"]
 
@@ -136,15 +135,9 @@ def _reserve(
 
 
 def _seal_and_register(ports: Ports, actor: Actor, reserved: Reserved) -> Issued:
-    printout, document = _print_and_seal(ports, reserved)
+    printout, document, evidence = _print_and_seal(ports, reserved)
     ports.documents.put_new(document_key(reserved.intent_id), document.data)
-    sealed = Sealed(
-        sha256=sha256(document.data).digest(),
-        size=len(document.data),
-        level=document.level,
-        sealed_at=document.sealed_at,
-        credential_sha256=sha256(printout.credential).digest(),
-    )
+    sealed = sealed_as(document.data, evidence, printout.credential)
     with ports.database.transaction() as session:
         register(session, ports, reserved.intent_id, reserved.fence, sealed, actor)
     return Issued(
@@ -159,14 +152,13 @@ def _seal_and_register(ports: Ports, actor: Actor, reserved: Reserved) -> Issued
     )
 
 
-def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedDocument]:
+def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedDocument, FileEvidence]:
     printout = printout_of(reserved, sign_credential(ports, reserved))
     sealed = seal_drawn(ports, reserved, draw_printout(ports, reserved, printout))
-    _check_own_work(ports, printout, sealed)
-    return printout, sealed
+    return printout, sealed, _check_own_work(ports, printout, sealed)
 
 
-def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) -> None:
+def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) -> FileEvidence:
     """Nothing is registered that a relying party's check of the file or of its code would refuse.
 
     Raises VermilionError(UNAVAILABLE) where only the trust list is behind; else that is our defect.
@@ -179,6 +171,7 @@ def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) ->
             raise
         raise RuntimeError(f"the sealed document does not pass our own check: {error.reason}") from error
     require_recognised(evidence, printout, trust, now)
+    return evidence
 
 
 def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:

@@ -11,7 +11,6 @@ import hmac
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from hashlib import sha256
 from typing import cast
 
 from sqlalchemy import select, update
@@ -22,7 +21,7 @@ from registry.documents import document_key
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.outage import DATABASE_OUT, database_errors
 from registry.licences.records import record_text
-from registry.licences.register import Sealed, abandon, register
+from registry.licences.register import Sealed, abandon, register, sealed_as
 from registry.licences.tables import Intent
 from registry.licences.trust import trust_now
 from registry.ports import Ports
@@ -190,13 +189,7 @@ def _verified(data: bytes, claimed: _Claimed, ports: Ports) -> Sealed:
     )
     if not all(same):
         raise _foreign("another record, link or code")
-    return Sealed(
-        sha256=sha256(data).digest(),
-        size=len(data),
-        level=evidence.level,
-        sealed_at=evidence.sealed_at,
-        credential_sha256=sha256(printout.credential).digest(),
-    )
+    return sealed_as(data, evidence, printout.credential)
 
 
 def _foreign(what: str) -> VermilionError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from sqlalchemy import delete, insert, select, update
 from sqlalchemy.orm import Session
@@ -29,6 +30,7 @@ from registry.seals.tables import Key
 from registry.seals.use import apply_use, still_usable, void_use
 from signing.licence_type import LicenceType
 from signing.record import Record
+from signing.strict_check import FileEvidence
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +41,21 @@ class Sealed:
     size: int
     level: str
     sealed_at: datetime
+    stamped_by: str | None  # SHA-256 of the time-stamp authority's certificate, hex; None at B-B
     credential_sha256: bytes
+
+
+def sealed_as(data: bytes, evidence: FileEvidence, credential: bytes) -> Sealed:
+    """Of a document that the strict check has accepted."""
+    stamper = evidence.stamped_by
+    return Sealed(
+        sha256=sha256(data).digest(),
+        size=len(data),
+        level=evidence.level,
+        sealed_at=evidence.sealed_at,
+        stamped_by=None if stamper is None else sha256(stamper).hexdigest(),
+        credential_sha256=sha256(credential).digest(),
+    )
 
 
 def register(
@@ -89,6 +105,8 @@ def register(
             level=sealed.level,
             store_key=document_key(intent_id),
             size=sealed.size,
+            stamped_at=None if sealed.stamped_by is None else sealed.sealed_at,
+            stamped_by=sealed.stamped_by,
             registered_at=at.now,
         )
     )

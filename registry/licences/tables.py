@@ -88,7 +88,10 @@ class Edition(Base):
     """A registered edition: it exists only together with its sealed document."""
 
     __tablename__ = "edition"
-    __table_args__ = (UniqueConstraint("licence_id", "number"),)
+    __table_args__ = (
+        UniqueConstraint("licence_id", "number"),
+        Index(None, "seal_edition_id", "sealed_at", "id"),  # the pages of an impact list
+    )
     id: Mapped[str] = mapped_column(ForeignKey("intent.id"), primary_key=True)
     licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))
     number: Mapped[int]
@@ -106,7 +109,7 @@ class Edition(Base):
     link_id_sha256: Mapped[bytes] = mapped_column(unique=True)
     lookup_sha256: Mapped[bytes]
     credential_sha256: Mapped[bytes]
-    seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"), index=True)
+    seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"))
     seal_state_version: Mapped[int]  # the row of the seal's history that held from intent to registration
     sealed_at: Mapped[datetime]
     registered_at: Mapped[datetime]
@@ -123,6 +126,8 @@ class Document(Base):
     level: Mapped[str] = mapped_column(String(8))
     store_key: Mapped[str] = mapped_column(String(200))
     size: Mapped[int]
+    stamped_at: Mapped[datetime | None]  # genTime of its newest time-stamp; None without one
+    stamped_by: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of that authority's certificate, hex
     registered_at: Mapped[datetime]
 
 

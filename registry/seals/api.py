@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from datetime import UTC, datetime
+from hashlib import sha256
 from typing import Annotated, Any, Literal
 
 import structlog
@@ -19,16 +21,19 @@ from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
 from registry.log.rules import Ground
-from registry.seals import authorisations, duties, rules
+from registry.seals import applications, authorisations, duties, editions, rules
+from registry.seals.applications import Application
 from registry.seals.making import make
 from registry.seals.shown import shown_in
 from registry.seals.tables import Approval, Certificate, Seal, SealEdition, SealState, StandingAuthorisation
 from registry.seals.trust import publish_trust_list
+from signing.seal_upload import MAX_BYTES as MAX_PICTURE
 
 blueprint = Blueprint("seals", __name__, url_prefix="/api/v1")
 
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 PAGE = 100
+MAX_APPLICATION = 4 * MAX_PICTURE // 3 + 8 * 1024  # a picture in base64, and the words
 _log = structlog.get_logger("registry.seals")
 
 
@@ -41,10 +46,23 @@ def _instant(value: object) -> object:
     raise PydanticCustomError("instant", "an instant is written YYYY-MM-DDThh:mm:ssZ")
 
 
+def _base64(value: object) -> object:
+    if isinstance(value, str) and len(value) <= 4 * (MAX_PICTURE + 2) // 3 + 4:
+        try:
+            return base64.b64decode(value, validate=True)
+        except ValueError:
+            pass
+    raise PydanticCustomError("base64", "a PNG of at most {size} bytes in base64", {"size": MAX_PICTURE})
+
+
 class ApplicationBody(web.Body):
     kind: web.Line
     name: web.Line
     bottom_text: web.Line | None = None
+    picture: Annotated[bytes, BeforeValidator(_base64)] | None = None  # a PNG; drawn where there is none
+
+    def application(self) -> Application:
+        return Application(self.kind, self.name, self.bottom_text)
 
 
 class DecisionBody(web.Body):
@@ -65,6 +83,10 @@ class GroundBody(web.Body):
         return Ground(self.legal_basis, self.reason_code, today)
 
 
+class LossBody(web.Body):
+    legal_basis: web.Basis
+
+
 class CancellationBody(GroundBody):
     compromised_since: Annotated[datetime, BeforeValidator(_instant)] | None = None
 
@@ -83,12 +105,12 @@ class AuthorisationBody(web.Body):
 @blueprint.post("/seal-applications")
 def apply() -> Response:
     actor, ports = _actor(), web.ports()
-    body = web.parse_body(ApplicationBody)
-    application = rules.Application(body.kind, body.name, body.bottom_text)
+    body = web.parse_body(ApplicationBody, max_bytes=MAX_APPLICATION)
+    application = body.application()
     actor.require_person("applicant")
-    rules.draw(ports, application)  # outside the transaction: it takes its time
+    picture = applications.picture_for(ports, application, body.picture)  # it takes its time
     with ports.database.transaction() as session:
-        approval = rules.apply(session, ports, actor, application)
+        approval = applications.apply(session, ports, actor, application, picture)
     return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
 
 
@@ -106,7 +128,7 @@ def decide_application(approval_id: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(DecisionBody)
     with ports.database.transaction() as session:
-        approval, seal = rules.decide_application(
+        approval, seal = applications.decide_application(
             session, ports, actor, approval_id, bytes.fromhex(body.payload_sha256),
             approve=body.decision == "approve",
         )  # fmt: skip
@@ -127,6 +149,8 @@ def filing(code: str) -> Response:
     web.parse_body(StepBody)
     with ports.database.transaction() as session:
         seal = rules.file(session, ports, actor, code)
+    if seal.state in applications.SUCCEEDED:
+        _publish()  # its key is known before it is put into use
     return web.answer(_seal(seal))
 
 
@@ -168,6 +192,46 @@ def request_cancellation(code: str) -> Response:
     return web.answer(_approval(approval), 202, {"Location": f"/api/v1/approvals/{approval.id}"})
 
 
+@blueprint.post("/seals/<seal_code:code>/loss-report")
+def report_lost(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(LossBody)
+    with ports.database.transaction() as session:
+        seal = rules.report_lost(session, ports, actor, code, body.legal_basis)
+    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+
+
+@blueprint.post("/seals/<seal_code:code>/renewal-application")
+def apply_for_renewal(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    web.parse_body(StepBody)
+    with ports.database.transaction() as session:
+        approval = applications.apply_for_renewal(session, ports, actor, code)
+    return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
+
+
+@blueprint.post("/seals/<seal_code:code>/change-application")
+def apply_for_change(code: str) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(ApplicationBody, max_bytes=MAX_APPLICATION)
+    application = body.application()
+    actor.require_person("applicant")
+    picture = applications.picture_for(ports, application, body.picture)
+    with ports.database.transaction() as session:
+        approval = applications.apply_for_change(session, ports, actor, code, application, picture)
+    return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
+
+
+@blueprint.post("/seals/<seal_code:code>/editions/<int(max=9999):number>/sealing-away")
+def seal_away(code: str, number: int) -> Response:
+    actor, ports = _actor(), web.ports()
+    body = web.parse_body(GroundBody)
+    with ports.database.transaction() as session:
+        edition = editions.seal_away(session, ports, actor, code, number, body.ground())
+    _publish()
+    return web.answer(_edition(edition))
+
+
 @blueprint.post("/approvals/<hex32:approval_id>/decision")
 def decide_change(approval_id: str) -> Response:
     actor, ports = _actor(), web.ports()
@@ -207,7 +271,7 @@ def show(code: str) -> Response:
         history = session.scalars(
             select(SealState).where(SealState.seal_code == code).order_by(SealState.version)
         ).all()
-        editions = session.execute(
+        bound = session.execute(
             select(SealEdition, Certificate)
             .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
             .where(SealEdition.seal_code == code)
@@ -222,7 +286,7 @@ def show(code: str) -> Response:
         body = {
             **_seal(seal),
             "history": [{"state": row.state, "from": row.from_at.isoformat()} for row in history],
-            "editions": [_edition(edition, certificate) for edition, certificate in editions],
+            "editions": [_edition(edition, certificate) for edition, certificate in bound],
             "shown_in": shown_in(session, code, web.ports().clock()),
             "authorisations": [_authorisation(row) for row in granted],
         }
@@ -327,7 +391,17 @@ def _edition(edition: SealEdition, certificate: Certificate) -> dict[str, Any]:
         "height_mm": edition.height_mm,
         "valid_from": edition.valid_from.isoformat(),
         "valid_to": edition.valid_to.isoformat(),
+        "name": edition.name,
+        "picture_sha256": sha256(edition.picture).hexdigest(),
+        "state": edition.state,
+        "in_use_from": _instant_or_none(edition.in_use_from),
+        "ended_at": _instant_or_none(edition.ended_at),
+        "sealed_away_at": _instant_or_none(edition.sealed_away_at),
     }
+
+
+def _instant_or_none(at: datetime | None) -> str | None:
+    return None if at is None else at.isoformat()
 
 
 def _authorisation(row: StandingAuthorisation) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
@@ -106,6 +106,16 @@ def withdraw(
     session.refresh(authorisation)
     _record(session, ports, actor, "seal.authorisation_withdrawn", authorisation)
     return authorisation
+
+
+def withdraw_all(session: Session, ports: Ports, actor: Actor, code: str) -> None:
+    """End every authorisation of a seal that its keeper has put into use under another face."""
+    open_ones = select(StandingAuthorisation).where(
+        StandingAuthorisation.seal_code == code, StandingAuthorisation.withdrawn_at.is_(None)
+    )
+    for authorisation in session.scalars(open_ones.order_by(StandingAuthorisation.id).with_for_update()):
+        authorisation.withdrawn_at = ports.clock()
+        _record(session, ports, actor, "seal.authorisation_withdrawn", authorisation, cause="change")
 
 
 def _check_terms(permission: Permission, today: date) -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.agencies.tables import Agency
-from registry.seals.tables import Approval, Seal
+from registry.seals.tables import Approval, Seal, SealEdition
+
+APPLY, RENEW, CHANGE = "apply", "renew", "change"
+APPLICATIONS = (APPLY, RENEW, CHANGE)
+"""Requests for a seal edition: of a new seal, the same picture again, or another one."""
 
 
 def seal_seen_by(session: Session, actor: Actor, code: str) -> Seal:
@@ -59,7 +64,7 @@ def keeper(session: Session, actor: Actor, code: str) -> str:
     seal = seal_seen_by(session, actor, code)
     if seal.agency_code != actor.agency_code:
         raise VermilionError(Kind.FORBIDDEN, "a seal is kept by its own agency", reason="other_agency")
-    require_different(person, seal, applied=True, approved=True, made=True)
+    require_different(session, person, code, applied=True, approved=True, made=True)
     return person
 
 
@@ -70,20 +75,42 @@ def require_keeper_or_approver(session: Session, actor: Actor, seal: Seal) -> No
         authority_person(session, actor, "approver")
 
 
+def require_overseer(session: Session, actor: Actor) -> None:
+    """Who may read what a seal they see has sealed: its agency's keepers, and people of a seal authority.
+
+    Raises VermilionError(FORBIDDEN).
+    """
+    if actor.person_id is None or not is_authority(session, actor):
+        actor.require_person("keeper")
+
+
 def require_different(
-    person: str, seal: Seal, *, applied: bool = False, approved: bool = False, made: bool = False
+    session: Session,
+    person: str,
+    code: str,
+    *,
+    applied: bool = False,
+    approved: bool = False,
+    made: bool = False,
 ) -> None:
-    """Separate duties are held by different people."""
-    held = [
-        duty
-        for duty, asked, holder in (
-            ("applied for", applied, seal.applied_by),
-            ("approved", approved, seal.approved_by),
-            ("made", made, seal.made_by),
-        )
-        if asked and holder == person
-    ]
-    if held:
-        raise VermilionError(
-            Kind.FORBIDDEN, f"whoever {held[0]} a seal may not do this", reason="same_person"
-        )
+    """Separate duties of a seal, whichever its edition, are held by different people.
+
+    Raises VermilionError(FORBIDDEN, reason "same_person").
+    """
+    granted = select(Approval.id).where(
+        Approval.seal_code == code, Approval.action.in_(APPLICATIONS), Approval.state == "approved"
+    )
+    held = (
+        ("applied for", applied, granted.where(Approval.requested_by == person)),
+        ("approved", approved, granted.where(Approval.decided_by == person)),
+        (
+            "made",
+            made,
+            select(SealEdition.id).where(SealEdition.seal_code == code, SealEdition.made_by == person),
+        ),
+    )
+    for duty, asked, holder in held:
+        if asked and session.execute(holder.limit(1)).first() is not None:
+            raise VermilionError(
+                Kind.FORBIDDEN, f"whoever {duty} a seal may not do this", reason="same_person"
+            )

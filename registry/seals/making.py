@@ -17,30 +17,30 @@ from registry.actor import Actor
 from registry.agencies.tables import Agency
 from registry.ports import Ports
 from registry.rows import changed_rows
+from registry.seals.applications import Wanted
 from registry.seals.authority import END_SUITE, issuing_authority
 from registry.seals.keys import Certified, certify_new_key, subject_name
-from registry.seals.rules import begin_making, draw, finish_making
+from registry.seals.rules import begin_making, finish_making
 from registry.seals.tables import Key, Seal, SealEdition
 from registry.seals.transitions import seal_event
-from signing.document import SealPicture
 
 
 def make(ports: Ports, actor: Actor, code: str) -> Seal:
-    """Make an approved seal. Not inside a transaction: it signs.
+    """Make what was approved of a seal: its first edition or another. Not inside a transaction: it signs.
 
     Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT) and what the custodian raises.
     """
     with Session(ports.database.read) as session:
-        seal, application = begin_making(session, actor, code)
+        seal, order = begin_making(session, actor, code)
         agency = session.get_one(Agency, seal.agency_code)
         issuing = issuing_authority(session)
-    picture = draw(ports, application)
+        last = session.scalar(select(func.max(SealEdition.number)).where(SealEdition.seal_code == code)) or 0
     subject = subject_name(code, agency.code, agency.name_zh)
     certified = certify_new_key(ports, ProfileName.SEAL, END_SUITE, subject, issuing, agency.code)
+    edition = _edition(ports, actor, code, last + 1, order, certified)
     try:
         with ports.database.transaction() as session:
-            edition = _edition(session, ports, code, picture, certified)
-            return finish_making(session, ports, actor, code, seal.state_version, edition)
+            return finish_making(session, ports, actor, code, edition)
     except Exception:  # somebody was faster, or the edition could not be recorded
         with contextlib.suppress(SQLAlchemyError):  # left reserved, the key signs nothing either
             _retire(ports, actor, code, certified)
@@ -48,13 +48,20 @@ def make(ports: Ports, actor: Actor, code: str) -> Seal:
 
 
 def _edition(
-    session: Session, ports: Ports, code: str, picture: SealPicture, certified: Certified
+    ports: Ports, actor: Actor, code: str, number: int, order: Wanted, certified: Certified
 ) -> SealEdition:
-    last = session.scalar(select(func.max(SealEdition.number)).where(SealEdition.seal_code == code)) or 0
+    picture = order.picture
     return SealEdition(
         id=ports.random(16).hex(),
         seal_code=code,
-        number=last + 1,
+        number=number,
+        approval_id=order.approval_id,
+        name=order.application.name,
+        made_by=actor.require_person("maker"),
+        state="made",
+        in_use_from=None,
+        ended_at=None,
+        sealed_away_at=None,
         picture_type=picture.type,
         picture=picture.data,
         width_mm=picture.width_mm,

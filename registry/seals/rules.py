@@ -2,25 +2,23 @@
 
 Different people apply, approve, make and keep, told apart by credential. One person may suspend at once;
 approving, resuming and cancelling need a second person, who sends back the digest of what is approved.
-Each change of state goes through `transitions.move`.
+Each change of state goes through `transitions`, where the table of them is.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import Update, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Actor
-from registry.agencies.tables import Agency
 from registry.log.rules import Ground
 from registry.ports import Ports
 from registry.rows import changed_rows
+from registry.seals.applications import SUCCEEDED, Wanted, locked, wanted
 from registry.seals.approvals import decide, request
 from registry.seals.duties import (
     authority_person,
@@ -29,15 +27,22 @@ from registry.seals.duties import (
     require_keeper_or_approver,
     seal_seen_by,
 )
+from registry.seals.editions import drop, editions_in, succeed, the_edition
 from registry.seals.keys import activate_key, civil_ground
 from registry.seals.revocation import hold_seal, release_seal, revoke_seal
 from registry.seals.tables import Approval, Key, Seal, SealEdition
-from registry.seals.transitions import history_row, move, require_state, seal_event
-from signing.document import SealPicture
-from signing.seal_picture import SealKind, draw_seal_picture
+from registry.seals.transitions import (
+    EDITION_STEPS,
+    NOT_CANCELLED,
+    move,
+    require_state,
+    seal_event,
+    take,
+    take_edition,
+)
 
-CODE_DIGITS = 8  # after the 6 of the division
-APPLY, RESUME, CANCEL, COMPROMISE = "apply", "resume", "cancel", "compromise"
+RESUME, CANCEL, COMPROMISE = "resume", "cancel", "compromise"
+LOST = "reported_lost"
 _REQUESTED = {
     RESUME: "seal.resumption_requested",
     CANCEL: "seal.cancellation_requested",
@@ -45,122 +50,74 @@ _REQUESTED = {
 }
 # The trust list counts seconds from here (RFC 7519, section 2).
 _FIRST_INSTANT = datetime.fromtimestamp(0, UTC)
-NOT_CANCELLED = ("approved", "made", "filed", "active", "suspended")
 
 
-@dataclass(frozen=True, slots=True)
-class Application:
-    """What an agency applies for."""
-
-    kind: str  # a value of signing.seal_picture.SealKind
-    name: str  # along the rim
-    bottom_text: str | None = None
-
-
-def draw(ports: Ports, application: Application, code: str | None = None) -> SealPicture:
-    """The picture of a seal. Raises VermilionError(INVALID) with the field at fault."""
-    try:
-        kind = SealKind(application.kind)
-    except ValueError:
-        raise field_fault("/kind", "unknown_kind", f"a kind is one of {', '.join(SealKind)}") from None
-    try:
-        return draw_seal_picture(
-            application.name, kind, ports.fonts, bottom_text=application.bottom_text, code=code
-        )
-    except VermilionError as error:
-        if error.faults or error.kind not in {Kind.INVALID, Kind.MALFORMED}:
-            raise
-        where = "/bottom_text" if error.reason == "seal_text_length" else "/name"
-        raise field_fault(where, error.reason, error.detail) from None
-
-
-def apply(session: Session, ports: Ports, actor: Actor, application: Application) -> Approval:
-    """Apply for a seal of the applicant's own agency; `draw` has accepted it before.
-
-    Raises VermilionError(FORBIDDEN).
-    """
-    actor.require_person("applicant")
-    payload = {
-        "action": APPLY,
-        "agency": actor.agency_code,
-        "kind": application.kind,
-        "name": application.name,
-        "bottom_text": application.bottom_text,
-    }
-    approval = request(session, ports, actor, APPLY, None, payload)
-    seal_event(
-        session, ports, actor, "seal.applied", approval.id, "application", subject_kind="approval",
-        agency=actor.agency_code, payload_sha256=approval.payload_sha256.hex(),
-    )  # fmt: skip
-    return approval
-
-
-def decide_application(
-    session: Session, ports: Ports, actor: Actor, approval_id: str, payload_sha256: bytes, *, approve: bool
-) -> tuple[Approval, Seal | None]:
-    """Approve or refuse an application: an approver of a seal authority, not the applicant.
-
-    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT).
-    """
-    approval = decide(session, ports, actor, approval_id, payload_sha256, {APPLY}, approve=approve)
-    if not approve:
-        seal_event(session, ports, actor, "seal.refused", approval.id, "refused", subject_kind="approval")
-        return approval, None
-    seal = _new_seal(session, ports, actor, approval)
-    approval.seal_code = seal.code
-    event = seal_event(session, ports, actor, "seal.approved", seal.code, "approved", approval=approval.id)
-    session.add(history_row(seal, event))
-    session.flush()
-    return approval, seal
-
-
-def begin_making(session: Session, actor: Actor, code: str) -> tuple[Seal, Application]:
+def begin_making(session: Session, actor: Actor, code: str) -> tuple[Seal, Wanted]:
     """What is to be made, after checking that the actor may: a maker of a seal authority who neither applied
-    for nor approved the seal. Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT).
+    for nor approved any edition of the seal. Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT).
     """
     person = authority_person(session, actor, "maker")
     seal = seal_seen_by(session, actor, code)
-    require_different(person, seal, applied=True, approved=True)
-    require_state(seal, ("approved",))
-    payload = session.scalars(
-        select(Approval.payload).where(
-            Approval.seal_code == code, Approval.action == APPLY, Approval.state == "approved"
-        )
-    ).one()
-    return seal, Application(payload["kind"], payload["name"], payload["bottom_text"])
+    require_different(session, person, code, applied=True, approved=True)
+    return seal, wanted(session, seal)
 
 
-def finish_making(
-    session: Session, ports: Ports, actor: Actor, code: str, version: int, edition: SealEdition
-) -> Seal:
-    """Record the edition made, if the seal is still as it was at `version`.
+def finish_making(session: Session, ports: Ports, actor: Actor, code: str, edition: SealEdition) -> Seal:
+    """Record the edition made, if it is still what is wanted of the seal. One that waited to be put into use
+    is dropped for it.
 
     Raises VermilionError(CONFLICT).
     """
-    seal = session.get_one(Seal, code)
-    person = actor.require_person("maker")
-    detail = {"edition": edition.id, "certificate": edition.certificate_serial}
-    move(session, ports, actor, seal, "made", ("approved",), "making", version=version, detail=detail)
-    seal.made_by = person
-    activate_key(session, edition.key_id, ports.clock())
+    seal = locked(session, code)
+    if wanted(session, seal).approval_id != edition.approval_id:
+        raise VermilionError(
+            Kind.CONFLICT, "another edition of the seal is wanted meanwhile", reason="seal_state"
+        )
+    now = ports.clock()
+    detail: dict[str, Any] = {
+        "edition": edition.id,
+        "number": edition.number,
+        "certificate": edition.certificate_serial,
+    }
+    if seal.state == "approved":
+        take(session, ports, actor, seal, "making", detail=detail)
+    else:
+        for waiting in editions_in(session, code, "made", "filed"):
+            drop(session, ports, actor, waiting, now)
+        seal_event(session, ports, actor, "seal.edition_made", code, "making", **detail)
+    activate_key(session, edition.key_id, now)
     session.add(edition)
     session.flush()
     return seal
 
 
 def file(session: Session, ports: Ports, actor: Actor, code: str) -> Seal:
-    """File the seal with the register (备案): a maker of a seal authority, not who approved it."""
+    """File what was made with the register (备案): a maker of a seal authority, not who approved it."""
     person = authority_person(session, actor, "maker")
     seal = seal_seen_by(session, actor, code)
-    require_different(person, seal, applied=True, approved=True)
-    return move(session, ports, actor, seal, "filed", ("made",), "filing")
+    require_different(session, person, code, applied=True, approved=True)
+    seal = locked(session, code)
+    edition = the_edition(session, seal, "made")
+    if seal.state == "made":
+        take(session, ports, actor, seal, "filing", detail={"edition": edition.id})
+    else:
+        require_state(seal, SUCCEEDED)
+        event = EDITION_STEPS["filing"].event
+        seal_event(session, ports, actor, event, code, "filing", edition=edition.id, number=edition.number)
+    take_edition(session, edition, "filing")
+    return seal
 
 
 def activate(session: Session, ports: Ports, actor: Actor, code: str) -> Seal:
-    """Put the seal into use (启用): its keeper, who neither applied for, approved nor made it."""
+    """Put into use what is filed (启用): the seal's keeper, who neither applied for, approved nor made it."""
     keeper(session, actor, code)
-    seal = seal_seen_by(session, actor, code)
-    return move(session, ports, actor, seal, "active", ("filed",), "activation")
+    seal = locked(session, code)
+    edition = the_edition(session, seal, "filed")
+    if seal.state != "filed":
+        return succeed(session, ports, actor, seal, edition)
+    take(session, ports, actor, seal, "activation", detail={"edition": edition.id})
+    take_edition(session, edition, "activation", in_use_from=ports.clock())
+    return seal
 
 
 def suspend(session: Session, ports: Ports, actor: Actor, code: str, ground: Ground) -> Seal:
@@ -170,6 +127,20 @@ def suspend(session: Session, ports: Ports, actor: Actor, code: str, ground: Gro
     move(session, ports, actor, seal, "suspended", ("active",), "suspension", ground=ground)
     hold_seal(session, ports, actor, code, ground)
     return seal
+
+
+def report_lost(session: Session, ports: Ports, actor: Actor, code: str, legal_basis: str) -> Seal:
+    """Stop the seal at once because it is lost (挂失): one person, as `suspend`.
+
+    A seal that is suspended already is reported lost all the same: what was asked for before, a resumption,
+    is answered by nobody any more. Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT).
+    """
+    ground = civil_ground(ports.clock(), ports.settings.tz, LOST, legal_basis)
+    seal = seal_seen_by(session, actor, code)
+    if seal.state != "suspended":
+        return suspend(session, ports, actor, code, ground)
+    require_keeper_or_approver(session, actor, seal)
+    return take(session, ports, actor, seal, LOST, ground=ground)
 
 
 def request_change(
@@ -255,33 +226,6 @@ def decide_change(
     return approval, seal
 
 
-def _new_seal(session: Session, ports: Ports, actor: Actor, approval: Approval) -> Seal:
-    """A seal under a code nobody has: the agency's division and 8 digits by chance."""
-    assert actor.person_id is not None
-    agency = session.get_one(Agency, approval.payload["agency"])
-    for _ in range(20):
-        number = int.from_bytes(ports.random(8), "big") % 10**CODE_DIGITS
-        seal = Seal(
-            code=f"{agency.division}{number:0{CODE_DIGITS}}",
-            agency_code=agency.code,
-            kind=approval.payload["kind"],
-            name=approval.payload["name"],
-            state="approved",
-            state_version=1,
-            applied_by=approval.requested_by,
-            approved_by=actor.person_id,
-            made_by=None,
-            compromised_since=None,
-        )
-        try:
-            with session.begin_nested():
-                session.add(seal)
-        except IntegrityError:
-            continue
-        return seal
-    raise VermilionError(Kind.UNAVAILABLE, "no free seal code was found", reason="seal_code")
-
-
 def _since(said: dict[str, Any]) -> datetime | None:
     """The invalidity date that a request names."""
     text = said.get("compromised_since")
@@ -311,9 +255,8 @@ def _compromise(
 
 
 def _retire_keys(code: str, compromised_since: datetime | None, now: datetime) -> Update:
-    state = "retired" if compromised_since is None else "compromised"
-    return (
-        update(Key)
-        .where(Key.id.in_(select(SealEdition.key_id).where(SealEdition.seal_code == code)))
-        .values(state=state, since=compromised_since or now)
-    )
+    """All keys of a seal; those retired before stay so since then, unless they are compromised."""
+    keys = update(Key).where(Key.id.in_(select(SealEdition.key_id).where(SealEdition.seal_code == code)))
+    if compromised_since is None:
+        return keys.where(Key.state == "active").values(state="retired", since=now)
+    return keys.values(state="compromised", since=compromised_since)

@@ -129,7 +129,7 @@ class Approval(Base):
 
     __tablename__ = "approval"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    action: Mapped[str] = mapped_column(String(20))  # apply, resume, cancel, compromise
+    action: Mapped[str] = mapped_column(String(20))  # apply, renew, change, resume, cancel, compromise
     seal_code: Mapped[str | None] = mapped_column(ForeignKey("seal.code"), index=True)
     payload: Mapped[dict[str, Any]]
     payload_sha256: Mapped[bytes]
@@ -151,10 +151,9 @@ class Seal(Base):
     kind: Mapped[str] = mapped_column(String(20))
     name: Mapped[str] = mapped_column(String(120))
     state: Mapped[str] = mapped_column(String(20))  # approved, made, filed, active, suspended, cancelled
-    state_version: Mapped[int]
-    applied_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
-    approved_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
-    made_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    state_version: Mapped[
+        int
+    ]  # counts what ends the permission of an open intent: a change of state or edition
     compromised_since: Mapped[datetime | None]  # invalidity date
 
 
@@ -169,14 +168,32 @@ class SealState(Base):
     event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
 
 
+class ApplicationPicture(Base):
+    """The picture that an application for a seal edition is for: what is approved, and then made."""
+
+    __tablename__ = "application_picture"
+    approval_id: Mapped[str] = mapped_column(ForeignKey("approval.id"), primary_key=True)
+    type: Mapped[str] = mapped_column(String(10))
+    data: Mapped[bytes]
+    width_mm: Mapped[float]
+    height_mm: Mapped[float]
+
+
 class SealEdition(Base):
-    """One picture bound to one certificate (fields of GB/T 38540)."""
+    """One picture bound to one certificate (fields of GB/T 38540). At most one of a seal is in use."""
 
     __tablename__ = "seal_edition"
     __table_args__ = (UniqueConstraint("seal_code", "number"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     seal_code: Mapped[str] = mapped_column(ForeignKey("seal.code"))
     number: Mapped[int]
+    approval_id: Mapped[str] = mapped_column(ForeignKey("approval.id"), unique=True)
+    name: Mapped[str] = mapped_column(String(120))  # along the rim
+    made_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    state: Mapped[str] = mapped_column(String(10))  # made, filed, in_use, ended; dropped: never put into use
+    in_use_from: Mapped[datetime | None]
+    ended_at: Mapped[datetime | None]
+    sealed_away_at: Mapped[datetime | None]
     picture_type: Mapped[str] = mapped_column(String(10))
     picture: Mapped[bytes]
     width_mm: Mapped[float]

@@ -4,8 +4,9 @@ past.
 What a key may sign is what its agency was ever entitled to: a QR key, the types of all the agency's clients,
 disabled ones included; a seal's key, the types that its keeper ever authorised. Neither row is ever deleted,
 so that what was sealed under an entitlement goes on being recognised after it ended. A seal that is
-suspended or cancelled is `retired` from that instant: what it sealed earlier stays good, a document sealed
-later is out of period. Resumed, it is active again. A compromised one carries its invalidity date.
+suspended or cancelled is `retired` from that instant, and so is an edition when another takes its place: what
+it sealed earlier stays good, a document sealed later is out of period. A seal that is resumed is active
+again. A compromised one carries its invalidity date.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import structlog
-from sqlalchemy import func, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -183,7 +184,7 @@ def _content(session: Session, settings: Settings, root: bytes, last: TrustList 
 
 
 def _seal_keys(session: Session) -> Iterator[TrustedKey]:
-    """Every edition of a seal that was ever active."""
+    """The filed editions of each seal that was ever active: a successor is known before it is used."""
     activated = select(SealState.seal_code).where(SealState.state == "active")
     rows = session.execute(
         select(SealEdition, Seal, Key, Certificate)
@@ -191,9 +192,10 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
         .join(Key, Key.id == SealEdition.key_id)
         .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
         .where(Seal.code.in_(activated))
+        .where(or_(SealEdition.state.in_(("filed", "in_use", "ended")), Key.listed_at.is_not(None)))
         .order_by(SealEdition.seal_code, SealEdition.number)
     )
-    for _edition, seal, key, certificate in rows:
+    for edition, seal, key, certificate in rows:
         types = session.scalars(
             select(StandingAuthorisation.type_code)
             .where(StandingAuthorisation.seal_code == seal.code)
@@ -204,8 +206,11 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
         since = None
         if seal.compromised_since is not None:
             state, since = "compromised", seal.compromised_since
-        elif seal.state != "active":
-            state, since = "retired", _entered(session, seal)
+        else:
+            stopped = None if seal.state == "active" else _entered(session, seal)
+            ends = [at for at in (edition.ended_at, stopped) if at is not None]
+            if ends:
+                state, since = "retired", min(ends)
         yield _entry(key, certificate, "seal", types, state, since)
 
 

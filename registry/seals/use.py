@@ -21,6 +21,7 @@ from keys.profiles import ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.rows import changed_rows
 from registry.seals.authority import chain
+from registry.seals.editions import edition_in_use
 from registry.seals.keys import key_ref
 from registry.seals.serving import certified_keys, serving_key, signed_certificates
 from registry.seals.tables import (
@@ -72,7 +73,7 @@ def authorise_use(
         raise _unusable(Kind.FORBIDDEN, "seal_unknown", "the agency has no such seal")
     if seal.kind != seal_kind:
         raise _unusable(Kind.INVALID, "seal_kind", f"this type is sealed with a seal of the kind {seal_kind}")
-    edition = session.scalars(_current_edition(seal_code)).first()
+    edition = session.scalars(edition_in_use(seal_code)).one_or_none()
     if seal.state != ACTIVE or edition is None:
         raise _unusable(Kind.CONFLICT, "seal_not_active", "the seal is not active")
     if not _valid_on(edition, day):
@@ -197,15 +198,6 @@ def qr_key(session: Session, agency_code: str, now: datetime) -> KeyRef:
 
 def _unusable(kind: Kind, reason: str, detail: str) -> VermilionError:
     return field_fault("/seal", reason, detail, kind)
-
-
-def _current_edition(seal_code: str) -> Select[SealEdition]:
-    return (
-        select(SealEdition)
-        .where(SealEdition.seal_code == seal_code)
-        .order_by(SealEdition.number.desc())
-        .limit(1)
-    )
 
 
 def _valid_on(edition: SealEdition, day: date) -> bool:

@@ -70,7 +70,7 @@ def test_an_added_form_of_the_document_leads_to_it_too(world: World) -> None:
         session.add(
             Document(
                 sha256=added, edition_id=issued.edition_id, kind="time_stamped", format="pdf", level="B-LTA",
-                store_key="", size=1, registered_at=world.ports.clock(),
+                store_key="", size=1, stamped_at=None, stamped_by=None, registered_at=world.ports.clock(),
             )
         )  # fmt: skip
     found = registry(world).by_document(added)

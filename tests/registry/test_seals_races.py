@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.log.tables import Event
+from registry.seals.applications import decide_application
 from registry.seals.keys import civil_ground
 from registry.seals.making import make
-from registry.seals.rules import decide_application, decide_change, suspend
+from registry.seals.rules import decide_change, suspend
 from registry.seals.tables import AuthorisationDay, PublishedTrustList, Seal, SealState, StandingAuthorisation
 from registry.seals.trust import publish_trust_list
 from registry.seals.use import authorise_use

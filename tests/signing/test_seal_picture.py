@@ -15,7 +15,7 @@ from PIL import Image, ImageChops
 from keys.errors import VermilionError
 from registry.samples import sample_agencies
 from signing.document import SealPicture
-from signing.seal_picture import SealKind, draw_seal_picture, lettering
+from signing.seal_picture import EMBLEM_KINDS, SealKind, draw_seal_picture, lettering
 from tests.signing import printing
 from tests.tools import need
 
@@ -63,7 +63,14 @@ def test_a_seal_has_the_size_of_the_norm(kind: str, size: int) -> None:
 
 
 def test_every_kind_has_its_size() -> None:
-    assert set(SealKind) == set(SIZES_MM)
+    assert set(SealKind) == set(SIZES_MM) | EMBLEM_KINDS
+
+
+@pytest.mark.parametrize("kind", sorted(EMBLEM_KINDS))
+def test_the_national_emblem_is_not_drawn(kind: SealKind) -> None:
+    with pytest.raises(VermilionError) as refused:
+        draw(kind=kind)
+    assert refused.value.reason == "emblem_not_drawn"
 
 
 def test_a_seal_needs_no_font_and_is_the_same_each_time(tmp_path: Path) -> None:

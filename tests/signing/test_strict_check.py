@@ -75,6 +75,7 @@ def test_an_untouched_document_proves_record_seal_and_time() -> None:
         level="B-T",
         key_id=key.kid,
         signed_sha256=use_of(sealed().data),
+        stamped_by=next(k.certificate for k in office().trust.keys if k.use == "tsa"),
     )
     assert use_of(sealed().data) in {sha256(r.data).digest() for r in office().witness.requests}
 

@@ -285,14 +285,8 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=120), nullable=False),
         sa.Column("state", sa.String(length=20), nullable=False),
         sa.Column("state_version", sa.Integer(), nullable=False),
-        sa.Column("applied_by", sa.String(length=32), nullable=False),
-        sa.Column("approved_by", sa.String(length=32), nullable=False),
-        sa.Column("made_by", sa.String(length=32), nullable=True),
         sa.Column("compromised_since", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_seal_agency_code_agency")),
-        sa.ForeignKeyConstraint(["applied_by"], ["person.id"], name=op.f("fk_seal_applied_by_person")),
-        sa.ForeignKeyConstraint(["approved_by"], ["person.id"], name=op.f("fk_seal_approved_by_person")),
-        sa.ForeignKeyConstraint(["made_by"], ["person.id"], name=op.f("fk_seal_made_by_person")),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_seal")),
     )
     with op.batch_alter_table("seal", schema=None) as batch_op:
@@ -326,6 +320,18 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_approval_seal_code"), ["seal_code"], unique=False)
 
     op.create_table(
+        "application_picture",
+        sa.Column("approval_id", sa.String(length=32), nullable=False),
+        sa.Column("type", sa.String(length=10), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("width_mm", sa.Double(), nullable=False),
+        sa.Column("height_mm", sa.Double(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approval.id"], name=op.f("fk_application_picture_approval_id_approval")
+        ),
+        sa.PrimaryKeyConstraint("approval_id", name=op.f("pk_application_picture")),
+    )
+    op.create_table(
         "leaf",
         sa.Column("event_id", sa.String(length=32), nullable=False),
         sa.Column("salt", sa.LargeBinary(), nullable=False),
@@ -338,6 +344,13 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("seal_code", sa.String(length=14), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("approval_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("made_by", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("in_use_from", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("sealed_away_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("picture_type", sa.String(length=10), nullable=False),
         sa.Column("picture", sa.LargeBinary(), nullable=False),
         sa.Column("width_mm", sa.Double(), nullable=False),
@@ -352,9 +365,14 @@ def upgrade() -> None:
             ["certificate.serial"],
             name=op.f("fk_seal_edition_certificate_serial_certificate"),
         ),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approval.id"], name=op.f("fk_seal_edition_approval_id_approval")
+        ),
         sa.ForeignKeyConstraint(["key_id"], ["key.id"], name=op.f("fk_seal_edition_key_id_key")),
+        sa.ForeignKeyConstraint(["made_by"], ["person.id"], name=op.f("fk_seal_edition_made_by_person")),
         sa.ForeignKeyConstraint(["seal_code"], ["seal.code"], name=op.f("fk_seal_edition_seal_code_seal")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_seal_edition")),
+        sa.UniqueConstraint("approval_id", name=op.f("uq_seal_edition_approval_id")),
         sa.UniqueConstraint("seal_code", "number", name=op.f("uq_seal_edition_seal_code_number")),
     )
     op.create_table(
@@ -506,7 +524,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("link_id_sha256", name=op.f("uq_edition_link_id_sha256")),
     )
     with op.batch_alter_table("edition", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_edition_seal_edition_id"), ["seal_edition_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_edition_seal_edition_id_sealed_at_id"),
+            ["seal_edition_id", "sealed_at", "id"],
+            unique=False,
+        )
 
     op.create_table(
         "idempotency_key",
@@ -572,6 +594,8 @@ def upgrade() -> None:
         sa.Column("level", sa.String(length=8), nullable=False),
         sa.Column("store_key", sa.String(length=200), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stamped_by", sa.String(length=64), nullable=True),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["edition_id"], ["edition.id"], name=op.f("fk_document_edition_id_edition")),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_document")),
@@ -598,7 +622,7 @@ def downgrade() -> None:
 
     op.drop_table("idempotency_key")
     with op.batch_alter_table("edition", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_edition_seal_edition_id"))
+        batch_op.drop_index(batch_op.f("ix_edition_seal_edition_id_sealed_at_id"))
 
     op.drop_table("edition")
     with op.batch_alter_table("intent", schema=None) as batch_op:
@@ -615,6 +639,7 @@ def downgrade() -> None:
     op.drop_table("certificate_status")
     op.drop_table("seal_edition")
     op.drop_table("leaf")
+    op.drop_table("application_picture")
     with op.batch_alter_table("approval", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_approval_seal_code"))
 

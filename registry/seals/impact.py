@@ -1,0 +1,238 @@
+"""What a seal has sealed, and what proves that the sealing came before the seal's end.
+
+The registry's own time-stamp is its own word: whoever could alter the record could have made the token too.
+Only an authority outside, and the log once it serves, prove anything to a stranger.
+
+Read in pages, a seal edition after the other, each in the order of sealing: a page costs the same wherever it
+lies. The totals cost one statement over everything the seal has sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal, or_, select
+from sqlalchemy.orm import Session
+
+from keys.certificates import certificate_subject
+from keys.errors import Fault, Kind, VermilionError
+from keys.profiles import ProfileName
+from registry.licences.issued import ORIGINAL
+from registry.licences.tables import Document, Edition, Licence
+from registry.seals.serving import signed_certificates
+from registry.seals.tables import Seal, SealEdition, SealState
+
+PAGE = 500
+OWN_TSA, OUTSIDE_TSA = "own_tsa", "outside_tsa"
+
+
+class Standing(StrEnum):
+    """What can be said of the order of a sealing and the seal's end."""
+
+    PROVEN = "proven"  # by an authority outside: the sealing came first
+    OWN_WORD = "own_word"  # by the registry's own time-stamp alone
+    UNPROVEN = "unproven"  # the signer's own time says first, and nothing proves it
+    AFTER = "after"  # sealed at or after the end
+
+
+@dataclass(frozen=True, slots=True)
+class Limit:
+    """The moment that a sealing must precede: the invalidity date, else the cancellation, else now."""
+
+    at: datetime
+    kind: str  # invalidity_date, cancellation, present
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """A time-stamp over a registered document of the edition."""
+
+    kind: str  # own_tsa, outside_tsa
+    name: str  # the authority's common name; an outside one's certificate by SHA-256, hex
+    at: datetime
+
+    @property
+    def independent(self) -> bool:
+        return self.kind == OUTSIDE_TSA
+
+
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """A licence edition that the seal sealed."""
+
+    edition_id: str
+    identifier: str
+    edition: int
+    type_code: str
+    seal_edition: int
+    sealed_at: datetime
+    time_stamped: bool  # else the signer's own time
+    status: str
+    ground: str | None
+    how: str | None
+    standing: Standing
+    proofs: tuple[Proof, ...]  # those before the limit, oldest first
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    sealings: tuple[Sealing, ...]
+    more: bool
+
+
+def limit_of(session: Session, seal: Seal, now: datetime) -> Limit:
+    if seal.compromised_since is not None:
+        return Limit(seal.compromised_since, "invalidity_date")
+    cancelled = select(func.min(SealState.from_at)).where(
+        SealState.seal_code == seal.code, SealState.state == "cancelled"
+    )
+    at = session.scalar(cancelled)
+    return Limit(now, "present") if at is None else Limit(at, "cancellation")
+
+
+def totals(session: Session, seal: Seal, limit: Limit) -> dict[str, int]:
+    """How many editions stand how, by `Standing`; every standing is named."""
+    own_at, outside_at = _earliest(_own_authorities(session))
+    per_edition = (
+        select(Edition.sealed_at, own_at, outside_at)
+        .join(SealEdition, SealEdition.id == Edition.seal_edition_id)
+        .outerjoin(Document, Document.edition_id == Edition.id)
+        .where(SealEdition.seal_code == seal.code)
+        .group_by(Edition.id, Edition.sealed_at)
+        .subquery()
+    )
+    standing = case(
+        (per_edition.c.outside_at < limit.at, Standing.PROVEN.value),
+        (per_edition.c.sealed_at >= limit.at, Standing.AFTER.value),
+        (per_edition.c.own_at < limit.at, Standing.OWN_WORD.value),
+        else_=Standing.UNPROVEN.value,
+    )
+    counted = select(standing, func.count()).select_from(per_edition).group_by(standing)
+    found = {str(name): int(count) for name, count in session.execute(counted)}
+    return {name.value: found.get(name.value, 0) for name in Standing}
+
+
+def page(session: Session, seal: Seal, limit: Limit, after: str | None = None, size: int = PAGE) -> Page:
+    """At most `size` sealings behind the licence edition of the id `after`.
+
+    Raises VermilionError(INVALID) for one that this seal has not sealed.
+    """
+    editions = session.execute(
+        select(SealEdition.id, SealEdition.number)
+        .where(SealEdition.seal_code == seal.code)
+        .order_by(SealEdition.number)
+    ).all()
+    numbers = {row.id: row.number for row in editions}
+    begin, behind = 0, None
+    if after is not None:
+        last = session.get(Edition, after)
+        if last is None or last.seal_edition_id not in numbers:
+            fault = Fault("?after", "edition_unknown", "the seal has sealed no such edition")
+            raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
+        begin = list(numbers).index(last.seal_edition_id)
+        behind = _behind(last.sealed_at, last.id)
+    rows: list[Row[Any]] = []
+    for seal_edition_id in list(numbers)[begin:]:
+        statement = _sealed_by(seal_edition_id).limit(size + 1 - len(rows))
+        rows += session.execute(statement if behind is None else statement.where(behind)).all()
+        behind = None
+        if len(rows) > size:
+            break
+    return Page(_sealings(session, rows[:size], numbers, limit), len(rows) > size)
+
+
+def _behind(sealed_at: datetime, edition_id: str) -> ColumnElement[bool]:
+    return and_(
+        Edition.sealed_at >= sealed_at,  # where the index is entered
+        or_(Edition.sealed_at > sealed_at, Edition.id > edition_id),
+    )
+
+
+def _sealed_by(seal_edition_id: str) -> Select[*tuple[Any, ...]]:
+    return (
+        select(
+            Edition.id,
+            Edition.identifier,
+            Edition.number,
+            Edition.seal_edition_id,
+            Edition.sealed_at,
+            Edition.status,
+            Edition.ground,
+            Edition.how,
+            Licence.type_code,
+        )
+        .join(Licence, Licence.id == Edition.licence_id)
+        .where(Edition.seal_edition_id == seal_edition_id)
+        .order_by(Edition.sealed_at, Edition.id)
+    )
+
+
+def _sealings(
+    session: Session, rows: Sequence[Row[Any]], numbers: dict[str, int], limit: Limit
+) -> tuple[Sealing, ...]:
+    own = _own_authorities(session)
+    stamps: dict[str, list[Proof]] = {row.id: [] for row in rows}
+    stamped: set[str] = set()
+    documents = select(Document.edition_id, Document.kind, Document.stamped_at, Document.stamped_by)
+    for found in session.execute(
+        documents.where(Document.edition_id.in_(stamps), Document.stamped_by.is_not(None))
+    ):
+        if found.kind == ORIGINAL:
+            stamped.add(found.edition_id)
+        name = own.get(found.stamped_by)
+        proof = Proof(OUTSIDE_TSA if name is None else OWN_TSA, name or found.stamped_by, found.stamped_at)
+        if proof.at < limit.at:
+            stamps[found.edition_id].append(proof)
+    return tuple(
+        Sealing(
+            edition_id=row.id,
+            identifier=row.identifier,
+            edition=row.number,
+            type_code=row.type_code,
+            seal_edition=numbers[row.seal_edition_id],
+            sealed_at=row.sealed_at,
+            time_stamped=row.id in stamped,
+            status=row.status,
+            ground=row.ground,
+            how=row.how,
+            standing=_standing(row.sealed_at, stamps[row.id], limit),
+            proofs=tuple(sorted(stamps[row.id], key=lambda proof: (proof.at, proof.kind))),
+        )
+        for row in rows
+    )
+
+
+def _standing(sealed_at: datetime, proofs: Iterable[Proof], limit: Limit) -> Standing:
+    """As `totals` has it in SQL."""
+    kinds = {proof.kind for proof in proofs}
+    if OUTSIDE_TSA in kinds:
+        return Standing.PROVEN
+    if sealed_at >= limit.at:
+        return Standing.AFTER
+    return Standing.OWN_WORD if OWN_TSA in kinds else Standing.UNPROVEN
+
+
+def _earliest(own: Iterable[str]) -> tuple[ColumnElement[datetime], ColumnElement[datetime]]:
+    """The first time-stamp of the registry's own authority over an edition's documents, and the first other
+    one.
+    """
+    ours = Document.stamped_by.in_(list(own))
+    return (
+        func.min(case((ours, Document.stamped_at), else_=literal(None))).label("own_at"),
+        func.min(case((~ours, Document.stamped_at), else_=literal(None))).label("outside_at"),
+    )
+
+
+def _own_authorities(session: Session) -> dict[str, str]:
+    """SHA-256 (hex) of each certificate that the registry's own time-stamp authority ever had; its name."""
+    rows = session.execute(signed_certificates(ProfileName.TSA))
+    return {
+        sha256(certificate.der).hexdigest(): certificate_subject(certificate.der).common_name
+        for _key, certificate in rows
+        if certificate.der is not None
+    }

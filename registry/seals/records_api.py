@@ -1,0 +1,108 @@
+"""What there is to read of a seal, over HTTP: the picture applied for, and what the seal has sealed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from flask import Blueprint, Response
+from sqlalchemy.orm import Session
+
+from keys.errors import Fault, Kind, VermilionError
+from registry import web
+from registry.agencies.rules import SCOPE_SEAL
+from registry.licences.outage import database_errors
+from registry.seals import impact
+from registry.seals.duties import approval_seen_by, require_overseer, seal_seen_by
+from registry.seals.tables import ApplicationPicture, Seal
+
+blueprint = Blueprint("seal_records", __name__, url_prefix="/api/v1")
+
+_ID = re.compile(r"[0-9a-f]{32}")
+
+
+@blueprint.get("/seals/<seal_code:code>/impact")
+def impact_list(code: str) -> Response:
+    """What the seal has sealed and what proves that it came before the seal's end; the first page has the
+    totals.
+    """
+    after = _after(web.query({"after"}))
+    with database_errors(), Session(web.ports().database.read) as session:
+        seal = _overseen(session, code)
+        limit = impact.limit_of(session, seal, web.ports().clock())
+        found = impact.page(session, seal, limit, after)
+        body: dict[str, Any] = {
+            "seal": code,
+            "state": seal.state,
+            "limit": {"at": limit.at.isoformat(), "kind": limit.kind},
+            "log": "not_available",
+        }
+        if after is None:
+            body["totals"] = impact.totals(session, seal, limit)
+    body["licences"] = [_sealing(sealing) for sealing in found.sealings]
+    if found.more:
+        body["next"] = f"/api/v1/seals/{code}/impact?after={found.sealings[-1].edition_id}"
+    return web.answer(body)
+
+
+@blueprint.get("/seal-applications/<hex32:approval_id>/picture")
+def picture(approval_id: str) -> Response:
+    """The very picture that is to be approved and made: a one-page PDF, whose digest the payload names."""
+    web.query()
+    actor = web.actor()
+    actor.require_scope(SCOPE_SEAL)
+    with database_errors(), Session(web.ports().database.read) as session:
+        approval = approval_seen_by(session, actor, approval_id)
+        found = web.found(session.get(ApplicationPicture, approval.id), "picture")
+        digest = sha256(found.data).hexdigest()
+        if digest != approval.payload["picture"]["sha256"]:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "the picture on record is not the one applied for", reason="picture_altered"
+            )
+        data = found.data
+    answer = Response(data, 200, {"Cache-Control": "private, no-cache"}, mimetype="application/pdf")
+    answer.headers["Content-Disposition"] = f'attachment; filename="{approval_id}.pdf"'
+    answer.set_etag(digest)
+    return answer
+
+
+def _overseen(session: Session, code: str) -> Seal:
+    actor = web.actor()
+    actor.require_scope(SCOPE_SEAL)
+    seal = seal_seen_by(session, actor, code)
+    require_overseer(session, actor)
+    return seal
+
+
+def _after(arguments: Mapping[str, str]) -> str | None:
+    after = arguments.get("after")
+    if after is not None and not _ID.fullmatch(after):
+        fault = Fault("?after", "hex32", "after is what `next` of a full page says")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
+    return after
+
+
+def _sealing(sealing: impact.Sealing) -> dict[str, Any]:
+    return {
+        "identifier": sealing.identifier,
+        "edition": sealing.edition,
+        "type": sealing.type_code,
+        "seal_edition": sealing.seal_edition,
+        "sealed_at": sealing.sealed_at.isoformat(),
+        "clock": "time_stamp" if sealing.time_stamped else "signer",
+        "status": sealing.status,
+        "ground": sealing.ground,
+        "how": sealing.how,
+        "standing": sealing.standing.value,
+        "proofs": [
+            {
+                "kind": proof.kind,
+                "name": proof.name,
+                "at": proof.at.isoformat(),
+                "independent": proof.independent,
+            }
+            for proof in sealing.proofs
+        ],
+    }
