@@ -28,6 +28,7 @@ COMMANDS = {
     "seal": "registry.cli.seal:seal",
     "serve-api": "registry.cli.run:serve_api",
     "serve-public": "registry.cli.run:serve_public",
+    "signer": "registry.cli.signer:signer",
     "type": "registry.cli.types:licence_type",
     "verify": "registry.cli.verify:verify",
 }
