@@ -209,7 +209,11 @@ def _load_der(spec: type[Any], data: bytes) -> Any:
         _refuse("not DER of its kind")
 
 
-def _load_cbor(data: bytes) -> Any:
+def load_cbor(data: bytes) -> Any:
+    """Parse deterministic CBOR (RFC 8949, 4.2.1), whole, of integers, strings, null, arrays and maps.
+
+    Raises ValueError for anything else; no other exception, whatever the bytes.
+    """
     stream = io.BytesIO(data)
     try:
         value = cbor2.CBORDecoder(
@@ -217,11 +221,18 @@ def _load_cbor(data: bytes) -> Any:
         ).decode()
         whole = stream.tell() == len(data)
         same = cbor2.dumps(value, canonical=True) == data
-    except Exception:  # noqa: BLE001  (a decoder's own exceptions are many; all mean the same here)
-        _refuse("not CBOR")
+    except Exception as error:  # a decoder's own exceptions are many; all mean the same here
+        raise ValueError("not CBOR") from error
     if not whole or not same or not _plain(value):
-        _refuse("not deterministic CBOR, or of other types than ours")
+        raise ValueError("not deterministic CBOR, or of other types than ours")
     return value
+
+
+def _load_cbor(data: bytes) -> Any:
+    try:
+        return load_cbor(data)
+    except ValueError as error:
+        _refuse(str(error))
 
 
 def _plain(value: Any) -> bool:

@@ -63,8 +63,34 @@ class Settings(BaseSettings):
     passphrase_file: Path | None = Field(
         default=None, description="File with the key passphrase; empty: <data>/keys/passphrase."
     )
+    signer_socket: Path | None = Field(
+        default=None,
+        description=(
+            "Socket of the signer: where `vermilion signer` listens, and where the other services ask it; "
+            "empty: they hold the keys themselves."
+        ),
+    )
+    signer_callers: str = Field(
+        default="",
+        description=(
+            "Who may ask the signer for what: `user=purpose,...;user=...`, users by name or number. A "
+            "purpose alone is all that its keys sign, `purpose:kind` one kind, `*` every purpose; "
+            "`generate` permits new keys of the purposes named."
+        ),
+    )
+    pkcs11_module: Path | None = Field(
+        default=None,
+        description="PKCS#11 module whose token holds the keys; empty: key files under a passphrase.",
+    )
+    pkcs11_token: str = Field(default="", description="Label of the token.")
+    pkcs11_pin_file: Path | None = Field(default=None, description="File with the PIN of the token's user.")
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
+
+    @field_validator("passphrase_file", "signer_socket", "pkcs11_module", "pkcs11_pin_file", mode="before")
+    @classmethod
+    def _no_path(cls, value: object) -> object:
+        return value or None
 
     @field_validator("zone")
     @classmethod
@@ -162,6 +188,11 @@ class Settings(BaseSettings):
     @property
     def keys_directory(self) -> Path:
         return self.data / "keys"
+
+    @property
+    def holds_key_files(self) -> bool:
+        """Whether a service with these settings opens key files itself."""
+        return self.signer_socket is None and self.pkcs11_module is None
 
     @property
     def documents_directory(self) -> Path:

@@ -130,10 +130,13 @@ def _environment(settings: Settings) -> dict[str, str | None]:
 
 def public_environment(settings: Settings) -> dict[str, str | None]:
     """The settings as the public site will read them: neither the registry's own role in its database, whose
-    password may stand in the URL, nor where the passphrase lies.
+    password may stand in the URL, nor where passphrase, PIN and signer are.
     """
     own = settings.model_copy(update={"public_database_url": settings.public_url})
-    kept_back: dict[str, str | None] = {"VERMILION_DATABASE_URL": None, "VERMILION_PASSPHRASE_FILE": None}
+    kept_back: dict[str, str | None] = dict.fromkeys(
+        f"VERMILION_{name}"
+        for name in ("DATABASE_URL", "PASSPHRASE_FILE", "SIGNER_SOCKET", "SIGNER_CALLERS", "PKCS11_PIN_FILE")
+    )
     return _environment(own) | kept_back
 
 

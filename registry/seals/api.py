@@ -198,7 +198,7 @@ def report_lost(code: str) -> Response:
     body = web.parse_body(LossBody)
     with ports.database.transaction() as session:
         seal = rules.report_lost(session, ports, actor, code, body.legal_basis)
-    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+    return web.answer({**_seal(seal), "shown_in": _shown_in(code)})
 
 
 @blueprint.post("/seals/<seal_code:code>/renewal-application")
@@ -228,8 +228,9 @@ def seal_away(code: str, number: int) -> Response:
     body = web.parse_body(GroundBody)
     with ports.database.transaction() as session:
         edition = editions.seal_away(session, ports, actor, code, number, body.ground())
+        certificate = session.get_one(Certificate, edition.certificate_serial)
     _publish()
-    return web.answer(_edition(edition))
+    return web.answer(_edition(edition, certificate))
 
 
 @blueprint.post("/approvals/<hex32:approval_id>/decision")

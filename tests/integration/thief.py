@@ -19,7 +19,7 @@ from keys.software import SoftwareCustodian
 from keys.suite import SUITES, ecdsa
 from keys.trust_list import kid_of
 from keys.tsa import TimeStampAuthority
-from registry.composition import passphrase_path
+from registry.custodians import passphrase_path
 from registry.licences.issued import attached_printout
 from registry.licences.tables import Edition
 from registry.licences.types import LoadedType, current_type

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,27 +16,16 @@ from keys.custodian import (
     Custodian,
     KeyRef,
     Kind,
-    Policy,
     Purpose,
     SignRequest,
-    UseLedger,
 )
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ledger import MemoryLedger
-from keys.software import SoftwareCustodian
 from keys.suite import SUITES, Suite, suite_of, verifies
-from tests.authority import CHEAP, PASSPHRASE, TestAuthority, permit
+from tests.authority import TestAuthority, permit
+from tests.keys.custodians import CUSTODIANS, Custodians
 from tests.keys.tbs_samples import sample, seal_attributes
-
-MakeCustodian = Callable[[Path, Policy, UseLedger], Custodian]
-
-
-def software(place: Path, policy: Policy, ledger: UseLedger) -> Custodian:
-    return SoftwareCustodian(place / "keys", PASSPHRASE, policy=policy, ledger=ledger, cost=CHEAP)
-
-
-CUSTODIANS: dict[str, MakeCustodian] = {"software": software}
 
 
 @dataclass
@@ -56,7 +45,15 @@ class Bench:
 
 
 @pytest.fixture(params=list(CUSTODIANS))
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+def custodians(request: pytest.FixtureRequest) -> Iterator[Custodians]:
+    make, remote = CUSTODIANS[request.param]
+    making = Custodians(make, remote=remote)
+    yield making
+    making.close()
+
+
+@pytest.fixture
+def bench(custodians: Custodians, tmp_path: Path) -> Bench:
     ledger, asked, refuse = MemoryLedger(), list[tuple[KeyRef, SignRequest]](), set[str]()
 
     def policy(ref: KeyRef, wanted: SignRequest) -> None:
@@ -64,7 +61,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
         if wanted.record in refuse:
             raise VermilionError(ErrorKind.KEY_REFUSED, "the seal is suspended", reason="seal_not_active")
 
-    return Bench(CUSTODIANS[request.param](tmp_path, policy, ledger), ledger, asked, refuse)
+    return Bench(custodians(tmp_path, policy, ledger), ledger, asked, refuse)
 
 
 def seal_use(record: str) -> SignRequest:
@@ -197,9 +194,10 @@ class LostLedger:
 
 
 @pytest.mark.parametrize("begins", [True, False])
-@pytest.mark.parametrize("make", list(CUSTODIANS))
-def test_no_signature_leaves_without_its_use_written_down(tmp_path: Path, make: str, begins: bool) -> None:
-    custodian = CUSTODIANS[make](tmp_path, permit, LostLedger(begins=begins))
+def test_no_signature_leaves_without_its_use_written_down(
+    custodians: Custodians, tmp_path: Path, begins: bool
+) -> None:
+    custodian = custodians(tmp_path, permit, LostLedger(begins=begins))
     ref = custodian.generate(Purpose.SEAL, "p256-sha256")
     with pytest.raises(VermilionError) as caught:
         custodian.sign(ref, [seal_use("intent:1")])

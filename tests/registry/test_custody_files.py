@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
-from registry.composition import establish_registry, open_ports, passphrase_path
+from registry.composition import establish_registry, open_ports
+from registry.custodians import passphrase_path
 from registry.database import Database
 from registry.seals.tables import Certificate
 from registry.settings import Settings

@@ -121,7 +121,8 @@ def test_the_read_only_role_reads_what_the_public_site_needs(new_database: Calla
 
 
 def test_the_compose_file_grants_the_same() -> None:
-    lines = GRANTS.read_text().splitlines()
+    for_public, _rest = GRANTS.read_text().split("vermilion_signer", 1)
+    lines = for_public.splitlines()
     assert {line.strip().rstrip(",") for line in lines if line.startswith("  ")} == set(PUBLIC_TABLES)
     columns = re.findall(r"^GRANT SELECT \(([\w, ]+)\) ON (\w+) TO", "\n".join(lines), re.MULTILINE)
     assert {table: tuple(names.split(", ")) for names, table in columns} == PUBLIC_COLUMNS
