@@ -27,7 +27,6 @@ from asn1crypto import core
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.exceptions import (
-    DeviceRemoved,
     KeyHandleInvalid,
     ObjectHandleInvalid,
     PinExpired,
@@ -36,7 +35,6 @@ from pkcs11.exceptions import (
     PinLenRange,
     PinLocked,
     PKCS11Error,
-    SessionClosed,
     SessionHandleInvalid,
     TokenNotPresent,
     UserNotLoggedIn,
@@ -67,9 +65,6 @@ MAX_PIN_BYTES = 255
 _TURNED_AWAY = (
     SessionHandleInvalid, KeyHandleInvalid, ObjectHandleInvalid, UserNotLoggedIn, TokenNotPresent,
 )  # fmt: skip
-# A session is gone: enough to look for the key again, and not enough to sign again.
-_LOST = (*_TURNED_AWAY, SessionClosed, DeviceRemoved)
-_PIN = (PinIncorrect, PinInvalid, PinLenRange, PinLocked, PinExpired)
 
 # What a private key of ours says of itself.
 _PRIVATE = {
@@ -146,6 +141,7 @@ class Pkcs11Custodian:
         with (
             self._answered(ref.id),
             self._room_for_one(),
+            self._module.in_use(),
             contextlib.closing(self._open(writing=True)) as session,
         ):
             objects = _generate(session.inner, ref)
@@ -203,15 +199,20 @@ class Pkcs11Custodian:
         ) from told
 
     def _with_session(self, work: Callable[[_Session], _T]) -> _T:
-        """Do work in a session of the pool; in a new one, once, where the first was lost and did none."""
+        """Do work in a session of the pool. Where that was lost and did none: in a new one; and where no new
+        one works either, in one of the module initialised anew, which some need to find their token again.
+        """
         with self._room_for_one():
             with self._lock:
                 session = self._idle.pop() if self._idle else None
-            try:
+            with contextlib.suppress(_SessionLostError):
                 return self._work_in(session, work)
-            except _SessionLostError:
-                self._forget_idle()  # they were lost with it, more likely than not
+            self._forget_idle()  # they were lost with it, more likely than not
+            generation = self._module.generation
+            with contextlib.suppress(_SessionLostError):
                 return self._work_in(None, work)
+            self._module.renew(generation)
+            return self._work_in(None, work)
 
     @contextlib.contextmanager
     def _room_for_one(self) -> Iterator[None]:
@@ -228,21 +229,22 @@ class Pkcs11Custodian:
             self._room.release()
 
     def _work_in(self, session: _Session | None, work: Callable[[_Session], _T]) -> _T:
-        session = session or self._open(writing=False)
-        sound = False
-        try:
-            result = work(session)
-            sound = True
-        except VermilionError:
-            sound = True  # an answer about the key: the session gave it
-            raise
-        finally:
-            if sound:
-                with self._lock:
-                    self._idle.append(session)
-            else:
-                session.close()
-        return result
+        with self._module.in_use():
+            session = session or self._open(writing=False)
+            sound = False
+            try:
+                result = work(session)
+                sound = True
+            except VermilionError:
+                sound = True  # an answer about the key: the session gave it
+                raise
+            finally:
+                if sound:
+                    with self._lock:
+                        self._idle.append(session)
+                else:
+                    session.close()
+            return result
 
     def _open(self, *, writing: bool) -> _Session:
         """A session of the logged-in user. The module is asked each time whether it is still initialised:
@@ -254,25 +256,24 @@ class Pkcs11Custodian:
         try:
             token = self._module.library.get_token(token_label=self._token_label)
             session = _Session(token.open(rw=writing), self._module, generation)
-        except _LOST as error:
+        except PKCS11Error as error:
             raise _SessionLostError from error
         try:
             self._module.log_in(session.inner.handle, self._pin)
         except PKCS11Error as error:
             session.close()
-            if isinstance(error, _PIN):
+            if isinstance(error, tuple(_CKR_PIN.values())):
                 self._pin_refused = True  # a second attempt, and a third, would lock the token
                 raise VermilionError(Kind.UNAVAILABLE, "the token refused the PIN", reason="pin") from error
-            if isinstance(error, _LOST):
-                raise _SessionLostError from error
-            raise
+            raise _SessionLostError from error
         return session
 
     def _forget_idle(self) -> None:
         with self._lock:
             idle, self._idle = self._idle, []
-        for session in idle:
-            session.close()
+        with self._module.in_use():
+            for session in idle:
+                session.close()
 
     def close(self) -> None:
         """Close the idle sessions; with the last one of the process the token logs the user out."""
@@ -309,7 +310,7 @@ class _Session:
             else:
                 self.found[ref] = _find(self.inner, ref)
             return self.found[ref]
-        except _LOST as error:
+        except PKCS11Error as error:  # whatever it was: nothing has been signed yet
             raise _SessionLostError from error
 
     def close(self) -> None:
@@ -428,9 +429,8 @@ _CKS_USER = (1, 3)  # CKS_RO_USER_FUNCTIONS, CKS_RW_USER_FUNCTIONS
 _CKR_OK = 0x00
 _CKR_USER_ALREADY_LOGGED_IN = 0x100
 _CKR_CRYPTOKI_ALREADY_INITIALIZED = 0x191
-_CKR_ERRORS: dict[int, type[PKCS11Error]] = {
-    0x30: pkcs11.DeviceError, 0x32: DeviceRemoved, 0xA0: PinIncorrect, 0xA1: PinInvalid, 0xA2: PinLenRange,
-    0xA3: PinExpired, 0xA4: PinLocked, 0xB0: SessionClosed, 0xB3: SessionHandleInvalid, 0xE0: TokenNotPresent,
+_CKR_PIN: dict[int, type[PKCS11Error]] = {
+    0xA0: PinIncorrect, 0xA1: PinInvalid, 0xA2: PinLenRange, 0xA3: PinExpired, 0xA4: PinLocked,
 }  # fmt: skip
 
 
@@ -462,7 +462,8 @@ class _FunctionList(ctypes.Structure):
     _fields_ = (
         ("version", ctypes.c_ubyte * 2),
         ("initialize", ctypes.CFUNCTYPE(_ULONG, _POINTER)),
-        ("finalize_to_close_all_sessions", _POINTER * 14),
+        ("finalize", ctypes.CFUNCTYPE(_ULONG, _POINTER)),
+        ("get_info_to_close_all_sessions", _POINTER * 13),
         ("get_session_info", ctypes.CFUNCTYPE(_ULONG, _ULONG, _POINTER)),
         ("operation_states", _POINTER * 2),
         ("login", ctypes.CFUNCTYPE(_ULONG, _ULONG, _ULONG, ctypes.c_char_p, _ULONG)),
@@ -484,16 +485,47 @@ class _Module:
                 Kind.UNAVAILABLE, "the PKCS#11 module cannot be loaded", reason="pkcs11_module"
             ) from error
         self._functions = pointer.contents
-        self._lock = threading.Lock()
+        self._free = threading.Condition()
+        self._users = 0  # threads that may be within a call
+        self._renewing = False
         self.generation = 0
         self.initialise()
+
+    @contextlib.contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Within, nobody finalises the module under a call."""
+        with self._free:
+            self._free.wait_for(lambda: not self._renewing)
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._free:
+                self._users -= 1
+                self._free.notify_all()
+
+    def renew(self, seen: int) -> None:
+        """Finalise the module and initialise it, once nobody is within a call; unless that was done since the
+        generation `seen`, or somebody stays within one.
+        """
+        with self._free:
+            if self._renewing or self.generation != seen:
+                return
+            self._renewing = True
+            try:
+                if self._free.wait_for(lambda: self._users == 0, timeout=WAIT_SECONDS):
+                    self._functions.finalize(None)
+                    self.initialise()
+            finally:
+                self._renewing = False
+                self._free.notify_all()
 
     def initialise(self) -> int:
         """Initialise the module for threads, unless it is; how often that was done by now, which tells one
         time's handles from another's. Raises VermilionError(UNAVAILABLE).
         """
         args = _InitializeArgs(flags=_CKF_OS_LOCKING_OK)
-        with self._lock:
+        with self._free:
             answer = self._functions.initialize(ctypes.addressof(args))
             self.generation += answer == _CKR_OK
             generation = self.generation
@@ -515,7 +547,7 @@ class _Module:
         """Log the user in, unless a session of this process has. Raises PKCS11Error."""
         answer = self._functions.login(session, _CKU_USER, pin, len(pin))
         if answer not in (_CKR_OK, _CKR_USER_ALREADY_LOGGED_IN):
-            raise _CKR_ERRORS.get(answer, PKCS11Error)
+            raise _CKR_PIN.get(answer, PKCS11Error)
 
 
 _MODULES: dict[str, _Module] = {}

@@ -212,6 +212,26 @@ LOSSES: dict[str, Callable[[], None]] = {
 }
 
 
+@pytest.mark.parametrize("between", [True, False])
+def test_a_token_that_comes_back_is_found_again(bench: Bench, between: bool) -> None:
+    """SoftHSM2 gives a token up that it has missed, until it is initialised anew."""
+    ref = bench.seal_key()
+    assert bench.signs(ref, "intent:1")
+    tokens = Path(os.environ["SOFTHSM2_CONF"]).parent / "tokens"
+    away = tokens.rename(tokens.with_name("away"))
+    tokens.mkdir()
+    try:
+        assert bench.refusal(ref, "intent:2").reason == "key_unusable"
+        if between:
+            with pytest.raises(VermilionError):
+                bench.seal_key()
+    finally:
+        tokens.rmdir()
+        away.rename(tokens)
+    assert bench.signs(ref, "intent:2"), "the record was not used up"
+    assert bench.signs(bench.seal_key(), "intent:1")
+
+
 @pytest.mark.parametrize("loss", LOSSES)
 def test_a_lost_session_is_survived(bench: Bench, loss: str) -> None:
     known, new = bench.seal_key(), bench.seal_key()
@@ -261,7 +281,7 @@ def test_sessions_lost_under_threads_cost_no_record_its_one_signature(
     for thread in threads:
         thread.start()
     while any(thread.is_alive() for thread in threads):
-        with step:
+        with _module(token_module()).in_use(), step:
             LOSSES[loss]()
         threads[0].join(0.005)
     for thread in threads:

@@ -37,13 +37,16 @@ from registry.settings import Settings
 from registry.signer import entitlements
 from signing import cms
 from signing.document import SealMaterial
+from tests.keys.custodians import softhsm_module
 from tests.postgres import find_binaries
 from tests.registry.issuing import Died, issue_one
 from tests.registry.world import BASIS, World, make_world
-from tests.services.running import ROOT, Command, Place, command, passable_folder, until
+from tests.services.running import ROOT, Command, Place, command, environment, passable_folder, until
+from tests.tools import need
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 API_USER, STRANGER = "nobody", "daemon"
+TOKEN_PIN = "a PIN of the registry's"
 CALLERS = f"{API_USER}=seal,qr,tsa,issuing-ca,root-ca:trust-list;root=*,generate"
 
 
@@ -335,30 +338,52 @@ def test_a_database_that_is_out_is_told_as_such(served: Served) -> None:
     assert answer_to(served.asking, intent.seal.key, intent.attributes())[0] != "unavailable"
 
 
-def test_a_first_start_has_its_keys_made_by_the_signer() -> None:
-    """`serve-api` on an empty database, its keys in another directory than its own."""
-    with passable_folder() as folder:
+def token_settings(folder: Path) -> dict[str, Any]:
+    """Settings of a signer whose keys are on a token of SoftHSM2's in the folder."""
+    module = softhsm_module()
+    (folder / "tokens").mkdir()
+    configuration, pin = folder / "softhsm2.conf", folder / "pin"
+    configuration.write_text(f"directories.tokendir = {folder}/tokens\nlog.level = ERROR\n")
+    subprocess.run(
+        [need("softhsm2-util"), "--init-token", "--free", "--label", "registry", "--pin", TOKEN_PIN,
+         "--so-pin", "an SO PIN for tests"],
+        check=True, capture_output=True, env=environment(SOFTHSM2_CONF=configuration),
+    )  # fmt: skip
+    pin.write_text(f"{TOKEN_PIN}\n")
+    pin.chmod(0o600)
+    return {
+        "SOFTHSM2_CONF": configuration, "VERMILION_PKCS11_MODULE": module, "VERMILION_PKCS11_TOKEN": "registry",
+        "VERMILION_PKCS11_PIN_FILE": pin,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("held_in", ["files", "a token"])
+def test_a_first_start_has_its_keys_made_by_the_signer(held_in: str) -> None:
+    """`serve-api` on an empty database, its keys in another directory than its own, or in none."""
+    with passable_folder() as folder, ExitStack() as stack:
         place = Place(folder / "api")
         url, socket = f"sqlite:///{folder}/registry.db", folder / "signer" / "socket"
         keys = signer_settings(folder / "keys-of-the-signer", url, socket)
+        if held_in == "a token":
+            keys |= token_settings(folder)
         api = place.settings | {"VERMILION_DATABASE_URL": url, "VERMILION_SIGNER_SOCKET": socket}
-        with ExitStack() as stack:
-            signer = stack.enter_context(command("signer", settings=keys))
-            until(socket.exists, "the signer")
-            serving = stack.enter_context(command("serve-api", settings=api))
-            until(
-                lambda: place.answers(place.api_port, "/readyz") or serving.process.poll() is not None,
-                "the API",
-            )
-            assert serving.process.poll() is None, serving.err
-            assert serving.stop() == 0
-            made = sorted(path.name for path in (folder / "keys-of-the-signer" / "keys").iterdir())
-            assert len(made) == 4, "root, issuing authority, time-stamps and the passphrase"
-            assert not (place.data / "keys").exists()
-            with command("signer", settings=keys) as second:
-                assert second.ended() == 1
-                assert "another signer serves this socket" in second.err
-            assert signer.stop() == 0
+        signer = stack.enter_context(command("signer", settings=keys))
+        until(socket.exists, "the signer")
+        serving = stack.enter_context(command("serve-api", settings=api))
+        until(
+            lambda: place.answers(place.api_port, "/readyz") or serving.process.poll() is not None, "the API"
+        )
+        assert serving.process.poll() is None, serving.err
+        assert serving.stop() == 0
+        files = list(folder.rglob("*.key"))
+        assert {path.parent for path in files} <= {folder / "keys-of-the-signer" / "keys"}
+        assert len(files) == (3 if held_in == "files" else 0), "of root, issuing authority and time-stamps"
+        assert not (place.data / "keys").exists()
+        with command("signer", settings=keys) as second:
+            assert second.ended() == 1
+            assert "another signer serves this socket" in second.err
+        assert TOKEN_PIN not in signer.err + serving.err
+        assert signer.stop() == 0
 
 
 @pytest.mark.parametrize(
