@@ -24,6 +24,7 @@ class Purpose(StrEnum):
     SEAL = "seal"
     TSA = "tsa"
     QR = "qr"
+    SEAL_MAKER = "seal-maker"
 
 
 class Kind(StrEnum):
@@ -34,6 +35,7 @@ class Kind(StrEnum):
     TIME_STAMP = "time-stamp-attributes"  # RFC 5652 SET OF Attribute over a TSTInfo, DER
     SIG_STRUCTURE = "sig-structure"  # RFC 9052 Sig_structure of a QR credential
     TRUST_LIST = "trust-list"  # RFC 7515 JWS signing input
+    SEAL_EDITION = "seal-edition"  # GB/T 38540 SES_SealInfo, DER
 
 
 PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
@@ -42,6 +44,7 @@ PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
     Purpose.SEAL: frozenset({Kind.SIGNED_ATTRIBUTES}),
     Purpose.TSA: frozenset({Kind.TIME_STAMP}),
     Purpose.QR: frozenset({Kind.SIG_STRUCTURE}),
+    Purpose.SEAL_MAKER: frozenset({Kind.SEAL_EDITION}),
 }
 
 

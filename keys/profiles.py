@@ -15,6 +15,7 @@ class ProfileName(StrEnum):
     SEAL = "seal"
     TSA = "tsa"
     QR = "qr"
+    SEAL_MAKER = "seal-maker"
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Profile:
 POLICY_SEAL = "1.2.156.3005.2.999.1"
 POLICY_TSA = "1.2.156.3005.2.999.2"
 POLICY_QR = "1.2.156.3005.2.999.3"
+POLICY_SEAL_MAKER = "1.2.156.3005.2.999.5"
 
 PROFILES: dict[ProfileName, Profile] = {
     profile.name: profile
@@ -64,6 +66,11 @@ PROFILES: dict[ProfileName, Profile] = {
             ProfileName.QR, Purpose.QR, Purpose.ISSUING_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
             policy=POLICY_QR, life=timedelta(days=3 * 365),
+        ),
+        Profile(
+            ProfileName.SEAL_MAKER, Purpose.SEAL_MAKER, Purpose.ISSUING_CA, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature", "non_repudiation"}), extended_key_usage=None,
+            policy=POLICY_SEAL_MAKER, life=timedelta(days=3 * 365),
         ),
     )
 }  # fmt: skip

@@ -23,7 +23,7 @@ from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.suite import Suite
 
-MAX_BYTES = 4 * 1024 * 1024  # a trust list; everything else is far smaller
+MAX_BYTES = 4 * 1024 * 1024  # a trust list, a seal with its picture; everything else is far smaller
 MAX_SMALL_BYTES = 16 * 1024
 MAX_SIG_STRUCTURE_BYTES = 1024  # a credential has at most 400 bytes, and a link some 100 before its id
 TRUST_LIST_TYPE = "trust-list+jwt"
@@ -31,7 +31,7 @@ TRUST_LIST_TYPE = "trust-list+jwt"
 
 def check_tbs(kind: Kind, data: bytes, suite: Suite) -> None:
     """Raises VermilionError(KEY_REFUSED) unless `data` is exactly what `kind` says, for this suite."""
-    if len(data) > (MAX_BYTES if kind is Kind.TRUST_LIST else MAX_SMALL_BYTES):
+    if len(data) > (MAX_BYTES if kind in {Kind.TRUST_LIST, Kind.SEAL_EDITION} else MAX_SMALL_BYTES):
         _refuse("too long")
     _CHECKS[kind](data, suite)
 
@@ -128,12 +128,23 @@ def _trust_list(data: bytes, suite: Suite) -> None:
         _refuse("not a trust list")
 
 
+def _seal_edition(data: bytes, suite: Suite) -> None:  # noqa: ARG001  (it names no algorithm)
+    """GB/T 38540: SES_SealInfo as `keys.seal_data` lays it out."""
+    from keys.seal_data import read_seal_info
+
+    try:
+        read_seal_info(data)
+    except ValueError as error:
+        _refuse(str(error))
+
+
 _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.CERTIFICATE: _certificate,
     Kind.SIGNED_ATTRIBUTES: _seal_attributes,
     Kind.TIME_STAMP: _time_stamp_attributes,
     Kind.SIG_STRUCTURE: _sig_structure,
     Kind.TRUST_LIST: _trust_list,
+    Kind.SEAL_EDITION: _seal_edition,
 }
 
 

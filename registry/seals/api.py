@@ -21,7 +21,7 @@ from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
 from registry.log.rules import Ground
-from registry.seals import applications, authorisations, duties, editions, rules
+from registry.seals import applications, authorisations, duties, editions, maker, rules
 from registry.seals.applications import Application
 from registry.seals.making import make
 from registry.seals.tables import Approval, Certificate, Seal, SealEdition, SealState, StandingAuthorisation
@@ -226,9 +226,9 @@ def seal_away(code: str, number: int) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(GroundBody)
     with ports.database.transaction() as session:
-        edition = editions.seal_away(session, ports, actor, code, number, body.ground())
+        told = _edition(editions.seal_away(session, ports, actor, code, number, body.ground()))
     _publish()
-    return web.answer(_edition(edition))
+    return web.answer(told)
 
 
 @blueprint.post("/approvals/<hex32:approval_id>/decision")
@@ -275,7 +275,8 @@ def show(code: str) -> Response:
             .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
             .where(SealEdition.seal_code == code)
             .order_by(SealEdition.number)
-        )
+            .options(*maker.WHOLE)
+        ).all()
         granted = session.scalars(
             select(StandingAuthorisation)
             .where(StandingAuthorisation.seal_code == code, StandingAuthorisation.withdrawn_at.is_(None))
@@ -288,6 +289,8 @@ def show(code: str) -> Response:
             "editions": [_edition(edition) for edition, _certificate in bound],
             "authorisations": [_authorisation(row) for row in granted],
         }
+        for told, (edition, certificate) in zip(body["editions"], bound, strict=True):
+            told["maker"] = maker.shown(session, edition, certificate.der or b"")
     return web.answer(body)
 
 

@@ -33,6 +33,7 @@ from registry.licences.records import stored_record
 from registry.licences.tables import Intent, TypeVersion
 from registry.licences.types import parse_type
 from registry.rows import changed_rows
+from registry.seals.maker import require_drafted_edition
 from registry.seals.tables import (
     Certificate,
     Key,
@@ -51,9 +52,11 @@ from signing.record import Record
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
+_SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
+    SignKind.SEAL_EDITION: _SEAL_EDITION,
     SignKind.SIGNED_ATTRIBUTES: _INTENT,
     SignKind.TIME_STAMP: _INTENT,
     SignKind.SIG_STRUCTURE: _INTENT,
@@ -61,7 +64,9 @@ _RECORDS = {
 # Which profiles an authority's key may sign; a root's own is among them.
 _SIGNS = {
     Purpose.ROOT_CA: frozenset({ProfileName.ROOT, ProfileName.ISSUING}),
-    Purpose.ISSUING_CA: frozenset({ProfileName.SEAL, ProfileName.TSA, ProfileName.QR}),
+    Purpose.ISSUING_CA: frozenset(
+        {ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.SEAL_MAKER}
+    ),
 }
 
 
@@ -131,6 +136,8 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
             _require_serving(session, key, now)
             if request.kind is SignKind.TRUST_LIST:
                 _require_draft(session, int(match[1]), request.data)
+            elif request.kind is SignKind.SEAL_EDITION:
+                require_drafted_edition(session, key, match[1], request.data)
             else:
                 intent, record = _require_intent(session, ref, match[1], now, zone)
                 if request.kind is SignKind.SIG_STRUCTURE:

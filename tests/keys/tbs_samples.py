@@ -12,6 +12,7 @@ import cbor2
 from asn1crypto import cms, core, tsp, x509
 
 from keys.custodian import Kind, Purpose
+from keys.seal_data import SealData, seal_info
 
 CERTIFICATE_HASH = sha256(b"certificate").digest()
 
@@ -100,6 +101,7 @@ KIND_OF = {
     Purpose.SEAL: Kind.SIGNED_ATTRIBUTES,
     Purpose.TSA: Kind.TIME_STAMP,
     Purpose.QR: Kind.SIG_STRUCTURE,
+    Purpose.SEAL_MAKER: Kind.SEAL_EDITION,
 }
 
 
@@ -113,7 +115,18 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"") -> bytes:
         return attributes(content_type("tst_info"), message_digest(), signing_certificate())
     if kind is Kind.SIG_STRUCTURE:
         return sig_structure()
+    if kind is Kind.SEAL_EDITION:
+        return seal_info(seal_data(certificate))
     return trust_list()
+
+
+def seal_data(certificate: bytes) -> SealData:
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    return SealData(
+        code="99010000000001", type=1, name="样本市市场监督管理局", certificate=certificate, created_at=day,
+        valid_from=day, valid_to=day.replace(year=2029), edition=2, picture_type="pdf", picture=b"%PDF-1.7",
+        width_mm=42, height_mm=42,
+    )  # fmt: skip
 
 
 def reordered(der: bytes) -> bytes:
