@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     QR = "qr"
     OCSP = "ocsp"
     LOG = "log"
+    SEAL_MAKER = "seal-maker"
 
 
 class Kind(StrEnum):
@@ -40,6 +41,7 @@ class Kind(StrEnum):
     TRUST_LIST = "trust-list"  # RFC 7515 JWS signing input
     CRL = "tbs-cert-list"  # RFC 5280 TBSCertList, DER
     OCSP_RESPONSE = "ocsp-response-data"  # RFC 6960 ResponseData, DER
+    SEAL_EDITION = "seal-edition"  # GB/T 38540 SES_SealInfo, DER
 
 
 PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
@@ -50,6 +52,7 @@ PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
     Purpose.QR: frozenset({Kind.SIG_STRUCTURE}),
     Purpose.OCSP: frozenset({Kind.OCSP_RESPONSE}),
     Purpose.LOG: frozenset(),  # until a log serves
+    Purpose.SEAL_MAKER: frozenset({Kind.SEAL_EDITION}),
 }
 
 _ANY: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384", "rsa3072-sha256"})

@@ -57,6 +57,25 @@ def verify_chain(
     )
 
 
+def verify_issued(
+    certificate: bytes, issuers: Sequence[bytes], *, at: datetime, profile: ProfileName
+) -> None:
+    """Check an end entity of `profile` against the authorities that may have issued it: signature, extensions
+    and policy of the profile, and validity at `at`. Who vouches for the authorities is not asked.
+
+    Raises VermilionError(INVALID), `reason` "issuer_unknown" or "chain".
+    """
+    leaf = parse_certificate(certificate)
+    named = (i for i in map(parse_certificate, issuers) if i.subject.dump() == leaf.issuer.dump())
+    if not any(_signed_by(leaf, issuing) for issuing in named):
+        _refuse("no authority that is known signed it", "issuer_unknown")
+    _require(leaf, PROFILES[profile], at)
+    stated = leaf.certificate_policies_value
+    policies = [] if stated is None else [p["policy_identifier"].dotted for p in stated]
+    if policies != [PROFILES[profile].policy]:
+        _refuse(f"the certificate is not under the policy of a {profile} certificate")
+
+
 def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:
     """Check an issuing CA against one root; one that has expired by `at` is judged as of its last moment.
 

@@ -25,7 +25,7 @@ from keys.errors import VermilionError
 from keys.ocsp import read_response_data
 from keys.suite import Suite, signature_algorithm
 
-MAX_BYTES = 4 * 1024 * 1024  # a trust list
+MAX_BYTES = 4 * 1024 * 1024  # a trust list, a seal with its picture
 MAX_CRL_BYTES = 32 * 1024 * 1024  # some 400,000 entries
 MAX_SMALL_BYTES = 16 * 1024  # everything else
 MAX_SIG_STRUCTURE_BYTES = 1024  # a credential has at most 400 bytes, and a link some 100 before its id
@@ -147,7 +147,17 @@ def _ocsp_response(data: bytes, _suite: Suite) -> None:
         _refuse(error.detail)
 
 
-_MAX = {Kind.TRUST_LIST: MAX_BYTES, Kind.CRL: MAX_CRL_BYTES}
+def _seal_edition(data: bytes, _suite: Suite) -> None:
+    """GB/T 38540: SES_SealInfo as `keys.seal_data` lays it out."""
+    from keys.seal_data import read_seal_info
+
+    try:
+        read_seal_info(data)
+    except ValueError as error:
+        _refuse(str(error))
+
+
+_MAX = {Kind.TRUST_LIST: MAX_BYTES, Kind.SEAL_EDITION: MAX_BYTES, Kind.CRL: MAX_CRL_BYTES}
 _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.CERTIFICATE: _certificate,
     Kind.SIGNED_ATTRIBUTES: _seal_attributes,
@@ -156,6 +166,7 @@ _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.TRUST_LIST: _trust_list,
     Kind.CRL: _crl,
     Kind.OCSP_RESPONSE: _ocsp_response,
+    Kind.SEAL_EDITION: _seal_edition,
 }
 
 

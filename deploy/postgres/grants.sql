@@ -34,6 +34,7 @@ GRANT SELECT ON
   revocation_list,
   seal,
   seal_edition,
+  seal_edition_draft,
   seal_use,
   standing_authorisation,
   trust_list_draft,

@@ -13,7 +13,7 @@ import click
 
 from keys.errors import Kind, VermilionError
 from registry.cli.options import ground_options
-from registry.cli.seal_records import impact
+from registry.cli.seal_records import impact, uses
 from registry.client import Answer, ApiClient, Credential
 
 SEALS = "/api/v1/seals"
@@ -291,3 +291,4 @@ def withdraw(code: str, authorisation: str, credential: Path) -> None:
 
 
 seal.add_command(impact)
+seal.add_command(uses)

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import click
 
@@ -19,6 +19,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet may take for the beginning of a formula."""
 
+USES = ("begun_at", "ended_at", "state", "seal_edition", "licence", "type", "document_sha256",
+        "authorisation", "client", "client_name", "operator", "id")  # fmt: skip
 IMPACT = ("identifier", "edition", "type", "seal_edition", "sealed_at", "clock", "status", "ground", "how",
           "standing", "proofs")  # fmt: skip
 
@@ -53,6 +55,22 @@ def impact(code: str, form: str, credential: Path) -> None:
     head = {name: first[name] for name in ("seal", "state", "limit", "totals", "log")}
     click.echo(json.dumps(head, ensure_ascii=False), err=form == "csv")
     write_rows(_rows(first, pages, "licences"), IMPACT, form)
+
+
+@click.command("uses")
+@click.argument("code")
+@click.option("--from", "first", help="First day, YYYY-MM-DD.")
+@click.option("--to", "last", help="Last day, YYYY-MM-DD.")
+@listing_options
+def uses(code: str, first: str | None, last: str | None, form: str, credential: Path) -> None:
+    """List each use of the seal: when, for which licence and document, by whom and under which authorisation.
+
+    Uses that came to nothing are there as `void`.
+    """
+    days = {name: day for name, day in (("from", first), ("to", last)) if day is not None}
+    path = f"/api/v1/seals/{quote(code, safe='')}/uses"
+    pages = _pages(credential, f"{path}?{urlencode(days)}" if days else path)
+    write_rows(_rows(next(pages), pages, "uses"), USES, form)
 
 
 def write_rows(rows: Iterator[Mapping[str, Any]], columns: Sequence[str], form: str) -> None:

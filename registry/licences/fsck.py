@@ -36,6 +36,7 @@ from registry.licences.types import parse_type
 from registry.log.rules import leaf_bytes
 from registry.log.tables import Event, Leaf
 from registry.ports import DocumentStore, Ports
+from registry.seals.maker import altered_editions
 from registry.seals.tables import SealUse
 from signing.credential import parse_link
 from signing.record import printout_from_json
@@ -62,6 +63,7 @@ def fsck(ports: Ports) -> list[str]:
                 *_editions(session, ports.documents, trust, now),
                 *_numbers(session),
                 *_log(session),
+                *altered_editions(session),
             ]
 
 

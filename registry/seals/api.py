@@ -21,7 +21,7 @@ from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
 from registry.log.rules import Ground
-from registry.seals import applications, authorisations, duties, editions, rules
+from registry.seals import applications, authorisations, duties, editions, maker, rules
 from registry.seals.applications import Application
 from registry.seals.making import make
 from registry.seals.shown import shown_in
@@ -229,8 +229,9 @@ def seal_away(code: str, number: int) -> Response:
     with ports.database.transaction() as session:
         edition = editions.seal_away(session, ports, actor, code, number, body.ground())
         certificate = session.get_one(Certificate, edition.certificate_serial)
+        told = _edition(edition, certificate)
     _publish()
-    return web.answer(_edition(edition, certificate))
+    return web.answer(told)
 
 
 @blueprint.post("/approvals/<hex32:approval_id>/decision")
@@ -277,7 +278,8 @@ def show(code: str) -> Response:
             .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
             .where(SealEdition.seal_code == code)
             .order_by(SealEdition.number)
-        )
+            .options(*maker.WHOLE)
+        ).all()
         granted = session.scalars(
             select(StandingAuthorisation)
             .where(StandingAuthorisation.seal_code == code, StandingAuthorisation.withdrawn_at.is_(None))
@@ -291,6 +293,8 @@ def show(code: str) -> Response:
             "shown_in": shown_in(session, code, web.ports().clock()),
             "authorisations": [_authorisation(row) for row in granted],
         }
+        for told, (edition, certificate) in zip(body["editions"], bound, strict=True):
+            told["maker"] = maker.shown(session, edition, certificate.der or b"")
     return web.answer(body)
 
 

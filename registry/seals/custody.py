@@ -35,6 +35,7 @@ from registry.licences.types import parse_type
 from registry.rows import changed_rows
 from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
 from registry.seals.answer_ledger import BlockLedger
+from registry.seals.maker import require_drafted_edition
 from registry.seals.status_policy import require_drafted_crl, require_true_answer
 from registry.seals.tables import (
     Certificate,
@@ -56,11 +57,13 @@ _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
 _CRL = re.compile(r"crl:([0-9a-f]{32}):([1-9][0-9]{0,8})")
 _OCSP = re.compile(r"ocsp:[0-9a-f]{32}")
+_SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
     SignKind.CRL: _CRL,
     SignKind.OCSP_RESPONSE: _OCSP,
+    SignKind.SEAL_EDITION: _SEAL_EDITION,
     SignKind.SIGNED_ATTRIBUTES: _INTENT,
     SignKind.TIME_STAMP: _INTENT,
     SignKind.SIG_STRUCTURE: _INTENT,
@@ -68,7 +71,9 @@ _RECORDS = {
 # Which profiles an authority's key may sign; a root's own is among them.
 _SIGNS = {
     Purpose.ROOT_CA: frozenset({ProfileName.ROOT, ProfileName.ISSUING}),
-    Purpose.ISSUING_CA: frozenset({ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.OCSP}),
+    Purpose.ISSUING_CA: frozenset(
+        {ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.OCSP, ProfileName.SEAL_MAKER}
+    ),
 }
 
 
@@ -158,6 +163,8 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
                 require_drafted_crl(session, key, match[1], int(match[2]), request.data)
             elif request.kind is SignKind.OCSP_RESPONSE:
                 require_true_answer(session, key, request.data, now)
+            elif request.kind is SignKind.SEAL_EDITION:
+                require_drafted_edition(session, key, match[1], request.data)
             else:
                 intent, record = _require_intent(session, ref, match[1], now, zone)
                 if request.kind is SignKind.SIG_STRUCTURE:

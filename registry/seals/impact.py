@@ -3,8 +3,7 @@
 The registry's own time-stamp is its own word: whoever could alter the record could have made the token too.
 Only an authority outside, and the log once it serves, prove anything to a stranger.
 
-Read in pages, a seal edition after the other, each in the order of sealing: a page costs the same wherever it
-lies. The totals cost one statement over everything the seal has sealed.
+Read in pages (`walk`). The totals cost one statement over everything that the seal has sealed.
 """
 
 from __future__ import annotations
@@ -16,16 +15,16 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, and_, case, func, literal, or_, select
+from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select
 from sqlalchemy.orm import Session
 
 from keys.certificates import certificate_subject
-from keys.errors import Fault, Kind, VermilionError
 from keys.profiles import ProfileName
 from registry.licences.issued import ORIGINAL
 from registry.licences.tables import Document, Edition, Licence
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import Seal, SealEdition, SealState
+from registry.seals.walk import Place, edition_numbers, no_such_place, walk
 
 PAGE = 500
 OWN_TSA, OUTSIDE_TSA = "own_tsa", "outside_tsa"
@@ -122,35 +121,15 @@ def page(session: Session, seal: Seal, limit: Limit, after: str | None = None, s
 
     Raises VermilionError(INVALID) for one that this seal has not sealed.
     """
-    editions = session.execute(
-        select(SealEdition.id, SealEdition.number)
-        .where(SealEdition.seal_code == seal.code)
-        .order_by(SealEdition.number)
-    ).all()
-    numbers = {row.id: row.number for row in editions}
-    begin, behind = 0, None
+    numbers = edition_numbers(session, seal.code)
+    place = None
     if after is not None:
         last = session.get(Edition, after)
         if last is None or last.seal_edition_id not in numbers:
-            fault = Fault("?after", "edition_unknown", "the seal has sealed no such edition")
-            raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
-        begin = list(numbers).index(last.seal_edition_id)
-        behind = _behind(last.sealed_at, last.id)
-    rows: list[Row[Any]] = []
-    for seal_edition_id in list(numbers)[begin:]:
-        statement = _sealed_by(seal_edition_id).limit(size + 1 - len(rows))
-        rows += session.execute(statement if behind is None else statement.where(behind)).all()
-        behind = None
-        if len(rows) > size:
-            break
-    return Page(_sealings(session, rows[:size], numbers, limit), len(rows) > size)
-
-
-def _behind(sealed_at: datetime, edition_id: str) -> ColumnElement[bool]:
-    return and_(
-        Edition.sealed_at >= sealed_at,  # where the index is entered
-        or_(Edition.sealed_at > sealed_at, Edition.id > edition_id),
-    )
+            raise no_such_place()
+        place = Place(last.seal_edition_id, last.sealed_at, last.id)
+    rows, more = walk(session, numbers, _sealed_by, Edition.sealed_at, Edition.id, place, size)
+    return Page(_sealings(session, rows, numbers, limit), more)
 
 
 def _sealed_by(seal_edition_id: str) -> Select[*tuple[Any, ...]]:
@@ -168,7 +147,6 @@ def _sealed_by(seal_edition_id: str) -> Select[*tuple[Any, ...]]:
         )
         .join(Licence, Licence.id == Edition.licence_id)
         .where(Edition.seal_edition_id == seal_edition_id)
-        .order_by(Edition.sealed_at, Edition.id)
     )
 
 

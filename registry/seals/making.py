@@ -1,7 +1,7 @@
-"""Making a seal: picture, key and certificate, then the edition that binds them.
+"""Making a seal: key and certificate, then the edition that binds them to the picture, signed by its maker.
 
-The seal's key is made in the custodian and never leaves it. The certificate is on record before it is
-signed; the edition is recorded, and its key may sign, only if the seal is still what it was at the start.
+The seal's key is made in the custodian and never leaves it. Certificate and edition are on record before they
+are signed; the edition counts, and its key may sign, only if the seal is still what it was at the start.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from registry.rows import changed_rows
 from registry.seals.applications import Wanted
 from registry.seals.authority import END_SUITE, issuing_authority
 from registry.seals.keys import Certified, certify_new_key, subject_name
+from registry.seals.maker import maker_of, sign_edition
 from registry.seals.rules import begin_making, finish_making
 from registry.seals.tables import Key, Seal, SealEdition
 from registry.seals.transitions import seal_event
@@ -34,11 +35,14 @@ def make(ports: Ports, actor: Actor, code: str) -> Seal:
         seal, order = begin_making(session, actor, code)
         agency = session.get_one(Agency, seal.agency_code)
         issuing = issuing_authority(session)
+        maker = session.get_one(Agency, actor.agency_code)
         last = session.scalar(select(func.max(SealEdition.number)).where(SealEdition.seal_code == code)) or 0
+    by = maker_of(ports, maker, issuing)
     subject = subject_name(code, agency.code, agency.name_zh)
     certified = certify_new_key(ports, ProfileName.SEAL, END_SUITE, subject, issuing, agency.code)
     edition = _edition(ports, actor, code, last + 1, order, certified)
     try:
+        edition.maker_seal = sign_edition(ports, by, edition, order.application.kind, certified.certificate)
         with ports.database.transaction() as session:
             return finish_making(session, ports, actor, code, edition)
     except Exception:  # somebody was faster, or the edition could not be recorded
@@ -70,7 +74,7 @@ def _edition(
         certificate_serial=certified.serial,
         valid_from=certified.not_before,
         valid_to=certified.not_after,
-        created_at=ports.clock(),
+        created_at=ports.clock().replace(microsecond=0),
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import date
 from hashlib import sha256
 from typing import Any
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response
 from sqlalchemy.orm import Session
@@ -14,7 +16,7 @@ from keys.errors import Fault, Kind, VermilionError
 from registry import web
 from registry.agencies.rules import SCOPE_SEAL
 from registry.licences.outage import database_errors
-from registry.seals import impact
+from registry.seals import impact, uses
 from registry.seals.duties import approval_seen_by, require_overseer, seal_seen_by
 from registry.seals.tables import ApplicationPicture, Seal
 
@@ -44,6 +46,22 @@ def impact_list(code: str) -> Response:
     body["licences"] = [_sealing(sealing) for sealing in found.sealings]
     if found.more:
         body["next"] = f"/api/v1/seals/{code}/impact?after={found.sealings[-1].edition_id}"
+    return web.answer(body)
+
+
+@blueprint.get("/seals/<seal_code:code>/uses")
+def use_ledger(code: str) -> Response:
+    """Each use of the seal, also those that came to nothing; `from` and `to` are days, both included."""
+    arguments = web.query({"after", "from", "to"})
+    after = _after(arguments)
+    days = uses.Days(_day(arguments, "from"), _day(arguments, "to"))
+    with database_errors(), Session(web.ports().database.read) as session:
+        seal = _overseen(session, code)
+        found, more = uses.page(session, seal, days, web.ports().settings.tz, after)
+    body: dict[str, Any] = {"seal": code, "uses": [_use(use) for use in found]}
+    if more:
+        filters = {name: arguments[name] for name in ("from", "to") if name in arguments}
+        body["next"] = f"/api/v1/seals/{code}/uses?{urlencode({'after': found[-1].id, **filters})}"
     return web.answer(body)
 
 
@@ -82,6 +100,37 @@ def _after(arguments: Mapping[str, str]) -> str | None:
         fault = Fault("?after", "hex32", "after is what `next` of a full page says")
         raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
     return after
+
+
+def _day(arguments: Mapping[str, str], name: str) -> date | None:
+    text = arguments.get(name)
+    if text is None:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        day = None
+    if day is None or day.isoformat() != text:
+        fault = Fault(f"?{name}", "date", "a day is written YYYY-MM-DD")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
+    return day
+
+
+def _use(use: uses.Use) -> dict[str, Any]:
+    return {
+        "id": use.id,
+        "begun_at": use.begun_at.isoformat(),
+        "ended_at": use.ended_at.isoformat() if use.ended_at else None,
+        "state": use.state,
+        "seal_edition": use.seal_edition,
+        "licence": use.licence,
+        "type": use.type_code,
+        "document_sha256": use.document_sha256.hex() if use.document_sha256 else None,
+        "authorisation": use.authorisation_id,
+        "client": use.client_id,
+        "client_name": use.client_name,
+        "operator": use.operator,
+    }
 
 
 def _sealing(sealing: impact.Sealing) -> dict[str, Any]:

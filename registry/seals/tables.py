@@ -195,14 +195,28 @@ class SealEdition(Base):
     ended_at: Mapped[datetime | None]
     sealed_away_at: Mapped[datetime | None]
     picture_type: Mapped[str] = mapped_column(String(10))
-    picture: Mapped[bytes]
+    picture: Mapped[bytes] = mapped_column(deferred=True, deferred_group="bulk")
     width_mm: Mapped[float]
     height_mm: Mapped[float]
     key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
     certificate_serial: Mapped[str] = mapped_column(ForeignKey("certificate.serial"))
     valid_from: Mapped[datetime]
     valid_to: Mapped[datetime]
-    created_at: Mapped[datetime]
+    created_at: Mapped[datetime]  # a whole second
+    # SESeal of GB/T 38540, DER: the above as its maker signed it.
+    maker_seal: Mapped[bytes] = mapped_column(deferred=True, deferred_group="bulk")
+
+
+class SealEditionDraft(Base):
+    """A seal edition that a maker may sign: its content is on record before anything is signed."""
+
+    __tablename__ = "seal_edition_draft"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)  # the edition's, if it is made
+    approval_id: Mapped[str] = mapped_column(ForeignKey("approval.id"))
+    maker_key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
+    certificate_serial: Mapped[str] = mapped_column(ForeignKey("certificate.serial"))
+    info_sha256: Mapped[bytes]  # of SES_SealInfo, DER
+    drafted_at: Mapped[datetime]
 
 
 class StandingAuthorisation(Base):
@@ -235,8 +249,9 @@ class SealUse(Base):
     """One application of a seal to one document; void when the intent was abandoned."""
 
     __tablename__ = "seal_use"
+    __table_args__ = (Index(None, "seal_edition_id", "begun_at", "id"),)  # the pages of the ledger
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"), index=True)
+    seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"))
     authorisation_id: Mapped[str] = mapped_column(ForeignKey("standing_authorisation.id"))
     intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), unique=True)
     state: Mapped[str] = mapped_column(String(10))  # begun, applied, void

@@ -187,7 +187,7 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
     """The filed editions of each seal that was ever active: a successor is known before it is used."""
     activated = select(SealState.seal_code).where(SealState.state == "active")
     rows = session.execute(
-        select(SealEdition, Seal, Key, Certificate)
+        select(SealEdition.ended_at, Seal, Key, Certificate)
         .join(Seal, Seal.code == SealEdition.seal_code)
         .join(Key, Key.id == SealEdition.key_id)
         .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
@@ -195,7 +195,7 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
         .where(or_(SealEdition.state.in_(("filed", "in_use", "ended")), Key.listed_at.is_not(None)))
         .order_by(SealEdition.seal_code, SealEdition.number)
     )
-    for edition, seal, key, certificate in rows:
+    for ended_at, seal, key, certificate in rows:
         types = session.scalars(
             select(StandingAuthorisation.type_code)
             .where(StandingAuthorisation.seal_code == seal.code)
@@ -208,7 +208,7 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
             state, since = "compromised", seal.compromised_since
         else:
             stopped = None if seal.state == "active" else _entered(session, seal)
-            ends = [at for at in (edition.ended_at, stopped) if at is not None]
+            ends = [at for at in (ended_at, stopped) if at is not None]
             if ends:
                 state, since = "retired", min(ends)
         yield _entry(key, certificate, "seal", types, state, since)

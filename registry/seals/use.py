@@ -23,6 +23,7 @@ from registry.rows import changed_rows
 from registry.seals.authority import chain
 from registry.seals.editions import edition_in_use
 from registry.seals.keys import key_ref
+from registry.seals.maker import require_as_made
 from registry.seals.serving import certified_keys, serving_key, signed_certificates
 from registry.seals.tables import (
     AuthorisationDay,
@@ -158,12 +159,16 @@ def void_use(session: Session, intent_id: str, now: datetime) -> None:
 
 
 def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
-    """Key, certificate, chain and picture of a seal edition. Raises VermilionError(NOT_FOUND)."""
+    """Key, certificate, chain and picture of a seal edition, as its maker signed them.
+
+    Raises VermilionError: NOT_FOUND; UNAVAILABLE with `seal_edition_altered`.
+    """
     edition = session.get(SealEdition, seal_edition_id)
     if edition is None:
         raise VermilionError(Kind.NOT_FOUND, "no such seal edition", reason="seal_unknown")
     certificate = session.get_one(Certificate, edition.certificate_serial)
     assert certificate.der is not None  # an edition is recorded after its certificate
+    require_as_made(session, edition, certificate.der)
     return SealMaterial(
         key=key_ref(session.get_one(Key, edition.key_id)),
         certificate=certificate.der,

@@ -15,6 +15,7 @@ from asn1crypto import algos, cms, core, tsp, x509
 from keys.crl import RevocationReason, crl_entry, crl_tbs
 from keys.custodian import Kind, Purpose
 from keys.ocsp import GOOD, Answer, cert_id, response_data
+from keys.seal_data import SealData, seal_info
 from keys.suite import P256, Suite, signature_algorithm
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
@@ -107,6 +108,7 @@ KIND_OF = {
     Purpose.TSA: Kind.TIME_STAMP,
     Purpose.QR: Kind.SIG_STRUCTURE,
     Purpose.OCSP: Kind.OCSP_RESPONSE,
+    Purpose.SEAL_MAKER: Kind.SEAL_EDITION,
 }
 
 
@@ -122,6 +124,8 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P25
         return attributes(content_type("tst_info"), digest, signing_certificate())
     if kind is Kind.SIG_STRUCTURE:
         return sig_structure({1: suite.cose_alg or -7, 4: bytes(8)})
+    if kind is Kind.SEAL_EDITION:
+        return seal_info(seal_data(certificate))
     if kind is Kind.CRL:
         return crl(certificate, suite, seed)
     if kind is Kind.OCSP_RESPONSE:
@@ -143,6 +147,15 @@ def ocsp_response(certificate: bytes, seed: bytes = b"") -> bytes:
     answer = Answer(cert_id(certificate, serial), GOOD, AT, AT + timedelta(minutes=5))
     spki = x509.Certificate.load(certificate).public_key.dump()
     return response_data(spki, [answer], produced_at=AT, nonce=None)
+
+
+def seal_data(certificate: bytes) -> SealData:
+    day = datetime(2026, 11, 20, tzinfo=UTC)
+    return SealData(
+        code="99010000000001", type=1, name="样本市市场监督管理局", certificate=certificate, created_at=day,
+        valid_from=day, valid_to=day.replace(year=2029), edition=2, picture_type="pdf", picture=b"%PDF-1.7",
+        width_mm=42, height_mm=42,
+    )  # fmt: skip
 
 
 def reordered(der: bytes) -> bytes:

@@ -160,9 +160,19 @@ def test_what_the_bytes_are_decides_which_record_can_ask_for_them(
         serial = session.scalars(select(Certificate.serial)).first()
         number = session.scalars(select(func.max(TrustListDraft.sequence))).one()
     spelt = b"x." + base64.urlsafe_b64encode(b'{"seq": %d} ' % number) + b"=x"
-    right = {Kind.TRUST_LIST: "trust-list", Kind.CERTIFICATE: "certificate"}.get(kind, "intent")
+    own = {
+        Kind.TRUST_LIST: "trust-list",
+        Kind.CERTIFICATE: "certificate",
+        Kind.SEAL_EDITION: "seal-edition",
+    }
+    right = own.get(kind, "intent")
     for ref in (*keys, root):
-        for record in (f"trust-list:{number}", f"certificate:{serial}", f"intent:{INTENT}"):
+        for record in (
+            f"trust-list:{number}",
+            f"certificate:{serial}",
+            f"intent:{INTENT}",
+            f"seal-edition:{INTENT}",
+        ):
             if not record.startswith(right):
                 assert ask(world, ref, record, spelt, kind) == "record"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from multiprocessing.synchronize import Barrier
@@ -83,7 +84,7 @@ def _same_serial(ports: Ports) -> None:
     give_ocsp_key(replace(ports, random=lambda size: FIXED[:size]))
 
 
-ACTS = {"revoke": _revoke, "publish": _publish, "serial": _same_serial}
+ACTS: dict[str, Callable[..., None]] = {"revoke": _revoke, "publish": _publish, "serial": _same_serial}
 
 
 def test_one_revocation_takes_effect(world: World) -> None:

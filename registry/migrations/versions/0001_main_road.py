@@ -360,6 +360,7 @@ def upgrade() -> None:
         sa.Column("valid_from", sa.DateTime(timezone=True), nullable=False),
         sa.Column("valid_to", sa.DateTime(timezone=True), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("maker_seal", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["certificate_serial"],
             ["certificate.serial"],
@@ -391,6 +392,27 @@ def upgrade() -> None:
             ["serial"], ["certificate.serial"], name=op.f("fk_certificate_status_serial_certificate")
         ),
         sa.PrimaryKeyConstraint("serial", "version", name=op.f("pk_certificate_status")),
+    )
+    op.create_table(
+        "seal_edition_draft",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("approval_id", sa.String(length=32), nullable=False),
+        sa.Column("maker_key_id", sa.String(length=32), nullable=False),
+        sa.Column("certificate_serial", sa.String(length=40), nullable=False),
+        sa.Column("info_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("drafted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approval.id"], name=op.f("fk_seal_edition_draft_approval_id_approval")
+        ),
+        sa.ForeignKeyConstraint(
+            ["certificate_serial"],
+            ["certificate.serial"],
+            name=op.f("fk_seal_edition_draft_certificate_serial_certificate"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["maker_key_id"], ["key.id"], name=op.f("fk_seal_edition_draft_maker_key_id_key")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_seal_edition_draft")),
     )
     op.create_table(
         "seal_state",
@@ -571,7 +593,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("intent_id", name=op.f("uq_seal_use_intent_id")),
     )
     with op.batch_alter_table("seal_use", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_seal_use_seal_edition_id"), ["seal_edition_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_seal_use_seal_edition_id_begun_at_id"),
+            ["seal_edition_id", "begun_at", "id"],
+            unique=False,
+        )
 
     op.create_table(
         "status_index",
@@ -614,7 +640,7 @@ def downgrade() -> None:
 
     op.drop_table("status_index")
     with op.batch_alter_table("seal_use", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_seal_use_seal_edition_id"))
+        batch_op.drop_index(batch_op.f("ix_seal_use_seal_edition_id_begun_at_id"))
 
     op.drop_table("seal_use")
     with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
@@ -637,6 +663,7 @@ def downgrade() -> None:
     op.drop_table("standing_authorisation")
     op.drop_table("seal_state")
     op.drop_table("certificate_status")
+    op.drop_table("seal_edition_draft")
     op.drop_table("seal_edition")
     op.drop_table("leaf")
     op.drop_table("application_picture")
