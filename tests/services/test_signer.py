@@ -313,6 +313,8 @@ def test_the_registry_issues_without_passphrase_or_key_directory(served: Served,
     (settings.data / "fonts").symlink_to(own.data / "fonts")
     ports = open_ports(settings)
     assert isinstance(ports.custodian, RemoteCustodian)
+    assert served.socket.parent.stat().st_mode & 0o777 == 0o711
+    assert served.socket.stat().st_mode & 0o777 == 0o666
     issued = issue_one(served.world, ports=ports)
     assert issued.level == "B-T"
     ports.database.dispose()
