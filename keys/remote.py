@@ -13,7 +13,6 @@ import os
 import select
 import socket
 import stat
-import struct
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -35,6 +34,7 @@ from keys.wire import (
     decode_ref,
     decode_signatures,
     encode_request,
+    peer_of,
     receive_frame,
     send_frame,
 )
@@ -45,7 +45,6 @@ SEND_SECONDS = 10.0
 WAIT_SECONDS = 10.0  # for a connection, where all are in use
 ANSWER_SECONDS = 60.0  # a signer that opens its first key stretches a passphrase
 _T = TypeVar("_T")
-_UCRED = struct.Struct("3i")  # pid, uid, gid
 
 
 class RemoteCustodian:
@@ -188,12 +187,6 @@ class RemoteCustodian:
 
 class _NotSentError(Exception):
     """The signer cannot have served it."""
-
-
-def peer_of(connection: socket.socket) -> int:
-    """The user id at the other end (SO_PEERCRED): who connected, or who listened. Raises OSError."""
-    credentials = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
-    return int(_UCRED.unpack(credentials)[1])
 
 
 def _read(read: Callable[[object], _T], value: object) -> _T:

@@ -20,7 +20,6 @@ from keys.certificates import public_key_der
 from keys.custodian import PURPOSE_KINDS, Custodian, Purpose
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
-from keys.remote import peer_of
 from keys.wire import (
     MAX_REQUEST_BYTES,
     AskPublicKey,
@@ -31,6 +30,7 @@ from keys.wire import (
     encode_answer,
     encode_error,
     encode_ref,
+    peer_of,
     receive_frame,
     send_frame,
 )

@@ -15,6 +15,7 @@ with ref = [id, purpose, suite] and value a ref, a SubjectPublicKeyInfo (DER) or
 from __future__ import annotations
 
 import socket
+import struct
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -34,6 +35,7 @@ PROTOCOL = 1
 MAX_REQUEST_BYTES = 40 * 1024 * 1024  # the longest CRL; as many attribute sets as one call may bring are less
 MAX_ANSWER_BYTES = 256 * 1024
 _LENGTH_BYTES = 4
+_UCRED = struct.Struct("3i")  # pid, uid, gid
 _MAX_TEXT = 200  # of a record, a reason, a detail
 _MAX_SIGNATURE = 1024
 
@@ -62,6 +64,14 @@ Request = Generate | AskPublicKey | Sign
 
 class Closed(Exception):  # noqa: N818  (the other side may close between frames: no error)
     """The stream ended where a frame could have begun."""
+
+
+def peer_of(stream: socket.socket) -> int:
+    """The user id at the other end, as the kernel knows it (SO_PEERCRED, unix(7)): who connected, or who
+    listened. Raises OSError.
+    """
+    credentials = stream.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)
+    return int(_UCRED.unpack(credentials)[1])
 
 
 def send_frame(stream: socket.socket, body: bytes, *, seconds: float) -> None:

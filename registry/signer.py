@@ -14,7 +14,7 @@ import pwd
 import signal
 import socket
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import structlog
@@ -45,7 +45,6 @@ def serve_signer(
     clock: Clock = system_clock,
     random: Random = os.urandom,
     cost: ScryptCost = DEFAULT_COST,
-    ready: Callable[[], None] = lambda: None,
 ) -> None:
     """Serve the socket of the settings until SIGTERM or SIGINT; then end what is being signed, and return.
 
@@ -78,7 +77,6 @@ def serve_signer(
             signal.signal(number, lambda *_: signer.stop())
         with listening(settings.signer_socket.absolute()) as listener:
             _log.info("signer_ready", callers=sorted(callers))
-            ready()
             signer.serve(listener)
         _log.info("signer_ended")
     finally:

@@ -10,6 +10,7 @@ import json
 import os
 import pwd
 import subprocess
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -58,6 +59,7 @@ class Served:
     socket: Path
     signer: Command
     data: Path  # the signer's
+    settings: dict[str, Any]  # the signer's
     asking: RemoteCustodian  # by whoever calls it: after a fork it connects anew
 
     def uses(self, record: str) -> list[KeyUse]:
@@ -83,14 +85,13 @@ def served(new_database: Callable[..., str]) -> Iterator[Served]:
         if url.startswith("postgresql"):
             own = stack.enter_context(_own_role(url))
         socket = folder / "signer" / "socket"
-        running = stack.enter_context(
-            command("signer", settings=signer_settings(folder / "var", own, socket))
-        )
+        settings = signer_settings(folder / "var", own, socket)
+        running = stack.enter_context(command("signer", settings=settings))
         until(lambda: socket.exists() or running.process.poll() is not None, "the signer")
         assert running.process.poll() is None, running.err
         asking = RemoteCustodian(socket)
         stack.callback(asking.close)
-        yield Served(world, socket, running, folder / "var", asking)
+        yield Served(world, socket, running, folder / "var", settings, asking)
 
 
 class _own_role:  # noqa: N801
@@ -302,6 +303,49 @@ def test_a_suspended_seal_is_refused_by_the_signer(served: Served) -> None:
     assert served.uses(intent.record) == []
 
 
+STALL = """
+CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS
+  $$ BEGIN PERFORM pg_advisory_xact_lock(42); RETURN NEW; END $$;
+CREATE TRIGGER stall BEFORE UPDATE ON key_use FOR EACH ROW EXECUTE FUNCTION stall();
+"""
+STALLED = (
+    "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'UPDATE key_use%'"
+)
+
+
+@pytest.mark.parametrize("database_backend", ["postgresql"])
+def test_a_signer_killed_between_signature_and_answer_never_signs_that_record_again(served: Served) -> None:
+    """The database holds it up where it writes the end of a use down: it has signed, and cannot say so."""
+    intent = open_intent(served.world)
+    said: list[list[str]] = []
+
+    def ask() -> None:
+        said.append(answer_to(served.asking, intent.seal.key, intent.attributes()))
+
+    asking = threading.Thread(target=ask)
+    database = Database.open(served.world.ports.settings.url)
+    with database.transaction() as session:
+        session.execute(text(STALL))
+    with database.transaction() as session:
+        session.execute(text("SELECT pg_advisory_xact_lock(42)"))
+        asking.start()
+        (use,) = until(lambda: served.uses(intent.record), "the use begun")
+        assert (use.ended_at, use.signed) == (None, None), "on record before there is a signature"
+        until(lambda: session.scalar(text(STALLED)), "the end of the use held up")
+        served.signer.process.kill()
+        asking.join()
+    assert said == [[ErrorKind.UNAVAILABLE.value, "signer"]]
+    with database.transaction() as session:
+        session.execute(text("DROP TRIGGER stall ON key_use"))
+    database.dispose()
+    with command("signer", settings=served.settings) as again:
+        again.noted("signer_ready")
+        repeated = answer_to(served.asking, intent.seal.key, intent.attributes())
+        assert repeated == [ErrorKind.KEY_REFUSED.value, "record_used"]
+        assert len(answer_to(served.asking, intent.qr, intent.credential)) == 1, "other keys serve on"
+        assert again.stop() == 0
+
+
 def test_the_registry_issues_without_passphrase_or_key_directory(served: Served, tmp_path: Path) -> None:
     """Composed from settings that name the signer alone: certificates, trust list, seal, QR code and token."""
     own = served.world.ports.settings
@@ -313,6 +357,8 @@ def test_the_registry_issues_without_passphrase_or_key_directory(served: Served,
     (settings.data / "fonts").symlink_to(own.data / "fonts")
     ports = open_ports(settings)
     assert isinstance(ports.custodian, RemoteCustodian)
+    assert served.socket.parent.stat().st_mode & 0o777 == 0o711
+    assert served.socket.stat().st_mode & 0o777 == 0o666
     issued = issue_one(served.world, ports=ports)
     assert issued.level == "B-T"
     ports.database.dispose()
