@@ -148,7 +148,7 @@ def require_drafted_edition(session: Session, key: Key, edition_id: str, data: b
 
 def _verified(session: Session, edition: SealEdition, certificate: bytes) -> bytes:
     """The maker's certificate. Raises VermilionError(INVALID)."""
-    kind = session.scalars(select(Seal.kind).where(Seal.code == edition.seal_code)).one()
+    kind = session.get_one(Seal, edition.seal_code).kind
     issuers = session.execute(signed_certificates(ProfileName.ISSUING))
     known = tuple(row.Certificate.der for row in issuers)
     return verify_seal(edition.maker_seal, _data(edition, kind, certificate), known)

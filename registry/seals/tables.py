@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
@@ -183,7 +183,13 @@ class SealEdition(Base):
     """One picture bound to one certificate (fields of GB/T 38540). At most one of a seal is in use."""
 
     __tablename__ = "seal_edition"
-    __table_args__ = (UniqueConstraint("seal_code", "number"),)
+    __table_args__ = (
+        UniqueConstraint("seal_code", "number"),
+        Index(
+            "uq_seal_edition_in_use", "seal_code", unique=True,
+            sqlite_where=text("state = 'in_use'"), postgresql_where=text("state = 'in_use'"),
+        ),
+    )  # fmt: skip
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     seal_code: Mapped[str] = mapped_column(ForeignKey("seal.code"))
     number: Mapped[int]

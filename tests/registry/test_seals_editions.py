@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.custodian import KeyRef, Kind, SignRequest
@@ -403,6 +404,12 @@ def test_an_edition_is_made_once(world: World) -> None:
         kept = set(session.scalars(select(SealEdition.key_id)))
         active = set(session.scalars(select(Key.id).where(Key.purpose == "seal", Key.state == "active")))
     assert kept == active
+
+
+def test_the_database_itself_keeps_one_edition_in_use(world: World) -> None:
+    filed(world)
+    with pytest.raises(IntegrityError), world.ports.database.transaction() as session:
+        session.execute(update(SealEdition).where(SealEdition.number == 2).values(state="in_use"))
 
 
 def test_a_successor_is_put_into_use_once(world: World, clock: Ticker) -> None:

@@ -376,6 +376,15 @@ def upgrade() -> None:
         sa.UniqueConstraint("approval_id", name=op.f("uq_seal_edition_approval_id")),
         sa.UniqueConstraint("seal_code", "number", name=op.f("uq_seal_edition_seal_code_number")),
     )
+    with op.batch_alter_table("seal_edition", schema=None) as batch_op:
+        batch_op.create_index(
+            "uq_seal_edition_in_use",
+            ["seal_code"],
+            unique=True,
+            sqlite_where=sa.text("state = 'in_use'"),
+            postgresql_where=sa.text("state = 'in_use'"),
+        )
+
     op.create_table(
         "certificate_status",
         sa.Column("serial", sa.String(length=40), nullable=False),
@@ -664,6 +673,9 @@ def downgrade() -> None:
     op.drop_table("seal_state")
     op.drop_table("certificate_status")
     op.drop_table("seal_edition_draft")
+    with op.batch_alter_table("seal_edition", schema=None) as batch_op:
+        batch_op.drop_index("uq_seal_edition_in_use")
+
     op.drop_table("seal_edition")
     op.drop_table("leaf")
     op.drop_table("application_picture")
