@@ -7,12 +7,12 @@ signed by a delegated responder, whose certificate goes with them.
 from __future__ import annotations
 
 import base64
-import binascii
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from hashlib import new as new_hash
+from itertools import combinations, combinations_with_replacement, islice
 from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
@@ -29,6 +29,7 @@ from keys.suite import SUITES, Suite, signature_algorithm, suite_of, verifies
 
 MAX_REQUEST_BYTES = 2048
 MAX_IDS = 8
+MAX_GUESSES = 64
 MAX_NONCE_BYTES = 128  # RFC 9654, 2.1
 
 _SHA1, _SHA256 = b"\x06\x05\x2b\x0e\x03\x02\x1a", b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01"
@@ -124,24 +125,51 @@ def parse_request(der: bytes) -> OcspRequest:
             raise ValueError("more than a request and a signature")
         return _tbs_request(body)
     except (ValueError, IndexError):
-        raise VermilionError(ErrorKind.MALFORMED, "not an OCSP request", reason="ocsp_request") from None
+        raise _malformed() from None
 
 
-def decode_get(encoded: str | bytes) -> bytes:
-    """The OCSPRequest in the path of a GET (RFC 6960, A.1): base64, its `+`, `/` and `=` percent-encoded or
-    not.
+def decode_get(encoded: str | bytes, meant: Callable[[OcspRequest], bool] = lambda _request: True) -> bytes:
+    """The OCSPRequest in the path of a GET (RFC 6960, A.1): base64, percent-encoded or not.
 
-    Raises VermilionError(MALFORMED).
+    Proxies make one slash of two in a row. Where slashes are missing, one or two are put back so that a
+    request can be read, if possible one that is `meant` for whoever asks; a wrong guess names another
+    certificate, which is seen by whoever sent it. Raises VermilionError(MALFORMED).
     """
     text = encoded.encode("utf-8", "replace") if isinstance(encoded, str) else encoded
-    try:
-        if len(text) > 4 * MAX_REQUEST_BYTES:
-            raise ValueError("too long")
-        text = unquote_to_bytes(text)  # what a framework has decoded once holds no percent sign any more
-        text += b"=" * (-len(text) % 4)  # some leave the padding out
-        return base64.b64decode(text, validate=True)
-    except (ValueError, binascii.Error):
-        raise VermilionError(ErrorKind.MALFORMED, "not base64", reason="ocsp_request") from None
+    if len(text) > 4 * MAX_REQUEST_BYTES:
+        raise _malformed()
+    text = unquote_to_bytes(text)  # what a framework has decoded once holds no percent sign any more
+    first = None
+    for places in _doublings(text):
+        guess = _with_doubled(text, places)
+        try:
+            data = base64.b64decode(guess + b"=" * (-len(guess) % 4), validate=True)  # some leave it out
+            request = parse_request(data)
+        except (ValueError, VermilionError):
+            continue
+        if meant(request):
+            return data
+        first = first or data
+    if first is None:
+        raise _malformed()
+    return first
+
+
+def _doublings(text: bytes) -> Iterator[tuple[int, ...]]:
+    """Which slashes to double, the likeliest first: none, one, two; not more than MAX_GUESSES."""
+    slashes = [at for at, byte in enumerate(text) if byte == 0x2F]
+    guesses = ((), *combinations(slashes, 1), *combinations_with_replacement(slashes, 2))
+    return islice(iter(guesses), MAX_GUESSES)
+
+
+def _with_doubled(text: bytes, places: tuple[int, ...]) -> bytes:
+    for at in reversed(places):
+        text = text[:at] + b"/" + text[at:]
+    return text
+
+
+def _malformed() -> VermilionError:
+    return VermilionError(ErrorKind.MALFORMED, "not an OCSP request", reason="ocsp_request")
 
 
 def matches(issuer_certificate: bytes, cert_id: CertId) -> bool:

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 from werkzeug.routing import BaseConverter
 
 from keys.errors import Kind, VermilionError
-from keys.ocsp import MALFORMED_REQUEST, MAX_REQUEST_BYTES, TRY_LATER, decode_get
+from keys.ocsp import MALFORMED_REQUEST, MAX_REQUEST_BYTES, TRY_LATER
 from registry import web
 from registry.actor import Actor
 from registry.body_slots import BODY_SLOTS, BodySlots
@@ -87,8 +87,10 @@ def _serve_ocsp(app: Flask, ports: Ports) -> None:
     def ocsp_get(ca: str, encoded: str) -> Response:
         """RFC 9919, section 6: what may be kept, and how long."""
         try:
-            asked = decode_get(encoded)
-        except VermilionError:
+            asked = responder.decode_get(ca, encoded)
+        except VermilionError as error:
+            if error.kind is not Kind.MALFORMED:
+                raise
             return Response(MALFORMED_REQUEST, content_type=OCSP_RESPONSE)
         said = reply(ca, asked)
         response = Response(said.body, content_type=OCSP_RESPONSE)

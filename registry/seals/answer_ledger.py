@@ -24,8 +24,8 @@ from registry.seals.tables import KeyUseBlock
 
 KINDS = frozenset({Kind.OCSP_RESPONSE})
 """What is signed under blocks; everything else has a row each."""
-SIZE = 10_000
-LONGEST = timedelta(hours=1)
+SIZE = 100
+LONGEST = timedelta(minutes=1)
 
 
 @dataclass
@@ -65,12 +65,6 @@ class BlockLedger:
                 block = self._open.get((ref.id, request.kind))
                 if block is not None:
                     block.failed += 1
-
-    def close(self) -> None:
-        """Close every block, when the process ends in order."""
-        with self._lock:
-            for key in list(self._open):
-                self._close(key)
 
     def _block(self, ref: KeyRef, kind: Kind) -> _Block:
         now = self._clock()

@@ -130,10 +130,6 @@ class DatabaseLedger:
         with self._database.transaction() as session:
             changed_rows(session, statement)
 
-    def close(self) -> None:
-        """Close what is counted in blocks, when the process ends in order."""
-        self._blocks.close()
-
 
 def _in_blocks(requests: Sequence[SignRequest]) -> bool:
     return all(request.kind in BLOCK_KINDS for request in requests)

@@ -32,6 +32,7 @@ from keys.ocsp import (
     CertStatus,
     OcspRequest,
     Revoked,
+    decode_get,
     matches,
     parse_request,
     response_data,
@@ -118,6 +119,13 @@ class Responder:
                 if error.reason != "status_changed":  # the policy found another status: look again
                     return OcspReply(UNAUTHORIZED if error.reason == "no_responder" else TRY_LATER)
         return OcspReply(TRY_LATER)
+
+    def decode_get(self, ca_name: str, encoded: str) -> bytes:
+        """The request in the path of a GET to the address of the CA. Raises VermilionError: MALFORMED, and as
+        `answer`.
+        """
+        _key_id, certificate = self._authority(ca_name)
+        return decode_get(encoded, lambda asked: all(matches(certificate, one) for one in asked.ids))
 
     def _authority(self, ca_name: str) -> tuple[str, bytes]:
         found = self._authorities.get(ca_name)

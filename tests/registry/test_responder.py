@@ -24,8 +24,8 @@ from keys.errors import VermilionError
 from keys.ocsp import GOOD, Answer, parse_request, response_data
 from registry.composition import open_ports
 from registry.seals import revocation
+from registry.seals.answer_ledger import LONGEST, SIZE
 from registry.seals.authority import issuing_authority
-from registry.seals.custody import DatabaseLedger
 from registry.seals.keys import authority_name, key_ref
 from registry.seals.responder import LIFE, REUSED, Responder
 from registry.seals.revocation import State
@@ -229,20 +229,21 @@ def _with_real_clock(world: World) -> World:
 @on_sqlite
 def test_uses_are_counted_in_blocks_that_are_on_record_before_and_after(world: World, clock: Ticker) -> None:
     serial = serial_of(world)
-    ledger = world.ports.custodian._ledger  # type: ignore[attr-defined]
-    assert isinstance(ledger, DatabaseLedger)
+
+    def blocks() -> list[tuple[int | None, int | None, bool]]:
+        with Session(world.ports.database.read) as session:
+            rows = session.scalars(select(KeyUseBlock).order_by(KeyUseBlock.opened_at, KeyUseBlock.closed_at))
+            return [(row.begun, row.failed, row.closed_at is not None) for row in rows]
+
     for _ in range(3):
         ask(world, serial, nonce=b"n" * 16)
+    assert blocks() == [(None, None, False)]  # announced, for up to SIZE uses
+    clock.advance(LONGEST)
+    for _ in range(SIZE + 1):
+        ask(world, serial, nonce=b"n" * 16)
+    assert sorted(blocks(), key=str) == [(100, 0, True), (3, 0, True), (None, None, False)]
     with Session(world.ports.database.read) as session:
-        (block,) = session.scalars(select(KeyUseBlock)).all()
-        assert (block.size, block.closed_at, block.begun) == (10_000, None, None)
         assert session.scalars(select(KeyUse).where(KeyUse.kind == Kind.OCSP_RESPONSE.value)).all() == []
-    clock.advance(timedelta(hours=1))
-    ask(world, serial, nonce=b"n" * 16)
-    ledger.close()
-    with Session(world.ports.database.read) as session:
-        blocks = session.scalars(select(KeyUseBlock).order_by(KeyUseBlock.opened_at)).all()
-    assert [(b.begun, b.failed, b.closed_at is not None) for b in blocks] == [(3, 0, True), (1, 0, True)]
 
 
 def test_states_have_one_spelling(world: World) -> None:
