@@ -3,7 +3,12 @@ FROM python:3.11-slim
 
 RUN groupadd --gid 10001 vermilion \
  && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin vermilion \
- && install -d -o vermilion -g vermilion -m 0700 /var/lib/vermilion /var/lib/vermilion/public
+ && groupadd --gid 10002 vermilion-signer \
+ && useradd --uid 10002 --gid 10002 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \
+    vermilion-signer \
+ && install -d -o vermilion -g vermilion -m 0700 /var/lib/vermilion /var/lib/vermilion/public \
+ && install -d -o vermilion-signer -g vermilion-signer -m 0700 /var/lib/vermilion-signer \
+ && install -d -o vermilion-signer -g vermilion-signer -m 0711 /run/vermilion-signer
 
 WORKDIR /opt/vermilion
 COPY requirements/run.txt requirements/run.txt

@@ -12,6 +12,7 @@ from bench.row import Row
 # The rows each module makes; a name on the command line runs the module that makes it.
 BENCHES = {
     "bench.certificates": ("cert.linted_per_s",),
+    "bench.status": ("crl.100k_s", "crl.10k_s", "ocsp.signed_vs_raw"),
     "bench.sealing": ("seal.reference_ms", "seal.raw_ms", "seal.peak_mb"),
     "bench.services": ("issue.http_p50_ms", "check.page_vs_bare"),
 }

@@ -13,4 +13,9 @@ if [ -n "${VERMILION_PASSPHRASE_FILE:-}" ]; then
   cp "$VERMILION_PASSPHRASE_FILE" /tmp/passphrase
   export VERMILION_PASSPHRASE_FILE=/tmp/passphrase
 fi
+if [ -n "${VERMILION_PKCS11_PIN_FILE:-}" ]; then
+  umask 077
+  cp "$VERMILION_PKCS11_PIN_FILE" /tmp/pin
+  export VERMILION_PKCS11_PIN_FILE=/tmp/pin
+fi
 exec vermilion "$@"

@@ -15,4 +15,5 @@ new() { # file, text before the secret
 new postgres_password ''
 new owner_pgpass '*:*:*:vermilion_owner:'
 new public_pgpass '*:*:*:vermilion_public:'
+new signer_pgpass '*:*:*:vermilion_signer:'
 new passphrase ''

@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from hashlib import sha1, sha256
 
 from asn1crypto import algos, core, keys, x509
 from cryptography.hazmat.primitives import serialization
 
 from keys.custodian import Custodian, KeyRef, Kind, SignRequest
-from keys.der import tlv
+from keys.der import time, tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.profiles import PROFILES, Profile, ProfileName
-from keys.suite import SUITES, PublicKey, SuiteName, verifies
+from keys.suite import SUITES, PublicKey, SuiteName, signature_algorithm, verifies
 
 INSTANCE_PREFIX = b"\x01"
 SERIAL_RANDOM_BYTES = 16
@@ -124,7 +125,7 @@ def build_tbs(
         {
             "version": "v3",
             "serial_number": serial,
-            "signature": {"algorithm": SUITES[issuer.key.suite].signature_name},
+            "signature": algos.SignedDigestAlgorithm.load(signature_algorithm(SUITES[issuer.key.suite])),
             "issuer": issuer_name,
             "validity": {"not_before": _time(not_before), "not_after": _time(not_after)},
             "subject": subject.to_name(),
@@ -147,20 +148,16 @@ def sign_certificate(custodian: Custodian, issuer: KeyRef, tbs: bytes) -> bytes:
     if not verifies(custodian.public_key(issuer), suite, signature, tbs):
         # A fault in the custodian: never let such a certificate out.
         raise VermilionError(ErrorKind.UNAVAILABLE, "the custodian signed wrongly", reason="signature")
-    return assemble_certificate(tbs, issuer.suite, signature)
+    return assemble_signed(tbs, issuer.suite, signature)
 
 
-def assemble_certificate(tbs: bytes, suite: SuiteName, signature: bytes) -> bytes:
-    """The Certificate, DER (RFC 5280, 4.1), around the very bytes that were signed."""
-    algorithm = algos.SignedDigestAlgorithm({"algorithm": SUITES[suite].signature_name}).dump()
-    return tlv(0x30, tbs, algorithm, core.OctetBitString(signature).dump())
+def assemble_signed(tbs: bytes, suite: SuiteName, signature: bytes) -> bytes:
+    """A Certificate or CertificateList, DER (RFC 5280, 4.1 and 5.1), around the bytes that were signed."""
+    return tlv(0x30, tbs, signature_algorithm(SUITES[suite]), tlv(0x03, b"\0", signature))
 
 
 def _time(at: datetime) -> x509.Time:
-    """RFC 5280, 4.1.2.5: UTCTime through 2049, GeneralizedTime after."""
-    if at.year < 2050:
-        return x509.Time(name="utc_time", value=core.UTCTime(at))
-    return x509.Time(name="general_time", value=core.GeneralizedTime(at))
+    return x509.Time.load(time(at))
 
 
 def _extensions(
@@ -180,10 +177,14 @@ def _extensions(
         wanted.append(("certificate_policies", False, [{"policy_identifier": profile.policy}]))
     wanted.append(("key_identifier", False, key_identifier(spki)))
     wanted.append(("authority_key_identifier", False, {"key_identifier": key_identifier(issuer_spki)}))
-    if issuer_spki != spki and publication.crl:
+    if profile.no_check:
+        wanted.append(("ocsp_no_check", False, core.Null()))
+    if not profile.published or issuer_spki == spki:
+        publication = Publication()
+    if publication.crl:
         place = {"distribution_point": x509.DistributionPointName("full_name", [_uri(publication.crl)])}
         wanted.append(("crl_distribution_points", False, [place]))
-    if issuer_spki != spki and (publication.ocsp or publication.ca_issuers):
+    if publication.ocsp or publication.ca_issuers:
         methods = (("ocsp", publication.ocsp), ("ca_issuers", publication.ca_issuers))
         access = [{"access_method": name, "access_location": _uri(url)} for name, url in methods if url]
         wanted.append(("authority_information_access", False, access))
@@ -194,6 +195,7 @@ def _uri(url: str) -> x509.GeneralName:
     return x509.GeneralName("uniform_resource_identifier", url)
 
 
+@lru_cache(maxsize=256)
 def key_identifier(spki: bytes) -> bytes:
     """RFC 5280, 4.2.1.2 (1): SHA-1 of the public key's bit string; an index, not a protection."""
     point = keys.PublicKeyInfo.load(spki)["public_key"]

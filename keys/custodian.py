@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Protocol
 
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
 from keys.suite import PublicKey, SuiteName
 
 
@@ -24,6 +26,8 @@ class Purpose(StrEnum):
     SEAL = "seal"
     TSA = "tsa"
     QR = "qr"
+    OCSP = "ocsp"
+    LOG = "log"
     SEAL_MAKER = "seal-maker"
 
 
@@ -35,17 +39,35 @@ class Kind(StrEnum):
     TIME_STAMP = "time-stamp-attributes"  # RFC 5652 SET OF Attribute over a TSTInfo, DER
     SIG_STRUCTURE = "sig-structure"  # RFC 9052 Sig_structure of a QR credential
     TRUST_LIST = "trust-list"  # RFC 7515 JWS signing input
+    CRL = "tbs-cert-list"  # RFC 5280 TBSCertList, DER
+    OCSP_RESPONSE = "ocsp-response-data"  # RFC 6960 ResponseData, DER
     SEAL_EDITION = "seal-edition"  # GB/T 38540 SES_SealInfo, DER
 
 
 PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
-    Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.TRUST_LIST}),
-    Purpose.ISSUING_CA: frozenset({Kind.CERTIFICATE}),
+    Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.CRL, Kind.TRUST_LIST}),
+    Purpose.ISSUING_CA: frozenset({Kind.CERTIFICATE, Kind.CRL}),
     Purpose.SEAL: frozenset({Kind.SIGNED_ATTRIBUTES}),
     Purpose.TSA: frozenset({Kind.TIME_STAMP}),
     Purpose.QR: frozenset({Kind.SIG_STRUCTURE}),
+    Purpose.OCSP: frozenset({Kind.OCSP_RESPONSE}),
+    Purpose.LOG: frozenset(),  # until a log serves
     Purpose.SEAL_MAKER: frozenset({Kind.SEAL_EDITION}),
 }
+
+_ANY: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384", "rsa3072-sha256"})
+_SMALL: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384"})  # a credential must fit its QR code
+PURPOSE_SUITES: dict[Purpose, frozenset[SuiteName]] = {
+    purpose: _SMALL if purpose is Purpose.QR else _ANY for purpose in Purpose
+}
+
+
+def require_suite(purpose: Purpose, suite: SuiteName) -> None:
+    """Raises VermilionError(KEY_REFUSED, reason "suite") where a key for `purpose` may not be of `suite`."""
+    if suite not in PURPOSE_SUITES[purpose]:
+        raise VermilionError(
+            ErrorKind.KEY_REFUSED, f"a {purpose} key is not of suite {suite}", reason="suite"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +88,9 @@ class SignRequest:
     record: str  # the record served, e.g. "intent:<id>", "certificate:<serial hex>"; once per key
 
 
+MAX_REQUESTS = 256  # of one call
+
+
 # Asked before each use; raises VermilionError(KEY_REFUSED) to refuse.
 Policy = Callable[[KeyRef, SignRequest], None]
 
@@ -84,13 +109,17 @@ class Custodian(Protocol):
     """Holds private keys and signs with them."""
 
     def generate(self, purpose: Purpose, suite: SuiteName) -> KeyRef:
-        """Make a key pair for one purpose."""
+        """Make a key pair for one purpose.
+
+        Raises VermilionError: KEY_REFUSED for a suite that the purpose may not have, UNAVAILABLE where no key
+        can be made now.
+        """
 
     def public_key(self, ref: KeyRef) -> PublicKey:
         """The public half. Raises VermilionError(UNAVAILABLE, `key_unusable`) where the key cannot be had."""
 
     def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
-        """Sign each request, all or none, in order; ECDSA values as DER (RFC 3279).
+        """Sign each request, all or none, in order: signatures as CMS carries them (`keys.suite.verifies`).
 
         Raises VermilionError: KEY_REFUSED when bytes, kind, purpose, policy or ledger forbid it; UNAVAILABLE
         (`key_unusable`) for a key that cannot be had, whatever is the matter with it.

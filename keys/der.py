@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from functools import lru_cache
 
 MAX_DEPTH = 24
 
@@ -10,6 +12,7 @@ _BOOLEAN, _INTEGER, _BIT_STRING, _NULL, _ENUMERATED = 0x01, 0x02, 0x03, 0x05, 0x
 _UTC_TIME, _GENERALIZED_TIME, _SET = 0x17, 0x18, 0x31
 _CONSTRUCTED = 0x20
 _UTC = re.compile(rb"[0-9]{12}Z")
+_GENERALIZED_SECONDS = re.compile(rb"[0-9]{14}Z")
 _GENERALIZED = re.compile(rb"[0-9]{14}(\.[0-9]{0,5}[1-9])?Z")
 
 
@@ -21,6 +24,70 @@ def tlv(tag: int, *parts: bytes) -> bytes:
         return bytes((tag, size)) + content
     length = size.to_bytes((size.bit_length() + 7) // 8, "big")
     return bytes((tag, 0x80 | len(length))) + length + content
+
+
+def integer(value: int) -> bytes:
+    """INTEGER of a value that is not negative."""
+    return tlv(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+@lru_cache(maxsize=4096)
+def time(at: datetime) -> bytes:
+    """RFC 5280, 4.1.2.5: UTCTime through 2049, GeneralizedTime after; whole seconds, UTC."""
+    if at.year < 2050:
+        return tlv(_UTC_TIME, at.astimezone(UTC).strftime("%y%m%d%H%M%SZ").encode())
+    return generalized_time(at)
+
+
+@lru_cache(maxsize=4096)
+def generalized_time(at: datetime) -> bytes:
+    """GeneralizedTime in whole seconds, UTC."""
+    return tlv(_GENERALIZED_TIME, at.astimezone(UTC).strftime("%Y%m%d%H%M%SZ").encode())
+
+
+def read_time(element: bytes) -> datetime:
+    """The instant of what `time` and `generalized_time` write. Raises ValueError for anything else."""
+    head, text = element[:2], element[2:]
+    if head == b"\x18\x0f" and _GENERALIZED_SECONDS.fullmatch(text):
+        year, at = int(text[:4]), 4
+    elif head == b"\x17\x0d" and _UTC.fullmatch(text):
+        year, at = int(text[:2]), 2
+        year += 1900 if year >= 50 else 2000  # RFC 5280, 4.1.2.5.1
+    else:
+        raise ValueError("a time of another form")
+    month, day, hour, minute, second = (int(text[n : n + 2]) for n in range(at, at + 10, 2))
+    return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+
+
+def members(data: bytes, tag: int) -> list[bytes]:
+    """The elements inside the one element that `data` is. Raises ValueError unless it is of `tag`, and whole.
+
+    Lengths are judged, and nothing that is deeper: the caller reads on.
+    """
+    element, content, end = _head(data, 0, len(data))
+    if element != tag or end != len(data):
+        raise ValueError("another element")
+    found = []
+    while content < end:
+        _tag, _start, stop = _head(data, content, end)
+        found.append(data[content:stop])
+        content = stop
+    return found
+
+
+def content_of(element: bytes, tag: int) -> bytes:
+    """What is inside one whole element of `tag`. Raises ValueError."""
+    found, start, end = _head(element, 0, len(element))
+    if found != tag or end != len(element):
+        raise ValueError("another element")
+    return element[start:end]
+
+
+def read_integer(element: bytes, tag: int = _INTEGER) -> int:
+    """The value of a minimal INTEGER or ENUMERATED. Raises ValueError."""
+    content = content_of(element, tag)
+    _primitive(tag, content)
+    return int.from_bytes(content, "big", signed=True)
 
 
 def require_der(data: bytes) -> None:
@@ -38,6 +105,16 @@ def _element(data: bytes, at: int, end: int, depth: int) -> int:
     """Check the element at `at`; return where it ends."""
     if depth > MAX_DEPTH:
         raise ValueError("nested too deeply")
+    tag, start, stop = _head(data, at, end)
+    if tag & _CONSTRUCTED:
+        _children(data, tag, start, stop, depth)
+    else:
+        _primitive(tag, data[start:stop])
+    return stop
+
+
+def _head(data: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Tag of the element at `at`, where its content begins, and where it ends: no later than at `end`."""
     if at + 2 > end or data[at] & 0x1F == 0x1F:
         raise ValueError("no element of a one-byte tag")
     tag, length, start = data[at], data[at + 1], at + 2
@@ -52,11 +129,7 @@ def _element(data: bytes, at: int, end: int, depth: int) -> int:
     stop = start + length
     if stop > end:
         raise ValueError("the element ends beyond its surroundings")
-    if tag & _CONSTRUCTED:
-        _children(data, tag, start, stop, depth)
-    else:
-        _primitive(tag, data[start:stop])
-    return stop
+    return tag, start, stop
 
 
 def _children(data: bytes, tag: int, at: int, end: int, depth: int) -> None:

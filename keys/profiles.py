@@ -15,6 +15,8 @@ class ProfileName(StrEnum):
     SEAL = "seal"
     TSA = "tsa"
     QR = "qr"
+    OCSP = "ocsp"
+    LOG = "log"
     SEAL_MAKER = "seal-maker"
 
 
@@ -31,12 +33,15 @@ class Profile:
     extended_key_usage: str | None  # asn1crypto's name; critical (RFC 3161, 2.3 demands it for a TSA)
     policy: str | None  # certificatePolicies: one policy OID
     life: timedelta
+    published: bool = True  # says where its status is to be had
+    no_check: bool = False  # RFC 6960, 4.2.2.2.1: nobody asks for its status, it is gone soon
 
 
 # Policies hang under the licence arc's test branch until the province registers its own.
 POLICY_SEAL = "1.2.156.3005.2.999.1"
 POLICY_TSA = "1.2.156.3005.2.999.2"
 POLICY_QR = "1.2.156.3005.2.999.3"
+POLICY_LOG = "1.2.156.3005.2.999.4"
 POLICY_SEAL_MAKER = "1.2.156.3005.2.999.5"
 
 PROFILES: dict[ProfileName, Profile] = {
@@ -66,6 +71,16 @@ PROFILES: dict[ProfileName, Profile] = {
             ProfileName.QR, Purpose.QR, Purpose.ISSUING_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
             policy=POLICY_QR, life=timedelta(days=3 * 365),
+        ),
+        Profile(
+            ProfileName.OCSP, Purpose.OCSP, Purpose.ISSUING_CA, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature"}), extended_key_usage="ocsp_signing",
+            policy=None, life=timedelta(days=14), published=False, no_check=True,
+        ),
+        Profile(
+            ProfileName.LOG, Purpose.LOG, Purpose.ISSUING_CA, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
+            policy=POLICY_LOG, life=timedelta(days=3 * 365),
         ),
         Profile(
             ProfileName.SEAL_MAKER, Purpose.SEAL_MAKER, Purpose.ISSUING_CA, ca=False, path_length=None,

@@ -11,14 +11,21 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from keys.custodian import PURPOSE_KINDS, KeyRef, Policy, Purpose, SignRequest, UseLedger
+from keys.custodian import KeyRef, Policy, Purpose, SignRequest, UseLedger, require_suite
 from keys.envelope import MAX_FILE_BYTES, ScryptCost, close_envelope, open_envelope, read_binding
 from keys.errors import Kind, VermilionError
 from keys.files import write_once
-from keys.suite import SUITES, SuiteName
-from keys.tbs import check_tbs
+from keys.signing_order import SignAll, sign_in_order
+from keys.suite import (
+    SUITES,
+    PrivateKey,
+    PublicKey,
+    SuiteName,
+    generate_private_key,
+    sign_with,
+    suite_of,
+)
 
 DIRECTORY_MODE = 0o700
 MIN_PASSPHRASE_BYTES = 16
@@ -60,7 +67,7 @@ class SoftwareCustodian:
         self._cost = cost
         self._random = random
         self._on_unusable = on_unusable
-        self._keys: dict[str, tuple[KeyRef, ec.EllipticCurvePrivateKey]] = {}
+        self._keys: dict[str, tuple[KeyRef, PrivateKey]] = {}
         self._lock = threading.Lock()
 
     def refs(self) -> list[KeyRef]:
@@ -73,7 +80,8 @@ class SoftwareCustodian:
 
     def generate(self, purpose: Purpose, suite: SuiteName) -> KeyRef:
         """Make a key pair; its file is on disk, synced, when this returns."""
-        private = ec.generate_private_key(SUITES[suite].curve)
+        require_suite(purpose, suite)
+        private = generate_private_key(SUITES[suite])
         ref = KeyRef(self._random(16).hex(), purpose, suite)
         secret = private.private_bytes(
             serialization.Encoding.DER, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
@@ -90,32 +98,19 @@ class SoftwareCustodian:
             self._keys[ref.id] = (ref, private)
         return ref
 
-    def public_key(self, ref: KeyRef) -> ec.EllipticCurvePublicKey:
+    def public_key(self, ref: KeyRef) -> PublicKey:
         """See `keys.custodian.Custodian.public_key`."""
         return self._unlock(ref).public_key()
 
     def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
         """See `keys.custodian.Custodian.sign`."""
-        suite = SUITES[ref.suite]
-        for request in requests:
-            if request.kind not in PURPOSE_KINDS[ref.purpose]:
-                raise VermilionError(
-                    Kind.KEY_REFUSED, f"a {ref.purpose} key does not sign {request.kind}", reason="purpose"
-                )
-            check_tbs(request.kind, request.data, suite)
-        private = self._unlock(ref)
-        for request in requests:
-            self._policy(ref, request)
-        self._ledger.begin(ref, requests)
-        signed = False
-        try:
-            signatures = [private.sign(request.data, ec.ECDSA(suite.hash)) for request in requests]
-            signed = True
-        finally:
-            self._ledger.end(ref, requests, signed)
-        return signatures
+        return sign_in_order(ref, requests, self._signer, policy=self._policy, ledger=self._ledger)
 
-    def _unlock(self, ref: KeyRef) -> ec.EllipticCurvePrivateKey:
+    def _signer(self, ref: KeyRef) -> SignAll:
+        private, suite = self._unlock(ref), SUITES[ref.suite]
+        return lambda messages: [sign_with(private, suite, message) for message in messages]
+
+    def _unlock(self, ref: KeyRef) -> PrivateKey:
         """The key object; its file is decrypted once a process."""
         held = self._keys.get(ref.id)
         if held is None:
@@ -126,7 +121,7 @@ class SoftwareCustodian:
             raise VermilionError(Kind.KEY_REFUSED, "the key was made for something else", reason="purpose")
         return held[1]
 
-    def _open(self, key_id: str) -> tuple[KeyRef, ec.EllipticCurvePrivateKey]:
+    def _open(self, key_id: str) -> tuple[KeyRef, PrivateKey]:
         """A key that is named here is on record: that its file does not open is nobody's fault who asks."""
         try:
             return self._load(key_id)
@@ -136,7 +131,7 @@ class SoftwareCustodian:
                 Kind.UNAVAILABLE, "a key of the registry cannot be used now", reason="key_unusable"
             ) from error
 
-    def _load(self, key_id: str) -> tuple[KeyRef, ec.EllipticCurvePrivateKey]:
+    def _load(self, key_id: str) -> tuple[KeyRef, PrivateKey]:
         try:
             secret, binding = open_envelope(self._read(key_id), self._passphrase)
         except MemoryError:  # what stretching the passphrase takes
@@ -144,9 +139,9 @@ class SoftwareCustodian:
         ref = _ref(binding)
         private = serialization.load_der_private_key(secret, None)
         if (
-            not isinstance(private, ec.EllipticCurvePrivateKey)
+            not isinstance(private, PrivateKey)
             or ref.id != key_id
-            or private.curve.name != SUITES[ref.suite].curve.name
+            or suite_of(private.public_key()) is not SUITES[ref.suite]
             or binding.get("public_key") != _spki(private.public_key()).hex()
         ):
             raise VermilionError(Kind.MALFORMED, "the key file does not hold the key it names")
@@ -176,7 +171,7 @@ def _ref(binding: dict[str, str]) -> KeyRef:
         raise VermilionError(Kind.MALFORMED, "not a key file of ours") from None
 
 
-def _spki(public: ec.EllipticCurvePublicKey) -> bytes:
+def _spki(public: PublicKey) -> bytes:
     return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 

@@ -17,21 +17,24 @@ import cbor2
 from asn1crypto import cms, core, tsp, x509
 
 from keys.canonical import strict_json
+from keys.crl import read_tbs
 from keys.custodian import Kind
 from keys.der import require_der
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
-from keys.suite import Suite
+from keys.ocsp import read_response_data
+from keys.suite import Suite, signature_algorithm
 
-MAX_BYTES = 4 * 1024 * 1024  # a trust list, a seal with its picture; everything else is far smaller
-MAX_SMALL_BYTES = 16 * 1024
+MAX_BYTES = 4 * 1024 * 1024  # a trust list, a seal with its picture
+MAX_CRL_BYTES = 32 * 1024 * 1024  # some 400,000 entries
+MAX_SMALL_BYTES = 16 * 1024  # everything else
 MAX_SIG_STRUCTURE_BYTES = 1024  # a credential has at most 400 bytes, and a link some 100 before its id
 TRUST_LIST_TYPE = "trust-list+jwt"
 
 
 def check_tbs(kind: Kind, data: bytes, suite: Suite) -> None:
     """Raises VermilionError(KEY_REFUSED) unless `data` is exactly what `kind` says, for this suite."""
-    if len(data) > (MAX_BYTES if kind in {Kind.TRUST_LIST, Kind.SEAL_EDITION} else MAX_SMALL_BYTES):
+    if len(data) > _MAX.get(kind, MAX_SMALL_BYTES):
         _refuse("too long")
     _CHECKS[kind](data, suite)
 
@@ -44,7 +47,7 @@ def _certificate(data: bytes, suite: Suite) -> None:
         _refuse("not a v3 certificate")
     if not 0 < serial < 1 << 159:
         _refuse("the serial number is out of range")
-    if tbs["signature"]["algorithm"].native != suite.signature_name:
+    if tbs["signature"].dump() != signature_algorithm(suite):
         _refuse("the certificate names another algorithm")
 
 
@@ -128,7 +131,23 @@ def _trust_list(data: bytes, suite: Suite) -> None:
         _refuse("not a trust list")
 
 
-def _seal_edition(data: bytes, suite: Suite) -> None:  # noqa: ARG001  (it names no algorithm)
+def _crl(data: bytes, suite: Suite) -> None:
+    """RFC 5280, 5.1: a full list of our own form (`keys.crl`), entries in order."""
+    try:
+        read_tbs(data, suite)
+    except VermilionError as error:
+        _refuse(error.detail)
+
+
+def _ocsp_response(data: bytes, _suite: Suite) -> None:
+    """RFC 6960, 4.2.1: a ResponseData of our own form (`keys.ocsp`)."""
+    try:
+        read_response_data(data)
+    except VermilionError as error:
+        _refuse(error.detail)
+
+
+def _seal_edition(data: bytes, _suite: Suite) -> None:
     """GB/T 38540: SES_SealInfo as `keys.seal_data` lays it out."""
     from keys.seal_data import read_seal_info
 
@@ -138,12 +157,15 @@ def _seal_edition(data: bytes, suite: Suite) -> None:  # noqa: ARG001  (it names
         _refuse(str(error))
 
 
+_MAX = {Kind.TRUST_LIST: MAX_BYTES, Kind.SEAL_EDITION: MAX_BYTES, Kind.CRL: MAX_CRL_BYTES}
 _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.CERTIFICATE: _certificate,
     Kind.SIGNED_ATTRIBUTES: _seal_attributes,
     Kind.TIME_STAMP: _time_stamp_attributes,
     Kind.SIG_STRUCTURE: _sig_structure,
     Kind.TRUST_LIST: _trust_list,
+    Kind.CRL: _crl,
+    Kind.OCSP_RESPONSE: _ocsp_response,
     Kind.SEAL_EDITION: _seal_edition,
 }
 
@@ -198,7 +220,11 @@ def _load_der(spec: type[Any], data: bytes) -> Any:
         _refuse("not DER of its kind")
 
 
-def _load_cbor(data: bytes) -> Any:
+def load_cbor(data: bytes) -> Any:
+    """Parse deterministic CBOR (RFC 8949, 4.2.1), whole, of integers, strings, null, arrays and maps.
+
+    Raises ValueError for anything else; no other exception, whatever the bytes.
+    """
     stream = io.BytesIO(data)
     try:
         value = cbor2.CBORDecoder(
@@ -206,11 +232,18 @@ def _load_cbor(data: bytes) -> Any:
         ).decode()
         whole = stream.tell() == len(data)
         same = cbor2.dumps(value, canonical=True) == data
-    except Exception:  # noqa: BLE001  (a decoder's own exceptions are many; all mean the same here)
-        _refuse("not CBOR")
+    except Exception as error:  # a decoder's own exceptions are many; all mean the same here
+        raise ValueError("not CBOR") from error
     if not whole or not same or not _plain(value):
-        _refuse("not deterministic CBOR, or of other types than ours")
+        raise ValueError("not deterministic CBOR, or of other types than ours")
     return value
+
+
+def _load_cbor(data: bytes) -> Any:
+    try:
+        return load_cbor(data)
+    except ValueError as error:
+        _refuse(str(error))
 
 
 def _plain(value: Any) -> bool:

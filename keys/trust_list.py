@@ -13,17 +13,26 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Literal, NoReturn, get_args
 
-from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from keys.canonical import canonical_json, strict_json
-from keys.custodian import Custodian, KeyRef, SignRequest
+from keys.custodian import PURPOSE_SUITES, Custodian, KeyRef, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.path import certificate_public_key, issued_by, parse_certificate, require_root, verify_issuing
-from keys.suite import SUITES, Suite, SuiteName
+from keys.suite import (
+    RSA_EXPONENT,
+    SUITES,
+    Ecdsa,
+    PublicKey,
+    Rsa,
+    Suite,
+    SuiteName,
+    signature_from_raw,
+    signature_to_raw,
+    verifies,
+)
 from keys.tbs import TRUST_LIST_TYPE
 
 MAX_BYTES = 4 * 1024 * 1024
@@ -99,10 +108,8 @@ def sign_trust_list(custodian: Custodian, key: KeyRef, signing_input: bytes, seq
     Raises VermilionError(KEY_REFUSED) from the custodian.
     """
     request = SignRequest(SignKind.TRUST_LIST, signing_input, trust_list_record(sequence))
-    (der,) = custodian.sign(key, [request])
-    r, s = decode_dss_signature(der)
-    size = SUITES[key.suite].field_bytes
-    raw = r.to_bytes(size, "big") + s.to_bytes(size, "big")
+    (signature,) = custodian.sign(key, [request])
+    raw = signature_to_raw(SUITES[key.suite], signature)
     return f"{signing_input.decode('ascii')}.{_b64url(raw)}"
 
 
@@ -164,9 +171,13 @@ def _payload(trust: TrustList) -> dict[str, Any]:
 
 
 def jwk_of(public_key: bytes, suite: Suite) -> dict[str, str]:
-    """Public JWK (RFC 7518, 6.2) of a SubjectPublicKeyInfo (DER)."""
+    """Public JWK (RFC 7518, 6.2 and 6.3) of a SubjectPublicKeyInfo (DER)."""
     public = serialization.load_der_public_key(public_key)
+    if isinstance(public, rsa.RSAPublicKey):
+        rsa_numbers = public.public_numbers()
+        return {"kty": "RSA", "n": _b64url(_unsigned(rsa_numbers.n)), "e": _b64url(_unsigned(rsa_numbers.e))}
     assert isinstance(public, ec.EllipticCurvePublicKey)
+    assert isinstance(suite, Ecdsa)
     numbers = public.public_numbers()
     return {
         "kty": "EC",
@@ -227,6 +238,8 @@ def _parse_entry(value: Any) -> TrustedKey:
     suite = next((s for s in SUITES.values() if s.jose_alg == value["alg"]), None)
     if suite is None or value["use"] not in get_args(KeyUse) or value["state"] not in get_args(KeyState):
         _refuse("a key of the trust list names what we do not know", "malformed")
+    if suite.name not in PURPOSE_SUITES[Purpose(value["use"])]:
+        _refuse("a key of the trust list is of a suite that its use does not have", "malformed")
     certificates = [_unb64(c) for c in _list(value.get("x5c", []))]
     if len(certificates) > 1:
         _refuse("a key of the trust list has several certificates", "malformed")
@@ -294,17 +307,36 @@ def _verify(root: bytes, header: bytes, signing_input: bytes, signature: bytes) 
     public, suite = certificate_public_key(parse_certificate(root))
     if _strict(header)["alg"] != suite.jose_alg:
         _refuse("the trust list names another algorithm than its root's", "bad_signature")
-    if len(signature) != 2 * suite.field_bytes:
-        _refuse("the trust list's signature is wrong", "bad_signature")
-    r = int.from_bytes(signature[: suite.field_bytes], "big")
-    s = int.from_bytes(signature[suite.field_bytes :], "big")
     try:
-        public.verify(encode_dss_signature(r, s), signing_input, ec.ECDSA(suite.hash))
-    except InvalidSignature:
+        right = verifies(public, suite, signature_from_raw(suite, signature), signing_input)
+    except ValueError:
+        right = False
+    if not right:
         _refuse("the trust list's signature is wrong", "bad_signature")
 
 
 def _public_key(jwk: Any, suite: Suite) -> bytes:
+    """SubjectPublicKeyInfo (DER) of a JWK: exactly what `jwk_of` writes for a key of the suite."""
+    public = _rsa_key(jwk, suite) if isinstance(suite, Rsa) else _ec_key(jwk, suite)
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+def _rsa_key(jwk: Any, suite: Rsa) -> PublicKey:
+    """RFC 7518, 6.3.1: Base64urlUInt has no leading zero octets."""
+    if not isinstance(jwk, dict) or set(jwk) != {"kty", "n", "e"} or jwk["kty"] != "RSA":
+        _refuse("a key of the trust list is not a public RSA key", "malformed")
+    n, e = (_unb64url(_str(jwk[name]).encode("ascii", "replace")) for name in ("n", "e"))
+    modulus = int.from_bytes(n, "big")
+    if len(n) * 8 != suite.bits or modulus.bit_length() != suite.bits or e != _unsigned(RSA_EXPONENT):
+        _refuse("a key of the trust list has another modulus or exponent than its suite", "malformed")
+    try:
+        return rsa.RSAPublicNumbers(RSA_EXPONENT, modulus).public_key()
+    except ValueError:
+        _refuse("a key of the trust list is not a public RSA key", "malformed")
+
+
+def _ec_key(jwk: Any, suite: Suite) -> PublicKey:
+    assert isinstance(suite, Ecdsa)
     if not isinstance(jwk, dict) or set(jwk) != {"kty", "crv", "x", "y"}:
         _refuse("a key of the trust list is not a public EC key", "malformed")
     if jwk["kty"] != "EC" or jwk["crv"] != suite.jose_crv:
@@ -313,12 +345,11 @@ def _public_key(jwk: Any, suite: Suite) -> bytes:
     if len(x) != suite.field_bytes or len(y) != suite.field_bytes:
         _refuse("a key of the trust list is not a point", "malformed")
     try:
-        public = ec.EllipticCurvePublicNumbers(
+        return ec.EllipticCurvePublicNumbers(
             int.from_bytes(x, "big"), int.from_bytes(y, "big"), suite.curve
         ).public_key()
     except ValueError:
         _refuse("a key of the trust list is not a point", "malformed")
-    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
 
 
 def _strict(data: bytes) -> Any:
@@ -357,6 +388,11 @@ def _instant(value: Any) -> datetime:
     if seconds > 253402300799:  # 9999-12-31T23:59:59Z
         _refuse("a time of the trust list is out of range", "malformed")
     return datetime.fromtimestamp(seconds, UTC)
+
+
+def _unsigned(number: int) -> bytes:
+    """The shortest big-endian octets of a number above zero."""
+    return number.to_bytes((number.bit_length() + 7) // 8, "big")
 
 
 def _seconds(at: datetime) -> int:

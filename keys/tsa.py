@@ -19,7 +19,7 @@ from keys.der import tlv
 from keys.errors import Kind, VermilionError
 from keys.path import certificate_public_key, parse_certificate, verify_chain
 from keys.profiles import POLICY_TSA, ProfileName
-from keys.suite import SUITES, Suite, verifies
+from keys.suite import SUITES, Suite, signature_algorithm, verifies
 from keys.tbs import check_tbs, load_der
 
 if TYPE_CHECKING:
@@ -129,7 +129,7 @@ def _assemble(
         tlv(0x30, signer.issuer.dump(), core.Integer(signer.serial_number).dump()),
         digest_algorithm,
         b"\xa0" + attributes[1:],  # [0] IMPLICIT in place of the SET OF that is signed
-        cms.SignedDigestAlgorithm({"algorithm": suite.signature_name}).dump(),
+        signature_algorithm(suite),
         tlv(0x04, signature),
     )
     signed = tlv(

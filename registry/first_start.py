@@ -206,7 +206,8 @@ def _directories(settings: Settings, user: Account | None) -> None:
     """In a data directory of ours: each part open to those who need it and to nobody else."""
     own = os.geteuid()
     shared = user.gid if user else os.getegid()
-    _directory(settings.keys_directory, PRIVATE, own, os.getegid())
+    if settings.holds_key_files:
+        _directory(settings.keys_directory, PRIVATE, own, os.getegid())
     _directory(settings.documents_directory, PRIVATE, own, os.getegid())
     _directory(settings.data / "credentials", PRIVATE, own, os.getegid())
     # The public site's group reads the database; the set-group-ID bit gives the journal files the same group.

@@ -342,7 +342,8 @@ def require_free(bind: str, port: int) -> None:
             probe.listen(1)
         except OSError as error:
             words = (
-                "is in use: choose another by VERMILION_API_PORT or VERMILION_PUBLIC_PORT"
+                "is in use: choose another by VERMILION_API_PORT, VERMILION_AUTHORITY_PORT or "
+                "VERMILION_PUBLIC_PORT"
                 if error.errno == errno.EADDRINUSE
                 else f"cannot be listened on: {error.strerror}"
             )

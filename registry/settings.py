@@ -24,6 +24,9 @@ class Settings(BaseSettings):
     )
     api_port: int = Field(default=8800, ge=1, le=65535, description="Port of the agency API.")
     public_port: int = Field(default=8801, ge=1, le=65535, description="Port of the public site.")
+    authority_port: int = Field(
+        default=8802, ge=1, le=65535, description="Port of the authority: OCSP, CRLs, time-stamps."
+    )
     trusted_proxies: int = Field(
         default=0, ge=0, le=5, description="Proxies in front of the public site that set X-Forwarded-For."
     )
@@ -34,6 +37,14 @@ class Settings(BaseSettings):
     issuer: str = Field(
         default="",
         description="Address of the agency API, as tokens name it; empty: http://localhost:<api_port>.",
+    )
+    authority_origin: str = Field(
+        default="",
+        description=(
+            "Origin of the authority as certificates name it, by a full domain name or an address; empty: "
+            "http://127.0.0.1:<authority_port>. Plain http: what is fetched there is signed, and needed to "
+            "judge a certificate of https."
+        ),
     )
     demo: bool = Field(default=False, description="Permit clients with a shared secret. Never in service.")
     test: bool = Field(
@@ -52,8 +63,34 @@ class Settings(BaseSettings):
     passphrase_file: Path | None = Field(
         default=None, description="File with the key passphrase; empty: <data>/keys/passphrase."
     )
+    signer_socket: Path | None = Field(
+        default=None,
+        description=(
+            "Socket of the signer: where `vermilion signer` listens, and where the other services ask it; "
+            "empty: they hold the keys themselves."
+        ),
+    )
+    signer_callers: str = Field(
+        default="",
+        description=(
+            "Who may ask the signer for what: `user=purpose,...;user=...`, users by name or number. A "
+            "purpose alone is all that its keys sign, `purpose:kind` one kind, `*` every purpose; "
+            "`generate` permits new keys of the purposes named."
+        ),
+    )
+    pkcs11_module: Path | None = Field(
+        default=None,
+        description="PKCS#11 module whose token holds the keys; empty: key files under a passphrase.",
+    )
+    pkcs11_token: str = Field(default="", description="Label of the token.")
+    pkcs11_pin_file: Path | None = Field(default=None, description="File with the PIN of the token's user.")
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
+
+    @field_validator("passphrase_file", "signer_socket", "pkcs11_module", "pkcs11_pin_file", mode="before")
+    @classmethod
+    def _no_path(cls, value: object) -> object:
+        return value or None
 
     @field_validator("zone")
     @classmethod
@@ -64,7 +101,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("zone", "no zone of the IANA database") from None
         return value
 
-    @field_validator("origin")
+    @field_validator("origin", "authority_origin")
     @classmethod
     def _an_origin(cls, value: str) -> str:
         """In its normal form: links and the trust list carry the same."""
@@ -76,6 +113,15 @@ class Settings(BaseSettings):
         except VermilionError:
             words = "http:// or https://, a host, perhaps a port, and nothing after it"
             raise PydanticCustomError("origin", words) from None
+
+    @field_validator("authority_origin")
+    @classmethod
+    def _an_address_of_certificates(cls, value: str) -> str:
+        """RFC 5280, 4.2.1.6: a fully qualified domain name, or an IP address."""
+        parts = urlsplit(value)
+        if value and (parts.scheme != "http" or not set(parts.hostname or "") & set(".:")):
+            raise PydanticCustomError("origin", "http://, and a full domain name or an address")
+        return value
 
     @field_validator("issuer")
     @classmethod
@@ -121,6 +167,11 @@ class Settings(BaseSettings):
         return self.origin or f"http://localhost:{self.public_port}"
 
     @property
+    def authority(self) -> str:
+        """Where relying parties fetch the status of certificates, and time-stamps."""
+        return self.authority_origin or f"http://127.0.0.1:{self.authority_port}"
+
+    @property
     def audiences(self) -> frozenset[str]:
         """What an assertion may name as its audience (RFC 7523): the issuer, or its token endpoint."""
         issuers = (
@@ -137,6 +188,11 @@ class Settings(BaseSettings):
     @property
     def keys_directory(self) -> Path:
         return self.data / "keys"
+
+    @property
+    def holds_key_files(self) -> bool:
+        """Whether a service with these settings opens key files itself."""
+        return self.signer_socket is None and self.pkcs11_module is None
 
     @property
     def documents_directory(self) -> Path:

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import threading
+from datetime import timedelta
 from functools import partial
 
 import structlog
 
 from keys.errors import places
+from registry import background
 from registry.app import create_app
 from registry.composition import open_ports
 from registry.licences.recovery import RecoveryReport, recovery_loop
 from registry.logs import configure_logs
 from registry.ports import Ports
-from registry.seals.trust import keep_published
+from registry.seals.renewal import renew_due
+from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
 
+KEEP_EVERY = timedelta(seconds=30)
 _log = structlog.get_logger("registry.wsgi")
 
 
@@ -31,14 +35,16 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past: at start and from then on, until `stop` is set.
     """
-    work = {
-        "recovery": partial(recovery_loop, ports, stop, report=log_recovery),
-        "trust-list": partial(keep_published, ports, stop),
+    tasks = {
+        "certificates_not_renewed": partial(renew_due, ports),
+        "trust_list_not_published": partial(publish_trust_list, ports),
     }
-    threads = tuple(threading.Thread(target=task, name=name, daemon=True) for name, task in work.items())
-    for thread in threads:
-        thread.start()
-    return threads
+    return background.start(
+        {
+            "recovery": partial(recovery_loop, ports, stop, report=log_recovery),
+            "trust-list": partial(background.keep, tasks, stop, KEEP_EVERY),
+        }
+    )
 
 
 def log_recovery(outcome: RecoveryReport | Exception) -> None:

@@ -16,13 +16,13 @@ from hashlib import sha256
 from asn1crypto import algos, cms, tsp
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
 from keys.clock import parse_compact_utc
 from keys.der import tlv
 from keys.errors import Kind, VermilionError
-from keys.suite import SUITES, Suite
+from keys.suite import SUITES, Ecdsa, Suite, signature_algorithm, signature_bytes
 
 _SEQUENCE, _SET, _OCTETS, _INTEGER, _TIME = 0x30, 0x31, 0x04, 0x02, 0x18
 _CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
@@ -33,6 +33,7 @@ _DATA = cms.ContentType("data").dump()
 _SIGNED_DATA = cms.ContentType("signed_data").dump()
 _TST_INFO = tsp.ContentType("tst_info").dump()  # the names of RFC 3161 and 5035 come with `tsp`
 _NULL = b"\x05\x00"
+_RSA_ENCRYPTION = algos.SignedDigestAlgorithmId("rsassa_pkcs1v15").dump()
 _SHA256 = algos.DigestAlgorithmId("sha256").dump()
 _GENERALIZED_TIME = re.compile(rb"([0-9]{14})(?:\.([0-9]{0,5}[1-9]))?Z")  # DER: no trailing zeros
 _ATTRIBUTE = {
@@ -52,7 +53,7 @@ class SealSignature:
     issuers: tuple[bytes, ...]  # the other certificates, DER, in the order of a DER set
     attributes: bytes  # signed attributes as signed: SET OF Attribute, DER
     digest: bytes  # the message-digest attribute
-    signature: bytes  # Ecdsa-Sig-Value, DER, s not above half the order
+    signature: bytes  # as `canonical_signature` gives it
     token: bytes | None  # RFC 3161 token, ContentInfo, DER
     suite: Suite
 
@@ -107,7 +108,9 @@ def signed_attributes(digest: bytes, certificate: bytes, suite: Suite) -> bytes:
             _SEQUENCE, tlv(_SEQUENCE, tlv(_SEQUENCE, tlv(_OCTETS, sha256(certificate).digest())))
         ),
         "cms_algorithm_protection": tlv(
-            _SEQUENCE, tlv(_SEQUENCE, _digest_oid(suite)), tlv(_CONTEXT_1, _signature_oid(suite))
+            _SEQUENCE,
+            tlv(_SEQUENCE, _digest_oid(suite)),
+            tlv(_CONTEXT_1, content(signature_algorithm(suite), _SEQUENCE)),
         ),
     }
     return tlv(
@@ -131,7 +134,7 @@ def build_seal(
         _signer_identifier(certificate),
         digest_algorithm,
         bytes((_CONTEXT_0,)) + attributes[1:],  # [0] IMPLICIT in place of the SET OF that is signed
-        tlv(_SEQUENCE, _signature_oid(suite)),
+        signature_algorithm(suite),
         tlv(_OCTETS, signature),
     ]
     if token is not None:
@@ -160,7 +163,7 @@ def parse_seal(der: bytes) -> SealSignature:
     certificates = children(body[3], _CONTEXT_0, range(1, 5))
     (signer,) = children(body[4], _SET, range(1, 2))
     fields = children(signer, _SEQUENCE, range(6, 8))
-    suite = next((s for s in SUITES.values() if fields[2] == tlv(_SEQUENCE, _digest_oid(s))), None)
+    suite = next((s for s in SUITES.values() if fields[4] == signature_algorithm(s)), None)
     if suite is None:
         raise _not_ours()
     attributes = bytes((_SET,)) + fields[3][1:]
@@ -188,12 +191,17 @@ def parse_seal(der: bytes) -> SealSignature:
 
 
 def canonical_signature(signature: bytes, suite: Suite) -> bytes:
-    """An ECDSA signature as DER with the lesser of s and n - s.
+    """An ECDSA signature as DER with the lesser of s and n - s; an RSA one as it is.
 
-    Both verify, and anyone can turn one into the other; only one of them may stand in a document, so
-    that nobody can make a second file that checks. Raises VermilionError(INVALID, "structure").
+    Both values of s verify, and anyone can turn one into the other; only one of them may stand in a document,
+    so that nobody can make a second file that checks. Of RSA there is one signature alone, of the modulus's
+    length (RFC 8017, 8.2). Raises VermilionError(INVALID, "structure").
     """
-    return _lesser(signature, suite.curve.group_order)
+    if isinstance(suite, Ecdsa):
+        return _lesser(signature, suite.curve.group_order)
+    if len(signature) != signature_bytes(suite):
+        raise _not_ours()
+    return signature
 
 
 def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
@@ -201,10 +209,11 @@ def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
 
     RFC 3161: SignedData version 3 over id-ct-TSTInfo, one digest algorithm, one SignerInfo, no CRLs, no
     unsigned attributes, minimal lengths: nothing that the token's own signature does not hold in place.
-    What it leaves open is settled here: no algorithm parameters (RFC 5754, 2), the lesser s, and as
-    certificates the signer's and that of the `issuers` which signed it, in the order of a DER set. Anything
-    else is refused with VermilionError(INVALID, "structure"), or "issuer_unknown" where none of the
-    `issuers` signed it. Whether the token is genuine is for `keys.tsa.verify_token`.
+    What it leaves open is settled here: no digest parameters (RFC 5754, 2), the lesser s, RSA named with its
+    digest and NULL (RFC 5754, 3.2), and as certificates the signer's and that of the `issuers` which signed
+    it, in the order of a DER set. Anything else is refused with VermilionError(INVALID, "structure"), or
+    "issuer_unknown" where none of the `issuers` signed it. Whether the token is genuine is for
+    `keys.tsa.verify_token`.
     """
     kind, wrapped = children(token, _SEQUENCE, range(2, 3))
     body = children(content(wrapped, _CONTEXT_0), _SEQUENCE, range(5, 6))
@@ -230,9 +239,15 @@ def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
     ):
         raise _not_ours()
     if isinstance(key, ec.EllipticCurvePublicKey):
-        if fields[4] != tlv(_SEQUENCE, _signature_oid(suite)):
+        if fields[4] != tlv(_SEQUENCE, _signature_oid(suite.digest_name, "ecdsa")):
             raise _not_ours()
         fields[5] = tlv(_OCTETS, _lesser(content(fields[5], _OCTETS), key.curve.group_order))
+    elif isinstance(key, rsa.RSAPublicKey):
+        named = _signature_oid(suite.digest_name, "rsa")
+        (name, *parameters) = children(fields[4], _SEQUENCE, range(1, 3))
+        if name not in (named, _RSA_ENCRYPTION) or parameters not in ([], [_NULL]):
+            raise _not_ours()
+        fields[4] = tlv(_SEQUENCE, named, _NULL)
     issuer = next((c for c in issuers if _signed_by(own, c)), None)
     if issuer is None:
         raise VermilionError(
@@ -362,8 +377,8 @@ def _digest_oid(suite: Suite) -> bytes:
     return bytes(algos.DigestAlgorithmId(suite.digest_name).dump())
 
 
-def _signature_oid(suite: Suite) -> bytes:
-    return bytes(algos.SignedDigestAlgorithmId(suite.signature_name).dump())
+def _signature_oid(digest_name: str, family: str) -> bytes:
+    return bytes(algos.SignedDigestAlgorithmId(f"{digest_name}_{family}").dump())
 
 
 def _not_ours() -> VermilionError:

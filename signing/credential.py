@@ -19,13 +19,12 @@ import base64
 import re
 from dataclasses import dataclass
 
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
+from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from keys.errors import Kind, VermilionError
-from keys.suite import Suite
+from keys.suite import Ecdsa, Suite, ecdsa, signature_from_raw, verifies
 from signing import cbor
 from signing.claims import Claims, claims_of, decode_claims, encode_claims
 
@@ -195,10 +194,10 @@ def raw_signature(der: bytes, suite: Suite) -> bytes:
     Both verify, and anyone can turn one into the other; only the lesser is read, so that nobody can make a
     second credential that checks, and with it an alarm for a key that was never stolen.
     """
+    curve, size = ecdsa(suite).curve, ecdsa(suite).field_bytes
     try:
         r, s = decode_dss_signature(der)
-        s = min(s, suite.curve.group_order - s)
-        return r.to_bytes(suite.field_bytes, "big") + s.to_bytes(suite.field_bytes, "big")
+        return r.to_bytes(size, "big") + min(s, curve.group_order - s).to_bytes(size, "big")
     except (ValueError, OverflowError):
         raise VermilionError(
             Kind.INVALID, "not an ECDSA signature of this suite", reason="signature"
@@ -242,6 +241,8 @@ def signed_by(credential: Credential, origin: str, id_text: str, public_key: byt
 
     A key that is not of `suite`, or no key at all, has signed nothing; nor has one whose s is the greater.
     """
+    if not isinstance(suite, Ecdsa):
+        return False
     s = int.from_bytes(credential.signature[suite.field_bytes :], "big")
     if credential.alg != suite.cose_alg or s > suite.curve.group_order // 2:
         return False
@@ -250,17 +251,8 @@ def signed_by(credential: Credential, origin: str, id_text: str, public_key: byt
 
 
 def _is_signature(raw: bytes, data: bytes, public_key: bytes, suite: Suite) -> bool:
-    if len(raw) != 2 * suite.field_bytes:
-        return False
-    r, s = (int.from_bytes(half, "big") for half in (raw[: suite.field_bytes], raw[suite.field_bytes :]))
     try:
         key = serialization.load_der_public_key(public_key)
+        return verifies(key, suite, signature_from_raw(suite, raw), data)
     except (ValueError, UnsupportedAlgorithm):
         return False
-    if not isinstance(key, ec.EllipticCurvePublicKey) or key.curve.name != suite.curve.name:
-        return False
-    try:
-        key.verify(encode_dss_signature(r, s), data, ec.ECDSA(suite.hash))
-    except InvalidSignature:
-        return False
-    return True

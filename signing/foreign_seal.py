@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 from binascii import unhexlify
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import new as new_hash
 from hashlib import sha256
@@ -22,11 +22,12 @@ from itertools import islice
 from asn1crypto import algos, cms, tsp
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.utils import Prehashed
 
 from keys.der import tlv
 from keys.errors import VermilionError
+from keys.suite import PublicKey
 from keys.trust_list import TrustList
 from signing.cms import load_certificate
 from signing.pdf_structure import MAX_BYTES
@@ -202,15 +203,13 @@ class _Cms:
         return start, start + length, start + length
 
 
-def _listed_keys(
-    certificates: list[bytes], listed: dict[bytes, str]
-) -> Iterator[tuple[ec.EllipticCurvePublicKey, str]]:
+def _listed_keys(certificates: list[bytes], listed: dict[bytes, str]) -> Iterator[tuple[PublicKey, str]]:
     for certificate in certificates:
         try:
             public = load_certificate(certificate).public_key()
         except VermilionError:
             continue
-        if isinstance(public, ec.EllipticCurvePublicKey):
+        if isinstance(public, PublicKey):
             spki = public.public_bytes(
                 serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
             )
@@ -218,17 +217,34 @@ def _listed_keys(
                 yield public, listed[spki]
 
 
-def _signed(signer: _Signer, content: _Content, public: ec.EllipticCurvePublicKey) -> bytes | None:
+def _signed(signer: _Signer, content: _Content, public: PublicKey) -> bytes | None:
     """SHA-256 of the bytes signed, if the signature is right over this content."""
-    algorithm = signer.algorithm
-    if signer.attributes is None:
-        scheme, signed = ec.ECDSA(Prehashed(algorithm)), content.digest(algorithm)
-    else:
-        scheme, signed = ec.ECDSA(algorithm), signer.attributes
-    try:
-        public.verify(signer.signature, signed, scheme)
-    except InvalidSignature:
+    signed = signer.attributes
+    scheme: hashes.HashAlgorithm | Prehashed = signer.algorithm
+    if signed is None:
+        scheme, signed = Prehashed(signer.algorithm), content.digest(signer.algorithm)
+    if not _right(public, signer, signed, scheme):
         return None
     if signer.attributes is None:
         return content.digest(hashes.SHA256())
-    return sha256(signed).digest() if signer.message_digest == content.digest(algorithm) else None
+    return sha256(signed).digest() if signer.message_digest == content.digest(signer.algorithm) else None
+
+
+def _right(
+    public: PublicKey, signer: _Signer, signed: bytes, scheme: hashes.HashAlgorithm | Prehashed
+) -> bool:
+    """By ECDSA, or by either padding of RSA (RFC 8017): a thief chooses."""
+    if isinstance(public, ec.EllipticCurvePublicKey):
+        return _holds(lambda: public.verify(signer.signature, signed, ec.ECDSA(scheme)))
+    pss = padding.PSS(padding.MGF1(signer.algorithm), padding.PSS.AUTO)
+    return _holds(lambda: public.verify(signer.signature, signed, padding.PKCS1v15(), scheme)) or _holds(
+        lambda: public.verify(signer.signature, signed, pss, scheme)
+    )
+
+
+def _holds(verify: Callable[[], None]) -> bool:
+    try:
+        verify()
+    except InvalidSignature:
+        return False
+    return True

@@ -13,6 +13,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import ClassVar
 
+from cryptography.hazmat.primitives import serialization
+
 from keys.certificates import (
     Issuer,
     Subject,
@@ -27,7 +29,7 @@ from keys.envelope import ScryptCost
 from keys.ledger import MemoryLedger
 from keys.profiles import ProfileName
 from keys.software import SoftwareCustodian
-from keys.suite import SUITES, SuiteName
+from keys.suite import SUITES, SuiteName, suite_of
 from keys.trust_list import KeyUse, TrustedKey, TrustList, kid_of, sign_trust_list, trust_list_input
 from keys.tsa import TimeStampAuthority
 
@@ -133,14 +135,16 @@ class TestAuthority:
             life=life,
         )
 
-    def trusted(self, use: KeyUse, certificate: bytes, suite: SuiteName = "p256-sha256") -> TrustedKey:
+    def trusted(self, use: KeyUse, certificate: bytes) -> TrustedKey:
         """A trust list entry for a certificate: of this agency and types unless it is the TSA's."""
         spki = certificate_key(certificate)
+        suite = suite_of(serialization.load_der_public_key(spki))
+        assert suite is not None
         sign_from, sign_to = certificate_validity(certificate)
         return TrustedKey(
             kid=kid_of(spki),
             use=use,
-            suite=suite,
+            suite=suite.name,
             public_key=spki,
             certificate=certificate,
             agency=None if use == "tsa" else self.agency,
@@ -186,10 +190,14 @@ def make_authority(
     agency_name: str = AGENCY_NAME,
     seal_code: str = SEAL_CODE,
     types: tuple[str, ...] = TYPES,
+    root_suite: SuiteName = "p384-sha384",
     issuing_suite: SuiteName = "p256-sha256",
+    end_suite: SuiteName = "p256-sha256",
     policy: Policy = permit,
 ) -> TestAuthority:
-    """Generate every key under `tmp_path`/keys and issue every certificate 30 days before `at`."""
+    """Generate every key under `tmp_path`/keys and issue every certificate 30 days before `at`. `end_suite` is
+    that of the seal and the time-stamp authority.
+    """
     ledger, random = MemoryLedger(), counted_random(str(tmp_path).encode())
     directory = tmp_path / "keys"
     custodian = SoftwareCustodian(directory, PASSPHRASE, policy=policy, ledger=ledger, cost=CHEAP)
@@ -201,11 +209,10 @@ def make_authority(
             custodian, issuer, profile, subject, key, serial=new_serial(random), at=founded
         )
 
-    root_key = custodian.generate(Purpose.ROOT_CA, "p384-sha384")
+    root_key = custodian.generate(Purpose.ROOT_CA, root_suite)
     issuing_key = custodian.generate(Purpose.ISSUING_CA, issuing_suite)
-    tsa_key, seal_key, qr_key = (
-        custodian.generate(purpose, "p256-sha256") for purpose in (Purpose.TSA, Purpose.SEAL, Purpose.QR)
-    )
+    tsa_key, seal_key = (custodian.generate(purpose, end_suite) for purpose in (Purpose.TSA, Purpose.SEAL))
+    qr_key = custodian.generate(Purpose.QR, "p256-sha256")
     root = certify(ProfileName.ROOT, Issuer(root_key, None), Subject("TEST root", maker), root_key)
     by_root = Issuer(root_key, root)
     issuing = certify(ProfileName.ISSUING, by_root, Subject("TEST issuing", maker), issuing_key)

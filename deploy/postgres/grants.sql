@@ -20,3 +20,26 @@ GRANT SELECT ON
   type_version
 TO vermilion_public;
 GRANT SELECT (digest, kind, signed) ON key_use TO vermilion_public;
+
+-- What the signer's policy asks before a key is used (registry/seals/custody.py), and the ledger that it alone
+-- need write: a use is begun, then ended, and nothing of it is changed or removed.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_signer;
+GRANT SELECT ON
+  approval,
+  certificate,
+  client,
+  client_type,
+  intent,
+  key,
+  published_trust_list,
+  revocation_list,
+  seal,
+  seal_edition,
+  seal_edition_draft,
+  seal_use,
+  standing_authorisation,
+  trust_list_draft,
+  type_version
+TO vermilion_signer;
+GRANT SELECT (key_id, record, ended_at), INSERT, UPDATE (ended_at, signed) ON key_use TO vermilion_signer;
+GRANT SELECT (id, closed_at), INSERT, UPDATE (closed_at, begun, failed, digest) ON key_use_block TO vermilion_signer;

@@ -14,6 +14,7 @@ from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.seals.authority import give_qr_key
 from registry.seals.keys import Pieces
+from registry.seals.revocation import revoke_key
 from registry.seals.serving import certified_keys
 from registry.seals.tables import Key
 
@@ -45,6 +46,7 @@ def retire_qr_key(
         return
     now = ports.clock()
     key.state, key.since = state, now
+    revoke_key(session, ports, key.id, ground, compromised=compromised)
     record_event(
         session,
         kind=f"key.{state}",

@@ -27,7 +27,9 @@ COMMANDS = {
     "run": "registry.cli.run:run",
     "seal": "registry.cli.seal:seal",
     "serve-api": "registry.cli.run:serve_api",
+    "serve-authority": "registry.cli.run:serve_authority",
     "serve-public": "registry.cli.run:serve_public",
+    "signer": "registry.cli.signer:signer",
     "type": "registry.cli.types:licence_type",
     "verify": "registry.cli.verify:verify",
 }

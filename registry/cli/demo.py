@@ -53,7 +53,8 @@ def demo(public_app: str, verifier: str) -> None:
         logs.mkdir(mode=0o700)
         settings = Settings(
             data=Path(folder) / "var", database_url="", public_database_url="", origin="",
-            api_port=free_port(), public_port=free_port(), demo=True, passphrase_file=None,
+            authority_origin="", api_port=free_port(), public_port=free_port(), authority_port=free_port(),
+            demo=True, passphrase_file=None,
         )  # fmt: skip
         with started(settings, public_app=public_app, logs=logs) as site:
             story = Story(site.api, site.public, settings.data, verifier)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from registry.settings import Settings
 
 API_APP = "registry.wsgi:application"
+AUTHORITY_APP = "registry.authority_wsgi:application"
 PUBLIC_APP = "verify_web.wsgi:application"
 WATCH_SECONDS = 0.25
 LONGEST_WAIT = 180
@@ -33,10 +34,11 @@ SAMPLE_KEY = "sample-licence-1"  # the same key on every start: the same licence
 
 @dataclass(frozen=True)
 class Site:
-    """Two running services."""
+    """The running services."""
 
     api: str
     public: str
+    authority: str
     isolated: bool  # the public site runs as another user
     services: tuple[Service, ...]
 
@@ -73,7 +75,7 @@ def started(
     logs: Path | None = None,
     stop: threading.Event | None = None,
 ) -> Iterator[Site]:
-    """The API, then the public site; both are stopped at the end.
+    """The API, the authority, then the public site; all are stopped at the end.
 
     `logs`: a folder for the services' log lines, whose last ones are shown when something fails; None: they
     go to standard error. Raises VermilionError(UNAVAILABLE) when one does not come up; Stopped.
@@ -81,11 +83,14 @@ def started(
     from registry.first_start import journal, prepare, public_account
     from registry.processes import Service, require_free, run_once
 
-    for port in (settings.api_port, settings.public_port):
+    for port in (settings.api_port, settings.authority_port, settings.public_port):
         require_free(settings.bind, port)
     user = public_account(settings)
     run_once(partial(prepare, settings, user), "first start", stop)
     api = Service("agency API", API_APP, settings.bind, settings.api_port, environment=_environment(settings))
+    authority = Service(
+        "authority", AUTHORITY_APP, settings.bind, settings.authority_port, environment=_environment(settings)
+    )
     public = Service(
         "public site",
         public_app,
@@ -96,20 +101,24 @@ def started(
         journal(settings),
     )
     if logs is not None:
-        api.log, public.log = logs / "api.log", logs / "public.log"
+        api.log, authority.log, public.log = (logs / f"{n}.log" for n in ("api", "authority", "public"))
     try:
         api.start()
-        api.wait_ready("/readyz", stop)
+        authority.start()
         public.start()
+        api.wait_ready("/readyz", stop)
+        authority.wait_ready("/readyz", stop)
         public.wait_ready(stop=stop)
-        yield Site(api.address, public.address, user is not None, (api, public))
+        services = (api, authority, public)
+        yield Site(api.address, public.address, authority.address, user is not None, services)
     except VermilionError:
-        for service in (api, public):
+        for service in (api, authority, public):
             if tail := service.tail():
                 click.echo(f"last log lines of the {service.name}:\n{tail}", err=True)
         raise
     finally:
         public.stop()
+        authority.stop()
         api.stop()
 
 
@@ -121,10 +130,13 @@ def _environment(settings: Settings) -> dict[str, str | None]:
 
 def public_environment(settings: Settings) -> dict[str, str | None]:
     """The settings as the public site will read them: neither the registry's own role in its database, whose
-    password may stand in the URL, nor where the passphrase lies.
+    password may stand in the URL, nor where passphrase, PIN and signer are.
     """
     own = settings.model_copy(update={"public_database_url": settings.public_url})
-    kept_back: dict[str, str | None] = {"VERMILION_DATABASE_URL": None, "VERMILION_PASSPHRASE_FILE": None}
+    kept_back: dict[str, str | None] = dict.fromkeys(
+        f"VERMILION_{name}"
+        for name in ("DATABASE_URL", "PASSPHRASE_FILE", "SIGNER_SOCKET", "SIGNER_CALLERS", "PKCS11_PIN_FILE")
+    )
     return _environment(own) | kept_back
 
 
@@ -153,6 +165,7 @@ def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[
     yield ""
     yield f"Public site   {settings.public_origin}/"
     yield f"Agency API    {site.api}/"
+    yield f"Authority     {site.authority}/   (OCSP, CRLs, time-stamps)"
     yield f"Licence       {answer['identifier']}"
     yield f"  link        {answer['link']}"
     yield f"  look-up     {answer['lookup_code']}"
@@ -230,6 +243,18 @@ def serve_api() -> None:
     settings = Settings()
     run_once(partial(establish_if_new, settings), "first start")
     serve(API_APP, settings.bind, settings.api_port)
+
+
+@click.command("serve-authority")
+def serve_authority() -> None:
+    """Serve the authority alone (OCSP, CRLs, time-stamps); settings come from VERMILION_*."""
+    from registry.first_start import establish_if_new
+    from registry.processes import run_once, serve
+    from registry.settings import Settings
+
+    settings = Settings()
+    run_once(partial(establish_if_new, settings), "first start")
+    serve(AUTHORITY_APP, settings.bind, settings.authority_port)
 
 
 @click.command("serve-public")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from keys.custodian import Kind as SignKind
 from keys.custodian import SignRequest
-from keys.suite import SUITES, SuiteName
+from keys.suite import SUITES, SuiteName, ecdsa
 from registry.licences.reserve import Reserved
 from registry.ports import Ports
 from signing.claims import claims_of, encode_claims
@@ -23,7 +23,7 @@ def record_name(intent_id: str) -> str:
 
 def sign_credential(ports: Ports, reserved: Reserved) -> bytes:
     """The QR credential (COSE_Sign1) by the agency's QR key. Raises VermilionError."""
-    suite = SUITES[reserved.qr.suite]
+    suite = ecdsa(SUITES[reserved.qr.suite])
     claims = claims_of(reserved.record, reserved.examined.loaded.type)
     structure, protected = sig_structure(
         claims, reserved.qr_kid, suite.cose_alg, reserved.origin, reserved.link_id
@@ -38,8 +38,9 @@ def unsigned_credential(
 ) -> bytes:
     """A credential of the right length signed by nobody, to be measured or drawn and never kept."""
     claims = claims_of(record, licence_type)
-    _, protected = sig_structure(claims, bytes(8), SUITES[suite].cose_alg, origin, link_id)
-    return assemble(protected, encode_claims(claims), b"\x01" * 2 * SUITES[suite].field_bytes)
+    algorithm = ecdsa(SUITES[suite])
+    _, protected = sig_structure(claims, bytes(8), algorithm.cose_alg, origin, link_id)
+    return assemble(protected, encode_claims(claims), b"\x01" * 2 * algorithm.field_bytes)
 
 
 def printout_of(reserved: Reserved, credential: bytes) -> Printout:

@@ -24,6 +24,7 @@ from registry.log.rules import Ground
 from registry.seals import applications, authorisations, duties, editions, maker, rules
 from registry.seals.applications import Application
 from registry.seals.making import make
+from registry.seals.shown import shown_in
 from registry.seals.tables import Approval, Certificate, Seal, SealEdition, SealState, StandingAuthorisation
 from registry.seals.trust import publish_trust_list
 from signing.seal_upload import MAX_BYTES as MAX_PICTURE
@@ -159,7 +160,7 @@ def activation(code: str) -> Response:
     web.parse_body(StepBody)
     with ports.database.transaction() as session:
         seal = rules.activate(session, ports, actor, code)
-    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+    return web.answer({**_seal(seal), "shown_in": _shown_in(code)})
 
 
 @blueprint.post("/seals/<seal_code:code>/suspension")
@@ -168,7 +169,7 @@ def suspension(code: str) -> Response:
     body = web.parse_body(GroundBody)
     with ports.database.transaction() as session:
         seal = rules.suspend(session, ports, actor, code, body.ground())
-    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+    return web.answer({**_seal(seal), "shown_in": _shown_in(code)})
 
 
 @blueprint.post("/seals/<seal_code:code>/resumption-request")
@@ -197,7 +198,7 @@ def report_lost(code: str) -> Response:
     body = web.parse_body(LossBody)
     with ports.database.transaction() as session:
         seal = rules.report_lost(session, ports, actor, code, body.legal_basis)
-    return web.answer({**_seal(seal), "shown_in": _shown_in()})
+    return web.answer({**_seal(seal), "shown_in": _shown_in(code)})
 
 
 @blueprint.post("/seals/<seal_code:code>/renewal-application")
@@ -226,7 +227,9 @@ def seal_away(code: str, number: int) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(GroundBody)
     with ports.database.transaction() as session:
-        told = _edition(editions.seal_away(session, ports, actor, code, number, body.ground()))
+        edition = editions.seal_away(session, ports, actor, code, number, body.ground())
+        certificate = session.get_one(Certificate, edition.certificate_serial)
+        told = _edition(edition, certificate)
     _publish()
     return web.answer(told)
 
@@ -240,7 +243,7 @@ def decide_change(approval_id: str) -> Response:
             session, ports, actor, approval_id, bytes.fromhex(body.payload_sha256),
             approve=body.decision == "approve",
         )  # fmt: skip
-    shown = {"shown_in": _shown_in()} if body.decision == "approve" else {}
+    shown = {"shown_in": _shown_in(seal.code)} if body.decision == "approve" else {}
     return web.answer({**_approval(approval), "seal": seal.code, "seal_state": seal.state, **shown})
 
 
@@ -286,7 +289,8 @@ def show(code: str) -> Response:
         body = {
             **_seal(seal),
             "history": [{"state": row.state, "from": row.from_at.isoformat()} for row in history],
-            "editions": [_edition(edition) for edition, _certificate in bound],
+            "editions": [_edition(edition, certificate) for edition, certificate in bound],
+            "shown_in": shown_in(session, code, web.ports().clock()),
             "authorisations": [_authorisation(row) for row in granted],
         }
         for told, (edition, certificate) in zip(body["editions"], bound, strict=True):
@@ -348,15 +352,12 @@ def _publish() -> int | None:
     return None
 
 
-def _shown_in() -> dict[str, Any]:
-    """Where the change shows already. OCSP, CRL and log are not served yet, and say so."""
+def _shown_in(code: str) -> dict[str, Any]:
+    """Where the change shows already."""
     sequence = _publish()
-    return {
-        "ocsp": "not_available",
-        "crl": "not_available",
-        "log": "not_available",
-        "trust_list": "pending" if sequence is None else "published",
-    }
+    with Session(web.ports().database.read) as session:
+        found = shown_in(session, code, web.ports().clock())
+    return {**found, "trust_list": "pending" if sequence is None else "published"}
 
 
 def _approval(approval: Approval) -> dict[str, Any]:
@@ -384,11 +385,13 @@ def _seal(seal: Seal) -> dict[str, Any]:
     }
 
 
-def _edition(edition: SealEdition) -> dict[str, Any]:
+def _edition(edition: SealEdition, certificate: Certificate) -> dict[str, Any]:
     return {
         "id": edition.id,
         "number": edition.number,
         "certificate_serial": edition.certificate_serial,
+        "certificate_state": certificate.state,
+        "revoked_at": certificate.revoked_at.isoformat() if certificate.revoked_at else None,
         "width_mm": edition.width_mm,
         "height_mm": edition.height_mm,
         "valid_from": edition.valid_from.isoformat(),

@@ -48,6 +48,22 @@ def establish(pieces: Pieces, names: AuthorityNames, *, test: bool) -> None:
     if _established(pieces, ProfileName.TSA) is None:
         name = subject_name(prefix + names.tsa, None, prefix + names.organisation)
         certify_new_key(pieces, ProfileName.TSA, END_SUITE, name, issuing)
+    if _established(pieces, ProfileName.OCSP) is None:
+        give_ocsp_key(pieces)
+
+
+def give_ocsp_key(pieces: Pieces) -> Certified:
+    """One more key for the issuing CA's OCSP answers. It serves at once: its certificate goes with each
+    answer.
+
+    Raises VermilionError(UNAVAILABLE) and what the custodian raises.
+    """
+    with Session(pieces.database.read) as session:
+        issuing = issuing_authority(session)
+    assert issuing.certificate is not None
+    of = certificate_subject(issuing.certificate)
+    name = subject_name(f"{of.common_name} OCSP", None, of.organisation)
+    return certify_new_key(pieces, ProfileName.OCSP, END_SUITE, name, issuing)
 
 
 def give_qr_key(pieces: Pieces, agency_code: str) -> Certified:

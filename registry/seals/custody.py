@@ -25,7 +25,7 @@ from keys.custodian import KeyRef, Policy, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
-from keys.suite import SUITES
+from keys.suite import SUITES, ecdsa
 from registry.agencies.tables import Client, ClientType
 from registry.database import Database
 from registry.licences.digests import link_digest
@@ -33,7 +33,10 @@ from registry.licences.records import stored_record
 from registry.licences.tables import Intent, TypeVersion
 from registry.licences.types import parse_type
 from registry.rows import changed_rows
+from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
+from registry.seals.answer_ledger import BlockLedger
 from registry.seals.maker import require_drafted_edition
+from registry.seals.status_policy import require_drafted_crl, require_true_answer
 from registry.seals.tables import (
     Certificate,
     Key,
@@ -52,10 +55,14 @@ from signing.record import Record
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
+_CRL = re.compile(r"crl:([0-9a-f]{32}):([1-9][0-9]{0,8})")
+_OCSP = re.compile(r"ocsp:[0-9a-f]{32}")
 _SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
+    SignKind.CRL: _CRL,
+    SignKind.OCSP_RESPONSE: _OCSP,
     SignKind.SEAL_EDITION: _SEAL_EDITION,
     SignKind.SIGNED_ATTRIBUTES: _INTENT,
     SignKind.TIME_STAMP: _INTENT,
@@ -65,23 +72,28 @@ _RECORDS = {
 _SIGNS = {
     Purpose.ROOT_CA: frozenset({ProfileName.ROOT, ProfileName.ISSUING}),
     Purpose.ISSUING_CA: frozenset(
-        {ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.SEAL_MAKER}
+        {ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.OCSP, ProfileName.SEAL_MAKER}
     ),
 }
 
 
 class DatabaseLedger:
     """The use ledger on table `key_use`, in short transactions of its own, so that a use is on record
-    whatever becomes of the caller's work. One (key, record) is served once, by a unique constraint.
+    whatever becomes of the caller's work. One (key, record) is served once, by a unique constraint. Answers
+    to strangers are counted in blocks (`answer_ledger`).
     """
 
     def __init__(self, database: Database, clock: Clock, random: Callable[[int], bytes]) -> None:
         self._database = database
         self._clock = clock
         self._random = random
+        self._blocks = BlockLedger(database, clock, random)
 
     def begin(self, ref: KeyRef, requests: Sequence[SignRequest]) -> None:
         """Raises VermilionError(KEY_REFUSED) if a (key, record) was used before."""
+        if _in_blocks(requests):
+            self._blocks.begin(ref, requests)
+            return
         now = self._clock()
         rows = [
             {
@@ -106,6 +118,9 @@ class DatabaseLedger:
 
     def end(self, ref: KeyRef, requests: Sequence[SignRequest], signed: bool) -> None:
         """Write down how the uses begun came out."""
+        if _in_blocks(requests):
+            self._blocks.end(ref, requests, signed)
+            return
         records = [request.record for request in requests]
         statement = (
             update(KeyUse)
@@ -114,6 +129,14 @@ class DatabaseLedger:
         )
         with self._database.transaction() as session:
             changed_rows(session, statement)
+
+    def close(self) -> None:
+        """Close what is counted in blocks, when the process ends in order."""
+        self._blocks.close()
+
+
+def _in_blocks(requests: Sequence[SignRequest]) -> bool:
+    return all(request.kind in BLOCK_KINDS for request in requests)
 
 
 def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
@@ -136,6 +159,10 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
             _require_serving(session, key, now)
             if request.kind is SignKind.TRUST_LIST:
                 _require_draft(session, int(match[1]), request.data)
+            elif request.kind is SignKind.CRL:
+                require_drafted_crl(session, key, match[1], int(match[2]), request.data)
+            elif request.kind is SignKind.OCSP_RESPONSE:
+                require_true_answer(session, key, request.data, now)
             elif request.kind is SignKind.SEAL_EDITION:
                 require_drafted_edition(session, key, match[1], request.data)
             else:
@@ -218,7 +245,7 @@ def _require_own_credential(
     try:
         link_id = parse_id(bound_to.rpartition(b"|")[2].decode("ascii", "replace"))
         announced, _ = sig_structure(
-            claims_of(record, licence_type), kid, SUITES[ref.suite].cose_alg, intent.origin, link_id
+            claims_of(record, licence_type), kid, ecdsa(SUITES[ref.suite]).cose_alg, intent.origin, link_id
         )
     except VermilionError:
         _refuse("the credential is not the intent's", "credential")

@@ -11,6 +11,7 @@ from datetime import datetime
 from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
+from keys.crl import RevocationReason
 from keys.errors import Kind, VermilionError
 from keys.trust_list import RENEW_AFTER
 from registry.actor import Actor
@@ -20,7 +21,9 @@ from registry.rows import changed_rows
 from registry.seals.applications import locked
 from registry.seals.authorisations import withdraw_all
 from registry.seals.duties import CHANGE, authority_person, seal_seen_by
-from registry.seals.tables import Approval, Key, Seal, SealEdition
+from registry.seals.keys import civil_ground
+from registry.seals.revocation import State, revoke
+from registry.seals.tables import Approval, Certificate, Key, Seal, SealEdition
 from registry.seals.transitions import seal_event, take, take_edition
 
 
@@ -66,7 +69,7 @@ def succeed(session: Session, ports: Ports, actor: Actor, seal: Seal, edition: S
     }
     take(session, ports, actor, seal, "succession", detail=detail)
     if old is not None:
-        _end(session, old, now)
+        _end(session, ports, actor, old, now)
     take_edition(session, edition, "activation", in_use_from=now)
     action = session.scalars(select(Approval.action).where(Approval.id == edition.approval_id)).one()
     if action == CHANGE:
@@ -79,7 +82,7 @@ def succeed(session: Session, ports: Ports, actor: Actor, seal: Seal, edition: S
 def drop(session: Session, ports: Ports, actor: Actor, edition: SealEdition, now: datetime) -> None:
     """Give up an edition that was never put into use; its key is retired."""
     take_edition(session, edition, "dropping", ended_at=now)
-    _retire(session, edition, now)
+    _retire(session, ports, actor, edition, now)
     seal_event(
         session, ports, actor, "seal.edition_dropped", edition.seal_code, "dropping",
         edition=edition.id, number=edition.number,
@@ -108,7 +111,7 @@ def seal_away(
         detail = "the edition was sealed away before" if over else "the edition's life is not over"
         raise VermilionError(Kind.CONFLICT, detail, reason="edition_state")
     if edition.state == "in_use":
-        _end(session, edition, now)
+        _end(session, ports, actor, edition, now)
     elif edition.state in ("made", "filed"):
         drop(session, ports, actor, edition, now)
     away = update(SealEdition).where(SealEdition.id == edition.id, SealEdition.sealed_away_at.is_(None))
@@ -131,11 +134,16 @@ def _require_known(session: Session, edition: SealEdition, now: datetime) -> Non
         )
 
 
-def _end(session: Session, edition: SealEdition, now: datetime) -> None:
+def _end(session: Session, ports: Ports, actor: Actor, edition: SealEdition, now: datetime) -> None:
     take_edition(session, edition, "ending", ended_at=now)
-    _retire(session, edition, now)
+    _retire(session, ports, actor, edition, now)
 
 
-def _retire(session: Session, edition: SealEdition, now: datetime) -> None:
+def _retire(session: Session, ports: Ports, actor: Actor, edition: SealEdition, now: datetime) -> None:
+    """The edition's key signs no more, and its certificate says so while it lasts."""
     active = update(Key).where(Key.id == edition.key_id, Key.state == "active")
     changed_rows(session, active.values(state="retired", since=now))
+    certificate = session.get_one(Certificate, edition.certificate_serial)
+    if certificate.state != State.REVOKED and certificate.not_after > now:
+        ground = civil_ground(now, ports.settings.tz, "edition_ended")
+        revoke(session, ports, actor, certificate.serial, ground, RevocationReason.SUPERSEDED)

@@ -7,19 +7,23 @@ custodian signs, then the result is recorded.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Protocol
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.certificates import (
     Issuer,
+    Publication,
     Subject,
     build_tbs,
+    certificate_key,
+    key_identifier,
     new_serial,
     public_key_der,
     sign_certificate,
@@ -34,7 +38,7 @@ from keys.suite import SUITES, SuiteName
 from registry.database import Database
 from registry.log.rules import Ground, record_event
 from registry.rows import changed_rows
-from registry.seals.tables import Certificate, Key
+from registry.seals.tables import Certificate, CertificateAuthority, Key
 from registry.settings import Settings
 
 LEGAL_BASIS = "State Council Order 716, Art. 9"
@@ -97,41 +101,16 @@ def certify_new_key(
 
     Serial and content are on record before anything is signed: a step that fails leaves a visible, unsigned
     row, and a reserved key that nothing can use. A seal's key stays reserved: its edition activates it.
-    Raises VermilionError: CONFLICT for an issuer near its end, and what the custodian raises.
+    Raises VermilionError: CONFLICT for an issuer near its end or a serial
+    number that is taken, and what the custodian raises.
     """
     now = pieces.clock()
     ref = pieces.custodian.generate(PROFILES[profile].purpose, suite)
-    signer = issuer or Issuer(ref, None)
+    signer = Issuer(ref, None) if issuer is None else _publishing(issuer, pieces.settings)
     serial = new_serial(pieces.random)
     tbs = build_tbs(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now)
     lint_tbs(tbs, signer.key.suite)  # what is put on record below, and signed, is what was linted
-    not_before, not_after = tbs_validity(tbs)
-    with pieces.database.transaction() as session:
-        session.add(
-            Key(
-                id=ref.id,
-                purpose=ref.purpose.value,
-                suite=ref.suite,
-                public_key=public_key_der(pieces.custodian.public_key(ref)),
-                agency_code=agency_code,
-                state="reserved",
-                since=now,
-                listed_at=None,
-                created_at=now,
-            )
-        )
-        session.flush()
-        session.add(
-            Certificate(
-                serial=f"{serial:x}",
-                key_id=ref.id,
-                profile=profile.value,
-                tbs_sha256=sha256(tbs).digest(),
-                der=None,
-                not_before=not_before,
-                not_after=not_after,
-            )
-        )
+    _reserve(pieces, profile, ref, signer.key, f"{serial:x}", tbs, agency_code, now)
     der = sign_certificate(pieces.custodian, signer.key, tbs)
     with pieces.database.transaction() as session:
         row = session.get_one(Certificate, f"{serial:x}", with_for_update=True)
@@ -141,7 +120,77 @@ def certify_new_key(
         if profile is not ProfileName.SEAL:
             activate_key(session, ref.id, now)
         _record(session, pieces, ref, profile, row.serial, now)
-    return Certified(ref, f"{serial:x}", der, not_before, not_after)
+    return Certified(ref, f"{serial:x}", der, *tbs_validity(tbs))
+
+
+def _reserve(
+    pieces: Pieces,
+    profile: ProfileName,
+    ref: KeyRef,
+    issuer: KeyRef,
+    serial: str,
+    tbs: bytes,
+    agency_code: str | None,
+    now: datetime,
+) -> None:
+    """Put key, serial and content on record. Raises VermilionError(CONFLICT, "serial_used") for a serial that
+    chance, or a broken generator, gave twice.
+    """
+    not_before, not_after = tbs_validity(tbs)
+    public_key = public_key_der(pieces.custodian.public_key(ref))
+    try:
+        with pieces.database.transaction() as session:
+            session.add(
+                Key(
+                    id=ref.id,
+                    purpose=ref.purpose.value,
+                    suite=ref.suite,
+                    public_key=public_key,
+                    agency_code=agency_code,
+                    state="reserved",
+                    since=now,
+                    listed_at=None,
+                    created_at=now,
+                )
+            )
+            session.flush()
+            if PROFILES[profile].ca:
+                name = authority_name(public_key)
+                session.add(CertificateAuthority(key_id=ref.id, name=name, status_version=0))
+            session.add(
+                Certificate(
+                    serial=serial,
+                    key_id=ref.id,
+                    issuer_key_id=issuer.id,
+                    profile=profile.value,
+                    tbs_sha256=sha256(tbs).digest(),
+                    der=None,
+                    not_before=not_before,
+                    not_after=not_after,
+                )
+            )
+    except IntegrityError:
+        raise VermilionError(Kind.CONFLICT, "the serial number is taken", reason="serial_used") from None
+
+
+def authority_name(spki: bytes) -> str:
+    """What a CA is called in the addresses of its CRL, OCSP and certificate: its key identifier, hex."""
+    return key_identifier(spki).hex()
+
+
+def _publishing(issuer: Issuer, settings: Settings) -> Issuer:
+    """An issuer with the addresses that its certificates name. A root answers no OCSP: it is not there to."""
+    assert issuer.certificate is not None
+    name = authority_name(certificate_key(issuer.certificate))
+    ocsp = f"{settings.authority}/ocsp/{name}" if issuer.key.purpose is Purpose.ISSUING_CA else None
+    return replace(
+        issuer,
+        publication=Publication(
+            crl=f"{settings.authority}/crl/{name}.crl",
+            ocsp=ocsp,
+            ca_issuers=f"{settings.authority}/ca/{name}.cer",
+        ),
+    )
 
 
 def activate_key(session: Session, key_id: str, now: datetime) -> None:

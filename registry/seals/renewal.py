@@ -1,4 +1,4 @@
-"""Certificates of QR keys and of the time-stamp authority, renewed in time.
+"""Certificates of QR keys, of the time-stamp authority and of the OCSP responder, renewed in time.
 
 A key is never certified twice: its successor is a new key, which serves once the trust list names it. The
 older one stays in the list, and good for what it signed. Two processes at the same moment may both make one:
@@ -16,7 +16,7 @@ from keys.certificates import certificate_validity
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
 from registry.agencies.tables import Client, ClientType
-from registry.seals.authority import give_qr_key, give_tsa_key, issuing_authority
+from registry.seals.authority import give_ocsp_key, give_qr_key, give_tsa_key, issuing_authority
 from registry.seals.keys import Pieces
 from registry.seals.tables import Certificate, Key
 
@@ -28,7 +28,8 @@ TRY_AGAIN = timedelta(hours=1)
 
 
 def renew_due(pieces: Pieces) -> int:
-    """Renew what is due, of the time-stamp authority and of each agency that may issue; how many were.
+    """Renew what is due, of the OCSP responder, the time-stamp authority and each agency that may issue; how
+    many were.
 
     An agency that has no QR key yet gets one. Raises VermilionError: UNAVAILABLE where the issuing
     authority's own certificate has ended, and what the custodian raises; the next call goes on with the
@@ -43,14 +44,17 @@ def renew_due(pieces: Pieces) -> int:
             raise VermilionError(
                 Kind.UNAVAILABLE, "the issuing authority's certificate has ended", reason="issuing_ended"
             )
+        answering = _due(session, ProfileName.OCSP, now, end, {None})
         stamping = _due(session, ProfileName.TSA, now, end, {None})
         agencies = _due(session, ProfileName.QR, now, end, _issuing_agencies(session))
+    for _ in answering:
+        give_ocsp_key(pieces)
     for _ in stamping:
         give_tsa_key(pieces)
     for code in agencies:
         assert code is not None
         give_qr_key(pieces, code)
-    return len(stamping) + len(agencies)
+    return len(answering) + len(stamping) + len(agencies)
 
 
 def _due(

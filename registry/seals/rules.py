@@ -29,6 +29,7 @@ from registry.seals.duties import (
 )
 from registry.seals.editions import drop, editions_in, succeed, the_edition
 from registry.seals.keys import activate_key, civil_ground
+from registry.seals.revocation import hold_seal, release_seal, revoke_seal
 from registry.seals.tables import Approval, Key, Seal, SealEdition
 from registry.seals.transitions import (
     EDITION_STEPS,
@@ -123,7 +124,9 @@ def suspend(session: Session, ports: Ports, actor: Actor, code: str, ground: Gro
     """Stop the seal at once (停用, 挂失): one person, its keeper or an approver of a seal authority."""
     seal = seal_seen_by(session, actor, code)
     require_keeper_or_approver(session, actor, seal)
-    return move(session, ports, actor, seal, "suspended", ("active",), "suspension", ground=ground)
+    move(session, ports, actor, seal, "suspended", ("active",), "suspension", ground=ground)
+    hold_seal(session, ports, actor, code, ground)
+    return seal
 
 
 def report_lost(session: Session, ports: Ports, actor: Actor, code: str, legal_basis: str) -> Seal:
@@ -206,6 +209,7 @@ def decide_change(
             session, ports, actor, seal, "active", ("suspended",), "resumption",
             ground=ground, version=said["state_version"], detail={"approval": approval.id},
         )  # fmt: skip
+        release_seal(session, ports, actor, seal.code, ground)
     else:
         detail = {"approval": approval.id, "compromised_since": said.get("compromised_since")}
         if approval.action == CANCEL:
@@ -218,6 +222,7 @@ def decide_change(
             _compromise(session, ports, actor, seal, ground, detail)
         changed_rows(session, _retire_keys(seal.code, _since(said), now))
         session.flush()
+        revoke_seal(session, ports, actor, seal.code, ground, _since(said))
     return approval, seal
 
 

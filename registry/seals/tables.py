@@ -31,17 +31,65 @@ class Key(Base):
     created_at: Mapped[datetime]
 
 
+class CertificateAuthority(Base):
+    """What a CA's certificates have in common. Each change of one's status is counted, so that a CRL can say
+    which changes it covers.
+    """
+
+    __tablename__ = "certificate_authority"
+    key_id: Mapped[str] = mapped_column(ForeignKey("key.id"), primary_key=True)
+    name: Mapped[str] = mapped_column(String(40), unique=True)  # in URLs: its key identifier, hex
+    status_version: Mapped[int]  # changes of status so far
+
+
 class Certificate(Base):
     """An X.509 certificate; serial and content are on record here before anything is signed."""
 
     __tablename__ = "certificate"
+    __table_args__ = (Index(None, "issuer_key_id", "status_version"),)
     serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # lower-case hex
     key_id: Mapped[str] = mapped_column(ForeignKey("key.id"), index=True)
+    issuer_key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))  # a root's is its own
     profile: Mapped[str] = mapped_column(String(20), index=True)
     tbs_sha256: Mapped[bytes]  # of the TBSCertificate
     der: Mapped[bytes | None]  # None until signed
     not_before: Mapped[datetime]
     not_after: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(10), default="good")  # good, held, revoked
+    state_version: Mapped[int] = mapped_column(default=1)
+    status_version: Mapped[int] = mapped_column(
+        default=0
+    )  # the CA's count at the last change; 0: never changed
+    revoked_at: Mapped[datetime | None]  # or held
+    reason: Mapped[str | None] = mapped_column(String(20))  # of RFC 5280; None: unspecified
+    invalidity_date: Mapped[datetime | None]
+    crl_entry: Mapped[bytes | None]  # what stands for it in a CRL, DER; None while it is good
+
+
+class CertificateStatus(Base):
+    """The history of a certificate's status: a release takes a hold out of CRL and OCSP, not out of here."""
+
+    __tablename__ = "certificate_status"
+    serial: Mapped[str] = mapped_column(ForeignKey("certificate.serial"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(String(10))
+    reason: Mapped[str | None] = mapped_column(String(20))
+    invalidity_date: Mapped[datetime | None]
+    from_at: Mapped[datetime]
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
+
+
+class RevocationList(Base):
+    """Each CRL of a CA: number and content are on record before it is signed. All generations are kept."""
+
+    __tablename__ = "revocation_list"
+    ca_key_id: Mapped[str] = mapped_column(ForeignKey("certificate_authority.key_id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    status_version: Mapped[int]  # the last change of status that it is sure to show
+    tbs_sha256: Mapped[bytes]  # of the TBSCertList
+    this_update: Mapped[datetime]
+    next_update: Mapped[datetime]
+    der: Mapped[bytes | None]  # None until signed
 
 
 class KeyUse(Base):
@@ -57,6 +105,23 @@ class KeyUse(Base):
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     signed: Mapped[bool | None]
+
+
+class KeyUseBlock(Base):
+    """Uses of a key that answers anybody who asks (OCSP): not a row each, but a block of them announced
+    before the first and closed after the last. One that stayed open stands for up to `size` uses.
+    """
+
+    __tablename__ = "key_use_block"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    key_id: Mapped[str] = mapped_column(String(32), index=True)
+    kind: Mapped[str] = mapped_column(String(30))
+    size: Mapped[int]
+    opened_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None]
+    begun: Mapped[int | None]
+    failed: Mapped[int | None]
+    digest: Mapped[bytes | None]  # SHA-256 chained over the SHA-256 of the bytes signed, in order
 
 
 class Approval(Base):

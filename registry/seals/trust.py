@@ -16,14 +16,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from threading import Event
 
 import structlog
 from sqlalchemy import func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError, places
+from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SUITES
 from keys.trust_list import (
@@ -41,7 +40,6 @@ from registry.agencies.tables import Agency, Client, ClientType
 from registry.licences.tables import TypeVersion
 from registry.seals.authority import root_authority
 from registry.seals.keys import Pieces, key_ref
-from registry.seals.renewal import renew_due
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import (
     Certificate,
@@ -55,8 +53,7 @@ from registry.seals.tables import (
 )
 from registry.settings import Settings
 
-KEEP_EVERY = timedelta(seconds=30)
-PATIENCE = timedelta(hours=1)  # many rounds of `keep_published`
+PATIENCE = timedelta(hours=1)  # many rounds of `registry.background`
 ATTEMPTS = 5
 _log = structlog.get_logger("registry.trust_list")
 _EPOCH = datetime.fromtimestamp(0, UTC)
@@ -285,19 +282,3 @@ def _type_names(session: Session) -> dict[str, dict[str, str]]:
         select(TypeVersion.code, TypeVersion.type_toml).order_by(TypeVersion.code, TypeVersion.version)
     )
     return {code: dict(tomllib.loads(text)["name"]) for code, text in rows}
-
-
-def keep_published(pieces: Pieces, stop: Event, every: timedelta = KEEP_EVERY) -> None:
-    """Renew certificates and publish the list as they fall due, until told to stop; a failure is logged and
-    tried again.
-    """
-    tasks = {"certificates_not_renewed": renew_due, "trust_list_not_published": publish_trust_list}
-    while True:
-        for failure, task in tasks.items():
-            try:
-                task(pieces)
-            except Exception as error:  # noqa: BLE001  (a loop that dies silently would keep nothing)
-                reason = error.reason if isinstance(error, VermilionError) else None
-                _log.error(failure, kind=type(error).__name__, reason=reason, where=places(error))
-        if stop.wait(every.total_seconds()):
-            return

@@ -14,7 +14,7 @@ from flask import Flask
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from keys.custodian import Kind, SignRequest
-from keys.suite import SUITES
+from keys.suite import P256
 from keys.trust_list import kid_of
 from registry.settings import Settings
 from signing.claims import claims_of, encode_claims
@@ -43,7 +43,7 @@ class Desk:
 
     def scanned(self, record: Record, link_id: bytes = ID) -> tuple[str, bytes]:
         """The text of a printed code, signed by the agency's real key, and its COSE bytes."""
-        suite = SUITES["p256-sha256"]
+        suite = P256
         key = self.authority.trusted("qr", self.authority.qr)
         claims = claims_of(record, FOOD)
         structure, protected = sig_structure(

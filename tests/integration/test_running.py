@@ -43,7 +43,7 @@ def running() -> Iterator[Running]:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         data, written = Path(name) / "var", Path(name) / "stderr"
-        ports = {"VERMILION_API_PORT": str(free_port()), "VERMILION_PUBLIC_PORT": str(free_port())}
+        ports = {f"VERMILION_{name}_PORT": str(free_port()) for name in ("API", "AUTHORITY", "PUBLIC")}
         with written.open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-u", "-m", "registry", "run", "--data", str(data)],

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from registry.composition import passphrase_path
+from registry.custodians import passphrase_path
 from tests.integration.province import LICENCES, OWN_SYSTEM, Paper, Province
 from tests.integration.thief import Thief
 from tests.registry.world import World

@@ -16,10 +16,10 @@ from keys.clock import system_clock
 from keys.custodian import Kind, SignRequest
 from keys.ledger import MemoryLedger
 from keys.software import SoftwareCustodian
-from keys.suite import SUITES
+from keys.suite import SUITES, ecdsa
 from keys.trust_list import kid_of
 from keys.tsa import TimeStampAuthority
-from registry.composition import passphrase_path
+from registry.custodians import passphrase_path
 from registry.licences.issued import attached_printout
 from registry.licences.tables import Edition
 from registry.licences.types import LoadedType, current_type
@@ -80,7 +80,7 @@ class Thief:
         """A rightly signed QR text for the paper's own link, or another; and its COSE bytes."""
         link = link or self.printout.link
         origin, _, id_text = link.rpartition("/c/")
-        suite = SUITES[self._qr.suite]
+        suite = ecdsa(SUITES[self._qr.suite])
         claims = claims_of(record, self._loaded.type)
         structure, protected = sig_structure(
             claims, bytes.fromhex(self.qr_kid), suite.cose_alg, origin, parse_id(id_text)

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import base64
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from hashlib import new as new_hash
 from hashlib import sha256
 from typing import Any
 
 import cbor2
-from asn1crypto import cms, core, tsp, x509
+from asn1crypto import algos, cms, core, tsp, x509
 
+from keys.crl import RevocationReason, crl_entry, crl_tbs
 from keys.custodian import Kind, Purpose
+from keys.ocsp import GOOD, Answer, cert_id, response_data
 from keys.seal_data import SealData, seal_info
+from keys.suite import P256, Suite, signature_algorithm
 
+AT = datetime(2026, 11, 20, tzinfo=UTC)
 CERTIFICATE_HASH = sha256(b"certificate").digest()
 
 
@@ -62,9 +67,10 @@ def attributes(*members: dict[str, Any]) -> bytes:
     return bytes(cms.CMSAttributes(members).dump(force=True))
 
 
-def seal_attributes(seed: bytes = b"") -> bytes:
-    digest = attribute("message_digest", sha256(seed).digest())
-    return attributes(content_type(), digest, signing_certificate(), protection())
+def seal_attributes(seed: bytes = b"", suite: Suite = P256) -> bytes:
+    digest = attribute("message_digest", new_hash(suite.digest_name, seed).digest())
+    protected = protection(suite.digest_name, suite.signature_name)
+    return attributes(content_type(), digest, signing_certificate(), protected)
 
 
 def tbs_certificate(authority_certificate: bytes, **changes: Any) -> bytes:
@@ -101,23 +107,46 @@ KIND_OF = {
     Purpose.SEAL: Kind.SIGNED_ATTRIBUTES,
     Purpose.TSA: Kind.TIME_STAMP,
     Purpose.QR: Kind.SIG_STRUCTURE,
+    Purpose.OCSP: Kind.OCSP_RESPONSE,
     Purpose.SEAL_MAKER: Kind.SEAL_EDITION,
 }
 
 
-def sample(kind: Kind, certificate: bytes, seed: bytes = b"") -> bytes:
-    """Right bytes for a P-256 key; `certificate` is one that a P-256 authority signed."""
+def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P256) -> bytes:
+    """Right bytes for a key of the suite; `certificate` is any one."""
     if kind is Kind.CERTIFICATE:
-        return tbs_certificate(certificate)
+        algorithm = algos.SignedDigestAlgorithm.load(signature_algorithm(suite))
+        return tbs_certificate(certificate, signature=algorithm)
     if kind is Kind.SIGNED_ATTRIBUTES:
-        return seal_attributes(seed)
+        return seal_attributes(seed, suite)
     if kind is Kind.TIME_STAMP:
-        return attributes(content_type("tst_info"), message_digest(), signing_certificate())
+        digest = message_digest(new_hash(suite.digest_name).digest_size)
+        return attributes(content_type("tst_info"), digest, signing_certificate())
     if kind is Kind.SIG_STRUCTURE:
-        return sig_structure()
+        return sig_structure({1: suite.cose_alg or -7, 4: bytes(8)})
     if kind is Kind.SEAL_EDITION:
         return seal_info(seal_data(certificate))
-    return trust_list()
+    if kind is Kind.CRL:
+        return crl(certificate, suite, seed)
+    if kind is Kind.OCSP_RESPONSE:
+        return ocsp_response(certificate, seed)
+    return trust_list(suite.jose_alg)
+
+
+def crl(certificate: bytes, suite: Suite = P256, seed: bytes = b"") -> bytes:
+    """Two entries; the serials are made of the seed."""
+    serials = sorted(int.from_bytes(b"\1" + sha256(seed + bytes([n])).digest()[:16], "big") for n in (1, 2))
+    entries = [crl_entry(serial, AT, RevocationReason.SUPERSEDED, None) for serial in serials]
+    return crl_tbs(
+        certificate, suite.name, number=1, this_update=AT, next_update=AT + timedelta(days=1), entries=entries
+    )
+
+
+def ocsp_response(certificate: bytes, seed: bytes = b"") -> bytes:
+    serial = int.from_bytes(b"\1" + sha256(seed).digest()[:16], "big")
+    answer = Answer(cert_id(certificate, serial), GOOD, AT, AT + timedelta(minutes=5))
+    spki = x509.Certificate.load(certificate).public_key.dump()
+    return response_data(spki, [answer], produced_at=AT, nonce=None)
 
 
 def seal_data(certificate: bytes) -> SealData:

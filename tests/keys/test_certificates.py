@@ -26,6 +26,7 @@ from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.path import issued_by, require_root, verify_chain, verify_issuing
 from keys.profiles import ProfileName
+from keys.suite import SUITES
 from tests.authority import AGENCY, AGENCY_NAME, SEAL_CODE, TestAuthority, issue_certificate, make_authority
 from tests.keys.tbs_samples import der
 from tests.tools import need
@@ -45,10 +46,10 @@ def openssl_verify(place: Path, authority: TestAuthority, leaf: bytes, at: datet
     return done.returncode == 0
 
 
-@pytest.mark.parametrize("suite", ["p256-sha256", "p384-sha384"])
+@pytest.mark.parametrize("suite", list(SUITES))
 def test_openssl_and_gnutls_accept_every_chain(tmp_path: Path, suite: Any) -> None:
     authority = make_authority(
-        tmp_path, datetime.now(UTC), issuing_suite=suite
+        tmp_path, datetime.now(UTC), root_suite=suite, issuing_suite=suite
     )  # certtool knows no other time
     for leaf in LEAVES:
         assert openssl_verify(tmp_path, authority, getattr(authority, leaf), authority.now)

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric import ec
 
-from keys.custodian import PURPOSE_KINDS, Custodian, KeyRef, Kind, Policy, Purpose, SignRequest, UseLedger
+from keys.custodian import (
+    MAX_REQUESTS,
+    PURPOSE_KINDS,
+    PURPOSE_SUITES,
+    Custodian,
+    KeyRef,
+    Kind,
+    Purpose,
+    SignRequest,
+)
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ledger import MemoryLedger
-from keys.software import SoftwareCustodian
-from keys.suite import SUITES
-from tests.authority import CHEAP, PASSPHRASE, TestAuthority, permit
+from keys.suite import SUITES, Suite, suite_of, verifies
+from tests.authority import TestAuthority, permit
+from tests.keys.custodians import CUSTODIANS, Custodians
 from tests.keys.tbs_samples import sample, seal_attributes
-
-MakeCustodian = Callable[[Path, Policy, UseLedger], Custodian]
-
-
-def software(place: Path, policy: Policy, ledger: UseLedger) -> Custodian:
-    return SoftwareCustodian(place / "keys", PASSPHRASE, policy=policy, ledger=ledger, cost=CHEAP)
-
-
-CUSTODIANS: dict[str, MakeCustodian] = {"software": software}
 
 
 @dataclass
@@ -42,9 +40,20 @@ class Bench:
     def seal_key(self) -> KeyRef:
         return self.custodian.generate(Purpose.SEAL, "p256-sha256")
 
+    def signed_by(self, ref: KeyRef, signature: bytes, request: SignRequest) -> bool:
+        return verifies(self.custodian.public_key(ref), SUITES[ref.suite], signature, request.data)
+
 
 @pytest.fixture(params=list(CUSTODIANS))
-def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
+def custodians(request: pytest.FixtureRequest) -> Iterator[Custodians]:
+    make, remote = CUSTODIANS[request.param]
+    making = Custodians(make, remote=remote)
+    yield making
+    making.close()
+
+
+@pytest.fixture
+def bench(custodians: Custodians, tmp_path: Path) -> Bench:
     ledger, asked, refuse = MemoryLedger(), list[tuple[KeyRef, SignRequest]](), set[str]()
 
     def policy(ref: KeyRef, wanted: SignRequest) -> None:
@@ -52,7 +61,7 @@ def bench(request: pytest.FixtureRequest, tmp_path: Path) -> Bench:
         if wanted.record in refuse:
             raise VermilionError(ErrorKind.KEY_REFUSED, "the seal is suspended", reason="seal_not_active")
 
-    return Bench(CUSTODIANS[request.param](tmp_path, policy, ledger), ledger, asked, refuse)
+    return Bench(custodians(tmp_path, policy, ledger), ledger, asked, refuse)
 
 
 def seal_use(record: str) -> SignRequest:
@@ -66,38 +75,27 @@ def refusal(bench: Bench, ref: KeyRef, *requests: SignRequest) -> VermilionError
 
 
 @pytest.mark.parametrize("purpose", list(Purpose))
+@pytest.mark.parametrize("suite", list(SUITES.values()), ids=list(SUITES))
 def test_a_key_signs_the_kinds_of_its_purpose_and_no_other(
-    bench: Bench, purpose: Purpose, authority: TestAuthority
+    bench: Bench, purpose: Purpose, suite: Suite, authority: TestAuthority
 ) -> None:
-    ref = bench.custodian.generate(purpose, "p256-sha256")
-    suite = SUITES[ref.suite]
+    if suite.name not in PURPOSE_SUITES[purpose]:
+        with pytest.raises(VermilionError) as caught:
+            bench.custodian.generate(purpose, suite.name)
+        assert (caught.value.kind, caught.value.reason) == (ErrorKind.KEY_REFUSED, "suite")
+        return
+    ref = bench.custodian.generate(purpose, suite.name)
+    assert suite_of(bench.custodian.public_key(ref)) is suite
     for kind in Kind:
-        request = SignRequest(kind, sample(kind, authority.seal), f"record:{kind}")
+        request = SignRequest(kind, sample(kind, authority.seal, suite=suite), f"record:{kind}")
         if kind in PURPOSE_KINDS[purpose]:
             (signature,) = bench.custodian.sign(ref, [request])
-            bench.custodian.public_key(ref).verify(signature, request.data, ec.ECDSA(suite.hash))
+            assert bench.signed_by(ref, signature, request)
             assert bench.ledger.uses[ref.id, request.record] is True
         else:
             error = refusal(bench, ref, request)
             assert (error.kind, error.reason) == (ErrorKind.KEY_REFUSED, "purpose")
             assert (ref.id, request.record) not in bench.ledger.uses
-
-
-def test_both_suites_sign_with_their_own_hash(bench: Bench, authority: TestAuthority) -> None:
-    ref = bench.custodian.generate(Purpose.ROOT_CA, "p384-sha384")
-    request = SignRequest(Kind.CERTIFICATE, _root_tbs(authority), "certificate:1")
-    (signature,) = bench.custodian.sign(ref, [request])
-    public = bench.custodian.public_key(ref)
-    assert public.curve.name == "secp384r1"
-    public.verify(signature, request.data, ec.ECDSA(SUITES["p384-sha384"].hash))
-    with pytest.raises(InvalidSignature):
-        public.verify(signature, request.data, ec.ECDSA(SUITES["p256-sha256"].hash))
-
-
-def _root_tbs(authority: TestAuthority) -> bytes:
-    from asn1crypto import x509
-
-    return bytes(x509.Certificate.load(authority.root)["tbs_certificate"].dump())
 
 
 def test_bytes_of_another_shape_reach_neither_policy_nor_ledger(bench: Bench) -> None:
@@ -129,9 +127,17 @@ def test_many_at_once_come_back_in_order(bench: Bench) -> None:
     ref = bench.seal_key()
     requests = [seal_use(f"intent:{number}") for number in range(20)]
     signatures = bench.custodian.sign(ref, requests)
-    public = bench.custodian.public_key(ref)
     for request, signature in zip(requests, signatures, strict=True):
-        public.verify(signature, request.data, ec.ECDSA(SUITES[ref.suite].hash))
+        assert bench.signed_by(ref, signature, request)
+
+
+def test_a_call_has_a_bound(bench: Bench) -> None:
+    ref = bench.seal_key()
+    assert bench.custodian.sign(ref, []) == []
+    requests = [seal_use(f"intent:{number}") for number in range(MAX_REQUESTS + 1)]
+    assert refusal(bench, ref, *requests).reason == "too_many"
+    assert bench.ledger.uses == {}
+    assert len(bench.custodian.sign(ref, requests[1:])) == MAX_REQUESTS
 
 
 def test_threads_that_race_for_one_record_get_one_signature(bench: Bench) -> None:
@@ -188,9 +194,10 @@ class LostLedger:
 
 
 @pytest.mark.parametrize("begins", [True, False])
-@pytest.mark.parametrize("make", list(CUSTODIANS))
-def test_no_signature_leaves_without_its_use_written_down(tmp_path: Path, make: str, begins: bool) -> None:
-    custodian = CUSTODIANS[make](tmp_path, permit, LostLedger(begins=begins))
+def test_no_signature_leaves_without_its_use_written_down(
+    custodians: Custodians, tmp_path: Path, begins: bool
+) -> None:
+    custodian = custodians(tmp_path, permit, LostLedger(begins=begins))
     ref = custodian.generate(Purpose.SEAL, "p256-sha256")
     with pytest.raises(VermilionError) as caught:
         custodian.sign(ref, [seal_use("intent:1")])

@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.certificates import Issuer, Publication, Subject, build_tbs, new_serial
-from keys.custodian import Purpose
 from keys.errors import Kind, VermilionError
 from keys.lint import lint_tbs
 from keys.profiles import PROFILES, ProfileName
@@ -43,8 +42,8 @@ def tbs_of(here: TestAuthority, profile: ProfileName, publication: Publication =
         ProfileName.TSA: here.tsa_key,
         ProfileName.QR: here.qr_key,
     }
-    if profile is ProfileName.SEAL_MAKER:
-        keys[profile] = here.custodian.generate(Purpose.SEAL_MAKER, "p256-sha256")
+    if profile not in keys:
+        keys[profile] = here.custodian.generate(PROFILES[profile].purpose, "p256-sha256")
     issuer = issuers.get(profile, Issuer(here.issuing_key, here.issuing, publication))
     return build_tbs(
         here.custodian, issuer, profile, Subject("99010000000001", "11990100MB01010556样本市市场监督管理局"),

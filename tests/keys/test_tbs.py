@@ -33,9 +33,10 @@ def test_the_right_bytes_pass_for_their_kind_and_suite_alone(kind: Kind, authori
     for other in KINDS:
         if other is not kind:
             refused(other, data)
-    if kind is not Kind.SEAL_EDITION:  # SES_SealInfo names no algorithm
-        with pytest.raises(VermilionError):
-            check_tbs(kind, data, P384)
+    if kind in {Kind.OCSP_RESPONSE, Kind.SEAL_EDITION}:  # these name no algorithm
+        return
+    with pytest.raises(VermilionError):
+        check_tbs(kind, data, P384)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,16 +3,30 @@
 from __future__ import annotations
 
 import base64
+import subprocess
+from pathlib import Path
 
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
 from keys import trust_list
 from keys.envelope import ScryptCost, _key
-from keys.suite import SUITES, SuiteName
+from keys.suite import (
+    P256,
+    P384,
+    RSA3072,
+    SUITES,
+    Ecdsa,
+    SuiteName,
+    generate_private_key,
+    sign_with,
+    suite_of,
+    verifies,
+)
+from tests.tools import need
 
 # RFC 6979, A.2.5 and A.2.6: message "sample" -> (x, y, r, s)
 RFC_6979: dict[SuiteName, tuple[str, str, str, str]] = {
@@ -35,14 +49,43 @@ RFC_6979: dict[SuiteName, tuple[str, str, str, str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", list(SUITES))
-def test_each_suite_is_the_curve_and_hash_it_is_named_for(name: SuiteName) -> None:
-    suite = SUITES[name]
-    x, y, r, s = (int(text, 16) for text in RFC_6979[name])
+@pytest.mark.parametrize("suite", [P256, P384])
+def test_each_suite_is_the_curve_and_hash_it_is_named_for(suite: Ecdsa) -> None:
+    x, y, r, s = (int(text, 16) for text in RFC_6979[suite.name])
     public = ec.EllipticCurvePublicNumbers(x, y, suite.curve).public_key()
     public.verify(encode_dss_signature(r, s), b"sample", ec.ECDSA(suite.hash))
     with pytest.raises(InvalidSignature):
         public.verify(encode_dss_signature(r, s), b"test", ec.ECDSA(suite.hash))
+
+
+def test_rsa_3072_is_what_openssl_makes_of_it(tmp_path: Path) -> None:
+    """RSASSA-PKCS1-v1_5 is deterministic: two implementations make the same bytes."""
+    private = generate_private_key(RSA3072)
+    pem = private.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (tmp_path / "key.pem").write_bytes(pem)
+    (tmp_path / "data").write_bytes(b"sample")
+    made = subprocess.run(
+        [need("openssl"), "dgst", "-sha256", "-sign", "key.pem", "data"],
+        cwd=tmp_path, capture_output=True, check=True,
+    ).stdout  # fmt: skip
+    assert sign_with(private, RSA3072, b"sample") == made
+    assert verifies(private.public_key(), RSA3072, made, b"sample")
+    assert not verifies(private.public_key(), RSA3072, made, b"test")
+    assert not verifies(private.public_key(), P256, made, b"sample")
+
+
+def test_keys_beside_the_table_are_of_no_suite() -> None:
+    for strange in (
+        rsa.generate_private_key(65537, 2048),
+        rsa.generate_private_key(3, 3072),
+        ec.generate_private_key(ec.SECP521R1()),
+        ed25519.Ed25519PrivateKey.generate(),
+    ):
+        assert suite_of(strange.public_key()) is None
+    for suite in SUITES.values():
+        assert suite_of(generate_private_key(suite).public_key()) is suite
 
 
 def test_jwk_and_signing_input_are_those_of_rfc_7515_a_3() -> None:

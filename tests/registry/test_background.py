@@ -11,9 +11,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.profiles import PROFILES, ProfileName
+from registry import background
 from registry.licences.fsck import fsck
 from registry.licences.tables import Intent
-from registry.seals import trust
 from registry.seals.keys import Pieces
 from registry.seals.renewal import REMAINING
 from registry.seals.tables import Key, PublishedTrustList
@@ -62,7 +62,7 @@ def listed(world: World) -> int:
 
 
 def test_no_failure_ends_the_publishing_of_the_trust_list(
-    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: World, clock: Ticker, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A defect in one round is logged by kind and place, and the next round is held all the same."""
     before = latest(world)
@@ -74,11 +74,16 @@ def test_no_failure_ends_the_publishing_of_the_trust_list(
             raise MemoryError("what nobody foresaw")
         return publish_trust_list(pieces)
 
-    monkeypatch.setattr(trust, "publish_trust_list", failing_once)
     clock.advance(timedelta(days=3))
     stop = threading.Event()
     thread = threading.Thread(
-        target=trust.keep_published, args=(world.ports, stop, timedelta(milliseconds=1)), daemon=True
+        target=background.keep,
+        args=(
+            {"trust_list_not_published": lambda: failing_once(world.ports)},
+            stop,
+            timedelta(milliseconds=1),
+        ),
+        daemon=True,
     )
     thread.start()
     try:

@@ -61,7 +61,7 @@ def reserved(world: World) -> Reserved:
         session.flush()
         session.add(
             Certificate(
-                serial=f"{made.serial:x}", key_id=key.id, profile="seal", der=None, not_before=now,
+                serial=f"{made.serial:x}", key_id=key.id, issuer_key_id=key.id, profile="seal", der=None, not_before=now,
                 not_after=now, tbs_sha256=sha256(tbs(world, made)).digest(),
             )
         )  # fmt: skip

@@ -12,7 +12,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
-from registry.composition import establish_registry, open_ports, passphrase_path
+from registry.composition import establish_registry, open_ports
+from registry.custodians import passphrase_path
 from registry.database import Database
 from registry.seals.tables import Certificate
 from registry.settings import Settings
@@ -34,7 +35,7 @@ def test_keys_and_passphrase_are_the_owners_alone(settings: Settings) -> None:
     assert mode(settings.keys_directory) == 0o700
     assert mode(passphrase_path(settings)) == 0o600
     keys = list(settings.keys_directory.glob("*.key"))
-    assert len(keys) == 3  # root, issuing, time-stamps
+    assert len(keys) == 4  # root, issuing, time-stamps, OCSP
     assert {mode(path) for path in keys} == {0o600}
 
 
@@ -97,7 +98,7 @@ def test_started_again_it_makes_nothing_twice(settings: Settings) -> None:
     establish_registry(settings, test=True, clock=Ticker(), cost=CHEAP)
     database = Database.open(settings.url)
     with Session(database.read) as session:
-        assert session.scalar(select(func.count()).select_from(Certificate)) == 3
+        assert session.scalar(select(func.count()).select_from(Certificate)) == 4
     database.dispose()
 
 

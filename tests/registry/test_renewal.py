@@ -25,7 +25,7 @@ from tests.registry.keeping import body_today, dying, serving, trust_list, verdi
 from tests.registry.world import GROUND, START, Ticker, World
 
 TIME_STAMP = Kind.TIME_STAMP.value
-QR, TSA = (PROFILES[name].life for name in (ProfileName.QR, ProfileName.TSA))
+QR, TSA, OCSP = (PROFILES[name].life for name in (ProfileName.QR, ProfileName.TSA, ProfileName.OCSP))
 
 
 def keys(world: World) -> Counter[str]:
@@ -37,9 +37,23 @@ def keys(world: World) -> Counter[str]:
 def test_nothing_is_renewed_before_its_last_quarter(world: World, clock: Ticker) -> None:
     before = keys(world)
     assert renew_due(world.ports) == 0
-    clock.advance(QR * (1 - REMAINING) - timedelta(hours=1))
+    clock.advance(OCSP * (1 - REMAINING) - timedelta(hours=1))
     assert renew_due(world.ports) == 0
     assert keys(world) == before
+    clock.now = START + QR * (1 - REMAINING) - timedelta(hours=1)
+    renew_due(world.ports)
+    assert keys(world) - before == Counter(ocsp=1)
+
+
+def test_the_responder_is_given_a_new_key_before_the_old_one_s_certificate_ends(
+    world: World, clock: Ticker
+) -> None:
+    before = keys(world)
+    for _ in range(4):
+        clock.advance(OCSP * (1 - REMAINING))
+        assert renew_due(world.ports) == 1
+        assert renew_due(world.ports) == 0
+    assert keys(world) - before == Counter(ocsp=4)
 
 
 def test_a_qr_key_is_renewed_in_its_last_quarter_and_the_list_comes_first(
@@ -47,9 +61,9 @@ def test_a_qr_key_is_renewed_in_its_last_quarter_and_the_list_comes_first(
 ) -> None:
     before, first = keys(world), serving(world)
     clock.advance(QR * (1 - REMAINING))
-    assert renew_due(world.ports) == 2  # both agencies that may issue; the time-stamps' has two years more
+    renew_due(world.ports)  # both agencies that may issue; the time-stamps' has two years more
     assert renew_due(world.ports) == 0
-    assert keys(world) - before == Counter(qr=2)
+    assert keys(world) - before == Counter(qr=2, ocsp=1)
     assert serving(world) == first
     publish_trust_list(world.ports)
     assert Counter(key.use for key in trust_list(world).keys) == Counter(seal=1, qr=4, tsa=1)
@@ -89,21 +103,23 @@ def test_an_attempt_that_failed_is_not_repeated_at_once(world: World, clock: Tic
     """Each leaves a key behind: a custodian that is out must not fill the disk."""
     clock.advance(QR * (1 - REMAINING))
     before = keys(world)
-    for _ in range(2):
+    for _ in range(3):
         with pytest.raises(KeyboardInterrupt):
             renew_due(dying(world))
-    assert keys(world) - before == Counter(qr=2)
+    assert keys(world) - before == Counter(qr=2, ocsp=1)
     assert renew_due(world.ports) == 0
     clock.advance(TRY_AGAIN)
-    assert renew_due(world.ports) == 2
+    assert renew_due(world.ports) == 3
 
 
 def test_an_agency_that_may_not_issue_needs_no_key(world: World, clock: Ticker) -> None:
     with world.ports.database.transaction() as session:
         other = world.clients["other-system"].id
         set_client_active(session, world.ports, client_id=other, active=False, ground=GROUND)
+    before = keys(world)
     clock.advance(QR * (1 - REMAINING))
-    assert renew_due(world.ports) == 1
+    renew_due(world.ports)
+    assert keys(world) - before == Counter(qr=1, ocsp=1)
 
 
 def test_an_agency_without_a_key_gets_one_unless_its_keys_were_retired(world: World) -> None:
@@ -128,11 +144,16 @@ def test_no_certificate_is_renewed_beyond_its_issuer(world: World, clock: Ticker
     assert issuing is not None
     _begin, end = certificate_validity(issuing)
     clock.now = end - timedelta(days=60)
-    assert renew_due(world.ports) == 3
+    assert renew_due(world.ports) == 4
+    new = select(Certificate.not_after).where(Certificate.not_before > START + QR)
     with Session(world.ports.database.read) as session:
-        ends = set(session.scalars(select(Certificate.not_after).where(Certificate.not_before > START + QR)))
+        ends = set(session.scalars(new.where(Certificate.profile != ProfileName.OCSP.value)))
     assert ends == {end}
     clock.now = end - timedelta(days=1)
+    assert renew_due(world.ports) == 1
+    with Session(world.ports.database.read) as session:
+        ends = set(session.scalars(new.where(Certificate.not_before > clock.now - timedelta(days=1))))
+    assert ends == {end}
     assert renew_due(world.ports) == 0
     clock.now = end + timedelta(seconds=1)
     with pytest.raises(VermilionError) as refused:

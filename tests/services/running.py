@@ -135,11 +135,12 @@ def command(
 
 @dataclass(frozen=True)
 class Place:
-    """A data directory and two ports."""
+    """A data directory and a port for each service."""
 
     data: Path
     api_port: int = field(default_factory=free_port)
     public_port: int = field(default_factory=free_port)
+    authority_port: int = field(default_factory=free_port)
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -147,6 +148,7 @@ class Place:
             "VERMILION_DATA": self.data,
             "VERMILION_API_PORT": self.api_port,
             "VERMILION_PUBLIC_PORT": self.public_port,
+            "VERMILION_AUTHORITY_PORT": self.authority_port,
         }
 
     @property
@@ -156,6 +158,10 @@ class Place:
     @property
     def public(self) -> str:
         return f"http://localhost:{self.public_port}"
+
+    @property
+    def authority(self) -> str:
+        return f"http://127.0.0.1:{self.authority_port}"
 
     def answers(self, port: int, path: str = "/livez") -> bool:
         from keys.errors import VermilionError

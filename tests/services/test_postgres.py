@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from tests.postgres import PostgresServer, find_binaries
 from tests.services.road import walk
 from tests.services.running import ROOT, Place, command, environment, passable_folder, until
 
+ROLES = ("public", "signer", "owner")
 DEPLOY = ROOT / "deploy" / "postgres"
 SECRET = "a-shared-secret-of-forty-characters-or-so"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -53,17 +55,24 @@ def service_settings(name: str, server: PostgresServer, place: Place, passphrase
             found[variable] = value.replace("@postgres/", "@/") + f"?host={socket}"
         elif variable == "VERMILION_PASSPHRASE_FILE":
             found[variable] = passphrase
+        elif variable == "VERMILION_SIGNER_SOCKET":
+            found[variable] = passphrase.with_name("run") / "socket"
+        elif variable == "VERMILION_SIGNER_CALLERS":
+            caller, equals, entitled = value.partition("=")
+            assert caller == COMPOSE["services"]["api"]["user"].partition(":")[0]
+            found[variable] = f"{os.geteuid()}{equals}{entitled}"
         elif variable == "VERMILION_ORIGIN":
             found[variable] = place.public
+        elif variable == "VERMILION_AUTHORITY_ORIGIN":
+            found[variable] = place.authority
         elif variable == "VERMILION_TEST":
             assert value == "${VERMILION_TEST:-true}"
             found[variable] = "true"
         elif variable.endswith("_PORT"):
-            found[variable] = place.api_port if "API" in variable else place.public_port
+            found[variable] = getattr(place, variable.removeprefix("VERMILION_").lower())
         else:
-            assert (
-                variable == "VERMILION_PGPASS"
-            )  # the entrypoint's business; this server asks for no password
+            # The volume is the place's; the password the entrypoint's business, and not asked for here.
+            assert variable in {"VERMILION_DATA", "VERMILION_PGPASS"}
     return found
 
 
@@ -77,21 +86,24 @@ def psql(server: PostgresServer, *arguments: str, **more: str) -> None:
 @pytest.fixture(scope="module")
 def composed(postgres_server: PostgresServer) -> Iterator[Composed]:
     with passable_folder() as folder:
-        for role in ("owner", "public"):
+        for role in ROLES:
             (folder / role).write_text(f"*:*:*:vermilion_{role}:{role}\n")
         passphrase = folder / "passphrase"
         passphrase.write_text("a passphrase of the deployment's own making\n")
         passphrase.chmod(0o600)
         psql(
-            postgres_server, str(DEPLOY / "roles.sh"), OWNER_PGPASS=str(folder / "owner"),
-            PUBLIC_PGPASS=str(folder / "public"),
+            postgres_server, str(DEPLOY / "roles.sh"),
+            **{f"{role.upper()}_PGPASS": str(folder / role) for role in ROLES},
         )  # fmt: skip
         api = Place(folder / "api")
-        public = Place(folder / "site", api.api_port, api.public_port)
+        public = Place(folder / "site", api.api_port, api.public_port, api.authority_port)
         settings = {
-            name: service_settings(name, postgres_server, api, passphrase) for name in ("migrate", "api")
+            name: service_settings(name, postgres_server, api, passphrase)
+            for name in ("migrate", "api", "authority")
         }
         settings["public"] = service_settings("public", postgres_server, public, passphrase)
+        holder = Place(folder / "keys", api.api_port, api.public_port)
+        settings["signer"] = service_settings("signer", postgres_server, holder, passphrase)
         try:
             with command("migrate", settings=settings["migrate"]) as migrate:
                 assert migrate.ended() == 0, migrate.err
@@ -100,19 +112,31 @@ def composed(postgres_server: PostgresServer) -> Iterator[Composed]:
             psql(
                 postgres_server, *owner, "--username=vermilion_owner", "--dbname=vermilion", "--file", grants
             )
-            with (
-                command("serve-api", settings=settings["api"]) as serving,
-                command("serve-public", settings=settings["public"]) as site,
-            ):
+            with ExitStack() as stack:
+                signer = stack.enter_context(command("signer", settings=settings["signer"]))
+                socket = settings["signer"]["VERMILION_SIGNER_SOCKET"]
+                until(lambda: socket.exists() or _alive(signer), "the signer")
+                serving = stack.enter_context(command("serve-api", settings=settings["api"]))
+                authority = stack.enter_context(command("serve-authority", settings=settings["authority"]))
+                site = stack.enter_context(command("serve-public", settings=settings["public"]))
                 until(lambda: api.answers(api.api_port, "/readyz") or _alive(serving), "the API")
                 until(lambda: api.answers(api.public_port) or _alive(site), "the public site")
+                until(
+                    lambda: api.answers(api.authority_port, "/readyz") or _alive(authority), "the authority"
+                )
                 yield _composed(api, public, settings, folder)
                 assert serving.stop() == 0
+                assert authority.stop() == 0
                 assert site.stop() == 0
+                assert not (api.data / "keys").exists()
+                assert list((holder.data / "keys").glob("*.key"))
+                assert signer.stop() == 0
         finally:
             postgres_server.drop(postgres_server.url("vermilion"))
-            for role in ("vermilion_public", "vermilion_owner"):
-                psql(postgres_server, "psql", "--username=postgres", "--command", f"DROP ROLE {role}")
+            for role in ROLES:
+                psql(
+                    postgres_server, "psql", "--username=postgres", "--command", f"DROP ROLE vermilion_{role}"
+                )
 
 
 def _alive(started: Any) -> bool:
@@ -191,12 +215,12 @@ def test_the_public_role_is_read_only_even_to_the_sites_own_engine(composed: Com
 def test_the_entrypoint_closes_mounted_secrets(tmp_path: Path) -> None:
     """A mounted passphrase is readable to more than its owner, which the registry refuses."""
     script = (ROOT / "deploy" / "entrypoint.sh").read_text().replace("/tmp/", f"{tmp_path}/")
-    for name in ("pgpass.mounted", "passphrase.mounted"):
+    for name in ("pgpass.mounted", "passphrase.mounted", "pin.mounted"):
         (tmp_path / name).write_text("secret")
         (tmp_path / name).chmod(0o444)
     vermilion = tmp_path / "vermilion"
     vermilion.write_text(
-        '#!/bin/sh\necho "$VERMILION_PASSPHRASE_FILE $PGPASSFILE ${VERMILION_PGPASS:-none} $*"\n'
+        '#!/bin/sh\necho "$VERMILION_PASSPHRASE_FILE $VERMILION_PKCS11_PIN_FILE $PGPASSFILE ${VERMILION_PGPASS:-none} $*"\n'
     )
     vermilion.chmod(0o755)
     done = subprocess.run(
@@ -204,10 +228,12 @@ def test_the_entrypoint_closes_mounted_secrets(tmp_path: Path) -> None:
         env=environment(
             VERMILION_PGPASS=tmp_path / "pgpass.mounted",
             VERMILION_PASSPHRASE_FILE=tmp_path / "passphrase.mounted",
+            VERMILION_PKCS11_PIN_FILE=tmp_path / "pin.mounted",
             PATH=f"{tmp_path}:{os.environ['PATH']}",
         ),
     )  # fmt: skip
-    assert done.stdout.split() == [f"{tmp_path}/passphrase", f"{tmp_path}/pgpass", "none", "serve-api"]
-    for name in ("passphrase", "pgpass"):
+    own = [f"{tmp_path}/{name}" for name in ("passphrase", "pin", "pgpass")]
+    assert done.stdout.split() == [*own, "none", "serve-api"]
+    for name in ("passphrase", "pin", "pgpass"):
         assert (tmp_path / name).read_text() == "secret"
         assert (tmp_path / name).stat().st_mode & 0o077 == 0

@@ -200,9 +200,9 @@ def test_a_data_directory_has_a_passphrase_of_its_own(first_start: FirstStart, e
     assert passphrase != first_start.passphrase
 
 
-@pytest.mark.parametrize("which", ["api", "public"])
+@pytest.mark.parametrize("which", ["api", "authority", "public"])
 def test_a_port_in_use_is_one_clear_line(empty_place: Place, which: str) -> None:
-    port = {"api": empty_place.api_port, "public": empty_place.public_port}[which]
+    port = getattr(empty_place, f"{which}_port")
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", port))
         taken.listen(1)
@@ -210,8 +210,8 @@ def test_a_port_in_use_is_one_clear_line(empty_place: Place, which: str) -> None
             assert run.ended() == 1
             assert run.out == ""
             assert run.err == (
-                f"vermilion: port {port} of 127.0.0.1 is in use: choose another by VERMILION_API_PORT or "
-                "VERMILION_PUBLIC_PORT\n"
+                f"vermilion: port {port} of 127.0.0.1 is in use: choose another by VERMILION_API_PORT, "
+                "VERMILION_AUTHORITY_PORT or VERMILION_PUBLIC_PORT\n"
             )
     assert not empty_place.data.exists()
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keys.errors import Kind, VermilionError
-from keys.suite import SUITES
+from keys.suite import P256
 from keys.trust_list import TrustedKey, TrustList
 from registry.samples import sample_requests, sample_types
 from signing.codes import make_identifier
@@ -32,7 +32,7 @@ from signing.record import Record, parse_submission
 
 NOW = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
 ORIGIN = "http://localhost:8801"
-SUITE = SUITES["p256-sha256"]
+SUITE = P256
 Answer = TypeVar("Answer")
 
 

@@ -23,6 +23,7 @@ from reportlab.pdfgen.canvas import Canvas
 
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
+from keys.suite import SuiteName
 from keys.trust_list import TrustList
 from signing import cms
 from signing.document import SealedDocument, SealMaterial, SealPicture, SealPlace, TimeStamper
@@ -147,10 +148,11 @@ class Office:
         )
 
 
-def make_office() -> Office:
+def make_office(suite: SuiteName = "p256-sha256") -> Office:
+    """`suite` is that of the issuing authority, the seal and the time-stamps."""
     directory = Path(tempfile.mkdtemp(prefix="sealing"))
     atexit.register(shutil.rmtree, directory)
-    authority = make_authority(directory)
+    authority = make_authority(directory, issuing_suite=suite, end_suite=suite)
     authority.now = NOW + timedelta(seconds=2)
     return Office(
         authority=authority,

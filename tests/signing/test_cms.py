@@ -10,12 +10,10 @@ from hypothesis import strategies as st
 
 from keys.der import tlv
 from keys.errors import VermilionError
-from keys.suite import SUITES
+from keys.suite import P256
 from signing import cms
 from tests.signing.alter import gap_of
 from tests.signing.sealing import make_office, office, sealed
-
-P256 = SUITES["p256-sha256"]
 
 
 def contents() -> bytes:

@@ -30,7 +30,7 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 from keys.custodian import Kind as SignKind
 from keys.custodian import SignRequest
 from keys.der import tlv
-from keys.suite import SUITES
+from keys.suite import P256
 from keys.trust_list import TrustList
 from signing import cms
 from signing.check import Outcome, check_file
@@ -54,7 +54,6 @@ from tests.signing.sealing import (
 )
 from tests.tools import need
 
-P256 = SUITES["p256-sha256"]
 RANGE = b"[%010d %010d %010d %010d]"
 
 

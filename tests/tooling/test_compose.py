@@ -57,7 +57,9 @@ def test_what_stays_up_says_how_it_is(compose: dict[str, Any]) -> None:
             continue
         check = service["healthcheck"]["test"]
         assert check[0] == "CMD", name
-        if name != "postgres":
+        if name == "signer":
+            assert service["environment"]["VERMILION_SIGNER_SOCKET"] in check[-1]
+        elif name != "postgres":
             port = service["ports"][0].rpartition(":")[2]
             assert f":{port}/livez" in check[-1], name
 
@@ -77,6 +79,27 @@ def test_the_public_site_sees_no_key_and_no_owner(compose: dict[str, Any]) -> No
     assert public["secrets"] == ["public_pgpass"]
     assert "vermilion_owner" not in json.dumps(public)
     assert "data:/var/lib/vermilion" in compose["services"]["api"]["volumes"]
+
+
+def test_the_signer_alone_holds_keys_and_is_nobody_else(compose: dict[str, Any]) -> None:
+    signer = compose["services"]["signer"]
+    socket = Path(signer["environment"]["VERMILION_SIGNER_SOCKET"])
+    for name, service in compose["services"].items():
+        mounted = {volume.split(":")[0] for volume in service.get("volumes", [])}
+        assert ("keys" in mounted) == (name == "signer"), name
+        assert ("passphrase" in service["secrets"]) == (name == "signer"), name
+        assert ("signer" in mounted) == (name in ("signer", "api", "authority")), name
+        if name != "signer":
+            assert service["user"] != signer["user"], name
+    callers = signer["environment"]["VERMILION_SIGNER_CALLERS"]
+    for name in ("api", "authority"):
+        asking = compose["services"][name]
+        assert asking["environment"]["VERMILION_SIGNER_SOCKET"] == str(socket)
+        assert f"signer:{socket.parent}:ro" in asking["volumes"]
+        assert callers.partition("=")[0] == asking["user"].partition(":")[0]
+    assert "vermilion_owner" not in json.dumps(signer)
+    assert "ports" not in signer
+    assert signer["networks"] == ["record"]
 
 
 def test_the_database_is_not_reached_from_outside(compose: dict[str, Any]) -> None:

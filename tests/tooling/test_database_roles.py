@@ -1,4 +1,4 @@
-"""The two database roles of docker-compose.yml, made by its own scripts on a real PostgreSQL."""
+"""The database roles of docker-compose.yml, made by its own scripts on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -17,8 +17,22 @@ from registry.database import Base
 from tests.postgres import PostgresServer, find_binaries
 
 DEPLOY = Path(__file__).parents[2] / "deploy" / "postgres"
-GRANTED = re.findall(r"^  (\w+),?$", (DEPLOY / "grants.sql").read_text(), re.MULTILINE)
+
+
+def granted(role: str) -> list[str]:
+    """The tables that grants.sql lets a role read whole."""
+    text = (DEPLOY / "grants.sql").read_text()
+    (listed,) = re.findall(rf"^GRANT SELECT ON\n((?:  \w+,?\n)+)TO {role};$", text, re.MULTILINE)
+    return re.findall(r"\w+", listed)
+
+
+GRANTED = granted("vermilion_public")
 WITHHELD = sorted(set(Base.metadata.tables) - set(GRANTED))
+FOR_SIGNER = granted("vermilion_signer")
+KEPT_FROM_SIGNER = sorted(set(Base.metadata.tables) - set(FOR_SIGNER))
+
+
+ROLES = ("public", "signer", "owner")  # the owner last: it owns
 
 
 def run(server: PostgresServer, *command: str, **environment: str) -> None:
@@ -35,11 +49,11 @@ def run(server: PostgresServer, *command: str, **environment: str) -> None:
 def visitor(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[URL]:
     """The public role's URL, after roles.sh, the owner's tables and grants.sql."""
     secrets = tmp_path_factory.mktemp("secrets")
-    for role in ("owner", "public"):
+    for role in ROLES:
         (secrets / role).write_text(f"*:*:*:vermilion_{role}:pass:with'colon and quote\n")
     run(
         postgres_server, str(DEPLOY / "roles.sh"),
-        OWNER_PGPASS=str(secrets / "owner"), PUBLIC_PGPASS=str(secrets / "public"),
+        **{f"{role.upper()}_PGPASS": str(secrets / role) for role in ROLES},
     )  # fmt: skip
     base = make_url(postgres_server.url("vermilion"))
     engine = create_engine(base.set(username="vermilion_owner"))
@@ -49,8 +63,13 @@ def visitor(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFa
     run(postgres_server, *psql, "--dbname", "vermilion", "--file", str(DEPLOY / "grants.sql"))
     yield base.set(username="vermilion_public")
     postgres_server.drop(postgres_server.url("vermilion"))
-    for role in ("vermilion_public", "vermilion_owner"):
-        run(postgres_server, "psql", "--username", "postgres", "--command", f"DROP ROLE {role}")
+    for role in ROLES:
+        run(postgres_server, "psql", "--username", "postgres", "--command", f"DROP ROLE vermilion_{role}")
+
+
+@pytest.fixture(scope="module")
+def signer(visitor: URL) -> URL:
+    return visitor.set(username="vermilion_signer")
 
 
 def attempt(url: URL, statement: str) -> None:
@@ -92,3 +111,28 @@ def test_the_public_role_writes_nothing_even_when_it_leaves_read_only_mode(visit
     for statement in ("DELETE FROM edition", "UPDATE seal SET code = code", "CREATE TABLE mine (x int)"):
         with pytest.raises(ProgrammingError, match="permission denied"):
             attempt(visitor, f"SET TRANSACTION READ WRITE; {statement}")
+
+
+def test_the_signer_s_role_reads_what_its_policy_asks_for_and_nothing_else(signer: URL) -> None:
+    for table in FOR_SIGNER:
+        attempt(signer, f'SELECT count(*) FROM "{table}"')
+    for table in KEPT_FROM_SIGNER:
+        with pytest.raises(ProgrammingError, match=f"permission denied for table {table}"):
+            attempt(signer, f'SELECT * FROM "{table}"')
+    assert {"person", "access_token", "assertion_key", "document", "event"} <= set(KEPT_FROM_SIGNER)
+
+
+def test_the_signer_s_role_writes_the_uses_of_keys_alone_and_never_takes_one_back(signer: URL) -> None:
+    attempt(signer, "UPDATE key_use SET signed = true, ended_at = now() WHERE key_id = '' AND record = ''")
+    for statement in (
+        "DELETE FROM key_use",
+        "UPDATE key_use SET digest = ''",
+        "UPDATE key_use SET record = ''",
+        "UPDATE intent SET state = 'open'",
+        "UPDATE seal SET state = 'active'",
+        "UPDATE key SET state = 'active'",
+        "INSERT INTO trust_list_draft (sequence) VALUES (1)",
+        "CREATE TABLE mine (x int)",
+    ):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            attempt(signer, statement)

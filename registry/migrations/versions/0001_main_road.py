@@ -43,6 +43,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_key_use_digest"), ["digest"], unique=False)
 
     op.create_table(
+        "key_use_block",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=30), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("begun", sa.Integer(), nullable=True),
+        sa.Column("failed", sa.Integer(), nullable=True),
+        sa.Column("digest", sa.LargeBinary(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_key_use_block")),
+    )
+    with op.batch_alter_table("key_use_block", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_key_use_block_key_id"), ["key_id"], unique=False)
+
+    op.create_table(
         "published_trust_list",
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("jws", sa.String(), nullable=False),
@@ -168,18 +184,57 @@ def upgrade() -> None:
         "certificate",
         sa.Column("serial", sa.String(length=40), nullable=False),
         sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("issuer_key_id", sa.String(length=32), nullable=False),
         sa.Column("profile", sa.String(length=20), nullable=False),
         sa.Column("tbs_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=True),
         sa.Column("not_before", sa.DateTime(timezone=True), nullable=False),
         sa.Column("not_after", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("state_version", sa.Integer(), nullable=False),
+        sa.Column("status_version", sa.Integer(), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.Column("invalidity_date", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("crl_entry", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["issuer_key_id"], ["key.id"], name=op.f("fk_certificate_issuer_key_id_key")),
         sa.ForeignKeyConstraint(["key_id"], ["key.id"], name=op.f("fk_certificate_key_id_key")),
         sa.PrimaryKeyConstraint("serial", name=op.f("pk_certificate")),
     )
     with op.batch_alter_table("certificate", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_certificate_issuer_key_id_status_version"),
+            ["issuer_key_id", "status_version"],
+            unique=False,
+        )
         batch_op.create_index(batch_op.f("ix_certificate_key_id"), ["key_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_certificate_profile"), ["profile"], unique=False)
 
+    op.create_table(
+        "certificate_authority",
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=40), nullable=False),
+        sa.Column("status_version", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(["key_id"], ["key.id"], name=op.f("fk_certificate_authority_key_id_key")),
+        sa.PrimaryKeyConstraint("key_id", name=op.f("pk_certificate_authority")),
+        sa.UniqueConstraint("name", name=op.f("uq_certificate_authority_name")),
+    )
+    op.create_table(
+        "revocation_list",
+        sa.Column("ca_key_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("status_version", sa.Integer(), nullable=False),
+        sa.Column("tbs_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("this_update", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_update", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["ca_key_id"],
+            ["certificate_authority.key_id"],
+            name=op.f("fk_revocation_list_ca_key_id_certificate_authority"),
+        ),
+        sa.PrimaryKeyConstraint("ca_key_id", "number", name=op.f("pk_revocation_list")),
+    )
     op.create_table(
         "client_type",
         sa.Column("client_id", sa.String(length=32), nullable=False),
@@ -330,6 +385,23 @@ def upgrade() -> None:
             postgresql_where=sa.text("state = 'in_use'"),
         )
 
+    op.create_table(
+        "certificate_status",
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.Column("invalidity_date", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("from_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["event_id"], ["event.id"], name=op.f("fk_certificate_status_event_id_event")
+        ),
+        sa.ForeignKeyConstraint(
+            ["serial"], ["certificate.serial"], name=op.f("fk_certificate_status_serial_certificate")
+        ),
+        sa.PrimaryKeyConstraint("serial", "version", name=op.f("pk_certificate_status")),
+    )
     op.create_table(
         "seal_edition_draft",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -599,6 +671,7 @@ def downgrade() -> None:
 
     op.drop_table("standing_authorisation")
     op.drop_table("seal_state")
+    op.drop_table("certificate_status")
     op.drop_table("seal_edition_draft")
     with op.batch_alter_table("seal_edition", schema=None) as batch_op:
         batch_op.drop_index("uq_seal_edition_in_use")
@@ -623,9 +696,12 @@ def downgrade() -> None:
 
     op.drop_table("event")
     op.drop_table("client_type")
+    op.drop_table("revocation_list")
+    op.drop_table("certificate_authority")
     with op.batch_alter_table("certificate", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_certificate_profile"))
         batch_op.drop_index(batch_op.f("ix_certificate_key_id"))
+        batch_op.drop_index(batch_op.f("ix_certificate_issuer_key_id_status_version"))
 
     op.drop_table("certificate")
     with op.batch_alter_table("assertion_key", schema=None) as batch_op:
@@ -651,6 +727,10 @@ def downgrade() -> None:
     op.drop_table("type_version")
     op.drop_table("trust_list_draft")
     op.drop_table("published_trust_list")
+    with op.batch_alter_table("key_use_block", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_key_use_block_key_id"))
+
+    op.drop_table("key_use_block")
     with op.batch_alter_table("key_use", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_key_use_digest"))
 

@@ -1,0 +1,430 @@
+"""OCSP requests and answers (RFC 6960, 9654, 9919), read and laid out byte by byte.
+
+Requests come from anybody: they are bounded, and read by one parser that knows their few forms. Answers are
+signed by a delegated responder, whose certificate goes with them.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
+from hashlib import new as new_hash
+from typing import NoReturn
+from urllib.parse import unquote_to_bytes
+
+from asn1crypto import x509
+from cryptography.hazmat.primitives import serialization
+
+from keys.certificates import certificate_key, key_identifier
+from keys.crl import REASON_OF_CODE, RevocationReason
+from keys.custodian import Custodian, KeyRef, Kind, SignRequest
+from keys.der import content_of, generalized_time, members, read_integer, read_time, require_der, tlv
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.suite import SUITES, Suite, signature_algorithm, suite_of, verifies
+
+MAX_REQUEST_BYTES = 2048
+MAX_IDS = 8
+MAX_NONCE_BYTES = 128  # RFC 9654, 2.1
+
+_SHA1, _SHA256 = b"\x06\x05\x2b\x0e\x03\x02\x1a", b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01"
+_NULL = b"\x05\x00"
+_HASHES = {_SHA1: "sha1", _SHA256: "sha256"}
+_NONCE = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x02"
+_BASIC = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x01"
+_TRUE = b"\x01\x01\xff"
+_GOOD, _UNKNOWN = b"\x80\x00", b"\x82\x00"
+
+
+def _error(status: int) -> bytes:
+    return tlv(0x30, bytes([0x0A, 1, status]))
+
+
+MALFORMED_REQUEST, INTERNAL_ERROR, TRY_LATER, UNAUTHORIZED = map(_error, (1, 2, 3, 6))
+"""OCSPResponses without an answer: nobody signs them (RFC 6960, 2.3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CertId:
+    """Which certificate is asked for (RFC 6960, 4.1.1)."""
+
+    hash_name: str | None  # "sha1" or "sha256"; None: one that we do not use
+    name_hash: bytes
+    key_hash: bytes
+    serial: int
+    der: bytes  # as asked, so as answered
+
+
+@dataclass(frozen=True, slots=True)
+class OcspRequest:
+    """A request as far as an answer depends on it."""
+
+    ids: tuple[CertId, ...]
+    nonce: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """Issued, and not revoked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unknown:
+    """Never issued by this CA."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """Revoked or held, since a whole second."""
+
+    at: datetime
+    reason: RevocationReason | None
+
+
+CertStatus = Good | Revoked | Unknown
+GOOD, UNKNOWN = Good(), Unknown()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A SingleResponse (RFC 6960, 4.2.1)."""
+
+    cert_id: CertId
+    status: CertStatus
+    this_update: datetime
+    next_update: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ResponseData:
+    """What a responder signs."""
+
+    responder: bytes  # KeyHash
+    produced_at: datetime
+    answers: tuple[Answer, ...]
+    nonce: bytes | None
+
+
+def parse_request(der: bytes) -> OcspRequest:
+    """An OCSPRequest (DER) of at most MAX_REQUEST_BYTES and MAX_IDS certificates.
+
+    A signature on it says who asks, which nobody here needs to know: it is not looked at. Extensions of
+    single requests, and of the whole but the nonce, are passed over unless they are critical. Raises
+    VermilionError (MALFORMED).
+    """
+    try:
+        if len(der) > MAX_REQUEST_BYTES:
+            raise ValueError("too long")
+        body, *signature = members(der, 0x30)
+        if len(signature) > 1 or (signature and signature[0][0] != 0xA0):
+            raise ValueError("more than a request and a signature")
+        return _tbs_request(body)
+    except (ValueError, IndexError):
+        raise VermilionError(ErrorKind.MALFORMED, "not an OCSP request", reason="ocsp_request") from None
+
+
+def decode_get(encoded: str | bytes) -> bytes:
+    """The OCSPRequest in the path of a GET (RFC 6960, A.1): base64, its `+`, `/` and `=` percent-encoded or
+    not.
+
+    Raises VermilionError(MALFORMED).
+    """
+    text = encoded.encode("utf-8", "replace") if isinstance(encoded, str) else encoded
+    try:
+        if len(text) > 4 * MAX_REQUEST_BYTES:
+            raise ValueError("too long")
+        text = unquote_to_bytes(text)  # what a framework has decoded once holds no percent sign any more
+        text += b"=" * (-len(text) % 4)  # some leave the padding out
+        return base64.b64decode(text, validate=True)
+    except (ValueError, binascii.Error):
+        raise VermilionError(ErrorKind.MALFORMED, "not base64", reason="ocsp_request") from None
+
+
+def matches(issuer_certificate: bytes, cert_id: CertId) -> bool:
+    """Whether the request is about a certificate of this CA, by name and key."""
+    if cert_id.hash_name is None:
+        return False
+    return (cert_id.name_hash, cert_id.key_hash) == _issuer_hashes(issuer_certificate, cert_id.hash_name)
+
+
+def cert_id(issuer_certificate: bytes, serial: int, hash_name: str = "sha256") -> CertId:
+    """How to ask for a certificate of this CA."""
+    name_hash, key_hash = _issuer_hashes(issuer_certificate, hash_name)
+    algorithm = tlv(0x30, _SHA1 if hash_name == "sha1" else _SHA256, _NULL)
+    number = tlv(0x02, serial.to_bytes(serial.bit_length() // 8 + 1, "big"))
+    der = tlv(0x30, algorithm, tlv(0x04, name_hash), tlv(0x04, key_hash), number)
+    return CertId(hash_name, name_hash, key_hash, serial, der)
+
+
+def build_request(ids: Sequence[CertId], nonce: bytes | None = None) -> bytes:
+    """An OCSPRequest, DER, unsigned."""
+    asked = tlv(0x30, *(tlv(0x30, one.der) for one in ids))
+    return tlv(0x30, tlv(0x30, asked, _extensions(0xA2, nonce)))
+
+
+def response_data(
+    responder_spki: bytes, answers: Sequence[Answer], *, produced_at: datetime, nonce: bytes | None
+) -> bytes:
+    """The ResponseData, DER; the responder is named by its key. Times are whole seconds, UTC."""
+    return _laid_out(ResponseData(key_identifier(responder_spki), produced_at, tuple(answers), nonce))
+
+
+def sign_response(custodian: Custodian, key: KeyRef, data: bytes, record: str, certificate: bytes) -> bytes:
+    """The OCSPResponse, DER, of a ResponseData; `certificate` is the delegated responder's.
+
+    Raises VermilionError: what the custodian raises.
+    """
+    (signature,) = custodian.sign(key, [SignRequest(Kind.OCSP_RESPONSE, data, record)])
+    basic = tlv(
+        0x30,
+        data,
+        signature_algorithm(SUITES[key.suite]),
+        tlv(0x03, b"\0", signature),
+        tlv(0xA0, tlv(0x30, certificate)),
+    )
+    return tlv(0x30, b"\x0a\x01\x00", tlv(0xA0, tlv(0x30, _BASIC, tlv(0x04, basic))))
+
+
+def read_response_data(data: bytes) -> ResponseData:
+    """A ResponseData (DER) of our own form. Raises VermilionError(INVALID)."""
+    try:
+        responder, produced, answers, *extensions = members(data, 0x30)
+        found = ResponseData(
+            responder=content_of(content_of(responder, 0xA2), 0x04),
+            produced_at=_moment(produced),
+            answers=tuple(map(_read_single, members(answers, 0x30))),
+            nonce=_read_nonce(extensions, 0xA1),
+        )
+    except (ValueError, IndexError):
+        _refuse("not an answer of our form")
+    if not 1 <= len(found.answers) <= MAX_IDS or len(found.responder) != 20:
+        _refuse("not an answer of our form")
+    return found
+
+
+def verify_response(
+    der: bytes, issuer_certificate: bytes, at: datetime, *, nonce: bytes | None = None
+) -> ResponseData:
+    """An OCSPResponse (DER) of our own form about certificates of this CA: signed by a responder to whom the
+    CA delegated it (RFC 6960, 4.2.2.2), holding `at`, with the nonce that was sent, if one was.
+
+    Raises VermilionError(INVALID).
+    """
+    try:
+        status, rest = members(der, 0x30)
+        kind, octets = members(content_of(rest, 0xA0), 0x30)
+        data, algorithm, bits, bag = members(content_of(octets, 0x04), 0x30)
+        (certificate,) = members(content_of(bag, 0xA0), 0x30)
+        signature = content_of(bits, 0x03)
+    except ValueError:
+        _refuse("not an answer of our form")
+    if status != b"\x0a\x01\x00" or kind != _BASIC or signature[:1] != b"\0":
+        _refuse("not an answer of our form")
+    spki, suite = _delegate(certificate, issuer_certificate, at)
+    said = read_response_data(data)
+    public = serialization.load_der_public_key(spki)
+    if algorithm != signature_algorithm(suite) or not verifies(public, suite, signature[1:], data):
+        _refuse("the answer's signature is wrong")
+    if said.responder != key_identifier(spki) or said.nonce != nonce:
+        _refuse("the answer names another responder, or another nonce")
+    for answer in said.answers:
+        if not matches(issuer_certificate, answer.cert_id):
+            _refuse("the answer is about another authority's certificate")
+        if not answer.this_update <= at < answer.next_update:
+            _refuse("the answer does not hold now")
+    return said
+
+
+def _delegate(certificate: bytes, issuer_certificate: bytes, at: datetime) -> tuple[bytes, Suite]:
+    """Key (SubjectPublicKeyInfo, DER) and suite of a responder that the CA itself named."""
+    try:
+        require_der(certificate)
+        parsed = x509.Certificate.load(certificate, strict=True)
+        tbs, signature = parsed["tbs_certificate"].dump(), parsed["signature_value"].native
+        usage = parsed.extended_key_usage_value
+        purposes = usage.native if usage else []
+        valid = parsed.not_valid_before <= at <= parsed.not_valid_after
+        unchecked = parsed.ocsp_no_check_value is not None
+        spki: bytes = parsed.public_key.dump()
+        public = serialization.load_der_public_key(spki)
+    except Exception:  # noqa: BLE001  (asn1crypto raises what its parts raise)
+        _refuse("the responder's certificate cannot be read")
+    issuer = x509.Certificate.load(issuer_certificate)
+    authority = serialization.load_der_public_key(issuer.public_key.dump())
+    signs, suite = suite_of(authority), suite_of(public)
+    if (
+        signs is None
+        or suite is None
+        or parsed["tbs_certificate"]["signature"].dump() != signature_algorithm(signs)
+        or parsed["signature_algorithm"].dump() != signature_algorithm(signs)
+        or parsed.issuer.dump() != issuer.subject.dump()
+        or not verifies(authority, signs, signature, tbs)
+        or purposes != ["ocsp_signing"]
+        or not unchecked
+        or not valid
+    ):
+        _refuse("the authority did not delegate its answers to this responder")
+    return spki, suite
+
+
+def _tbs_request(body: bytes) -> OcspRequest:
+    """Raises ValueError."""
+    parts = members(body, 0x30)
+    if parts[0][0] == 0xA0:  # version: v1 is the default, which DER leaves out
+        raise ValueError("another version")
+    if parts[0][0] == 0xA1:  # requestorName
+        parts = parts[1:]
+    requests, *extensions = parts
+    found = []
+    for request in members(requests, 0x30):
+        asked, *single = members(request, 0x30)
+        if single:
+            _no_critical(members(content_of(single[0], 0xA0), 0x30))
+        if len(single) > 1:
+            raise ValueError("more than a certificate and its extensions")
+        found.append(_read_cert_id(asked))
+    if not 1 <= len(found) <= MAX_IDS:
+        raise ValueError("no certificate is asked for, or too many are")
+    return OcspRequest(tuple(found), _requested_nonce(extensions))
+
+
+def _requested_nonce(extensions: Sequence[bytes]) -> bytes | None:
+    if not extensions:
+        return None
+    if len(extensions) > 1:
+        raise ValueError("more than requests and extensions")
+    nonce = None
+    others = []
+    for extension in members(content_of(extensions[0], 0xA2), 0x30):
+        name, *rest = members(extension, 0x30)
+        if name != _NONCE:
+            others.append(extension)
+            continue
+        if nonce is not None:
+            raise ValueError("two nonces")
+        nonce = content_of(content_of(rest[-1], 0x04), 0x04)
+        if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
+            raise ValueError("a nonce of a length that is not accepted")
+    _no_critical(others)
+    return nonce
+
+
+def _no_critical(extensions: Sequence[bytes]) -> None:
+    """Raises ValueError for an extension that must be understood and is not."""
+    for extension in extensions:
+        _name, *rest = members(extension, 0x30)
+        if _TRUE in rest:
+            raise ValueError("a critical extension that we do not know")
+
+
+def _read_cert_id(der: bytes) -> CertId:
+    """Raises ValueError."""
+    algorithm, name_hash, key_hash, serial = members(der, 0x30)
+    oid, *parameters = members(algorithm, 0x30)
+    hash_name = _HASHES.get(oid) if parameters in ([], [_NULL]) else None
+    return CertId(
+        hash_name, content_of(name_hash, 0x04), content_of(key_hash, 0x04), read_integer(serial), der
+    )
+
+
+def _single(answer: Answer) -> bytes:
+    return tlv(
+        0x30,
+        answer.cert_id.der,
+        _status(answer.status),
+        generalized_time(answer.this_update),
+        tlv(0xA0, generalized_time(answer.next_update)),
+    )
+
+
+def _status(status: CertStatus) -> bytes:
+    if isinstance(status, Good):
+        return _GOOD
+    if isinstance(status, Unknown):
+        return _UNKNOWN
+    reason = b"" if status.reason is None else tlv(0xA0, bytes([0x0A, 1, status.reason.code]))
+    return tlv(0xA1, generalized_time(status.at), reason)
+
+
+def _read_single(element: bytes) -> Answer:
+    """Raises ValueError."""
+    asked, status, this_update, next_update = members(element, 0x30)
+    about = _read_cert_id(asked)
+    if about.hash_name is None:
+        raise ValueError("a digest that we do not use")
+    return Answer(
+        about,
+        _read_status(status),
+        _moment(this_update),
+        _moment(content_of(next_update, 0xA0)),
+    )
+
+
+def _read_status(element: bytes) -> CertStatus:
+    """Raises ValueError."""
+    if element in (_GOOD, _UNKNOWN):
+        return GOOD if element == _GOOD else UNKNOWN
+    at, *reason = members(element, 0xA1)
+    if len(reason) > 1:
+        raise ValueError("more than a moment and a reason")
+    code = read_integer(content_of(reason[0], 0xA0), 0x0A) if reason else None
+    if code is not None and code not in REASON_OF_CODE:
+        raise ValueError("a reason that is not one")
+    return Revoked(_moment(at), None if code is None else REASON_OF_CODE[code])
+
+
+def _read_nonce(extensions: Sequence[bytes], tag: int) -> bytes | None:
+    """The nonce, where nothing else is there. Raises ValueError."""
+    if not extensions:
+        return None
+    (block,) = extensions
+    (extension,) = members(content_of(block, tag), 0x30)
+    name, value = members(extension, 0x30)
+    if name != _NONCE:
+        raise ValueError("another extension")
+    nonce = content_of(content_of(value, 0x04), 0x04)
+    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
+        raise ValueError("a nonce of a length that is not accepted")
+    return nonce
+
+
+def _laid_out(data: ResponseData) -> bytes:
+    return tlv(
+        0x30,
+        tlv(0xA2, tlv(0x04, data.responder)),
+        generalized_time(data.produced_at),
+        tlv(0x30, *map(_single, data.answers)),
+        _extensions(0xA1, data.nonce),
+    )
+
+
+def _extensions(tag: int, nonce: bytes | None) -> bytes:
+    if nonce is None:
+        return b""
+    return tlv(tag, tlv(0x30, tlv(0x30, _NONCE, tlv(0x04, tlv(0x04, nonce)))))
+
+
+def _moment(element: bytes) -> datetime:
+    """GeneralizedTime in whole seconds. Raises ValueError."""
+    if element[:1] != b"\x18":
+        raise ValueError("not a GeneralizedTime")
+    return read_time(element)
+
+
+@lru_cache(maxsize=64)
+def _issuer_hashes(issuer_certificate: bytes, hash_name: str) -> tuple[bytes, bytes]:
+    """Of the CA's name (DER) and of its key's bit string."""
+    name = x509.Certificate.load(issuer_certificate).subject.dump()
+    spki = members(certificate_key(issuer_certificate), 0x30)
+    return (
+        new_hash(hash_name, name, usedforsecurity=False).digest(),
+        new_hash(hash_name, content_of(spki[1], 0x03)[1:], usedforsecurity=False).digest(),
+    )
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise VermilionError(ErrorKind.INVALID, detail, reason="ocsp")

@@ -1,0 +1,152 @@
+"""The authority's public face: OCSP, CRLs, CA certificates and time-stamps, for whoever asks.
+
+It holds keys, so it runs in a process of its own, apart from the agency API and from the public site. Plain
+http: everything it gives is signed (RFC 6960, A.1; RFC 5280, 4.2.1.13).
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from hashlib import sha256
+
+from flask import Flask, Request, Response, request
+from prometheus_client import CollectorRegistry
+from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from werkzeug.routing import BaseConverter
+
+from keys.errors import Kind, VermilionError
+from keys.ocsp import MALFORMED_REQUEST, MAX_REQUEST_BYTES, TRY_LATER, decode_get
+from registry import web
+from registry.actor import Actor
+from registry.body_slots import BODY_SLOTS, BodySlots
+from registry.defects import Defects, QuietFlask
+from registry.licences.outage import database_out, is_outage
+from registry.logs import configure_logs
+from registry.observation import observe, serve_metrics
+from registry.ports import Ports
+from registry.seals.responder import MAX_AGE, OcspReply, Responder
+from registry.seals.revocation_list import current_crl, overdue_crls
+from registry.seals.tables import Certificate, CertificateAuthority
+
+OCSP_REQUEST, OCSP_RESPONSE = "application/ocsp-request", "application/ocsp-response"
+CRL_TYPE, CERTIFICATE_TYPE = "application/pkix-crl", "application/pkix-cert"  # RFC 2585, 4
+CRL_MAX_AGE = timedelta(seconds=60)
+
+
+class CaNameConverter(BaseConverter):
+    """A CA's key identifier, hex."""
+
+    regex = r"[0-9a-f]{40}"
+
+
+def create_authority_app(ports: Ports) -> Flask:
+    """The application for these ports. `PROPAGATE_EXCEPTIONS` switches the catch-all off, for tests."""
+    configure_logs()
+    app = QuietFlask("authority", static_folder=None)
+    app.url_map.converters["ca_name"] = CaNameConverter
+    app.url_map.merge_slashes = False  # base64 has slashes in a row
+    metrics = CollectorRegistry()
+    defects = Defects(metrics)
+    _serve_ocsp(app, ports)
+    _serve_files(app, ports)
+    _serve_operations(app, ports)
+    serve_metrics(app, metrics)
+    # Everything here is for everybody.
+    public = frozenset(rule.endpoint for rule in app.url_map.iter_rules())
+    web.install(app, web.AppState(ports, defects, _nobody, public, BodySlots(BODY_SLOTS)))
+    observe(app, "registry.authority", ports.random, metrics, defects)
+    return app
+
+
+def _nobody(_request: Request) -> Actor:
+    raise VermilionError(Kind.NOT_FOUND, "not found")
+
+
+def _serve_ocsp(app: Flask, ports: Ports) -> None:
+    responder = Responder(ports.database, ports.custodian, clock=ports.clock, random=ports.random)
+
+    def reply(ca: str, asked: bytes) -> OcspReply:
+        try:
+            return responder.answer(ca, asked)
+        except SQLAlchemyError as error:
+            if not is_outage(error):
+                raise
+            return OcspReply(TRY_LATER)
+
+    @app.post("/ocsp/<ca_name:ca>")
+    def ocsp_post(ca: str) -> Response:
+        """RFC 6960, A.1. Not to be kept by caches: the same address answers for every certificate."""
+        with web.state().strangers.one():
+            body = web.read_body(media_type=OCSP_REQUEST, max_bytes=MAX_REQUEST_BYTES)
+        return Response(reply(ca, body).body, content_type=OCSP_RESPONSE)
+
+    @app.get("/ocsp/<ca_name:ca>/<path:encoded>")
+    def ocsp_get(ca: str, encoded: str) -> Response:
+        """RFC 9919, section 6: what may be kept, and how long."""
+        try:
+            asked = decode_get(encoded)
+        except VermilionError:
+            return Response(MALFORMED_REQUEST, content_type=OCSP_RESPONSE)
+        said = reply(ca, asked)
+        response = Response(said.body, content_type=OCSP_RESPONSE)
+        if said.produced_at is not None and said.next_update is not None:
+            left = said.next_update - ports.clock()
+            age = min(MAX_AGE, left - timedelta(seconds=1))
+            _may_be_kept(response, age, said.produced_at, said.next_update)
+        return response
+
+
+def _serve_files(app: Flask, ports: Ports) -> None:
+    @app.get("/crl/<ca_name:ca>.crl")
+    def crl(ca: str) -> Response:
+        with Session(ports.database.read) as session:
+            row = web.found(current_crl(session, ca), "CRL")
+        assert row.der is not None
+        response = Response(row.der, content_type=CRL_TYPE)
+        _may_be_kept(response, CRL_MAX_AGE, row.this_update, row.next_update)
+        return response
+
+    @app.get("/ca/<ca_name:ca>.cer")
+    def certificate(ca: str) -> Response:
+        with Session(ports.database.read) as session:
+            der = session.scalar(
+                select(Certificate.der)
+                .join(CertificateAuthority, CertificateAuthority.key_id == Certificate.key_id)
+                .where(CertificateAuthority.name == ca, Certificate.der.is_not(None))
+                .limit(1)
+            )
+        response = Response(web.found(der, "certificate authority"), content_type=CERTIFICATE_TYPE)
+        response.headers["Cache-Control"] = "public, max-age=86400"
+        return response
+
+
+def _serve_operations(app: Flask, ports: Ports) -> None:
+    @app.get("/livez")
+    def livez() -> Response:
+        return web.answer({"status": "ok"})
+
+    @app.get("/readyz")
+    def readyz() -> Response:
+        """Ready when the database answers, and each CA in service has a CRL that is not overdue."""
+        try:
+            with Session(ports.database.read) as session:
+                late = overdue_crls(session, ports.clock())
+        except SQLAlchemyError as error:
+            raise database_out() from error
+        if late:
+            raise VermilionError(Kind.UNAVAILABLE, "a CRL was not made in time", reason="crl_overdue")
+        return web.answer({"status": "ready"})
+
+
+def _may_be_kept(response: Response, age: timedelta, produced_at: datetime, next_update: datetime) -> None:
+    """The headers of RFC 9919, section 6.2, and a 304 for who has these bytes."""
+    response.headers["Cache-Control"] = (
+        f"max-age={max(0, int(age.total_seconds()))}, public, no-transform, must-revalidate"
+    )
+    response.headers["Last-Modified"] = format_datetime(produced_at, usegmt=True)
+    response.headers["Expires"] = format_datetime(next_update, usegmt=True)
+    response.set_etag(sha256(response.get_data()).hexdigest())
+    response.make_conditional(request)

@@ -1,0 +1,28 @@
+"""The authority by name, for a WSGI server: `registry.authority_wsgi:application`."""
+
+from __future__ import annotations
+
+import threading
+from functools import partial
+
+from registry import background
+from registry.authority_app import create_authority_app
+from registry.composition import open_ports
+from registry.logs import configure_logs
+from registry.ports import Ports
+from registry.seals.revocation_list import LOOK_EVERY, publish_due
+from registry.settings import Settings
+
+
+def application() -> object:
+    """The WSGI application, set up from `VERMILION_*`, with its background work beside it."""
+    configure_logs()
+    ports = open_ports(Settings())
+    start_background(ports, threading.Event())
+    return create_authority_app(ports)
+
+
+def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
+    """CRLs made when a status changed and before one expires, from now on until `stop` is set."""
+    tasks = {"crl_not_published": partial(publish_due, ports)}
+    return background.start({"revocation-lists": partial(background.keep, tasks, stop, LOOK_EVERY)})

@@ -1,0 +1,129 @@
+"""Which custodian holds the registry's keys: key files, a token, or a signer's behind its socket."""
+
+from __future__ import annotations
+
+import base64
+import os
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import structlog
+
+from keys.clock import Clock
+from keys.custodian import Custodian
+from keys.envelope import ScryptCost
+from keys.errors import Kind, VermilionError
+from keys.files import write_once
+from keys.remote import RemoteCustodian
+from keys.software import SoftwareCustodian
+from registry.database import Database
+from registry.seals.custody import DatabaseLedger, registry_policy
+from registry.settings import Settings
+
+PASSPHRASE_BYTES = 32
+DEFAULT_COST = ScryptCost()
+Random = Callable[[int], bytes]
+_log = structlog.get_logger("registry.keys")
+
+
+def passphrase_path(settings: Settings) -> Path:
+    return settings.passphrase_file or settings.keys_directory / "passphrase"
+
+
+def registry_custodian(
+    settings: Settings, database: Database, *, clock: Clock, random: Random, cost: ScryptCost
+) -> Custodian:
+    """The custodian that the settings name. Raises VermilionError(UNAVAILABLE, INVALID)."""
+    if settings.signer_socket is not None:
+        return RemoteCustodian(settings.signer_socket)
+    return own_custodian(settings, database, clock=clock, random=random, cost=cost)
+
+
+def own_custodian(
+    settings: Settings, database: Database, *, clock: Clock, random: Random, cost: ScryptCost = DEFAULT_COST
+) -> Custodian:
+    """A custodian whose keys this process holds: those of a token, or of the key files.
+
+    Raises VermilionError: UNAVAILABLE where they cannot be had, INVALID for settings that do not go together
+    or a secret that others can read.
+    """
+    policy = registry_policy(database, clock, settings.tz)
+    ledger = DatabaseLedger(database, clock, random)
+    if settings.pkcs11_module is None:
+        return SoftwareCustodian(
+            settings.keys_directory,
+            _read_secret(passphrase_path(settings), "passphrase"),
+            policy=policy,
+            ledger=ledger,
+            cost=cost,
+            random=random,
+            on_unusable=_log_unusable,
+        )
+    if not settings.pkcs11_token or settings.pkcs11_pin_file is None:
+        raise VermilionError(
+            Kind.INVALID,
+            "VERMILION_PKCS11_MODULE needs VERMILION_PKCS11_TOKEN and VERMILION_PKCS11_PIN_FILE",
+            reason="pkcs11",
+        )
+    try:
+        from keys.pkcs11 import Pkcs11Custodian
+    except ModuleNotFoundError:
+        raise VermilionError(
+            Kind.INVALID, "a token needs python-pkcs11: install vermilion[pkcs11]", reason="pkcs11"
+        ) from None
+    return Pkcs11Custodian(
+        str(settings.pkcs11_module),
+        settings.pkcs11_token,
+        _read_secret(settings.pkcs11_pin_file, "PIN"),
+        policy=policy,
+        ledger=ledger,
+        random=random,
+        on_unusable=_log_unusable,
+    )
+
+
+def make_passphrase(settings: Settings, random: Random) -> None:
+    """A generated passphrase in a file of mode 0600; one that is there is kept. There is no default one.
+
+    Raises VermilionError(UNAVAILABLE) where it cannot be written, or where there are keys that only a lost
+    one opens.
+    """
+    path = passphrase_path(settings)
+    try:
+        if path.exists():
+            return
+        if any(settings.keys_directory.glob("*.key")):
+            raise VermilionError(
+                Kind.UNAVAILABLE,
+                f"the passphrase file {path} is gone, and nothing else opens the keys: put it back",
+                reason="passphrase",
+            )
+        write_once(path, base64.urlsafe_b64encode(random(PASSPHRASE_BYTES)) + b"\n")
+    except FileExistsError:
+        return  # another process was faster
+    except OSError:
+        raise VermilionError(
+            Kind.UNAVAILABLE, "the passphrase file cannot be written", reason="passphrase"
+        ) from None
+
+
+def _read_secret(path: Path, what: str) -> bytes:
+    """Raises VermilionError: UNAVAILABLE without the file, INVALID when others can read it."""
+    try:
+        with path.open("rb") as file:
+            mode = os.fstat(file.fileno()).st_mode
+            data = file.read(4096)
+    except OSError:
+        raise VermilionError(
+            Kind.UNAVAILABLE, f"the {what} file cannot be read", reason=what.lower()
+        ) from None
+    if mode & (stat.S_IRWXG | stat.S_IRWXO):
+        raise VermilionError(
+            Kind.INVALID, f"the {what} file is open to others: make it 0600", reason="permissions"
+        )
+    return data.rstrip(b"\r\n")
+
+
+def _log_unusable(key_id: str, error: VermilionError) -> None:
+    _log.error("key_unusable", key=key_id, reason=error.reason, detail=error.detail)

@@ -1,0 +1,93 @@
+"""What a service says of each request: a log line, a measurement, the headers every answer carries."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import structlog
+from flask import Flask, Response, g, got_request_exception, request
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
+
+from keys.errors import Kind, VermilionError, places
+from registry.defects import Defects
+from registry.local import is_local
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def observe(
+    app: Flask,
+    name: str,
+    random: Callable[[int], bytes],
+    metrics: CollectorRegistry,
+    defects: Defects,
+) -> None:
+    """One log line and one measurement for each request; no body, token, query string or person in either."""
+    log = structlog.get_logger(name)
+    seconds = Histogram(
+        "vermilion_request_seconds", "Time to answer.", ["endpoint", "status"], registry=metrics
+    )
+    problems = Counter("vermilion_problems_total", "Refused requests.", ["endpoint"], registry=metrics)
+
+    @app.before_request
+    def begin() -> None:
+        g.begun = time.perf_counter()
+        g.request_id = random(8).hex()
+
+    # Flask runs these in order: the clock starts before anybody is asked who they are.
+    app.before_request_funcs[None].insert(0, app.before_request_funcs[None].pop())
+
+    @app.after_request
+    def finish(response: Response) -> Response:
+        endpoint = request.endpoint or "none"
+        elapsed = time.perf_counter() - g.begun
+        for header, value in HEADERS.items():
+            response.headers.setdefault(header, value)
+        response.headers.setdefault("Cache-Control", "no-store")
+        response.headers["X-Request-Id"] = g.request_id
+        seconds.labels(endpoint, str(response.status_code)).observe(elapsed)
+        if response.status_code >= 400:
+            problems.labels(endpoint).inc()
+        actor = g.get("actor")
+        log.info(
+            "request",
+            request_id=g.request_id,
+            method=request.method if request.method in _METHODS else "other",
+            endpoint=endpoint,
+            status=response.status_code,
+            milliseconds=round(elapsed * 1000, 1),
+            client=actor.client_id if actor else None,
+        )
+        return response
+
+    def note_defect(_sender: Flask, exception: BaseException, **_: Any) -> None:
+        defects.count(request.endpoint or "none", exception)
+        log.error(
+            "defect",
+            request_id=g.get("request_id"),
+            endpoint=request.endpoint,
+            kind=type(exception).__name__,
+            where=places(exception),
+        )
+
+    got_request_exception.connect(note_defect, app, weak=False)
+
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
+
+
+def serve_metrics(app: Flask, metrics: CollectorRegistry) -> None:
+    """`/metrics`, for a collector on this machine: not through a proxy, not from elsewhere."""
+
+    @app.get("/metrics", endpoint="metrics")
+    def measures() -> Response:
+        if not is_local(request):
+            raise VermilionError(Kind.NOT_FOUND, "not found")
+        return Response(generate_latest(metrics), content_type=CONTENT_TYPE_LATEST)

@@ -1,0 +1,60 @@
+"""What a custodian asks before it signs a CRL or an OCSP answer: that it says what is on record."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import NoReturn
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from keys.ocsp import matches, read_response_data
+from registry.seals.responder import LIFE, statuses
+from registry.seals.tables import Certificate, Key, RevocationList
+
+PATIENCE = timedelta(seconds=30)  # between reading a status and signing it
+
+
+def require_drafted_crl(session: Session, key: Key, ca_key_id: str, number: int, data: bytes) -> None:
+    """A CRL is the very one on record under its number, and none later is signed."""
+    row = session.get(RevocationList, (ca_key_id, number))
+    signed = session.scalar(
+        select(func.max(RevocationList.number)).where(
+            RevocationList.ca_key_id == ca_key_id, RevocationList.der.is_not(None)
+        )
+    )
+    if ca_key_id != key.id or row is None or row.der is not None or number <= (signed or 0):
+        _refuse("this is not a CRL that waits for its signature", "crl_number")
+    if sha256(data).digest() != row.tbs_sha256:
+        _refuse("the CRL is not the one on record", "crl")
+
+
+def require_true_answer(session: Session, key: Key, data: bytes, now: datetime) -> None:
+    """An OCSP answer says the status on record of each certificate of the responder's own CA, as of now."""
+    certificate, issuer = session.execute(
+        select(Certificate, Key)
+        .join(Key, Key.id == Certificate.issuer_key_id)
+        .where(Certificate.key_id == key.id)
+    ).one()
+    ca = session.scalars(
+        select(Certificate.der).where(Certificate.key_id == issuer.id, Certificate.der.is_not(None)).limit(1)
+    ).one()
+    said = read_response_data(data)
+    if not now - PATIENCE <= said.produced_at <= now:
+        _refuse("the answer is not of this moment", "ocsp_time")
+    found = statuses(session, issuer.id, [answer.cert_id.serial for answer in said.answers])
+    for answer, on_record in zip(said.answers, found, strict=True):
+        if ca is None or not matches(ca, answer.cert_id):
+            _refuse("the answer is about another authority's certificate", "ocsp_issuer")
+        if answer.this_update != said.produced_at or not (
+            answer.this_update < answer.next_update <= min(answer.this_update + LIFE, certificate.not_after)
+        ):
+            _refuse("the answer holds for too long", "ocsp_time")
+        if answer.status != on_record.status:
+            _refuse("the certificate has another status by now", "status_changed")
+
+
+def _refuse(detail: str, reason: str) -> NoReturn:
+    raise VermilionError(Kind.KEY_REFUSED, detail, reason=reason)

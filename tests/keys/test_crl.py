@@ -1,0 +1,270 @@
+"""CRLs: what we make, every independent reader accepts; what is not of our form, nobody here reads or signs."""
+
+from __future__ import annotations
+
+import subprocess
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from asn1crypto import crl as asn1_crl
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.crl import (
+    RevocationReason,
+    crl_entry,
+    crl_tbs,
+    read_crl,
+    sign_crl,
+    verify_crl,
+    with_entries,
+)
+from keys.custodian import Kind, Purpose
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.lint import lint_crl, lint_crl_parts
+from keys.suite import SUITES
+from keys.tbs import check_tbs
+from tests.authority import AT, TestAuthority
+from tests.tools import need
+
+SINCE = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
+REASONS = [*RevocationReason, None]
+
+
+def serial(number: int) -> int:
+    """Of our form; in the order of the numbers."""
+    return (1 << 128) + number
+
+
+def make(
+    authority: TestAuthority, entries: list[bytes], number: int = 1, at: datetime = AT, record: str = ""
+) -> bytes:
+    suite = authority.issuing_key.suite
+    tbs = crl_tbs(
+        authority.issuing, suite, number=number, this_update=at, next_update=at + timedelta(days=2),
+        entries=entries,
+    )  # fmt: skip
+    lint_crl_parts(tbs, suite, entries)
+    return sign_crl(
+        authority.custodian, authority.issuing_key, tbs, record or f"crl:{authority.random(8).hex()}"
+    )
+
+
+def every_entry() -> list[bytes]:
+    """Each reason, with and without an invalidity date, before and after 2050."""
+    cases = [
+        (at, reason, invalidity)
+        for at in (AT, AT.replace(year=2049), AT.replace(year=2051))
+        for reason in REASONS
+        for invalidity in (None, SINCE)
+    ]
+    return [crl_entry(serial(n), at, reason, since) for n, (at, reason, since) in enumerate(cases, 1)]
+
+
+@pytest.fixture(params=["p256", "rsa"])
+def authority_of(
+    request: pytest.FixtureRequest, authority: TestAuthority, rsa_authority: TestAuthority
+) -> TestAuthority:
+    return authority if request.param == "p256" else rsa_authority
+
+
+def run(*command: str, folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+@pytest.fixture
+def folder(authority_of: TestAuthority, tmp_path: Path) -> Path:
+    for name, der in (
+        ("root", authority_of.root), ("ca", authority_of.issuing), ("seal", authority_of.seal),
+    ):  # fmt: skip
+        pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+    seal = x509.load_der_x509_certificate(authority_of.seal).serial_number
+    held = crl_entry(seal, AT, RevocationReason.CERTIFICATE_HOLD, None)
+    for name, entries in (("empty", []), ("full", every_entry()), ("held", [held])):
+        now = datetime.now(UTC).replace(microsecond=0)  # gnutls has no other clock for this
+        der = make(authority_of, entries, at=now)
+        (tmp_path / f"{name}.crl").write_bytes(der)
+        (tmp_path / f"{name}.crl.pem").write_bytes(x509.load_der_x509_crl(der).public_bytes(Encoding.PEM))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["empty", "full", "held"])
+def test_openssl_gnutls_and_pkilint_accept_each_list(folder: Path, name: str) -> None:
+    said = run(
+        need("openssl"), "crl", "-inform", "DER", "-in", f"{name}.crl", "-CAfile", "ca.pem", "-noout",
+        "-verify", folder=folder,
+    )  # fmt: skip
+    assert "verify OK" in said
+    said = run(
+        need("certtool"), "--verify-crl", "--load-ca-certificate", "ca.pem", "--infile", f"{name}.crl.pem",
+        "--verify-profile", "low", folder=folder,
+    )  # fmt: skip
+    assert "Verified" in said
+    lint_crl((folder / f"{name}.crl").read_bytes())
+
+
+def test_a_held_certificate_is_refused_by_openssl_and_one_that_is_not_listed_accepted(folder: Path) -> None:
+    common = (
+        "verify", "-crl_check", "-CAfile", "root.pem", "-untrusted",
+        "ca.pem", "-CRLfile",
+    )  # fmt: skip
+    assert run(need("openssl"), *common, "full.crl.pem", "seal.pem", folder=folder).strip() == "seal.pem: OK"
+    done = subprocess.run(
+        [need("openssl"), *common, "held.crl.pem", "seal.pem"],
+        cwd=folder, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode != 0
+    assert "certificate revoked" in done.stderr
+
+
+def test_other_readers_find_what_was_put_in(authority: TestAuthority) -> None:
+    der = make(authority, every_entry(), number=2**40)
+    ours, theirs = read_crl(der), x509.load_der_x509_crl(der)
+    assert theirs.is_signature_valid(x509.load_der_x509_certificate(authority.issuing).public_key())  # type: ignore[arg-type]
+    assert theirs.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == ours.number == 2**40
+    assert (theirs.last_update_utc, theirs.next_update_utc) == (ours.this_update, ours.next_update)
+    assert [entry.serial_number for entry in theirs] == list(ours.entries)
+    named = {flag.value: flag for flag in x509.ReasonFlags}
+    for index, entry in enumerate(theirs):
+        reason = REASONS[index // 2 % len(REASONS)]
+        found = {extension.oid: extension.value for extension in entry.extensions}
+        code = found.pop(x509.CRLReason.oid, None)
+        assert (code is None) is (reason is None)
+        if reason is not None:
+            assert isinstance(code, x509.CRLReason)
+            assert code.reason is named[reason.value]
+        since = found.pop(x509.InvalidityDate.oid, None)
+        assert (since is not None) is (index % 2 == 1)
+        if isinstance(since, x509.InvalidityDate):
+            assert since.invalidity_date_utc == SINCE
+        assert not found
+    again = asn1_crl.CertificateList.load(der, strict=True)
+    assert again.dump(force=True) == der  # canonical by a third reader
+
+
+def test_an_empty_list_has_no_member_for_entries(authority: TestAuthority) -> None:
+    parsed = asn1_crl.CertificateList.load(make(authority, []))
+    assert parsed["tbs_cert_list"]["revoked_certificates"].native is None
+    assert read_crl(make(authority, [])).entries == {}
+
+
+def test_a_list_is_verified_by_its_issuer_alone(
+    authority: TestAuthority, rsa_authority: TestAuthority
+) -> None:
+    der = make(authority, every_entry())
+    assert len(verify_crl(der, authority.issuing).entries) == len(every_entry())
+    for other in (rsa_authority.issuing, authority.root, authority.seal):
+        with pytest.raises(VermilionError):
+            verify_crl(der, other)
+
+
+@given(at=st.integers(0, 3000), bit=st.integers(0, 7))
+def test_no_altered_list_verifies(authority: TestAuthority, at: int, bit: int) -> None:
+    der = bytearray(_fixed(authority))
+    at %= len(der)
+    der[at] ^= 1 << bit
+    with pytest.raises(VermilionError) as caught:
+        verify_crl(bytes(der), authority.issuing)
+    assert caught.value.kind is ErrorKind.INVALID
+
+
+@given(data=st.binary(max_size=300))
+def test_garbage_is_refused_with_one_error(authority: TestAuthority, data: bytes) -> None:
+    with pytest.raises(VermilionError):
+        verify_crl(data, authority.issuing)
+
+
+_made: dict[int, bytes] = {}
+
+
+def _fixed(authority: TestAuthority) -> bytes:
+    if id(authority) not in _made:
+        _made[id(authority)] = make(authority, every_entry()[:6])
+    return _made[id(authority)]
+
+
+def test_what_the_custodian_does_not_sign(authority: TestAuthority) -> None:
+    """Entries out of order, twice, of another form; a header that is not ours."""
+    first, second = every_entry()[:2]
+    suite = SUITES[authority.issuing_key.suite]
+
+    def tbs(*entries: bytes, **changes: object) -> bytes:
+        given_: dict[str, object] = {
+            "number": 1, "this_update": AT, "next_update": AT + timedelta(days=1), "entries": entries,
+        }  # fmt: skip
+        return crl_tbs(authority.issuing, suite.name, **(given_ | changes))  # type: ignore[arg-type]
+
+    check_tbs(Kind.CRL, tbs(first, second), suite)
+    unspecified = first.replace(b"\x0a\x01\x01", b"\x0a\x01\x00")
+    removed = first.replace(b"\x0a\x01\x01", b"\x0a\x01\x08")
+    assert unspecified != first != removed
+    for wrong in (
+        tbs(second, first),
+        tbs(first, first),
+        tbs(unspecified),
+        tbs(removed),
+        tbs(first[:-1] + b"\x0b"),
+        tbs(b"\x30\x03\x02\x01\x05"),
+        tbs(first, next_update=AT),
+        tbs(first, number=0),
+        tbs(first).replace(b"\x02\x01\x01\x30", b"\x02\x01\x00\x30", 1),
+        tbs(first) + b"\0",
+    ):
+        with pytest.raises(VermilionError) as caught:
+            check_tbs(Kind.CRL, wrong, suite)
+        assert caught.value.kind is ErrorKind.KEY_REFUSED
+
+
+def test_a_serial_of_another_form_has_no_entry() -> None:
+    for number in (1, 1 << 127, 1 << 136):
+        with pytest.raises(VermilionError) as caught:
+            crl_entry(number, AT, None, None)
+        assert caught.value.reason == "serial"
+
+
+def test_the_lint_sees_a_bad_header_and_a_bad_new_entry(authority: TestAuthority) -> None:
+    suite = authority.issuing_key.suite
+    good = crl_entry(serial(1), AT, RevocationReason.SUPERSEDED, SINCE)
+    tbs = crl_tbs(
+        authority.issuing, suite, number=1, this_update=AT, next_update=AT + timedelta(days=1), entries=[good]
+    )
+    lint_crl_parts(tbs, suite, [good])
+    assert with_entries(tbs, [good]) == tbs
+    without_number = tbs.replace(bytes.fromhex("0603551d14"), bytes.fromhex("0603551d7f"))
+    for header, entry in ((tbs, good.replace(b"2026", b"2o26")), (without_number, good)):
+        with pytest.raises(VermilionError) as caught:
+            lint_crl_parts(header, suite, [entry])
+        assert caught.value.reason == "lint"
+        assert caught.value.faults
+
+
+def test_a_hundred_thousand_entries_are_read_in_one_pass(authority: TestAuthority) -> None:
+    entries = [crl_entry(serial(n), AT, RevocationReason.SUPERSEDED, None) for n in range(100_000)]
+    tbs = crl_tbs(
+        authority.issuing, authority.issuing_key.suite, number=7, this_update=AT,
+        next_update=AT + timedelta(days=2), entries=entries,
+    )  # fmt: skip
+    der = sign_crl(authority.custodian, authority.issuing_key, tbs, "crl:hundred-thousand")
+    assert len(verify_crl(der, authority.issuing).entries) == 100_000
+
+
+def test_only_authorities_sign_lists(authority: TestAuthority) -> None:
+    key = authority.custodian.generate(Purpose.OCSP, "p256-sha256")
+    tbs = crl_tbs(
+        authority.issuing,
+        "p256-sha256",
+        number=1,
+        this_update=AT,
+        next_update=AT + timedelta(days=1),
+        entries=[],
+    )
+    with pytest.raises(VermilionError) as caught:
+        sign_crl(authority.custodian, key, tbs, "crl:1")
+    assert caught.value.reason == "purpose"

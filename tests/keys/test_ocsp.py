@@ -1,0 +1,356 @@
+"""OCSP: requests of openssl and gnutls are read, our answers accepted by them; nothing else gets an answer."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from asn1crypto import core
+from asn1crypto import ocsp as asn1_ocsp
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from hypothesis import given
+from hypothesis import strategies as st
+
+from keys.certificates import Subject, certificate_key
+from keys.crl import RevocationReason
+from keys.custodian import KeyRef, Purpose
+from keys.der import tlv
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.lint import lint_ocsp_response
+from keys.ocsp import (
+    GOOD,
+    MAX_IDS,
+    MAX_NONCE_BYTES,
+    MAX_REQUEST_BYTES,
+    UNKNOWN,
+    Answer,
+    CertStatus,
+    Revoked,
+    build_request,
+    cert_id,
+    decode_get,
+    matches,
+    parse_request,
+    read_response_data,
+    response_data,
+    sign_response,
+    verify_response,
+)
+from keys.profiles import ProfileName
+from tests.authority import TestAuthority
+from tests.tools import need
+
+NONCE = bytes(range(32))
+UNUSED = (1 << 128) + 5
+
+
+@pytest.fixture(scope="session")
+def responder(authority: TestAuthority) -> tuple[KeyRef, bytes]:
+    """The delegated responder of `authority`."""
+    key = authority.custodian.generate(Purpose.OCSP, "p256-sha256")
+    subject = Subject("TEST OCSP", "TEST Vermilion")
+    return key, authority.certify(ProfileName.OCSP, subject, key, life=timedelta(days=14))
+
+
+Make = Callable[..., bytes]
+
+
+@pytest.fixture(scope="session")
+def make(authority: TestAuthority, responder: tuple[KeyRef, bytes]) -> Make:
+    key, certificate = responder
+
+    def answer(
+        *statuses: CertStatus,
+        nonce: bytes | None = None,
+        hash_name: str = "sha256",
+        at: datetime = authority.now,
+    ) -> bytes:
+        serials = [x509.load_der_x509_certificate(authority.seal).serial_number, UNUSED]
+        answers = [
+            Answer(cert_id(authority.issuing, number, hash_name), status, at, at + timedelta(minutes=15))
+            for number, status in zip(serials, statuses, strict=False)
+        ]
+        data = response_data(certificate_key(certificate), answers, produced_at=at, nonce=nonce)
+        return sign_response(authority.custodian, key, data, f"ocsp:{authority.random(8).hex()}", certificate)
+
+    return answer
+
+
+@pytest.fixture
+def folder(authority: TestAuthority, tmp_path: Path) -> Path:
+    for name, der in (("root", authority.root), ("ca", authority.issuing), ("seal", authority.seal)):
+        pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+    return tmp_path
+
+
+def run(*command: str, folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+# --- requests ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha256"])
+@pytest.mark.parametrize("nonce", ["-nonce", "-no_nonce"])
+def test_a_request_of_openssl_is_read(
+    authority: TestAuthority, folder: Path, digest: str, nonce: str
+) -> None:
+    run(
+        need("openssl"), "ocsp", f"-{digest}", "-issuer", "ca.pem", "-cert", "seal.pem", f"-{digest}",
+        "-serial", "0x1234", nonce, "-reqout", "request.der", folder=folder,
+    )  # fmt: skip
+    asked = parse_request((folder / "request.der").read_bytes())
+    assert [one.hash_name for one in asked.ids] == [digest] * 2
+    assert asked.ids[0].serial == x509.load_der_x509_certificate(authority.seal).serial_number
+    assert asked.ids[1].serial == 0x1234
+    assert all(matches(authority.issuing, one) for one in asked.ids)
+    assert not matches(authority.root, asked.ids[0])
+    assert (asked.nonce is not None) is (nonce == "-nonce")
+
+
+def test_a_request_of_gnutls_is_read(authority: TestAuthority, folder: Path) -> None:
+    run(
+        need("ocsptool"), "--generate-request", "--load-issuer=ca.pem", "--load-cert=seal.pem",
+        "--outfile=request.der", folder=folder,
+    )  # fmt: skip
+    asked = parse_request((folder / "request.der").read_bytes())
+    assert matches(authority.issuing, asked.ids[0])
+
+
+def test_our_own_requests_are_what_asn1crypto_makes_of_them(authority: TestAuthority) -> None:
+    for nonce in (None, NONCE):
+        for digest in ("sha1", "sha256"):
+            der = build_request([cert_id(authority.issuing, UNUSED, digest)], nonce)
+            assert asn1_ocsp.OCSPRequest.load(der, strict=True).dump(force=True) == der
+            asked = parse_request(der)
+            assert (asked.ids[0].serial, asked.ids[0].hash_name, asked.nonce) == (UNUSED, digest, nonce)
+
+
+def test_another_digest_is_read_and_matches_nobody(authority: TestAuthority) -> None:
+    der = asn1_ocsp.OCSPRequest.load(build_request([cert_id(authority.issuing, UNUSED)]))
+    asked = der["tbs_request"]["request_list"][0]["req_cert"]
+    asked["hash_algorithm"] = {"algorithm": "sha512", "parameters": core.Null()}
+    found = parse_request(der.dump(force=True))
+    assert found.ids[0].hash_name is None
+    assert not matches(authority.issuing, found.ids[0])
+
+
+@pytest.mark.parametrize(
+    ("size", "accepted"),
+    [(0, False), (1, True), (16, True), (MAX_NONCE_BYTES, True), (MAX_NONCE_BYTES + 1, False)],
+)
+def test_a_nonce_has_1_to_128_octets(authority: TestAuthority, size: int, accepted: bool) -> None:
+    der = build_request([cert_id(authority.issuing, UNUSED)], bytes(size))
+    if accepted:
+        assert parse_request(der).nonce == bytes(size)
+    else:
+        with pytest.raises(VermilionError):
+            parse_request(der)
+
+
+def test_extensions_that_must_be_understood_are_refused_and_others_passed_over(
+    authority: TestAuthority,
+) -> None:
+    """Acceptable responses (RFC 6960, 4.4.3), of the whole request and of a single one."""
+    one = cert_id(authority.issuing, UNUSED)
+    name, value = bytes.fromhex("06092b0601050507300104"), tlv(0x04, tlv(0x30))
+    for critical in (b"", b"\x01\x01\xff"):
+        extensions = tlv(0xA2, tlv(0x30, tlv(0x30, name, critical, value)))
+        single = tlv(0xA0, tlv(0x30, tlv(0x30, name, critical, value)))
+        whole = tlv(0x30, tlv(0x30, tlv(0x30, tlv(0x30, one.der)), extensions))
+        part = tlv(0x30, tlv(0x30, tlv(0x30, tlv(0x30, one.der, single))))
+        for der in (whole, part):
+            assert asn1_ocsp.OCSPRequest.load(der, strict=True).dump(force=True) == der
+            if critical:
+                with pytest.raises(VermilionError):
+                    parse_request(der)
+            else:
+                assert parse_request(der).ids == (one,)
+
+
+def test_requests_are_bounded(authority: TestAuthority) -> None:
+    one = cert_id(authority.issuing, UNUSED)
+    assert len(parse_request(build_request([one] * MAX_IDS)).ids) == MAX_IDS
+    for wrong in (
+        build_request([one] * (MAX_IDS + 1)),
+        build_request([]),
+        b"\x30" * MAX_REQUEST_BYTES,
+        b"\x30" * 10_000,
+        build_request([one]) + b"\0",
+        build_request([one])[:-1],
+    ):
+        with pytest.raises(VermilionError) as caught:
+            parse_request(wrong)
+        assert caught.value.kind is ErrorKind.MALFORMED
+
+
+@given(data=st.binary(max_size=400))
+def test_garbage_is_malformed(data: bytes) -> None:
+    with pytest.raises(VermilionError) as caught:
+        parse_request(data)
+    assert caught.value.kind is ErrorKind.MALFORMED
+
+
+@given(
+    changes=st.lists(st.tuples(st.integers(0, 400), st.integers(0, 255)), min_size=1, max_size=6),
+    cut=st.integers(0, 5),
+)
+def test_an_altered_request_is_read_or_malformed(
+    authority: TestAuthority, changes: list[tuple[int, int]], cut: int
+) -> None:
+    der = bytearray(build_request([cert_id(authority.issuing, UNUSED)], NONCE))
+    for at, value in changes:
+        der[at % len(der)] = value
+    try:
+        asked = parse_request(bytes(der[: len(der) - cut]))
+    except VermilionError as error:
+        assert error.kind is ErrorKind.MALFORMED
+    else:
+        assert 1 <= len(asked.ids) <= MAX_IDS
+
+
+@given(data=st.binary(min_size=1, max_size=300), spaces=st.booleans())
+def test_base64_of_a_get_comes_back_whole(data: bytes, spaces: bool) -> None:
+    text = base64.b64encode(data).decode()
+    assert decode_get(text) == data
+    assert decode_get(quote(text, safe="")) == data
+    assert decode_get(text.rstrip("=")) == data
+    if spaces:
+        with pytest.raises(VermilionError):
+            decode_get(text[:1] + " " + text[1:])
+
+
+@given(text=st.text(max_size=100))
+def test_any_path_is_decoded_or_malformed(text: str) -> None:
+    try:
+        decode_get(text)
+    except VermilionError as error:
+        assert error.kind is ErrorKind.MALFORMED
+
+
+# --- answers -------------------------------------------------------------------------------------------
+
+STATUSES: list[CertStatus] = [
+    GOOD,
+    UNKNOWN,
+    Revoked(datetime(2026, 11, 1, tzinfo=UTC), None),
+    *(Revoked(datetime(2026, 11, 1, tzinfo=UTC), reason) for reason in RevocationReason),
+    Revoked(datetime(2051, 1, 1, tzinfo=UTC), RevocationReason.SUPERSEDED),
+]
+
+
+@pytest.mark.parametrize("status", STATUSES)
+@pytest.mark.parametrize("nonce", [None, NONCE])
+def test_every_reader_finds_what_was_said(
+    authority: TestAuthority, make: Make, status: CertStatus, nonce: bytes | None
+) -> None:
+    der = make(status, nonce=nonce)
+    ours = verify_response(der, authority.issuing, authority.now, nonce=nonce)
+    assert ours.answers[0].status == status
+    theirs = ocsp.load_der_ocsp_response(der)
+    assert theirs.produced_at_utc == authority.now.replace(microsecond=0)
+    (certificate,) = theirs.certificates
+    certificate.verify_directly_issued_by(x509.load_der_x509_certificate(authority.issuing))
+    if isinstance(status, Revoked):
+        assert theirs.revocation_time_utc == status.at
+        reason = theirs.revocation_reason
+        assert (reason.value if reason else None) == status.reason
+    assert asn1_ocsp.OCSPResponse.load(der, strict=True).dump(force=True) == der
+    lint_ocsp_response(der)
+
+
+@pytest.mark.parametrize("digest", ["sha1", "sha256"])
+def test_openssl_accepts_our_answers(authority: TestAuthority, make: Make, folder: Path, digest: str) -> None:
+    at = datetime.now(UTC).replace(microsecond=0)  # openssl has no other clock for this
+    (folder / "answer.der").write_bytes(make(GOOD, UNKNOWN, hash_name=digest, at=at))
+    said = run(
+        need("openssl"), "ocsp", f"-{digest}", "-issuer", "ca.pem", "-cert", "seal.pem", "-no_nonce", "-respin",
+        "answer.der", "-CAfile", "root.pem", "-verify_other", "ca.pem", folder=folder,
+    )  # fmt: skip
+    assert "Response verify OK" in said
+    assert "seal.pem: good" in said
+
+
+def test_gnutls_accepts_our_answers(authority: TestAuthority, make: Make, folder: Path) -> None:
+    (folder / "answer.der").write_bytes(make(Revoked(authority.now, RevocationReason.CERTIFICATE_HOLD)))
+    said = run(
+        need("ocsptool"), "--verify-response", "--load-response=answer.der", "--load-trust=ca.pem",
+        "--load-issuer=ca.pem", folder=folder,
+    )  # fmt: skip
+    assert "Success" in said
+    said = run(need("ocsptool"), "--response-info", "--load-response=answer.der", folder=folder)
+    assert "Certificate Status: revoked" in said
+
+
+def test_an_answer_holds_for_its_time_its_issuer_and_its_nonce(
+    authority: TestAuthority, rsa_authority: TestAuthority, make: Make
+) -> None:
+    der = make(GOOD, nonce=NONCE)
+    verify_response(der, authority.issuing, authority.now, nonce=NONCE)
+    wrong: list[tuple[bytes, datetime, bytes | None]] = [
+        (authority.issuing, authority.now - timedelta(minutes=1), NONCE),
+        (authority.issuing, authority.now + timedelta(minutes=15), NONCE),
+        (authority.issuing, authority.now, None),
+        (authority.issuing, authority.now, bytes(32)),
+        (rsa_authority.issuing, authority.now, NONCE),
+        (authority.root, authority.now, NONCE),
+    ]
+    for issuer, at, nonce in wrong:
+        with pytest.raises(VermilionError):
+            verify_response(der, issuer, at, nonce=nonce)
+
+
+@pytest.mark.parametrize("profile", [ProfileName.SEAL, ProfileName.TSA, ProfileName.QR])
+def test_nobody_answers_to_whom_it_was_not_delegated(
+    authority: TestAuthority, make: Make, profile: ProfileName
+) -> None:
+    """A certificate of the same CA, but of another profile, in the responder's place."""
+    other = {
+        ProfileName.SEAL: authority.seal, ProfileName.TSA: authority.tsa, ProfileName.QR: authority.qr
+    }[profile]  # fmt: skip
+    response = asn1_ocsp.OCSPResponse.load(make(GOOD))
+    basic = response["response_bytes"]["response"].parsed
+    basic["certs"] = [asn1_x509.Certificate.load(other)]
+    response["response_bytes"]["response"] = basic
+    with pytest.raises(VermilionError):
+        verify_response(response.dump(force=True), authority.issuing, authority.now)
+
+
+@given(at=st.integers(0, 5000), bit=st.integers(0, 7))
+def test_no_altered_answer_verifies(authority: TestAuthority, make: Make, at: int, bit: int) -> None:
+    der = bytearray(_fixed(make))
+    der[at % len(der)] ^= 1 << bit
+    with pytest.raises(VermilionError) as caught:
+        verify_response(bytes(der), authority.issuing, authority.now, nonce=NONCE)
+    assert caught.value.kind is ErrorKind.INVALID
+
+
+@given(data=st.binary(max_size=300))
+def test_garbage_is_no_answer(authority: TestAuthority, data: bytes) -> None:
+    with pytest.raises(VermilionError):
+        verify_response(data, authority.issuing, authority.now)
+    with pytest.raises(VermilionError):
+        read_response_data(data)
+
+
+_made: list[bytes] = []
+
+
+def _fixed(make: Make) -> bytes:
+    if not _made:
+        _made.append(
+            make(Revoked(datetime(2026, 11, 1, tzinfo=UTC), RevocationReason.SUPERSEDED), nonce=NONCE)
+        )
+    return _made[0]

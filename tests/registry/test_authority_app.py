@@ -1,0 +1,163 @@
+"""What the authority answers over HTTP: to whom, with which headers, and whatever it is sent."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from datetime import timedelta
+from hashlib import sha256
+from urllib.parse import quote
+
+import pytest
+from cryptography import x509
+from cryptography.x509 import ocsp
+from flask.testing import FlaskClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from keys.ocsp import MAX_REQUEST_BYTES
+from registry import web
+from registry.authority_app import create_authority_app
+from registry.seals import revocation
+from registry.seals.responder import LIFE, MAX_AGE
+from registry.seals.revocation_list import COALESCE, publish_due
+from tests.registry.test_responder import ca_name, issuer_of, request
+from tests.registry.test_revocation import change, serial_of
+from tests.registry.world import Ticker, World, on_sqlite
+
+GIVEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+
+
+@pytest.fixture
+def authority(world: World) -> Iterator[FlaskClient]:
+    app = create_authority_app(world.ports)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+    yield app.test_client()
+    state: web.AppState = app.extensions[web.EXTENSION]
+    assert state.defects.last == []
+
+
+def get(world: World, serial: str) -> str:
+    encoded = quote(base64.b64encode(request(world, serial)).decode(), safe="")
+    return f"/ocsp/{ca_name(world)}/{encoded}"
+
+
+def test_an_answer_by_get_says_how_long_it_may_be_kept(
+    world: World, authority: FlaskClient, clock: Ticker
+) -> None:
+    path = get(world, serial_of(world))
+    answer = authority.get(path)
+    assert (answer.status_code, answer.content_type) == (200, "application/ocsp-response")
+    said = ocsp.load_der_ocsp_response(answer.data)
+    assert said.certificate_status is ocsp.OCSPCertStatus.GOOD
+    seconds = int(MAX_AGE.total_seconds())
+    assert seconds <= 300
+    assert answer.headers["Cache-Control"] == (f"max-age={seconds}, public, no-transform, must-revalidate")
+    assert answer.last_modified == said.produced_at_utc
+    assert answer.expires == said.next_update_utc
+    assert answer.headers["ETag"] == f'"{sha256(answer.data).hexdigest()}"'
+    again = authority.get(path, headers={"If-None-Match": answer.headers["ETag"]})
+    assert (again.status_code, again.data) == (304, b"")
+    clock.advance(LIFE - timedelta(seconds=1))
+    assert authority.get(path).data != answer.data
+
+
+def test_what_caches_must_not_keep(world: World, authority: FlaskClient) -> None:
+    name, serial = ca_name(world), serial_of(world)
+    posted = authority.post(
+        f"/ocsp/{name}", data=request(world, serial), content_type="application/ocsp-request"
+    )
+    nonced = base64.b64encode(request(world, serial, nonce=b"n" * 32)).decode()
+    unknown = get(world, "1" + 32 * "0")
+    for answer in (
+        posted,
+        authority.get(f"/ocsp/{name}/{quote(nonced, safe='')}"),
+        authority.get(unknown),
+        authority.get(f"/ocsp/{name}/bm90IGEgcmVxdWVzdA=="),
+    ):
+        assert answer.status_code == 200
+        assert answer.content_type == "application/ocsp-response"
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("safe", ["", "+/=", "/"])
+def test_base64_arrives_however_it_was_encoded(world: World, authority: FlaskClient, safe: str) -> None:
+    """`+`, `/` and `=` may be percent-encoded or not (RFC 6960, A.1)."""
+    for number in range(64):  # serials whose base64 has each of the three
+        encoded = quote(base64.b64encode(request(world, f"{number + 2**120:x}")).decode(), safe=safe)
+        answer = authority.get(f"/ocsp/{ca_name(world)}/{encoded}")
+        assert answer.status_code == 200
+        said = ocsp.load_der_ocsp_response(answer.data)
+        assert said.certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+
+
+def test_posts_are_bounded_and_of_one_type(world: World, authority: FlaskClient) -> None:
+    path = f"/ocsp/{ca_name(world)}"
+    assert authority.post(path, data=b"x", content_type="text/plain").status_code == 415
+    long = b"x" * (MAX_REQUEST_BYTES + 1)
+    assert authority.post(path, data=long, content_type="application/ocsp-request").status_code == 413
+    assert authority.put(path).status_code == 405
+    assert authority.get("/ocsp/" + "0" * 40 + "/AAAA").status_code == 404
+
+
+def test_the_crl_and_the_ca_s_certificate(world: World, authority: FlaskClient, clock: Ticker) -> None:
+    name = ca_name(world)
+    assert authority.get(f"/crl/{name}.crl").status_code == 404  # none is made yet
+    assert authority.get("/readyz").status_code == 503
+    publish_due(world.ports)
+    assert authority.get("/readyz").status_code == 200
+    answer = authority.get(f"/crl/{name}.crl")
+    assert answer.content_type == "application/pkix-crl"
+    assert x509.load_der_x509_crl(answer.data).is_signature_valid(issuer_of(world).public_key())  # type: ignore[arg-type]
+    assert answer.headers["Cache-Control"].startswith("max-age=60, public")
+    change(world, revocation.hold, serial_of(world))()
+    clock.advance(COALESCE)
+    publish_due(world.ports)
+    assert len(x509.load_der_x509_crl(authority.get(f"/crl/{name}.crl").data)) == 1
+    certificate = authority.get(f"/ca/{name}.cer")
+    assert certificate.content_type == "application/pkix-cert"
+    assert x509.load_der_x509_certificate(certificate.data) == issuer_of(world)
+
+
+def test_certificates_name_these_addresses(world: World) -> None:
+    from sqlalchemy.orm import Session
+
+    from registry.seals.tables import Certificate
+
+    with Session(world.ports.database.read) as session:
+        der = session.get_one(Certificate, serial_of(world)).der or b""
+    certificate = x509.load_der_x509_certificate(der)
+    access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    points = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    base, name = "http://127.0.0.1:8802", ca_name(world)
+    assert {a.access_location.value for a in access} == {f"{base}/ocsp/{name}", f"{base}/ca/{name}.cer"}
+    assert [p.full_name[0].value for p in points if p.full_name] == [f"{base}/crl/{name}.crl"]
+
+
+@on_sqlite
+@GIVEN
+@given(data=st.binary(max_size=200))
+def test_whatever_is_sent_is_answered(world: World, authority: FlaskClient, data: bytes) -> None:
+    name = ca_name(world)
+    posted = authority.post(f"/ocsp/{name}", data=data, content_type="application/ocsp-request")
+    assert (posted.status_code, posted.content_type) == (200, "application/ocsp-response")
+    got = authority.get(f"/ocsp/{name}/{quote(data, safe='')}")
+    assert got.status_code in {200, 404, 405}  # an empty path is no request
+
+
+@on_sqlite
+@GIVEN
+@given(data=st.data())
+def test_a_request_with_any_byte_changed_is_answered(
+    world: World, authority: FlaskClient, data: st.DataObject
+) -> None:
+    good = bytearray(request(world, serial_of(world), nonce=b"n" * 16))
+    for _ in range(data.draw(st.integers(1, 4))):
+        good[data.draw(st.integers(0, len(good) - 1))] = data.draw(st.integers(0, 255))
+    posted = authority.post(
+        f"/ocsp/{ca_name(world)}", data=bytes(good), content_type="application/ocsp-request"
+    )
+    assert posted.status_code == 200
+    assert (
+        ocsp.load_der_ocsp_response(posted.data).response_status is not ocsp.OCSPResponseStatus.INTERNAL_ERROR
+    )

@@ -1,0 +1,250 @@
+"""OCSP: the status on record at this moment, whatever was cached and however many processes there are."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from asn1crypto import x509 as asn1_x509
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509 import ocsp
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from keys.custodian import Kind, SignRequest
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.ocsp import GOOD, Answer, parse_request, response_data
+from registry.composition import open_ports
+from registry.seals import revocation
+from registry.seals.authority import issuing_authority
+from registry.seals.custody import DatabaseLedger
+from registry.seals.keys import authority_name, key_ref
+from registry.seals.responder import LIFE, REUSED, Responder
+from registry.seals.revocation import State
+from registry.seals.tables import Certificate, Key, KeyUse, KeyUseBlock
+from tests.registry.test_revocation import SINCE, change, serial_of
+from tests.registry.world import CHEAP, Ticker, World, on_sqlite
+
+
+@pytest.fixture
+def at_the_end() -> Iterator[ExitStack]:
+    with ExitStack() as stack:
+        yield stack
+
+
+def responder(world: World) -> Responder:
+    """As a process of its own would have it."""
+    ports = world.ports
+    return Responder(ports.database, ports.custodian, clock=ports.clock, random=ports.random)
+
+
+def issuer_of(world: World) -> x509.Certificate:
+    with Session(world.ports.database.read) as session:
+        return x509.load_der_x509_certificate(issuing_authority(session).certificate or b"")
+
+
+def ca_name(world: World) -> str:
+    with Session(world.ports.database.read) as session:
+        key = session.get_one(Key, issuing_authority(session).key.id)
+        return authority_name(key.public_key)
+
+
+def request(
+    world: World, serial: str, *, nonce: bytes | None = None, algorithm: hashes.HashAlgorithm | None = None
+) -> bytes:
+    algorithm = algorithm or hashes.SHA256()
+    name, key = (hashes.Hash(algorithm), hashes.Hash(algorithm))
+    issuer = asn1_x509.Certificate.load(issuer_of(world).public_bytes(Encoding.DER))
+    name.update(issuer.subject.dump())
+    key.update(bytes(issuer.public_key["public_key"]))
+    builder = ocsp.OCSPRequestBuilder().add_certificate_by_hash(
+        name.finalize(), key.finalize(), int(serial, 16), algorithm
+    )
+    if nonce is not None:
+        builder = builder.add_extension(x509.OCSPNonce(nonce), critical=False)
+    return builder.build().public_bytes(Encoding.DER)
+
+
+def ask(world: World, serial: str, by: Responder | None = None, **how: object) -> ocsp.OCSPResponse:
+    reply = (by or responder(world)).answer(ca_name(world), request(world, serial, **how))  # type: ignore[arg-type]
+    return ocsp.load_der_ocsp_response(reply.body)
+
+
+@pytest.mark.parametrize("algorithm", [hashes.SHA1(), hashes.SHA256()])
+def test_a_good_certificate(world: World, clock: Ticker, algorithm: hashes.HashAlgorithm) -> None:
+    answer = ask(world, serial_of(world), algorithm=algorithm)
+    assert answer.certificate_status is ocsp.OCSPCertStatus.GOOD
+    assert answer.hash_algorithm.name == algorithm.name
+    assert answer.produced_at_utc == clock.now.replace(microsecond=0)
+    assert answer.next_update_utc == answer.this_update_utc + LIFE
+    (delegate,) = answer.certificates
+    delegate.verify_directly_issued_by(issuer_of(world))
+    delegate.extensions.get_extension_for_class(x509.OCSPNoCheck)
+
+
+def test_a_revocation_is_live_at_its_commit_and_a_release_too(world: World, clock: Ticker) -> None:
+    serial, by = serial_of(world), responder(world)
+    assert ask(world, serial, by).certificate_status is ocsp.OCSPCertStatus.GOOD
+    change(world, revocation.hold, serial)()
+    held = ask(world, serial, by)  # the same process: its cache holds the answer before
+    assert held.certificate_status is ocsp.OCSPCertStatus.REVOKED
+    assert held.revocation_reason is x509.ReasonFlags.certificate_hold
+    assert held.revocation_time_utc == clock.now.replace(microsecond=0)
+    change(world, revocation.release, serial)()
+    assert ask(world, serial, by).certificate_status is ocsp.OCSPCertStatus.GOOD
+    change(world, revocation.revoke, serial, None, SINCE)()
+    assert ask(world, serial, by).certificate_status is ocsp.OCSPCertStatus.REVOKED
+    assert ask(world, serial, by).revocation_reason is None  # unspecified is not written
+
+
+def test_a_cached_answer_is_given_again_while_the_record_is_the_same(world: World, clock: Ticker) -> None:
+    serial, by = serial_of(world), responder(world)
+    first = by.answer(ca_name(world), request(world, serial))
+    clock.advance(REUSED - timedelta(seconds=1))
+    assert by.answer(ca_name(world), request(world, serial)) is first
+    clock.advance(timedelta(seconds=1))
+    later = by.answer(ca_name(world), request(world, serial))
+    assert later.produced_at is not None
+    assert first.next_update is not None
+    assert later.produced_at > (first.produced_at or later.produced_at)
+    nonced = by.answer(ca_name(world), request(world, serial, nonce=b"n" * 32))
+    assert nonced.produced_at is None  # not for caches
+    assert (
+        ocsp.load_der_ocsp_response(nonced.body)
+        .extensions.get_extension_for_class(x509.OCSPNonce)
+        .value.nonce
+        == b"n" * 32
+    )
+
+
+def test_what_was_never_issued_is_unknown_and_not_kept(world: World) -> None:
+    reply = responder(world).answer(ca_name(world), request(world, "1" + 32 * "0"))
+    answer = ocsp.load_der_ocsp_response(reply.body)
+    assert answer.certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+    assert reply.produced_at is None
+
+
+def test_a_certificate_on_record_but_not_signed_is_unknown_until_it_is_revoked(world: World) -> None:
+    serial = serial_of(world)
+    with world.ports.database.transaction() as session:
+        session.get_one(Certificate, serial).der = None
+    assert ask(world, serial).certificate_status is ocsp.OCSPCertStatus.UNKNOWN
+    change(world, revocation.revoke, serial)()
+    assert ask(world, serial).certificate_status is ocsp.OCSPCertStatus.REVOKED
+
+
+def test_what_is_not_ours_to_say(world: World) -> None:
+    foreign = (
+        ocsp.OCSPRequestBuilder()
+        .add_certificate_by_hash(bytes(32), bytes(32), 5, hashes.SHA256())
+        .build()
+        .public_bytes(Encoding.DER)
+    )
+    reply = responder(world).answer(ca_name(world), foreign)
+    assert ocsp.load_der_ocsp_response(reply.body).response_status is ocsp.OCSPResponseStatus.UNAUTHORIZED
+    garbage = responder(world).answer(ca_name(world), b"\x30\x03\x02\x01\x05")
+    assert (
+        ocsp.load_der_ocsp_response(garbage.body).response_status is ocsp.OCSPResponseStatus.MALFORMED_REQUEST
+    )
+    with pytest.raises(VermilionError) as caught:
+        responder(world).answer("0" * 40, foreign)
+    assert caught.value.kind is ErrorKind.NOT_FOUND
+
+
+@on_sqlite
+def test_the_key_signs_nothing_but_the_truth_of_this_moment(world: World, clock: Ticker) -> None:
+    serial = serial_of(world)
+    asked = parse_request(request(world, serial)).ids[0]
+    with Session(world.ports.database.read) as session:
+        key = session.scalars(select(Key).where(Key.purpose == "ocsp")).one()
+    now = clock.now.replace(microsecond=0)
+    record = f"ocsp:{'0' * 32}"
+
+    def sign(produced_at: datetime, next_update: datetime, record: str = record) -> str:
+        answers = [Answer(asked, GOOD, produced_at, next_update)]
+        data = response_data(key.public_key, answers, produced_at=produced_at, nonce=None)
+        try:
+            world.ports.custodian.sign(key_ref(key), [SignRequest(Kind.OCSP_RESPONSE, data, record)])
+        except VermilionError as error:
+            return error.reason
+        return "signed"
+
+    assert sign(now, now + LIFE) == "signed"
+    assert sign(now - timedelta(minutes=1), now + timedelta(minutes=1)) == "ocsp_time"
+    assert sign(now + timedelta(minutes=1), now + LIFE) == "ocsp_time"
+    assert sign(now, now + LIFE + timedelta(seconds=1)) == "ocsp_time"
+    assert sign(now, now + LIFE, "crl:0:1") == "record"
+    change(world, revocation.hold, serial)()
+    assert sign(now, now + LIFE) == "status_changed"
+
+
+def test_no_good_is_produced_after_the_revocation(world: World, at_the_end: ExitStack) -> None:
+    """Threads that ask, of several processes' caches, while the certificate is revoked; real time."""
+    world = _with_real_clock(world)
+    at_the_end.callback(world.close)
+    serial, name = serial_of(world), ca_name(world)
+    asked = [request(world, serial), request(world, serial, nonce=b"n" * 16)]
+    responders = [responder(world) for _ in range(3)]
+    stop = threading.Event()
+    found: list[ocsp.OCSPResponse] = []
+
+    def questions(by: Responder) -> None:
+        while not stop.is_set():
+            replies = [by.answer(name, one).body for one in asked]
+            found.extend(map(ocsp.load_der_ocsp_response, replies))
+
+    with ThreadPoolExecutor(4) as pool:
+        asking = [pool.submit(questions, by) for by in responders]
+        for _ in range(3):
+            change(world, revocation.hold, serial)()
+            change(world, revocation.release, serial)()
+        change(world, revocation.revoke, serial)()
+        after = [ocsp.load_der_ocsp_response(by.answer(name, one).body) for by in responders for one in asked]
+        stop.set()
+        for one in asking:
+            one.result()
+    with Session(world.ports.database.read) as session:
+        revoked_at = session.get_one(Certificate, serial).revoked_at
+    assert revoked_at is not None
+    assert all(answer.certificate_status is ocsp.OCSPCertStatus.REVOKED for answer in after)
+    told = [answer for answer in found if answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL]
+    good = [answer for answer in told if answer.certificate_status is ocsp.OCSPCertStatus.GOOD]
+    assert told
+    assert all(answer.produced_at_utc <= revoked_at for answer in good)
+
+
+def _with_real_clock(world: World) -> World:
+    ports = open_ports(world.ports.settings, clock=lambda: datetime.now(UTC), cost=CHEAP)
+    return replace(world, ports=ports)
+
+
+@on_sqlite
+def test_uses_are_counted_in_blocks_that_are_on_record_before_and_after(world: World, clock: Ticker) -> None:
+    serial = serial_of(world)
+    ledger = world.ports.custodian._ledger  # type: ignore[attr-defined]
+    assert isinstance(ledger, DatabaseLedger)
+    for _ in range(3):
+        ask(world, serial, nonce=b"n" * 16)
+    with Session(world.ports.database.read) as session:
+        (block,) = session.scalars(select(KeyUseBlock)).all()
+        assert (block.size, block.closed_at, block.begun) == (10_000, None, None)
+        assert session.scalars(select(KeyUse).where(KeyUse.kind == Kind.OCSP_RESPONSE.value)).all() == []
+    clock.advance(timedelta(hours=1))
+    ask(world, serial, nonce=b"n" * 16)
+    ledger.close()
+    with Session(world.ports.database.read) as session:
+        blocks = session.scalars(select(KeyUseBlock).order_by(KeyUseBlock.opened_at)).all()
+    assert [(b.begun, b.failed, b.closed_at is not None) for b in blocks] == [(3, 0, True), (1, 0, True)]
+
+
+def test_states_have_one_spelling(world: World) -> None:
+    with Session(world.ports.database.read) as session:
+        assert set(session.scalars(select(Certificate.state))) <= set(State)

@@ -1,0 +1,177 @@
+"""CRLs: made when a status changed, coalesced, before one expires; numbers grow, generations are kept."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+from cryptography import x509
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from keys.crl import read_crl
+from keys.custodian import Kind, SignRequest
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from registry.seals import revocation, revocation_list
+from registry.seals.authority import issuing_authority
+from registry.seals.revocation_list import COALESCE, LIFE, PATIENCE, RENEW_AFTER, overdue_crls, publish_due
+from registry.seals.shown import shown_in
+from registry.seals.tables import Certificate, KeyUse, RevocationList
+from tests.registry.test_revocation import change, serial_of
+from tests.registry.test_seals_races import at_once
+from tests.registry.world import Ticker, World, on_sqlite
+
+
+def lists(world: World) -> list[RevocationList]:
+    with Session(world.ports.database.read) as session:
+        return list(session.scalars(select(RevocationList).order_by(RevocationList.number)))
+
+
+def newest(world: World) -> x509.CertificateRevocationList:
+    der = lists(world)[-1].der
+    assert der is not None
+    return x509.load_der_x509_crl(der)
+
+
+@pytest.fixture
+def published(world: World, clock: Ticker) -> World:
+    assert publish_due(world.ports) == 1
+    clock.advance(timedelta(minutes=1))
+    return world
+
+
+def test_an_authority_begins_with_an_empty_list(world: World) -> None:
+    assert publish_due(world.ports) == 1
+    (row,) = lists(world)
+    assert row.der is not None
+    found = newest(world)
+    assert len(found) == 0
+    assert found.extensions.get_extension_for_class(x509.CRLNumber).value.crl_number == 1
+    assert row.next_update - row.this_update == LIFE
+    assert publish_due(world.ports) == 0
+
+
+def test_a_change_is_in_the_list_within_a_minute_and_a_release_takes_it_out(
+    published: World, clock: Ticker
+) -> None:
+    world, serial = published, serial_of(published)
+    for act, there in ((revocation.hold, True), (revocation.release, False), (revocation.revoke, True)):
+        change(world, act, serial)()
+        with Session(world.ports.database.read) as session:
+            assert shown_in(session, world.seal_code, clock.now)["crl"] == "pending"
+        clock.advance(COALESCE)
+        assert publish_due(world.ports) == 1
+        with Session(world.ports.database.read) as session:
+            assert shown_in(session, world.seal_code, clock.now)["crl"] == "published"
+        entry = newest(world).get_revoked_certificate_by_serial_number(int(serial, 16))
+        assert (entry is not None) is there
+    assert [row.number for row in lists(world)] == [1, 2, 3, 4]
+    assert all(row.der for row in lists(world))  # every generation is kept
+    assert timedelta(seconds=60) > COALESCE + revocation_list.LOOK_EVERY
+
+
+def test_changes_close_together_share_a_list(published: World, clock: Ticker) -> None:
+    world, serial = published, serial_of(published)
+    change(world, revocation.hold, serial)()
+    assert publish_due(world.ports) == 1
+    change(world, revocation.release, serial)()
+    assert publish_due(world.ports) == 0  # not yet
+    change(world, revocation.hold, serial)()
+    clock.advance(COALESCE)
+    assert publish_due(world.ports) == 1
+    assert len(lists(world)) == 3
+
+
+def test_a_list_is_made_anew_before_it_expires_though_nothing_changed(
+    published: World, clock: Ticker
+) -> None:
+    world = published
+    clock.now = lists(world)[-1].this_update + RENEW_AFTER - timedelta(seconds=1)
+    assert publish_due(world.ports) == 0
+    clock.advance(timedelta(seconds=1))
+    assert publish_due(world.ports) == 1
+    assert 3 * RENEW_AFTER < LIFE
+    with Session(world.ports.database.read) as session:
+        assert overdue_crls(session, clock.now) == []
+        assert overdue_crls(session, clock.now + RENEW_AFTER + PATIENCE + timedelta(seconds=1))
+
+
+def test_one_that_expired_is_shown_once_more_and_then_left_out(published: World, clock: Ticker) -> None:
+    world, serial = published, serial_of(published)
+    change(world, revocation.revoke, serial)()
+    with world.ports.database.transaction() as session:  # it ends before any list shows it
+        session.execute(update(Certificate).where(Certificate.serial == serial).values(not_after=clock.now))
+    clock.advance(COALESCE)
+    assert publish_due(world.ports) == 1
+    assert len(newest(world)) == 1
+    clock.advance(RENEW_AFTER)
+    assert publish_due(world.ports) == 1
+    assert len(newest(world)) == 0
+
+
+def test_two_processes_make_one_list(published: World) -> None:
+    world = published
+    change(world, revocation.hold, serial_of(world))()
+    with Session(world.ports.database.read) as session:
+        issuer = issuing_authority(session)
+    assert at_once(*[lambda: revocation_list.publish_crl(world.ports, issuer)] * 3) == ["done"] * 3
+    rows = lists(world)
+    numbers = [row.number for row in rows]
+    assert numbers == sorted(set(numbers))
+    signed = [row for row in rows if row.der is not None]
+    assert signed[-1].number == max(numbers)
+    assert len(read_crl(signed[-1].der or b"").entries) == 1
+
+
+@on_sqlite
+def test_a_list_that_could_not_be_signed_is_followed_by_another(
+    published: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = published
+    change(world, revocation.hold, serial_of(world))()
+
+    def dead(*_: object) -> bytes:
+        raise VermilionError(ErrorKind.UNAVAILABLE, "no key", reason="key_unusable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(revocation_list, "sign_crl", dead)
+        with pytest.raises(VermilionError):
+            publish_due(world.ports)
+    assert lists(world)[-1].der is None
+    assert publish_due(world.ports) == 0  # another process may be signing it
+    clock.advance(COALESCE)
+    assert publish_due(world.ports) == 1
+    assert [row.der is not None for row in lists(world)] == [True, False, True]
+
+
+@on_sqlite
+def test_the_key_signs_no_list_but_the_one_on_record(published: World) -> None:
+    world = published
+    with Session(world.ports.database.read) as session:
+        issuer = issuing_authority(session)
+    (row,) = lists(world)
+    from registry.seals.revocation_list import _draft
+
+    draft = _draft(world.ports, issuer)
+    assert draft is not None
+    assert issuer.certificate is not None
+    from keys.crl import crl_tbs
+
+    other = crl_tbs(
+        issuer.certificate, issuer.key.suite, number=draft.number, this_update=row.this_update,
+        next_update=row.next_update, entries=[],
+    )  # fmt: skip
+    for data, record, reason in (
+        (other, f"crl:{issuer.key.id}:{draft.number}", "crl"),
+        (draft.tbs, f"crl:{issuer.key.id}:{draft.number + 1}", "crl_number"),
+        (draft.tbs, f"crl:{issuer.key.id}:1", "crl_number"),
+        (draft.tbs, f"crl:{'0' * 32}:{draft.number}", "crl_number"),
+        (draft.tbs, "certificate:1", "record"),
+    ):
+        with pytest.raises(VermilionError) as caught:
+            world.ports.custodian.sign(issuer.key, [SignRequest(Kind.CRL, data, record)])
+        assert (caught.value.kind, caught.value.reason) == (ErrorKind.KEY_REFUSED, reason)
+    with Session(world.ports.database.read) as session:
+        used = session.scalars(select(KeyUse.record).where(KeyUse.kind == Kind.CRL.value)).all()
+    assert used == [f"crl:{issuer.key.id}:1"]

@@ -1,0 +1,106 @@
+"""The authority as strangers meet it: openssl and gnutls ask at the addresses that a certificate names."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.client import call
+from registry.database import Database
+from registry.seals.tables import Certificate
+from registry.settings import Settings
+from tests.services.conftest import Running
+from tests.services.running import until
+from tests.tools import need
+
+
+@pytest.fixture
+def files(again: Running, tmp_path: Path) -> Path:
+    """`root.pem`, `ca.pem` and `seal.pem`, as they are on record."""
+    database = Database.open(Settings(data=again.place.data).url)
+    with Session(database.read) as session:
+        rows = dict(
+            session.execute(
+                select(Certificate.profile, Certificate.der).where(
+                    Certificate.profile.in_(("root", "issuing", "seal"))
+                )
+            ).all()
+        )
+    database.dispose()
+    for name, profile in (("root", "root"), ("ca", "issuing"), ("seal", "seal")):
+        der = rows[profile]
+        assert der is not None
+        pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+    return tmp_path
+
+
+def addresses(folder: Path) -> tuple[str, str, str]:
+    """OCSP, CA certificate and CRL of the seal's certificate."""
+    certificate = x509.load_pem_x509_certificate((folder / "seal.pem").read_bytes())
+    access = certificate.extensions.get_extension_for_class(x509.AuthorityInformationAccess).value
+    (point,) = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+    by_method = {a.access_method: a.access_location.value for a in access}
+    assert point.full_name is not None
+    oids = x509.oid.AuthorityInformationAccessOID
+    return by_method[oids.OCSP], by_method[oids.CA_ISSUERS], point.full_name[0].value
+
+
+def said(*command: str, folder: Path) -> str:
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr
+
+
+def test_openssl_hears_that_the_certificate_is_good(again: Running, files: Path) -> None:
+    ocsp, issuer, _crl = addresses(files)
+    assert call("GET", issuer).body == x509.load_pem_x509_certificate(
+        (files / "ca.pem").read_bytes()
+    ).public_bytes(Encoding.DER)
+    for digest in ("-sha1", "-sha256"):
+        answer = said(
+            need("openssl"), "ocsp", digest, "-issuer", "ca.pem", "-cert", "seal.pem", "-url", ocsp,
+            "-CAfile", "root.pem", "-verify_other", "ca.pem", folder=files,
+        )  # fmt: skip
+        assert "Response verify OK" in answer
+        assert "seal.pem: good" in answer
+        assert "WARNING: no nonce" not in answer
+
+
+def test_gnutls_hears_it_too(again: Running, files: Path) -> None:
+    ocsp, _issuer, _crl = addresses(files)
+    (files / "chain.pem").write_bytes((files / "seal.pem").read_bytes() + (files / "ca.pem").read_bytes())
+    answer = said(
+        need("ocsptool"), f"--ask={ocsp}", "--load-cert=seal.pem", "--load-issuer=ca.pem",
+        "--load-trust=ca.pem", folder=files,
+    )  # fmt: skip
+    assert "Certificate Status: good" in answer
+    assert "Verifying OCSP Response: Success" in answer
+
+
+def test_openssl_checks_the_certificate_by_the_crl(again: Running, files: Path) -> None:
+    _ocsp, _issuer, crl = addresses(files)
+    until(lambda: call("GET", crl).status == 200, "the CRL")
+    (files / "ca.crl").write_bytes(call("GET", crl).body)
+    said(need("openssl"), "crl", "-inform", "DER", "-in", "ca.crl", "-CAfile", "ca.pem", "-noout", "-verify",
+         folder=files)  # fmt: skip
+    said(need("openssl"), "crl", "-inform", "DER", "-in", "ca.crl", "-out", "crl.pem", folder=files)
+    (files / "both.pem").write_bytes((files / "crl.pem").read_bytes() + (files / "root.pem").read_bytes())
+    answer = said(
+        need("openssl"), "verify", "-crl_check", "-CAfile", "root.pem", "-untrusted", "ca.pem",
+        "-CRLfile", "crl.pem", "seal.pem", folder=files,
+    )  # fmt: skip
+    assert answer.strip() == "seal.pem: OK"
+
+
+def test_it_says_ready_and_shows_its_measures_at_home(again: Running) -> None:
+    place = again.place
+    assert place.answers(place.authority_port, "/readyz")
+    measures = call("GET", f"{place.authority}/metrics")
+    assert b"vermilion_request_seconds" in measures.body
