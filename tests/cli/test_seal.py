@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -50,6 +51,12 @@ class Office:
         assert err.startswith("vermilion: 4")
         assert "Traceback" not in err
         return err
+
+    def reads(self, who: str, act: str, *arguments: str) -> list[str]:
+        """The lines of a listing."""
+        code, out, err = self.vermilion(None, "seal", act, *arguments, "--credential", self.credential(who))
+        assert (code, err) == (0, ""), f"{who}: {act}"
+        return out.splitlines()
 
     def decides(self, who: str, act: str, asked: dict[str, Any], *more: str) -> dict[str, Any]:
         return self.does(who, act, asked["id"], "--payload-sha256", asked["payload_sha256"], *more)
@@ -162,6 +169,59 @@ def test_the_whole_life_of_a_seal(office: Office) -> None:
     assert datetime.fromisoformat(ended["compromised_since"]) == datetime.fromisoformat(since)
     office.may_not("keeper", "resume", code, *GROUND)
     assert office.does("keeper", "show", kept["code"])["state"] == "active"
+
+
+def test_a_seal_is_renewed_read_and_reported_lost(office: Office) -> None:
+    (kept,) = office.does("keeper", "list")["seals"]
+    code = kept["code"]
+    request = office.folder / "request.json"
+    today = datetime.now(UTC).astimezone(Settings().tz).date()
+    request.write_text(json.dumps(licence_request(code, today, 1)))
+    system = office.credential("agency-system")
+    exit_code, out, err = office.vermilion(None, "issue", request, "--credential", system)
+    assert (exit_code, err) == (0, "")
+    issued = json.loads(out)
+
+    # The same picture under a new key: each by the person whose duty it is.
+    office.may_not("keeper", "renew", code)
+    asked = office.does("applicant", "renew", code)
+    seen = office.folder / "picture.pdf"
+    told = office.does("approver", "picture", asked["id"], "--save", str(seen))
+    assert told["sha256"] == asked["payload"]["picture"]["sha256"] == sha256(seen.read_bytes()).hexdigest()
+    office.decides("approver", "approve", asked)
+    assert office.does("maker", "make", code)["state"] == "active"
+    office.does("maker", "file", code)
+    assert "not every verifier knows" in office.may_not("keeper", "activate", code)
+    editions = office.does("keeper", "show", code)["editions"]
+    assert [(e["state"], e["maker"]["signature"]) for e in editions] == [
+        ("in_use", "right"),
+        ("filed", "right"),
+    ]
+    assert len({e["picture_sha256"] for e in editions}) == 1
+    office.may_not("maker", "seal-away", code, "1", *GROUND)
+
+    # A picture that is brought has to be one.
+    bad = office.folder / "picture.png"
+    bad.write_bytes(b"no picture")
+    face = ("--kind", kept["kind"], "--name", "样本市样本局", "--picture", str(bad))
+    assert "/picture: a seal picture is a PNG" in office.may_not("applicant", "change", code, *face)
+
+    # What the seal has sealed.
+    office.may_not("officer", "uses", code)
+    rows = office.reads("keeper", "uses", code, "--from", today.isoformat())
+    assert [(row["state"], row["licence"]) for row in map(json.loads, rows)][-1] == (
+        "applied",
+        issued["identifier"],
+    )
+    columns, *uses = office.reads("approver", "uses", code, "--format", "csv")
+    assert columns.startswith("begun_at,ended_at,state,")
+    assert len(uses) == len(rows)
+    head, *sealed = map(json.loads, office.reads("approver", "impact", code))
+    assert head["totals"] == {"proven": 0, "own_word": len(rows), "unproven": 0, "after": 0}
+    assert issued["identifier"] in {row["identifier"] for row in sealed}
+
+    lost = office.does("keeper", "report-lost", code, "--legal-basis", GROUND[1])
+    assert lost["state"] == "suspended"
 
 
 @pytest.fixture
