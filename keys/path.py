@@ -135,6 +135,8 @@ def parse_certificate(der: bytes) -> x509.Certificate:
         _refuse("the certificate is not DER")
     if parsed["tbs_certificate"]["signature"].dump() != parsed["signature_algorithm"].dump():
         _refuse("the certificate names two algorithms")
+    if parsed["signature_value"].contents[:1] != b"\0":  # else one signature would have several encodings
+        _refuse("the certificate's signature is no whole number of octets")
     return parsed
 
 

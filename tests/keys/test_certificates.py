@@ -24,7 +24,7 @@ from keys.certificates import Issuer, Publication, Subject, new_serial
 from keys.custodian import KeyRef, Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
-from keys.path import issued_by, require_root, verify_chain, verify_issuing
+from keys.path import issued_by, parse_certificate, require_root, verify_chain, verify_issuing
 from keys.profiles import ProfileName
 from keys.suite import SUITES
 from tests.authority import AGENCY, AGENCY_NAME, SEAL_CODE, TestAuthority, issue_certificate, make_authority
@@ -366,3 +366,27 @@ def test_other_bytes_are_no_certificate(authority: TestAuthority, data: bytes) -
         require_root(data, authority.now)
     with pytest.raises(VermilionError):
         issued_by(data, (authority.issuing,))
+
+
+def test_a_signature_has_one_encoding(authority: TestAuthority) -> None:
+    """A bit string may say that its last bits do not count, where they are zero: DER all the same, and other
+    bytes with a right signature.
+    """
+    while True:
+        key = authority.custodian.generate(Purpose.SEAL, "p256-sha256")
+        good = authority.certify(ProfileName.SEAL, Subject("x", "y"), key)
+        if good[-1] % 2 == 0:
+            break
+    signature = asn1_x509.Certificate.load(good)["signature_value"].dump()
+    at = len(good) - len(signature) + 2
+    assert (good[at], good[at - 2]) == (0, 3)
+    other = good[:at] + b"\x01" + good[at + 1 :]
+    assert asn1_x509.Certificate.load(other, strict=True)["signature_value"].native == signature[3:]
+    verify_chain(good, trust=authority.trust(), at=authority.now)
+    for check in (
+        lambda: parse_certificate(other),
+        lambda: verify_chain(other, trust=authority.trust(), at=authority.now),
+    ):
+        with pytest.raises(VermilionError) as caught:
+            check()
+        assert caught.value.reason == "chain"
