@@ -94,6 +94,13 @@ class SealCodeConverter(BaseConverter):
     regex = r"[0-9]{14}"
 
 
+class EditionNumberConverter(BaseConverter):
+    regex = r"[1-9][0-9]{0,3}"
+
+    def to_python(self, value: str) -> int:
+        return int(value)
+
+
 def state() -> AppState:
     return cast(AppState, current_app.extensions[EXTENSION])
 
@@ -112,6 +119,7 @@ def install(app: Flask, carried: AppState) -> None:
     app.extensions[EXTENSION] = carried
     app.url_map.converters["hex32"] = Hex32Converter
     app.url_map.converters["seal_code"] = SealCodeConverter
+    app.url_map.converters["edition_number"] = EditionNumberConverter
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["MAX_FORM_PARTS"] = 20

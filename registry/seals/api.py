@@ -222,7 +222,7 @@ def apply_for_change(code: str) -> Response:
     return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
 
 
-@blueprint.post("/seals/<seal_code:code>/editions/<int(max=9999):number>/sealing-away")
+@blueprint.post("/seals/<seal_code:code>/editions/<edition_number:number>/sealing-away")
 def seal_away(code: str, number: int) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(GroundBody)

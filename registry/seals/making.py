@@ -12,6 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from registry.actor import Actor
 from registry.agencies.tables import Agency
@@ -21,7 +22,7 @@ from registry.seals.applications import Wanted
 from registry.seals.authority import END_SUITE, issuing_authority
 from registry.seals.keys import Certified, certify_new_key, subject_name
 from registry.seals.maker import maker_of, sign_edition
-from registry.seals.rules import begin_making, finish_making
+from registry.seals.rules import begin_making, finish_making, require_still_wanted
 from registry.seals.tables import Key, Seal, SealEdition
 from registry.seals.transitions import seal_event
 
@@ -45,9 +46,12 @@ def make(ports: Ports, actor: Actor, code: str) -> Seal:
         edition.maker_seal = sign_edition(ports, by, edition, order.application.kind, certified.certificate)
         with ports.database.transaction() as session:
             return finish_making(session, ports, actor, code, edition)
-    except Exception:  # somebody was faster, or the edition could not be recorded
+    except Exception as error:  # somebody was faster, or the edition could not be signed or recorded
         with contextlib.suppress(SQLAlchemyError):  # left reserved, the key signs nothing either
             _retire(ports, actor, code, certified)
+        if isinstance(error, VermilionError) and error.kind is Kind.KEY_REFUSED:
+            with Session(ports.database.read) as session:  # the policy sees only that it is not wanted
+                require_still_wanted(session, session.get_one(Seal, code), order.approval_id)
         raise
 
 

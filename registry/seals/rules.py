@@ -69,10 +69,7 @@ def finish_making(session: Session, ports: Ports, actor: Actor, code: str, editi
     Raises VermilionError(CONFLICT).
     """
     seal = locked(session, code)
-    if wanted(session, seal).approval_id != edition.approval_id:
-        raise VermilionError(
-            Kind.CONFLICT, "another edition of the seal is wanted meanwhile", reason="seal_state"
-        )
+    require_still_wanted(session, seal, edition.approval_id)
     now = ports.clock()
     detail: dict[str, Any] = {
         "edition": edition.id,
@@ -89,6 +86,14 @@ def finish_making(session: Session, ports: Ports, actor: Actor, code: str, editi
     session.add(edition)
     session.flush()
     return seal
+
+
+def require_still_wanted(session: Session, seal: Seal, approval_id: str) -> None:
+    """Raises VermilionError(CONFLICT, reason "seal_state")."""
+    if wanted(session, seal).approval_id != approval_id:
+        raise VermilionError(
+            Kind.CONFLICT, "another edition of the seal is wanted meanwhile", reason="seal_state"
+        )
 
 
 def file(session: Session, ports: Ports, actor: Actor, code: str) -> Seal:

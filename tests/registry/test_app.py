@@ -14,7 +14,7 @@ from registry.seals.trust import PATIENCE, publish_trust_list
 from tests.registry.world import BASIS, Ticker, World, on_sqlite
 
 ID = "0" * 32
-FILL = {"approval_id": ID, "authorisation_id": ID, "code": "99010000000000", "identifier": "x"}
+FILL = {"approval_id": ID, "authorisation_id": ID, "code": "99010000000000", "identifier": "x", "number": "1"}
 
 
 def routes(app: Flask) -> list[tuple[str, str, str]]:
@@ -63,7 +63,7 @@ def test_every_answer_carries_the_security_headers_and_its_request_id(world: Wor
         (b'{"kind": "\\ud800"}', "application/json", 400, "malformed"),
         (b"[" * 50 + b"]" * 50, "application/json", 400, "malformed"),
         (b'"\xff"', "application/json", 400, "malformed"),
-        (b" " * 70_000, "application/json", 413, "too-large"),
+        (b" " * 500_000, "application/json", 413, "too-large"),
         (b"[]", "application/json", 422, "invalid"),
         (b'{"kind": 5, "name": null, "x/y~": 1}', "application/json", 422, "invalid"),
     ],

@@ -50,7 +50,10 @@ def right_requests(world: World) -> dict[str, Right]:
     active, suspended = world.active_seal(), world.active_seal()
     world.act("keeper", f"{seal}/{suspended}/suspension", BASIS)
     asked = world.act("keeper", f"{seal}/{suspended}/resumption-request", BASIS, 202)
+    cancelled = world.active_seal()
+    world.decide(world.act("keeper", f"{seal}/{cancelled}/cancellation-request", BASIS, 202))
     used = {"code": world.seal_code}
+    face = {"kind": "special", "name": "云溪省样本局", "bottom_text": "许可专用章"}
     licences = [{"identifier": issue_one(world).printout.record.identifier} for _ in range(3)]
     world.post(
         f"/api/v1/licences/{licences[1]['identifier']}/suspension", LICENCE_GROUND | {"ground": "other"}
@@ -70,13 +73,17 @@ def right_requests(world: World) -> dict[str, Right]:
         return {**used, "authorisation_id": world.authorise(used["code"])}
 
     return {
-        "seals.apply": Right(
-            {}, "applicant", {"kind": "special", "name": "云溪省样本局", "bottom_text": "许可专用章"}
-        ),
+        "seals.apply": Right({}, "applicant", face),
         "seals.decide_application": Right({"approval_id": applied["id"]}, "approver", decision(applied)),
         "seals.making": Right({"code": world.approved_seal()}, "maker"),
         "seals.filing": Right({"code": world.made_seal()}, "maker"),
         "seals.activation": Right({"code": filed}, "keeper"),
+        "seals.apply_for_renewal": Right(used, "applicant"),
+        "seals.apply_for_change": Right(used, "applicant", face),
+        "seals.report_lost": Right(
+            {"code": world.active_seal()}, "keeper", {"legal_basis": BASIS["legal_basis"]}
+        ),
+        "seals.seal_away": Right({"code": cancelled, "number": "1"}, "maker", BASIS),
         "seals.suspension": Right({"code": active}, "keeper", BASIS),
         "seals.request_resumption": Right({"code": suspended}, "keeper", BASIS),
         "seals.request_cancellation": Right(

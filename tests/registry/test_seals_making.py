@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 
 import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from keys.custodian import Custodian, KeyRef, Purpose, SignRequest
 from keys.errors import Kind, VermilionError
+from keys.suite import PublicKey, SuiteName
 from registry.log.tables import Event
 from registry.seals.making import make
 from registry.seals.tables import Certificate, Key, Seal, SealEdition
@@ -86,3 +89,33 @@ def test_a_key_that_came_too_late_is_retired_and_its_end_is_an_event(world: Worl
     assert (event.subject_kind, event.subject, event.reason_code) == ("key", late, "not_made")
     assert event.detail["seal"] == code
     assert event.person_id == world.people["maker"].id
+
+
+@dataclass(frozen=True)
+class Overtaken:
+    """The real custodian, before whose maker's signature somebody else makes the same seal."""
+
+    inner: Custodian
+    act: Callable[[], object]
+
+    def generate(self, purpose: Purpose, suite: SuiteName) -> KeyRef:
+        return self.inner.generate(purpose, suite)
+
+    def public_key(self, ref: KeyRef) -> PublicKey:
+        return self.inner.public_key(ref)
+
+    def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
+        if ref.purpose is Purpose.SEAL_MAKER:
+            self.act()
+        return self.inner.sign(ref, requests)
+
+
+def test_who_is_overtaken_before_the_maker_signs_is_told_so(world: World) -> None:
+    """The policy sees only that nothing is wanted any more; the answer says that somebody was faster."""
+    code, maker = world.approved_seal(), world.actor("authority-system", "maker")
+    custodian = Overtaken(world.ports.custodian, lambda: make(world.ports, maker, code))
+    with pytest.raises(VermilionError) as refused:
+        make(replace(world.ports, custodian=custodian), maker, code)
+    assert (refused.value.kind, refused.value.reason) == (Kind.CONFLICT, "seal_state")
+    found = keys(world)
+    assert found.active == found.of_editions
