@@ -13,6 +13,7 @@ from bench.row import Row
 BENCHES = {
     "bench.certificates": ("cert.linted_per_s",),
     "bench.sealing": ("seal.reference_ms", "seal.raw_ms", "seal.peak_mb"),
+    "bench.time_stamps": ("tsa.token_vs_raw",),
     "bench.services": ("issue.http_p50_ms", "check.page_vs_bare"),
 }
 RESULT = Path("build/bench.json")

@@ -23,6 +23,32 @@ def tlv(tag: int, *parts: bytes) -> bytes:
     return bytes((tag, 0x80 | len(length))) + length + content
 
 
+def integer(value: int) -> bytes:
+    """An INTEGER that is not negative."""
+    return tlv(_INTEGER, value.to_bytes(value.bit_length() // 8 + 1, "big"))
+
+
+def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Tag of the element at `at`, and where its content begins and ends, at `end` or before it.
+
+    Raises ValueError unless its tag has one byte and its length is definite and minimal.
+    """
+    if at + 2 > end or data[at] & 0x1F == 0x1F:
+        raise ValueError("no element of a one-byte tag")
+    tag, length, start = data[at], data[at + 1], at + 2
+    if length >= 0x80:
+        size = length & 0x7F
+        if not 1 <= size <= 4 or start + size > end:
+            raise ValueError("the length is not definite, or too long")
+        length = int.from_bytes(data[start : start + size], "big")
+        if length < 0x80 or length >> (8 * (size - 1)) == 0:
+            raise ValueError("the length is not minimal")
+        start += size
+    if start + length > end:
+        raise ValueError("the element ends beyond its surroundings")
+    return tag, start, start + length
+
+
 def require_der(data: bytes) -> None:
     """Raises ValueError unless `data` is one whole DER element.
 
@@ -38,20 +64,7 @@ def _element(data: bytes, at: int, end: int, depth: int) -> int:
     """Check the element at `at`; return where it ends."""
     if depth > MAX_DEPTH:
         raise ValueError("nested too deeply")
-    if at + 2 > end or data[at] & 0x1F == 0x1F:
-        raise ValueError("no element of a one-byte tag")
-    tag, length, start = data[at], data[at + 1], at + 2
-    if length >= 0x80:
-        size = length & 0x7F
-        if not 1 <= size <= 4 or start + size > end:
-            raise ValueError("the length is not definite, or too long")
-        length = int.from_bytes(data[start : start + size], "big")
-        if length < 0x80 or length >> (8 * (size - 1)) == 0:
-            raise ValueError("the length is not minimal")
-        start += size
-    stop = start + length
-    if stop > end:
-        raise ValueError("the element ends beyond its surroundings")
+    tag, start, stop = header(data, at, end)
     if tag & _CONSTRUCTED:
         _children(data, tag, start, stop, depth)
     else:

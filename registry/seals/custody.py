@@ -44,18 +44,20 @@ from registry.seals.tables import (
     StandingAuthorisation,
     TrustListDraft,
 )
+from registry.seals.time_stamp_policy import require_announced
 from signing.claims import claims_of
 from signing.credential import parse_id, sig_structure
 from signing.record import Record
 
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
+_TIME_STAMP = re.compile(r"intent:([0-9a-f]{32})|time-stamp:([0-9a-f]{1,40})")
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
     SignKind.SIGNED_ATTRIBUTES: _INTENT,
-    SignKind.TIME_STAMP: _INTENT,
+    SignKind.TIME_STAMP: _TIME_STAMP,
     SignKind.SIG_STRUCTURE: _INTENT,
 }
 # Which profiles an authority's key may sign; a root's own is among them.
@@ -131,7 +133,10 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
             _require_serving(session, key, now)
             if request.kind is SignKind.TRUST_LIST:
                 _require_draft(session, int(match[1]), request.data)
-            else:
+                return
+            if request.kind is SignKind.TIME_STAMP:
+                require_announced(session, ref, request, now, serial=match[2])
+            if match[1] is not None:  # a time-stamp for whoever asked serves no intent
                 intent, record = _require_intent(session, ref, match[1], now, zone)
                 if request.kind is SignKind.SIG_STRUCTURE:
                     _require_own_credential(session, ref, key, intent, record, request.data)
