@@ -14,6 +14,7 @@ BENCHES = {
     "bench.certificates": ("cert.linted_per_s",),
     "bench.status": ("crl.100k_s", "crl.10k_s", "ocsp.signed_vs_raw"),
     "bench.sealing": ("seal.reference_ms", "seal.raw_ms", "seal.peak_mb"),
+    "bench.time_stamps": ("tsa.token_vs_raw",),
     "bench.services": ("issue.http_p50_ms", "check.page_vs_bare"),
 }
 RESULT = Path("build/bench.json")

@@ -64,12 +64,12 @@ def members(data: bytes, tag: int) -> list[bytes]:
 
     Lengths are judged, and nothing that is deeper: the caller reads on.
     """
-    element, content, end = _head(data, 0, len(data))
+    element, content, end = header(data, 0, len(data))
     if element != tag or end != len(data):
         raise ValueError("another element")
     found = []
     while content < end:
-        _tag, _start, stop = _head(data, content, end)
+        _tag, _start, stop = header(data, content, end)
         found.append(data[content:stop])
         content = stop
     return found
@@ -77,7 +77,7 @@ def members(data: bytes, tag: int) -> list[bytes]:
 
 def content_of(element: bytes, tag: int) -> bytes:
     """What is inside one whole element of `tag`. Raises ValueError."""
-    found, start, end = _head(element, 0, len(element))
+    found, start, end = header(element, 0, len(element))
     if found != tag or end != len(element):
         raise ValueError("another element")
     return element[start:end]
@@ -88,6 +88,27 @@ def read_integer(element: bytes, tag: int = _INTEGER) -> int:
     content = content_of(element, tag)
     _primitive(tag, content)
     return int.from_bytes(content, "big", signed=True)
+
+
+def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
+    """Tag of the element at `at`, and where its content begins and ends, at `end` or before it.
+
+    Raises ValueError unless its tag has one byte and its length is definite and minimal.
+    """
+    if at + 2 > end or data[at] & 0x1F == 0x1F:
+        raise ValueError("no element of a one-byte tag")
+    tag, length, start = data[at], data[at + 1], at + 2
+    if length >= 0x80:
+        size = length & 0x7F
+        if not 1 <= size <= 4 or start + size > end:
+            raise ValueError("the length is not definite, or too long")
+        length = int.from_bytes(data[start : start + size], "big")
+        if length < 0x80 or length >> (8 * (size - 1)) == 0:
+            raise ValueError("the length is not minimal")
+        start += size
+    if start + length > end:
+        raise ValueError("the element ends beyond its surroundings")
+    return tag, start, start + length
 
 
 def require_der(data: bytes) -> None:
@@ -105,31 +126,12 @@ def _element(data: bytes, at: int, end: int, depth: int) -> int:
     """Check the element at `at`; return where it ends."""
     if depth > MAX_DEPTH:
         raise ValueError("nested too deeply")
-    tag, start, stop = _head(data, at, end)
+    tag, start, stop = header(data, at, end)
     if tag & _CONSTRUCTED:
         _children(data, tag, start, stop, depth)
     else:
         _primitive(tag, data[start:stop])
     return stop
-
-
-def _head(data: bytes, at: int, end: int) -> tuple[int, int, int]:
-    """Tag of the element at `at`, where its content begins, and where it ends: no later than at `end`."""
-    if at + 2 > end or data[at] & 0x1F == 0x1F:
-        raise ValueError("no element of a one-byte tag")
-    tag, length, start = data[at], data[at + 1], at + 2
-    if length >= 0x80:
-        size = length & 0x7F
-        if not 1 <= size <= 4 or start + size > end:
-            raise ValueError("the length is not definite, or too long")
-        length = int.from_bytes(data[start : start + size], "big")
-        if length < 0x80 or length >> (8 * (size - 1)) == 0:
-            raise ValueError("the length is not minimal")
-        start += size
-    stop = start + length
-    if stop > end:
-        raise ValueError("the element ends beyond its surroundings")
-    return tag, start, stop
 
 
 def _children(data: bytes, tag: int, at: int, end: int, depth: int) -> None:

@@ -1,12 +1,14 @@
-"""The use ledger in memory: for a ceremony, whose transcript is its record, and for tests."""
+"""Use ledger and register of time-stamps in memory: for tests and ceremonies."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from datetime import datetime
 
 from keys.custodian import KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
+from keys.tsa import Announced
 
 
 class MemoryLedger:
@@ -28,3 +30,22 @@ class MemoryLedger:
     def end(self, ref: KeyRef, requests: Sequence[SignRequest], signed: bool) -> None:
         with self._lock:
             self.uses.update({(ref.id, request.record): signed for request in requests})
+
+
+class MemoryTimeStamps:
+    """The register of time-stamps in memory. `announced` has each by serial."""
+
+    def __init__(self) -> None:
+        self.announced: dict[int, Announced] = {}
+        self._latest: datetime | None = None
+        self._lock = threading.Lock()
+
+    def latest(self) -> datetime | None:
+        return self._latest
+
+    def announce(self, key: KeyRef, announced: Announced) -> None:  # noqa: ARG002  (a serial serves one key)
+        with self._lock:
+            if announced.serial in self.announced:
+                raise VermilionError(Kind.KEY_REFUSED, "the serial was given before", reason="serial_used")
+            self.announced[announced.serial] = announced
+            self._latest = max(self._latest or announced.gen_time, announced.gen_time)

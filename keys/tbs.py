@@ -24,6 +24,7 @@ from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ocsp import read_response_data
 from keys.suite import Suite, signature_algorithm
+from keys.tst_info import read_attributes
 
 MAX_BYTES = 4 * 1024 * 1024  # a trust list, a seal with its picture
 MAX_CRL_BYTES = 32 * 1024 * 1024  # some 400,000 entries
@@ -52,14 +53,6 @@ def _certificate(data: bytes, suite: Suite) -> None:
 
 
 def _seal_attributes(data: bytes, suite: Suite) -> None:
-    _attributes(data, suite, "data")
-
-
-def _time_stamp_attributes(data: bytes, suite: Suite) -> None:
-    _attributes(data, suite, "tst_info")
-
-
-def _attributes(data: bytes, suite: Suite, content_type: str) -> None:
     """RFC 5652, 5.4: content-type, message-digest and signing-certificate-v2 (RFC 5035), each once with
     one value; cms-algorithm-protection (RFC 6211) may be there; nothing else may.
     """
@@ -71,8 +64,8 @@ def _attributes(data: bytes, suite: Suite, content_type: str) -> None:
         found[name] = attribute["values"][0]
     needed = {"content_type", "message_digest", "signing_certificate_v2"}
     if not needed <= set(found) <= needed | {"cms_algorithm_protection"}:
-        _refuse("other attributes than a seal or a time-stamp has")
-    if found["content_type"].native != content_type:
+        _refuse("other attributes than a seal has")
+    if found["content_type"].native != "data":
         _refuse("another content type")
     if len(found["message_digest"].native) != hashlib.new(suite.digest_name).digest_size:
         _refuse("a digest of another length")
@@ -88,6 +81,14 @@ def _attributes(data: bytes, suite: Suite, content_type: str) -> None:
         or protection["mac_algorithm"].native is not None
     ):
         _refuse("other algorithms are protected")
+
+
+def _time_stamp_attributes(data: bytes, suite: Suite) -> None:
+    """RFC 5816: one encoding, compared whole. No tree is built: a time-stamping authority is asked often."""
+    try:
+        read_attributes(data, suite)
+    except ValueError as error:
+        _refuse(str(error))
 
 
 def _sig_structure(data: bytes, suite: Suite) -> None:

@@ -19,6 +19,7 @@ from werkzeug.routing import BaseConverter
 
 from keys.errors import Kind, VermilionError
 from keys.ocsp import MALFORMED_REQUEST, MAX_REQUEST_BYTES, TRY_LATER
+from keys.tsp import MAX_REQUEST_BYTES as TSA_REQUEST_BYTES
 from registry import web
 from registry.actor import Actor
 from registry.body_slots import BODY_SLOTS, BodySlots
@@ -29,7 +30,9 @@ from registry.observation import observe, serve_metrics
 from registry.ports import Ports
 from registry.seals.responder import MAX_AGE, OcspReply, Responder
 from registry.seals.revocation_list import current_crl, overdue_crls
+from registry.seals.stamping import time_stamper
 from registry.seals.tables import Certificate, CertificateAuthority
+from registry.seals.time_stamping import time_stamp_reply
 
 OCSP_REQUEST, OCSP_RESPONSE = "application/ocsp-request", "application/ocsp-response"
 CRL_TYPE, CERTIFICATE_TYPE = "application/pkix-crl", "application/pkix-cert"  # RFC 2585, 4
@@ -51,6 +54,7 @@ def create_authority_app(ports: Ports) -> Flask:
     metrics = CollectorRegistry()
     defects = Defects(metrics)
     _serve_ocsp(app, ports)
+    _serve_time_stamps(app, ports)
     _serve_files(app, ports)
     _serve_operations(app, ports)
     serve_metrics(app, metrics)
@@ -99,6 +103,19 @@ def _serve_ocsp(app: Flask, ports: Ports) -> None:
             age = min(MAX_AGE, left - timedelta(seconds=1))
             _may_be_kept(response, age, said.produced_at, said.next_update)
         return response
+
+
+def _serve_time_stamps(app: Flask, ports: Ports) -> None:
+    stamper = time_stamper(ports)
+
+    @app.post("/tsa")
+    def tsa() -> Response:
+        """RFC 3161, 3.4."""
+        with web.state().strangers.one():
+            request.max_content_length = TSA_REQUEST_BYTES
+            body = request.get_data(cache=False)
+        status, content_type, answer = time_stamp_reply(stamper, body, request.content_type)
+        return Response(answer, status, content_type=content_type)
 
 
 def _serve_files(app: Flask, ports: Ports) -> None:

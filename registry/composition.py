@@ -19,7 +19,7 @@ from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.schema import upgrade
 from registry.seals.authority import AuthorityNames, chain, establish
-from registry.seals.stamping import RegistryTimeStamper
+from registry.seals.stamping import time_stamper
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
 from signing.fonts import Fonts
@@ -70,7 +70,7 @@ def open_ports(
         database=base.database,
         documents=open_store(settings.documents_directory),
         custodian=base.custodian,
-        timestamper=RegistryTimeStamper(base.database, base.custodian, clock=clock, random=random),
+        timestamper=time_stamper(base),
         fonts=Fonts.find(settings.data / "fonts"),
         clock=clock,
         random=random,

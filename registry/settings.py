@@ -84,6 +84,13 @@ class Settings(BaseSettings):
     )
     pkcs11_token: str = Field(default="", description="Label of the token.")
     pkcs11_pin_file: Path | None = Field(default=None, description="File with the PIN of the token's user.")
+    tsa_require_sync: bool = Field(
+        default=False,
+        description=(
+            "Give time-stamps only while the kernel says that the clock is synchronised (NTP, PTP) to a "
+            "second. A clock that steps back is refused in any case."
+        ),
+    )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 

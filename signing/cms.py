@@ -213,7 +213,7 @@ def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
     digest and NULL (RFC 5754, 3.2), and as certificates the signer's and that of the `issuers` which signed
     it, in the order of a DER set. Anything else is refused with VermilionError(INVALID, "structure"), or
     "issuer_unknown" where none of the `issuers` signed it. Whether the token is genuine is for
-    `keys.tsa.verify_token`.
+    `keys.time_stamp.verify_token`.
     """
     kind, wrapped = children(token, _SEQUENCE, range(2, 3))
     body = children(content(wrapped, _CONTEXT_0), _SEQUENCE, range(5, 6))

@@ -22,8 +22,8 @@ from keys.clock import parse_compact_utc
 from keys.errors import VermilionError
 from keys.path import verify_chain
 from keys.suite import Suite, verifies
+from keys.time_stamp import verify_token
 from keys.trust_list import TrustedKey, TrustList
-from keys.tsa import verify_token
 from signing import cms
 from signing.pdf_structure import Array, Dictionary, Name, Pdf, Ref, Stream, Text, Value, read_pdf, refuse
 

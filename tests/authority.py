@@ -24,12 +24,14 @@ from keys.certificates import (
     new_serial,
     sign_certificate,
 )
+from keys.clock import Clock
 from keys.custodian import Custodian, KeyRef, Policy, Purpose, SignRequest
 from keys.envelope import ScryptCost
-from keys.ledger import MemoryLedger
+from keys.ledger import MemoryLedger, MemoryTimeStamps
 from keys.profiles import ProfileName
 from keys.software import SoftwareCustodian
 from keys.suite import SUITES, SuiteName, suite_of
+from keys.time_source import GivenClock
 from keys.trust_list import KeyUse, TrustedKey, TrustList, kid_of, sign_trust_list, trust_list_input
 from keys.tsa import TimeStampAuthority
 
@@ -104,15 +106,26 @@ class TestAuthority:
     seal: bytes
     qr_key: KeyRef
     qr: bytes
+    time_stamps: MemoryTimeStamps = field(default_factory=MemoryTimeStamps)
     stamper: TimeStampAuthority = field(init=False)
 
     def __post_init__(self) -> None:
-        self.stamper = TimeStampAuthority(
-            self.custodian, self.tsa_key, self.tsa, (self.issuing,), clock=self.clock, random=self.random
-        )
+        self.stamper = self.authority_of(self.tsa_key, self.tsa)
 
     def clock(self) -> datetime:
         return self.now
+
+    def authority_of(self, key: KeyRef, certificate: bytes, clock: Clock | None = None) -> TimeStampAuthority:
+        """A time-stamping authority of the issuing CA's, as one that was just started."""
+        return TimeStampAuthority(
+            self.custodian,
+            key,
+            certificate,
+            (self.issuing,),
+            time=GivenClock(clock or self.clock),
+            register=self.time_stamps,
+            random=self.random,
+        )
 
     def certify(
         self,

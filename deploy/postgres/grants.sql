@@ -38,6 +38,7 @@ GRANT SELECT ON
   seal_edition_draft,
   seal_use,
   standing_authorisation,
+  time_stamp,
   trust_list_draft,
   type_version
 TO vermilion_signer;

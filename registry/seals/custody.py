@@ -48,12 +48,14 @@ from registry.seals.tables import (
     StandingAuthorisation,
     TrustListDraft,
 )
+from registry.seals.time_stamp_policy import require_announced
 from signing.claims import claims_of
 from signing.credential import parse_id, sig_structure
 from signing.record import Record
 
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
+_TIME_STAMP = re.compile(r"intent:([0-9a-f]{32})|time-stamp:([0-9a-f]{1,40})")
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
 _CRL = re.compile(r"crl:([0-9a-f]{32}):([1-9][0-9]{0,8})")
 _OCSP = re.compile(r"ocsp:[0-9a-f]{32}")
@@ -65,7 +67,7 @@ _RECORDS = {
     SignKind.OCSP_RESPONSE: _OCSP,
     SignKind.SEAL_EDITION: _SEAL_EDITION,
     SignKind.SIGNED_ATTRIBUTES: _INTENT,
-    SignKind.TIME_STAMP: _INTENT,
+    SignKind.TIME_STAMP: _TIME_STAMP,
     SignKind.SIG_STRUCTURE: _INTENT,
 }
 # Which profiles an authority's key may sign; a root's own is among them.
@@ -161,8 +163,11 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
                 require_true_answer(session, key, request.data, now)
             elif request.kind is SignKind.SEAL_EDITION:
                 require_drafted_edition(session, key, match[1], request.data)
-            else:
-                intent, record = _require_intent(session, ref, match[1], now, zone)
+            elif request.kind is SignKind.TIME_STAMP:
+                require_announced(session, ref, request, now, serial=match[2])
+            intent_id = match[1] if match.re in (_INTENT, _TIME_STAMP) else None
+            if intent_id is not None:  # a time-stamp for whoever asked serves no intent
+                intent, record = _require_intent(session, ref, intent_id, now, zone)
                 if request.kind is SignKind.SIG_STRUCTURE:
                     _require_own_credential(session, ref, key, intent, record, request.data)
 

@@ -124,6 +124,19 @@ class KeyUseBlock(Base):
     digest: Mapped[bytes | None]  # SHA-256 chained over the SHA-256 of the bytes signed, in order
 
 
+class TimeStamp(Base):
+    """Each time-stamp token, on record before it is signed: its serial is given once, whichever key signs,
+    and no later token says an earlier time.
+    """
+
+    __tablename__ = "time_stamp"
+    serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # lower-case hex
+    key_id: Mapped[str] = mapped_column(String(32))
+    record: Mapped[str] = mapped_column(String(120), index=True)  # as the key's use names it
+    gen_time: Mapped[datetime] = mapped_column(index=True)
+    info: Mapped[bytes]  # TSTInfo, DER
+
+
 class Approval(Base):
     """A request of one person that another decides. It binds the digest of what is approved."""
 

@@ -14,9 +14,10 @@ from sqlalchemy.orm import Session
 
 from keys.clock import system_clock
 from keys.custodian import Kind, SignRequest
-from keys.ledger import MemoryLedger
+from keys.ledger import MemoryLedger, MemoryTimeStamps
 from keys.software import SoftwareCustodian
 from keys.suite import SUITES, ecdsa
+from keys.time_source import GivenClock
 from keys.trust_list import kid_of
 from keys.tsa import TimeStampAuthority
 from registry.custodians import passphrase_path
@@ -69,8 +70,9 @@ class Thief:
             tsa, beside = time_stamp_authority(session, system_clock()), chain(session)
         assert tsa.certificate is not None
         self._stamps = TimeStampAuthority(
-            self._custodian, tsa.key, tsa.certificate, beside, clock=system_clock, random=os.urandom
-        )
+            self._custodian, tsa.key, tsa.certificate, beside, time=GivenClock(system_clock),
+            register=MemoryTimeStamps(), random=os.urandom,
+        )  # fmt: skip
 
     def record(self, **fields: Any) -> Record:
         """The paper's record, other words in some fields."""

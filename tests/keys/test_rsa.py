@@ -21,8 +21,8 @@ from keys.path import require_root, verify_chain
 from keys.profiles import ProfileName
 from keys.suite import RSA3072, signature_algorithm
 from keys.tbs import check_tbs
+from keys.time_stamp import verify_token
 from keys.trust_list import TrustedKey, TrustList, _parse_entry, jwk_of, read_trust_list
-from keys.tsa import verify_token
 from tests.authority import TestAuthority
 from tests.keys.tbs_samples import tbs_certificate
 from tests.keys.test_certificates import LEAVES, openssl_verify

@@ -24,9 +24,12 @@ from keys.certificates import Subject
 from keys.custodian import Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
+from keys.ledger import MemoryTimeStamps
 from keys.profiles import POLICY_TSA, ProfileName
-from keys.suite import SUITES
-from keys.tsa import TimeStampAuthority, _assemble, verify_token
+from keys.suite import P256
+from keys.time_source import GivenClock
+from keys.time_stamp import token_shape, verify_token
+from keys.tsa import TimeStampAuthority
 from tests.authority import TestAuthority, counted_random, make_authority
 from tests.tools import need
 
@@ -87,10 +90,7 @@ def test_we_verify_our_token(authority: TestAuthority, token: bytes) -> None:
 def test_a_p384_authority_stamps_too(authority: TestAuthority, tmp_path: Path) -> None:
     key = authority.custodian.generate(Purpose.TSA, "p384-sha384")
     certificate = authority.certify(ProfileName.TSA, Subject("TEST TSA 2", "TEST Vermilion"), key)
-    stamper = TimeStampAuthority(
-        authority.custodian, key, certificate, (authority.issuing,), clock=authority.clock,
-        random=authority.random,
-    )  # fmt: skip
+    stamper = authority.authority_of(key, certificate)
     token = stamper.stamp(DIGEST, "intent:1")
     assert verify_token(token, DIGEST, trust=authority.trust()).certificate == certificate
     assert openssl_verifies(tmp_path, authority, token, DIGEST)
@@ -144,8 +144,8 @@ def test_a_token_outside_its_certificate_s_time_is_refused(authority: TestAuthor
     key = authority.custodian.generate(Purpose.TSA, "p256-sha256")
     certificate = authority.certify(ProfileName.TSA, Subject("TEST TSA", "T"), key, life=timedelta(days=1))
     late = TimeStampAuthority(
-        authority.custodian, key, certificate, (authority.issuing,), random=counted_random(),
-        clock=lambda: authority.now + timedelta(days=2),
+        authority.custodian, key, certificate, (authority.issuing,), register=MemoryTimeStamps(),
+        time=GivenClock(lambda: authority.now + timedelta(days=2)), random=counted_random(),
     )  # fmt: skip
     assert refusal(authority, late.stamp(DIGEST, "intent:1")).reason == "chain"
 
@@ -182,10 +182,10 @@ def rebuilt(
         authority.tsa_key,
         [SignRequest(Kind.TIME_STAMP, attributes.dump(), record + authority.random(8).hex())],
     )
-    token = _assemble(
-        inner, attributes.dump(), signature, SUITES["p256-sha256"], asn1_x509.Certificate.load(leaf),
-        certificates or (authority.tsa, authority.issuing),
-    )  # fmt: skip
+    shape = token_shape(
+        P256, asn1_x509.Certificate.load(leaf), certificates or (authority.tsa, authority.issuing)
+    )
+    token = shape.token(inner, attributes.dump(), signature)
     if change is None:
         return token
     outer = cms.ContentInfo.load(token)

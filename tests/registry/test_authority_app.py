@@ -14,11 +14,14 @@ from cryptography.x509 import ocsp
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from rfc3161_client import TimestampRequestBuilder, VerifierBuilder, decode_timestamp_response
+from sqlalchemy.orm import Session
 
 from keys.ocsp import MAX_REQUEST_BYTES
 from registry import web
 from registry.authority_app import create_authority_app
 from registry.seals import revocation
+from registry.seals.authority import root as root_certificate
 from registry.seals.responder import LIFE, MAX_AGE
 from registry.seals.revocation_list import COALESCE, publish_due
 from tests.registry.test_responder import ca_name, issuer_of, request
@@ -120,8 +123,6 @@ def test_the_crl_and_the_ca_s_certificate(world: World, authority: FlaskClient, 
 
 
 def test_certificates_name_these_addresses(world: World) -> None:
-    from sqlalchemy.orm import Session
-
     from registry.seals.tables import Certificate
 
     with Session(world.ports.database.read) as session:
@@ -134,6 +135,30 @@ def test_certificates_name_these_addresses(world: World) -> None:
     assert [p.full_name[0].value for p in points if p.full_name] == [f"{base}/crl/{name}.crl"]
 
 
+def test_a_time_stamp_by_post(world: World, authority: FlaskClient, clock: Ticker) -> None:
+    """rfc3161-client asks and verifies, by a reading of its own."""
+    data = b"what somebody wants stamped"
+    asked = TimestampRequestBuilder().data(data).nonce(nonce=True).cert_request(cert_request=True).build()
+    answer = authority.post("/tsa", data=asked.as_bytes(), content_type="application/timestamp-query")
+    assert (answer.status_code, answer.content_type) == (200, "application/timestamp-reply")
+    assert answer.headers["Cache-Control"] == "no-store"
+    token = decode_timestamp_response(answer.data)
+    with Session(world.ports.database.read) as session:
+        root = x509.load_der_x509_certificate(root_certificate(session))
+    verifier = VerifierBuilder(roots=[root], intermediates=[issuer_of(world)], nonce=asked.nonce).build()
+    assert verifier.verify_message(token, data)
+    assert token.tst_info.gen_time == clock.now.replace(microsecond=0)
+
+
+def test_requests_for_time_stamps_are_bounded_and_of_one_type(authority: FlaskClient) -> None:
+    kind = "application/timestamp-query"
+    assert authority.post("/tsa", data=b"x", content_type="text/plain").status_code == 415
+    assert authority.post("/tsa", data=b"x" * 5000, content_type=kind).status_code == 413
+    assert authority.get("/tsa").status_code == 405
+    rejected = authority.post("/tsa", data=b"x", content_type=kind)
+    assert decode_timestamp_response(rejected.data).status == 2
+
+
 @on_sqlite
 @GIVEN
 @given(data=st.binary(max_size=200))
@@ -141,6 +166,8 @@ def test_whatever_is_sent_is_answered(world: World, authority: FlaskClient, data
     name = ca_name(world)
     posted = authority.post(f"/ocsp/{name}", data=data, content_type="application/ocsp-request")
     assert (posted.status_code, posted.content_type) == (200, "application/ocsp-response")
+    stamped = authority.post("/tsa", data=data, content_type="application/timestamp-query")
+    assert (stamped.status_code, stamped.content_type) == (200, "application/timestamp-reply")
     got = authority.get(f"/ocsp/{name}/{quote(data, safe='')}")
     assert got.status_code in {200, 404, 405}  # an empty path is no request
 

@@ -67,6 +67,19 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sequence", name=op.f("pk_published_trust_list")),
     )
     op.create_table(
+        "time_stamp",
+        sa.Column("serial", sa.String(length=40), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("record", sa.String(length=120), nullable=False),
+        sa.Column("gen_time", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("info", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("serial", name=op.f("pk_time_stamp")),
+    )
+    with op.batch_alter_table("time_stamp", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_time_stamp_gen_time"), ["gen_time"], unique=False)
+        batch_op.create_index(batch_op.f("ix_time_stamp_record"), ["record"], unique=False)
+
+    op.create_table(
         "trust_list_draft",
         sa.Column("sequence", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("input_sha256", sa.LargeBinary(), nullable=False),
@@ -726,6 +739,11 @@ def downgrade() -> None:
     op.drop_table("used_assertion")
     op.drop_table("type_version")
     op.drop_table("trust_list_draft")
+    with op.batch_alter_table("time_stamp", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_time_stamp_record"))
+        batch_op.drop_index(batch_op.f("ix_time_stamp_gen_time"))
+
+    op.drop_table("time_stamp")
     op.drop_table("published_trust_list")
     with op.batch_alter_table("key_use_block", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_key_use_block_key_id"))

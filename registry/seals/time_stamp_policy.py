@@ -1,0 +1,93 @@
+"""Time-stamps on record: each before it is signed, and what a custodian asks about it.
+
+The signed attributes carry a digest of what the token says and nothing more. So the token's content is put
+on record first, and the policy reads it there: who can ask the custodian gets no time but the present one
+signed, and no serial twice. What is stamped is a digest, and anybody may ask for any: nothing is asked of it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from hashlib import new as new_hash
+from hashlib import sha256
+from typing import NoReturn
+
+from asn1crypto import tsp
+from sqlalchemy import func, insert, select
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from keys.custodian import KeyRef, SignRequest
+from keys.errors import Kind, VermilionError
+from keys.profiles import POLICY_TSA
+from keys.suite import SUITES
+from keys.tbs import load_der
+from keys.tsa import Announced
+from keys.tst_info import read_attributes
+from registry.database import Database
+from registry.seals.tables import Certificate, TimeStamp
+
+PATIENCE = timedelta(seconds=60)  # between reading the clock and signing, and between two hosts' clocks
+
+
+class DatabaseTimeStamps:
+    """The register `keys.tsa.TimeStampRegister` on table `time_stamp`."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def latest(self) -> datetime | None:
+        """See `keys.tsa.TimeStampRegister.latest`."""
+        with Session(self._database.read) as session:
+            return session.scalar(select(func.max(TimeStamp.gen_time)))
+
+    def announce(self, key: KeyRef, announced: Announced) -> None:
+        """See `keys.tsa.TimeStampRegister.announce`."""
+        row = {
+            "serial": f"{announced.serial:x}",
+            "key_id": key.id,
+            "record": announced.record,
+            "gen_time": announced.gen_time,
+            "info": announced.info,
+        }
+        try:
+            with self._database.transaction() as session:
+                session.execute(insert(TimeStamp), [row])
+        except IntegrityError:
+            raise VermilionError(
+                Kind.KEY_REFUSED, "the serial was given before", reason="serial_used"
+            ) from None
+
+
+def require_announced(
+    session: Session, ref: KeyRef, request: SignRequest, now: datetime, serial: str | None = None
+) -> None:
+    """A time-stamp says what is on record for this key and record: the present time, under our policy, naming
+    the key's own certificate. Where the record names a `serial` (hex), it is the token's own.
+    """
+    suite = SUITES[ref.suite]
+    attributes = read_attributes(request.data, suite)  # the custodian has compared it whole before it asks
+    rows = session.scalars(
+        select(TimeStamp).where(TimeStamp.record == request.record, TimeStamp.key_id == ref.id)
+    )
+    row = next((r for r in rows if new_hash(suite.digest_name, r.info).digest() == attributes.digest), None)
+    if row is None:
+        _refuse("the time-stamp is not on record")
+    info = load_der(tsp.TSTInfo, row.info)
+    if (
+        f"{info['serial_number'].native:x}" != row.serial
+        or serial not in (None, row.serial)
+        or info["gen_time"].native != row.gen_time
+        or info["policy"].native != POLICY_TSA
+        or not now - PATIENCE <= row.gen_time <= now + PATIENCE
+    ):
+        _refuse("the time-stamp says something else than its record, or is not of this moment")
+    own = session.scalars(
+        select(Certificate.der).where(Certificate.key_id == ref.id, Certificate.der.is_not(None))
+    )
+    if attributes.certificate_sha256 not in {sha256(der or b"").digest() for der in own}:
+        _refuse("the time-stamp names another certificate than the key's own")
+
+
+def _refuse(detail: str) -> NoReturn:
+    raise VermilionError(Kind.KEY_REFUSED, detail, reason="time_stamp")
