@@ -24,7 +24,7 @@ from registry.seals.duties import CHANGE, authority_person, seal_seen_by
 from registry.seals.keys import civil_ground
 from registry.seals.revocation import State, revoke
 from registry.seals.tables import Approval, Certificate, Key, Seal, SealEdition
-from registry.seals.transitions import seal_event, take, take_edition
+from registry.seals.transitions import STEPS, require_state, seal_event, take, take_edition
 
 
 def edition_in_use(code: str) -> Select[SealEdition]:
@@ -55,6 +55,7 @@ def succeed(session: Session, ports: Ports, actor: Actor, seal: Seal, edition: S
     seal that said something else. Raises VermilionError(CONFLICT): `seal_state`, `edition_expired`, or
     `edition_unlisted` while relying parties may hold a trust list that does not name the new key.
     """
+    require_state(seal, STEPS["succession"].allowed)
     now = ports.clock()
     old = session.scalars(edition_in_use(seal.code)).one_or_none()
     if edition.valid_to <= now:

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 import structlog
-from sqlalchemy import func, or_, select, update
+from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -184,15 +184,18 @@ def _content(session: Session, settings: Settings, root: bytes, last: TrustList 
 
 
 def _seal_keys(session: Session) -> Iterator[TrustedKey]:
-    """The filed editions of each seal that was ever active: a successor is known before it is used."""
+    """The editions that are or were in use, and filed ones of active seals: a successor is known before it is
+    used. One that is filed while its seal is suspended waits: as a retired key it would end before it begins.
+    """
     activated = select(SealState.seal_code).where(SealState.state == "active")
+    filed = and_(SealEdition.state == "filed", Seal.state == "active")
     rows = session.execute(
         select(SealEdition.ended_at, Seal, Key, Certificate)
         .join(Seal, Seal.code == SealEdition.seal_code)
         .join(Key, Key.id == SealEdition.key_id)
         .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
         .where(Seal.code.in_(activated))
-        .where(or_(SealEdition.state.in_(("filed", "in_use", "ended")), Key.listed_at.is_not(None)))
+        .where(or_(SealEdition.state.in_(("in_use", "ended")), filed, Key.listed_at.is_not(None)))
         .order_by(SealEdition.seal_code, SealEdition.number)
     )
     for ended_at, seal, key, certificate in rows:

@@ -5,6 +5,7 @@ The routes are those of the application itself, and each needs a right request h
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,6 +24,7 @@ from registry.licences.tables import Intent
 from tests.hostile import json_bodies
 from tests.registry.issuing import issue_one, request_body
 from tests.registry.world import BASIS, World, on_sqlite
+from tests.signing.test_seal_upload import imprint, png
 
 LICENCE_GROUND = {
     "legal_basis": "食品安全法 第一百三十二条",
@@ -52,6 +54,7 @@ def right_requests(world: World) -> dict[str, Right]:
     asked = world.act("keeper", f"{seal}/{suspended}/resumption-request", BASIS, 202)
     cancelled = world.active_seal()
     world.decide(world.act("keeper", f"{seal}/{cancelled}/cancellation-request", BASIS, 202))
+    picture = base64.b64encode(png(imprint())).decode()
     used = {"code": world.seal_code}
     face = {"kind": "special", "name": "云溪省样本局", "bottom_text": "许可专用章"}
     licences = [{"identifier": issue_one(world).printout.record.identifier} for _ in range(3)]
@@ -73,7 +76,7 @@ def right_requests(world: World) -> dict[str, Right]:
         return {**used, "authorisation_id": world.authorise(used["code"])}
 
     return {
-        "seals.apply": Right({}, "applicant", face),
+        "seals.apply": Right({}, "applicant", {**face, "bottom_text": None, "picture": picture}),
         "seals.decide_application": Right({"approval_id": applied["id"]}, "approver", decision(applied)),
         "seals.making": Right({"code": world.approved_seal()}, "maker"),
         "seals.filing": Right({"code": world.made_seal()}, "maker"),

@@ -240,7 +240,28 @@ def test_a_suspended_seal_is_renewed_but_not_put_into_use(world: World, clock: T
     refused(world, "keeper", path_of(world, "activation"), {}, 409, "seal_state")
     world.decide(world.act("keeper", path_of(world, "resumption-request"), BASIS, 202))
     assert [e["state"] for e in shown(world)["editions"]] == ["in_use", "filed"]
+    refused(world, "keeper", path_of(world, "activation"), {}, 409, "edition_unlisted")
+    known(world, clock)
     world.act("keeper", path_of(world, "activation"), {})
+
+
+def test_what_is_filed_while_the_seal_is_suspended_is_listed_when_it_is_resumed(
+    world: World, clock: Ticker
+) -> None:
+    """A key whose certificate begins after the seal stopped could have signed at no time."""
+    application = ordered(world)
+    world.act("keeper", path_of(world, "suspension"), BASIS)
+    clock.advance(timedelta(hours=1))
+    approve(world, application)
+    world.act("maker", path_of(world, "making"), {}, 201)
+    world.act("maker", path_of(world, "filing"), {})
+    publish_trust_list(world.ports)
+    assert set(listed(world)) == {1}
+    world.decide(world.act("keeper", path_of(world, "resumption-request"), BASIS, 202))
+    assert [listed(world)[n].state for n in (1, 2)] == ["active", "active"]
+    known(world, clock)
+    world.act("keeper", path_of(world, "suspension"), BASIS)
+    assert [listed(world)[n].state for n in (1, 2)] == ["retired", "retired"]
 
 
 def test_a_cancelled_seal_is_not_renewed_and_its_keys_keep_their_ends(world: World, clock: Ticker) -> None:
