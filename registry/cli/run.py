@@ -1,4 +1,4 @@
-"""`vermilion run`, and the two services it starts."""
+"""`vermilion run`, and the services it starts."""
 
 from __future__ import annotations
 
