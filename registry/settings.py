@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     trusted_proxies: int = Field(
         default=0, ge=0, le=5, description="Proxies in front of the public site that set X-Forwarded-For."
     )
-    bind: str = Field(default="127.0.0.1", description="Address both services listen on.")
+    bind: str = Field(default="127.0.0.1", description="Address the services listen on.")
     origin: str = Field(
         default="", description="Origin printed in links; empty: http://localhost:<public_port>."
     )

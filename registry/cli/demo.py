@@ -78,7 +78,7 @@ def _outcome(body: dict[str, Any]) -> str:
 
 @dataclass
 class Story:
-    """The two services and where the registry's data lies."""
+    """The services and where the registry's data lies."""
 
     api: str
     public: str
