@@ -28,6 +28,7 @@ class Purpose(StrEnum):
     QR = "qr"
     OCSP = "ocsp"
     LOG = "log"
+    TRUST_LIST = "trust-list"
 
 
 class Kind(StrEnum):
@@ -40,16 +41,18 @@ class Kind(StrEnum):
     TRUST_LIST = "trust-list"  # RFC 7515 JWS signing input
     CRL = "tbs-cert-list"  # RFC 5280 TBSCertList, DER
     OCSP_RESPONSE = "ocsp-response-data"  # RFC 6960 ResponseData, DER
+    CEREMONY_TRANSCRIPT = "ceremony-transcript"  # RFC 7515 JWS signing input
 
 
 PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
-    Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.CRL, Kind.TRUST_LIST}),
+    Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.CRL, Kind.CEREMONY_TRANSCRIPT}),
     Purpose.ISSUING_CA: frozenset({Kind.CERTIFICATE, Kind.CRL}),
     Purpose.SEAL: frozenset({Kind.SIGNED_ATTRIBUTES}),
     Purpose.TSA: frozenset({Kind.TIME_STAMP}),
     Purpose.QR: frozenset({Kind.SIG_STRUCTURE}),
     Purpose.OCSP: frozenset({Kind.OCSP_RESPONSE}),
     Purpose.LOG: frozenset(),  # until a log serves
+    Purpose.TRUST_LIST: frozenset({Kind.TRUST_LIST}),
 }
 
 _ANY: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384", "rsa3072-sha256"})

@@ -17,6 +17,7 @@ class ProfileName(StrEnum):
     QR = "qr"
     OCSP = "ocsp"
     LOG = "log"
+    TRUST_LIST = "trust-list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ POLICY_SEAL = "1.2.156.3005.2.999.1"
 POLICY_TSA = "1.2.156.3005.2.999.2"
 POLICY_QR = "1.2.156.3005.2.999.3"
 POLICY_LOG = "1.2.156.3005.2.999.4"
+POLICY_TRUST_LIST = "1.2.156.3005.2.999.6"
 
 PROFILES: dict[ProfileName, Profile] = {
     profile.name: profile
@@ -79,6 +81,11 @@ PROFILES: dict[ProfileName, Profile] = {
             ProfileName.LOG, Purpose.LOG, Purpose.ISSUING_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
             policy=POLICY_LOG, life=timedelta(days=3 * 365),
+        ),
+        Profile(
+            ProfileName.TRUST_LIST, Purpose.TRUST_LIST, Purpose.ROOT_CA, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
+            policy=POLICY_TRUST_LIST, life=timedelta(days=2 * 365),
         ),
     )
 }  # fmt: skip

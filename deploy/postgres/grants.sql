@@ -25,6 +25,7 @@ GRANT SELECT (digest, kind, signed) ON key_use TO vermilion_public;
 -- need write: a use is begun, then ended, and nothing of it is changed or removed.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_signer;
 GRANT SELECT ON
+  ceremony,
   certificate,
   client,
   client_type,

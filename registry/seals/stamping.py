@@ -11,7 +11,7 @@ from keys.clock import Clock
 from keys.custodian import Custodian
 from keys.tsa import TimeStampAuthority
 from registry.database import Database
-from registry.seals.authority import chain, time_stamp_authority
+from registry.seals.authority import chain_of, time_stamp_authority
 
 
 class RegistryTimeStamper:
@@ -34,7 +34,7 @@ class RegistryTimeStamper:
         """See `keys.tsa.TimeStampAuthority.stamp`; UNAVAILABLE also where no key serves."""
         with Session(self._database.read) as session:
             tsa = time_stamp_authority(session, self._clock())
-            beside = chain(session)
+            beside = chain_of(session, tsa.key.id)
         assert tsa.certificate is not None
         with self._lock:
             authority = self._authorities.get(tsa.key.id)
