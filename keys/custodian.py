@@ -29,6 +29,7 @@ class Purpose(StrEnum):
     OCSP = "ocsp"
     LOG = "log"
     SEAL_MAKER = "seal-maker"
+    TRUST_LIST = "trust-list"
 
 
 class Kind(StrEnum):
@@ -42,10 +43,11 @@ class Kind(StrEnum):
     CRL = "tbs-cert-list"  # RFC 5280 TBSCertList, DER
     OCSP_RESPONSE = "ocsp-response-data"  # RFC 6960 ResponseData, DER
     SEAL_EDITION = "seal-edition"  # GB/T 38540 SES_SealInfo, DER
+    CEREMONY_TRANSCRIPT = "ceremony-transcript"  # RFC 7515 JWS signing input
 
 
 PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
-    Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.CRL, Kind.TRUST_LIST}),
+    Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.CRL, Kind.CEREMONY_TRANSCRIPT}),
     Purpose.ISSUING_CA: frozenset({Kind.CERTIFICATE, Kind.CRL}),
     Purpose.SEAL: frozenset({Kind.SIGNED_ATTRIBUTES}),
     Purpose.TSA: frozenset({Kind.TIME_STAMP}),
@@ -53,6 +55,7 @@ PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
     Purpose.OCSP: frozenset({Kind.OCSP_RESPONSE}),
     Purpose.LOG: frozenset(),  # until a log serves
     Purpose.SEAL_MAKER: frozenset({Kind.SEAL_EDITION}),
+    Purpose.TRUST_LIST: frozenset({Kind.TRUST_LIST}),
 }
 
 _ANY: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384", "rsa3072-sha256"})

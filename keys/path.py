@@ -89,6 +89,21 @@ def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:
     require_root(root, at)
 
 
+def verify_delegate(certificate: bytes, root: bytes, begin: datetime, end: datetime) -> None:
+    """Check the delegate that a root lets sign its trust list, valid from `begin` until `end`.
+
+    The policy is asked for as well: QR and log keys have the same usage. Raises VermilionError(INVALID).
+    """
+    delegate, anchor = parse_certificate(certificate), parse_certificate(root)
+    profile = PROFILES[ProfileName.TRUST_LIST]
+    if anchor.subject.dump() != delegate.issuer.dump() or not _signed_by(delegate, anchor):
+        _refuse("the root did not sign the delegate", "issuer_unknown")
+    for at in (begin, end):
+        _require(delegate, profile, at)
+    if _policies(delegate) != [profile.policy]:
+        _refuse("the policy is not that of a trust list's delegate")
+
+
 def require_root(certificate: bytes, at: datetime) -> None:
     """Check a self-signed root. Raises VermilionError(INVALID)."""
     root = parse_certificate(certificate)
@@ -178,6 +193,20 @@ def _require(certificate: x509.Certificate, profile: Profile, at: datetime) -> N
             _refuse(f"{name} is not that of a {profile.name} certificate")
     if any(critical for critical, _value in found.values()):
         _refuse("an extension we do not know is critical")
+
+
+def _policies(certificate: x509.Certificate) -> list[str] | None:
+    """The policies, where they are plain: OIDs without qualifiers."""
+    for extension in certificate["tbs_certificate"]["extensions"]:
+        if extension["extn_id"].native == "certificate_policies":
+            try:
+                policies = load_der(x509.CertificatePolicies, bytes(extension["extn_value"])).native
+            except ValueError:
+                _refuse("certificate_policies is not DER")
+            if any(policy["policy_qualifiers"] is not None for policy in policies):
+                return None
+            return [policy["policy_identifier"] for policy in policies]
+    return None
 
 
 def _extensions(certificate: x509.Certificate) -> dict[str, tuple[bool, Any]]:

@@ -18,6 +18,7 @@ class ProfileName(StrEnum):
     OCSP = "ocsp"
     LOG = "log"
     SEAL_MAKER = "seal-maker"
+    TRUST_LIST = "trust-list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ POLICY_TSA = "1.2.156.3005.2.999.2"
 POLICY_QR = "1.2.156.3005.2.999.3"
 POLICY_LOG = "1.2.156.3005.2.999.4"
 POLICY_SEAL_MAKER = "1.2.156.3005.2.999.5"
+POLICY_TRUST_LIST = "1.2.156.3005.2.999.6"
 
 PROFILES: dict[ProfileName, Profile] = {
     profile.name: profile
@@ -86,6 +88,11 @@ PROFILES: dict[ProfileName, Profile] = {
             ProfileName.SEAL_MAKER, Purpose.SEAL_MAKER, Purpose.ISSUING_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature", "non_repudiation"}), extended_key_usage=None,
             policy=POLICY_SEAL_MAKER, life=timedelta(days=3 * 365),
+        ),
+        Profile(
+            ProfileName.TRUST_LIST, Purpose.TRUST_LIST, Purpose.ROOT_CA, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
+            policy=POLICY_TRUST_LIST, life=timedelta(days=2 * 365),
         ),
     )
 }  # fmt: skip

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import cbor2
 from asn1crypto import cms, core, tsp, x509
 
-from keys.canonical import strict_json
+from keys.canonical import canonical_json, strict_json
 from keys.crl import read_tbs
 from keys.custodian import Kind
 from keys.der import require_der
@@ -24,13 +24,16 @@ from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ocsp import read_response_data
 from keys.suite import Suite, signature_algorithm
+from keys.transcript import parse_transcript, transcript_body
 from keys.tst_info import read_attributes
 
 MAX_BYTES = 4 * 1024 * 1024  # a trust list, a seal with its picture
 MAX_CRL_BYTES = 32 * 1024 * 1024  # some 400,000 entries
+MAX_TRANSCRIPT_BYTES = 128 * 1024
 MAX_SMALL_BYTES = 16 * 1024  # everything else
 MAX_SIG_STRUCTURE_BYTES = 1024  # a credential has at most 400 bytes, and a link some 100 before its id
 TRUST_LIST_TYPE = "trust-list+jwt"
+TRANSCRIPT_TYPE = "ceremony-transcript+jwt"
 
 
 def check_tbs(kind: Kind, data: bytes, suite: Suite) -> None:
@@ -115,7 +118,26 @@ def _sig_structure(data: bytes, suite: Suite) -> None:
 
 
 def _trust_list(data: bytes, suite: Suite) -> None:
-    """RFC 7515, 5.1: BASE64URL(header) || '.' || BASE64URL(payload)."""
+    _, body = _jws(data, suite, TRUST_LIST_TYPE)
+    if type(body.get("seq")) is not int:
+        _refuse("not a trust list")
+
+
+def _transcript(data: bytes, suite: Suite) -> None:
+    """A transcript of our own form (`keys.transcript`), which names the root that signs it."""
+    header, body = _jws(data, suite, TRANSCRIPT_TYPE)
+    if not isinstance(header.get("x5c"), list) or len(header["x5c"]) != 1:
+        _refuse("not a ceremony's transcript")
+    try:
+        transcript = parse_transcript(body)
+    except VermilionError as error:
+        _refuse(error.detail)
+    if canonical_json(transcript_body(transcript)) != _base64url(data.partition(b".")[2]):
+        _refuse("the transcript is not in its one form")
+
+
+def _jws(data: bytes, suite: Suite, typ: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """RFC 7515, 5.1: BASE64URL(header) || '.' || BASE64URL(payload); both as parsed."""
     header, dot, payload = data.partition(b".")
     if not dot:
         _refuse("not a JWS signing input")
@@ -124,12 +146,11 @@ def _trust_list(data: bytes, suite: Suite) -> None:
         body = strict_json(_base64url(payload), max_bytes=MAX_BYTES, max_depth=8)
     except VermilionError as error:
         _refuse(error.detail)
-    if not isinstance(parsed, dict) or parsed.get("typ") != TRUST_LIST_TYPE:
-        _refuse("not a trust list")
+    if not isinstance(parsed, dict) or parsed.get("typ") != typ or not isinstance(body, dict):
+        _refuse(f"not of type {typ}")
     if parsed.get("alg") != suite.jose_alg:
         _refuse("the header names another algorithm")
-    if not isinstance(body, dict) or type(body.get("seq")) is not int:
-        _refuse("not a trust list")
+    return parsed, body
 
 
 def _crl(data: bytes, suite: Suite) -> None:
@@ -158,7 +179,12 @@ def _seal_edition(data: bytes, _suite: Suite) -> None:
         _refuse(str(error))
 
 
-_MAX = {Kind.TRUST_LIST: MAX_BYTES, Kind.SEAL_EDITION: MAX_BYTES, Kind.CRL: MAX_CRL_BYTES}
+_MAX = {
+    Kind.TRUST_LIST: MAX_BYTES,
+    Kind.SEAL_EDITION: MAX_BYTES,
+    Kind.CRL: MAX_CRL_BYTES,
+    Kind.CEREMONY_TRANSCRIPT: MAX_TRANSCRIPT_BYTES,
+}
 _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.CERTIFICATE: _certificate,
     Kind.SIGNED_ATTRIBUTES: _seal_attributes,
@@ -168,6 +194,7 @@ _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.CRL: _crl,
     Kind.OCSP_RESPONSE: _ocsp_response,
     Kind.SEAL_EDITION: _seal_edition,
+    Kind.CEREMONY_TRANSCRIPT: _transcript,
 }
 
 

@@ -1,12 +1,11 @@
 """The signed trust list: which key may sign which licence types for which agency, and when.
 
-A compact JWS (RFC 7515) signed by the root; the only thing an offline verifier needs.
+A compact JWS (RFC 7515), the only thing an offline verifier needs. The root's delegate signs it, whose
+certificate stands before the root's in the header: the root's own key is far away, and signs no list.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -16,11 +15,11 @@ from typing import Any, Literal, NoReturn, get_args
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
-from keys.canonical import canonical_json, strict_json
+from keys import jws
 from keys.custodian import PURPOSE_SUITES, Custodian, KeyRef, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
-from keys.path import certificate_public_key, issued_by, parse_certificate, require_root, verify_issuing
+from keys.path import issued_by, parse_certificate, require_root, verify_delegate, verify_issuing
 from keys.suite import (
     RSA_EXPONENT,
     SUITES,
@@ -29,14 +28,10 @@ from keys.suite import (
     Rsa,
     Suite,
     SuiteName,
-    signature_from_raw,
-    signature_to_raw,
-    verifies,
 )
 from keys.tbs import TRUST_LIST_TYPE
 
 MAX_BYTES = 4 * 1024 * 1024
-MAX_DEPTH = 8
 CLOCK_SKEW = timedelta(minutes=5)
 LIFE = timedelta(days=7)
 RENEW_AFTER = LIFE / 3  # a verifier asks for the next list by then
@@ -90,16 +85,12 @@ def trust_list_record(sequence: int) -> str:
     return f"trust-list:{sequence}"
 
 
-def trust_list_input(trust: TrustList, suite: Suite, root: bytes) -> bytes:
-    """The JWS signing input (RFC 7515, 5.1) for the key of the root certificate `root`, of this suite."""
-    header = {
-        "alg": suite.jose_alg,
-        "typ": TRUST_LIST_TYPE,
-        "x5c": [_b64(root)],
-        "x5t#S256": _b64url(sha256(root).digest()),
-    }
-    text = f"{_b64url(canonical_json(header))}.{_b64url(canonical_json(_payload(trust)))}"
-    return text.encode("ascii")
+def trust_list_input(trust: TrustList, suite: Suite, delegate: bytes, root: bytes) -> bytes:
+    """The JWS signing input (RFC 7515, 5.1) for the key of `delegate`, of this suite, which `root` certified.
+
+    Both are certificates in DER; x5c has them in the order of RFC 7515, 4.1.6.
+    """
+    return jws.signing_input(TRUST_LIST_TYPE, suite, (delegate, root), _payload(trust))
 
 
 def sign_trust_list(custodian: Custodian, key: KeyRef, signing_input: bytes, sequence: int) -> str:
@@ -109,8 +100,7 @@ def sign_trust_list(custodian: Custodian, key: KeyRef, signing_input: bytes, seq
     """
     request = SignRequest(SignKind.TRUST_LIST, signing_input, trust_list_record(sequence))
     (signature,) = custodian.sign(key, [request])
-    raw = signature_to_raw(SUITES[key.suite], signature)
-    return f"{signing_input.decode('ascii')}.{_b64url(raw)}"
+    return jws.compact(signing_input, SUITES[key.suite], signature)
 
 
 def read_trust_list(
@@ -119,30 +109,29 @@ def read_trust_list(
     """Verify and parse a list at the instant `at`.
 
     With `root_sha256` the root must have that fingerprint (hex); without it, whoever gave the list is
-    trusted for its root. Raises VermilionError(INVALID) with `reason` "malformed", "wrong_root",
-    "bad_signature", "rollback" (a sequence below `min_sequence`), "expired" or "not_yet_issued".
+    trusted for its root. The delegate must be valid for as long as the list is. Raises
+    VermilionError(INVALID) with `reason` "malformed", "wrong_root", "not_delegated", "bad_signature",
+    "rollback" (a sequence below `min_sequence`), "expired" or "not_yet_issued".
     """
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
     if len(data) > MAX_BYTES:
         _refuse("the trust list is too long", "malformed")
-    parts = data.strip(b"\r\n ").split(b".", 3)
-    if len(parts) != 3:
-        _refuse("not a trust list", "malformed")
-    header, payload, signature = (_unb64url(part) for part in parts)
-    root = _root_of(header)
+    signed = jws.take_apart(data, TRUST_LIST_TYPE)
+    delegate, root = _signers(signed.header)
     if root_sha256 is not None and sha256(root).hexdigest() != root_sha256.lower().replace(":", ""):
         _refuse("the trust list is another root's", "wrong_root")
     try:
-        _verify(root, header, parts[0] + b"." + parts[1], signature)
-        trust = _parse(_strict(payload), root)
+        jws.verify(signed)
+        trust = _parse(jws.strict(signed.payload, MAX_BYTES), root)
         require_root(root, at)
+        _check_delegate(delegate, root, trust)
         for issuing in trust.issuing:
             verify_issuing(issuing, root, at)
         for entry in trust.keys:
             _check_entry(entry, trust.issuing)
         _check_whole(trust)
     except VermilionError as error:
-        if error.reason in ("bad_signature", "malformed", "wrong_root"):
+        if error.reason in ("bad_signature", "malformed", "not_delegated"):
             raise
         _refuse(error.detail, "malformed")
     if trust.sequence < min_sequence:
@@ -162,7 +151,7 @@ def _payload(trust: TrustList) -> dict[str, Any]:
         "exp": _seconds(trust.expires_at),
         "zone": trust.zone,
         "origins": list(trust.origins),
-        "issuing": [_b64(c) for c in trust.issuing],
+        "issuing": [jws.b64(c) for c in trust.issuing],
         "agencies": {code: dict(names) for code, names in trust.agencies.items()},
         "types": {code: dict(names) for code, names in trust.types.items()},
         "keys": [_entry(key) for key in trust.keys],
@@ -175,15 +164,19 @@ def jwk_of(public_key: bytes, suite: Suite) -> dict[str, str]:
     public = serialization.load_der_public_key(public_key)
     if isinstance(public, rsa.RSAPublicKey):
         rsa_numbers = public.public_numbers()
-        return {"kty": "RSA", "n": _b64url(_unsigned(rsa_numbers.n)), "e": _b64url(_unsigned(rsa_numbers.e))}
+        return {
+            "kty": "RSA",
+            "n": jws.b64url(_unsigned(rsa_numbers.n)),
+            "e": jws.b64url(_unsigned(rsa_numbers.e)),
+        }
     assert isinstance(public, ec.EllipticCurvePublicKey)
     assert isinstance(suite, Ecdsa)
     numbers = public.public_numbers()
     return {
         "kty": "EC",
         "crv": suite.jose_crv,
-        "x": _b64url(numbers.x.to_bytes(suite.field_bytes, "big")),
-        "y": _b64url(numbers.y.to_bytes(suite.field_bytes, "big")),
+        "x": jws.b64url(numbers.x.to_bytes(suite.field_bytes, "big")),
+        "y": jws.b64url(numbers.y.to_bytes(suite.field_bytes, "big")),
     }
 
 
@@ -202,7 +195,7 @@ def _entry(key: TrustedKey) -> dict[str, Any]:
         "since": None if key.since is None else _seconds(key.since),
     }
     if key.certificate is not None:
-        entry["x5c"] = [_b64(key.certificate)]
+        entry["x5c"] = [jws.b64(key.certificate)]
     return entry
 
 
@@ -224,7 +217,7 @@ def _parse(value: Any, root: bytes) -> TrustList:
         zone=_str(value["zone"]),
         origins=tuple(_str(o) for o in _list(value["origins"])),
         roots=(root,),
-        issuing=tuple(_unb64(c) for c in _list(value["issuing"])),
+        issuing=tuple(jws.unb64(c) for c in _list(value["issuing"])),
         agencies=_names(value["agencies"]),
         types=_names(value["types"]),
         keys=tuple(_parse_entry(k) for k in _list(value["keys"])),
@@ -240,7 +233,7 @@ def _parse_entry(value: Any) -> TrustedKey:
         _refuse("a key of the trust list names what we do not know", "malformed")
     if suite.name not in PURPOSE_SUITES[Purpose(value["use"])]:
         _refuse("a key of the trust list is of a suite that its use does not have", "malformed")
-    certificates = [_unb64(c) for c in _list(value.get("x5c", []))]
+    certificates = [jws.unb64(c) for c in _list(value.get("x5c", []))]
     if len(certificates) > 1:
         _refuse("a key of the trust list has several certificates", "malformed")
     return TrustedKey(
@@ -288,31 +281,23 @@ def _check_whole(trust: TrustList) -> None:
         _refuse("an issuing authority stands twice in the trust list", "malformed")
 
 
-def _root_of(header: bytes) -> bytes:
-    value = _strict(header)
-    if (
-        not isinstance(value, dict)
-        or set(value) != {"alg", "typ", "x5c", "x5t#S256"}
-        or value["typ"] != TRUST_LIST_TYPE
-        or len(_list(value["x5c"])) != 1
-    ):
-        _refuse("not a trust list", "malformed")
-    root = _unb64(value["x5c"][0])
-    if value["x5t#S256"] != _b64url(sha256(root).digest()):
-        _refuse("the trust list names another root", "malformed")
-    return root
+def signer_of(text: str) -> bytes:
+    """The certificate (DER) of the delegate that a list of ours names as its signer; nothing is verified."""
+    return _signers(jws.take_apart(text.encode("ascii", "replace"), TRUST_LIST_TYPE).header)[0]
 
 
-def _verify(root: bytes, header: bytes, signing_input: bytes, signature: bytes) -> None:
-    public, suite = certificate_public_key(parse_certificate(root))
-    if _strict(header)["alg"] != suite.jose_alg:
-        _refuse("the trust list names another algorithm than its root's", "bad_signature")
+def _signers(header: jws.Header) -> tuple[bytes, bytes]:
+    """Delegate and root, DER."""
+    if len(header.chain) != 2:
+        _refuse("the trust list is not signed by a delegate of its root", "not_delegated")
+    return header.chain[0], header.chain[1]
+
+
+def _check_delegate(delegate: bytes, root: bytes, trust: TrustList) -> None:
     try:
-        right = verifies(public, suite, signature_from_raw(suite, signature), signing_input)
-    except ValueError:
-        right = False
-    if not right:
-        _refuse("the trust list's signature is wrong", "bad_signature")
+        verify_delegate(delegate, root, trust.issued_at, trust.expires_at)
+    except VermilionError as error:
+        _refuse(f"the trust list's signer is no delegate of its root: {error.detail}", "not_delegated")
 
 
 def _public_key(jwk: Any, suite: Suite) -> bytes:
@@ -325,7 +310,7 @@ def _rsa_key(jwk: Any, suite: Rsa) -> PublicKey:
     """RFC 7518, 6.3.1: Base64urlUInt has no leading zero octets."""
     if not isinstance(jwk, dict) or set(jwk) != {"kty", "n", "e"} or jwk["kty"] != "RSA":
         _refuse("a key of the trust list is not a public RSA key", "malformed")
-    n, e = (_unb64url(_str(jwk[name]).encode("ascii", "replace")) for name in ("n", "e"))
+    n, e = (jws.unb64url(_str(jwk[name]).encode("ascii", "replace")) for name in ("n", "e"))
     modulus = int.from_bytes(n, "big")
     if len(n) * 8 != suite.bits or modulus.bit_length() != suite.bits or e != _unsigned(RSA_EXPONENT):
         _refuse("a key of the trust list has another modulus or exponent than its suite", "malformed")
@@ -341,7 +326,7 @@ def _ec_key(jwk: Any, suite: Suite) -> PublicKey:
         _refuse("a key of the trust list is not a public EC key", "malformed")
     if jwk["kty"] != "EC" or jwk["crv"] != suite.jose_crv:
         _refuse("a key of the trust list is on another curve", "malformed")
-    x, y = (_unb64url(_str(jwk[name]).encode("ascii", "replace")) for name in ("x", "y"))
+    x, y = (jws.unb64url(_str(jwk[name]).encode("ascii", "replace")) for name in ("x", "y"))
     if len(x) != suite.field_bytes or len(y) != suite.field_bytes:
         _refuse("a key of the trust list is not a point", "malformed")
     try:
@@ -350,13 +335,6 @@ def _ec_key(jwk: Any, suite: Suite) -> PublicKey:
         ).public_key()
     except ValueError:
         _refuse("a key of the trust list is not a point", "malformed")
-
-
-def _strict(data: bytes) -> Any:
-    try:
-        return strict_json(data, max_bytes=MAX_BYTES, max_depth=MAX_DEPTH)
-    except VermilionError as error:
-        _refuse(error.detail, "malformed")
 
 
 def _names(value: Any) -> dict[str, dict[str, str]]:
@@ -397,34 +375,6 @@ def _unsigned(number: int) -> bytes:
 
 def _seconds(at: datetime) -> int:
     return int(at.timestamp())
-
-
-def _b64(data: bytes) -> str:
-    return base64.b64encode(data).decode("ascii")
-
-
-def _unb64(text: Any) -> bytes:
-    try:
-        decoded = base64.b64decode(_str(text), validate=True)
-    except (binascii.Error, ValueError):
-        _refuse("not base64", "malformed")
-    if _b64(decoded) != text:
-        _refuse("not base64", "malformed")
-    return decoded
-
-
-def _b64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def _unb64url(data: bytes) -> bytes:
-    try:
-        decoded = base64.b64decode(data + b"=" * (-len(data) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        _refuse("not base64url", "malformed")
-    if _b64url(decoded).encode() != data:
-        _refuse("not base64url", "malformed")
-    return decoded
 
 
 def _refuse(detail: str, reason: str) -> NoReturn:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sqlalchemy.orm import Session
 
+from keys.apart import RootApart
 from keys.clock import Clock, system_clock
 from keys.custodian import Custodian
 from keys.envelope import ScryptCost
-from registry.custodians import DEFAULT_COST, Random, make_passphrase, registry_custodian
+from registry.custodians import (
+    DEFAULT_COST,
+    Random,
+    make_passphrase,
+    make_root_passphrase,
+    registry_custodian,
+    root_at_hand,
+    root_custodian,
+)
 from registry.database import Database
 from registry.documents import open_store
 from registry.licences.outage import database_errors
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.schema import upgrade
-from registry.seals.authority import AuthorityNames, chain, establish
+from registry.seals.authority import AuthorityNames, chain, establish, has_root
+from registry.seals.renewal import renew_delegate
 from registry.seals.stamping import time_stamper
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
@@ -86,10 +96,11 @@ def establish_registry(
     random: Random = os.urandom,
     cost: ScryptCost = DEFAULT_COST,
 ) -> None:
-    """First start: directories, passphrase, tables, authority and trust list. What is there already is kept;
-    where a signer or a token holds the keys, there is no passphrase.
+    """First start: directories, passphrases, tables, authority and trust list. What is there already is kept;
+    where a signer or a token holds the keys, there is no passphrase but the root's.
 
-    Raises VermilionError.
+    The root's key lies in a directory of its own. Where the registry has a root that is not here (a ceremony
+    made it, or it was carried away), nothing is done that would need it. Raises VermilionError.
     """
     _private_directory(settings.data, mode=0o755)
     if settings.holds_key_files:
@@ -100,7 +111,19 @@ def establish_registry(
     upgrade(settings.url)
     base = lay_foundation(settings, clock=clock, random=random, cost=cost)
     try:
-        establish(base, names, test=test)
+        with Session(base.database.read) as session:
+            new = not has_root(session)
+        if new:
+            _private_directory(settings.root_place, mode=0o700)
+            make_root_passphrase(settings, random)
+        here = new or root_at_hand(settings)
+        root = (
+            root_custodian(settings, base.database, clock=clock, random=random, cost=cost) if here else None
+        )
+        pieces = replace(base, custodian=RootApart(root, base.custodian))
+        establish(pieces, names, test=test)
+        if here:
+            renew_delegate(pieces)
         publish_trust_list(base)
     finally:
         base.database.dispose()

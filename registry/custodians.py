@@ -83,17 +83,62 @@ def own_custodian(
     )
 
 
+def root_passphrase_path(settings: Settings) -> Path:
+    """Where the passphrase of a root that a first start made lies; a ceremony's is nowhere but in shares."""
+    return settings.root_place / "passphrase"
+
+
+def root_at_hand(settings: Settings) -> bool:
+    """Whether a root that a first start made is here, with what opens it."""
+    return root_passphrase_path(settings).exists() and any(settings.root_place.glob("*.key"))
+
+
+def root_custodian(
+    settings: Settings,
+    database: Database,
+    passphrase: bytes | None = None,
+    *,
+    clock: Clock,
+    random: Random,
+    cost: ScryptCost,
+) -> Custodian:
+    """The custodian of the root alone, in its own directory, under the same policy and ledger as the others;
+    without a `passphrase`, by the file of a first start. For first starts and ceremonies: nothing that serves
+    asks for it.
+
+    Raises VermilionError(UNAVAILABLE, INVALID).
+    """
+    return SoftwareCustodian(
+        settings.root_place,
+        _read_secret(root_passphrase_path(settings), "passphrase") if passphrase is None else passphrase,
+        policy=registry_policy(database, clock, settings.tz),
+        ledger=DatabaseLedger(database, clock, random),
+        cost=cost,
+        random=random,
+        on_unusable=_log_unusable,
+    )
+
+
 def make_passphrase(settings: Settings, random: Random) -> None:
+    """The passphrase of the key files: see `_make_passphrase`."""
+    _make_passphrase(passphrase_path(settings), settings.keys_directory, random)
+
+
+def make_root_passphrase(settings: Settings, random: Random) -> None:
+    """The passphrase of a first start's root, another one than the key files': see `_make_passphrase`."""
+    _make_passphrase(root_passphrase_path(settings), settings.root_place, random)
+
+
+def _make_passphrase(path: Path, keys: Path, random: Random) -> None:
     """A generated passphrase in a file of mode 0600; one that is there is kept. There is no default one.
 
     Raises VermilionError(UNAVAILABLE) where it cannot be written, or where there are keys that only a lost
     one opens.
     """
-    path = passphrase_path(settings)
     try:
         if path.exists():
             return
-        if any(settings.keys_directory.glob("*.key")):
+        if any(keys.glob("*.key")):
             raise VermilionError(
                 Kind.UNAVAILABLE,
                 f"the passphrase file {path} is gone, and nothing else opens the keys: put it back",

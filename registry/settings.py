@@ -63,6 +63,13 @@ class Settings(BaseSettings):
     passphrase_file: Path | None = Field(
         default=None, description="File with the key passphrase; empty: <data>/keys/passphrase."
     )
+    root_directory: Path | None = Field(
+        default=None,
+        description=(
+            "Directory of the root's key, for the first start that makes it and for nothing that serves; "
+            "empty: <data>/root. A ceremony's file names its own."
+        ),
+    )
     signer_socket: Path | None = Field(
         default=None,
         description=(
@@ -94,7 +101,14 @@ class Settings(BaseSettings):
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 
-    @field_validator("passphrase_file", "signer_socket", "pkcs11_module", "pkcs11_pin_file", mode="before")
+    @field_validator(
+        "passphrase_file",
+        "root_directory",
+        "signer_socket",
+        "pkcs11_module",
+        "pkcs11_pin_file",
+        mode="before",
+    )
     @classmethod
     def _no_path(cls, value: object) -> object:
         return value or None
@@ -195,6 +209,10 @@ class Settings(BaseSettings):
     @property
     def keys_directory(self) -> Path:
         return self.data / "keys"
+
+    @property
+    def root_place(self) -> Path:
+        return self.root_directory or self.data / "root"
 
     @property
     def holds_key_files(self) -> bool:

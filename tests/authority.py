@@ -76,9 +76,13 @@ def issue_certificate(
     return sign_certificate(custodian, issuer.key, tbs)
 
 
-def issue_trust_list(trust: TrustList, custodian: Custodian, key: KeyRef, root: bytes) -> str:
+def issue_trust_list(
+    trust: TrustList, custodian: Custodian, key: KeyRef, delegate: bytes, root: bytes
+) -> str:
     """Build and sign in one go, as a registry never does."""
-    return sign_trust_list(custodian, key, trust_list_input(trust, SUITES[key.suite], root), trust.sequence)
+    return sign_trust_list(
+        custodian, key, trust_list_input(trust, SUITES[key.suite], delegate, root), trust.sequence
+    )
 
 
 @dataclass
@@ -98,6 +102,8 @@ class TestAuthority:
     types: tuple[str, ...]
     root_key: KeyRef
     root: bytes
+    delegate_key: KeyRef
+    delegate: bytes
     issuing_key: KeyRef
     issuing: bytes
     tsa_key: KeyRef
@@ -192,7 +198,9 @@ class TestAuthority:
 
     def jws(self, **changes: object) -> str:
         """`trust` as published. Each sequence can be signed once."""
-        return issue_trust_list(self.trust(**changes), self.custodian, self.root_key, self.root)
+        return issue_trust_list(
+            self.trust(**changes), self.custodian, self.delegate_key, self.delegate, self.root
+        )
 
 
 def make_authority(
@@ -223,6 +231,7 @@ def make_authority(
         )
 
     root_key = custodian.generate(Purpose.ROOT_CA, root_suite)
+    delegate_key = custodian.generate(Purpose.TRUST_LIST, end_suite)
     issuing_key = custodian.generate(Purpose.ISSUING_CA, issuing_suite)
     tsa_key, seal_key = (custodian.generate(purpose, end_suite) for purpose in (Purpose.TSA, Purpose.SEAL))
     qr_key = custodian.generate(Purpose.QR, "p256-sha256")
@@ -243,6 +252,8 @@ def make_authority(
         types=types,
         root_key=root_key,
         root=root,
+        delegate_key=delegate_key,
+        delegate=certify(ProfileName.TRUST_LIST, by_root, Subject("TEST trust list", maker), delegate_key),
         issuing_key=issuing_key,
         issuing=issuing,
         tsa_key=tsa_key,

@@ -26,6 +26,7 @@ GRANT SELECT (digest, kind, signed) ON key_use TO vermilion_public;
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_signer;
 GRANT SELECT ON
   approval,
+  ceremony,
   certificate,
   client,
   client_type,

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from sqlalchemy import select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.certificates import Issuer, certificate_subject
+from keys.certificates import Issuer, Subject, certificate_subject
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SuiteName
 from registry.agencies.rules import known_agency
-from registry.seals.keys import Certified, Pieces, certify_new_key, key_ref, subject_name
-from registry.seals.serving import serving_key, signed_certificates
-from registry.seals.tables import Key
+from registry.seals.keys import MAX_NAME, Certified, Pieces, certify_new_key, key_ref, subject_name
+from registry.seals.serving import certified_keys, serving_key, signed_certificates
+from registry.seals.tables import Certificate, Key
 
 ROOT_SUITE: SuiteName = "p384-sha384"
 ISSUING_SUITE: SuiteName = "p384-sha384"
@@ -28,28 +30,78 @@ class AuthorityNames:
     organisation: str
     root: str = "Root CA"
     issuing: str = "Seal Issuing CA"
+    trust_list: str = "Trust List"
     tsa: str = "Time-Stamp Authority"
 
 
 def establish(pieces: Pieces, names: AuthorityNames, *, test: bool) -> None:
-    """Make what is missing of root, issuing CA and time-stamp authority; a `test` root says TEST in its name.
+    """Make what is missing of root, issuing CA, the trust list's delegate, time-stamp authority and OCSP
+    responder; a `test` root says TEST in its name. What a ceremony made has named the rest.
 
-    Started again after a failure it goes on where it stopped. Raises VermilionError from the custodian.
+    Started again after a failure it goes on where it stopped. Raises VermilionError: CONFLICT where another
+    made a root meanwhile, UNAVAILABLE (`root_absent`) where the root is needed and not here, and what the
+    custodian raises.
     """
     prefix = "TEST " if test else ""
+    organisation = prefix + names.organisation
     root = _established(pieces, ProfileName.ROOT)
     if root is None:
-        name = subject_name(prefix + names.root, None, prefix + names.organisation)
-        root = _issuer(certify_new_key(pieces, ProfileName.ROOT, ROOT_SUITE, name, None))
+        root = make_root(pieces, ROOT_SUITE, subject_name(prefix + names.root, None, organisation))
     issuing = _established(pieces, ProfileName.ISSUING)
     if issuing is None:
-        name = subject_name(prefix + names.issuing, None, prefix + names.organisation)
+        name = subject_name(prefix + names.issuing, None, organisation)
         issuing = _issuer(certify_new_key(pieces, ProfileName.ISSUING, ISSUING_SUITE, name, root))
+    if _established(pieces, ProfileName.TRUST_LIST) is None:
+        give_delegate_key(pieces, subject_name(prefix + names.trust_list, None, organisation))
     if _established(pieces, ProfileName.TSA) is None:
-        name = subject_name(prefix + names.tsa, None, prefix + names.organisation)
+        assert root.certificate is not None
+        assert issuing.certificate is not None
+        prefix = "TEST " if "TEST" in certificate_subject(root.certificate).common_name.split() else ""
+        of = certificate_subject(issuing.certificate)
+        name = Subject((prefix + names.tsa)[:MAX_NAME], of.organisation, of.country)
         certify_new_key(pieces, ProfileName.TSA, END_SUITE, name, issuing)
     if _established(pieces, ProfileName.OCSP) is None:
         give_ocsp_key(pieces)
+
+
+def make_root(pieces: Pieces, suite: SuiteName, name: Subject, life: timedelta | None = None) -> Issuer:
+    """The root's key and certificate. A registry has one in service, which the database holds it to.
+
+    Raises VermilionError(CONFLICT, reason "root_exists") and what the custodian raises.
+    """
+    try:
+        return _issuer(certify_new_key(pieces, ProfileName.ROOT, suite, name, None, life=life))
+    except IntegrityError:
+        raise VermilionError(Kind.CONFLICT, "the registry has a root already", reason="root_exists") from None
+
+
+def give_issuing_key(
+    pieces: Pieces, suite: SuiteName, name: Subject, life: timedelta | None = None
+) -> Certified:
+    """One more issuing CA, which issues from now on. The root signs: in a ceremony, or a first start."""
+    with Session(pieces.database.read) as session:
+        root = root_authority(session)
+    return certify_new_key(pieces, ProfileName.ISSUING, suite, name, root, life=life)
+
+
+def give_delegate_key(
+    pieces: Pieces,
+    name: Subject | None = None,
+    suite: SuiteName = END_SUITE,
+    life: timedelta | None = None,
+) -> Certified:
+    """One more delegate for the trust list, which signs the next one; without a `name`, named as the last.
+
+    The root signs. Raises VermilionError: UNAVAILABLE where the root is not here, and what the custodian
+    raises.
+    """
+    with Session(pieces.database.read) as session:
+        root = root_authority(session)
+        if name is None:
+            last = _required(session, ProfileName.TRUST_LIST).certificate
+            assert last is not None
+            name = certificate_subject(last)
+    return certify_new_key(pieces, ProfileName.TRUST_LIST, suite, name, root, life=life)
 
 
 def give_ocsp_key(pieces: Pieces) -> Certified:
@@ -99,9 +151,22 @@ def issuing_authority(session: Session) -> Issuer:
     return _required(session, ProfileName.ISSUING)
 
 
+def has_root(session: Session) -> bool:
+    """Whether a root is on record and in service, wherever its key is."""
+    return _established_in(session, ProfileName.ROOT) is not None
+
+
 def root_authority(session: Session) -> Issuer:
-    """The root, which signs issuing CAs and the trust list. Raises VermilionError(UNAVAILABLE)."""
+    """The root: it signs issuing CAs and the trust list's delegates. Raises VermilionError(UNAVAILABLE)."""
     return _required(session, ProfileName.ROOT)
+
+
+def trust_list_delegate(session: Session, now: datetime) -> Issuer:
+    """Key and certificate that sign the trust list now. Raises VermilionError(UNAVAILABLE)."""
+    row = session.execute(certified_keys(ProfileName.TRUST_LIST, now).limit(1)).one_or_none()
+    if row is None:
+        raise _missing(ProfileName.TRUST_LIST)
+    return Issuer(key_ref(row.Key), row.Certificate.der)
 
 
 def time_stamp_authority(session: Session, now: datetime) -> Issuer:
@@ -113,8 +178,21 @@ def time_stamp_authority(session: Session, now: datetime) -> Issuer:
     return Issuer(key_ref(key), certificate.der)
 
 
+def chain_of(session: Session, key_id: str) -> tuple[bytes, ...]:
+    """What goes beside the certificate of an end entity's key: the CA that issued it; the root is not
+    embedded. Raises VermilionError(UNAVAILABLE).
+    """
+    issuer = select(Certificate.issuer_key_id).where(Certificate.key_id == key_id).scalar_subquery()
+    der = session.scalar(
+        select(Certificate.der).where(Certificate.key_id == issuer, Certificate.der.is_not(None)).limit(1)
+    )
+    if der is None:
+        raise _missing(ProfileName.ISSUING)
+    return (der,)
+
+
 def chain(session: Session) -> tuple[bytes, ...]:
-    """What goes beside an end entity's certificate: the issuing CA; the root is not embedded."""
+    """What goes beside the certificate of whoever is certified now: the issuing CA that issues now."""
     certificate = issuing_authority(session).certificate
     assert certificate is not None
     return (certificate,)
@@ -143,10 +221,14 @@ def _missing(profile: ProfileName) -> VermilionError:
 
 def _established(pieces: Pieces, profile: ProfileName) -> Issuer | None:
     with Session(pieces.database.read) as session:
-        try:
-            return _required(session, profile)
-        except VermilionError:
-            return None
+        return _established_in(session, profile)
+
+
+def _established_in(session: Session, profile: ProfileName) -> Issuer | None:
+    try:
+        return _required(session, profile)
+    except VermilionError:
+        return None
 
 
 def _issuer(certified: Certified) -> Issuer:

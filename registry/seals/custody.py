@@ -38,6 +38,7 @@ from registry.seals.answer_ledger import BlockLedger
 from registry.seals.maker import require_drafted_edition
 from registry.seals.status_policy import require_drafted_crl, require_true_answer
 from registry.seals.tables import (
+    Ceremony,
     Certificate,
     Key,
     KeyUse,
@@ -57,12 +58,14 @@ _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TIME_STAMP = re.compile(r"intent:([0-9a-f]{32})|time-stamp:([0-9a-f]{1,40})")
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
+_CEREMONY = re.compile(r"ceremony:([0-9a-f]{64}):([1-9][0-9]{0,5})")
 _CRL = re.compile(r"crl:([0-9a-f]{32}):([1-9][0-9]{0,8})")
 _OCSP = re.compile(r"ocsp:[0-9a-f]{32}")
 _SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
+    SignKind.CEREMONY_TRANSCRIPT: _CEREMONY,
     SignKind.CRL: _CRL,
     SignKind.OCSP_RESPONSE: _OCSP,
     SignKind.SEAL_EDITION: _SEAL_EDITION,
@@ -72,7 +75,7 @@ _RECORDS = {
 }
 # Which profiles an authority's key may sign; a root's own is among them.
 _SIGNS = {
-    Purpose.ROOT_CA: frozenset({ProfileName.ROOT, ProfileName.ISSUING}),
+    Purpose.ROOT_CA: frozenset({ProfileName.ROOT, ProfileName.ISSUING, ProfileName.TRUST_LIST}),
     Purpose.ISSUING_CA: frozenset(
         {ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.OCSP, ProfileName.SEAL_MAKER}
     ),
@@ -157,6 +160,8 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
             _require_serving(session, key, now)
             if request.kind is SignKind.TRUST_LIST:
                 _require_draft(session, int(match[1]), request.data)
+            elif request.kind is SignKind.CEREMONY_TRANSCRIPT:
+                _require_ceremony(session, key, match[1], int(match[2]), request.data)
             elif request.kind is SignKind.CRL:
                 require_drafted_crl(session, key, match[1], int(match[2]), request.data)
             elif request.kind is SignKind.OCSP_RESPONSE:
@@ -300,6 +305,15 @@ def _require_draft(session: Session, sequence: int, data: bytes) -> None:
         _refuse("this is not a trust list that waits for its signature", "sequence")
     if hashlib.sha256(data).digest() != draft.input_sha256:
         _refuse("the trust list is not the one on record", "trust_list")
+
+
+def _require_ceremony(session: Session, key: Key, file_sha256: str, attempt: int, data: bytes) -> None:
+    """A transcript is the very one on record of a ceremony that is not over, under the root it names."""
+    ceremony = session.get(Ceremony, file_sha256)
+    if ceremony is None or ceremony.transcript is not None or ceremony.attempt != attempt:
+        _refuse("this is not a transcript that waits for its signature", "ceremony")
+    if ceremony.root_key_id != key.id or hashlib.sha256(data).digest() != ceremony.input_sha256:
+        _refuse("the transcript is not the one on record", "ceremony")
 
 
 def _refuse(detail: str, reason: str) -> NoReturn:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Protocol
 from zoneinfo import ZoneInfo
@@ -96,8 +96,10 @@ def certify_new_key(
     subject: Subject,
     issuer: Issuer | None,
     agency_code: str | None = None,
+    life: timedelta | None = None,
 ) -> Certified:
-    """Make a key and its certificate; without an issuer it signs its own (a root).
+    """Make a key and its certificate; without an issuer it signs its own (a root). A `life` replaces the
+    profile's.
 
     Serial and content are on record before anything is signed: a step that fails leaves a visible, unsigned
     row, and a reserved key that nothing can use. A seal's key stays reserved: its edition activates it.
@@ -108,7 +110,7 @@ def certify_new_key(
     ref = pieces.custodian.generate(PROFILES[profile].purpose, suite)
     signer = Issuer(ref, None) if issuer is None else _publishing(issuer, pieces.settings)
     serial = new_serial(pieces.random)
-    tbs = build_tbs(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now)
+    tbs = build_tbs(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now, life=life)
     lint_tbs(tbs, signer.key.suite)  # what is put on record below, and signed, is what was linted
     _reserve(pieces, profile, ref, signer.key, f"{serial:x}", tbs, agency_code, now)
     der = sign_certificate(pieces.custodian, signer.key, tbs)

@@ -7,6 +7,7 @@ a key too many does no harm.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import func, select
@@ -16,8 +17,15 @@ from keys.certificates import certificate_validity
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
 from registry.agencies.tables import Client, ClientType
-from registry.seals.authority import give_ocsp_key, give_qr_key, give_tsa_key, issuing_authority
+from registry.seals.authority import (
+    give_delegate_key,
+    give_ocsp_key,
+    give_qr_key,
+    give_tsa_key,
+    issuing_authority,
+)
 from registry.seals.keys import Pieces
+from registry.seals.serving import signed_certificates
 from registry.seals.tables import Certificate, Key
 
 REMAINING = 1 / 4
@@ -55,6 +63,51 @@ def renew_due(pieces: Pieces) -> int:
         assert code is not None
         give_qr_key(pieces, code)
     return len(answering) + len(stamping) + len(agencies)
+
+
+def renew_delegate(pieces: Pieces) -> bool:
+    """Give the trust list another delegate in the last quarter of the newest one's life; whether one was due.
+
+    The root signs: for a first start where the root is at hand. Elsewhere a ceremony does it. Raises as
+    `give_delegate_key`.
+    """
+    now = pieces.clock()
+    with Session(pieces.database.read) as session:
+        due = any(one.profile is ProfileName.TRUST_LIST for one in expiring(session, now))
+    if due:
+        give_delegate_key(pieces)
+    return due
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """A certificate that only the root can follow up, and is to: `until` is UTC, and may be past."""
+
+    profile: ProfileName
+    serial: str
+    until: datetime
+
+
+def expiring(session: Session, now: datetime) -> list[Expiring]:
+    """Which of the certificates that the root signs are in the last quarter of their lives, with none newer:
+    the root's own, the issuing CA's, the trust list's delegate's. A ceremony renews them.
+    """
+    found = []
+    for profile in (ProfileName.ROOT, ProfileName.ISSUING, ProfileName.TRUST_LIST):
+        row = session.execute(
+            signed_certificates(profile)
+            .where(Key.state == "active")
+            .order_by(None)
+            .order_by(Certificate.not_after.desc())
+            .limit(1)
+        ).one_or_none()
+        if row is None:
+            continue
+        certificate = row.Certificate
+        life = certificate.not_after - certificate.not_before
+        if now > certificate.not_after - life * REMAINING:
+            found.append(Expiring(profile, certificate.serial, certificate.not_after))
+    return found
 
 
 def _due(

@@ -13,7 +13,7 @@ from keys.time_source import GivenClock, TimeSource, system_time
 from keys.tsa import TimeStampAuthority
 from keys.tsp import TimeStampRequest
 from registry.database import Database
-from registry.seals.authority import chain, time_stamp_authority
+from registry.seals.authority import chain_of, time_stamp_authority
 from registry.seals.keys import Pieces
 from registry.seals.time_stamp_policy import DatabaseTimeStamps
 from registry.settings import Settings
@@ -55,7 +55,7 @@ class RegistryTimeStamper:
     def _authority(self) -> TimeStampAuthority:
         with Session(self._database.read) as session:
             tsa = time_stamp_authority(session, self._clock())
-            beside = chain(session)
+            beside = chain_of(session, tsa.key.id)
         assert tsa.certificate is not None
         with self._lock:
             authority = self._authorities.get(tsa.key.id)

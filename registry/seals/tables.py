@@ -10,6 +10,8 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
 
+_ACTIVE_ROOT = text("purpose = 'root-ca' AND state = 'active'")
+
 
 class Key(Base):
     """A key pair in a custodian; only its public half is here.
@@ -19,7 +21,16 @@ class Key(Base):
     """
 
     __tablename__ = "key"
-    __table_args__ = (Index(None, "agency_code", "purpose"),)
+    __table_args__ = (
+        Index(None, "agency_code", "purpose"),
+        Index(
+            "one_active_root",
+            "purpose",
+            unique=True,
+            sqlite_where=_ACTIVE_ROOT,
+            postgresql_where=_ACTIVE_ROOT,
+        ),
+    )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     purpose: Mapped[str] = mapped_column(String(20))
     suite: Mapped[str] = mapped_column(String(20))
@@ -279,8 +290,21 @@ class SealUse(Base):
     ended_at: Mapped[datetime | None]
 
 
+class Ceremony(Base):
+    """A ceremony begun by its file, and the transcript that its root signed in the end."""
+
+    __tablename__ = "ceremony"
+    file_sha256: Mapped[str] = mapped_column(String(64), primary_key=True)
+    operation: Mapped[str] = mapped_column(String(20))
+    attempt: Mapped[int]  # each interruption makes one more
+    begun_at: Mapped[datetime]
+    root_key_id: Mapped[str | None] = mapped_column(ForeignKey("key.id"))
+    input_sha256: Mapped[bytes | None]  # of the transcript's JWS signing input, before it is signed
+    transcript: Mapped[str | None]  # compact JWS
+
+
 class TrustListDraft(Base):
-    """A trust list that the root may sign: number and content, on record before anything is signed."""
+    """A trust list that the root's delegate may sign: number and content, on record before it is signed."""
 
     __tablename__ = "trust_list_draft"
     sequence: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

@@ -22,6 +22,7 @@ from sqlalchemy import and_, func, or_, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+from keys.certificates import certificate_validity
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SUITES
@@ -34,11 +35,12 @@ from keys.trust_list import (
     kid_of,
     read_trust_list,
     sign_trust_list,
+    signer_of,
     trust_list_input,
 )
 from registry.agencies.tables import Agency, Client, ClientType
 from registry.licences.tables import TypeVersion
-from registry.seals.authority import root_authority
+from registry.seals.authority import root_authority, trust_list_delegate
 from registry.seals.keys import Pieces, key_ref
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import (
@@ -89,30 +91,39 @@ def publish_trust_list(pieces: Pieces) -> int:
     for _ in range(ATTEMPTS):
         now = pieces.clock().replace(microsecond=0)
         with Session(pieces.database.read) as session:
-            root = root_authority(session)
+            root, delegate = root_authority(session), trust_list_delegate(session, now)
             assert root.certificate is not None
+            assert delegate.certificate is not None
             # The number is read before the content: whoever drafts in between takes the number, and we
             # begin again with what they may not have seen. A later number never says less.
             sequence = (session.scalar(select(func.max(TrustListDraft.sequence))) or 0) + 1
-            last = _last(session)
+            last, by = _last(session)
             content = _content(session, pieces.settings, root.certificate, last)
-        if last is not None and now < last.issued_at + RENEW_AFTER and _timeless(last) == content:
+        if (
+            last is not None
+            and by == delegate.certificate
+            and now < last.issued_at + RENEW_AFTER
+            and _timeless(last) == content
+        ):
             return last.sequence
+        end = min(now + LIFE, certificate_validity(delegate.certificate)[1])  # no list outlives its signer
         trust = replace(
-            content, sequence=sequence, issued_at=now, next_update=now + RENEW_AFTER, expires_at=now + LIFE
+            content,
+            sequence=sequence,
+            issued_at=now,
+            next_update=min(now + RENEW_AFTER, end),
+            expires_at=end,
         )
-        data = trust_list_input(trust, SUITES[root.key.suite], root.certificate)
+        data = trust_list_input(trust, SUITES[delegate.key.suite], delegate.certificate, root.certificate)
         try:
             with pieces.database.transaction() as session:
                 session.add(
                     TrustListDraft(sequence=sequence, input_sha256=sha256(data).digest(), drafted_at=now)
                 )
-            jws = sign_trust_list(pieces.custodian, root.key, data, sequence)
+            jws = sign_trust_list(pieces.custodian, delegate.key, data, sequence)
             _check_own_work(jws, now)
             with pieces.database.transaction() as session:
-                session.add(
-                    PublishedTrustList(sequence=sequence, jws=jws, issued_at=now, expires_at=now + LIFE)
-                )
+                session.add(PublishedTrustList(sequence=sequence, jws=jws, issued_at=now, expires_at=end))
                 _mark_listed(session, trust)
         except IntegrityError:
             continue
@@ -148,11 +159,14 @@ def _check_own_work(jws: str, now: datetime) -> None:
         ) from error
 
 
-def _last(session: Session) -> TrustList | None:
+def _last(session: Session) -> tuple[TrustList | None, bytes | None]:
+    """The list published last, and the certificate of the delegate that signed it."""
     row = session.scalars(
         select(PublishedTrustList).order_by(PublishedTrustList.sequence.desc()).limit(1)
     ).one_or_none()
-    return None if row is None else read_trust_list(row.jws, at=row.issued_at)
+    if row is None:
+        return None, None
+    return read_trust_list(row.jws, at=row.issued_at), signer_of(row.jws)
 
 
 def _timeless(trust: TrustList) -> TrustList:

@@ -20,7 +20,7 @@ from keys.errors import Kind, VermilionError, field_fault
 from keys.profiles import ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.rows import changed_rows
-from registry.seals.authority import chain
+from registry.seals.authority import chain_of
 from registry.seals.editions import edition_in_use
 from registry.seals.keys import key_ref
 from registry.seals.maker import require_as_made
@@ -172,7 +172,7 @@ def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
     return SealMaterial(
         key=key_ref(session.get_one(Key, edition.key_id)),
         certificate=certificate.der,
-        chain=chain(session),
+        chain=chain_of(session, edition.key_id),
         picture=SealPicture(edition.picture_type, edition.picture, edition.width_mm, edition.height_mm),
     )
 

@@ -12,6 +12,7 @@ from typing import Any
 import cbor2
 from asn1crypto import algos, cms, core, tsp, x509
 
+from keys.canonical import canonical_json
 from keys.crl import RevocationReason, crl_entry, crl_tbs
 from keys.custodian import Kind, Purpose
 from keys.ocsp import GOOD, Answer, cert_id, response_data
@@ -130,7 +131,32 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P25
         return crl(certificate, suite, seed)
     if kind is Kind.OCSP_RESPONSE:
         return ocsp_response(certificate, seed)
+    if kind is Kind.CEREMONY_TRANSCRIPT:
+        return transcript(certificate, suite)
     return trust_list(suite.jose_alg)
+
+
+def transcript(
+    certificate: bytes, suite: Suite = P256, typ: str = "ceremony-transcript+jwt", **changes: Any
+) -> bytes:
+    """Of an invented ceremony; its certificate stands for the root's too."""
+    body = {
+        "operation": "delegate", "title": "Renewal", "file_sha256": "0" * 64, "software": "vermilion 0",
+        "attempt": 1, "begun": 1, "iat": 2, "present": [{"name": "林知遥", "role": "keeper"}],
+        "shares": {"scheme": "SLIP-39", "threshold": 2, "total": None},
+        "certificates": [
+            {"profile": "trust-list", "key": "0" * 32, "serial": "1", "sha256": "0" * 64, "tbs_sha256": "0" * 64,
+             "lint": "pkilint", "x5c": base64.b64encode(certificate).decode()}
+        ],
+    }  # fmt: skip
+    header = {
+        "alg": suite.jose_alg,
+        "typ": typ,
+        "x5c": [base64.b64encode(certificate).decode()],
+        "x5t#S256": "x",
+    }
+    parts = (canonical_json(value) for value in (header, body | changes))
+    return b".".join(base64.urlsafe_b64encode(part).rstrip(b"=") for part in parts)
 
 
 def crl(certificate: bytes, suite: Suite = P256, seed: bytes = b"") -> bytes:

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.certificates import Issuer, Publication, Subject, build_tbs, new_serial
+from keys.custodian import Purpose
 from keys.errors import Kind, VermilionError
 from keys.lint import lint_tbs
 from keys.profiles import PROFILES, ProfileName
@@ -34,6 +35,7 @@ def tbs_of(here: TestAuthority, profile: ProfileName, publication: Publication =
     issuers = {
         ProfileName.ROOT: Issuer(here.root_key, None),
         ProfileName.ISSUING: Issuer(here.root_key, here.root, publication),
+        ProfileName.TRUST_LIST: Issuer(here.root_key, here.root, publication),
     }
     keys = {
         ProfileName.ROOT: here.root_key,
@@ -56,7 +58,9 @@ def tbs_of(here: TestAuthority, profile: ProfileName, publication: Publication =
 def test_every_profile_passes(
     authority: TestAuthority, profile: ProfileName, publication: Publication
 ) -> None:
-    suite = authority.root_key.suite if PROFILES[profile].ca else authority.issuing_key.suite
+    suite = (
+        authority.root_key if PROFILES[profile].issuer is Purpose.ROOT_CA else authority.issuing_key
+    ).suite
     lint_tbs(tbs_of(authority, profile, publication), suite)
 
 
@@ -111,7 +115,9 @@ def test_what_no_authority_may_sign_is_refused(
 ) -> None:
     tbs = x509.TbsCertificate.load(tbs_of(authority, profile)).copy()
     change(tbs)
-    suite = authority.root_key.suite if PROFILES[profile].ca else authority.issuing_key.suite
+    suite = (
+        authority.root_key if PROFILES[profile].issuer is Purpose.ROOT_CA else authority.issuing_key
+    ).suite
     with pytest.raises(VermilionError) as refused:
         lint_tbs(tbs.dump(force=True), suite)
     assert (refused.value.kind, refused.value.reason) == (Kind.INVALID, "lint")

@@ -86,7 +86,7 @@ def test_a_trust_list_of_rsa_keys_comes_back(rsa_authority: TestAuthority, publi
 
 
 def test_an_independent_jose_library_verifies_it(rsa_authority: TestAuthority, published: str) -> None:
-    key = RSAKey.import_key(dict(jwk_of(certificate_key(rsa_authority.root), RSA3072)))
+    key = RSAKey.import_key(dict(jwk_of(certificate_key(rsa_authority.delegate), RSA3072)))
     registry = jose.JWSRegistry(algorithms=["RS256"])
     registry.max_header_length = registry.max_payload_length = 16 * 1024
     assert jose.deserialize_compact(published, key, registry=registry).headers()["alg"] == "RS256"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from asn1crypto import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,14 +21,24 @@ from joserfc import jws as jose
 from joserfc.jwk import ECKey
 
 from keys.canonical import canonical_json
-from keys.certificates import certificate_key, fingerprint
-from keys.custodian import Kind, SignRequest
+from keys.certificates import (
+    Issuer,
+    Subject,
+    assemble_signed,
+    certificate_key,
+    certificate_validity,
+    fingerprint,
+    new_serial,
+)
+from keys.custodian import KeyRef, Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
+from keys.jws import compact, signing_input
 from keys.path import verify_chain
-from keys.suite import SUITES
-from keys.trust_list import jwk_of, kid_of, read_trust_list
-from tests.authority import TestAuthority, issue_trust_list, make_authority
+from keys.profiles import POLICY_QR, POLICY_TRUST_LIST, ProfileName
+from keys.suite import SUITES, sign_with
+from keys.trust_list import TrustList, _payload, jwk_of, kid_of, read_trust_list
+from tests.authority import TestAuthority, issue_certificate, issue_trust_list, make_authority
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +62,15 @@ def test_what_was_signed_comes_back(authority: TestAuthority, published: str) ->
 
 
 def test_an_independent_jose_library_verifies_it(authority: TestAuthority, published: str) -> None:
-    key = ECKey.import_key(dict(jwk_of(certificate_key(authority.root), SUITES["p384-sha384"])))
-    registry = jose.JWSRegistry(algorithms=["ES384"])
+    key = ECKey.import_key(dict(jwk_of(certificate_key(authority.delegate), SUITES["p256-sha256"])))
+    registry = jose.JWSRegistry(algorithms=["ES256"])
     registry.max_header_length = registry.max_payload_length = 16 * 1024  # x5c makes headers long
     found = jose.deserialize_compact(published, key, registry=registry)
     assert found.headers()["typ"] == "trust-list+jwt"
-    thumbprint = base64.urlsafe_b64encode(sha256(authority.root).digest()).rstrip(b"=").decode()
+    thumbprint = base64.urlsafe_b64encode(sha256(authority.delegate).digest()).rstrip(b"=").decode()
+    assert found.headers()["x5c"] == [
+        base64.b64encode(certificate).decode() for certificate in (authority.delegate, authority.root)
+    ]
     assert found.headers()["x5t#S256"] == thumbprint
     assert json.loads(found.payload)["seq"] == 7
     assert canonical_json(json.loads(found.payload)) == found.payload
@@ -89,7 +104,9 @@ def test_a_stranger_s_list_is_sound_but_not_under_our_pin(authority: TestAuthori
     read_trust_list(text, at=stranger.now)
     assert refusal(authority, text, root_sha256=fingerprint(authority.root)) == "wrong_root"
     mixed = replace(authority.trust(sequence=20), roots=(stranger.root,))
-    by_stranger = issue_trust_list(mixed, stranger.custodian, stranger.root_key, stranger.root)
+    by_stranger = issue_trust_list(
+        mixed, stranger.custodian, stranger.delegate_key, stranger.delegate, stranger.root
+    )
     assert refusal(authority, by_stranger) == "malformed"
 
 
@@ -105,7 +122,7 @@ def test_an_altered_list_has_a_wrong_signature(authority: TestAuthority, publish
 
 
 def signed(authority: TestAuthority, change: Callable[[dict[str, Any]], Any]) -> str:
-    """The list with its payload changed and signed in earnest by the root."""
+    """The list with its payload changed and signed in earnest by the delegate."""
     text = authority.jws(sequence=int.from_bytes(authority.random(4), "big"))
     header, payload, _ = text.split(".")
     body = json.loads(base64.urlsafe_b64decode(payload + "=="))
@@ -113,9 +130,9 @@ def signed(authority: TestAuthority, change: Callable[[dict[str, Any]], Any]) ->
     encoded = json.dumps(body if changed is None else changed).encode()
     signing_input = f"{header}.{base64.urlsafe_b64encode(encoded).rstrip(b'=').decode()}"
     request = SignRequest(Kind.TRUST_LIST, signing_input.encode(), f"test:{authority.random(8).hex()}")
-    (der,) = authority.custodian.sign(authority.root_key, [request])
+    (der,) = authority.custodian.sign(authority.delegate_key, [request])
     r, s = decode_dss_signature(der)
-    raw = r.to_bytes(48, "big") + s.to_bytes(48, "big")
+    raw = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     return f"{signing_input}.{base64.urlsafe_b64encode(raw).rstrip(b'=').decode()}"
 
 
@@ -173,7 +190,7 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_a_list_that_the_root_signed_by_mistake_is_refused(authority: TestAuthority, what: str) -> None:
+def test_a_list_that_the_delegate_signed_by_mistake_is_refused(authority: TestAuthority, what: str) -> None:
     assert refusal(authority, signed(authority, WRONG[what])) == "malformed"
 
 
@@ -181,25 +198,26 @@ def test_the_change_alone_is_what_was_refused(authority: TestAuthority) -> None:
     read_trust_list(signed(authority, lambda _body: None), at=authority.now)
 
 
-def test_a_root_that_is_no_authority_is_refused(authority: TestAuthority, published: str) -> None:
-    """Anybody can sign with the key of some certificate: it must be a root's."""
-    _, payload, _ = published.split(".")
+def test_a_root_that_is_no_authority_is_refused(authority: TestAuthority) -> None:
+    """Anybody can sign with the key of some certificate: it must be a root's delegate, and the root a root."""
+    held = authority.custodian._unlock(authority.delegate_key)
+    assert isinstance(held, ec.EllipticCurvePrivateKey)
     for certificate in (authority.issuing, authority.seal, b"", b"0\x00", authority.root + b"\x00"):
-        header = {
-            "alg": "ES256",
-            "typ": "trust-list+jwt",
-            "x5c": [base64.b64encode(certificate).decode()],
-            "x5t#S256": base64.urlsafe_b64encode(sha256(certificate).digest()).rstrip(b"=").decode(),
-        }
-        encoded = base64.urlsafe_b64encode(canonical_json(header)).rstrip(b"=").decode()
-        assert refusal(authority, f"{encoded}.{payload}.{'A' * 86}") in {"malformed", "bad_signature"}
+        for chain in ((certificate, authority.root), (authority.delegate, certificate)):
+            text = by_hand(authority, chain, held, authority.trust())
+            assert refusal(authority, text) in {"malformed", "bad_signature", "not_delegated"}
 
 
 def test_an_expired_issuing_authority_goes_on_vouching_for_its_time(authority: TestAuthority) -> None:
     """A certificate without expiry outlives the authority that certified its seal by decades."""
     later = authority.now + timedelta(days=11 * 365)
     times = {"issued_at": later, "next_update": later, "expires_at": later + timedelta(days=7)}
-    trust = read_trust_list(authority.jws(sequence=4711, **times), at=later)
+    key = authority.custodian.generate(Purpose.TRUST_LIST, "p256-sha256")
+    delegate = certify_by_root(authority, ProfileName.TRUST_LIST, key, at=later)
+    listed = authority.trust(sequence=4711, **times)
+    trust = read_trust_list(
+        issue_trust_list(listed, authority.custodian, key, delegate, authority.root), at=later
+    )
     verify_chain(authority.seal, trust=trust, at=authority.now)
     with pytest.raises(VermilionError):
         verify_chain(authority.seal, trust=trust, at=later)
@@ -208,9 +226,124 @@ def test_an_expired_issuing_authority_goes_on_vouching_for_its_time(authority: T
 def test_the_issuing_authority_cannot_sign_a_list(authority: TestAuthority) -> None:
     with pytest.raises(VermilionError) as caught:
         issue_trust_list(
-            authority.trust(sequence=30), authority.custodian, authority.issuing_key, authority.issuing
-        )
+            authority.trust(sequence=30), authority.custodian, authority.issuing_key, authority.issuing,
+            authority.root,
+        )  # fmt: skip
     assert caught.value.kind is ErrorKind.KEY_REFUSED
+    with pytest.raises(VermilionError) as caught:
+        issue_trust_list(
+            authority.trust(sequence=30), authority.custodian, authority.root_key, authority.root,
+            authority.root,
+        )  # fmt: skip
+    assert (caught.value.kind, caught.value.reason) == (ErrorKind.KEY_REFUSED, "purpose")
+
+
+def certify_by_root(
+    authority: TestAuthority,
+    profile: ProfileName,
+    key: KeyRef,
+    *,
+    at: datetime,
+    life: timedelta | None = None,
+) -> bytes:
+    return issue_certificate(
+        authority.custodian, Issuer(authority.root_key, authority.root), profile,
+        Subject("TEST another", "TEST Vermilion"), key, serial=new_serial(authority.random), at=at, life=life,
+    )  # fmt: skip
+
+
+def by_hand(
+    authority: TestAuthority, chain: Sequence[bytes], private: ec.EllipticCurvePrivateKey, trust: TrustList
+) -> str:
+    """A list signed by a key that no custodian holds back."""
+    suite = SUITES["p256-sha256"] if private.key_size == 256 else SUITES["p384-sha384"]
+    data = signing_input("trust-list+jwt", suite, chain, _payload(trust))
+    return compact(data, suite, sign_with(private, suite, data))
+
+
+def test_only_a_delegate_of_the_root_signs_a_list(authority: TestAuthority) -> None:
+    """Whoever holds another key that our authorities certified makes no list of it, and neither does the
+    root's own.
+    """
+    trust, root = authority.trust(), authority.root
+
+    def attempt(ref: KeyRef, *chain: bytes) -> str:
+        held = authority.custodian._unlock(ref)
+        assert isinstance(held, ec.EllipticCurvePrivateKey)
+        return by_hand(authority, chain, held, trust)
+
+    read_trust_list(attempt(authority.delegate_key, authority.delegate, root), at=authority.now)
+    for ref, certificate in (
+        (authority.root_key, root),
+        (authority.issuing_key, authority.issuing),
+        (authority.qr_key, authority.qr),
+        (authority.seal_key, authority.seal),
+        (authority.tsa_key, authority.tsa),
+    ):
+        for chain in ((certificate,), (certificate, root), (certificate, authority.issuing, root)):
+            assert refusal(authority, attempt(ref, *chain)) == "not_delegated"
+    assert refusal(authority, attempt(authority.delegate_key, authority.delegate)) == "not_delegated"
+    assert refusal(authority, attempt(authority.delegate_key, root, authority.delegate)) in {
+        "bad_signature", "not_delegated", "malformed",
+    }  # fmt: skip
+    own = authority.custodian.generate(Purpose.TRUST_LIST, "p256-sha256")
+    by_issuing = self_made(authority, own)
+    assert refusal(authority, attempt(own, by_issuing, root)) == "not_delegated"
+    assert refusal(authority, attempt(own, authority.delegate, root)) == "bad_signature"
+
+
+def self_made(authority: TestAuthority, key: KeyRef) -> bytes:
+    """A delegate's certificate in all but its issuer: the issuing authority signs it."""
+    tbs = x509.Certificate.load(certify_by_root(authority, ProfileName.TRUST_LIST, key, at=authority.now))
+    body = tbs["tbs_certificate"].copy()
+    body["issuer"] = x509.Certificate.load(authority.issuing).subject
+    body["signature"] = {"algorithm": "sha256_ecdsa"}
+    data = body.dump(force=True)
+    held = authority.custodian._unlock(authority.issuing_key)
+    return assemble_signed(data, "p256-sha256", sign_with(held, SUITES["p256-sha256"], data))
+
+
+def test_a_log_s_or_an_agency_s_profile_under_the_root_is_no_delegate(authority: TestAuthority) -> None:
+    """They have the same usage; the policy tells them apart."""
+    key = authority.custodian.generate(Purpose.TRUST_LIST, "p256-sha256")
+    body = x509.Certificate.load(certify_by_root(authority, ProfileName.TRUST_LIST, key, at=authority.now))[
+        "tbs_certificate"
+    ].copy()
+    held, root = authority.custodian._unlock(key), authority.custodian._unlock(authority.root_key)
+    assert isinstance(held, ec.EllipticCurvePrivateKey)
+    for policy, right in ((POLICY_TRUST_LIST, True), (POLICY_QR, False), (None, False)):
+        kept = [e for e in body["extensions"] if e["extn_id"].native != "certificate_policies"]
+        made = body.copy()
+        made["extensions"] = kept if policy is None else [
+            *kept, {"extn_id": "certificate_policies", "extn_value": [{"policy_identifier": policy}]},
+        ]  # fmt: skip
+        data = made.dump(force=True)
+        certificate = assemble_signed(data, "p384-sha384", sign_with(root, SUITES["p384-sha384"], data))
+        text = by_hand(authority, (certificate, authority.root), held, authority.trust())
+        if right:
+            read_trust_list(text, at=authority.now)
+        else:
+            assert refusal(authority, text) == "not_delegated"
+
+
+def test_a_delegate_is_valid_for_as_long_as_its_list(authority: TestAuthority) -> None:
+    key = authority.custodian.generate(Purpose.TRUST_LIST, "p256-sha256")
+    held = authority.custodian._unlock(key)
+    assert isinstance(held, ec.EllipticCurvePrivateKey)
+    delegate = certify_by_root(
+        authority, ProfileName.TRUST_LIST, key, at=authority.now, life=timedelta(days=3)
+    )
+    begin, end = certificate_validity(delegate)
+
+    def listed(issued: datetime, expires: datetime) -> str:
+        trust = authority.trust(issued_at=issued, next_update=issued, expires_at=expires)
+        return by_hand(authority, (delegate, authority.root), held, trust)
+
+    read_trust_list(listed(begin, end), at=authority.now)
+    second = timedelta(seconds=1)
+    for issued, expires in ((begin - second, end), (begin, end + second)):
+        assert refusal(authority, listed(issued, expires)) == "not_delegated"
+    assert refusal(authority, listed(begin, end), at=end) == "expired"
 
 
 def test_one_sequence_is_signed_once(tmp_path: Path) -> None:
@@ -236,4 +369,4 @@ def test_no_altered_list_is_read(authority: TestAuthority, published: str, at: i
     at %= len(published)
     altered = published[:at] + character + published[at + 1 :]
     if altered != published:
-        assert refusal(authority, altered) in {"malformed", "bad_signature"}
+        assert refusal(authority, altered) in {"malformed", "bad_signature", "not_delegated"}

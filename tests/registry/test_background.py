@@ -15,7 +15,7 @@ from registry import background
 from registry.licences.fsck import fsck
 from registry.licences.tables import Intent
 from registry.seals.keys import Pieces
-from registry.seals.renewal import REMAINING
+from registry.seals.renewal import REMAINING, renew_delegate
 from registry.seals.tables import Key, PublishedTrustList
 from registry.seals.trust import publish_trust_list
 from registry.wsgi import start_background
@@ -45,6 +45,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
 
 def test_a_start_renews_what_is_due_and_lists_it(world: World, clock: Ticker) -> None:
     clock.advance(PROFILES[ProfileName.QR].life * (1 - REMAINING))
+    renew_delegate(world.with_root())
     stop = threading.Event()
     threads = start_background(world.ports, stop)
     try:

@@ -12,13 +12,14 @@ from asn1crypto import x509
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from keys.apart import RootApart
 from keys.certificates import Issuer, Subject, build_tbs, new_serial, public_key_der, sign_certificate
 from keys.custodian import KeyRef, Purpose
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SUITES
 from keys.trust_list import TrustList, read_trust_list, sign_trust_list, trust_list_input
-from registry.seals.authority import give_qr_key, issuing_authority, root_authority
+from registry.seals.authority import give_qr_key, issuing_authority, root_authority, trust_list_delegate
 from registry.seals.keys import key_ref
 from registry.seals.tables import Certificate, Key, KeyUse, PublishedTrustList, TrustListDraft
 from registry.seals.trust import current_trust_list, publish_trust_list
@@ -69,8 +70,9 @@ def reserved(world: World) -> Reserved:
 
 
 def refusal(world: World, signer: KeyRef, data: bytes) -> str:
+    apart = RootApart(world.root_custodian(), world.ports.custodian)
     with pytest.raises(VermilionError) as refused:
-        sign_certificate(world.ports.custodian, signer, data)
+        sign_certificate(apart, signer, data)
     assert refused.value.kind is Kind.KEY_REFUSED
     return refused.value.reason
 
@@ -118,15 +120,16 @@ def test_no_certificate_without_its_reserved_serial(world: World, reserved: Rese
 
 @dataclass(frozen=True)
 class Listing:
-    """The root, the list published last, and how to have another signed."""
+    """The root's delegate, the list published last, and how to have another signed."""
 
     world: World
     key: KeyRef
+    delegate: bytes
     root: bytes
     trust: TrustList
 
     def input(self, trust: TrustList) -> bytes:
-        return trust_list_input(trust, SUITES[self.key.suite], self.root)
+        return trust_list_input(trust, SUITES[self.key.suite], self.delegate, self.root)
 
     def draft(self, trust: TrustList) -> None:
         with self.world.ports.database.transaction() as session:
@@ -151,12 +154,20 @@ class Listing:
 def listing(world: World) -> Listing:
     with Session(world.ports.database.read) as session:
         root, jws = root_authority(session), current_trust_list(session)
+        delegate = trust_list_delegate(session, world.ports.clock())
     assert root.certificate is not None
+    assert delegate.certificate is not None
     assert jws is not None
-    return Listing(world, root.key, root.certificate, read_trust_list(jws, at=world.ports.clock()))
+    return Listing(
+        world,
+        delegate.key,
+        delegate.certificate,
+        root.certificate,
+        read_trust_list(jws, at=world.ports.clock()),
+    )
 
 
-def test_the_root_signs_only_the_list_on_record(listing: Listing) -> None:
+def test_the_delegate_signs_only_the_list_on_record(listing: Listing) -> None:
     """Whoever can ask the custodian, and no more, gets no list with an origin or a key of their own."""
     following = replace(listing.trust, sequence=listing.trust.sequence + 1)
     for number in (listing.trust.sequence, following.sequence, 10**6):

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.composition import establish_registry, open_ports
-from registry.custodians import passphrase_path
+from registry.custodians import passphrase_path, root_passphrase_path
 from registry.database import Database
 from registry.seals.tables import Certificate
 from registry.settings import Settings
@@ -35,15 +35,19 @@ def test_keys_and_passphrase_are_the_owners_alone(settings: Settings) -> None:
     assert mode(settings.keys_directory) == 0o700
     assert mode(passphrase_path(settings)) == 0o600
     keys = list(settings.keys_directory.glob("*.key"))
-    assert len(keys) == 4  # root, issuing, time-stamps, OCSP
+    assert len(keys) == 4  # issuing, trust list, time-stamps, OCSP
     assert {mode(path) for path in keys} == {0o600}
+    assert mode(settings.root_place) == 0o700
+    assert sorted(path.suffix for path in settings.root_place.iterdir()) == ["", ".key"]
+    assert {mode(path) for path in settings.root_place.iterdir()} == {0o600}
 
 
 def test_two_registries_have_different_passphrases(settings: Settings, tmp_path: Path) -> None:
     other = Settings(data=tmp_path / "other")
     establish_registry(other, test=True, clock=Ticker(), cost=CHEAP)
     assert len(passphrase_path(settings).read_bytes().strip()) >= 43
-    assert passphrase_path(settings).read_bytes() != passphrase_path(other).read_bytes()
+    places = [place(one) for one in (settings, other) for place in (passphrase_path, root_passphrase_path)]
+    assert len({path.read_bytes() for path in places}) == 4, "the root's is another one, too"
 
 
 def test_the_passphrase_is_on_the_disk_before_a_key_is_under_it(
@@ -54,19 +58,20 @@ def test_the_passphrase_is_on_the_disk_before_a_key_is_under_it(
     elsewhere.mkdir()
     settings = Settings(data=tmp_path / "var", passphrase_file=elsewhere / "passphrase")
     synced: list[tuple[bool, bool, int]] = []  # a directory, the passphrase lies there, keys there are
+    root = settings.root_place
     fsync = os.fsync
 
     def note(descriptor: int) -> None:
         found = os.fstat(descriptor)
-        there = (elsewhere / "passphrase").exists()
-        keys = len(list(settings.keys_directory.glob("*.key")))
-        if os.path.samestat(found, elsewhere.stat()) or found.st_size == 45:
-            synced.append((stat.S_ISDIR(found.st_mode), there, keys))
+        place, keys = (root, root) if root.exists() else (elsewhere, settings.keys_directory)
+        there, made = (place / "passphrase").exists(), len(list(keys.glob("*.key")))
+        if made == 0 and (os.path.samestat(found, place.stat()) or found.st_size == 45):
+            synced.append((stat.S_ISDIR(found.st_mode), there, made))
         fsync(descriptor)
 
     monkeypatch.setattr(os, "fsync", note)
     establish_registry(settings, test=True, clock=Ticker(), cost=CHEAP)
-    assert synced == [(False, False, 0), (True, True, 0)]
+    assert synced == [(False, False, 0), (True, True, 0)] * 2  # of the keys, and then of the root
 
 
 def test_a_passphrase_that_could_not_be_written_leaves_nothing_and_the_next_start_makes_one(
@@ -94,11 +99,19 @@ def test_no_second_passphrase_is_made_beside_keys_that_only_the_first_one_opens(
     assert not passphrase_path(settings).exists()
 
 
+def test_neither_is_one_made_beside_a_root_without_a_certificate(settings: Settings, tmp_path: Path) -> None:
+    other = Settings(data=tmp_path / "other", root_directory=settings.root_place)
+    root_passphrase_path(settings).unlink()
+    with pytest.raises(VermilionError, match="put it back"):
+        establish_registry(other, test=True, clock=Ticker(), cost=CHEAP)
+    assert not root_passphrase_path(settings).exists()
+
+
 def test_started_again_it_makes_nothing_twice(settings: Settings) -> None:
     establish_registry(settings, test=True, clock=Ticker(), cost=CHEAP)
     database = Database.open(settings.url)
     with Session(database.read) as session:
-        assert session.scalar(select(func.count()).select_from(Certificate)) == 4
+        assert session.scalar(select(func.count()).select_from(Certificate)) == 5
     database.dispose()
 
 

@@ -14,6 +14,7 @@ from keys.trust_list import RENEW_AFTER, kid_of
 from registry.agencies.qr_keys import ensure_qr_key
 from registry.licences.fsck import fsck
 from registry.seals.authority import give_qr_key
+from registry.seals.renewal import renew_delegate
 from registry.seals.tables import Certificate, Key, SealUse
 from registry.seals.trust import publish_trust_list
 from registry.seals.use import qr_key
@@ -97,6 +98,7 @@ def test_without_an_older_one_a_new_key_serves_as_soon_as_it_is_listed(world: Wo
 def test_a_key_past_its_certificate_signs_nothing(world: World, clock: Ticker) -> None:
     old = issue_one(world)
     clock.advance(timedelta(days=3 * 365 + 10))
+    renew_delegate(world.with_root())
     publish_trust_list(world.ports)
     seal = world.active_seal()
     world.authorise(seal)
@@ -140,6 +142,7 @@ def test_nor_is_a_seal_that_the_list_does_not_name(world: World, monkeypatch: py
 def test_every_key_that_ever_served_stays_in_the_list(world: World, clock: Ticker) -> None:
     give_qr_key(world.ports, world.codes["own"])
     clock.advance(timedelta(days=4 * 365))
+    renew_delegate(world.with_root())
     publish_trust_list(world.ports)
     trust = trust_list(world)
     with Session(world.ports.database.read) as session:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from itertools import count
@@ -24,7 +24,9 @@ from joserfc.jwk import ECKey
 from sqlalchemy import make_url
 from werkzeug.test import TestResponse
 
+from keys.apart import RootApart
 from keys.clock import Clock
+from keys.custodian import Custodian
 from keys.envelope import ScryptCost
 from registry import web
 from registry.actor import Actor
@@ -32,6 +34,7 @@ from registry.agencies.rules import add_agency, add_client, add_person
 from registry.agencies.tables import Client, Person
 from registry.app import create_app
 from registry.composition import establish_registry, open_ports
+from registry.custodians import root_custodian
 from registry.defects import Defects
 from registry.licences.publish import publish_type
 from registry.log.rules import Ground
@@ -171,6 +174,17 @@ class World:
         assert answer.status_code == status, answer.get_data(as_text=True)
         value: dict[str, Any] = answer.get_json()
         return value
+
+    def root_custodian(self) -> Custodian:
+        """Who holds the root's key, which the services do without."""
+        ports = self.ports
+        return root_custodian(
+            ports.settings, ports.database, clock=ports.clock, random=ports.random, cost=CHEAP
+        )
+
+    def with_root(self) -> Ports:
+        """The ports of whoever has fetched the root: a first start, or a ceremony."""
+        return replace(self.ports, custodian=RootApart(self.root_custodian(), self.ports.custodian))
 
     def system_of(self, person: str) -> str:
         return {"own": "system", "other": "other-system", "authority": "authority-system"}[PEOPLE[person][0]]

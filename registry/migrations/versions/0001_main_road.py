@@ -137,7 +137,27 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_key_agency_code_purpose"), ["agency_code", "purpose"], unique=False
         )
+        active_root = sa.text("purpose = 'root-ca' AND state = 'active'")
+        batch_op.create_index(
+            "one_active_root",
+            ["purpose"],
+            unique=True,
+            sqlite_where=active_root,
+            postgresql_where=active_root,
+        )
 
+    op.create_table(
+        "ceremony",
+        sa.Column("file_sha256", sa.String(length=64), nullable=False),
+        sa.Column("operation", sa.String(length=20), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("root_key_id", sa.String(length=32), nullable=True),
+        sa.Column("input_sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("transcript", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["root_key_id"], ["key.id"], name=op.f("fk_ceremony_root_key_id_key")),
+        sa.PrimaryKeyConstraint("file_sha256", name=op.f("pk_ceremony")),
+    )
     op.create_table(
         "licence",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -728,7 +748,9 @@ def downgrade() -> None:
     op.drop_table("access_token")
     op.drop_table("person")
     op.drop_table("licence")
+    op.drop_table("ceremony")
     with op.batch_alter_table("key", schema=None) as batch_op:
+        batch_op.drop_index("one_active_root")
         batch_op.drop_index(batch_op.f("ix_key_agency_code_purpose"))
 
     op.drop_table("key")
