@@ -113,30 +113,30 @@ def test_a_user_who_is_not_on_the_list_is_refused_and_named(bench: Bench) -> Non
 
 
 def test_a_caller_gets_what_it_is_entitled_to_and_no_more(bench: Bench) -> None:
-    root = bench.custodian.generate(Purpose.ROOT_CA, "p256-sha256")
+    delegate = bench.custodian.generate(Purpose.TRUST_LIST, "p256-sha256")
     seal = bench.custodian.generate(Purpose.SEAL, "p256-sha256")
     lists = Entitlement(
-        frozenset({(Purpose.ROOT_CA, Kind.TRUST_LIST)})
+        frozenset({(Purpose.TRUST_LIST, Kind.TRUST_LIST)})
         | entitled_to(frozenset({Purpose.QR}), generate=True).uses,
         frozenset({Purpose.QR}),
     )
     with bench.served(lists):
-        assert bench.asking.sign(root, [SignRequest(Kind.TRUST_LIST, trust_list(), "trust-list:1")])
+        assert bench.asking.sign(delegate, [SignRequest(Kind.TRUST_LIST, trust_list(), "trust-list:1")])
         assert bench.asking.generate(Purpose.QR, "p256-sha256").purpose is Purpose.QR
         assert bench.asking.public_key(seal) == bench.custodian.public_key(seal)
         for ask in (
-            lambda: bench.asking.sign(root, [SignRequest(Kind.CERTIFICATE, b"", "certificate:1")]),
+            lambda: bench.asking.sign(delegate, [SignRequest(Kind.CERTIFICATE, b"", "certificate:1")]),
             lambda: bench.asking.sign(seal, [use("intent:1")]),
             lambda: bench.asking.generate(Purpose.SEAL, "p256-sha256"),
             # To call a key another's does not make it one: the custodian knows.
             lambda: bench.asking.sign(
-                KeyRef(seal.id, Purpose.ROOT_CA, seal.suite),
+                KeyRef(seal.id, Purpose.TRUST_LIST, seal.suite),
                 [SignRequest(Kind.TRUST_LIST, trust_list(), "trust-list:2")],
             ),
         ):
             assert refusal(ask).kind is ErrorKind.KEY_REFUSED
     assert [reason for _, reason in bench.refused] == ["caller"] * 3 + ["purpose"]
-    assert list(bench.ledger.uses) == [(root.id, "trust-list:1")]
+    assert list(bench.ledger.uses) == [(delegate.id, "trust-list:1")]
 
 
 def test_many_are_signed_in_one_call(bench: Bench) -> None:
