@@ -20,6 +20,7 @@ from registry.observation import observe, serve_metrics
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
 from registry.seals.records_api import blueprint as seal_records
+from registry.seals.renewal import expiring
 from registry.seals.trust import current_trust_list, last_issued_at, overdue
 
 PUBLIC = frozenset({TOKEN_ENDPOINT, "livez", "readyz", "metrics", "trust_list"})
@@ -52,10 +53,13 @@ def _serve_operations(app: Flask, ports: Ports) -> None:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        """Ready when the database answers, and a trust list is published and not overdue."""
+        """Ready when the database answers, and a trust list is published and not overdue. What only a
+        ceremony renews, and should by now, is named: nothing here can do it.
+        """
         try:
             with Session(ports.database.read) as session:
                 issued_at = last_issued_at(session)
+                ending = expiring(session, ports.clock())
         except SQLAlchemyError as error:
             raise database_out() from error
         if issued_at is None:
@@ -64,7 +68,8 @@ def _serve_operations(app: Flask, ports: Ports) -> None:
             raise VermilionError(
                 Kind.UNAVAILABLE, "the trust list was not signed again in time", reason="trust_list_overdue"
             )
-        return web.answer({"status": "ready"})
+        named = [{"certificate": one.profile.value, "until": one.until.isoformat()} for one in ending]
+        return web.answer({"status": "ready", **({"expiring": named} if named else {})})
 
     @app.get("/.well-known/elicence/trust-list")
     def trust_list() -> Response:

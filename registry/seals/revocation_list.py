@@ -22,6 +22,7 @@ from keys.errors import Kind, VermilionError
 from keys.lint import lint_crl_parts
 from keys.profiles import ProfileName
 from registry.rows import changed_rows
+from registry.seals.authority import root_authority
 from registry.seals.keys import Pieces, key_ref
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import Certificate, CertificateAuthority, Key, RevocationList
@@ -29,10 +30,11 @@ from registry.seals.tables import Certificate, CertificateAuthority, Key, Revoca
 LIFE = timedelta(hours=48)
 RENEW_AFTER = timedelta(hours=12)
 """A list is made anew by then though nothing changed: three builds in a row may fail before one expires."""
+ROOT_LIFE = timedelta(days=400)
+ROOT_RENEW_AFTER = timedelta(days=30)
+"""Of a root's list, which is made where its key is: at a ceremony, or at each start where it is at hand."""
 COALESCE = timedelta(seconds=10)
-"""Changes that come within this time of one another share a list: a wave of them does not make a wave of
-lists.
-"""
+"""Changes within this time of one another share a list."""
 PATIENCE = timedelta(hours=1)
 LOOK_EVERY = timedelta(seconds=5)
 _log = structlog.get_logger("registry.revocation_list")
@@ -93,19 +95,31 @@ def publish_due(pieces: Pieces) -> int:
             for key, certificate in session.execute(signed_certificates(ProfileName.ISSUING))
             if key.state == "active"
         ]
-        due = [issuer for issuer in authorities if _due(session, issuer.key.id, now)]
+        due = [issuer for issuer in authorities if _due(session, issuer.key.id, now, RENEW_AFTER)]
     for issuer in due:
         made += publish_crl(pieces, issuer) is not None
     return made
 
 
-def publish_crl(pieces: Pieces, issuer: Issuer) -> int | None:
+def publish_root_crl(pieces: Pieces) -> int | None:
+    """Make the root's list if it is due: its number, or None. For where the root's key is at hand.
+
+    Raises as `publish_due` does.
+    """
+    with Session(pieces.database.read) as session:
+        root = root_authority(session)
+        if not _due(session, root.key.id, pieces.clock(), ROOT_RENEW_AFTER):
+            return None
+    return publish_crl(pieces, root, ROOT_LIFE)
+
+
+def publish_crl(pieces: Pieces, issuer: Issuer, life: timedelta = LIFE) -> int | None:
     """Make the CA's next list; its number, or None where another process was faster.
 
     Never inside a transaction: it signs. Raises as `publish_due` does.
     """
     assert issuer.certificate is not None
-    draft = _draft(pieces, issuer)
+    draft = _draft(pieces, issuer, life)
     if draft is None:
         return None
     der = sign_crl(pieces.custodian, issuer.key, draft.tbs, crl_record(issuer.key.id, draft.number))
@@ -125,7 +139,7 @@ def publish_crl(pieces: Pieces, issuer: Issuer) -> int | None:
     return draft.number
 
 
-def _due(session: Session, ca_key_id: str, now: datetime) -> bool:
+def _due(session: Session, ca_key_id: str, now: datetime, renew_after: timedelta) -> bool:
     """Whether the newest list on record, signed or just being signed, is missing a change or growing old."""
     last = session.execute(
         select(RevocationList.status_version, RevocationList.this_update, RevocationList.der.is_not(None))
@@ -141,10 +155,10 @@ def _due(session: Session, ca_key_id: str, now: datetime) -> bool:
     changes = session.scalar(
         select(CertificateAuthority.status_version).where(CertificateAuthority.key_id == ca_key_id)
     )
-    return not signed or changes != covered or now >= this_update + RENEW_AFTER
+    return not signed or changes != covered or now >= this_update + renew_after
 
 
-def _draft(pieces: Pieces, issuer: Issuer) -> _Draft | None:
+def _draft(pieces: Pieces, issuer: Issuer, life: timedelta) -> _Draft | None:
     """The next list, linted and on record. None where another process took its number."""
     assert issuer.certificate is not None
     ca = issuer.key.id
@@ -172,7 +186,7 @@ def _draft(pieces: Pieces, issuer: Issuer) -> _Draft | None:
         entries = [entry for entry in session.scalars(standing) if entry is not None]
         changed = session.scalars(standing.where(Certificate.status_version > covered))
         new = [entry for entry in changed if entry is not None]
-    next_update = this_update + LIFE
+    next_update = this_update + life
     tbs = crl_tbs(
         issuer.certificate, issuer.key.suite,
         number=number, this_update=this_update, next_update=next_update, entries=entries,

@@ -9,23 +9,37 @@ from cryptography import x509
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from keys.crl import read_crl
-from keys.custodian import Kind, SignRequest
+from keys.crl import crl_tbs, read_crl, verify_crl
+from keys.custodian import Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
+from registry.composition import establish_registry
 from registry.seals import revocation, revocation_list
-from registry.seals.authority import issuing_authority
-from registry.seals.revocation_list import COALESCE, LIFE, PATIENCE, RENEW_AFTER, overdue_crls, publish_due
+from registry.seals.authority import issuing_authority, root
+from registry.seals.revocation_list import (
+    COALESCE,
+    LIFE,
+    PATIENCE,
+    RENEW_AFTER,
+    ROOT_LIFE,
+    overdue_crls,
+    publish_due,
+)
 from registry.seals.shown import shown_in
-from registry.seals.tables import Certificate, KeyUse, RevocationList
+from registry.seals.tables import Certificate, Key, KeyUse, RevocationList
 from tests.registry.test_revocation import change, serial_of
 from tests.registry.test_seals_races import at_once
-from tests.registry.world import Ticker, World, on_sqlite
+from tests.registry.world import CHEAP, START, Ticker, World, on_sqlite
 
 
-def lists(world: World) -> list[RevocationList]:
+def lists(world: World, *, of_root: bool = False) -> list[RevocationList]:
+    """Of the issuing CA, or of the root."""
+    purpose = Purpose.ROOT_CA if of_root else Purpose.ISSUING_CA
+    statement = select(RevocationList).join(Key, Key.id == RevocationList.ca_key_id)
     with Session(world.ports.database.read) as session:
-        return list(session.scalars(select(RevocationList).order_by(RevocationList.number)))
+        return list(
+            session.scalars(statement.where(Key.purpose == purpose.value).order_by(RevocationList.number))
+        )
 
 
 def newest(world: World) -> x509.CertificateRevocationList:
@@ -151,13 +165,9 @@ def test_the_key_signs_no_list_but_the_one_on_record(published: World) -> None:
     with Session(world.ports.database.read) as session:
         issuer = issuing_authority(session)
     (row,) = lists(world)
-    from registry.seals.revocation_list import _draft
-
-    draft = _draft(world.ports, issuer)
+    draft = revocation_list._draft(world.ports, issuer, LIFE)
     assert draft is not None
     assert issuer.certificate is not None
-    from keys.crl import crl_tbs
-
     other = crl_tbs(
         issuer.certificate, issuer.key.suite, number=draft.number, this_update=row.this_update,
         next_update=row.next_update, entries=[],
@@ -173,5 +183,21 @@ def test_the_key_signs_no_list_but_the_one_on_record(published: World) -> None:
             world.ports.custodian.sign(issuer.key, [SignRequest(Kind.CRL, data, record)])
         assert (caught.value.kind, caught.value.reason) == (ErrorKind.KEY_REFUSED, reason)
     with Session(world.ports.database.read) as session:
-        used = session.scalars(select(KeyUse.record).where(KeyUse.kind == Kind.CRL.value)).all()
+        used = session.scalars(
+            select(KeyUse.record).where(KeyUse.kind == Kind.CRL.value, KeyUse.key_id == issuer.key.id)
+        ).all()
     assert used == [f"crl:{issuer.key.id}:1"]
+
+
+@on_sqlite
+def test_the_root_s_list_is_made_where_the_root_is(world: World, clock: Ticker) -> None:
+    """At the first start here. It holds for a year, and a start makes the next one when it is a month old."""
+    (row,) = lists(world, of_root=True)
+    with Session(world.ports.database.read) as session:
+        assert len(verify_crl(row.der or b"", root(session)).entries) == 0
+    assert row.next_update - row.this_update == ROOT_LIFE
+    for later, number in ((timedelta(days=29), 1), (timedelta(days=31), 2)):
+        clock.now = START + later
+        establish_registry(world.ports.settings, test=True, clock=clock, cost=CHEAP)
+        assert [row.number for row in lists(world, of_root=True)] == list(range(1, number + 1))
+    assert publish_due(world.ports) == 1  # the issuing CA's alone: nothing that serves has the root's key
