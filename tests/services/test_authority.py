@@ -84,19 +84,53 @@ def test_gnutls_hears_it_too(again: Running, files: Path) -> None:
     assert "Verifying OCSP Response: Success" in answer
 
 
-def test_openssl_checks_the_certificate_by_the_crl(again: Running, files: Path) -> None:
-    _ocsp, _issuer, crl = addresses(files)
-    until(lambda: call("GET", crl).status == 200, "the CRL")
-    (files / "ca.crl").write_bytes(call("GET", crl).body)
-    said(need("openssl"), "crl", "-inform", "DER", "-in", "ca.crl", "-CAfile", "ca.pem", "-noout", "-verify",
-         folder=files)  # fmt: skip
-    said(need("openssl"), "crl", "-inform", "DER", "-in", "ca.crl", "-out", "crl.pem", folder=files)
-    (files / "both.pem").write_bytes((files / "crl.pem").read_bytes() + (files / "root.pem").read_bytes())
+def test_openssl_checks_the_whole_chain_by_its_crls(again: Running, files: Path) -> None:
+    """The issuing CA's, and the root's that the issuing CA's own certificate names."""
+    openssl = need("openssl")
+    crls = b""
+    for name, issuer in (("seal", "ca"), ("ca", "root")):
+        certificate = x509.load_pem_x509_certificate((files / f"{name}.pem").read_bytes())
+        (point,) = certificate.extensions.get_extension_for_class(x509.CRLDistributionPoints).value
+        assert point.full_name is not None
+        url = point.full_name[0].value
+        until(lambda url=url: call("GET", url).status == 200, "the CRL")
+        crl = x509.load_der_x509_crl(call("GET", url).body).public_bytes(Encoding.PEM)
+        (files / f"{issuer}.crl").write_bytes(crl)
+        said(
+            openssl,
+            "crl",
+            "-in",
+            f"{issuer}.crl",
+            "-CAfile",
+            f"{issuer}.pem",
+            "-noout",
+            "-verify",
+            folder=files,
+        )
+        crls += crl
+    (files / "both.crl").write_bytes(crls)
     answer = said(
-        need("openssl"), "verify", "-crl_check", "-CAfile", "root.pem", "-untrusted", "ca.pem",
-        "-CRLfile", "crl.pem", "seal.pem", folder=files,
+        openssl, "verify", "-crl_check_all", "-CAfile", "root.pem", "-untrusted", "ca.pem", "-CRLfile",
+        "both.crl", "seal.pem", folder=files,
     )  # fmt: skip
     assert answer.strip() == "seal.pem: OK"
+
+
+def test_openssl_has_something_stamped_and_verifies_it(again: Running, files: Path) -> None:
+    openssl = need("openssl")
+    (files / "data").write_bytes(b"what somebody wants stamped")
+    said(openssl, "ts", "-query", "-data", "data", "-sha256", "-cert", "-out", "query.tsq", folder=files)
+    answer = call(
+        "POST", f"{again.place.authority}/tsa", body=(files / "query.tsq").read_bytes(),
+        headers={"Content-Type": "application/timestamp-query"},
+    )  # fmt: skip
+    assert answer.status == 200
+    (files / "reply.tsr").write_bytes(answer.body)
+    verified = said(
+        openssl, "ts", "-verify", "-queryfile", "query.tsq", "-in", "reply.tsr", "-CAfile", "root.pem",
+        "-untrusted", "ca.pem", folder=files,
+    )  # fmt: skip
+    assert "Verification: OK" in verified
 
 
 def test_it_says_ready_and_shows_its_measures_at_home(again: Running) -> None:
