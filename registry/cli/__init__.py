@@ -22,6 +22,7 @@ COMMANDS = {
     "demo": "registry.cli.demo:demo",
     "fsck": "registry.cli.administration:fsck",
     "issue": "registry.cli.issue:issue",
+    "key": "registry.cli.keys:key_group",
     "migrate": "registry.cli.administration:migrate",
     "person": "registry.cli.people:person",
     "run": "registry.cli.run:run",

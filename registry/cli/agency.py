@@ -6,13 +6,12 @@ import json
 
 import click
 
-from registry.cli.machine import ground_today, locked, publish, unlocked
-from registry.cli.options import ground_options
+from registry.cli.machine import locked, publish, unlocked
 
 
 @click.group()
 def agency() -> None:
-    """Put agencies on record; give and retire the keys of their QR codes."""
+    """Put agencies on record; give them keys for their QR codes."""
 
 
 @agency.command("add")
@@ -52,7 +51,7 @@ def agency_show(code: str) -> None:
 
 @agency.group("qr-key")
 def qr_key() -> None:
-    """Give and retire the keys that sign an agency's QR codes."""
+    """Give the keys that sign an agency's QR codes; `vermilion key retire` ends them."""
 
 
 @qr_key.command("give")
@@ -63,26 +62,4 @@ def give(code: str) -> None:
 
     with unlocked() as ports:
         click.echo(give_qr_key(ports, code).key.id)
-        publish(ports)
-
-
-@qr_key.command("retire")
-@click.argument("key")
-@click.option(
-    "--compromised",
-    is_flag=True,
-    help="Somebody else may have used it: offline, nothing it signed is proven any more.",
-)
-@ground_options
-def retire(key: str, compromised: bool, legal_basis: str, reason_code: str) -> None:
-    """End a key at once; what it signed up to today stays recognised.
-
-    Without another key the agency issues nothing more: give the new one first.
-    """
-    from registry.agencies.qr_keys import retire_qr_key
-
-    with unlocked() as ports:
-        ground = ground_today(ports, legal_basis, reason_code)
-        with ports.database.transaction() as session:
-            retire_qr_key(session, ports, key_id=key, ground=ground, compromised=compromised)
         publish(ports)

@@ -114,7 +114,7 @@ def test_a_qr_key_is_given_and_an_old_one_retired(vermilion: Run, place: Place) 
     (old,) = json.loads(vermilion(place, "agency", "show", agency().code)[1])["qr_keys"]
     code, out, _ = vermilion(place, "agency", "qr-key", "give", agency().code)
     assert code == 0
-    assert vermilion(place, "agency", "qr-key", "retire", old["id"], *GROUND) == (0, "", "")
+    assert vermilion(place, "key", "retire", old["id"], *GROUND) == (0, "", "")
     shown = json.loads(vermilion(place, "agency", "show", agency().code)[1])["qr_keys"]
     assert {key["id"]: key["state"] for key in shown} == {old["id"]: "retired", out.strip(): "active"}
     states = sorted(key.state for key in listed(place).keys if key.use == "qr")

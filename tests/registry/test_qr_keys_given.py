@@ -6,12 +6,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
+from keys.errors import VermilionError
 from keys.trust_list import read_trust_list
-from registry.agencies.qr_keys import ensure_qr_key, retire_qr_key
+from registry.agencies.qr_keys import ensure_qr_key
 from registry.licences.lookup import current_trust_list
 from registry.log.tables import Event, Leaf
 from registry.seals.authority import give_qr_key
+from registry.seals.retirement import keys_on_record, retire_key, succeed
 from registry.seals.tables import Key
 from registry.seals.trust import publish_trust_list
 from signing.credential import parse_link
@@ -29,7 +30,7 @@ def qr_keys(world: World) -> list[str]:
 
 def retire(world: World, key_id: str, *, compromised: bool = False) -> None:
     with world.ports.database.transaction() as session:
-        retire_qr_key(session, world.ports, key_id=key_id, ground=GROUND, compromised=compromised)
+        retire_key(session, world.ports, key_id=key_id, ground=GROUND, compromised=compromised)
     publish_trust_list(world.ports)
 
 
@@ -95,10 +96,37 @@ def test_what_a_compromised_key_signed_is_for_the_registry_to_say(world: World) 
     assert judged(world, issued.link) == (Issuer.DOUBTFUL, "key_compromised")
 
 
-def test_only_a_qr_key_is_retired_here(world: World) -> None:
+def test_keys_that_end_otherwise_are_not_retired_here(world: World) -> None:
+    statement = select(Key.id, Key.purpose).where(Key.purpose.in_(("seal", "issuing-ca", "root-ca")))
     with Session(world.ports.database.read) as session:
-        seals = session.scalars(select(Key.id).where(Key.purpose == "seal")).all()
-    for key_id in (seals[0], "0" * 32):
+        others = {purpose: key_id for key_id, purpose in session.execute(statement)}
+        (delegate,) = session.scalars(select(Key.id).where(Key.purpose == "trust-list"))
+    assert len(others) == 3
+    wrong = dict.fromkeys(others.values(), "purpose") | {"0" * 32: "key_unknown", delegate: "last_delegate"}
+    for key_id, reason in wrong.items():
         with pytest.raises(VermilionError) as refused:
             retire(world, key_id)
-        assert refused.value.kind is Kind.NOT_FOUND
+        assert refused.value.reason == reason
+
+
+@pytest.mark.parametrize(("purpose", "compromised"), [("tsa", False), ("tsa", True), ("ocsp", True)])
+def test_the_registry_s_own_keys_have_a_successor_at_once(
+    world: World, purpose: str, compromised: bool
+) -> None:
+    statement = select(Key.id).where(Key.purpose == purpose, Key.state == "active")
+    with Session(world.ports.database.read) as session:
+        (old,) = session.scalars(statement)
+    with world.ports.database.transaction() as session:
+        ended = retire_key(session, world.ports, key_id=old, ground=GROUND, compromised=compromised)
+    new = succeed(world.ports, ended)
+    publish_trust_list(world.ports)
+    assert new is not None
+    assert succeed(world.ports, ended) is None
+    with Session(world.ports.database.read) as session:
+        assert list(session.scalars(statement)) == [new]
+        (row,) = [one for one in keys_on_record(session, purpose) if one["id"] == old]
+    assert (row["state"], row["certificate_state"]) == (
+        "compromised" if compromised else "retired",
+        "revoked",
+    )
+    assert issue_one(world).level == "B-T"

@@ -179,7 +179,7 @@ def test_one_revocation_of_many_is_done(world: World) -> None:
 
 
 def test_a_retired_qr_key_s_certificate_is_revoked_and_a_leaked_one_s_says_so(world: World) -> None:
-    from registry.agencies.qr_keys import retire_qr_key
+    from registry.seals.retirement import retire_key
     from registry.seals.tables import Key
 
     with Session(world.ports.database.read) as session:
@@ -190,7 +190,7 @@ def test_a_retired_qr_key_s_certificate_is_revoked_and_a_leaked_one_s_says_so(wo
         ).first() or ("", "")
     for compromised, reason in ((False, "superseded"), (True, "keyCompromise")):
         with world.ports.database.transaction() as session:
-            retire_qr_key(session, world.ports, key_id=key, ground=GROUND, compromised=compromised)
+            retire_key(session, world.ports, key_id=key, ground=GROUND, compromised=compromised)
         row = row_of(world, certificate)
         assert (row.state, row.reason) == ("revoked", reason)
 

@@ -1,0 +1,55 @@
+"""`vermilion key …`: the keys of the registry, and their end."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from registry.cli.machine import ground_today, locked, publish, unlocked
+from registry.cli.options import ground_options
+
+
+@click.group("key")
+def key_group() -> None:
+    """List the keys on record; retire one, or say that it is compromised."""
+
+
+@key_group.command("list")
+@click.option("--purpose", help="Only keys made for this: seal, qr, tsa, ocsp, trust-list, …")
+def list_keys(purpose: str | None) -> None:
+    """List keys with their certificates as JSON, one object a line, the oldest first."""
+    from sqlalchemy.orm import Session
+
+    from registry.seals.retirement import keys_on_record
+
+    with locked() as at, Session(at.database.read) as session:
+        for row in keys_on_record(session, purpose):
+            click.echo(json.dumps(row, ensure_ascii=False))
+
+
+@key_group.command("retire")
+@click.argument("key")
+@click.option(
+    "--compromised",
+    is_flag=True,
+    help="Somebody else may have used it: offline, nothing it signed is proven any more.",
+)
+@ground_options
+def retire(key: str, compromised: bool, legal_basis: str, reason_code: str) -> None:
+    """End a key for QR codes, time-stamps, OCSP, makers or the trust list, at once.
+
+    What it signed up to now stays recognised, its certificate is revoked, and the trust list says so. Where
+    the registry is left without one for time-stamps or OCSP, it makes another and prints its id. An agency
+    without a key for its QR codes issues nothing more: give it the new one first.
+    """
+    from registry.seals.retirement import retire_key, succeed
+
+    with unlocked() as ports:
+        ground = ground_today(ports, legal_basis, reason_code)
+        with ports.database.transaction() as session:
+            purpose = retire_key(session, ports, key_id=key, ground=ground, compromised=compromised)
+        successor = succeed(ports, purpose)
+        publish(ports)
+    if successor is not None:
+        click.echo(successor)
