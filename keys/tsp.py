@@ -245,3 +245,29 @@ def _words(fail_info: FailInfo, error: VermilionError) -> str:
     if fail_info is FailInfo.SYSTEM_FAILURE:
         return "the authority cannot answer now; try again later"
     return error.detail
+
+
+def encode_request(imprint: bytes, nonce: bytes, policy: bytes | None) -> bytes:
+    """A TimeStampReq (DER) that wants the certificates; the parts are DER, as in `TimeStampRequest`."""
+    return tlv(_SEQUENCE, _VERSION, imprint, policy or b"", nonce, bytes((_BOOLEAN, 1, 0xFF)))
+
+
+def read_response(der: bytes) -> bytes:
+    """The token (DER) of a TimeStampResp that is granted (0), or granted with changes (1).
+
+    Raises VermilionError: UNAVAILABLE (reason "rejected") for any other status, MALFORMED for what is no
+    response.
+    """
+    try:
+        parts = _Parts(_only(der, _SEQUENCE))
+        status = _Parts(_only(parts.take(_SEQUENCE), _SEQUENCE))
+        value = status.take(_INTEGER)
+        token = parts.take_if(_SEQUENCE)
+        parts.require_end()
+    except ValueError as error:
+        raise VermilionError(Kind.MALFORMED, "not a time-stamp response") from error
+    if value not in (integer(0), integer(1)):
+        raise VermilionError(Kind.UNAVAILABLE, "the authority gives no time-stamp", reason="rejected")
+    if token is None:
+        raise VermilionError(Kind.MALFORMED, "a response that is granted and holds no time-stamp")
+    return token
