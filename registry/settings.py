@@ -98,6 +98,13 @@ class Settings(BaseSettings):
             "second. A clock that steps back is refused in any case."
         ),
     )
+    outside_tsas: Path | None = Field(
+        default=None,
+        description=(
+            "TOML list of time-stamp authorities outside (`[[tsa]]` with name, url, ca, perhaps policy): "
+            "once a day the first that answers stamps what was registered. Empty: nobody is asked."
+        ),
+    )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 

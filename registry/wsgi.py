@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 
@@ -15,6 +16,7 @@ from registry.composition import open_ports
 from registry.licences.recovery import RecoveryReport, recovery_loop
 from registry.logs import configure_logs
 from registry.ports import Ports
+from registry.seals.anchor import anchor_due, outside_stamper
 from registry.seals.renewal import renew_due
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
@@ -35,10 +37,12 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past: at start and from then on, until `stop` is set.
     """
-    tasks = {
+    tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
         "trust_list_not_published": partial(publish_trust_list, ports),
     }
+    if (stamper := outside_stamper(ports)) is not None:
+        tasks["day_not_anchored"] = partial(anchor_due, ports, stamper)
     return background.start(
         {
             "recovery": partial(recovery_loop, ports, stop, report=log_recovery),

@@ -17,6 +17,7 @@ from keys.errors import VermilionError, places
 # command -> module:attribute
 COMMANDS = {
     "agency": "registry.cli.agency:agency",
+    "anchor": "registry.cli.anchor:anchor",
     "client": "registry.cli.people:client",
     "credential": "registry.cli.credential:credential",
     "demo": "registry.cli.demo:demo",

@@ -36,6 +36,7 @@ from registry.licences.types import parse_type
 from registry.log.rules import leaf_bytes
 from registry.log.tables import Event, Leaf
 from registry.ports import DocumentStore, Ports
+from registry.seals.anchor import broken_anchors
 from registry.seals.maker import altered_editions
 from registry.seals.tables import SealUse
 from signing.credential import parse_link
@@ -64,6 +65,7 @@ def fsck(ports: Ports) -> list[str]:
                 *_numbers(session),
                 *_log(session),
                 *altered_editions(session),
+                *broken_anchors(session),
             ]
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, case, func, literal, select
+from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, case, func, literal, select
 from sqlalchemy.orm import Session
 
 from keys.certificates import certificate_subject
@@ -23,11 +23,11 @@ from keys.profiles import ProfileName
 from registry.licences.issued import ORIGINAL
 from registry.licences.tables import Document, Edition, Licence
 from registry.seals.serving import signed_certificates
-from registry.seals.tables import Seal, SealEdition, SealState
+from registry.seals.tables import DayAnchor, Seal, SealEdition, SealState
 from registry.seals.walk import Place, edition_numbers, no_such_place, walk
 
 PAGE = 500
-OWN_TSA, OUTSIDE_TSA = "own_tsa", "outside_tsa"
+OWN_TSA, OUTSIDE_TSA, DAY_ANCHOR = "own_tsa", "outside_tsa", "day_anchor"
 
 
 class Standing(StrEnum):
@@ -49,15 +49,15 @@ class Limit:
 
 @dataclass(frozen=True, slots=True)
 class Proof:
-    """A time-stamp over a registered document of the edition."""
+    """A time-stamp over a registered document of the edition, or over all that were registered that day."""
 
-    kind: str  # own_tsa, outside_tsa
+    kind: str  # own_tsa, outside_tsa, day_anchor (by an authority outside)
     name: str  # the authority's common name; an outside one's certificate by SHA-256, hex
     at: datetime
 
     @property
     def independent(self) -> bool:
-        return self.kind == OUTSIDE_TSA
+        return self.kind != OWN_TSA
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +96,8 @@ def limit_of(session: Session, seal: Seal, now: datetime) -> Limit:
 
 def totals(session: Session, seal: Seal, limit: Limit) -> dict[str, int]:
     """How many editions stand how, by `Standing`; every standing is named."""
-    own_at, outside_at = _earliest(_own_authorities(session))
     per_edition = (
-        select(Edition.sealed_at, own_at, outside_at)
+        select(Edition.sealed_at, *_earliest(_own_authorities(session)))
         .join(SealEdition, SealEdition.id == Edition.seal_edition_id)
         .outerjoin(Document, Document.edition_id == Edition.id)
         .where(SealEdition.seal_code == seal.code)
@@ -107,6 +106,7 @@ def totals(session: Session, seal: Seal, limit: Limit) -> dict[str, int]:
     )
     standing = case(
         (per_edition.c.outside_at < limit.at, Standing.PROVEN.value),
+        (per_edition.c.anchored_at < limit.at, Standing.PROVEN.value),
         (per_edition.c.sealed_at >= limit.at, Standing.AFTER.value),
         (per_edition.c.own_at < limit.at, Standing.OWN_WORD.value),
         else_=Standing.UNPROVEN.value,
@@ -156,10 +156,21 @@ def _sealings(
     own = _own_authorities(session)
     stamps: dict[str, list[Proof]] = {row.id: [] for row in rows}
     stamped: set[str] = set()
-    documents = select(Document.edition_id, Document.kind, Document.stamped_at, Document.stamped_by)
-    for found in session.execute(
-        documents.where(Document.edition_id.in_(stamps), Document.stamped_by.is_not(None))
-    ):
+    documents = select(
+        Document.edition_id,
+        Document.kind,
+        Document.stamped_at,
+        Document.stamped_by,
+        _anchored_at().label("anchored_at"),
+    )
+    registered = session.execute(documents.where(Document.edition_id.in_(stamps))).all()
+    anchors = _anchors(session, {found.anchored_at for found in registered} - {None})
+    for found in registered:
+        if found.anchored_at is not None and found.anchored_at < limit.at:
+            proof = Proof(DAY_ANCHOR, anchors[found.anchored_at], found.anchored_at)
+            stamps[found.edition_id].append(proof)
+        if found.stamped_by is None:
+            continue
         if found.kind == ORIGINAL:
             stamped.add(found.edition_id)
         name = own.get(found.stamped_by)
@@ -185,24 +196,48 @@ def _sealings(
     )
 
 
+def _anchors(session: Session, moments: set[datetime]) -> dict[datetime, str]:
+    """The authority that stamped a day, by the moment at which it did."""
+    if not moments:
+        return {}
+    rows = session.execute(
+        select(DayAnchor.gen_time, DayAnchor.authority).where(DayAnchor.gen_time.in_(moments))
+    )
+    return {row.gen_time: row.authority for row in rows}
+
+
 def _standing(sealed_at: datetime, proofs: Iterable[Proof], limit: Limit) -> Standing:
     """As `totals` has it in SQL."""
     kinds = {proof.kind for proof in proofs}
-    if OUTSIDE_TSA in kinds:
+    if kinds - {OWN_TSA}:
         return Standing.PROVEN
     if sealed_at >= limit.at:
         return Standing.AFTER
     return Standing.OWN_WORD if OWN_TSA in kinds else Standing.UNPROVEN
 
 
-def _earliest(own: Iterable[str]) -> tuple[ColumnElement[datetime], ColumnElement[datetime]]:
-    """The first time-stamp of the registry's own authority over an edition's documents, and the first other
-    one.
+def _earliest(own: Iterable[str]) -> tuple[ColumnElement[Any], ...]:
+    """The first time-stamp of the registry's own authority over an edition's documents, the first other one,
+    and the first over a whole day of documents.
     """
     ours = Document.stamped_by.in_(list(own))
     return (
         func.min(case((ours, Document.stamped_at), else_=literal(None))).label("own_at"),
         func.min(case((~ours, Document.stamped_at), else_=literal(None))).label("outside_at"),
+        func.min(_anchored_at()).label("anchored_at"),
+    )
+
+
+def _anchored_at() -> ScalarSelect[datetime | None]:
+    """When an authority outside stamped the day on which the document was registered."""
+    covered = case((DayAnchor.to_at > Document.registered_at, DayAnchor.gen_time), else_=literal(None))
+    return (
+        select(covered)
+        .where(DayAnchor.from_at <= Document.registered_at)
+        .order_by(DayAnchor.from_at.desc())
+        .limit(1)
+        .correlate(Document)
+        .scalar_subquery()
     )
 
 

@@ -303,6 +303,21 @@ class Ceremony(Base):
     transcript: Mapped[str | None]  # compact JWS
 
 
+class DayAnchor(Base):
+    """The documents registered in one civil day, stamped by an authority outside."""
+
+    __tablename__ = "day_anchor"
+    day: Mapped[date] = mapped_column(primary_key=True)
+    from_at: Mapped[datetime] = mapped_column(index=True)
+    to_at: Mapped[datetime]
+    documents: Mapped[int]
+    digest: Mapped[bytes]  # SHA-256 of the list
+    token: Mapped[bytes]  # TimeStampToken, DER
+    authority: Mapped[str] = mapped_column(String(120))  # by its name in the configuration
+    stamped_by: Mapped[str] = mapped_column(String(64))  # SHA-256 of its certificate, hex
+    gen_time: Mapped[datetime]
+
+
 class TrustListDraft(Base):
     """A trust list that the root's delegate may sign: number and content, on record before it is signed."""
 

@@ -69,7 +69,7 @@ def test_tokens_verify_in_openssl_and_here(rsa_authority: TestAuthority, tmp_pat
     assert caught.value.reason == "time_stamp"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # its number is signed once for the session's authority
 def published(rsa_authority: TestAuthority) -> str:
     return rsa_authority.jws(sequence=7)
 

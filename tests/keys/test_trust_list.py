@@ -41,7 +41,7 @@ from keys.trust_list import TrustList, _payload, jwk_of, kid_of, read_trust_list
 from tests.authority import TestAuthority, issue_certificate, issue_trust_list, make_authority
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")  # its number is signed once for the session's authority
 def published(authority: TestAuthority) -> str:
     return authority.jws(sequence=7)
 

@@ -43,6 +43,22 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_key_use_digest"), ["digest"], unique=False)
 
     op.create_table(
+        "day_anchor",
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("from_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("to_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("documents", sa.Integer(), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=False),
+        sa.Column("authority", sa.String(length=120), nullable=False),
+        sa.Column("stamped_by", sa.String(length=64), nullable=False),
+        sa.Column("gen_time", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("day", name=op.f("pk_day_anchor")),
+    )
+    with op.batch_alter_table("day_anchor", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_day_anchor_from_at"), ["from_at"], unique=False)
+
+    op.create_table(
         "key_use_block",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("key_id", sa.String(length=32), nullable=False),
@@ -771,6 +787,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_key_use_block_key_id"))
 
     op.drop_table("key_use_block")
+    with op.batch_alter_table("day_anchor", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_day_anchor_from_at"))
+
+    op.drop_table("day_anchor")
     with op.batch_alter_table("key_use", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_key_use_digest"))
 
