@@ -1,0 +1,112 @@
+"""docs/runbooks rehearsed: each page's commands as they stand, on services that are up, and what they bring about."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from registry.database import Database
+from registry.licences.tables import Edition
+from registry.seals.tables import Certificate, Key
+from registry.settings import Settings
+from tests.services.conftest import READY, FirstStart
+from tests.services.road import BLOCK
+from tests.services.running import ROOT, Place, command, environment
+
+RUNBOOKS = ROOT / "docs" / "runbooks"
+PRELUDE = """
+admin() { vermilion "$@"; }
+basis='印章管理办法(样本)'
+field() { # of the first object
+  python3 -c 'import json, sys; print(json.JSONDecoder().raw_decode(sys.stdin.read())[0][sys.argv[1]])' "$1"
+}
+"""
+
+
+@pytest.fixture
+def rehearse(place: Place, first_start: FirstStart, tmp_path: Path) -> Iterator[Any]:
+    """Runs a page on the sample province; the folder where it left what it made."""
+    for path in (place.data / "credentials").glob("*.json"):  # this copy serves at ports of its own
+        path.write_text(path.read_text().replace(first_start.place.api, place.api))
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    vermilion = programs / "vermilion"
+    vermilion.write_text(f'#!/bin/sh\nexec {sys.executable} -m registry "$@"\n')
+    vermilion.chmod(0o755)
+    work = tmp_path / "work"
+    work.mkdir()
+
+    def run(page: str) -> Path:
+        script = PRELUDE + "\n".join(BLOCK.findall((RUNBOOKS / page).read_text(encoding="utf-8")))
+        own = environment(**place.settings, credentials=place.data / "credentials", PYTHONPATH=ROOT)
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script], env=own | {"PATH": f"{programs}:{own['PATH']}"},
+            cwd=work, capture_output=True, text=True, timeout=300, check=False,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stdout + done.stderr
+        return work
+
+    with command("run", settings=place.settings) as service:
+        service.said(READY)
+        yield run
+
+
+def read(place: Place, statement: Any) -> list[Any]:
+    database = Database.open(Settings(data=place.data).url)
+    with Session(database.read) as session:
+        rows = list(session.execute(statement))
+    database.dispose()
+    return rows
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def test_every_runbook_is_rehearsed_and_listed() -> None:
+    pages = {path.name for path in RUNBOOKS.glob("*.md")} - {"README.md"}
+    listed = set(re.findall(r"\]\(([a-z-]+\.md)\)", (RUNBOOKS / "README.md").read_text()))
+    source = Path(__file__).read_text()
+    assert pages == listed
+    assert all(f'rehearse("{page}")' in source for page in pages)
+
+
+def test_a_seal_is_lost(place: Place, rehearse: Any) -> None:
+    made = rehearse("seal-key.md")
+    stopped = json.loads((made / "stopped.json").read_text())
+    assert (stopped["state"], stopped["shown_in"]["ocsp"]) == ("suspended", "live")
+    cancelled = json.loads((made / "cancelled.json").read_text())
+    assert cancelled["seal_state"] == "cancelled"
+    seal = select(Certificate.state, Certificate.reason).where(Certificate.profile == "seal")
+    assert read(place, seal) == [("revoked", "keyCompromise")]
+    assert lines(made / "impact.jsonl")
+    assert len((made / "uses.csv").read_text().splitlines()) >= 2
+
+
+def test_a_key_of_qr_codes_leaks(place: Place, rehearse: Any) -> None:
+    made = rehearse("qr-key.md")
+    states = [row["state"] for row in lines(made / "keys.jsonl")]
+    assert states[0] == "compromised"
+    assert states[-1] == "active"
+
+
+@pytest.mark.parametrize("purpose", ["tsa", "ocsp"])
+def test_a_key_of_the_registry_leaks(place: Place, rehearse: Any, purpose: str) -> None:
+    made = rehearse("time-stamp-key.md") if purpose == "tsa" else rehearse("ocsp-key.md")
+    old, new = lines(made / "keys.jsonl")
+    assert (old["state"], old["certificate_state"], new["state"]) == ("compromised", "revoked", "active")
+    assert read(place, select(Key.state).where(Key.id == new["id"])) == [("active",)]
+
+
+def test_a_credential_is_lost_and_found(place: Place, rehearse: Any) -> None:
+    rehearse("credential.md")
+    assert read(place, select(Edition.status))
