@@ -29,7 +29,7 @@ from registry.ports import Ports
 from registry.schema import upgrade
 from registry.seals.authority import AuthorityNames, chain, establish, has_root
 from registry.seals.renewal import renew_delegate
-from registry.seals.revocation_list import publish_root_crl
+from registry.seals.revocation_list import publish_due, publish_root_crl
 from registry.seals.stamping import time_stamper
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
@@ -126,6 +126,7 @@ def establish_registry(
         if here:
             renew_delegate(pieces)
             publish_root_crl(pieces)
+        publish_due(base)
         publish_trust_list(base)
     finally:
         base.database.dispose()

@@ -23,7 +23,7 @@ from registry.authority_app import create_authority_app
 from registry.seals import revocation
 from registry.seals.authority import root as root_certificate
 from registry.seals.responder import LIFE, MAX_AGE
-from registry.seals.revocation_list import COALESCE, publish_due
+from registry.seals.revocation_list import COALESCE, PATIENCE, RENEW_AFTER, publish_due
 from tests.registry.test_responder import ca_name, issuer_of, request
 from tests.registry.test_revocation import change, serial_of
 from tests.registry.world import Ticker, World, on_sqlite
@@ -105,9 +105,7 @@ def test_posts_are_bounded_and_of_one_type(world: World, authority: FlaskClient)
 
 def test_the_crl_and_the_ca_s_certificate(world: World, authority: FlaskClient, clock: Ticker) -> None:
     name = ca_name(world)
-    assert authority.get(f"/crl/{name}.crl").status_code == 404  # none is made yet
-    assert authority.get("/readyz").status_code == 503
-    publish_due(world.ports)
+    assert authority.get(f"/crl/{'0' * 40}.crl").status_code == 404
     assert authority.get("/readyz").status_code == 200
     answer = authority.get(f"/crl/{name}.crl")
     assert answer.content_type == "application/pkix-crl"
@@ -120,6 +118,14 @@ def test_the_crl_and_the_ca_s_certificate(world: World, authority: FlaskClient, 
     certificate = authority.get(f"/ca/{name}.cer")
     assert certificate.content_type == "application/pkix-cert"
     assert x509.load_der_x509_certificate(certificate.data) == issuer_of(world)
+
+
+def test_it_is_not_ready_when_lists_are_no_longer_made(authority: FlaskClient, clock: Ticker) -> None:
+    clock.advance(RENEW_AFTER + PATIENCE - timedelta(seconds=1))
+    assert authority.get("/readyz").status_code == 200
+    clock.advance(timedelta(seconds=1))
+    answer = authority.get("/readyz")
+    assert (answer.status_code, answer.get_json()["reason"]) == (503, "crl_overdue")
 
 
 def test_certificates_name_these_addresses(world: World) -> None:
