@@ -18,7 +18,7 @@ _GENERALIZED = re.compile(rb"[0-9]{14}(\.[0-9]{0,5}[1-9])?Z")
 
 def tlv(tag: int, *parts: bytes) -> bytes:
     """One DER element of definite, minimal length."""
-    content = b"".join(parts)
+    content = parts[0] if len(parts) == 1 else b"".join(parts)
     size = len(content)
     if size < 0x80:
         return bytes((tag, size)) + content
