@@ -6,6 +6,8 @@ http: everything it gives is signed (RFC 6960, A.1; RFC 5280, 4.2.1.13).
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
@@ -15,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
+from werkzeug.middleware.proxy_fix import ProxyFix
 from werkzeug.routing import BaseConverter
 
 from keys.errors import Kind, VermilionError
@@ -26,6 +29,7 @@ from registry.body_slots import BODY_SLOTS, BodySlots
 from registry.defects import Defects, QuietFlask
 from registry.licences.outage import database_out, is_outage
 from registry.logs import configure_logs
+from registry.networks import NetworkBuckets, network_of
 from registry.observation import observe, serve_metrics
 from registry.ports import Ports
 from registry.seals.responder import MAX_AGE, OcspReply, Responder
@@ -45,8 +49,10 @@ class CaNameConverter(BaseConverter):
     regex = r"[0-9a-f]{40}"
 
 
-def create_authority_app(ports: Ports) -> Flask:
-    """The application for these ports. `PROPAGATE_EXCEPTIONS` switches the catch-all off, for tests."""
+def create_authority_app(ports: Ports, *, monotonic: Callable[[], float] = time.monotonic) -> Flask:
+    """The application for these ports; `monotonic` is the clock of its limits. `PROPAGATE_EXCEPTIONS`
+    switches the catch-all off, for tests.
+    """
     configure_logs()
     app = QuietFlask("authority", static_folder=None)
     app.url_map.converters["ca_name"] = CaNameConverter
@@ -54,7 +60,7 @@ def create_authority_app(ports: Ports) -> Flask:
     metrics = CollectorRegistry()
     defects = Defects(metrics)
     _serve_ocsp(app, ports)
-    _serve_time_stamps(app, ports)
+    _serve_time_stamps(app, ports, monotonic)
     _serve_files(app, ports)
     _serve_operations(app, ports)
     serve_metrics(app, metrics)
@@ -62,6 +68,9 @@ def create_authority_app(ports: Ports) -> Flask:
     public = frozenset(rule.endpoint for rule in app.url_map.iter_rules())
     web.install(app, web.AppState(ports, defects, _nobody, public, BodySlots(BODY_SLOTS)))
     observe(app, "registry.authority", ports.random, metrics, defects)
+    if ports.settings.trusted_proxies:
+        proxies = ports.settings.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=proxies, x_proto=0, x_host=0)  # type: ignore[method-assign]
     return app
 
 
@@ -105,12 +114,18 @@ def _serve_ocsp(app: Flask, ports: Ports) -> None:
         return response
 
 
-def _serve_time_stamps(app: Flask, ports: Ports) -> None:
+def _serve_time_stamps(app: Flask, ports: Ports, monotonic: Callable[[], float]) -> None:
     stamper = time_stamper(ports)
+    share = ports.settings.tsa_per_minute
+    limit = NetworkBuckets(share, monotonic=monotonic) if share else None
 
     @app.post("/tsa")
     def tsa() -> Response:
-        """RFC 3161, 3.4."""
+        """RFC 3161, 3.4. Each token is a row for ever: no network has more of them than its share."""
+        if limit is not None and (wait := limit.enter(network_of(request.remote_addr))):
+            raise VermilionError(
+                Kind.TOO_MANY, "too many time-stamps for one network", reason="rate", retry_after=wait
+            )
         with web.state().strangers.one():
             request.max_content_length = TSA_REQUEST_BYTES
             body = request.get_data(cache=False)

@@ -28,7 +28,7 @@ class Settings(BaseSettings):
         default=8802, ge=1, le=65535, description="Port of the authority: OCSP, CRLs, time-stamps."
     )
     trusted_proxies: int = Field(
-        default=0, ge=0, le=5, description="Proxies in front of the public site that set X-Forwarded-For."
+        default=0, ge=0, le=5, description="Proxies in front of site and authority that set X-Forwarded-For."
     )
     bind: str = Field(default="127.0.0.1", description="Address the services listen on.")
     origin: str = Field(
@@ -91,6 +91,12 @@ class Settings(BaseSettings):
     )
     pkcs11_token: str = Field(default="", description="Label of the token.")
     pkcs11_pin_file: Path | None = Field(default=None, description="File with the PIN of the token's user.")
+    tsa_per_minute: int = Field(
+        default=120,
+        ge=0,
+        le=100_000,
+        description="Time-stamps that one network (IPv4 /24, IPv6 /56) is given a minute; 0: no limit.",
+    )
     tsa_require_sync: bool = Field(
         default=False,
         description=(

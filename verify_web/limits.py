@@ -8,10 +8,9 @@ shared by all processes of the site. Scans are never limited: their ids cannot b
 
 from __future__ import annotations
 
-import ipaddress
-import re
 from dataclasses import dataclass
 
+from registry.networks import network_of
 from verify_web.store import Store
 
 
@@ -30,24 +29,6 @@ class Rate:
 NETWORK = Rate(burst=10, seconds_each=6.0)  # ten a minute from one network
 PAIR = Rate(burst=5, seconds_each=720.0)  # five failures an hour from one network for one licence
 IDENTIFIER = Rate(burst=100, seconds_each=36.0)  # a hundred an hour for one licence: 8e-7 hits a year
-_PORT = re.compile(r"\[([0-9A-Fa-f:.]+)\](?::[0-9]+)?|([0-9.]+):[0-9]+")
-
-
-def network_of(address: str | None) -> str:
-    """The network an attempt is counted for: IPv4 /24, IPv6 /56; whatever else shares one bucket.
-
-    Some proxies write a port behind the address, and brackets around one of IPv6.
-    """
-    plain = address or ""
-    if (written := _PORT.fullmatch(plain)) is not None:
-        plain = written[1] or written[2]
-    try:
-        ip = ipaddress.ip_address(plain.partition("%")[0])
-    except ValueError:
-        return "unknown"
-    if isinstance(ip, ipaddress.IPv6Address) and ip.ipv4_mapped is not None:
-        ip = ip.ipv4_mapped
-    return str(ipaddress.ip_network(f"{ip}/{24 if ip.version == 4 else 56}", strict=False))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from urllib.parse import quote
@@ -16,6 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rfc3161_client import TimestampRequestBuilder, VerifierBuilder, decode_timestamp_response
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from keys.ocsp import MAX_REQUEST_BYTES
 from registry import web
@@ -33,7 +35,8 @@ GIVEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], ma
 
 @pytest.fixture
 def authority(world: World) -> Iterator[FlaskClient]:
-    app = create_authority_app(world.ports)
+    unlimited = world.ports.settings.model_copy(update={"tsa_per_minute": 0})
+    app = create_authority_app(replace(world.ports, settings=unlimited))
     app.config["PROPAGATE_EXCEPTIONS"] = True
     yield app.test_client()
     state: web.AppState = app.extensions[web.EXTENSION]
@@ -163,6 +166,27 @@ def test_requests_for_time_stamps_are_bounded_and_of_one_type(authority: FlaskCl
     assert authority.get("/tsa").status_code == 405
     rejected = authority.post("/tsa", data=b"x", content_type=kind)
     assert decode_timestamp_response(rejected.data).status == 2
+
+
+@on_sqlite
+def test_a_network_has_its_share_of_time_stamps_and_no_more(world: World) -> None:
+    now = [0.0]
+    app = create_authority_app(world.ports, monotonic=lambda: now[0])
+    asked = TimestampRequestBuilder().data(b"x").build().as_bytes()
+
+    def stamp(address: str) -> TestResponse:
+        return app.test_client().post(
+            "/tsa", data=asked, content_type="application/timestamp-query",
+            environ_overrides={"REMOTE_ADDR": address},
+        )  # fmt: skip
+
+    share = world.ports.settings.tsa_per_minute
+    assert {stamp(f"192.0.2.{n % 250}").status_code for n in range(share)} == {200}
+    refused = stamp("192.0.2.7")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "1")
+    assert stamp("198.51.100.7").status_code == 200
+    now[0] += 1.0
+    assert stamp("192.0.2.7").status_code == 200
 
 
 @on_sqlite
