@@ -103,19 +103,12 @@ def establish_registry(
     The root's key lies in a directory of its own. Where the registry has a root that is not here (a ceremony
     made it, or it was carried away), nothing is done that would need it. Raises VermilionError.
     """
-    _private_directory(settings.data, mode=0o755)
-    if settings.holds_key_files:
-        _private_directory(settings.keys_directory, mode=0o700)
-        make_passphrase(settings, random)
-    if settings.url.startswith("sqlite"):
-        _private_directory(settings.data / "database", mode=0o755)
-    upgrade(settings.url)
-    base = lay_foundation(settings, clock=clock, random=random, cost=cost)
+    base = prepare_place(settings, clock=clock, random=random, cost=cost)
     try:
         with Session(base.database.read) as session:
             new = not has_root(session)
         if new:
-            _private_directory(settings.root_place, mode=0o700)
+            private_directory(settings.root_place, mode=0o700)
             make_root_passphrase(settings, random)
         here = new or root_at_hand(settings)
         root = (
@@ -132,7 +125,26 @@ def establish_registry(
         base.database.dispose()
 
 
-def _private_directory(path: Path, *, mode: int) -> None:
+def prepare_place(
+    settings: Settings,
+    *,
+    clock: Clock = system_clock,
+    random: Random = os.urandom,
+    cost: ScryptCost = DEFAULT_COST,
+) -> Foundation:
+    """Directories, the key files' passphrase and tables, each where it is missing. Raises VermilionError."""
+    private_directory(settings.data, mode=0o755)
+    if settings.holds_key_files:
+        private_directory(settings.keys_directory, mode=0o700)
+        make_passphrase(settings, random)
+    if settings.url.startswith("sqlite"):
+        private_directory(settings.data / "database", mode=0o755)
+    upgrade(settings.url)
+    return lay_foundation(settings, clock=clock, random=random, cost=cost)
+
+
+def private_directory(path: Path, *, mode: int) -> None:
+    """Make it where it is missing, whatever the umask."""
     if not path.exists():
         path.mkdir(parents=True, mode=mode)
-        path.chmod(mode)  # whatever the umask
+        path.chmod(mode)

@@ -101,7 +101,7 @@ def root_custodian(
     clock: Clock,
     random: Random,
     cost: ScryptCost,
-) -> Custodian:
+) -> SoftwareCustodian:
     """The custodian of the root alone, in its own directory, under the same policy and ledger as the others;
     without a `passphrase`, by the file of a first start. For first starts and ceremonies: nothing that serves
     asks for it.

@@ -18,6 +18,7 @@ from keys.errors import VermilionError, places
 COMMANDS = {
     "agency": "registry.cli.agency:agency",
     "anchor": "registry.cli.anchor:anchor",
+    "ceremony": "registry.cli.ceremony:ceremony",
     "client": "registry.cli.people:client",
     "credential": "registry.cli.credential:credential",
     "demo": "registry.cli.demo:demo",

@@ -1,0 +1,350 @@
+"""A ceremony: root, issuing CA and the trust list's delegate, from one file, before witnesses.
+
+The root's passphrase exists in shares alone (SLIP-39): any `threshold` of them open the root's directory,
+which is carried away afterwards. What was done stands in a transcript that the root signs. Interrupted, it is
+begun again with the same file: what is there already is kept, and the shares are given.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+
+from asn1crypto import x509
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from keys.apart import RootApart
+from keys.ceremony import EXPECTED, sign_transcript, tbs_digest, transcript_input, transcript_record
+from keys.clock import Clock
+from keys.custodian import Custodian
+from keys.envelope import ScryptCost
+from keys.errors import Kind, VermilionError
+from keys.files import write_once
+from keys.profiles import ProfileName
+from keys.shares import SECRET_BYTES, join_shares, require_scheme, split_secret
+from keys.suite import SuiteName
+from keys.transcript import OPERATIONS, Certified, Present, Shares, Transcript
+from registry.composition import Foundation, prepare_place, private_directory
+from registry.custodians import Random, root_custodian
+from registry.database import Database
+from registry.rows import changed_rows
+from registry.seals.authority import (
+    ISSUING_SUITE,
+    AuthorityNames,
+    establish,
+    give_delegate_key,
+    give_issuing_key,
+    has_root,
+    root_authority,
+)
+from registry.seals.keys import subject_name
+from registry.seals.revocation_list import publish_due, publish_root_crl
+from registry.seals.serving import signed_certificates
+from registry.seals.tables import Ceremony, Key
+from registry.seals.trust import publish_trust_list
+from registry.settings import Settings
+from signing.toml_table import Table
+
+ESTABLISH, ISSUING, DELEGATE = OPERATIONS
+MAX_SHARE_BYTES = 2048
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a ceremony's file says."""
+
+    operation: str
+    title: str
+    present: tuple[Present, ...]
+    root_directory: Path
+    names: AuthorityNames
+    test: bool  # the names of the certificates say TEST
+    threshold: int  # of the shares; 0 where the operation makes none
+    total: int
+    shares_directory: Path | None
+    file_sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a ceremony made. `shares`: the files that its holders take with them."""
+
+    transcript: Transcript
+    signed: str  # compact JWS
+    root_sha256: str
+    shares: tuple[Path, ...]
+
+
+def load_plan(path: Path) -> Plan:
+    """Read a ceremony's file; relative paths lie beside it. Raises VermilionError(NOT_FOUND, TOO_LARGE,
+    MALFORMED, INVALID).
+    """
+    table = Table.load(path)
+    operation = table.choice("operation", OPERATIONS)
+    title = table.text("title")
+    root_directory = path.parent / table.text("root_directory")
+    present = tuple(_present(entry) for entry in table.tables("present"))
+    if len(present) < 2:
+        table.refuse("present", "must name two people at least")
+    names, test = AuthorityNames(""), False
+    if operation != DELEGATE:
+        names, test = _names(table, operation), table.flag("test")
+    threshold = total = 0
+    shares_directory = None
+    if operation == ESTABLISH:
+        shares = table.table("shares")
+        threshold, total = shares.integer("threshold"), shares.integer("total")
+        shares_directory = path.parent / shares.text("directory")
+        shares.finish()
+        require_scheme(threshold, total)
+    table.finish()
+    digest = sha256(path.read_bytes()).hexdigest()
+    return Plan(
+        operation, title, present, root_directory, names, test, threshold, total, shares_directory, digest
+    )
+
+
+def read_share(path: Path) -> str:
+    """A share from its file. Raises VermilionError(NOT_FOUND, INVALID)."""
+    try:
+        data = path.read_bytes()[: MAX_SHARE_BYTES + 1]
+        return data.decode("ascii")
+    except OSError as error:
+        raise VermilionError(Kind.NOT_FOUND, f"{path.name} cannot be read") from error
+    except UnicodeDecodeError:
+        raise VermilionError(Kind.INVALID, f"{path.name} is no share", reason="share_wrong") from None
+
+
+def rehearse(plan: Plan, settings: Settings, *, clock: Clock, random: Random, cost: ScryptCost) -> Transcript:
+    """Everything with throwaway keys in a temporary directory; what would be told. Nothing else is touched.
+
+    Where the operation needs a root that is there, one is made up. Raises VermilionError: what a lint finds.
+    """
+    with tempfile.TemporaryDirectory(prefix="vermilion-rehearsal-") as name:
+        place = Path(name)
+        elsewhere = Settings(
+            data=place / "var", database_url="", zone=settings.zone, root_directory=place / "root",
+            authority_origin=settings.authority_origin, authority_port=settings.authority_port,
+        )  # fmt: skip
+        moved = replace(plan, root_directory=place / "root", shares_directory=place / "shares")
+        shares: list[str] = []
+        if plan.operation != ESTABLISH:
+            first = replace(
+                moved, operation=ESTABLISH, threshold=2, total=2,
+                file_sha256=sha256(b"rehearsal").hexdigest(), names=AuthorityNames("Rehearsal"),
+            )  # fmt: skip
+            made = perform(first, elsewhere, [], clock=clock, random=random, cost=cost)
+            shares = [read_share(path) for path in made.shares]
+        return perform(moved, elsewhere, shares, clock=clock, random=random, cost=cost).transcript
+
+
+def perform(
+    plan: Plan,
+    settings: Settings,
+    shares: Sequence[str],
+    *,
+    clock: Clock,
+    random: Random,
+    cost: ScryptCost,
+) -> Outcome:
+    """Hold the ceremony. `shares` open a root that is there already.
+
+    Raises VermilionError: CONFLICT (`root_exists`, `ceremony_over`), NOT_FOUND (`no_root`), INVALID (shares
+    that do not open the root, a certificate that a lint refuses) and what the custodian raises.
+    """
+    base = prepare_place(settings, clock=clock, random=random, cost=cost)
+    try:
+        return _hold(base, plan, shares, cost)
+    finally:
+        base.database.dispose()
+
+
+def _hold(base: Foundation, plan: Plan, given: Sequence[str], cost: ScryptCost) -> Outcome:
+    begun_at, attempt = _begin(base.database, plan, base.clock().replace(microsecond=0))
+    private_directory(plan.root_directory, mode=0o700)
+    secret, scheme, files = _passphrase(plan, given, base.random)
+    root = _open_root(base, plan, secret, cost)
+    pieces = replace(base, custodian=RootApart(root, base.custodian))
+    if plan.operation == ESTABLISH:
+        establish(pieces, plan.names, test=plan.test)
+    elif plan.operation == ISSUING:
+        prefix = "TEST " if plan.test else ""
+        name = subject_name(prefix + plan.names.issuing, None, prefix + plan.names.organisation)
+        give_issuing_key(pieces, ISSUING_SUITE, name)
+    else:
+        give_delegate_key(pieces)
+    with Session(base.database.read) as session:
+        authority = root_authority(session)
+        certificates = tuple(_newest(session, profile) for profile in EXPECTED[plan.operation])
+    assert authority.certificate is not None
+    if files:  # what the holders take away does open it
+        again = join_shares([read_share(path) for path in files[-plan.threshold :]]).secret
+        _open_root(base, plan, again, cost).public_key(authority.key)
+    publish_root_crl(pieces)
+    publish_due(base)
+    publish_trust_list(base)
+    transcript = Transcript(
+        operation=plan.operation,
+        title=plan.title,
+        file_sha256=plan.file_sha256,
+        software=f"vermilion {version('vermilion')}",
+        attempt=attempt,
+        begun_at=begun_at,
+        signed_at=base.clock().replace(microsecond=0),
+        present=plan.present,
+        shares=scheme,
+        certificates=certificates,
+    )
+    signed = _sign(base, root, transcript, authority.key.suite, authority.certificate)
+    return Outcome(transcript, signed, sha256(authority.certificate).hexdigest(), files)
+
+
+def _begin(database: Database, plan: Plan, now: datetime) -> tuple[datetime, int]:
+    """Put the attempt on record; when the ceremony began, and which attempt this is."""
+    with database.transaction() as session:
+        row = session.get(Ceremony, plan.file_sha256, with_for_update=True)
+        if row is not None and row.transcript is not None:
+            raise VermilionError(Kind.CONFLICT, "this ceremony is over", reason="ceremony_over")
+        rooted = has_root(session)
+        if plan.operation == ESTABLISH and rooted and row is None:
+            raise VermilionError(Kind.CONFLICT, "the registry has a root already", reason="root_exists")
+        if plan.operation != ESTABLISH and not rooted:
+            raise VermilionError(Kind.NOT_FOUND, "the registry has no root yet", reason="no_root")
+        if row is None:
+            row = Ceremony(
+                file_sha256=plan.file_sha256, operation=plan.operation, attempt=0, begun_at=now,
+                root_key_id=None, input_sha256=None, transcript=None,
+            )  # fmt: skip
+            session.add(row)
+        row.attempt += 1
+        return row.begun_at, row.attempt
+
+
+def _passphrase(plan: Plan, given: Sequence[str], random: Random) -> tuple[bytes, Shares, tuple[Path, ...]]:
+    """The root's passphrase; how it is shared; the files of new shares.
+
+    New shares are on the disk, and were read back, before there is a key that only they open.
+    """
+    if given or any(plan.root_directory.glob("*.key")):
+        joined = join_shares(given)
+        return joined.secret, Shares(joined.threshold, None), ()
+    if plan.shares_directory is None:
+        raise VermilionError(Kind.NOT_FOUND, "the root's key is not in its directory", reason="no_root")
+    secret = random(SECRET_BYTES)
+    texts = split_secret(secret, plan.threshold, plan.total)
+    private_directory(plan.shares_directory, mode=0o700)
+    files = tuple(
+        plan.shares_directory / f"share-{number}-of-{plan.total}.txt" for number in range(1, plan.total + 1)
+    )
+    for path, text in zip(files, texts, strict=True):
+        try:
+            write_once(path, f"{text}\n".encode("ascii"))
+        except FileExistsError:
+            raise VermilionError(
+                Kind.CONFLICT,
+                f"{path.name} of an earlier attempt is there: give its shares, or take them away",
+                reason="shares_exist",
+            ) from None
+    read = [read_share(path) for path in files]
+    for first in range(plan.total - plan.threshold + 1):
+        if join_shares(read[first : first + plan.threshold]).secret != secret:
+            raise VermilionError(Kind.UNAVAILABLE, "the shares do not open what they should", reason="shares")
+    return secret, Shares(plan.threshold, plan.total), files
+
+
+def _open_root(base: Foundation, plan: Plan, secret: bytes, cost: ScryptCost) -> Custodian:
+    """The root's custodian under this passphrase; where its key is there, it opens.
+
+    Raises VermilionError(INVALID, reason "shares_wrong") where it does not.
+    """
+    settings = base.settings.model_copy(update={"root_directory": plan.root_directory})
+    root = root_custodian(settings, base.database, secret, clock=base.clock, random=base.random, cost=cost)
+    for ref in root.refs():
+        try:
+            root.public_key(ref)
+        except VermilionError as error:
+            raise VermilionError(
+                Kind.INVALID, "these shares do not open the root in this directory", reason="shares_wrong"
+            ) from error
+    return root
+
+
+def _newest(session: Session, profile: ProfileName) -> Certified:
+    key, certificate = session.execute(
+        signed_certificates(profile)
+        .where(Key.state == "active")
+        .order_by(None)
+        .order_by(Key.created_at.desc())
+        .limit(1)
+    ).one()
+    der = certificate.der or b""
+    return Certified(
+        profile=profile.value,
+        key=key.id,
+        serial=f"{x509.Certificate.load(der).serial_number:x}",
+        sha256=sha256(der).hexdigest(),
+        tbs_sha256=tbs_digest(der),
+        lint=f"pkilint {version('pkilint')}",
+        der=der,
+    )
+
+
+def _sign(
+    base: Foundation, root: Custodian, transcript: Transcript, suite: SuiteName, certificate: bytes
+) -> str:
+    """The transcript's digest is on record before the root signs it; then the transcript is."""
+    data = transcript_input(transcript, suite, certificate)
+    with Session(base.database.read) as session:
+        ref = root_authority(session).key
+    open_one = update(Ceremony).where(
+        Ceremony.file_sha256 == transcript.file_sha256,
+        Ceremony.attempt == transcript.attempt,
+        Ceremony.transcript.is_(None),
+    )
+    with base.database.transaction() as session:
+        if (
+            changed_rows(session, open_one.values(root_key_id=ref.id, input_sha256=sha256(data).digest()))
+            != 1
+        ):
+            raise VermilionError(
+                Kind.CONFLICT, "somebody else holds this ceremony now", reason="ceremony_attempt"
+            )
+    record = transcript_record(transcript.file_sha256, transcript.attempt)
+    signed = sign_transcript(root, ref, data, record)
+    with base.database.transaction() as session:
+        changed_rows(session, open_one.values(transcript=signed))
+    return signed
+
+
+def transcripts(session: Session) -> list[str]:
+    """Every ceremony's transcript (compact JWS), the oldest first."""
+    rows = session.scalars(
+        select(Ceremony.transcript).where(Ceremony.transcript.is_not(None)).order_by(Ceremony.begun_at)
+    )
+    return [text for text in rows if text is not None]
+
+
+def _present(entry: Table) -> Present:
+    found = Present(entry.text("name"), entry.text("role"))
+    entry.finish()
+    return found
+
+
+def _names(table: Table, operation: str) -> AuthorityNames:
+    names = table.table("names")
+    organisation = names.text("organisation")
+    if operation == ISSUING:
+        found = AuthorityNames(organisation, issuing=names.text("issuing"))
+    else:
+        found = AuthorityNames(
+            organisation, root=names.text("root"), issuing=names.text("issuing"),
+            trust_list=names.text("trust_list"), tsa=names.text("tsa"),
+        )  # fmt: skip
+    names.finish()
+    return found
