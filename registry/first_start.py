@@ -130,6 +130,16 @@ def establish_if_new(settings: Settings) -> None:
         _establish(settings, test=settings.test or settings.demo)
 
 
+@contextlib.contextmanager
+def founding(settings: Settings) -> Iterator[None]:
+    """The data directory of a registry that is founded by hand, as a first start would make it, and no first
+    start at the same time.
+    """
+    os.umask(0o077)
+    with _alone(settings, _other_user(settings)):
+        yield
+
+
 def prepare_public(settings: Settings, user: Account | None) -> None:
     """Make what the public site alone needs: the folder of its own store."""
     store = settings.public_store.parent

@@ -43,7 +43,7 @@ def ceremony(
     from keys.files import write_once
     from registry.ceremony import load_plan, perform, read_share, rehearse
     from registry.custodians import DEFAULT_COST
-    from registry.licences.outage import database_errors
+    from registry.first_start import founding
     from registry.settings import Settings
 
     if verify:
@@ -58,8 +58,7 @@ def ceremony(
     if transcript is None or transcript.exists():
         raise VermilionError(Kind.INVALID, "--transcript names a file that is not there yet")
     texts = [read_share(path) for path in shares]
-    os.umask(0o077)
-    with database_errors():
+    with founding(settings):
         made = perform(plan, settings, texts, clock=system_clock, random=os.urandom, cost=DEFAULT_COST)
     write_once(transcript, made.signed.encode("ascii"))
     _tell(made.transcript)

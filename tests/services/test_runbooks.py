@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from registry.database import Database
 from registry.licences.tables import Edition
-from registry.seals.tables import Certificate, Key
+from registry.seals.tables import Certificate, Key, PublishedTrustList
 from registry.settings import Settings
 from tests.services.conftest import READY, FirstStart
 from tests.services.road import BLOCK
@@ -32,27 +34,41 @@ field() { # of the first object
 """
 
 
-@pytest.fixture
-def rehearse(place: Place, first_start: FirstStart, tmp_path: Path) -> Iterator[Any]:
-    """Runs a page on the sample province; the folder where it left what it made."""
-    for path in (place.data / "credentials").glob("*.json"):  # this copy serves at ports of its own
-        path.write_text(path.read_text().replace(first_start.place.api, place.api))
-    programs = tmp_path / "bin"
-    programs.mkdir()
+def play(place: Place, work: Path, script: str) -> None:
+    """Run a script as the administrator, in `work`."""
+    programs = work.parent / "bin"
+    programs.mkdir(exist_ok=True)
     vermilion = programs / "vermilion"
     vermilion.write_text(f'#!/bin/sh\nexec {sys.executable} -m registry "$@"\n')
     vermilion.chmod(0o755)
-    work = tmp_path / "work"
-    work.mkdir()
+    own = environment(**place.settings, credentials=place.data / "credentials", PYTHONPATH=ROOT)
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", PRELUDE + script], env=own | {"PATH": f"{programs}:{own['PATH']}"},
+        cwd=work, capture_output=True, text=True, timeout=300, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def commands_of(page: str) -> str:
+    return "\n".join(BLOCK.findall((RUNBOOKS / page).read_text(encoding="utf-8")))
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Where a page leaves what it makes."""
+    path = tmp_path / "work"
+    path.mkdir()
+    return path
+
+
+@pytest.fixture
+def rehearse(place: Place, first_start: FirstStart, work: Path) -> Iterator[Any]:
+    """Runs a page on the sample province; the folder where it left what it made."""
+    for path in (place.data / "credentials").glob("*.json"):  # this copy serves at ports of its own
+        path.write_text(path.read_text().replace(first_start.place.api, place.api))
 
     def run(page: str) -> Path:
-        script = PRELUDE + "\n".join(BLOCK.findall((RUNBOOKS / page).read_text(encoding="utf-8")))
-        own = environment(**place.settings, credentials=place.data / "credentials", PYTHONPATH=ROOT)
-        done = subprocess.run(
-            ["bash", "-euo", "pipefail", "-c", script], env=own | {"PATH": f"{programs}:{own['PATH']}"},
-            cwd=work, capture_output=True, text=True, timeout=300, check=False,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+        play(place, work, commands_of(page))
         return work
 
     with command("run", settings=place.settings) as service:
@@ -77,7 +93,7 @@ def test_every_runbook_is_rehearsed_and_listed() -> None:
     listed = set(re.findall(r"\]\(([a-z-]+\.md)\)", (RUNBOOKS / "README.md").read_text()))
     source = Path(__file__).read_text()
     assert pages == listed
-    assert all(f'rehearse("{page}")' in source for page in pages)
+    assert all(f'("{page}")' in source for page in pages)
 
 
 def test_a_seal_is_lost(place: Place, rehearse: Any) -> None:
@@ -110,3 +126,24 @@ def test_a_key_of_the_registry_leaks(place: Place, rehearse: Any, purpose: str) 
 def test_a_credential_is_lost_and_found(place: Place, rehearse: Any) -> None:
     rehearse("credential.md")
     assert read(place, select(Edition.status))
+
+
+def test_the_key_of_the_trust_list_leaks(empty_place: Place, work: Path) -> None:
+    """In a registry that a ceremony founded: the root's directory and its shares are there for the occasion."""
+    for path in (ROOT / "deploy" / "ceremony").glob("*.toml"):
+        shutil.copy(path, work)
+    play(empty_place, work, "admin ceremony establish.toml --transcript establish.jws")
+    for name, number in (("a", 1), ("b", 3)):
+        shutil.copy(work / "shares" / f"share-{number}-of-3.txt", work / f"share-{name}.txt")
+    with command("run", settings=empty_place.settings) as service:
+        service.said(READY)
+        play(empty_place, work, commands_of("trust-list-key.md"))
+    old, new = lines(work / "keys.jsonl")
+    assert (old["state"], old["certificate_state"], new["state"]) == ("compromised", "revoked", "active")
+    (newest, *_) = read(
+        empty_place, select(PublishedTrustList.jws).order_by(PublishedTrustList.sequence.desc())
+    )
+    header = json.loads(base64.urlsafe_b64decode(newest.jws.partition(".")[0] + "=="))
+    signer = select(Key.id).join(Certificate, Certificate.key_id == Key.id)
+    der = base64.b64decode(header["x5c"][0])
+    assert read(empty_place, signer.where(Certificate.der == der)) == [(new["id"],)]
