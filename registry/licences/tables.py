@@ -128,7 +128,7 @@ class Document(Base):
     size: Mapped[int]
     stamped_at: Mapped[datetime | None]  # genTime of its newest time-stamp; None without one
     stamped_by: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of that authority's certificate, hex
-    registered_at: Mapped[datetime]
+    registered_at: Mapped[datetime] = mapped_column(index=True)
 
 
 class IdempotencyKey(Base):

@@ -686,10 +686,12 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("document", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_document_edition_id"), ["edition_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_document_registered_at"), ["registered_at"], unique=False)
 
 
 def downgrade() -> None:
     with op.batch_alter_table("document", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_document_registered_at"))
         batch_op.drop_index(batch_op.f("ix_document_edition_id"))
 
     op.drop_table("document")
