@@ -16,7 +16,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from asn1crypto import x509
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from keys.apart import RootApart
@@ -34,6 +34,7 @@ from registry.composition import Foundation, prepare_place, private_directory
 from registry.custodians import Random, root_custodian
 from registry.database import Database
 from registry.rows import changed_rows
+from registry.schema import require_current
 from registry.seals.authority import (
     ISSUING_SUITE,
     AuthorityNames,
@@ -129,7 +130,8 @@ def rehearse(plan: Plan, settings: Settings, *, clock: Clock, random: Random, co
     with tempfile.TemporaryDirectory(prefix="vermilion-rehearsal-") as name:
         place = Path(name)
         elsewhere = Settings(
-            data=place / "var", database_url="", zone=settings.zone, root_directory=place / "root",
+            data=place / "var", database_url="", public_database_url="", passphrase_file=None,
+            root_directory=place / "root", signer_socket=None, pkcs11_module=None, zone=settings.zone,
             authority_origin=settings.authority_origin, authority_port=settings.authority_port,
         )  # fmt: skip
         moved = replace(plan, root_directory=place / "root", shares_directory=place / "shares")
@@ -322,12 +324,24 @@ def _sign(
     return signed
 
 
-def transcripts(session: Session) -> list[str]:
-    """Every ceremony's transcript (compact JWS), the oldest first."""
-    rows = session.scalars(
-        select(Ceremony.transcript).where(Ceremony.transcript.is_not(None)).order_by(Ceremony.begun_at)
-    )
-    return [text for text in rows if text is not None]
+def transcript_of(settings: Settings, plan: Plan) -> str | None:
+    """The transcript (compact JWS) of a ceremony that is over; None where it is not, or there is no registry.
+
+    Raises VermilionError(UNAVAILABLE).
+    """
+    try:
+        require_current(settings.url)
+    except VermilionError as error:
+        if error.reason != "not_established":
+            raise
+        return None
+    database = Database.open(settings.url)
+    try:
+        with Session(database.read) as session:
+            row = session.get(Ceremony, plan.file_sha256)
+            return None if row is None else row.transcript
+    finally:
+        database.dispose()
 
 
 def _present(entry: Table) -> Present:

@@ -41,7 +41,7 @@ def ceremony(
     from keys.clock import system_clock
     from keys.errors import Kind, VermilionError
     from keys.files import write_once
-    from registry.ceremony import load_plan, perform, read_share, rehearse
+    from registry.ceremony import load_plan, perform, read_share, rehearse, transcript_of
     from registry.custodians import DEFAULT_COST
     from registry.first_start import founding
     from registry.settings import Settings
@@ -57,6 +57,11 @@ def ceremony(
         return
     if transcript is None or transcript.exists():
         raise VermilionError(Kind.INVALID, "--transcript names a file that is not there yet")
+    if (over := transcript_of(settings, plan)) is not None:
+        write_once(transcript, over.encode("ascii"))
+        _tell(read_transcript(over).transcript)
+        click.echo(f"this ceremony is over; its transcript is in {transcript} again")
+        return
     texts = [read_share(path) for path in shares]
     with founding(settings):
         made = perform(plan, settings, texts, clock=system_clock, random=os.urandom, cost=DEFAULT_COST)
@@ -69,6 +74,8 @@ def ceremony(
 
 
 def _tell(transcript: Transcript) -> None:
+    from keys.certificates import certificate_validity, chain_names
+
     click.echo(f"{transcript.operation}: {transcript.title}")
     click.echo(f"file SHA-256  {transcript.file_sha256}")
     click.echo(f"begun         {transcript.begun_at.isoformat()}, attempt {transcript.attempt}")
@@ -79,5 +86,8 @@ def _tell(transcript: Transcript) -> None:
     click.echo(f"shares        {transcript.shares.threshold}{total} open the root")
     for made in transcript.certificates:
         click.echo(f"certificate   {made.profile}, serial {made.serial}, linted by {made.lint}")
+        begin, end = certificate_validity(made.der)
+        click.echo(f"  subject     {chain_names([made.der])[0]}")
+        click.echo(f"  valid       {begin.isoformat()} to {end.isoformat()}")
         click.echo(f"  SHA-256     {made.sha256}")
         click.echo(f"  TBS SHA-256 {made.tbs_sha256}")

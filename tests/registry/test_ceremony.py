@@ -22,7 +22,7 @@ from keys.ceremony import read_transcript
 from keys.errors import VermilionError
 from keys.trust_list import read_trust_list
 from registry import ceremony
-from registry.ceremony import Outcome, load_plan, perform, read_share, rehearse, transcripts
+from registry.ceremony import Outcome, load_plan, perform, read_share, rehearse, transcript_of
 from registry.composition import establish_registry, open_ports
 from registry.database import Database
 from registry.seals.renewal import renew_due
@@ -100,10 +100,7 @@ def test_the_transcript_tells_what_openssl_verifies(hall: Hall) -> None:
             cwd=hall.place, capture_output=True, text=True, check=False, timeout=60,
         )  # fmt: skip
         assert done.stdout.strip() == f"{name}.pem: OK", done.stderr
-    database = Database.open(hall.settings.url)
-    with Session(database.read) as session:
-        assert transcripts(session) == [made.signed]
-    database.dispose()
+    assert transcript_of(hall.settings, load_plan(hall.place / "establish.toml")) == made.signed
 
 
 def test_every_set_of_enough_shares_opens_the_root_and_nothing_less(hall: Hall) -> None:
@@ -145,10 +142,15 @@ def test_nothing_is_founded_twice(hall: Hall) -> None:
 
 
 def test_nothing_follows_where_nothing_was_founded(hall: Hall) -> None:
+    assert transcript_of(hall.settings, load_plan(hall.place / "delegate.toml")) is None
     assert hall.refusal("delegate.toml") == "no_root"
 
 
-def test_a_rehearsal_keeps_nothing(hall: Hall) -> None:
+def test_a_rehearsal_keeps_nothing(hall: Hall, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the environment says of a database, a signer or a token: none of them is asked."""
+    monkeypatch.setenv("VERMILION_DATABASE_URL", "postgresql+psycopg://nobody@127.0.0.1:9/none")
+    monkeypatch.setenv("VERMILION_SIGNER_SOCKET", str(hall.place / "no-socket"))
+    monkeypatch.setenv("VERMILION_PKCS11_MODULE", str(hall.place / "no-module"))
     before = {path: path.stat().st_mtime_ns for path in hall.place.rglob("*")}
     for file in ("establish.toml", "delegate.toml", "issuing.toml"):
         plan = load_plan(hall.place / file)
