@@ -147,7 +147,7 @@ class Signer:
 
     def _attend(self, connection: socket.socket, uid: int) -> None:
         try:
-            with connection, contextlib.suppress(Closed, OSError):
+            with contextlib.suppress(Closed, OSError):
                 while not self._stopping:
                     body = self._receive(connection, uid)
                     if body is None:
@@ -156,6 +156,7 @@ class Signer:
         finally:
             with self._lock:
                 del self._open[connection]
+            connection.close()  # last: whoever sees it end finds its place free
 
     def _receive(self, connection: socket.socket, uid: int) -> bytes | None:
         """The next request; None where a stream lost its frames, which nothing can find again."""
