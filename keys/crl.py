@@ -178,7 +178,8 @@ def verify_crl(der: bytes, issuer_certificate: bytes) -> RevocationList:
         _refuse("the list names another algorithm than its issuer's")
     if found.issuer != issuer.subject.dump() or found.authority_key != key_identifier(spki):
         _refuse("the list is another authority's")
-    if "crl_sign" not in issuer.key_usage_value.native:
+    usage = issuer.key_usage_value
+    if usage is None or "crl_sign" not in usage.native:
         _refuse("its issuer signs no lists")
     if not verifies(public, suite, signature, tbs):
         _refuse("the list's signature is wrong")

@@ -34,15 +34,17 @@ def integer(value: int) -> bytes:
 @lru_cache(maxsize=4096)
 def time(at: datetime) -> bytes:
     """RFC 5280, 4.1.2.5: UTCTime through 2049, GeneralizedTime after; whole seconds, UTC."""
-    if at.year < 2050:
-        return tlv(_UTC_TIME, at.astimezone(UTC).strftime("%y%m%d%H%M%SZ").encode())
+    at = at.astimezone(UTC)
+    if 1950 <= at.year < 2050:  # the years that two digits stand for
+        return tlv(_UTC_TIME, at.strftime("%y%m%d%H%M%SZ").encode())
     return generalized_time(at)
 
 
 @lru_cache(maxsize=4096)
 def generalized_time(at: datetime) -> bytes:
     """GeneralizedTime in whole seconds, UTC."""
-    return tlv(_GENERALIZED_TIME, at.astimezone(UTC).strftime("%Y%m%d%H%M%SZ").encode())
+    at = at.astimezone(UTC)
+    return tlv(_GENERALIZED_TIME, f"{at.year:04}{at:%m%d%H%M%SZ}".encode())
 
 
 def read_time(element: bytes) -> datetime:

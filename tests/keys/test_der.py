@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.der import require_der
+from keys.der import read_time, require_der, time
 
 GOOD = [
     "0500",
@@ -63,3 +64,19 @@ def test_nesting_is_bounded() -> None:
 def test_no_other_exception_whatever_the_bytes(data: bytes) -> None:
     with contextlib.suppress(ValueError):
         require_der(data)
+
+
+@pytest.mark.parametrize(
+    ("at", "element"),
+    [
+        (datetime(2050, 1, 1, 3, tzinfo=timezone(timedelta(hours=8))), b"\x17\x0d491231190000Z"),
+        (datetime(2049, 12, 31, 23, tzinfo=timezone(timedelta(hours=-8))), b"\x18\x0f20500101070000Z"),
+        (datetime(1950, 1, 1, tzinfo=UTC), b"\x17\x0d500101000000Z"),
+        (datetime(1949, 12, 31, tzinfo=UTC), b"\x18\x0f19491231000000Z"),
+        (datetime(999, 1, 1, tzinfo=UTC), b"\x18\x0f09990101000000Z"),
+    ],
+)
+def test_a_time_is_written_by_its_year_in_utc_and_read_back(at: datetime, element: bytes) -> None:
+    """RFC 5280, 4.1.2.5."""
+    assert time(at) == element
+    assert read_time(element) == at

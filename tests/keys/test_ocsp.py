@@ -5,8 +5,9 @@ from __future__ import annotations
 import base64
 import re
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from itertools import combinations_with_replacement
 from pathlib import Path
 from urllib.parse import quote
 
@@ -29,6 +30,7 @@ from keys.errors import VermilionError
 from keys.lint import lint_ocsp_response
 from keys.ocsp import (
     GOOD,
+    MAX_GUESSES,
     MAX_IDS,
     MAX_NONCE_BYTES,
     MAX_REQUEST_BYTES,
@@ -167,13 +169,14 @@ def test_extensions_that_must_be_understood_are_refused_and_others_passed_over(
     """Acceptable responses (RFC 6960, 4.4.3), of the whole request and of a single one."""
     one = cert_id(authority.issuing, UNUSED)
     name, value = bytes.fromhex("06092b0601050507300104"), tlv(0x04, tlv(0x30))
-    for critical in (b"", b"\x01\x01\xff"):
+    for critical in (b"", b"\x01\x01\xff", b"\x01\x01\x01"):
         extensions = tlv(0xA2, tlv(0x30, tlv(0x30, name, critical, value)))
         single = tlv(0xA0, tlv(0x30, tlv(0x30, name, critical, value)))
         whole = tlv(0x30, tlv(0x30, tlv(0x30, tlv(0x30, one.der)), extensions))
         part = tlv(0x30, tlv(0x30, tlv(0x30, tlv(0x30, one.der, single))))
         for der in (whole, part):
-            assert asn1_ocsp.OCSPRequest.load(der, strict=True).dump(force=True) == der
+            if critical[-1:] != b"\x01":
+                assert asn1_ocsp.OCSPRequest.load(der, strict=True).dump(force=True) == der
             if critical:
                 with pytest.raises(VermilionError):
                     parse_request(der)
@@ -372,3 +375,22 @@ def _fixed(make: Make) -> bytes:
             make(Revoked(datetime(2026, 11, 1, tzinfo=UTC), RevocationReason.SUPERSEDED), nonce=NONCE)
         )
     return _made[0]
+
+
+def test_a_path_of_nothing_but_slashes_costs_a_bounded_number_of_guesses(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Anybody may send one; its pairs of slashes are some thirty million."""
+    drawn: list[int] = []
+
+    def counted(slashes: list[int], size: int) -> Iterator[tuple[int, ...]]:
+        for pair in combinations_with_replacement(slashes, size):
+            drawn.append(1)
+            yield pair
+
+    monkeypatch.setattr("keys.ocsp.combinations_with_replacement", counted)
+    for text in ("/" * (4 * MAX_REQUEST_BYTES), "/" * 20):
+        with pytest.raises(VermilionError) as caught:
+            decode_get(text)
+        assert caught.value.kind is ErrorKind.MALFORMED
+    assert 0 < len(drawn) <= MAX_GUESSES
