@@ -6,7 +6,9 @@ import json
 
 import click
 
-from registry.cli.machine import ground_today, locked, publish, unlocked
+from registry.actor import Duty
+from registry.cli.acting import Acting, administrative
+from registry.cli.machine import ground_today, locked, publish
 from registry.cli.options import ground_options
 
 
@@ -36,7 +38,8 @@ def list_keys(purpose: str | None) -> None:
     help="Somebody else may have used it: offline, nothing it signed is proven any more.",
 )
 @ground_options
-def retire(key: str, compromised: bool, legal_basis: str, reason_code: str) -> None:
+@administrative(Duty.SYSTEM)
+def retire(key: str, compromised: bool, legal_basis: str, reason_code: str, acting: Acting) -> None:
     """End a key for QR codes, time-stamps, OCSP, makers or the trust list, at once.
 
     What it signed up to now stays recognised, its certificate is revoked, and the trust list says so. Where
@@ -45,11 +48,11 @@ def retire(key: str, compromised: bool, legal_basis: str, reason_code: str) -> N
     """
     from registry.seals.retirement import retire_key, succeed
 
-    with unlocked() as ports:
+    with acting.unlocked() as (ports, admin):
         ground = ground_today(ports, legal_basis, reason_code)
         with ports.database.transaction() as session:
-            purpose = retire_key(session, ports, key_id=key, ground=ground, compromised=compromised)
-        successor = succeed(ports, purpose)
+            purpose = retire_key(session, ports, admin, key_id=key, ground=ground, compromised=compromised)
+        successor = succeed(ports, purpose, admin)
         publish(ports)
     if successor is not None:
         click.echo(successor)
