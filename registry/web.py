@@ -25,6 +25,7 @@ from registry.actor import Actor, Administrator
 from registry.body_slots import BodySlots
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
+from registry.log.refusals import record_refusal
 from registry.ports import Ports
 from registry.problems import defect, problem
 
@@ -256,7 +257,24 @@ def _named(cause: BaseException | None) -> str | None:
     return database_code(cause) or (type(cause).__name__ if cause else None)
 
 
+def _note_refusal(error: VermilionError) -> None:
+    """Put on record what was refused to somebody who had proved who they are. That it cannot be must not make
+    another answer of the refusal: it is logged.
+    """
+    actor = g.get("actor")
+    if error.kind is not Kind.FORBIDDEN or actor is None or request.endpoint is None:
+        return
+    try:
+        with ports().database.transaction() as session:
+            record_refusal(session, ports(), actor, request.endpoint, error)
+    except SQLAlchemyError as failed:
+        if not is_outage(failed):
+            raise
+        _log.error("refusal_not_recorded", request_id=g.get("request_id"), endpoint=request.endpoint)
+
+
 def _expected(error: VermilionError) -> Response:
+    _note_refusal(error)
     if error.kind is Kind.UNAVAILABLE:
         _log.error(
             "unavailable",

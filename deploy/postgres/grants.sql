@@ -45,3 +45,14 @@ GRANT SELECT ON
 TO vermilion_signer;
 GRANT SELECT (key_id, record, ended_at), INSERT, UPDATE (ended_at, signed) ON key_use TO vermilion_signer;
 GRANT SELECT (id, closed_at), INSERT, UPDATE (closed_at, begun, failed, digest) ON key_use_block TO vermilion_signer;
+
+-- What an auditor's own tools read beside `vermilion audit`: what was done, and nothing about anybody but ids. The
+-- role writes nothing, so what it reads is not itself an event; PostgreSQL's own log is the record of that.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_auditor;
+GRANT SELECT ON
+  event,
+  key_use,
+  key_use_block,
+  leaf,
+  seal_use
+TO vermilion_auditor;

@@ -1,25 +1,28 @@
 #!/usr/bin/env bash
 # Run once by PostgreSQL's image on an empty data directory, as superuser: the database and its roles.
 # The owner migrates and writes; the public site's role reads, and only what grants.sql names; the signer's reads
-# what its policy asks for, and writes the uses of keys.
+# what its policy asks for, and writes the uses of keys; an auditor's reads what was done.
 set -euo pipefail
 
 password() { cut -d: -f5- <"$1"; }
 
 psql --no-psqlrc --quiet --set ON_ERROR_STOP=1 --username "${POSTGRES_USER:-postgres}" --dbname postgres \
   --set owner="$(password "$OWNER_PGPASS")" --set public="$(password "$PUBLIC_PGPASS")" \
-  --set signer="$(password "$SIGNER_PGPASS")" <<'SQL'
+  --set signer="$(password "$SIGNER_PGPASS")" --set auditor="$(password "$AUDITOR_PGPASS")" <<'SQL'
 CREATE ROLE vermilion_owner LOGIN PASSWORD :'owner';
 CREATE ROLE vermilion_public LOGIN PASSWORD :'public';
 CREATE ROLE vermilion_signer LOGIN PASSWORD :'signer';
+CREATE ROLE vermilion_auditor LOGIN PASSWORD :'auditor';
+ALTER ROLE vermilion_auditor SET default_transaction_read_only = on;
+ALTER ROLE vermilion_auditor SET log_statement = 'all';
 ALTER ROLE vermilion_signer SET statement_timeout = '5s';
 ALTER ROLE vermilion_public SET default_transaction_read_only = on;
 ALTER ROLE vermilion_public SET statement_timeout = '5s';
 CREATE DATABASE vermilion OWNER vermilion_owner;
 REVOKE ALL ON DATABASE vermilion FROM PUBLIC;
-GRANT CONNECT ON DATABASE vermilion TO vermilion_public, vermilion_signer;
+GRANT CONNECT ON DATABASE vermilion TO vermilion_public, vermilion_signer, vermilion_auditor;
 \connect vermilion
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 ALTER SCHEMA public OWNER TO vermilion_owner;
-GRANT USAGE ON SCHEMA public TO vermilion_public, vermilion_signer;
+GRANT USAGE ON SCHEMA public TO vermilion_public, vermilion_signer, vermilion_auditor;
 SQL

@@ -101,8 +101,7 @@ def administrative(*duties: Duty) -> Callable[[Callable[..., Any]], Callable[...
     def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(function)
         def run(*arguments: Any, acting_person: str | None, acting_key: Path, **options: Any) -> Any:
-            command = click.get_current_context().command_path.partition(" ")[2]
-            acting = Acting(acting_person, acting_key, duties, command)
+            acting = Acting(acting_person, acting_key, duties, _called(click.get_current_context()))
             return function(*arguments, acting=acting, **options)
 
         run.duties = duties  # type: ignore[attr-defined]
@@ -121,3 +120,10 @@ def administrative(*duties: Duty) -> Callable[[Callable[..., Any]], Callable[...
         return run
 
     return decorate
+
+
+def _called(context: click.Context) -> str:
+    """The command by its name, however the program itself was called."""
+    if context.parent is None:
+        return ""
+    return f"{_called(context.parent)} {context.info_name}".strip()

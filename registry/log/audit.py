@@ -29,7 +29,7 @@ from registry.seals.tables import KeyUse, KeyUseBlock, SealUse
 
 PAGE = 500  # rows read at most for one page
 _ID = re.compile(r"[0-9a-f]{32}")
-_CURSOR = re.compile(r"([0-9]{1,17})-([0-9a-f]{32})")  # microseconds since 1970, and the row's id
+_CURSOR = re.compile(r"([0-9]{1,17})-([0-9a-f]{32})")  # microseconds since 1970 (to 5138), and the row's id
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEPT, BROKEN, MISSING = "kept", "broken", "missing"
 
@@ -132,12 +132,9 @@ def _cursor(ledger: Ledger, row: Any) -> str:
 
 def _place(after: str) -> tuple[datetime, str]:
     found = _CURSOR.fullmatch(after)
-    try:
-        if found is not None:
-            return _EPOCH + int(found[1]) * _EPOCH.resolution, found[2]
-    except OverflowError:
-        pass
-    raise _refused("after", "after is what `next` of a full page says")
+    if found is None:
+        raise _refused("after", "after is what `next` of a full page says")
+    return _EPOCH + int(found[1]) * _EPOCH.resolution, found[2]
 
 
 def _refused(name: str, words: str) -> VermilionError:

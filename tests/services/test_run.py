@@ -20,7 +20,9 @@ import pytest
 import zxingcpp
 from PIL import Image
 
+from registry.actor import Duty
 from registry.client import Credential, call
+from tests.administration import sample_key
 from tests.services.conftest import READY, FirstStart, Running
 from tests.services.running import (
     ROOT,
@@ -70,7 +72,9 @@ def test_no_secret_is_said_or_logged(first_start: FirstStart) -> None:
         value = json.loads(path.read_bytes())
         secrets += [value["client_secret"] or "", (value["client_key"] or {}).get("d", "")]
         secrets += [(value["person_key"] or {}).get("d", "")]
-    assert len({s for s in secrets if s}) >= 6
+    for duty in Duty:
+        secrets.append(json.loads(sample_key(first_start.place.data, duty).read_bytes())["person_key"]["d"])
+    assert len({s for s in secrets if s}) >= 9
     assert not [s for s in secrets if s and s in first_start.err]
     assert not [s for s in secrets if s and s in said and s != line(first_start.out, "look-up")]
 
@@ -78,9 +82,12 @@ def test_no_secret_is_said_or_logged(first_start: FirstStart) -> None:
 def test_the_data_directory_is_closed(first_start: FirstStart) -> None:
     data = first_start.place.data
     assert mode(data) == 0o711
-    assert {mode(data / name) for name in ("keys", "documents", "credentials")} == {0o700}
+    closed = ("keys", "documents", "credentials", "credentials/administrators")
+    assert {mode(data / name) for name in closed} == {0o700}
     assert mode(data / "keys" / "passphrase") == 0o600
-    assert {mode(path) for path in (data / "credentials").iterdir()} == {0o600}
+    files = [path for path in (data / "credentials").rglob("*") if path.is_file()]
+    assert len(files) > len(Duty)
+    assert {mode(path) for path in files} == {0o600}
     assert mode(data / "database" / "registry.db") == 0o640
     assert mode(data / "sample" / "licence.pdf") == 0o600
 

@@ -32,7 +32,9 @@ FOR_SIGNER = granted("vermilion_signer")
 KEPT_FROM_SIGNER = sorted(set(Base.metadata.tables) - set(FOR_SIGNER))
 
 
-ROLES = ("public", "signer", "owner")  # the owner last: it owns
+FOR_AUDITOR = granted("vermilion_auditor")
+
+ROLES = ("public", "signer", "auditor", "owner")  # the owner last: it owns
 
 
 def run(server: PostgresServer, *command: str, **environment: str) -> None:
@@ -136,3 +138,23 @@ def test_the_signer_s_role_writes_the_uses_of_keys_alone_and_never_takes_one_bac
     ):
         with pytest.raises(ProgrammingError, match="permission denied"):
             attempt(signer, statement)
+
+
+def test_an_auditor_s_role_reads_what_was_done_and_nothing_of_anybody(visitor: URL) -> None:
+    auditor = visitor.set(username="vermilion_auditor")
+    assert set(FOR_AUDITOR) == {"event", "leaf", "key_use", "key_use_block", "seal_use"}
+    for table in sorted(Base.metadata.tables):
+        if table in FOR_AUDITOR:
+            attempt(auditor, f'SELECT * FROM "{table}"')
+            continue
+        with pytest.raises(ProgrammingError, match=f"permission denied for table {table}"):
+            attempt(auditor, f'SELECT count(*) FROM "{table}"')
+
+
+def test_an_auditor_s_role_changes_nothing_even_when_it_leaves_read_only_mode(visitor: URL) -> None:
+    auditor = visitor.set(username="vermilion_auditor")
+    for table in sorted(Base.metadata.tables):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            attempt(auditor, f'SET TRANSACTION READ WRITE; DELETE FROM "{table}"')
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        attempt(auditor, "SET TRANSACTION READ WRITE; CREATE TABLE mine (x int)")

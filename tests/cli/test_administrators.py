@@ -1,0 +1,159 @@
+"""Every command of the tree is somebody's duty, or is listed here as nobody's."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from registry.actor import Duty
+from registry.cli import cli, main
+from registry.log.tables import Event
+from tests.administration import duties_of, sample_key
+from tests.cli.conftest import Run
+from tests.cli.test_administration import at
+from tests.services.running import Place
+
+NOBODY_S = {
+    "admin found": "possible once, before there is anybody",
+    "admin recover": "out of a lock-out, as root",
+    "agency show": "reads", "anchor export": "reads", "anchor list": "reads", "fsck": "reads",
+    "key list": "reads",
+    "ceremony": "before witnesses, with a transcript that the root signs",
+    "credential file": "on its owner's machine", "credential key": "on its owner's machine",
+    "demo": "a throw-away registry of its own",
+    "migrate": "the database's owner: tables, and nothing in them",
+    "run": "a service", "serve-api": "a service", "serve-authority": "a service", "serve-public": "a service",
+    "signer": "a service",
+    "issue": "through the API, by credential",
+    "verify": "anybody's",
+}  # fmt: skip
+
+
+def leaves(command: click.Command = cli, path: str = "") -> Iterator[tuple[str, click.Command]]:
+    if not isinstance(command, click.Group):
+        yield path, command
+        return
+    context = click.Context(command)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        assert inner is not None
+        yield from leaves(inner, f"{path} {name}".strip())
+
+
+TREE = dict(leaves())
+ADMINISTRATIVE = {path: command for path, command in TREE.items() if duties_of(command)}
+
+
+def filled(command: click.Command, file: Path) -> list[str]:
+    """Arguments that the parser accepts."""
+    words: list[str] = []
+    for parameter in command.params:
+        if not parameter.required or parameter.name == "acting_key":
+            continue
+        if isinstance(parameter.type, click.Path):
+            value = str(file if parameter.type.file_okay else file.parent)
+        elif isinstance(parameter.type, click.Choice):
+            value = str(parameter.type.choices[0])
+        else:
+            value = "1"
+        words += [value] if isinstance(parameter, click.Argument) else [parameter.opts[0], value]
+    return words
+
+
+def test_every_command_is_somebody_s_duty_or_listed() -> None:
+    through_the_api = {path for path in TREE if path.startswith("seal ")}  # each with a credential
+    assert set(TREE) - set(ADMINISTRATIVE) - through_the_api == set(NOBODY_S)
+    assert {duty for command in ADMINISTRATIVE.values() for duty in duties_of(command)} == set(Duty)
+
+
+def test_a_command_is_refused_to_whose_duty_it_is_not(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each command of the tree, by each administrator who may not; a refusal is all that is on record then."""
+    for name, value in place.settings.items():
+        monkeypatch.setenv(name, str(value))
+    file = tmp_path / "file.json"
+    file.write_text("{}")
+    with at(place) as machine, Session(machine.database.read) as session:
+        before = session.scalars(select(func.count()).select_from(Event)).one()
+    refused = 0
+    for path, command in ADMINISTRATIVE.items():
+        for duty in set(Duty) - set(duties_of(command)):
+            monkeypatch.setenv("VERMILION_KEY", str(sample_key(place.data, duty)))
+            with pytest.raises(SystemExit) as ended:
+                main([*path.split(" "), *filled(command, file)])
+            said = capsys.readouterr()
+            assert ended.value.code == 1, (path, duty, said.err)
+            assert said.out == ""
+            assert "this is the duty of" in said.err, (path, duty)
+            refused += 1
+    with at(place) as machine, Session(machine.database.read) as session:
+        kinds = session.execute(select(Event.kind, Event.subject).where(Event.kind == "act.refused")).all()
+        assert session.scalar(select(func.count()).select_from(Event)) == before + refused
+    assert {row.subject for row in kinds} == set(ADMINISTRATIVE)
+
+
+def test_nobody_acts_without_a_name(
+    place: Place, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in place.settings.items():
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("VERMILION_KEY", raising=False)
+    (tmp_path / "file.json").write_text("{}")
+    for path, command in ADMINISTRATIVE.items():
+        with pytest.raises(SystemExit) as ended:
+            main([*path.split(" "), *filled(command, tmp_path / "file.json")])
+        assert (ended.value.code, "--key" in capsys.readouterr().err) == (64, True), path
+
+
+def test_a_key_proves_its_own_holder_alone(vermilion: Run, place: Place, tmp_path: Path) -> None:
+    system = json.loads(sample_key(place.data, Duty.SYSTEM).read_text())
+    security = json.loads(sample_key(place.data, Duty.SECURITY).read_text())
+    for content, who, words in (
+        (security["person_key"], system["person_id"], "signature is wrong"),
+        (security["person_key"], "x", "signature is wrong"),
+        ({"kty": "EC"}, system["person_id"], "holds no private key"),
+        ([], system["person_id"], "holds no private key"),
+    ):
+        file = tmp_path / "key.json"
+        file.write_text(json.dumps(content))
+        file.chmod(0o600)
+        code, out, err = vermilion(place, "admin", "pending", "--as", who, "--key", file)
+        assert (code, out) == (1, "")
+        assert words in err
+    file.chmod(0o644)
+    code, _, err = vermilion(place, "admin", "pending", "--as", "x", "--key", file)
+    assert (code, "can be read by others" in err) == (1, True)
+
+
+def test_the_administration_is_founded_once_and_recovered_by_root_alone(
+    vermilion: Run, place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "file.json"
+    file.write_text("{}")
+    code, _, err = vermilion(place, "admin", "found", file)
+    assert (code, "name one of each" in err) == (1, True)
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    code, _, err = vermilion(place, "admin", "recover", file, "--reason", "x", "--legal-basis", "x")
+    assert (code, err) == (1, "vermilion: only root of the registry's machine recovers\n")
+
+
+def test_an_export_ends_with_what_it_holds(vermilion: Run, place: Place) -> None:
+    code, out, err = vermilion(place, "audit", "events", "--json")
+    assert (code, err) == (0, "")
+    *lines, last = out.splitlines()
+    trailer = json.loads(last)["trailer"]
+    assert trailer["lines"] == len(lines) > 10
+    assert trailer["commitments"] == {"kept": len(lines)}
+    assert {"administrator.founded", "licence.issued"} <= {json.loads(line)["kind"] for line in lines}
+    for name in ("refusals", "key-uses", "key-use-blocks", "seal-uses"):
+        code, out, _ = vermilion(place, "audit", name)
+        assert code == 0
+    assert out  # the seal was used
