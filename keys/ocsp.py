@@ -25,6 +25,7 @@ from keys.custodian import Custodian, KeyRef, Kind, SignRequest
 from keys.der import content_of, generalized_time, members, read_integer, read_time, require_der, tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
+from keys.names import require_general_name
 from keys.suite import SUITES, Suite, signature_algorithm, suite_of, verifies
 
 MAX_REQUEST_BYTES = 2048
@@ -34,7 +35,12 @@ MAX_NONCE_BYTES = 128  # RFC 9654, 2.1
 
 _SHA1, _SHA256 = b"\x06\x05\x2b\x0e\x03\x02\x1a", b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01"
 _NULL = b"\x05\x00"
-_HASHES = {_SHA1: "sha1", _SHA256: "sha256"}
+_HASHES = {
+    tlv(0x30, name, parameters): hash_name
+    for name, hash_name in ((_SHA1, "sha1"), (_SHA256, "sha256"))
+    for parameters in (b"", _NULL)  # RFC 5754, 2: both are in use
+}
+_TRUE = b"\x01\x01\xff"
 _NONCE = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x02"
 _BASIC = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x01"
 _GOOD, _UNKNOWN = b"\x80\x00", b"\x82\x00"
@@ -112,16 +118,17 @@ class ResponseData:
 def parse_request(der: bytes) -> OcspRequest:
     """An OCSPRequest (DER) of at most MAX_REQUEST_BYTES and MAX_IDS certificates.
 
-    A signature on it says who asks, which nobody here needs to know: it is not looked at. Extensions of
-    single requests, and of the whole but the nonce, are passed over unless they are critical. Raises
-    VermilionError (MALFORMED).
+    It is judged to the end, whatever an answer depends on. Who asks, and a signature that says so, are read
+    and then let be: nobody here needs to know. So are extensions of single requests, and of the whole but the
+    nonce, unless they are critical. Raises VermilionError (MALFORMED).
     """
     try:
         if len(der) > MAX_REQUEST_BYTES:
             raise ValueError("too long")
         body, *signature = members(der, 0x30)
-        if len(signature) > 1 or (signature and signature[0][0] != 0xA0):
-            raise ValueError("more than a request and a signature")
+        if signature:
+            (one,) = signature
+            _require_signature(one)
         return _tbs_request(body)
     except (ValueError, IndexError):
         raise _malformed() from None
@@ -307,56 +314,86 @@ def _tbs_request(body: bytes) -> OcspRequest:
     parts = members(body, 0x30)
     if parts[0][0] == 0xA0:  # version: v1 is the default, which DER leaves out
         raise ValueError("another version")
-    if parts[0][0] == 0xA1:  # requestorName
+    if parts[0][0] == 0xA1:
+        require_general_name(content_of(parts[0], 0xA1))
         parts = parts[1:]
     requests, *extensions = parts
+    if len(extensions) > 1:
+        raise ValueError("more than requests and extensions")
     found = []
     for request in members(requests, 0x30):
         asked, *single = members(request, 0x30)
         if single:
-            _no_critical(members(content_of(single[0], 0xA0), 0x30))
-        if len(single) > 1:
-            raise ValueError("more than a certificate and its extensions")
+            (block,) = single
+            _read_extensions(block, 0xA0)
         found.append(_read_cert_id(asked))
     if not 1 <= len(found) <= MAX_IDS:
         raise ValueError("no certificate is asked for, or too many are")
-    return OcspRequest(tuple(found), _requested_nonce(extensions))
+    nonce = _read_extensions(extensions[0], 0xA2, _NONCE) if extensions else None
+    return OcspRequest(tuple(found), None if nonce is None else _nonce(nonce))
 
 
-def _requested_nonce(extensions: Sequence[bytes]) -> bytes | None:
-    if not extensions:
-        return None
-    if len(extensions) > 1:
-        raise ValueError("more than requests and extensions")
-    nonce = None
-    others = []
-    for extension in members(content_of(extensions[0], 0xA2), 0x30):
+def _require_signature(element: bytes) -> None:
+    """Raises ValueError unless it is the signature of a request, DER, with or without certificates."""
+    require_der(element)
+    algorithm, bits, *bag = members(content_of(element, 0xA0), 0x30)
+    _require_algorithm(algorithm)
+    if content_of(bits, 0x03)[:1] != b"\0":
+        raise ValueError("a signature of no whole number of octets")
+    if bag:
+        (one,) = bag
+        for certificate in members(content_of(one, 0xA0), 0x30):
+            tbs, signed_with, signature = members(certificate, 0x30)
+            members(tbs, 0x30)
+            _require_algorithm(signed_with)
+            content_of(signature, 0x03)
+
+
+def _require_algorithm(element: bytes) -> None:
+    """Raises ValueError unless it is an AlgorithmIdentifier. For what is DER already."""
+    name, *parameters = members(element, 0x30)
+    content_of(name, 0x06)
+    if len(parameters) > 1:
+        raise ValueError("more than an algorithm and its parameters")
+
+
+def _read_extensions(block: bytes, tag: int, understood: bytes | None = None) -> bytes | None:
+    """The value of the one extension that is understood, out of Extensions under an explicit tag.
+
+    Raises ValueError for anything else than Extensions, each once (RFC 5280, 4.2), and for one that must be
+    understood and is not.
+    """
+    found: dict[bytes, bytes] = {}
+    for extension in members(content_of(block, tag), 0x30):
         name, *rest = members(extension, 0x30)
-        if name != _NONCE:
-            others.append(extension)
-            continue
-        if nonce is not None:
-            raise ValueError("two nonces")
-        nonce = content_of(content_of(rest[-1], 0x04), 0x04)
-        if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
-            raise ValueError("a nonce of a length that is not accepted")
-    _no_critical(others)
-    return nonce
-
-
-def _no_critical(extensions: Sequence[bytes]) -> None:
-    """Raises ValueError for an extension that must be understood and is not."""
-    for extension in extensions:
-        _name, *rest = members(extension, 0x30)
-        if len(rest) != 1:  # more than a value: critical, however that is written
+        if len(rest) != 1 and (name != understood or len(rest) != 2 or rest[0] != _TRUE):
             raise ValueError("a critical extension that we do not know")
+        if name != understood:
+            content_of(name, 0x06)
+            require_der(name)
+        if name in found:
+            raise ValueError("an extension stands twice")
+        found[name] = content_of(rest[-1], 0x04)  # of those that we do not know nothing is read
+    if not found:
+        raise ValueError("no extension where some are announced")
+    return None if understood is None else found.get(understood)
+
+
+def _nonce(value: bytes) -> bytes:
+    """Raises ValueError."""
+    nonce = content_of(value, 0x04)
+    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
+        raise ValueError("a nonce of a length that is not accepted")
+    return nonce
 
 
 def _read_cert_id(der: bytes) -> CertId:
     """Raises ValueError."""
     algorithm, name_hash, key_hash, serial = members(der, 0x30)
-    oid, *parameters = members(algorithm, 0x30)
-    hash_name = _HASHES.get(oid) if parameters in ([], [_NULL]) else None
+    hash_name = _HASHES.get(algorithm)
+    if hash_name is None:
+        require_der(algorithm)
+        _require_algorithm(algorithm)
     return CertId(
         hash_name, content_of(name_hash, 0x04), content_of(key_hash, 0x04), read_integer(serial), der
     )
@@ -417,10 +454,7 @@ def _read_nonce(extensions: Sequence[bytes], tag: int) -> bytes | None:
     name, value = members(extension, 0x30)
     if name != _NONCE:
         raise ValueError("another extension")
-    nonce = content_of(content_of(value, 0x04), 0x04)
-    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
-        raise ValueError("a nonce of a length that is not accepted")
-    return nonce
+    return _nonce(content_of(value, 0x04))
 
 
 def _laid_out(data: ResponseData) -> bytes:

@@ -16,7 +16,8 @@ from asn1crypto import core
 from asn1crypto import ocsp as asn1_ocsp
 from asn1crypto import x509 as asn1_x509
 from cryptography import x509
-from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509 import ocsp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -132,6 +133,29 @@ def test_a_request_of_gnutls_is_read(authority: TestAuthority, folder: Path) -> 
     assert matches(authority.issuing, asked.ids[0])
 
 
+@pytest.mark.parametrize("certificates", [True, False])
+def test_a_request_that_openssl_signed_is_read_like_any_other(
+    authority: TestAuthority, folder: Path, certificates: bool
+) -> None:
+    """It names who asks, and brings a signature, with or without the certificate behind it."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    (folder / "client.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    run(
+        need("openssl"), "req", "-new", "-x509", "-key", "client.key", "-subj", "/C=CN/O=法院/CN=client", "-utf8",
+        "-out", "client.pem", folder=folder,
+    )  # fmt: skip
+    run(
+        need("openssl"), "ocsp", "-issuer", "ca.pem", "-cert", "seal.pem", "-signer", "client.pem", "-signkey",
+        "client.key", "-reqout", "request.der", *["-no_certs"] * (not certificates), folder=folder,
+    )  # fmt: skip
+    der = (folder / "request.der").read_bytes()
+    signature = asn1_ocsp.OCSPRequest.load(der, strict=True)["optional_signature"]
+    assert (signature["certs"].native is not None) is certificates
+    asked = parse_request(der)
+    assert matches(authority.issuing, asked.ids[0])
+    assert asked.nonce is not None
+
+
 def test_our_own_requests_are_what_asn1crypto_makes_of_them(authority: TestAuthority) -> None:
     for nonce in (None, NONCE):
         for digest in ("sha1", "sha256"):
@@ -182,6 +206,151 @@ def test_extensions_that_must_be_understood_are_refused_and_others_passed_over(
                     parse_request(der)
             else:
                 assert parse_request(der).ids == (one,)
+
+
+WHO = {
+    "a directory name": asn1_x509.GeneralName(
+        "directory_name", asn1_x509.Name.build({"common_name": "CN=客户", "country_name": "CN"})
+    ).dump(),
+    "an e-mail address": tlv(0x81, b"client@example.cn"),
+    "a host": tlv(0x82, b"client.example.cn"),
+    "a URI": tlv(0x86, b"http://client.example.cn/"),
+    "an IPv4 address": tlv(0x87, bytes(4)),
+    "an IPv6 address": tlv(0x87, bytes(16)),
+    "an OID": tlv(0x88, bytes.fromhex("2a811cd763")),
+    "another kind of name": tlv(0xA0, bytes.fromhex("06032a0304"), tlv(0xA0, tlv(0x0C, b"x"))),
+    "an EDI party": tlv(0xA5, tlv(0xA1, tlv(0x0C, b"x"))),
+}
+NOBODY = {
+    "NULL": b"\x05\x00",
+    "nothing": b"",
+    "two names": tlv(0x82, b"a") + tlv(0x82, b"b"),
+    "a name without its tag": WHO["a directory name"][2:],
+    "an empty directory name": tlv(0xA4, tlv(0x30)),
+    "a directory name of a string": tlv(0xA4, tlv(0x0C, b"x")),
+    "an RDN out of order": tlv(
+        0xA4,
+        tlv(0x30, tlv(0x31, *(tlv(0x30, bytes.fromhex(f"060355040{n}"), tlv(0x0C, b"x")) for n in (6, 3)))),
+    ),
+    "a host in UTF-8": tlv(0x82, "客户".encode()),
+    "an address of five octets": tlv(0x87, bytes(5)),
+    "an OID cut short": tlv(0x88, bytes.fromhex("2a811c87")),
+    "an empty OID": tlv(0x88),
+    "a number that does not exist": tlv(0x89, b"x"),
+    "another kind of name, without a value": tlv(0xA0, bytes.fromhex("06032a0304")),
+}  # fmt: skip
+
+
+def whole(authority: TestAuthority, **parts: bytes) -> bytes:
+    """A request for one certificate with some of its parts replaced or added."""
+    tbs = {
+        "version": b"",
+        "who": b"",
+        "requests": tlv(
+            0x30,
+            tlv(0x30, parts.pop("asked", cert_id(authority.issuing, UNUSED).der), parts.pop("single", b"")),
+        ),
+        "extensions": b"",
+        "more": b"",
+    }
+    signature = parts.pop("signature", b"")
+    return tlv(0x30, tlv(0x30, *(tbs | parts).values()), signature)
+
+
+@pytest.mark.parametrize("who", WHO)
+def test_whoever_asks_may_say_so(authority: TestAuthority, who: str) -> None:
+    der = whole(authority, who=tlv(0xA1, WHO[who]))
+    if who != "an EDI party":  # which asn1crypto cannot read
+        assert (
+            asn1_ocsp.OCSPRequest.load(der, strict=True)["tbs_request"]["requestor_name"].native is not None
+        )
+    assert parse_request(der).ids == (cert_id(authority.issuing, UNUSED),)
+
+
+@pytest.mark.parametrize("who", NOBODY)
+def test_what_is_no_name_is_malformed(authority: TestAuthority, who: str) -> None:
+    with pytest.raises(VermilionError) as caught:
+        parse_request(whole(authority, who=tlv(0xA1, NOBODY[who])))
+    assert caught.value.kind is ErrorKind.MALFORMED
+
+
+def extension(*parts: bytes) -> bytes:
+    return tlv(0x30, tlv(0x30, *parts))
+
+
+def signed(*parts: bytes) -> bytes:
+    return tlv(0xA0, tlv(0x30, *parts))
+
+
+def test_a_request_is_judged_to_its_end(authority: TestAuthority) -> None:
+    """Signature, extensions and digest: nothing of a request goes unread, though no answer depends on it."""
+    name, value = bytes.fromhex("06092b0601050507300104"), tlv(0x04, tlv(0x30))
+    nonce = bytes.fromhex("06092b0601050507300102"), tlv(0x04, tlv(0x04, NONCE))
+    algorithm, bits = tlv(0x30, bytes.fromhex("06082a8648ce3d040302")), tlv(0x03, bytes(70))
+    one = cert_id(authority.issuing, UNUSED)
+    hashes = one.der[2 + one.der[3] + 2 :]  # what follows the algorithm
+    sha512, sm3 = bytes.fromhex("0609608648016503040203"), bytes.fromhex("06082a811ccf55018311")
+    right = {
+        "nothing": {},
+        "a critical nonce": {"extensions": tlv(0xA2, extension(nonce[0], b"\x01\x01\xff", nonce[1]))},
+        "a nonce of old Keycloak's": {"single": tlv(0xA0, extension(nonce[0], tlv(0x04, NONCE)))},
+        "a signature": {"signature": signed(algorithm, bits)},
+        "its certificates": {"signature": signed(algorithm, bits, tlv(0xA0, tlv(0x30, authority.seal)))},
+        "no certificates": {"signature": signed(algorithm, bits, tlv(0xA0, tlv(0x30)))},
+        "another digest": {"asked": tlv(0x30, tlv(0x30, sha512, b"\x05\x00"), hashes)},
+        "a digest with parameters": {"asked": tlv(0x30, tlv(0x30, sm3, tlv(0x30)), hashes)},
+    }
+    for what, parts in right.items():
+        der = whole(authority, **parts)
+        assert asn1_ocsp.OCSPRequest.load(der, strict=True).dump(force=True) == der, what
+        assert parse_request(der).ids[0].serial == UNUSED, what
+    assert parse_request(whole(authority, **right["a critical nonce"])).nonce == NONCE
+    assert parse_request(whole(authority, **right["a nonce of old Keycloak's"])).nonce is None
+    wrong = {
+        "the default version": {"version": tlv(0xA0, b"\x02\x01\x00")},
+        "another version": {"version": tlv(0xA0, b"\x02\x01\x01")},
+        "more than a request": {"more": b"\x05\x00"},
+        "a digest that is no OID": {"asked": tlv(0x30, tlv(0x30, b"\x04" + sha512[1:], b"\x05\x00"), hashes)},
+        "an OID cut short": {"asked": tlv(0x30, tlv(0x30, b"\x06\x02\x2a\x86"), hashes)},
+        "two parameters": {"asked": tlv(0x30, tlv(0x30, sha512, b"\x05\x00", b"\x05\x00"), hashes)},
+        "parameters that are not DER": {"asked": tlv(0x30, tlv(0x30, sha512, b"\x02\x02\x00\x01"), hashes)},
+        "no extensions": {"extensions": tlv(0xA2, tlv(0x30))},
+        "no extensions of one": {"single": tlv(0xA0, tlv(0x30))},
+        "an extension that is not named": {"extensions": tlv(0xA2, extension(b"\x04" + name[1:], value))},
+        "an extension named by half an OID": {"extensions": tlv(0xA2, extension(name[:-1] + b"\x81", value))},
+        "an extension of another type": {"extensions": tlv(0xA2, extension(name, b"\x03\x02\x00\x00"))},
+        "an extension twice": {
+            "extensions": tlv(0xA2, tlv(0x30, tlv(0x30, name, value), tlv(0x30, name, value)))
+        },
+        "an extension of one twice": {
+            "single": tlv(0xA0, tlv(0x30, tlv(0x30, name, value), tlv(0x30, name, value)))
+        },
+        "an extension that says FALSE": {"extensions": tlv(0xA2, extension(name, b"\x01\x01\x00", value))},
+        "a nonce that says FALSE": {"extensions": tlv(0xA2, extension(nonce[0], b"\x01\x01\x00", nonce[1]))},
+        "a nonce that says more": {"extensions": tlv(0xA2, extension(nonce[0], b"\x05\x00", nonce[1]))},
+        "a nonce of one that is critical": {
+            "single": tlv(0xA0, extension(nonce[0], b"\x01\x01\xff", nonce[1]))
+        },
+        "a bare nonce": {"extensions": tlv(0xA2, extension(nonce[0], tlv(0x04, NONCE)))},
+        "a signature of nothing": {"signature": tlv(0xA0, b"\x05\x00")},
+        "no signature": {"signature": signed()},
+        "a signature without its algorithm": {"signature": signed(bits)},
+        "an algorithm that is no OID": {"signature": signed(tlv(0x30, b"\x05\x00"), bits)},
+        "a signature of other bits": {"signature": signed(algorithm, tlv(0x03, b"\x01\x00"))},
+        "octets as a signature": {"signature": signed(algorithm, tlv(0x04, bytes(70)))},
+        "certificates that are none": {"signature": signed(algorithm, bits, tlv(0xA0, tlv(0x30, b"\x05\x00")))},
+        "one that is not DER": {
+            "signature": signed(
+                algorithm, bits, tlv(0xA0, tlv(0x30, authority.seal.replace(b"\x13\x02CN", b"\x01\x02CN")))
+            )
+        },
+        "bytes after them": {"signature": signed(algorithm, bits, tlv(0xA0, tlv(0x30)), b"\x05\x00")},
+        "two signatures": {"signature": 2 * signed(algorithm, bits)},
+    }  # fmt: skip
+    for what, parts in wrong.items():
+        with pytest.raises(VermilionError) as caught:
+            parse_request(whole(authority, **parts))
+        assert caught.value.kind is ErrorKind.MALFORMED, what
 
 
 def test_requests_are_bounded(authority: TestAuthority) -> None:
