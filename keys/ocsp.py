@@ -1,7 +1,7 @@
 """OCSP requests and answers (RFC 6960, 9654, 9919), read and laid out byte by byte.
 
 Requests come from anybody: they are bounded, and read by one parser that knows their few forms. Answers are
-signed by a delegated responder, whose certificate goes with them.
+signed by a delegated responder, whose certificate goes with them; `keys.ocsp_response` checks them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
 from asn1crypto import x509
-from cryptography.hazmat.primitives import serialization
 
 from keys.certificates import certificate_key, key_identifier
 from keys.crl import REASON_OF_CODE, RevocationReason
@@ -26,7 +25,7 @@ from keys.der import content_of, generalized_time, members, read_integer, read_t
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.names import require_general_name
-from keys.suite import SUITES, Suite, signature_algorithm, suite_of, verifies
+from keys.suite import SUITES, signature_algorithm
 
 MAX_REQUEST_BYTES = 2048
 MAX_IDS = 8
@@ -42,7 +41,8 @@ _HASHES = {
 }
 _TRUE = b"\x01\x01\xff"
 _NONCE = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x02"
-_BASIC = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x01"
+SUCCESSFUL = b"\x0a\x01\x00"
+BASIC = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x01"
 _GOOD, _UNKNOWN = b"\x80\x00", b"\x82\x00"
 
 
@@ -221,7 +221,7 @@ def sign_response(custodian: Custodian, key: KeyRef, data: bytes, record: str, c
         tlv(0x03, b"\0", signature),
         tlv(0xA0, tlv(0x30, certificate)),
     )
-    return tlv(0x30, b"\x0a\x01\x00", tlv(0xA0, tlv(0x30, _BASIC, tlv(0x04, basic))))
+    return tlv(0x30, SUCCESSFUL, tlv(0xA0, tlv(0x30, BASIC, tlv(0x04, basic))))
 
 
 def read_response_data(data: bytes) -> ResponseData:
@@ -239,74 +239,6 @@ def read_response_data(data: bytes) -> ResponseData:
     if not 1 <= len(found.answers) <= MAX_IDS or len(found.responder) != 20:
         _refuse("not an answer of our form")
     return found
-
-
-def verify_response(
-    der: bytes, issuer_certificate: bytes, at: datetime, *, nonce: bytes | None = None
-) -> ResponseData:
-    """An OCSPResponse (DER) of our own form about certificates of this CA: signed by a responder to whom the
-    CA delegated it (RFC 6960, 4.2.2.2), holding `at`, with the nonce that was sent, if one was.
-
-    Raises VermilionError(INVALID).
-    """
-    try:
-        status, rest = members(der, 0x30)
-        kind, octets = members(content_of(rest, 0xA0), 0x30)
-        data, algorithm, bits, bag = members(content_of(octets, 0x04), 0x30)
-        (certificate,) = members(content_of(bag, 0xA0), 0x30)
-        signature = content_of(bits, 0x03)
-    except ValueError:
-        _refuse("not an answer of our form")
-    if status != b"\x0a\x01\x00" or kind != _BASIC or signature[:1] != b"\0":
-        _refuse("not an answer of our form")
-    spki, suite = _delegate(certificate, issuer_certificate, at)
-    said = read_response_data(data)
-    public = serialization.load_der_public_key(spki)
-    if algorithm != signature_algorithm(suite) or not verifies(public, suite, signature[1:], data):
-        _refuse("the answer's signature is wrong")
-    if said.responder != key_identifier(spki) or said.nonce != nonce:
-        _refuse("the answer names another responder, or another nonce")
-    for answer in said.answers:
-        if not matches(issuer_certificate, answer.cert_id):
-            _refuse("the answer is about another authority's certificate")
-        if not answer.this_update <= at < answer.next_update:
-            _refuse("the answer does not hold now")
-    return said
-
-
-def _delegate(certificate: bytes, issuer_certificate: bytes, at: datetime) -> tuple[bytes, Suite]:
-    """Key (SubjectPublicKeyInfo, DER) and suite of a responder that the CA itself named."""
-    try:
-        require_der(certificate)
-        parsed = x509.Certificate.load(certificate, strict=True)
-        tbs, signature = parsed["tbs_certificate"].dump(), parsed["signature_value"].native
-        whole = parsed["signature_value"].contents[:1] == b"\0"
-        algorithms = {parsed["tbs_certificate"]["signature"].dump(), parsed["signature_algorithm"].dump()}
-        usage = parsed.extended_key_usage_value
-        purposes = usage.native if usage else []
-        valid = parsed.not_valid_before <= at <= parsed.not_valid_after
-        unchecked = parsed.ocsp_no_check_value is not None
-        name = parsed.issuer.dump()
-        spki: bytes = parsed.public_key.dump()
-        public = serialization.load_der_public_key(spki)
-    except Exception:  # noqa: BLE001  (asn1crypto raises what its parts raise)
-        _refuse("the responder's certificate cannot be read")
-    issuer = x509.Certificate.load(issuer_certificate)
-    authority = serialization.load_der_public_key(issuer.public_key.dump())
-    signs, suite = suite_of(authority), suite_of(public)
-    if (
-        signs is None
-        or suite is None
-        or not whole
-        or algorithms != {signature_algorithm(signs)}
-        or name != issuer.subject.dump()
-        or not verifies(authority, signs, signature, tbs)
-        or purposes != ["ocsp_signing"]
-        or not unchecked
-        or not valid
-    ):
-        _refuse("the authority did not delegate its answers to this responder")
-    return spki, suite
 
 
 def _tbs_request(body: bytes) -> OcspRequest:

@@ -6,6 +6,7 @@ import base64
 import re
 import subprocess
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -24,7 +25,7 @@ from hypothesis import strategies as st
 
 from keys.certificates import Subject, certificate_key
 from keys.crl import RevocationReason
-from keys.custodian import KeyRef, Purpose
+from keys.custodian import KeyRef, Kind, Purpose
 from keys.der import tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
@@ -47,10 +48,13 @@ from keys.ocsp import (
     read_response_data,
     response_data,
     sign_response,
-    verify_response,
 )
+from keys.ocsp_response import verify_response
 from keys.profiles import ProfileName
+from keys.suite import P256
+from keys.tbs import check_tbs
 from tests.authority import TestAuthority
+from tests.keys.test_certificates import forged
 from tests.tools import need
 
 NONCE = bytes(range(32))
@@ -518,6 +522,51 @@ def test_nobody_answers_to_whom_it_was_not_delegated(
         verify_response(response.dump(force=True), authority.issuing, authority.now)
 
 
+def test_a_delegate_has_a_responder_s_certificate_and_nothing_else_in_it(
+    authority: TestAuthority, responder: tuple[KeyRef, bytes]
+) -> None:
+    """Signed by the CA itself, with the right purpose, and yet no delegation."""
+    key, certificate = responder
+    tbs = asn1_x509.Certificate.load(certificate)["tbs_certificate"]
+    listed = {e["extn_id"].native: e for e in tbs["extensions"]}
+    asked = cert_id(authority.issuing, UNUSED)
+    data = response_data(
+        certificate_key(certificate),
+        [Answer(asked, GOOD, authority.now, authority.now + timedelta(minutes=15))],
+        produced_at=authority.now, nonce=None,
+    )  # fmt: skip
+
+    def judged(**changes: object) -> str:
+        extensions = [value for value in (listed | changes).values() if value is not None]
+        delegate = forged(
+            authority, authority.issuing_key, subject=tbs["subject"],
+            subject_public_key_info=tbs["subject_public_key_info"], extensions=extensions,
+        )  # fmt: skip
+        der = sign_response(authority.custodian, key, data, f"ocsp:{authority.random(8).hex()}", delegate)
+        try:
+            verify_response(der, authority.issuing, authority.now)
+        except VermilionError as error:
+            assert (error.kind, error.reason) == (ErrorKind.INVALID, "ocsp")
+            return "refused"
+        return "accepted"
+
+    def extension(name: str, critical: bool, value: object) -> asn1_x509.Extension:
+        return asn1_x509.Extension({"extn_id": name, "critical": critical, "extn_value": value})
+
+    assert judged() == "accepted"
+    assert judged(key_usage=None) == "refused"
+    assert judged(key_usage=extension("key_usage", True, {"key_agreement"})) == "refused"
+    assert judged(key_usage=extension("key_usage", True, {"digital_signature", "crl_sign"})) == "refused"
+    assert judged(basic_constraints=extension("basic_constraints", True, {"ca": True})) == "refused"
+    odd = bytes.fromhex("06052a811cd763"), tlv(0x04, b"\x05\x00")
+    assert judged(odd=asn1_x509.Extension.load(tlv(0x30, odd[0], b"\x01\x01\xff", odd[1]))) == "refused"
+    assert judged(odd=asn1_x509.Extension.load(tlv(0x30, *odd))) == "accepted"
+    two = extension("extended_key_usage", True, ["ocsp_signing", "time_stamping"])
+    assert judged(extended_key_usage=two) == "refused"
+    assert judged(extended_key_usage=None) == "refused"
+    assert judged(ocsp_no_check=None) == "refused"
+
+
 @given(at=st.integers(0, 5000), bit=st.integers(0, 7))
 def test_no_altered_answer_verifies(authority: TestAuthority, make: Make, at: int, bit: int) -> None:
     der = bytearray(_fixed(make))
@@ -525,6 +574,55 @@ def test_no_altered_answer_verifies(authority: TestAuthority, make: Make, at: in
     with pytest.raises(VermilionError) as caught:
         verify_response(bytes(der), authority.issuing, authority.now, nonce=NONCE)
     assert caught.value.kind is ErrorKind.INVALID
+
+
+def test_an_answer_was_made_while_it_holds_and_names_digests_of_their_length(
+    authority: TestAuthority,
+) -> None:
+    """RFC 6960, 2.4 and 4.1.1. What is not so is neither signed nor read."""
+    at, later = authority.now, authority.now + timedelta(minutes=15)
+    asked = cert_id(authority.issuing, UNUSED)
+    second = timedelta(seconds=1)
+
+    def judged(answer: Answer, produced_at: datetime) -> str:
+        data = response_data(
+            certificate_key(authority.seal), [Answer(asked, GOOD, at, later), answer],
+            produced_at=produced_at, nonce=None,
+        )  # fmt: skip
+        try:
+            read_response_data(data)
+            check_tbs(Kind.OCSP_RESPONSE, data, P256)
+        except VermilionError as error:
+            assert error.kind is ErrorKind.INVALID
+            return "refused"
+        return "read"
+
+    assert judged(Answer(asked, GOOD, at, later), at) == "read"
+    assert judged(Answer(asked, GOOD, at, later), later - second) == "read"
+    assert judged(Answer(asked, GOOD, at + second, later), at + second) == "read"
+    assert judged(Answer(asked, GOOD, at + second, later), at) == "refused"
+    assert judged(Answer(asked, GOOD, at, later), later) == "refused"
+    assert judged(Answer(asked, GOOD, at, at), at) == "refused"
+    assert judged(Answer(asked, GOOD, later, at), at) == "refused"
+    for digest in ("sha1", "sha256"):
+        one = cert_id(authority.issuing, UNUSED, digest)
+        size = len(one.name_hash)
+        start = one.der.index(one.name_hash) - 2
+        for name, key in (
+            (size, size),
+            (size - 1, size),
+            (size, size + 1),
+            (0, size),
+            (52 - size, 52 - size),
+        ):
+            hashes = tlv(0x04, bytes(name)) + tlv(0x04, bytes(key))
+            der = one.der[2:start] + hashes + one.der[start + 2 * (2 + size) :]
+            answer = Answer(replace(one, der=tlv(0x30, der)), GOOD, at, later)
+            assert judged(answer, at) == ("read" if (name, key) == (size, size) else "refused"), (
+                digest,
+                name,
+                key,
+            )
 
 
 @given(data=st.binary(max_size=300))
