@@ -39,6 +39,7 @@ _HASHES = {
     for name, hash_name in ((_SHA1, "sha1"), (_SHA256, "sha256"))
     for parameters in (b"", _NULL)  # RFC 5754, 2: both are in use
 }
+_DIGEST_BYTES = {"sha1": 20, "sha256": 32}
 _TRUE = b"\x01\x01\xff"
 _NONCE = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x02"
 SUCCESSFUL = b"\x0a\x01\x00"
@@ -225,7 +226,7 @@ def sign_response(custodian: Custodian, key: KeyRef, data: bytes, record: str, c
 
 
 def read_response_data(data: bytes) -> ResponseData:
-    """A ResponseData (DER) of our own form. Raises VermilionError(INVALID)."""
+    """A ResponseData (DER) of our own form, made while all it says holds. Raises VermilionError(INVALID)."""
     try:
         responder, produced, answers, *extensions = members(data, 0x30)
         found = ResponseData(
@@ -238,6 +239,8 @@ def read_response_data(data: bytes) -> ResponseData:
         _refuse("not an answer of our form")
     if not 1 <= len(found.answers) <= MAX_IDS or len(found.responder) != 20:
         _refuse("not an answer of our form")
+    if not all(one.this_update <= found.produced_at < one.next_update for one in found.answers):
+        _refuse("the answer was not made while it holds")
     return found
 
 
@@ -323,12 +326,13 @@ def _read_cert_id(der: bytes) -> CertId:
     """Raises ValueError."""
     algorithm, name_hash, key_hash, serial = members(der, 0x30)
     hash_name = _HASHES.get(algorithm)
+    name, key = content_of(name_hash, 0x04), content_of(key_hash, 0x04)
     if hash_name is None:
         require_der(algorithm)
         _require_algorithm(algorithm)
-    return CertId(
-        hash_name, content_of(name_hash, 0x04), content_of(key_hash, 0x04), read_integer(serial), der
-    )
+    elif len(name) != _DIGEST_BYTES[hash_name] or len(key) != _DIGEST_BYTES[hash_name]:
+        raise ValueError("a digest of another length")
+    return CertId(hash_name, name, key, read_integer(serial), der)
 
 
 def _single(answer: Answer) -> bytes:
