@@ -33,6 +33,7 @@ from keys.lint import lint_crl, lint_crl_parts
 from keys.suite import SUITES
 from keys.tbs import check_tbs
 from tests.authority import AT, TestAuthority
+from tests.keys.test_certificates import forged
 from tests.tools import need
 
 SINCE = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
@@ -112,6 +113,58 @@ def test_openssl_gnutls_and_pkilint_accept_each_list(folder: Path, name: str) ->
     )  # fmt: skip
     assert "Verified" in said
     lint_crl((folder / f"{name}.crl").read_bytes())
+
+
+@pytest.mark.parametrize("year", [2049, 2050, 2051])
+def test_a_list_of_after_2049_has_its_dates_in_the_other_form(
+    authority: TestAuthority, tmp_path: Path, year: int
+) -> None:
+    """RFC 5280, 5.1.2.4 and 5.1.2.5: in 2049 a list may have one date of each form."""
+    at = datetime(year, 12, 31, 12, tzinfo=UTC)
+    der = make(authority, every_entry(), at=at)
+    found = verify_crl(der, authority.issuing)
+    assert (found.this_update, found.next_update) == (at, at + timedelta(days=2))
+    theirs = x509.load_der_x509_crl(der)
+    assert (theirs.last_update_utc, theirs.next_update_utc) == (at, at + timedelta(days=2))
+    header = asn1_crl.CertificateList.load(der, strict=True)["tbs_cert_list"]
+    forms = [header[name].name for name in ("this_update", "next_update")]
+    assert forms == ["utc_time" if year == 2049 else "general_time", "general_time"]
+    lint_crl(der)
+    (tmp_path / "list.crl").write_bytes(der)
+    for name, certificate in (("ca", authority.issuing),):
+        pem = x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM)
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+    said = run(
+        need("openssl"), "crl", "-inform", "DER", "-in", "list.crl", "-CAfile", "ca.pem", "-noout", "-verify",
+        "-lastupdate", "-nextupdate", folder=tmp_path,
+    )  # fmt: skip
+    assert "verify OK" in said
+    assert f"lastUpdate=Dec 31 12:00:00 {year} GMT" in said
+    assert f"nextUpdate=Jan  2 12:00:00 {year + 1} GMT" in said
+    said = run(need("certtool"), "--crl-info", "--inder", "--infile", "list.crl", folder=tmp_path)
+    assert f"Issued: Thu Dec 31 12:00:00 UTC {year}" in said or f"Dec 31 12:00:00 UTC {year}" in said
+
+
+def test_an_authority_that_may_not_sign_lists_has_signed_none(authority: TestAuthority) -> None:
+    """RFC 5280, 4.2.1.3: the same name and key, but a certificate without cRLSign, or without any key usage."""
+    der = make(authority, every_entry()[:2])
+    tbs = asn1_x509.Certificate.load(authority.issuing)["tbs_certificate"]
+    kept = [e for e in tbs["extensions"] if e["extn_id"].native != "key_usage"]
+    cases: list[tuple[set[str] | None, bool]] = [
+        ({"key_cert_sign", "crl_sign"}, True), ({"key_cert_sign"}, False), (None, False),
+    ]  # fmt: skip
+    for usage, accepted in cases:
+        stated = [] if usage is None else [{"extn_id": "key_usage", "critical": True, "extn_value": usage}]
+        issuer = forged(
+            authority, authority.issuing_key, subject=tbs["subject"],
+            subject_public_key_info=tbs["subject_public_key_info"], extensions=[*kept, *stated],
+        )  # fmt: skip
+        if accepted:
+            assert len(verify_crl(der, issuer).entries) == 2
+            continue
+        with pytest.raises(VermilionError) as caught:
+            verify_crl(der, issuer)
+        assert (caught.value.kind, caught.value.detail) == (ErrorKind.INVALID, "its issuer signs no lists")
 
 
 def test_a_held_certificate_is_refused_by_openssl_and_one_that_is_not_listed_accepted(folder: Path) -> None:

@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from keys.certificates import Subject, certificate_key
 from keys.crl import RevocationReason
 from keys.custodian import KeyRef, Kind, Purpose
-from keys.der import tlv
+from keys.der import require_der, tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.lint import lint_ocsp_response
@@ -38,7 +38,9 @@ from keys.ocsp import (
     MAX_REQUEST_BYTES,
     UNKNOWN,
     Answer,
+    CertId,
     CertStatus,
+    OcspRequest,
     Revoked,
     build_request,
     cert_id,
@@ -51,9 +53,10 @@ from keys.ocsp import (
 )
 from keys.ocsp_response import verify_response
 from keys.profiles import ProfileName
-from keys.suite import P256
+from keys.suite import P256, SuiteName
 from keys.tbs import check_tbs
 from tests.authority import TestAuthority
+from tests.keys.ocsp_requests import asked, bent_requests
 from tests.keys.test_certificates import forged
 from tests.tools import need
 
@@ -66,7 +69,8 @@ def responder(authority: TestAuthority) -> tuple[KeyRef, bytes]:
     """The delegated responder of `authority`."""
     key = authority.custodian.generate(Purpose.OCSP, "p256-sha256")
     subject = Subject("TEST OCSP", "TEST Vermilion")
-    return key, authority.certify(ProfileName.OCSP, subject, key, life=timedelta(days=14))
+    # A life that lasts while these tests do: openssl and gnutls have no other clock than the machine's.
+    return key, authority.certify(ProfileName.OCSP, subject, key, life=timedelta(days=2000))
 
 
 Make = Callable[..., bytes]
@@ -95,10 +99,14 @@ def make(authority: TestAuthority, responder: tuple[KeyRef, bytes]) -> Make:
 
 @pytest.fixture
 def folder(authority: TestAuthority, tmp_path: Path) -> Path:
+    pems(authority, tmp_path)
+    return tmp_path
+
+
+def pems(authority: TestAuthority, folder: Path) -> None:
     for name, der in (("root", authority.root), ("ca", authority.issuing), ("seal", authority.seal)):
         pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
-        (tmp_path / f"{name}.pem").write_bytes(pem)
-    return tmp_path
+        (folder / f"{name}.pem").write_bytes(pem)
 
 
 def run(*command: str, folder: Path) -> str:
@@ -398,6 +406,51 @@ def test_an_altered_request_is_read_or_malformed(
         assert 1 <= len(asked.ids) <= MAX_IDS
 
 
+def as_asn1crypto_reads_it(der: bytes) -> OcspRequest:
+    """What an answer depends on; names and other extensions are not looked into."""
+    tbs = asn1_ocsp.OCSPRequest.load(der, strict=True)["tbs_request"]
+    ids = []
+    for request in tbs["request_list"]:
+        one = request["req_cert"]
+        digest = one["hash_algorithm"]["algorithm"].native
+        hashes = one["issuer_name_hash"].native, one["issuer_key_hash"].native
+        name = digest if digest in {"sha1", "sha256"} else None
+        ids.append(CertId(name, *hashes, one["serial_number"].native, one.dump()))
+    listed = tbs["request_extensions"] or []
+    nonces = [e["extn_value"].parsed.native for e in listed if e["extn_id"].native == "nonce"]
+    assert len(nonces) <= 1
+    return OcspRequest(tuple(ids), nonces[0] if nonces else None)
+
+
+@given(data=st.data())
+def test_every_well_formed_request_is_read_as_another_reader_reads_it(
+    authority: TestAuthority, data: st.DataObject
+) -> None:
+    request = data.draw(asked(authority.issuing, [UNUSED]))
+    der = request.request.der()
+    if len(der) > MAX_REQUEST_BYTES:
+        with pytest.raises(VermilionError):
+            parse_request(der)
+        return
+    found = parse_request(der)
+    assert (tuple(one.der for one in found.ids), found.nonce) == (request.ids, request.nonce)
+    assert found == as_asn1crypto_reads_it(der)
+
+
+@given(data=st.data())
+def test_a_request_of_another_shape_is_malformed_or_read_to_its_end(
+    authority: TestAuthority, data: st.DataObject
+) -> None:
+    der = data.draw(bent_requests(authority.issuing, [UNUSED]))
+    try:
+        found = parse_request(der)
+    except VermilionError as error:
+        assert (error.kind, error.reason) == (ErrorKind.MALFORMED, "ocsp_request")
+    else:
+        require_der(der)  # whatever is read is DER throughout
+        assert found == as_asn1crypto_reads_it(der)
+
+
 @given(serial=st.integers(1 << 128, (1 << 129) - 1), size=st.integers(0, 32))
 def test_a_request_by_get_comes_back_whole(authority: TestAuthority, serial: int, size: int) -> None:
     der = build_request(
@@ -486,6 +539,45 @@ def test_gnutls_accepts_our_answers(authority: TestAuthority, make: Make, folder
     assert "Success" in said
     said = run(need("ocsptool"), "--response-info", "--load-response=answer.der", folder=folder)
     assert "Certificate Status: revoked" in said
+
+
+@pytest.mark.parametrize("suite", ["p256-sha256", "rsa3072-sha256"])
+def test_openssl_gnutls_and_pkilint_accept_an_answer_under_an_authority_of_rsa(
+    rsa_authority: TestAuthority, tmp_path: Path, suite: SuiteName
+) -> None:
+    """The responder's key is of RSA, or of the curve that every responder has by default."""
+    at = datetime.now(UTC).replace(microsecond=0)
+    key = rsa_authority.custodian.generate(Purpose.OCSP, suite)
+    certificate = rsa_authority.certify(
+        ProfileName.OCSP, Subject("TEST OCSP", "TEST Vermilion"), key, life=timedelta(days=2000)
+    )
+    serial = x509.load_der_x509_certificate(rsa_authority.seal).serial_number
+    asked = [cert_id(rsa_authority.issuing, serial, "sha1"), cert_id(rsa_authority.issuing, UNUSED)]
+    answers = [
+        Answer(one, status, at, at + timedelta(minutes=15))
+        for one, status in zip(asked, (GOOD, UNKNOWN), strict=True)
+    ]
+    data = response_data(certificate_key(certificate), answers, produced_at=at, nonce=NONCE)
+    der = sign_response(
+        rsa_authority.custodian, key, data, f"ocsp:{rsa_authority.random(8).hex()}", certificate
+    )
+    said = verify_response(der, rsa_authority.issuing, at, nonce=NONCE)
+    assert [answer.status for answer in said.answers] == [GOOD, UNKNOWN]
+    lint_ocsp_response(der)
+    assert asn1_ocsp.OCSPResponse.load(der, strict=True).dump(force=True) == der
+    pems(rsa_authority, tmp_path)
+    (tmp_path / "answer.der").write_bytes(der)
+    shown = run(
+        need("openssl"), "ocsp", "-issuer", "ca.pem", "-cert", "seal.pem", "-no_nonce", "-respin", "answer.der",
+        "-CAfile", "root.pem", "-verify_other", "ca.pem", folder=tmp_path,
+    )  # fmt: skip
+    assert "Response verify OK" in shown
+    assert "seal.pem: good" in shown
+    shown = run(
+        need("ocsptool"), "--verify-response", "--load-response=answer.der", "--load-trust=ca.pem",
+        "--load-issuer=ca.pem", folder=tmp_path,
+    )  # fmt: skip
+    assert "Success" in shown
 
 
 def test_an_answer_holds_for_its_time_its_issuer_and_its_nonce(

@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
@@ -19,13 +20,24 @@ from rfc3161_client import TimestampRequestBuilder, VerifierBuilder, decode_time
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from keys.ocsp import MAX_REQUEST_BYTES
+from keys.errors import VermilionError
+from keys.ocsp import (
+    GOOD,
+    MALFORMED_REQUEST,
+    MAX_REQUEST_BYTES,
+    UNAUTHORIZED,
+    UNKNOWN,
+    matches,
+    parse_request,
+)
+from keys.ocsp_response import verify_response
 from registry import web
 from registry.authority_app import create_authority_app
 from registry.seals import revocation
 from registry.seals.authority import root as root_certificate
 from registry.seals.responder import LIFE, MAX_AGE
 from registry.seals.revocation_list import COALESCE, PATIENCE, RENEW_AFTER, publish_due
+from tests.keys.ocsp_requests import asked, bent_requests
 from tests.registry.test_responder import ca_name, issuer_of, request
 from tests.registry.test_revocation import change, serial_of
 from tests.registry.world import Ticker, World, on_sqlite
@@ -218,3 +230,37 @@ def test_a_request_with_any_byte_changed_is_answered(
     assert (
         ocsp.load_der_ocsp_response(posted.data).response_status is not ocsp.OCSPResponseStatus.INTERNAL_ERROR
     )
+
+
+@on_sqlite
+@GIVEN
+@given(data=st.data())
+def test_what_can_be_read_is_answered_in_kind_and_nothing_else_is(
+    world: World, authority: FlaskClient, data: st.DataObject
+) -> None:
+    """Requests of every shape: an answer to each certificate that was asked for, as it was asked, with the
+    nonce that was sent; else the one error that says why not.
+    """
+    serials = [int(serial_of(world), 16), (1 << 128) + 5]
+    issuer = issuer_of(world).public_bytes(Encoding.DER)
+    der = data.draw(
+        asked(issuer, serials).map(lambda one: one.request.der()) | bent_requests(issuer, serials)
+    )
+    posted = authority.post(f"/ocsp/{ca_name(world)}", data=der, content_type="application/ocsp-request")
+    if len(der) > MAX_REQUEST_BYTES:
+        assert posted.status_code == 413
+        return
+    assert (posted.status_code, posted.content_type) == (200, "application/ocsp-response")
+    try:
+        request = parse_request(der)
+    except VermilionError:
+        assert posted.data == MALFORMED_REQUEST
+        return
+    if not all(matches(issuer, one) for one in request.ids):
+        assert posted.data == UNAUTHORIZED
+        return
+    said = verify_response(posted.data, issuer, world.ports.clock(), nonce=request.nonce)
+    assert [one.cert_id for one in said.answers] == list(request.ids)
+    assert [one.status for one in said.answers] == [
+        GOOD if one.serial == serials[0] else UNKNOWN for one in request.ids
+    ]

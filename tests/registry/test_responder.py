@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from asn1crypto import x509 as asn1_x509
@@ -25,13 +27,14 @@ from keys.ocsp import GOOD, Answer, parse_request, response_data
 from registry.composition import open_ports
 from registry.seals import revocation
 from registry.seals.answer_ledger import LONGEST, SIZE
-from registry.seals.authority import issuing_authority
+from registry.seals.authority import give_ocsp_key, issuing_authority, root
 from registry.seals.keys import authority_name, key_ref
 from registry.seals.responder import LIFE, REUSED, Responder
 from registry.seals.revocation import State
 from registry.seals.tables import Certificate, Key, KeyUse, KeyUseBlock
 from tests.registry.test_revocation import SINCE, change, serial_of
 from tests.registry.world import CHEAP, Ticker, World, on_sqlite
+from tests.tools import need
 
 
 @pytest.fixture
@@ -222,8 +225,73 @@ def test_no_good_is_produced_after_the_revocation(world: World, at_the_end: Exit
 
 
 def _with_real_clock(world: World) -> World:
+    """The same registry today, with a responder that was certified today."""
     ports = open_ports(world.ports.settings, clock=lambda: datetime.now(UTC), cost=CHEAP)
+    give_ocsp_key(ports)
     return replace(world, ports=ports)
+
+
+@on_sqlite
+@pytest.mark.parametrize("digest", ["sha1", "sha256"])
+def test_openssl_verifies_the_answer_to_its_own_request_with_a_nonce(
+    world: World, at_the_end: ExitStack, tmp_path: Path, digest: str
+) -> None:
+    """What openssl wrote is answered, and openssl compares the answer with what it wrote."""
+    world = _with_real_clock(world)  # openssl has no other
+    at_the_end.callback(world.close)
+    serial = serial_of(world)
+    with Session(world.ports.database.read) as session:
+        ders = {"seal": session.get_one(Certificate, serial).der, "root": root(session)}
+    ders["ca"] = issuer_of(world).public_bytes(Encoding.DER)
+    for name, der in ders.items():
+        assert der is not None
+        pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+
+    def openssl(*arguments: str) -> str:
+        done = subprocess.run(
+            [need("openssl"), "ocsp", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def compared() -> str:
+        # The nonce is in the request that is read; "-no_nonce" has openssl add no second one (its issue 1887).
+        return openssl(
+            "-no_nonce", "-reqin", "request.der", "-respin", "answer.der", f"-{digest}", "-issuer", "ca.pem", "-cert",
+            "seal.pem", "-CAfile", "root.pem", "-verify_other", "ca.pem",
+        )  # fmt: skip
+
+    asking = ("-nonce", f"-{digest}", "-issuer", "ca.pem", "-cert", "seal.pem", "-reqout", "request.der")
+    openssl(*asking)
+    by = responder(world)
+    asked = (tmp_path / "request.der").read_bytes()
+    assert parse_request(asked).nonce is not None
+    (tmp_path / "answer.der").write_bytes(by.answer(ca_name(world), asked).body)
+    said = compared()
+    assert "Response verify OK" in said
+    assert "Nonce Verify error" not in said
+    assert "no nonce" not in said
+    assert "seal.pem: good" in said
+    change(world, revocation.hold, serial)()
+    openssl(*asking)  # another nonce: the answer of before is not one to this
+    done = subprocess.run(
+        [need("openssl"), "ocsp", "-no_nonce", "-reqin", "request.der", "-respin", "answer.der", "-CAfile", "root.pem",
+         "-verify_other", "ca.pem"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "Nonce Verify error" in done.stdout + done.stderr
+    (tmp_path / "answer.der").write_bytes(
+        by.answer(ca_name(world), (tmp_path / "request.der").read_bytes()).body
+    )
+    said = compared()
+    assert "Response verify OK" in said
+    assert "seal.pem: revoked" in said
 
 
 @on_sqlite
