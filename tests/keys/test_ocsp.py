@@ -553,16 +553,17 @@ def test_openssl_gnutls_and_pkilint_accept_an_answer_under_an_authority_of_rsa(
     )
     serial = x509.load_der_x509_certificate(rsa_authority.seal).serial_number
     asked = [cert_id(rsa_authority.issuing, serial, "sha1"), cert_id(rsa_authority.issuing, UNUSED)]
+    statuses: list[CertStatus] = [GOOD, UNKNOWN]
     answers = [
         Answer(one, status, at, at + timedelta(minutes=15))
-        for one, status in zip(asked, (GOOD, UNKNOWN), strict=True)
+        for one, status in zip(asked, statuses, strict=True)
     ]
     data = response_data(certificate_key(certificate), answers, produced_at=at, nonce=NONCE)
     der = sign_response(
         rsa_authority.custodian, key, data, f"ocsp:{rsa_authority.random(8).hex()}", certificate
     )
     said = verify_response(der, rsa_authority.issuing, at, nonce=NONCE)
-    assert [answer.status for answer in said.answers] == [GOOD, UNKNOWN]
+    assert [answer.status for answer in said.answers] == statuses
     lint_ocsp_response(der)
     assert asn1_ocsp.OCSPResponse.load(der, strict=True).dump(force=True) == der
     pems(rsa_authority, tmp_path)
