@@ -23,7 +23,7 @@ from sqlalchemy.orm import Session
 from keys.custodian import Kind, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
-from keys.ocsp import GOOD, Answer, parse_request, response_data
+from keys.ocsp import GOOD, TRY_LATER, UNAUTHORIZED, Answer, parse_request, response_data
 from registry.composition import open_ports
 from registry.seals import revocation
 from registry.seals.answer_ledger import LONGEST, SIZE
@@ -126,6 +126,26 @@ def test_a_cached_answer_is_given_again_while_the_record_is_the_same(world: Worl
         .value.nonce
         == b"n" * 32
     )
+
+
+@on_sqlite
+def test_no_answer_outlives_its_signer_or_comes_from_the_future(world: World, clock: Ticker) -> None:
+    """One that was kept is as old as it says, and ends with the responder's certificate at the latest."""
+    serial, by, name = serial_of(world), responder(world), ca_name(world)
+    with Session(world.ports.database.read) as session:
+        end = session.scalars(select(Certificate.not_after).where(Certificate.profile == "ocsp")).one()
+    clock.now = end - timedelta(minutes=1)
+    first = by.answer(name, request(world, serial))
+    assert first.next_update == end
+    assert by.answer(name, request(world, serial)) is first
+    clock.now = end
+    assert by.answer(name, request(world, serial)).body == TRY_LATER  # nothing can hold any more
+    clock.advance(timedelta(seconds=1))
+    assert by.answer(name, request(world, serial)).body == UNAUTHORIZED
+    clock.now = end - timedelta(minutes=2)  # set back
+    earlier = by.answer(name, request(world, serial))
+    assert earlier.produced_at == clock.now
+    assert earlier is not first
 
 
 def test_what_was_never_issued_is_unknown_and_not_kept(world: World) -> None:
