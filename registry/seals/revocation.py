@@ -23,6 +23,7 @@ from registry.ports import Surroundings
 from registry.rows import changed_rows
 from registry.seals.tables import Certificate, CertificateAuthority, CertificateStatus, SealEdition
 
+SHARED_PATIENCE_MS = 3_000
 _STATUS_LOCK = 0x7665726D63657274  # pg_advisory_xact_lock: "vermcert"
 
 
@@ -48,10 +49,17 @@ def lock_status(session: Session, *, shared: bool = False) -> None:
     under the other one: so no "good" is produced after the moment of a revocation, however many processes
     there are and however long their transactions take. On SQLite a transaction that may write is alone
     already.
+
+    A stranger's question does not wait for ever on somebody who stands still with a status half changed: it
+    is turned away as by a database that is out (SQLSTATE 55P03), as by SQLite's busy timeout.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        kind = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-        session.execute(text(f"SELECT {kind}(:key)"), {"key": _STATUS_LOCK})
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    kind = "pg_advisory_xact_lock"
+    if shared:
+        kind += "_shared"
+        session.execute(text(f"SET LOCAL lock_timeout = {SHARED_PATIENCE_MS}"))
+    session.execute(text(f"SELECT {kind}(:key)"), {"key": _STATUS_LOCK})
 
 
 def hold(session: Session, ports: Surroundings, actor: Actor | None, serial: str, ground: Ground) -> None:

@@ -24,6 +24,7 @@ from keys.custodian import Kind, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ocsp import GOOD, TRY_LATER, UNAUTHORIZED, Answer, parse_request, response_data
+from registry.authority_app import create_authority_app
 from registry.composition import open_ports
 from registry.seals import revocation
 from registry.seals.answer_ledger import LONGEST, SIZE
@@ -242,6 +243,28 @@ def test_no_good_is_produced_after_the_revocation(world: World, at_the_end: Exit
     good = [answer for answer in told if answer.certificate_status is ocsp.OCSPCertStatus.GOOD]
     assert told
     assert all(answer.produced_at_utc <= revoked_at for answer in good)
+
+
+@pytest.mark.parametrize("database_backend", ["postgresql"])  # SQLite has its busy timeout
+def test_a_change_of_status_that_stands_still_keeps_no_question_waiting_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocation, "SHARED_PATIENCE_MS", 100)
+    serial, name = serial_of(world), ca_name(world)
+    app = create_authority_app(world.ports)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+
+    def ask_it() -> bytes:
+        answer = app.test_client().post(
+            f"/ocsp/{name}", data=request(world, serial), content_type="application/ocsp-request"
+        )
+        assert answer.status_code == 200
+        return answer.data
+
+    with world.ports.database.transaction() as session:
+        revocation.lock_status(session)
+        assert ask_it() == TRY_LATER
+    assert ocsp.load_der_ocsp_response(ask_it()).certificate_status is ocsp.OCSPCertStatus.GOOD
 
 
 def _with_real_clock(world: World) -> World:
