@@ -82,7 +82,8 @@ def revoke(
     reason: RevocationReason | None = None,
     invalidity_date: datetime | None = None,
 ) -> None:
-    """Revoke a certificate for good, held or not. `invalidity_date`: since when its key is not to be trusted.
+    """Revoke a certificate for good, held or not; one that was held is revoked since then. `invalidity_date`:
+    since when its key is not to be trusted.
 
     Raises VermilionError: CONFLICT with "certificate_state" when it is revoked already, INVALID for a hold or
     a removal as the reason.
@@ -184,7 +185,8 @@ def _change(
     if row.state not in allowed:
         _refuse(f"the certificate is {row.state}")
     _require_back(row, status)
-    since = None if status.state is State.GOOD else row.revoked_at if row.state == State.REVOKED else now
+    # A hold that becomes a revocation keeps its date: the certificate was not good in between.
+    since = None if status.state is State.GOOD else row.revoked_at or now
     entry = (
         None if since is None else crl_entry(int(serial, 16), since, status.reason, status.invalidity_date)
     )
