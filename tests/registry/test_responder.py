@@ -192,9 +192,11 @@ def test_the_key_signs_nothing_but_the_truth_of_this_moment(world: World, clock:
     now = clock.now.replace(microsecond=0)
     record = f"ocsp:{'0' * 32}"
 
-    def sign(produced_at: datetime, next_update: datetime, record: str = record) -> str:
+    def sign(
+        produced_at: datetime, next_update: datetime, record: str = record, name: bytes = key.public_key
+    ) -> str:
         answers = [Answer(asked, GOOD, produced_at, next_update)]
-        data = response_data(key.public_key, answers, produced_at=produced_at, nonce=None)
+        data = response_data(name, answers, produced_at=produced_at, nonce=None)
         try:
             world.ports.custodian.sign(key_ref(key), [SignRequest(Kind.OCSP_RESPONSE, data, record)])
         except VermilionError as error:
@@ -206,6 +208,9 @@ def test_the_key_signs_nothing_but_the_truth_of_this_moment(world: World, clock:
     assert sign(now + timedelta(minutes=1), now + LIFE) == "ocsp_time"
     assert sign(now, now + LIFE + timedelta(seconds=1)) == "ocsp_time"
     assert sign(now, now + LIFE, "crl:0:1") == "record"
+    with Session(world.ports.database.read) as session:
+        others = session.scalars(select(Key.public_key).where(Key.purpose != "ocsp")).all()
+    assert {sign(now, now + LIFE, name=other) for other in others} == {"ocsp_responder"}
     change(world, revocation.hold, serial)()
     assert sign(now, now + LIFE) == "status_changed"
 
@@ -259,7 +264,7 @@ def test_a_change_of_status_that_stands_still_keeps_no_question_waiting_for_ever
             f"/ocsp/{name}", data=request(world, serial), content_type="application/ocsp-request"
         )
         assert answer.status_code == 200
-        return answer.data
+        return bytes(answer.data)
 
     with world.ports.database.transaction() as session:
         revocation.lock_status(session)
