@@ -24,6 +24,7 @@ from keys.profiles import ProfileName
 from registry.rows import changed_rows
 from registry.seals.authority import root_authority
 from registry.seals.keys import Pieces, key_ref
+from registry.seals.revocation import lock_status
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import Certificate, CertificateAuthority, Key, RevocationList
 
@@ -163,13 +164,17 @@ def _draft(pieces: Pieces, issuer: Issuer, life: timedelta) -> _Draft | None:
     assert issuer.certificate is not None
     ca = issuer.key.id
     with Session(pieces.database.read) as session:
-        # In this order: a later number is of a later moment, and no moment is claimed that was not looked at.
         taken = select(func.max(RevocationList.number)).where(RevocationList.ca_key_id == ca)
         number = (session.scalar(taken) or 0) + 1
+    # After the number: a later one is of a later moment. Under the lock: all that was revoked by then is on
+    # record, and read below.
+    with pieces.database.transaction() as session:
+        lock_status(session, shared=True)
         this_update = pieces.clock().replace(microsecond=0)
         changes = session.scalars(
             select(CertificateAuthority.status_version).where(CertificateAuthority.key_id == ca)
         ).one()
+    with Session(pieces.database.read) as session:
         last = session.execute(
             select(RevocationList.status_version, RevocationList.this_update)
             .where(RevocationList.ca_key_id == ca, RevocationList.der.is_not(None))

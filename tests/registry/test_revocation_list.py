@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 from cryptography import x509
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from keys.crl import crl_tbs, read_crl, verify_crl
@@ -31,7 +32,7 @@ from registry.seals.shown import shown_in
 from registry.seals.tables import Certificate, Key, KeyUse, RevocationList
 from tests.registry.test_revocation import change, serial_of
 from tests.registry.test_seals_races import at_once
-from tests.registry.world import CHEAP, START, Ticker, World, on_sqlite
+from tests.registry.world import CHEAP, GROUND, START, Ticker, World, on_sqlite
 
 
 def lists(world: World, *, of_root: bool = False) -> list[RevocationList]:
@@ -165,6 +166,25 @@ def test_a_list_of_a_later_number_is_of_no_earlier_moment(
     rows = lists(world)
     assert [row.this_update for row in rows] == sorted(row.this_update for row in rows)
     assert all(row.der is not None for row in rows)
+
+
+@pytest.mark.parametrize("database_backend", ["postgresql"])  # SQLite lets one writer in at a time
+def test_no_list_is_of_a_moment_after_a_revocation_that_it_lacks(
+    published: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A revocation has its time before it is committed: whoever makes a list meanwhile waits for it."""
+    monkeypatch.setattr(revocation, "SHARED_PATIENCE_MS", 100)
+    world, serial = published, serial_of(published)
+    with Session(world.ports.database.read) as session:
+        issuer = issuing_authority(session)
+    with world.ports.database.transaction() as session:
+        revocation.revoke(session, world.ports, None, serial, GROUND)
+        clock.advance(timedelta(seconds=1))
+        with pytest.raises(OperationalError):
+            revocation_list.publish_crl(world.ports, issuer)
+    assert revocation_list.publish_crl(world.ports, issuer) is not None
+    assert len(newest(world)) == 1
+    assert len(lists(world)) == 2
 
 
 def test_a_clock_that_is_set_back_holds_no_change_up(published: World, clock: Ticker) -> None:
