@@ -33,7 +33,7 @@ from registry.logs import configure_logs
 from registry.networks import NetworkBuckets, network_of
 from registry.observation import observe, serve_metrics
 from registry.ports import Ports
-from registry.seals.responder import MAX_AGE, OcspReply, Responder
+from registry.seals.responder import MAX_AGE, OcspReply, Responder, unanswered
 from registry.seals.revocation_list import current_crl, overdue_crls
 from registry.seals.stamping import time_stamper
 from registry.seals.tables import Certificate, CertificateAuthority
@@ -176,14 +176,21 @@ def _serve_operations(app: Flask, ports: Ports) -> None:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        """Ready when the database answers, and each CA in service has a CRL that is not overdue."""
+        """Ready when the database answers, and each CA in service has a CRL that is not overdue and a
+        responder.
+        """
         try:
             with Session(ports.database.read) as session:
                 late = overdue_crls(session, ports.clock())
+                silent = unanswered(session, ports.clock())
         except SQLAlchemyError as error:
             raise database_out() from error
         if late:
             raise VermilionError(Kind.UNAVAILABLE, "a CRL was not made in time", reason="crl_overdue")
+        if silent:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "nothing answers for a certificate authority", reason="no_responder"
+            )
         return web.answer({"status": "ready"})
 
 

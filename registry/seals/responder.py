@@ -43,7 +43,7 @@ from keys.profiles import ProfileName
 from registry.database import Database
 from registry.seals.keys import key_ref
 from registry.seals.revocation import State, lock_status
-from registry.seals.serving import certified_keys
+from registry.seals.serving import certified_keys, signed_certificates
 from registry.seals.tables import Certificate, CertificateAuthority, Key
 
 MAX_AGE = timedelta(seconds=300)
@@ -209,6 +209,19 @@ def statuses(session: Session, ca_key_id: str, serials: Sequence[int]) -> list[_
     )
     known = {row.serial: row for row in rows}
     return [_found(known.get(names[serial])) for serial in serials]
+
+
+def unanswered(session: Session, now: datetime) -> list[str]:
+    """Keys of CAs in service for which no responder can sign: all their certificates have no status."""
+    issuing = session.scalars(
+        signed_certificates(ProfileName.ISSUING)
+        .where(Key.state == "active", Certificate.not_after >= now)
+        .with_only_columns(Key.id)
+    ).all()
+    answering = session.scalars(
+        certified_keys(ProfileName.OCSP, now).with_only_columns(Certificate.issuer_key_id)
+    ).all()
+    return sorted(set(issuing) - set(answering))
 
 
 def _found(row: Any) -> _Found:

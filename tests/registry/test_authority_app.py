@@ -39,6 +39,7 @@ from registry.authority_app import create_authority_app
 from registry.database import Database
 from registry.seals import revocation
 from registry.seals.authority import root as root_certificate
+from registry.seals.renewal import renew_due
 from registry.seals.responder import LIFE, MAX_AGE
 from registry.seals.revocation_list import COALESCE, PATIENCE, RENEW_AFTER, publish_due
 from registry.seals.tables import Certificate, RevocationList
@@ -208,6 +209,20 @@ def test_it_is_not_ready_when_lists_are_no_longer_made(authority: FlaskClient, c
     clock.advance(timedelta(seconds=1))
     answer = authority.get("/readyz")
     assert (answer.status_code, answer.get_json()["reason"]) == (503, "crl_overdue")
+
+
+def test_it_is_not_ready_when_nothing_answers_for_an_authority(
+    world: World, authority: FlaskClient, clock: Ticker
+) -> None:
+    with Session(world.ports.database.read) as session:
+        clock.now = session.scalars(select(Certificate.not_after).where(Certificate.profile == "ocsp")).one()
+    publish_due(world.ports)
+    assert authority.get("/readyz").status_code == 200
+    clock.advance(timedelta(seconds=1))
+    answer = authority.get("/readyz")
+    assert (answer.status_code, answer.get_json()["reason"]) == (503, "no_responder")
+    renew_due(world.ports)
+    assert authority.get("/readyz").status_code == 200
 
 
 def test_certificates_name_these_addresses(world: World) -> None:
