@@ -48,6 +48,7 @@ def generalized_time(at: datetime) -> bytes:
     return tlv(_GENERALIZED_TIME, f"{at.year:04}{at:%m%d%H%M%SZ}".encode())
 
 
+@lru_cache(maxsize=4096)
 def read_time(element: bytes) -> datetime:
     """The instant of a UTCTime or GeneralizedTime in whole seconds. Raises ValueError for anything else."""
     head, text = element[:2], element[2:]
