@@ -309,7 +309,7 @@ def test_openssl_verifies_the_answer_to_its_own_request_with_a_nonce(
         return done.stdout + done.stderr
 
     def compared() -> str:
-        # The nonce is in the request that is read; "-no_nonce" has openssl add no second one (its issue 1887).
+        # With a certificate beside it openssl replaces the nonce of what it reads, but for "-no_nonce".
         return openssl(
             "-no_nonce", "-reqin", "request.der", "-respin", "answer.der", f"-{digest}", "-issuer", "ca.pem", "-cert",
             "seal.pem", "-CAfile", "root.pem", "-verify_other", "ca.pem",
