@@ -81,8 +81,8 @@ class Settings(BaseSettings):
         default="",
         description=(
             "Who may ask the signer for what: `user=purpose,...;user=...`, users by name or number. A "
-            "purpose alone is all that its keys sign, `purpose:kind` one kind, `*` every purpose; "
-            "`generate` permits new keys of the purposes named."
+            "purpose alone is all that its keys sign, `purpose:kind` one kind; `wrapping` the data keys that "
+            "encrypt what is at rest; `*` all of it; `generate` permits new keys of what is named."
         ),
     )
     pkcs11_module: Path | None = Field(

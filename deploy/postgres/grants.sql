@@ -30,6 +30,7 @@ GRANT SELECT ON
   certificate,
   client,
   client_type,
+  data_key,
   intent,
   key,
   published_trust_list,

@@ -18,6 +18,7 @@ from keys.errors import VermilionError, places
 COMMANDS = {
     "agency": "registry.cli.agency:agency",
     "anchor": "registry.cli.anchor:anchor",
+    "backup": "registry.cli.backup:backup",
     "ceremony": "registry.cli.ceremony:ceremony",
     "client": "registry.cli.people:client",
     "credential": "registry.cli.credential:credential",
@@ -27,6 +28,7 @@ COMMANDS = {
     "key": "registry.cli.keys:key_group",
     "migrate": "registry.cli.administration:migrate",
     "person": "registry.cli.people:person",
+    "restore": "registry.cli.backup:restore",
     "run": "registry.cli.run:run",
     "seal": "registry.cli.seal:seal",
     "serve-api": "registry.cli.run:serve_api",

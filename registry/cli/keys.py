@@ -28,6 +28,16 @@ def list_keys(purpose: str | None) -> None:
             click.echo(json.dumps(row, ensure_ascii=False))
 
 
+@key_group.command("renew-data")
+def renew_data() -> None:
+    """Make a new wrapping key for encryption at rest, and new data keys from now on; print its id.
+
+    What is encrypted already stays as it is, and opens under the old data keys, wrapped anew.
+    """
+    with unlocked() as ports:
+        click.echo(ports.vault.renew(ports.clock))
+
+
 @key_group.command("retire")
 @click.argument("key")
 @click.option(

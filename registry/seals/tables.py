@@ -103,6 +103,17 @@ class RevocationList(Base):
     der: Mapped[bytes | None]  # None until signed
 
 
+class DataKey(Base):
+    """A key that encrypts what is at rest, wrapped under a key of the custodian's (`registry.vault`)."""
+
+    __tablename__ = "data_key"
+    use: Mapped[str] = mapped_column(String(12), primary_key=True)
+    generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    wrapping_key_id: Mapped[str] = mapped_column(String(32))
+    wrapped: Mapped[bytes]
+    created_at: Mapped[datetime]
+
+
 class KeyUse(Base):
     """One use of a key, written before and after (design, section 3)."""
 

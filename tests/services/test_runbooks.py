@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from registry.database import Database
 from registry.licences.tables import Edition
-from registry.seals.tables import Certificate, Key, PublishedTrustList
+from registry.seals.tables import Certificate, DataKey, Key, PublishedTrustList
 from registry.settings import Settings
 from tests.services.conftest import READY, FirstStart
 from tests.services.road import BLOCK
@@ -147,3 +147,14 @@ def test_the_key_of_the_trust_list_leaks(empty_place: Place, work: Path) -> None
     signer = select(Key.id).join(Certificate, Certificate.key_id == Key.id)
     der = base64.b64decode(header["x5c"][0])
     assert read(empty_place, signer.where(Certificate.der == der)) == [(new["id"],)]
+
+
+def test_the_wrapping_key_leaks(place: Place, rehearse: Any) -> None:
+    before = {one.wrapping_key_id for one in read(place, select(DataKey))}
+    made = rehearse("wrapping-key.md")
+    new = (made / "wrapping-key").read_text().strip()
+    assert {one.wrapping_key_id for one in read(place, select(DataKey))} == {new}
+    assert new not in before
+    told = json.loads((made / "backup.json").read_text())
+    assert told["documents"] == len(read(place, select(Edition)))
+    assert new.encode() in (made / "after.vermilion").read_bytes().partition(b"\n")[0]

@@ -27,6 +27,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("code", name=op.f("pk_agency")),
     )
     op.create_table(
+        "data_key",
+        sa.Column("use", sa.String(length=12), nullable=False),
+        sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("wrapping_key_id", sa.String(length=32), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("use", "generation", name=op.f("pk_data_key")),
+    )
+
+    op.create_table(
         "key_use",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("key_id", sa.String(length=32), nullable=False),
@@ -318,10 +328,10 @@ def upgrade() -> None:
         "number",
         sa.Column("type_code", sa.String(length=21), nullable=False),
         sa.Column("issuer_code", sa.String(length=18), nullable=False),
-        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("number_mac", sa.LargeBinary(), nullable=False),
         sa.Column("licence_id", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(["licence_id"], ["licence.id"], name=op.f("fk_number_licence_id_licence")),
-        sa.PrimaryKeyConstraint("type_code", "issuer_code", "number", name=op.f("pk_number")),
+        sa.PrimaryKeyConstraint("type_code", "issuer_code", "number_mac", name=op.f("pk_number")),
     )
     with op.batch_alter_table("number", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_number_licence_id"), ["licence_id"], unique=False)
@@ -538,8 +548,7 @@ def upgrade() -> None:
         sa.Column("seal_state_version", sa.Integer(), nullable=False),
         sa.Column("authorisation_id", sa.String(length=32), nullable=False),
         sa.Column("qr_key_id", sa.String(length=32), nullable=False),
-        sa.Column("record", sa.String(), nullable=False),
-        sa.Column("record_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
         sa.Column("origin", sa.String(length=200), nullable=False),
         sa.Column("link_id_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("lookup_sha256", sa.LargeBinary(), nullable=False),
@@ -576,12 +585,13 @@ def upgrade() -> None:
         sa.Column("licence_id", sa.String(length=32), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("identifier", sa.String(length=120), nullable=False),
-        sa.Column("record", sa.String(), nullable=False),
+        sa.Column("public_record", sa.String(), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("status_version", sa.Integer(), nullable=False),
         sa.Column("ground", sa.String(length=12), nullable=True),
         sa.Column("how", sa.String(length=12), nullable=True),
         sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("issue_date", sa.Date(), nullable=False),
         sa.Column("removed_on", sa.Date(), nullable=True),
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("valid_to", sa.Date(), nullable=True),
@@ -614,7 +624,7 @@ def upgrade() -> None:
         "idempotency_key",
         sa.Column("client_id", sa.String(length=32), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
-        sa.Column("body_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("request_mac", sa.LargeBinary(), nullable=False),
         sa.Column("intent_id", sa.String(length=32), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -797,4 +807,5 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_key_use_digest"))
 
     op.drop_table("key_use")
+    op.drop_table("data_key")
     op.drop_table("agency")
