@@ -26,6 +26,7 @@ COMMANDS = {
     "issue": "registry.cli.issue:issue",
     "key": "registry.cli.keys:key_group",
     "migrate": "registry.cli.administration:migrate",
+    "outside-ca": "registry.cli.outside_ca:outside_ca",
     "person": "registry.cli.people:person",
     "run": "registry.cli.run:run",
     "seal": "registry.cli.seal:seal",

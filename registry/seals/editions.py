@@ -145,6 +145,8 @@ def _retire(session: Session, ports: Ports, actor: Actor, edition: SealEdition, 
     active = update(Key).where(Key.id == edition.key_id, Key.state == "active")
     changed_rows(session, active.values(state="retired", since=now))
     certificate = session.get_one(Certificate, edition.certificate_serial)
+    if certificate.issuer_key_id is None:
+        return  # an authority outside is told by people: docs/runbooks/outside-ca.md
     if certificate.state != State.REVOKED and certificate.not_after > now:
         ground = civil_ground(now, ports.settings.tz, "edition_ended")
         revoke(session, ports, actor, certificate.serial, ground, RevocationReason.SUPERSEDED)

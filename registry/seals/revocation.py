@@ -103,11 +103,14 @@ def compromise(
 
 
 def certificates_of_seal(session: Session, code: str, *states: State) -> list[str]:
-    """Serials of a seal's certificates that are in one of these states, in the order of its editions."""
+    """Serials of a seal's certificates that are in one of these states, in the order of its editions. Those
+    that an authority outside gave are its own to hold and revoke.
+    """
     statement = (
         select(Certificate.serial)
         .join(SealEdition, SealEdition.certificate_serial == Certificate.serial)
         .where(SealEdition.seal_code == code, Certificate.state.in_(states))
+        .where(Certificate.issuer_key_id.is_not(None))
         .order_by(SealEdition.number)
     )
     return list(session.scalars(statement))

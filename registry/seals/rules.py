@@ -29,6 +29,7 @@ from registry.seals.duties import (
 )
 from registry.seals.editions import drop, editions_in, succeed, the_edition
 from registry.seals.keys import activate_key, civil_ground
+from registry.seals.outside_request import retire_requests
 from registry.seals.revocation import hold_seal, release_seal, revoke_seal
 from registry.seals.tables import Approval, Key, Seal, SealEdition
 from registry.seals.transitions import (
@@ -83,6 +84,7 @@ def finish_making(session: Session, ports: Ports, actor: Actor, code: str, editi
             drop(session, ports, actor, waiting, now)
         seal_event(session, ports, actor, "seal.edition_made", code, "making", **detail)
     activate_key(session, edition.key_id, now)
+    retire_requests(session, ports, edition.approval_id)
     session.add(edition)
     session.flush()
     return seal

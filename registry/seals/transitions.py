@@ -94,7 +94,7 @@ def take_edition(session: Session, edition: SealEdition, name: str, **changes: A
 def move(
     session: Session,
     ports: Ports,
-    actor: Actor,
+    actor: Actor | None,
     seal: Seal,
     state: str,
     allowed: tuple[str, ...],
@@ -139,7 +139,7 @@ def history_row(seal: Seal, event: Event) -> SealState:
 def seal_event(
     session: Session,
     ports: Ports,
-    actor: Actor,
+    actor: Actor | None,
     kind: str,
     subject: str,
     ground: Ground | str,

@@ -24,6 +24,7 @@ from registry.seals.authority import chain_of
 from registry.seals.editions import edition_in_use
 from registry.seals.keys import key_ref
 from registry.seals.maker import require_as_made
+from registry.seals.outside_ca import embedded_issuers
 from registry.seals.serving import certified_keys, serving_key, signed_certificates
 from registry.seals.tables import (
     AuthorisationDay,
@@ -172,7 +173,11 @@ def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
     return SealMaterial(
         key=key_ref(session.get_one(Key, edition.key_id)),
         certificate=certificate.der,
-        chain=chain_of(session, edition.key_id),
+        chain=(
+            embedded_issuers(session, certificate.serial)
+            if certificate.issuer_key_id is None
+            else chain_of(session, edition.key_id)
+        ),
         picture=SealPicture(edition.picture_type, edition.picture, edition.width_mm, edition.height_mm),
     )
 
