@@ -112,17 +112,17 @@ def lead_to_anchor(
         _refuse(f"a chain has at most {MAX_CERTIFICATES} certificates")
     trusted = [parse(der) for der in anchors]
     waiting = [parse(der) for der in certificates if der not in anchors]
-    leaf = next((one for one in waiting if _spki(one) in keys), None)
+    leaf = next((one for one in waiting if public_key_of(one) in keys), None)
     if leaf is None:
         _refuse("no certificate of the chain is for the key that was asked for", "key_mismatch")
     line = [leaf]
     while True:
         waiting.remove(line[-1])
         below = line[-1]
-        anchor = next((one for one in trusted if _issued(below, one)), None)
+        anchor = next((one for one in trusted if issued(below, one)), None)
         if anchor is not None:
             break
-        following = next((one for one in waiting if _issued(below, one)), None)
+        following = next((one for one in waiting if issued(below, one)), None)
         if following is None:
             _refuse("the chain leads to no licensed authority on record", "issuer_unknown")
         line.append(following)
@@ -132,7 +132,7 @@ def lead_to_anchor(
     issuers = tuple(one.der for one in line[1:]) or (anchor.der,)
     if len(line) > MAX_CERTIFICATES or len(leaf.der) + sum(map(len, issuers)) > MAX_CHAIN_BYTES:
         _refuse(f"a chain has at most {MAX_CERTIFICATES} certificates, of {MAX_CHAIN_BYTES} bytes together")
-    return OutsideChain(leaf.der, _spki(leaf), issuers, anchor.der, begin, end)
+    return OutsideChain(leaf.der, public_key_of(leaf), issuers, anchor.der, begin, end)
 
 
 def check_chain(chain: Sequence[bytes], at: datetime) -> tuple[datetime, datetime]:
@@ -166,7 +166,7 @@ def linked_key(chain: Sequence[bytes]) -> tuple[bytes, datetime, datetime]:
     line = [parse(der) for der in chain]
     if len(line) < 2:
         _refuse("a chain has a certificate and its issuer")
-    return _spki(line[0]), *_linked(line)
+    return public_key_of(line[0]), *_linked(line)
 
 
 def require_anchor(der: bytes, at: datetime) -> None:
@@ -262,13 +262,13 @@ def _require_seal(leaf: x509.Certificate) -> None:
 
 def _linked(line: Sequence[Parsed]) -> tuple[datetime, datetime]:
     for below, above in pairwise(line):
-        if not _issued(below, above):
+        if not issued(below, above):
             _refuse("a certificate of the chain is not signed by the next")
     return max(map(_begin, line)), min(map(_end, line))
 
 
-def _issued(below: Parsed, above: Parsed) -> bool:
-    """By name, byte for byte, and by key."""
+def issued(below: Parsed, above: Parsed) -> bool:
+    """Whether one certificate is signed by the other: by name, byte for byte, and by key."""
     if below.issuer != above.subject:
         return False
     found = below.certificate
@@ -289,7 +289,8 @@ def _require_known_key(key: object) -> None:
     _refuse("the authority's key is of no kind that we know")
 
 
-def _spki(one: Parsed) -> bytes:
+def public_key_of(one: Parsed) -> bytes:
+    """SubjectPublicKeyInfo, DER."""
     return one.certificate.public_key().public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )

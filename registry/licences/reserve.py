@@ -104,6 +104,7 @@ def reserve(
         type_code=licence_type.code,
         seal_kind=licence_type.seal_kind,
         day=setting.day,
+        now=setting.now,
     )
     material = seal_material(session, usable.seal_edition_id)
     qr = qr_key(session, actor.agency_code, setting.now)

@@ -23,7 +23,7 @@ from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
 from registry.log.rules import Ground
-from registry.seals import applications, authorisations, duties, editions, maker, rules
+from registry.seals import applications, authorisations, duties, editions, maker, outside_status, rules
 from registry.seals.applications import Application
 from registry.seals.authority import END_SUITE
 from registry.seals.making import make
@@ -334,6 +334,8 @@ def show(code: str) -> Response:
         }
         for told, (edition, certificate) in zip(body["editions"], bound, strict=True):
             told["maker"] = maker.shown(session, edition, certificate.der or b"")
+            if certificate.issuer_key_id is None:
+                told["outside"] = outside_status.shown(session, certificate, web.ports().clock())
     return web.answer(body)
 
 

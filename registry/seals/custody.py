@@ -37,6 +37,7 @@ from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
 from registry.seals.answer_ledger import BlockLedger
 from registry.seals.maker import require_drafted_edition
 from registry.seals.outside_request import require_drafted_request
+from registry.seals.outside_status import current_good
 from registry.seals.status_policy import require_drafted_crl, require_true_answer
 from registry.seals.tables import (
     Ceremony,
@@ -229,6 +230,10 @@ def _require_intent(
         _refuse("the seal is not active as it was", "seal_not_active")
     if not edition.valid_from <= now <= edition.valid_to:
         _refuse("the seal is past its validity", "seal_expired")
+    try:
+        current_good(session, session.get_one(Certificate, edition.certificate_serial), now)
+    except VermilionError as error:
+        _refuse(error.detail, error.reason)
     record = stored_record(intent.record)
     day = now.astimezone(zone).date()
     if (

@@ -47,8 +47,9 @@ def add_authority(
     require_anchor(found[0], now)
     if not 0 < len(name) <= MAX_NAME or not name.isprintable():
         _refuse(f"a name has 1 to {MAX_NAME} characters that can be printed")
-    allowed = " ".join(dict.fromkeys(host.lower().removesuffix(":80") for host in hosts))
-    if not allowed or len(allowed) > MAX_HOSTS or not all(map(_HOST.fullmatch, allowed.split(" "))):
+    named = list(dict.fromkeys(host.lower().removesuffix(":80") for host in hosts))
+    allowed = " ".join(named)
+    if not allowed or len(allowed) > MAX_HOSTS or not all(map(_HOST.fullmatch, named)):
         _refuse("hosts are given as name or name:port, at least one")
     authority = OutsideAuthority(
         sha256=sha256(found[0]).hexdigest(),
@@ -67,7 +68,7 @@ def add_authority(
             "an authority of this name or certificate is on record already",
             reason="outside_ca_known",
         ) from None
-    _event(session, ports, "outside_ca.added", authority, ground, hosts=allowed.split(" "))
+    _event(session, ports, "outside_ca.added", authority, ground, hosts=named)
     return authority
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from keys.certificates import public_key_der
 from keys.csr import read_request_info
 from keys.errors import Kind, VermilionError
-from registry.ports import Ports
+from registry.ports import Surroundings
 from registry.rows import changed_rows
 from registry.seals.outside_tables import CertificationRequest
 from registry.seals.tables import Approval, Key, SealEdition
@@ -34,7 +34,7 @@ def waiting_requests(approval_id: str) -> Select[CertificationRequest]:
     )
 
 
-def retire_requests(session: Session, ports: Ports, approval_id: str) -> None:
+def retire_requests(session: Session, ports: Surroundings, approval_id: str) -> None:
     """Retire the keys that were asked certificates for and did not become the edition's."""
     asked = select(CertificationRequest.key_id).where(CertificationRequest.approval_id == approval_id)
     waiting = update(Key).where(Key.id.in_(asked), Key.state == "reserved")

@@ -116,7 +116,7 @@ def certificates_of_seal(session: Session, code: str, *states: State) -> list[st
     return list(session.scalars(statement))
 
 
-def hold_seal(session: Session, ports: Surroundings, actor: Actor, code: str, ground: Ground) -> None:
+def hold_seal(session: Session, ports: Surroundings, actor: Actor | None, code: str, ground: Ground) -> None:
     """Hold every good certificate of a seal that was suspended."""
     for serial in certificates_of_seal(session, code, State.GOOD):
         hold(session, ports, actor, serial, ground)

@@ -64,7 +64,7 @@ def sign(
     extensions: Sequence[Extension],
     *,
     life: timedelta = 365 * DAY,
-    algorithm: hashes.HashAlgorithm = SHA256,
+    algorithm: hashes.SHA256 | hashes.SHA384 = SHA256,
 ) -> x509.Certificate:
     builder = (
         x509.CertificateBuilder()

@@ -3,11 +3,30 @@
 from __future__ import annotations
 
 import base64
+from itertools import count
 from typing import Any
 
 from registry.seals.outside_ca import add_authority
+from registry.seals.outside_fetch import OutsideStatuses
 from tests.registry.licensed_ca import LicensedCa
 from tests.registry.world import GROUND, World
+
+
+def watcher(world: World, **changes: Any) -> OutsideStatuses:
+    """What asks for the status in a running API; with a stopwatch that always says it is time."""
+    return OutsideStatuses(world.ports, **({"monotonic": count(0, 3600.0).__next__} | changes))
+
+
+def in_use(world: World, ca: LicensedCa, suite: str = "p256-sha256") -> tuple[str, bytes]:
+    """A seal in use, authorised, under a certificate of the CA's, which has said that it is good."""
+    code = world.approved_seal()
+    certificate = made(world, ca, code, suite)
+    world.act("maker", f"/api/v1/seals/{code}/filing", {})
+    assert watcher(world).fetch_due() >= 1
+    world.act("keeper", f"/api/v1/seals/{code}/activation", {})
+    world.authorise(code)
+    world.seal_code = code
+    return code, certificate
 
 
 def trust(world: World, ca: LicensedCa, name: str = "licensed") -> None:
