@@ -111,6 +111,15 @@ class Settings(BaseSettings):
             "once a day the first that answers stamps what was registered. Empty: nobody is asked."
         ),
     )
+    outside_status_hours: int = Field(
+        default=24,
+        ge=1,
+        le=168,
+        description=(
+            "Hours, from its thisUpdate, for which a CRL or OCSP response of a licensed CA outside is relied "
+            "on at most, whatever its nextUpdate says."
+        ),
+    )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 

@@ -27,6 +27,7 @@ COMMANDS = {
     "issue": "registry.cli.issue:issue",
     "key": "registry.cli.keys:key_group",
     "migrate": "registry.cli.administration:migrate",
+    "outside-ca": "registry.cli.outside_ca:outside_ca",
     "person": "registry.cli.people:person",
     "restore": "registry.cli.backup:restore",
     "run": "registry.cli.run:run",

@@ -34,6 +34,7 @@ from registry.licences.records import close_record
 from registry.licences.tables import IdempotencyKey, Intent, Licence, Number, StatusIndex
 from registry.licences.types import still_published
 from registry.ports import Random
+from registry.seals.authority import chain
 from registry.seals.tables import Key
 from registry.seals.use import authorise_use, begin_use, qr_key, seal_material
 from registry.vault import Vault
@@ -106,6 +107,7 @@ def reserve(
         type_code=licence_type.code,
         seal_kind=licence_type.seal_kind,
         day=setting.day,
+        now=setting.now,
     )
     material = seal_material(session, usable.seal_edition_id)
     qr = qr_key(session, actor.agency_code, setting.now)
@@ -129,7 +131,7 @@ def reserve(
         serial,
         number,
         (status_list, status_index),
-        specimen=is_test(material.chain[-1]),
+        specimen=is_test(chain(session)[-1]),
     )
     claims_of(record, licence_type)  # what cannot be printed is refused here
     link_id, lookup_code = random(16), new_lookup_code(random)
@@ -203,7 +205,7 @@ def first_edition(
 
 
 def is_test(issuing: bytes) -> bool:
-    """Whether an issuing authority hangs under a root named TEST: what its seals seal says 样本 SPECIMEN."""
+    """Whether an issuing authority hangs under a root named TEST: its registry seals specimens (样本)."""
     names = x509.load_der_x509_certificate(issuing).issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     return any("TEST" in str(name.value).split() for name in names)
 

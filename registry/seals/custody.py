@@ -36,6 +36,8 @@ from registry.rows import changed_rows
 from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
 from registry.seals.answer_ledger import BlockLedger
 from registry.seals.maker import require_drafted_edition
+from registry.seals.outside_request import require_drafted_request
+from registry.seals.outside_status import current_good
 from registry.seals.status_policy import require_drafted_crl, require_true_answer
 from registry.seals.tables import (
     Ceremony,
@@ -63,11 +65,13 @@ _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
 _CEREMONY = re.compile(r"ceremony:([0-9a-f]{64}):([1-9][0-9]{0,5})")
 _CRL = re.compile(r"crl:([0-9a-f]{32}):([1-9][0-9]{0,8})")
 _OCSP = re.compile(r"ocsp:[0-9a-f]{32}")
+_REQUEST = re.compile(r"certification-request:([0-9a-f]{32})")
 _SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
     SignKind.CEREMONY_TRANSCRIPT: _CEREMONY,
+    SignKind.CERTIFICATION_REQUEST: _REQUEST,
     SignKind.CRL: _CRL,
     SignKind.OCSP_RESPONSE: _OCSP,
     SignKind.SEAL_EDITION: _SEAL_EDITION,
@@ -185,6 +189,9 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vau
             if request.kind is SignKind.CERTIFICATE:
                 _require_reserved(session, ref, key, now, match[1], request.data)
                 return
+            if request.kind is SignKind.CERTIFICATION_REQUEST:
+                require_drafted_request(session, key, match[1], request.data)
+                return
             _require_serving(session, key, now)
             if request.kind is SignKind.TRUST_LIST:
                 _require_draft(session, int(match[1]), request.data)
@@ -251,6 +258,10 @@ def _require_intent(
         _refuse("the seal is not active as it was", "seal_not_active")
     if not edition.valid_from <= now <= edition.valid_to:
         _refuse("the seal is past its validity", "seal_expired")
+    try:
+        current_good(session, session.get_one(Certificate, edition.certificate_serial), now)
+    except VermilionError as error:
+        _refuse(error.detail, error.reason)
     record = open_record(vault, intent.id, intent.record)
     day = now.astimezone(zone).date()
     if (

@@ -112,17 +112,20 @@ def compromise(
 
 
 def certificates_of_seal(session: Session, code: str, *states: State) -> list[str]:
-    """Serials of a seal's certificates that are in one of these states, in the order of its editions."""
+    """Serials of a seal's certificates that are in one of these states, in the order of its editions. Those
+    that an authority outside gave are its own to hold and revoke.
+    """
     statement = (
         select(Certificate.serial)
         .join(SealEdition, SealEdition.certificate_serial == Certificate.serial)
         .where(SealEdition.seal_code == code, Certificate.state.in_(states))
+        .where(Certificate.issuer_key_id.is_not(None))
         .order_by(SealEdition.number)
     )
     return list(session.scalars(statement))
 
 
-def hold_seal(session: Session, ports: Surroundings, actor: Actor, code: str, ground: Ground) -> None:
+def hold_seal(session: Session, ports: Surroundings, actor: Actor | None, code: str, ground: Ground) -> None:
     """Hold every good certificate of a seal that was suspended."""
     for serial in certificates_of_seal(session, code, State.GOOD):
         hold(session, ports, actor, serial, ground)

@@ -54,12 +54,12 @@ def usable(world: World) -> UsableSeal:
         return draw(session, world)
 
 
-def draw(session: Session, world: World, **changes: str) -> UsableSeal:
-    wanted = {
+def draw(session: Session, world: World, **changes: Any) -> UsableSeal:
+    wanted: dict[str, Any] = {
         "seal_code": world.seal_code, "client_id": world.clients["system"].id,
         "agency_code": world.codes["own"], "type_code": world.type_code, "seal_kind": "special",
     }  # fmt: skip
-    return authorise_use(session, **(wanted | changes), day=world.today)
+    return authorise_use(session, **(wanted | changes), day=world.today, now=world.ports.clock())
 
 
 @pytest.fixture

@@ -150,10 +150,10 @@ def test_the_key_of_the_trust_list_leaks(empty_place: Place, work: Path) -> None
 
 
 def test_the_wrapping_key_leaks(place: Place, rehearse: Any) -> None:
-    before = {one.wrapping_key_id for one in read(place, select(DataKey))}
+    before = {key_id for (key_id,) in read(place, select(DataKey.wrapping_key_id))}
     made = rehearse("wrapping-key.md")
     new = (made / "wrapping-key").read_text().strip()
-    assert {one.wrapping_key_id for one in read(place, select(DataKey))} == {new}
+    assert {key_id for (key_id,) in read(place, select(DataKey.wrapping_key_id))} == {new}
     assert new not in before
     told = json.loads((made / "backup.json").read_text())
     assert told["documents"] == len(read(place, select(Edition)))
