@@ -18,6 +18,7 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
+import registry.tables  # noqa: F401  (what is flushed here refers to most of them)
 from keys.der import members, tlv
 from keys.errors import Kind, VermilionError
 from keys.outside_chain import read_certificates, require_anchor

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
+from registry.seals.outside_tables import OutsideStatus
 
 _ACTIVE_ROOT = text("purpose = 'root-ca' AND state = 'active'")
 
@@ -306,7 +307,7 @@ class SealUse(Base):
     document_sha256: Mapped[bytes | None]
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
-    outside_status_id: Mapped[str | None] = mapped_column(ForeignKey("outside_status.id"), index=True)
+    outside_status_id: Mapped[str | None] = mapped_column(ForeignKey(OutsideStatus.id), index=True)
 
 
 class Ceremony(Base):
