@@ -1,8 +1,9 @@
-"""Who acts: a client, and the person it acts for where an act is a person's duty."""
+"""Who acts: a client, and the person it acts for where an act is a person's duty; or an administrator."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from keys.errors import Kind, VermilionError
 
@@ -33,3 +34,33 @@ class Actor:
         if role not in self.roles:
             raise VermilionError(Kind.FORBIDDEN, f"the person lacks the role {role}", reason="role")
         return self.person_id
+
+
+class Duty(StrEnum):
+    """The three duties of administration that no one person combines (三员分立)."""
+
+    SYSTEM = "system_admin"  # 系统管理员: enrols, disables, publishes types, renews and ends keys
+    SECURITY = "security_admin"  # 安全管理员: approves what is enrolled, grants and withdraws
+    AUDIT = "auditor"  # 审计管理员: reads the record of what was done, and changes nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Administrator:
+    """A person who proved by their key that they hold a duty; they act for no agency, through no client."""
+
+    person_id: str
+    duty: Duty
+
+    @property
+    def client_id(self) -> None:
+        return None
+
+    @property
+    def operator(self) -> str:
+        return ""
+
+    def require(self, *duties: Duty) -> None:
+        """Raises VermilionError(FORBIDDEN, reason "duty")."""
+        if self.duty not in duties:
+            wanted = " or ".join(duty.value for duty in duties)
+            raise VermilionError(Kind.FORBIDDEN, f"this is the duty of {wanted}", reason="duty")

@@ -15,6 +15,7 @@ from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
 from registry.licences.outage import database_out
+from registry.log.api import blueprint as audit
 from registry.logs import configure_logs
 from registry.observation import observe, serve_metrics
 from registry.ports import Ports
@@ -41,7 +42,7 @@ def create_app(ports: Ports) -> Flask:
     observe(app, "registry.api", ports.random, metrics, defects)
     serve_metrics(app, metrics)
     _serve_operations(app, ports)
-    for blueprint in (agencies, seals, seal_records, licences):
+    for blueprint in (agencies, seals, seal_records, licences, audit):
         app.register_blueprint(blueprint)
     return app
 

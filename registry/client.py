@@ -229,16 +229,16 @@ class ApiClient:
         form = {"grant_type": "client_credentials", "client_id": who.client_id}
         if who.client_key is not None:
             form["client_assertion_type"] = CLIENT_ASSERTION
-            form["client_assertion"] = _assertion(who.client_key, who.client_id, endpoint)
+            form["client_assertion"] = assertion(who.client_key, who.client_id, endpoint)
         elif who.client_secret is not None:
             form["client_secret"] = who.client_secret
         if who.person_id is not None and who.person_key is not None:
             form["grant_type"] = JWT_BEARER
-            form["assertion"] = _assertion(who.person_key, who.person_id, endpoint)
+            form["assertion"] = assertion(who.person_key, who.person_id, endpoint)
         return form
 
 
-def _assertion(key: Mapping[str, Any], subject: str, audience: str) -> str:
+def assertion(key: Mapping[str, Any], subject: str, audience: str) -> str:
     """A signed assertion of RFC 7523, good once and for a minute."""
     from joserfc import jwt
 

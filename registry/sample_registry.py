@@ -1,12 +1,13 @@
 """An invented province to try the registry with: agencies, people, clients, a seal, a first licence.
 
-Enrolment is an administrator's act on the database. Everything after it goes through the agency API, each
-step with the credential of the person whose duty it is.
+Its three administrators are founded, enrol and approve on the database. Everything after that goes through
+the agency API, each step with the credential of the person whose duty it is.
 """
 
 from __future__ import annotations
 
 import base64
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -15,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from keys.errors import Kind, VermilionError
+from registry.actor import Administrator, Duty
 from registry.client import Answer, ApiClient, Credential, new_person_key
 from registry.ports import Ports
 from registry.samples import SampleAgency, sample_agencies, sample_requests, sample_types
@@ -29,6 +31,12 @@ PEOPLE = {  # file name: (agency's own person?, name, role)
     "approver": (False, "印章审批人", "approver"),
     "maker": (False, "印章制作人", "maker"),
 }
+ADMINISTRATORS = {
+    Duty.SYSTEM: "系统管理员(样本)",
+    Duty.SECURITY: "安全管理员(样本)",
+    Duty.AUDIT: "审计管理员(样本)",
+}
+ADMINISTRATORS_FOLDER = "administrators"  # within that of the credentials
 DEMO_SECRET = "demo-secret"  # noqa: S105  (the client's name)
 SEAL_LIFE = (  # state before, act, path, who
     ("approved", "made", "making", "maker"),
@@ -56,12 +64,16 @@ def agency() -> SampleAgency:
 
 
 def enrol(ports: Ports, api: str, folder: Path) -> None:
-    """Put the sample types, agency, authority, people and client on record; credentials into `folder`.
+    """Put the sample administrators, types, agency, authority, people and client on record; credentials into
+    `folder`.
 
     What is on record already stays. The files are written before the transaction commits, so a commit
     never lacks them; files without a commit are written over next time. Raises VermilionError(CONFLICT) in
-    a registry whose root is not named TEST: samples would not say that they are samples.
+    a registry whose root is not named TEST (samples would not say that they are samples), or which has
+    administrators of its own.
     """
+    from registry.agencies.administrators import Newcomer, found, is_founded
+    from registry.agencies.enrolments import decide
     from registry.agencies.qr_keys import ensure_qr_key
     from registry.agencies.rules import add_agency, add_client, add_person
     from registry.agencies.tables import Agency
@@ -77,11 +89,25 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 Kind.CONFLICT, "samples belong in a registry whose root is named TEST", reason="not_test"
             )
         if session.get(Agency, office.code) is None:
-            types = {path.name: publish_type(session, ports, path).code for path in sample_types()}
-            add_agency(session, ports, code=office.code, name=office.name, division=office.division)
+            if is_founded(session):
+                raise VermilionError(
+                    Kind.CONFLICT, "samples belong in a registry of their own", reason="founded"
+                )
+            administrators = {duty: new_person_key() for duty in ADMINISTRATORS}
+            admins = found(
+                session,
+                ports,
+                {duty: Newcomer(ADMINISTRATORS[duty], key[1]) for duty, key in administrators.items()},
+            )
+            for duty, (private, _) in administrators.items():
+                _save_administrator(folder, duty, admins[duty].person_id, private)
+            system, security = admins[Duty.SYSTEM], admins[Duty.SECURITY]
+            types = {path.name: publish_type(session, ports, system, path).code for path in sample_types()}
+            add_agency(session, ports, system, code=office.code, name=office.name, division=office.division)
             add_agency(
                 session,
                 ports,
+                system,
                 code=SEAL_AUTHORITY,
                 name=AUTHORITY_NAME,
                 division="990000",
@@ -95,12 +121,14 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 row = add_client(
                     session,
                     ports,
+                    system,
                     agency_code=code,
                     name=name,
                     scopes=scopes,
                     types=type_codes,
                     jwks=[public],
                 )
+                decide(session, ports, security, subject=row.id, approve=True)
                 credential = Credential(api=api, client_id=row.id, client_key=private)
                 credential.save(folder / f"{file}.json")
                 return credential
@@ -113,25 +141,47 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 "agency-system",
             )
             if ports.settings.demo:
-                _enrol_secret(
-                    session, ports, Credential(api, "", None), [types[t] for t in office.types], folder
+                secret = _enrol_secret(
+                    session,
+                    ports,
+                    system,
+                    Credential(api, "", None),
+                    [types[t] for t in office.types],
+                    folder,
                 )
+                decide(session, ports, security, subject=secret, approve=True)
             authority = client(SEAL_AUTHORITY, "印章管理系统", {"seal"}, [], "authority-system")
             for file, (is_own, name, role) in PEOPLE.items():
                 private, public = new_person_key()
                 person = add_person(
-                    session, ports, agency_code=office.code if is_own else SEAL_AUTHORITY, name=name,
+                    session, ports, system, agency_code=office.code if is_own else SEAL_AUTHORITY, name=name,
                     roles={role}, jwk=public,
                 )  # fmt: skip
+                decide(session, ports, security, subject=person.id, approve=True)
                 through = own if is_own else authority
                 replace(through, person_id=person.id, person_key=private).save(folder / f"{file}.json")
     ensure_qr_key(ports, office.code)
     publish_trust_list(ports)  # no key signs before a list names it
 
 
+def _save_administrator(folder: Path, duty: Duty, person_id: str, key: Mapping[str, Any]) -> None:
+    """What `--key` of the administrative commands takes: the private key, and whose it is."""
+    path = folder / ADMINISTRATORS_FOLDER / f"{duty.value}.json"
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path.touch(mode=0o600, exist_ok=True)
+    path.write_text(
+        json.dumps({"person_id": person_id, "person_key": key}, indent=1) + "\n", encoding="utf-8"
+    )
+
+
 def _enrol_secret(
-    session: Any, ports: Ports, nobody: Credential, type_codes: list[str], folder: Path
-) -> None:
+    session: Any,
+    ports: Ports,
+    system: Administrator,
+    nobody: Credential,
+    type_codes: list[str],
+    folder: Path,
+) -> str:
     """A client of the agency with a shared secret, for trying the API with curl. In a demonstration only.
 
     Beside its credential lies the token request as a form, so that curl reads the secret from a file.
@@ -140,14 +190,15 @@ def _enrol_secret(
 
     secret = base64.urlsafe_b64encode(ports.random(32)).rstrip(b"=").decode()
     row = add_client(
-        session, ports, agency_code=agency().code, name="demo-secret", scopes={"licence"}, types=type_codes,
-        secret=secret, demo=True,
+        session, ports, system, agency_code=agency().code, name="demo-secret", scopes={"licence"},
+        types=type_codes, secret=secret, demo=True,
     )  # fmt: skip
     replace(nobody, client_id=row.id, client_secret=secret).save(folder / f"{DEMO_SECRET}.json")
     form = {"grant_type": "client_credentials", "client_id": row.id, "client_secret": secret}
     path = folder / f"{DEMO_SECRET}.form"
     path.touch(mode=0o600)
     path.write_text(urlencode(form), encoding="ascii")
+    return row.id
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from werkzeug.routing import BaseConverter
 
 from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
-from registry.actor import Actor
+from registry.actor import Actor, Administrator
 from registry.body_slots import BodySlots
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
@@ -33,6 +33,7 @@ MAX_DEPTH = 12
 MAX_FAULTS = 20
 MAX_POINTER = 120
 EXTENSION = "vermilion"
+AUDIT = "audit"  # the blueprint that auditors read, and that nobody else does
 
 _log = structlog.get_logger("registry.api")
 
@@ -81,7 +82,7 @@ class AppState:
 
     ports: Ports
     defects: Defects
-    authenticate: Callable[[Request], Actor]
+    authenticate: Callable[[Request], Actor | Administrator]
     public: frozenset[str]  # endpoints answered without a token
     strangers: BodySlots  # for bodies of those who have not said who they are
 
@@ -110,8 +111,13 @@ def ports() -> Ports:
 
 
 def actor() -> Actor:
-    """Who calls. Set before any view that is not public."""
+    """The client, or the person through it, who calls. Set before any view that is not public."""
     return cast(Actor, g.actor)
+
+
+def auditor() -> Administrator:
+    """The auditor who calls. Set before any view of the audit."""
+    return cast(Administrator, g.actor)
 
 
 def install(app: Flask, carried: AppState) -> None:
@@ -134,6 +140,9 @@ def _require_actor() -> None:
     if request.url_rule is None or request.endpoint in state().public:
         return
     g.actor = state().authenticate(request)
+    if isinstance(g.actor, Administrator) != (request.blueprint == AUDIT):
+        detail = "an auditor reads the audit, and nobody else does"
+        raise VermilionError(Kind.FORBIDDEN, detail, reason="duty")
 
 
 # --- input ---------------------------------------------------------------------------------------------

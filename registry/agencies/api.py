@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from registry import web
-from registry.actor import Actor
+from registry.actor import Actor, Administrator
 from registry.agencies.auth import (
     PARAMETERS,
     TokenError,
@@ -26,7 +26,7 @@ MAX_FORM_BYTES = 16 * 1024
 NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, section 5.1
 
 
-def authenticate(ports: Ports, incoming: Request) -> Actor:
+def authenticate(ports: Ports, incoming: Request) -> Actor | Administrator:
     """Who sends this request. Raises VermilionError(UNAUTHENTICATED)."""
     with Session(ports.database.read) as session:
         return actor_of(session, incoming.headers.get("Authorization"), ports.clock())

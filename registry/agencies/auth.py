@@ -2,8 +2,10 @@
 
 RFC 6749 client credentials, a client authenticated by private_key_jwt (RFC 7523, section 2.2); a person
 acts through a client of their own agency by an authorization-grant assertion signed with the person's key
-(section 2.1). Tokens are opaque (RFC 6750) and kept as SHA-256. What a token permits is looked up at each
-use: a client or person disabled meanwhile is refused at once.
+(section 2.1). An auditor, who is of no agency, acts through no client: by that assertion alone, to read the
+audit. Other administrators get no token; they act by commands on the registry's machine, proved by the same
+assertion. Tokens are opaque (RFC 6750) and kept as SHA-256. What a token permits is looked up at each use: a
+client or person disabled meanwhile is refused at once.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from sqlalchemy.orm import Session
 
 from keys.clock import Clock
 from keys.errors import Kind, VermilionError
-from registry.actor import Actor
+from registry.actor import Actor, Administrator, Duty
 from registry.agencies.assertions import Assertion, parse_assertion, use_up, verify
 from registry.agencies.credentials import keys_of
 from registry.agencies.tables import AccessToken, Client, Person
@@ -32,6 +34,7 @@ TOKEN_LIFE = timedelta(minutes=15)
 TOKEN_BYTES = 32
 CLIENT_CREDENTIALS = "client_credentials"
 JWT_BEARER = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+SCOPE_AUDIT = "audit"  # an auditor's, never a client's
 CLIENT_ASSERTION = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 PARAMETERS = frozenset(
     {
@@ -44,6 +47,7 @@ PARAMETERS = frozenset(
         "scope",
     }
 )
+_CLIENT_PARAMETERS = frozenset({"client_id", "client_secret", "client_assertion_type", "client_assertion"})
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 _ID = re.compile(r"[0-9a-f]{32}")
 
@@ -62,7 +66,7 @@ class TokenError(Exception):
 class Grant:
     """Who proved to be who, and what for; a token is issued on it once its assertions are used up."""
 
-    client_id: str
+    client_id: str | None  # None: an auditor's own
     person_id: str | None
     scopes: tuple[str, ...]
     client_assertion: Assertion | None
@@ -89,6 +93,8 @@ def authenticate_request(
         raise TokenError("invalid_request", "grant_type is missing")
     if grant not in {CLIENT_CREDENTIALS, JWT_BEARER}:
         raise TokenError("unsupported_grant_type", "client_credentials or the JWT bearer grant")
+    if grant == JWT_BEARER and not _CLIENT_PARAMETERS & set(form):
+        return _authenticate_auditor(session, form, settings, now)
     client, client_assertion = _authenticate_client(session, form, settings, now)
     person = person_assertion = None
     if grant == JWT_BEARER:
@@ -131,8 +137,8 @@ def issue_token(session: Session, grant: Grant, *, clock: Clock, random: Callabl
     return Issued(token, grant.scopes, TOKEN_LIFE)
 
 
-def actor_of(session: Session, authorization: str | None, now: datetime) -> Actor:
-    """The actor a bearer token stands for, by its client's and person's present state.
+def actor_of(session: Session, authorization: str | None, now: datetime) -> Actor | Administrator:
+    """Whom a bearer token stands for, by its client's and person's present state.
 
     Raises VermilionError(UNAUTHENTICATED).
     """
@@ -143,14 +149,20 @@ def actor_of(session: Session, authorization: str | None, now: datetime) -> Acto
         _no_token()
     row = session.execute(
         select(AccessToken, Client, Person)
-        .join(Client, Client.id == AccessToken.client_id)
+        .outerjoin(Client, Client.id == AccessToken.client_id)
         .outerjoin(Person, Person.id == AccessToken.person_id)
         .where(AccessToken.token_sha256 == _digest(token))
     ).one_or_none()
     if row is None:
         _no_token()
     access, client, person = row
-    if access.expires_at <= now or not client.active:
+    if access.expires_at <= now:
+        _no_token()
+    if client is None:
+        if person is None or not person.active or person.duty != Duty.AUDIT.value:
+            _no_token()
+        return Administrator(person.id, Duty.AUDIT)
+    if not client.active:
         _no_token()
     if access.person_id is not None and (
         person is None or not person.active or person.agency_code != client.agency_code
@@ -163,6 +175,18 @@ def actor_of(session: Session, authorization: str | None, now: datetime) -> Acto
         person_id=access.person_id,
         roles=frozenset(person.roles) if person else frozenset(),
     )
+
+
+def prove_administrator(session: Session, compact: str, *, settings: Settings, clock: Clock) -> Administrator:
+    """Who acts on the registry's own machine, by an assertion that serves once, as at the token endpoint.
+
+    Raises VermilionError(UNAUTHENTICATED, FORBIDDEN).
+    """
+    person, assertion = _proven_person(session, compact, settings, clock())
+    if person.duty is None:
+        raise VermilionError(Kind.FORBIDDEN, "the person is no administrator", reason="duty")
+    use_up(session, assertion, clock)
+    return Administrator(person.id, Duty(person.duty))
 
 
 def _authenticate_client(
@@ -203,15 +227,37 @@ def _authenticate_person(
     session: Session, form: Mapping[str, str], client: Client, settings: Settings, now: datetime
 ) -> tuple[Person, Assertion]:
     try:
-        assertion = parse_assertion(form.get("assertion", ""))
-        person = session.get(Person, _id(assertion.subject))
-        verify(assertion, keys_of(session, person), audiences=settings.audiences, now=now)
+        person, assertion = _proven_person(session, form.get("assertion", ""), settings, now)
     except VermilionError as error:
         raise _invalid_grant(error.detail) from None
-    if person is None or not person.active:
-        raise _invalid_grant("the person is disabled")
     if person.agency_code != client.agency_code:
         raise _invalid_grant("a person acts through a client of the person's own agency")
+    return person, assertion
+
+
+def _authenticate_auditor(
+    session: Session, form: Mapping[str, str], settings: Settings, now: datetime
+) -> Grant:
+    try:
+        person, assertion = _proven_person(session, form.get("assertion", ""), settings, now)
+    except VermilionError as error:
+        raise _invalid_grant(error.detail) from None
+    if person.duty != Duty.AUDIT.value:
+        raise _invalid_client("authenticate the client by private_key_jwt")
+    if form.get("scope", SCOPE_AUDIT) != SCOPE_AUDIT:
+        raise TokenError("invalid_scope", "an auditor reads the audit and nothing else")
+    return Grant(None, person.id, (SCOPE_AUDIT,), None, assertion)
+
+
+def _proven_person(
+    session: Session, compact: str, settings: Settings, now: datetime
+) -> tuple[Person, Assertion]:
+    """Raises VermilionError(UNAUTHENTICATED) for a person who is not known, not active, or not proven."""
+    assertion = parse_assertion(compact)
+    person = session.get(Person, _id(assertion.subject))
+    verify(assertion, keys_of(session, person), audiences=settings.audiences, now=now)
+    if person is None or not person.active:
+        raise VermilionError(Kind.UNAUTHENTICATED, "the person is disabled", reason="disabled")
     return person, assertion
 
 

@@ -1,6 +1,7 @@
 """Who is on record: agencies, their people, their clients, and what each may do.
 
-These are acts of an administrator on the registry's own machine, so their events name no actor.
+System administration puts on record; what people and clients may do waits until security administration has
+approved it (`registry.agencies.enrolments`), and is later granted and withdrawn by it alone.
 """
 
 from __future__ import annotations
@@ -15,8 +16,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
+from registry.actor import Administrator, Duty
+from registry.agencies.administrators import (
+    Newcomer,
+    in_office,
+    put_on_record,
+    require_line,
+    require_successor,
+)
 from registry.agencies.credentials import public_jwk, record_keys
-from registry.agencies.tables import Agency, Client, ClientType, Person
+from registry.agencies.tables import Agency, Client, ClientType, Enrolment, Person
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.seals.keys import civil_ground
@@ -38,6 +47,7 @@ _DIVISION = re.compile(r"[0-9]{6}")
 def add_agency(
     session: Session,
     ports: Surroundings,
+    admin: Administrator,
     *,
     code: str,
     name: Mapping[str, str],
@@ -45,15 +55,16 @@ def add_agency(
     seal_authority: bool = False,
 ) -> Agency:
     """Put an agency on record; `name` by language, "zh" and "en". The same again changes nothing, so that an
-    administrator can repeat what was interrupted.
+    administrator can repeat what was interrupted. What it may do its people and clients do, each approved.
 
-    Raises VermilionError(INVALID, CONFLICT).
+    Raises VermilionError(FORBIDDEN, INVALID, CONFLICT).
     """
+    in_office(session, admin, Duty.SYSTEM)
     _code("/code", check_uscc, code)
     if not _DIVISION.fullmatch(division):
         raise field_fault("/division", "division", "a division code has 6 digits")
-    _text("/name/zh", name.get("zh", ""), 120)
-    _text("/name/en", name.get("en", ""), 200)
+    require_line("/name/zh", name.get("zh", ""), 120)
+    require_line("/name/en", name.get("en", ""), 200)
     values = {
         "name_zh": name["zh"],
         "name_en": name["en"],
@@ -76,48 +87,67 @@ def add_agency(
             Kind.CONFLICT, "somebody else puts the agency on record at this moment", reason="agency_exists"
         ) from None
     detail = {"division": division, "seal_authority": seal_authority}
-    _record(session, ports, "agency.added", "agency", code, None, detail)
+    _record(session, ports, admin, "agency.added", "agency", code, None, detail)
     return agency
 
 
 def add_person(
     session: Session,
     ports: Surroundings,
+    admin: Administrator,
     *,
     agency_code: str,
     name: str,
     roles: Collection[str],
     jwk: Mapping[str, Any],
 ) -> Person:
-    """Put a person on record by the public key that signs for them.
+    """Put a person on record by the public key that signs for them; disabled, and without the roles until
+    they are approved.
 
     One key is one person: a key already on record is refused, so that nobody acts as two people.
-    Raises VermilionError(INVALID, NOT_FOUND, CONFLICT).
+    Raises VermilionError(FORBIDDEN, INVALID, NOT_FOUND, CONFLICT).
     """
+    in_office(session, admin, Duty.SYSTEM)
     known_agency(session, agency_code)
-    _text("/name", name, 80)
     if not roles or not set(roles) <= ROLES:
         raise field_fault("/roles", "role", f"roles are some of {', '.join(sorted(ROLES))}")
-    public = public_jwk(jwk, "/jwk")
-    person = Person(
-        id=ports.random(16).hex(),
-        agency_code=agency_code,
-        name=name,
-        roles=sorted(set(roles)),
-        active=True,
-        created_at=ports.clock(),
+    asked = sorted(set(roles))
+    person, kid = put_on_record(
+        session, ports, Newcomer(name, jwk), agency_code=agency_code, duty=None, active=False
     )
-    session.add(person)
-    session.flush()
-    record_keys(session, [public], person=person)
-    detail = {"agency": agency_code, "roles": person.roles, "key": public["kid"]}
-    _record(session, ports, "person.added", "person", person.id, None, detail)
+    _ask(session, ports, admin, "person", person.id, {"roles": asked})
+    detail = {"agency": agency_code, "roles": asked, "key": kid}
+    _record(session, ports, admin, "person.added", "person", person.id, None, detail)
+    return person
+
+
+def add_administrator(
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    *,
+    duty: Duty,
+    name: str,
+    jwk: Mapping[str, Any],
+) -> Person:
+    """Put one more administrator on record; in office once security administration has approved.
+
+    Raises VermilionError(FORBIDDEN, INVALID, CONFLICT).
+    """
+    in_office(session, admin, Duty.SYSTEM)
+    person, kid = put_on_record(
+        session, ports, Newcomer(name, jwk), agency_code=None, duty=duty, active=False
+    )
+    _ask(session, ports, admin, "person", person.id, {"duty": duty.value})
+    detail = {"duty": duty.value, "key": kid}
+    _record(session, ports, admin, "administrator.added", "person", person.id, None, detail)
     return person
 
 
 def add_client(
     session: Session,
     ports: Surroundings,
+    admin: Administrator,
     *,
     agency_code: str,
     name: str,
@@ -127,13 +157,15 @@ def add_client(
     secret: str | None = None,
     demo: bool = False,
 ) -> Client:
-    """Put a client on record with its public keys and the licence types it may issue.
+    """Put a client on record with its public keys; disabled, and without scopes and the licence types it may
+    issue until they are approved.
 
-    A shared secret in place of keys is for the demonstration only. Raises VermilionError(INVALID, NOT_FOUND,
-    CONFLICT).
+    A shared secret in place of keys is for the demonstration only. Raises VermilionError(FORBIDDEN, INVALID,
+    NOT_FOUND, CONFLICT).
     """
+    in_office(session, admin, Duty.SYSTEM)
     known_agency(session, agency_code)
-    _text("/name", name, 80)
+    require_line("/name", name, 80)
     if not scopes or not set(scopes) <= SCOPES:
         raise field_fault("/scopes", "scope", f"scopes are some of {', '.join(sorted(SCOPES))}")
     for i, type_code in enumerate(types):
@@ -151,39 +183,69 @@ def add_client(
         id=ports.random(16).hex(),
         agency_code=agency_code,
         name=name,
-        scopes=sorted(set(scopes)),
+        scopes=[],
         secret_sha256=hashlib.sha256(secret.encode()).digest() if secret is not None else None,
-        active=True,
+        active=False,
         created_at=ports.clock(),
     )
     session.add(client)
     session.flush()
     record_keys(session, keys, client=client)
-    entitled = sorted(set(types))
-    session.add_all(ClientType(client_id=client.id, type_code=code) for code in entitled)
-    session.flush()
-    detail = {
-        "agency": agency_code,
-        "scopes": client.scopes,
-        "types": entitled,
-        "keys": sorted(key["kid"] for key in keys),
-    }
-    _record(session, ports, "client.added", "client", client.id, None, detail)
+    asked = {"scopes": sorted(set(scopes)), "types": sorted(set(types))}
+    _ask(session, ports, admin, "client", client.id, asked)
+    detail = {"agency": agency_code, **asked, "keys": sorted(key["kid"] for key in keys)}
+    _record(session, ports, admin, "client.added", "client", client.id, None, detail)
     return client
 
 
-def entitle(session: Session, ports: Surroundings, *, client_id: str, type_code: str) -> None:
+def entitle(
+    session: Session, ports: Surroundings, admin: Administrator, *, client_id: str, type_code: str
+) -> None:
     """Let a client issue one more type. An entitlement is never deleted: disable the client instead, because
     what was sealed under it must go on being recognised. The same again changes nothing.
 
-    Raises VermilionError(INVALID, NOT_FOUND).
+    Raises VermilionError(FORBIDDEN, INVALID, NOT_FOUND, CONFLICT).
     """
+    in_office(session, admin, Duty.SECURITY)
     _code("/type", check_type_code, type_code)
-    _locked_client(session, client_id)  # one at a time, so that each entitlement is one event
+    _require_decided(session, _locked_client(session, client_id))
     if session.get(ClientType, (client_id, type_code)) is None:
         session.add(ClientType(client_id=client_id, type_code=type_code))
         session.flush()
-        _record(session, ports, "client.entitled", "client", client_id, None, {"type": type_code})
+        _record(session, ports, admin, "client.entitled", "client", client_id, None, {"type": type_code})
+
+
+def set_roles(
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    *,
+    person_id: str,
+    grant: Collection[str] = (),
+    withdraw: Collection[str] = (),
+    ground: Ground,
+) -> None:
+    """Grant roles to a person, or withdraw some; the rest stay. The same again changes nothing.
+
+    Whoever is to keep none is disabled instead. Raises VermilionError: FORBIDDEN; NOT_FOUND; INVALID for a
+    role that is none; CONFLICT for an administrator, for whom is not approved yet, and for the last role.
+    """
+    in_office(session, admin, Duty.SECURITY)
+    if not set(grant) | set(withdraw) <= ROLES:
+        raise field_fault("/roles", "role", f"roles are some of {', '.join(sorted(ROLES))}")
+    person = _locked_person(session, person_id)
+    if person.duty is not None:
+        raise VermilionError(Kind.CONFLICT, "an administrator holds no other role", reason="duties_combined")
+    _require_decided(session, person)
+    roles = sorted((set(person.roles) | set(grant)) - set(withdraw))
+    if not roles:
+        raise VermilionError(
+            Kind.CONFLICT, "a person without any role is disabled instead", reason="last_role"
+        )
+    if roles != person.roles:
+        person.roles = roles
+        detail = {"agency": person.agency_code, "roles": roles}
+        _record(session, ports, admin, "person.roles", "person", person.id, ground, detail)
 
 
 def is_entitled(session: Session, *, client_id: str, type_code: str) -> bool:
@@ -197,26 +259,45 @@ def is_entitled(session: Session, *, client_id: str, type_code: str) -> bool:
 
 
 def set_client_active(
-    session: Session, ports: Surroundings, *, client_id: str, active: bool, ground: Ground
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    *,
+    client_id: str,
+    active: bool,
+    ground: Ground,
 ) -> None:
     """Enable or disable a client; tokens in hand lose their force at once. The same again changes nothing.
 
-    Raises VermilionError(NOT_FOUND).
+    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT).
     """
-    _set_active(session, ports, "client", _locked_client(session, client_id), active, ground)
+    in_office(session, admin, *_switchers(active))
+    _set_active(session, ports, admin, "client", _locked_client(session, client_id), active, ground)
 
 
 def set_person_active(
-    session: Session, ports: Surroundings, *, person_id: str, active: bool, ground: Ground
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    *,
+    person_id: str,
+    active: bool,
+    ground: Ground,
 ) -> None:
     """Enable or disable a person; tokens in hand lose their force at once. The same again changes nothing.
 
-    Raises VermilionError(NOT_FOUND).
+    Raises VermilionError: FORBIDDEN, NOT_FOUND, CONFLICT with `last_administrator`.
     """
-    person = session.get(Person, person_id, with_for_update=True)
-    if person is None:
-        raise VermilionError(Kind.NOT_FOUND, "no such person", reason="person_unknown")
-    _set_active(session, ports, "person", person, active, ground)
+    in_office(session, admin, *_switchers(active))
+    person = _locked_person(session, person_id)
+    if not active and person.active:
+        require_successor(session, person)
+    _set_active(session, ports, admin, "person", person, active, ground)
+
+
+def _switchers(active: bool) -> tuple[Duty, ...]:
+    """Anybody of the two may stop somebody at once; to enable is to give power."""
+    return (Duty.SECURITY,) if active else (Duty.SYSTEM, Duty.SECURITY)
 
 
 def known_agency(session: Session, code: str) -> Agency:
@@ -234,25 +315,69 @@ def _locked_client(session: Session, client_id: str) -> Client:
     return client
 
 
-def _set_active(
-    session: Session, ports: Surroundings, what: str, row: Person | Client, active: bool, ground: Ground
+def _locked_person(session: Session, person_id: str) -> Person:
+    person = session.get(Person, person_id, with_for_update=True)
+    if person is None:
+        raise VermilionError(Kind.NOT_FOUND, "no such person", reason="person_unknown")
+    return person
+
+
+def _require_decided(session: Session, row: Person | Client) -> None:
+    """Raises VermilionError(CONFLICT) for somebody whose enrolment was not approved."""
+    enrolment = session.get(Enrolment, row.id)
+    if enrolment is not None and enrolment.state != "approved":
+        raise VermilionError(Kind.CONFLICT, "the enrolment is not approved", reason="not_approved")
+
+
+def _ask(
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    subject_kind: str,
+    subject: str,
+    asked: dict[str, Any],
 ) -> None:
+    session.add(
+        Enrolment(
+            subject=subject,
+            subject_kind=subject_kind,
+            asked=asked,
+            enrolled_by=admin.person_id,
+            enrolled_at=ports.clock(),
+            state="open",
+        )
+    )
+    session.flush()
+
+
+def _set_active(
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    what: str,
+    row: Person | Client,
+    active: bool,
+    ground: Ground,
+) -> None:
+    if active:
+        _require_decided(session, row)
     if row.active is not active:
         row.active = active
         done = f"{what}.{'enabled' if active else 'disabled'}"
-        _record(session, ports, done, what, row.id, ground, {"agency": row.agency_code})
+        _record(session, ports, admin, done, what, row.id, ground, {"agency": row.agency_code})
 
 
 def _record(
     session: Session,
     ports: Surroundings,
+    admin: Administrator,
     kind: str,
     subject_kind: str,
     subject: str,
     ground: Ground | None,
     detail: Mapping[str, Any],
 ) -> None:
-    """An act on the registry's own machine; `ground` None is that of every enrolment."""
+    """`ground` None is that of every enrolment."""
     now = ports.clock()
     record_event(
         session,
@@ -260,7 +385,7 @@ def _record(
         subject_kind=subject_kind,
         subject=subject,
         ground=ground or civil_ground(now, ports.settings.tz, "enrolment", LEGAL_BASIS),
-        actor=None,
+        actor=admin,
         now=now,
         random=ports.random,
         detail=detail,
@@ -272,8 +397,3 @@ def _code(where: str, check: Callable[[str], str], text: str) -> None:
         check(text)
     except VermilionError as error:
         raise field_fault(where, error.reason, error.detail) from None
-
-
-def _text(where: str, value: str, longest: int) -> None:
-    if not 1 <= len(value) <= longest or not value.isprintable() or value != value.strip():
-        raise field_fault(where, "text", f"a printable line of 1 to {longest} characters")

@@ -24,13 +24,23 @@ class Agency(Base):
 
 
 class Person(Base):
-    """Somebody with a credential and roles. The credential is a public key, never a name."""
+    """Somebody with a credential and roles. The credential is a public key, never a name.
+
+    An administrator has one duty, no role and no agency: that no one combines duties (三员分立) is the shape
+    of this row, so no race can undo it.
+    """
 
     __tablename__ = "person"
+    __table_args__ = (
+        CheckConstraint("duty IN ('system_admin', 'security_admin', 'auditor')", name="duty"),
+        CheckConstraint("duty IS NULL OR CAST(roles AS TEXT) = '[]'", name="duty_or_roles"),
+        CheckConstraint("(duty IS NULL) <> (agency_code IS NULL)", name="duty_or_agency"),
+    )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
+    agency_code: Mapped[str | None] = mapped_column(ForeignKey("agency.code"))  # None: an administrator
     name: Mapped[str] = mapped_column(String(80))
-    roles: Mapped[list[str]]  # applicant, approver, maker, keeper, officer
+    duty: Mapped[str | None] = mapped_column(String(20))  # fixed when put on record
+    roles: Mapped[list[str]]  # applicant, approver, maker, keeper, officer; none before approval
     active: Mapped[bool]
     created_at: Mapped[datetime]
 
@@ -42,10 +52,34 @@ class Client(Base):
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
     name: Mapped[str] = mapped_column(String(80))
-    scopes: Mapped[list[str]]
+    scopes: Mapped[list[str]]  # none before approval
     secret_sha256: Mapped[bytes | None]  # demo only: a high-entropy shared secret, hashed
     active: Mapped[bool]
     created_at: Mapped[datetime]
+
+
+class Enrolment(Base):
+    """What somebody put on record is to be allowed: it takes effect when security administration approves."""
+
+    __tablename__ = "enrolment"
+    subject: Mapped[str] = mapped_column(String(32), primary_key=True)  # a person's id, or a client's
+    subject_kind: Mapped[str] = mapped_column(String(10))  # person, client
+    asked: Mapped[dict[str, Any]]  # roles, or duty, or scopes and types
+    enrolled_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
+    enrolled_at: Mapped[datetime]
+    state: Mapped[str] = mapped_column(String(10), index=True)  # open, approved, refused
+    decided_by: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    decided_at: Mapped[datetime | None]
+
+
+class Founding(Base):
+    """Each time that administrators were appointed by nobody, on the machine: number 1 founds the registry's
+    administration, any other is a recovery from lock-out. Administrative acts lock number 1: one at a time.
+    """
+
+    __tablename__ = "founding"
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    at: Mapped[datetime]
 
 
 class AssertionKey(Base):
@@ -74,7 +108,7 @@ class AccessToken(Base):
 
     __tablename__ = "access_token"
     token_sha256: Mapped[bytes] = mapped_column(primary_key=True)
-    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id"))  # None: an auditor's own
     person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
     scopes: Mapped[list[str]]
     expires_at: Mapped[datetime] = mapped_column(index=True)

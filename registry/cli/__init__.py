@@ -16,8 +16,10 @@ from keys.errors import VermilionError, places
 
 # command -> module:attribute
 COMMANDS = {
+    "admin": "registry.cli.admin:admin",
     "agency": "registry.cli.agency:agency",
     "anchor": "registry.cli.anchor:anchor",
+    "audit": "registry.cli.audit:audit",
     "backup": "registry.cli.backup:backup",
     "ceremony": "registry.cli.ceremony:ceremony",
     "client": "registry.cli.people:client",

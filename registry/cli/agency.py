@@ -6,7 +6,9 @@ import json
 
 import click
 
-from registry.cli.machine import locked, publish, unlocked
+from registry.actor import Duty
+from registry.cli.acting import Acting, administrative
+from registry.cli.machine import locked, publish
 
 
 @click.group()
@@ -20,7 +22,10 @@ def agency() -> None:
 @click.option("--name-en", required=True, help="Name in English.")
 @click.option("--division", required=True, help="Division code of GB/T 2260, six digits.")
 @click.option("--seal-authority", is_flag=True, help="It approves and makes the seals of others.")
-def agency_add(code: str, name_zh: str, name_en: str, division: str, seal_authority: bool) -> None:
+@administrative(Duty.SYSTEM)
+def agency_add(
+    code: str, name_zh: str, name_en: str, division: str, seal_authority: bool, acting: Acting
+) -> None:
     """Put an agency on record by its unified social credit code, with a key for its QR codes.
 
     Repeated, it finishes what was interrupted and changes nothing else.
@@ -28,11 +33,13 @@ def agency_add(code: str, name_zh: str, name_en: str, division: str, seal_author
     from registry.agencies.qr_keys import ensure_qr_key
     from registry.agencies.rules import add_agency
 
-    with unlocked() as ports:
+    with acting.unlocked() as (ports, admin):
         name = {"zh": name_zh, "en": name_en}
         with ports.database.transaction() as session:
-            add_agency(session, ports, code=code, name=name, division=division, seal_authority=seal_authority)
-        ensure_qr_key(ports, code)
+            add_agency(
+                session, ports, admin, code=code, name=name, division=division, seal_authority=seal_authority
+            )
+        ensure_qr_key(ports, code, admin)
         publish(ports)
     click.echo(code)
 
@@ -56,10 +63,11 @@ def qr_key() -> None:
 
 @qr_key.command("give")
 @click.argument("code")
-def give(code: str) -> None:
+@administrative(Duty.SYSTEM)
+def give(code: str, acting: Acting) -> None:
     """Give the agency one more key, and print its id. The older ones stay recognised."""
-    from registry.seals.authority import give_qr_key
+    from registry.agencies.qr_keys import give_another
 
-    with unlocked() as ports:
-        click.echo(give_qr_key(ports, code).key.id)
+    with acting.unlocked() as (ports, admin):
+        click.echo(give_another(ports, admin, code))
         publish(ports)

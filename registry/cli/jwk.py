@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from keys.canonical import strict_json
 from keys.errors import Kind, VermilionError
+from registry.actor import Duty
+
+if TYPE_CHECKING:
+    from registry.agencies.administrators import Newcomer
 
 MAX_BYTES = 16 * 1024
 MAX_DEPTH = 4
@@ -39,14 +43,31 @@ def read_person(path: Path) -> tuple[str, dict[str, Any]]:
     """A person's name and public key from `{"name": ..., "jwk": {...}}`, in a file or on standard input: an
     argument would show the name to every user of the machine. Raises VermilionError(MALFORMED).
     """
-    value = _read_json(path)
+    return _person(_read_json(path), _spoken(path))
+
+
+def read_newcomers(path: Path) -> dict[Duty, Newcomer]:
+    """Administrators to be, a person as `read_person` reads them by each duty. Raises
+    VermilionError(MALFORMED).
+    """
+    from registry.agencies.administrators import Newcomer
+
+    value, duties = _read_json(path), [duty.value for duty in Duty]
+    if not isinstance(value, dict) or not set(value) <= set(duties):
+        raise VermilionError(
+            Kind.MALFORMED, f"{_spoken(path)} is not a person by each of {', '.join(duties)}"
+        )
+    return {Duty(duty): Newcomer(*_person(who, _spoken(path))) for duty, who in value.items()}
+
+
+def _person(value: object, where: str) -> tuple[str, dict[str, Any]]:
     if (
         not isinstance(value, dict)
         or set(value) != {"name", "jwk"}
         or not isinstance(value["name"], str)
         or not isinstance(value["jwk"], dict)
     ):
-        raise VermilionError(Kind.MALFORMED, f'{_spoken(path)} is not {{"name": ..., "jwk": {{...}}}}')
+        raise VermilionError(Kind.MALFORMED, f'{where} is not {{"name": ..., "jwk": {{...}}}}')
     return value["name"], value["jwk"]
 
 

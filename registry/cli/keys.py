@@ -6,7 +6,9 @@ import json
 
 import click
 
-from registry.cli.machine import ground_today, locked, publish, unlocked
+from registry.actor import Duty
+from registry.cli.acting import Acting, administrative
+from registry.cli.machine import ground_today, locked, publish
 from registry.cli.options import ground_options
 
 
@@ -29,13 +31,19 @@ def list_keys(purpose: str | None) -> None:
 
 
 @key_group.command("renew-data")
-def renew_data() -> None:
+@ground_options
+@administrative(Duty.SYSTEM)
+def renew_data(legal_basis: str, reason_code: str, acting: Acting) -> None:
     """Make a new wrapping key for encryption at rest, and new data keys from now on; print its id.
 
     What is encrypted already stays as it is, and opens under the old data keys, wrapped anew.
     """
-    with unlocked() as ports:
-        click.echo(ports.vault.renew(ports.clock))
+    from registry.seals.data_keys import renew_data_keys
+
+    with acting.unlocked() as (ports, admin):
+        ground = ground_today(ports, legal_basis, reason_code)
+        made = renew_data_keys(ports, admin, ground)
+    click.echo(made)
 
 
 @key_group.command("retire")
@@ -46,7 +54,8 @@ def renew_data() -> None:
     help="Somebody else may have used it: offline, nothing it signed is proven any more.",
 )
 @ground_options
-def retire(key: str, compromised: bool, legal_basis: str, reason_code: str) -> None:
+@administrative(Duty.SYSTEM)
+def retire(key: str, compromised: bool, legal_basis: str, reason_code: str, acting: Acting) -> None:
     """End a key for QR codes, time-stamps, OCSP, makers or the trust list, at once.
 
     What it signed up to now stays recognised, its certificate is revoked, and the trust list says so. Where
@@ -55,11 +64,11 @@ def retire(key: str, compromised: bool, legal_basis: str, reason_code: str) -> N
     """
     from registry.seals.retirement import retire_key, succeed
 
-    with unlocked() as ports:
+    with acting.unlocked() as (ports, admin):
         ground = ground_today(ports, legal_basis, reason_code)
         with ports.database.transaction() as session:
-            purpose = retire_key(session, ports, key_id=key, ground=ground, compromised=compromised)
-        successor = succeed(ports, purpose)
+            purpose = retire_key(session, ports, admin, key_id=key, ground=ground, compromised=compromised)
+        successor = succeed(ports, purpose, admin)
         publish(ports)
     if successor is not None:
         click.echo(successor)

@@ -8,6 +8,8 @@ from pathlib import Path
 import click
 
 from keys.errors import Kind, VermilionError
+from registry.actor import Duty
+from registry.cli.acting import Acting, administrative
 from registry.cli.machine import ground_today, locked
 from registry.cli.options import ground_options
 
@@ -30,7 +32,10 @@ def outside_ca() -> None:
     help="Host (name or name:port) of its CRLs or OCSP; may be repeated. Nothing else is fetched from.",
 )
 @ground_options
-def add(file: Path, name: str, hosts: tuple[str, ...], legal_basis: str, reason_code: str) -> None:
+@administrative(Duty.SYSTEM)
+def add(
+    file: Path, name: str, hosts: tuple[str, ...], legal_basis: str, reason_code: str, acting: Acting
+) -> None:
     """Put a licensed CA on record by its own certificate (DER or PEM), and print that one's SHA-256.
 
     Chains that makers bring must lead to it; see docs/runbooks/outside-ca.md.
@@ -42,10 +47,11 @@ def add(file: Path, name: str, hosts: tuple[str, ...], legal_basis: str, reason_
             data = opened.read(MAX_FILE + 1)
     except OSError as error:
         raise VermilionError(Kind.INVALID, f"{file}: {error.strerror}") from error
-    with locked() as at:
+    with acting.locked() as (at, admin):
         ground = ground_today(at, legal_basis, reason_code)
         with at.database.transaction() as session:
-            click.echo(add_authority(session, at, name=name, file=data, hosts=hosts, ground=ground).sha256)
+            added = add_authority(session, at, admin, name=name, file=data, hosts=hosts, ground=ground)
+            click.echo(added.sha256)
 
 
 @outside_ca.command("list")
@@ -70,11 +76,12 @@ def listing() -> None:
 @outside_ca.command("withdraw")
 @click.argument("name")
 @ground_options
-def withdraw(name: str, legal_basis: str, reason_code: str) -> None:
+@administrative(Duty.SYSTEM)
+def withdraw(name: str, legal_basis: str, reason_code: str, acting: Acting) -> None:
     """Take no more certificates of a CA. Seals that have one go on: suspend those that are to stop."""
     from registry.seals.outside_ca import withdraw_authority
 
-    with locked() as at:
+    with acting.locked() as (at, admin):
         ground = ground_today(at, legal_basis, reason_code)
         with at.database.transaction() as session:
-            withdraw_authority(session, at, name, ground)
+            withdraw_authority(session, at, admin, name, ground)

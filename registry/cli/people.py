@@ -1,4 +1,4 @@
-"""`vermilion person …` and `vermilion client …`: who may act, put on record, disabled and enabled."""
+"""`vermilion person …` and `vermilion client …`: who may act: put on record, granted, disabled, enabled."""
 
 from __future__ import annotations
 
@@ -6,19 +6,28 @@ from pathlib import Path
 
 import click
 
+from registry.actor import Duty
+from registry.cli.acting import Acting, administrative
 from registry.cli.jwk import public_key_option, read_jwk, read_person
-from registry.cli.machine import ground_today, locked, publish, unlocked
+from registry.cli.machine import ground_today, publish
 from registry.cli.options import ground_options
 
 _agency_option = click.option(
     "--agency", "agency_code", required=True, help="Its agency's unified social credit code."
 )
 _name_option = click.option("--name", required=True, help="Name on record.")
+_role_option = click.option(
+    "--role",
+    "roles",
+    multiple=True,
+    required=True,
+    help="applicant, approver, maker, keeper or officer; repeat for several.",
+)
 
 
 @click.group()
 def person() -> None:
-    """Put people on record, disable and enable them."""
+    """Put people on record, grant and withdraw their roles, disable and enable them."""
 
 
 @person.command("add")
@@ -28,25 +37,21 @@ def person() -> None:
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
 )
 @_agency_option
-@click.option(
-    "--role",
-    "roles",
-    multiple=True,
-    required=True,
-    help="applicant, approver, maker, keeper or officer; repeat for several.",
-)
-def person_add(file: Path, agency_code: str, roles: tuple[str, ...]) -> None:
-    """Put a person on record by the public key that signs for them, and print their id.
+@_role_option
+@administrative(Duty.SYSTEM)
+def person_add(file: Path, agency_code: str, roles: tuple[str, ...], acting: Acting) -> None:
+    """Put a person on record by the public key that signs for them, and print their id. They can do nothing
+    until `vermilion admin approve`.
 
     FILE holds {"name": ..., "jwk": the public key (JWK, P-256)}; - reads standard input. A name is no
     argument: those are seen by every user of the machine.
     """
     from registry.agencies.rules import add_person
 
-    name, public = read_person(file)
-    with locked() as at:
+    with acting.locked() as (at, admin):
+        name, public = read_person(file)
         with at.database.transaction() as session:
-            row = add_person(session, at, agency_code=agency_code, name=name, roles=roles, jwk=public)
+            row = add_person(session, at, admin, agency_code=agency_code, name=name, roles=roles, jwk=public)
         click.echo(row.id)
 
 
@@ -61,52 +66,86 @@ def client() -> None:
 @click.option("--scope", "scopes", multiple=True, required=True, help="licence or seal; repeat for both.")
 @click.option("--type", "types", multiple=True, help="Licence type code the client may issue; repeat.")
 @public_key_option
+@administrative(Duty.SYSTEM)
 def client_add(
-    agency_code: str, name: str, scopes: tuple[str, ...], types: tuple[str, ...], jwk: Path
+    agency_code: str, name: str, scopes: tuple[str, ...], types: tuple[str, ...], jwk: Path, acting: Acting
 ) -> None:
-    """Put a client on record by its public key (private_key_jwt), and print its id."""
+    """Put a client on record by its public key (private_key_jwt), and print its id. It can do nothing until
+    `vermilion admin approve`.
+    """
     from registry.agencies.rules import add_client
 
-    public = read_jwk(jwk)
-    with unlocked() as ports:
-        with ports.database.transaction() as session:
+    with acting.locked() as (at, admin):
+        public = read_jwk(jwk)
+        with at.database.transaction() as session:
             row = add_client(
-                session, ports, agency_code=agency_code, name=name, scopes=scopes, types=types, jwks=[public]
-            )
+                session, at, admin, agency_code=agency_code, name=name, scopes=scopes, types=types,
+                jwks=[public],
+            )  # fmt: skip
         click.echo(row.id)
-        publish(ports)
 
 
 @client.command("entitle")
 @click.argument("client_id", metavar="CLIENT")
 @click.argument("type_code", metavar="TYPE")
-def client_entitle(client_id: str, type_code: str) -> None:
+@administrative(Duty.SECURITY)
+def client_entitle(client_id: str, type_code: str, acting: Acting) -> None:
     """Let a client issue one more licence type. This is never taken back: disable the client instead."""
     from registry.agencies.rules import entitle
 
-    with unlocked() as ports:
+    with acting.unlocked() as (ports, admin):
         with ports.database.transaction() as session:
-            entitle(session, ports, client_id=client_id, type_code=type_code)
+            entitle(session, ports, admin, client_id=client_id, type_code=type_code)
         publish(ports)
 
 
+def _change_roles(name: str, text: str) -> None:
+    @person.command(name, help=text)
+    @click.argument("person_id", metavar="PERSON")
+    @_role_option
+    @ground_options
+    @administrative(Duty.SECURITY)
+    def change(
+        person_id: str, roles: tuple[str, ...], legal_basis: str, reason_code: str, acting: Acting
+    ) -> None:
+        from registry.agencies.rules import set_roles
+
+        with acting.locked() as (at, admin):
+            ground = ground_today(at, legal_basis, reason_code)
+            granted, withdrawn = (roles, ()) if name == "grant" else ((), roles)
+            with at.database.transaction() as session:
+                set_roles(
+                    session, at, admin, person_id=person_id, grant=granted, withdraw=withdrawn, ground=ground
+                )
+
+
+_change_roles("grant", "Grant roles to a person of an agency.")
+_change_roles("withdraw", "Withdraw roles from a person; whoever is to keep none is disabled instead.")
+
+
 def _switch(group: click.Group, what: str, name: str, active: bool, text: str) -> None:
+    duties = (Duty.SECURITY,) if active else (Duty.SYSTEM, Duty.SECURITY)
+
     @group.command(name, help=text)
     @click.argument("row_id", metavar=what.upper())
     @ground_options
-    def switch(row_id: str, legal_basis: str, reason_code: str) -> None:
+    @administrative(*duties)
+    def switch(row_id: str, legal_basis: str, reason_code: str, acting: Acting) -> None:
         from registry.agencies.rules import set_client_active, set_person_active
 
-        with locked() as at:
+        with acting.locked() as (at, admin):
             ground = ground_today(at, legal_basis, reason_code)
             with at.database.transaction() as session:
                 if what == "client":
-                    set_client_active(session, at, client_id=row_id, active=active, ground=ground)
+                    set_client_active(session, at, admin, client_id=row_id, active=active, ground=ground)
                 else:
-                    set_person_active(session, at, person_id=row_id, active=active, ground=ground)
+                    set_person_active(session, at, admin, person_id=row_id, active=active, ground=ground)
 
 
 _switch(client, "client", "disable", False, "Disable a client: its tokens lose their force at once.")
 _switch(client, "client", "enable", True, "Enable a client again.")
-_switch(person, "person", "disable", False, "Disable a person: tokens for them lose their force at once.")
+_switch(
+    person, "person", "disable", False,
+    "Disable a person, or an administrator who is not the last: their tokens lose their force at once.",
+)  # fmt: skip
 _switch(person, "person", "enable", True, "Enable a person again.")

@@ -9,6 +9,8 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
+from registry.actor import Administrator, Duty
+from registry.agencies.administrators import in_office
 from registry.licences.numbers import check_registry_rule
 from registry.licences.tables import TypeVersion
 from registry.licences.types import FILES, PUBLISHED, WITHDRAWN
@@ -22,12 +24,14 @@ LEGAL_BASIS = "State Council Order 716, Art. 10"
 """What publishing rests on: electronic licences are made to the standards, in a fixed-layout format."""
 
 
-def publish_type(session: Session, ports: Surroundings, folder: Path) -> LicenceType:
+def publish_type(session: Session, ports: Surroundings, admin: Administrator, folder: Path) -> LicenceType:
     """Publish the type version in `folder`, after checking type and face. The event binds both files.
 
     The same files again change nothing, but that a withdrawn version is published once more. Raises
-    VermilionError: what the loaders raise; CONFLICT with `version_exists` for other files under a version.
+    VermilionError: FORBIDDEN; what the loaders raise; CONFLICT with `version_exists` for other files under a
+    version.
     """
+    in_office(session, admin, Duty.SYSTEM)
     type_text, face_text = (_read(folder / name) for name in FILES)
     licence_type = load_licence_type(folder)
     load_face(folder)
@@ -62,23 +66,32 @@ def publish_type(session: Session, ports: Surroundings, folder: Path) -> Licence
         "type_sha256": sha256(type_text.encode()).hexdigest(),
         "face_sha256": sha256(face_text.encode()).hexdigest(),
     }
-    _change(session, ports, version, PUBLISHED, ground, **detail)
+    _change(session, ports, admin, version, PUBLISHED, ground, **detail)
     return licence_type
 
 
-def withdraw_type(session: Session, ports: Surroundings, *, code: str, version: int, ground: Ground) -> None:
+def withdraw_type(
+    session: Session, ports: Surroundings, admin: Administrator, *, code: str, version: int, ground: Ground
+) -> None:
     """Let nothing more be issued under a version; what was issued stays. A newer version may take its place,
-    an older one does not. The same again changes nothing. Raises VermilionError(NOT_FOUND).
+    an older one does not. The same again changes nothing. Raises VermilionError(FORBIDDEN, NOT_FOUND).
     """
+    in_office(session, admin, Duty.SYSTEM)
     row = session.get(TypeVersion, (code, version), with_for_update=True)
     if row is None:
         raise VermilionError(Kind.NOT_FOUND, "no such version of a licence type", reason="type_unknown")
     if row.state != WITHDRAWN:
-        _change(session, ports, row, WITHDRAWN, ground)
+        _change(session, ports, admin, row, WITHDRAWN, ground)
 
 
 def _change(
-    session: Session, ports: Surroundings, version: TypeVersion, state: str, ground: Ground, **detail: str
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    version: TypeVersion,
+    state: str,
+    ground: Ground,
+    **detail: str,
 ) -> None:
     version.state = state
     record_event(
@@ -87,7 +100,7 @@ def _change(
         subject_kind="type",
         subject=version.code,
         ground=ground,
-        actor=None,
+        actor=admin,
         now=ports.clock(),
         random=ports.random,
         detail={"version": version.version, **detail},

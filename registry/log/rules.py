@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
-from registry.actor import Actor
+from registry.actor import Actor, Administrator
 from registry.log.tables import Event, Leaf
 
 SALT_BYTES = 32
@@ -33,15 +33,15 @@ def record_event(
     subject_kind: str,
     subject: str,
     ground: Ground,
-    actor: Actor | None,
+    actor: Actor | Administrator | None,
     now: datetime,
     random: Callable[[int], bytes],
     detail: Mapping[str, Any] | None = None,
 ) -> Event:
     """Add an event and the salted commitment to it. `detail` holds no personal data.
 
-    `actor` is None for what the registry does by itself (recovery, first start), and for what its
-    administrator does on its own machine.
+    `actor` is None for what the registry does by itself (recovery, first start), for ceremonies, and for the
+    founding of its administration.
     """
     event = Event(
         id=random(16).hex(),

@@ -5,17 +5,28 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String
+from sqlalchemy import ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
+
+_BY_A_PERSON: dict[str, Any] = dict.fromkeys(
+    ("sqlite_where", "postgresql_where"), text("person_id IS NOT NULL")
+)
+"""Most events are a system's own, which no index of people need carry."""
 
 
 class Event(Base):
     """Something that happened to a licence, a seal or a key. Holds no personal data."""
 
     __tablename__ = "event"
-    __table_args__ = (Index(None, "subject_kind", "subject"),)
+    __table_args__ = (
+        Index(None, "subject_kind", "subject"),
+        Index(None, "recorded_at", "id"),  # the pages of the audit, by time, kind or person
+        Index(None, "kind", "recorded_at", "id"),
+        Index(None, "person_id", "recorded_at", "id", **_BY_A_PERSON),
+        Index(None, "person_id", "kind", "recorded_at", "id", **_BY_A_PERSON),
+    )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))  # e.g. "licence.issued", "seal.suspended"
     subject_kind: Mapped[str] = mapped_column(String(20))

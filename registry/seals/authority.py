@@ -13,6 +13,7 @@ from keys.certificates import Issuer, Subject, certificate_subject
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SuiteName
+from registry.actor import Administrator
 from registry.agencies.rules import known_agency
 from registry.seals.keys import MAX_NAME, Certified, Pieces, certify_new_key, key_ref, subject_name
 from registry.seals.serving import certified_keys, serving_key, signed_certificates
@@ -104,7 +105,7 @@ def give_delegate_key(
     return certify_new_key(pieces, ProfileName.TRUST_LIST, suite, name, root, life=life)
 
 
-def give_ocsp_key(pieces: Pieces) -> Certified:
+def give_ocsp_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
     """One more key for the issuing CA's OCSP answers. It serves at once: its certificate goes with each
     answer.
 
@@ -115,10 +116,10 @@ def give_ocsp_key(pieces: Pieces) -> Certified:
     assert issuing.certificate is not None
     of = certificate_subject(issuing.certificate)
     name = subject_name(f"{of.common_name} OCSP", None, of.organisation)
-    return certify_new_key(pieces, ProfileName.OCSP, END_SUITE, name, issuing)
+    return certify_new_key(pieces, ProfileName.OCSP, END_SUITE, name, issuing, by=by)
 
 
-def give_qr_key(pieces: Pieces, agency_code: str) -> Certified:
+def give_qr_key(pieces: Pieces, agency_code: str, by: Administrator | None = None) -> Certified:
     """One more key for the agency's QR credentials, with its certificate. It serves once a trust list that
     names it is published.
 
@@ -128,10 +129,10 @@ def give_qr_key(pieces: Pieces, agency_code: str) -> Certified:
         agency = known_agency(session, agency_code)
         issuing = issuing_authority(session)
     name = subject_name(f"QR {agency_code}", agency_code, agency.name_zh)
-    return certify_new_key(pieces, ProfileName.QR, END_SUITE, name, issuing, agency_code)
+    return certify_new_key(pieces, ProfileName.QR, END_SUITE, name, issuing, agency_code, by=by)
 
 
-def give_tsa_key(pieces: Pieces) -> Certified:
+def give_tsa_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
     """One more key for time-stamps, named as the last one. It serves once a trust list that names it is
     published.
 
@@ -143,7 +144,7 @@ def give_tsa_key(pieces: Pieces) -> Certified:
     if row is None or row.Certificate.der is None:
         raise _missing(ProfileName.TSA)
     name = certificate_subject(row.Certificate.der)
-    return certify_new_key(pieces, ProfileName.TSA, END_SUITE, name, issuing)
+    return certify_new_key(pieces, ProfileName.TSA, END_SUITE, name, issuing, by=by)
 
 
 def issuing_authority(session: Session) -> Issuer:

@@ -35,6 +35,7 @@ from keys.errors import Kind, VermilionError
 from keys.lint import lint_tbs
 from keys.profiles import PROFILES, ProfileName
 from keys.suite import SUITES, SuiteName
+from registry.actor import Administrator
 from registry.database import Database
 from registry.log.rules import Ground, record_event
 from registry.rows import changed_rows
@@ -97,9 +98,10 @@ def certify_new_key(
     issuer: Issuer | None,
     agency_code: str | None = None,
     life: timedelta | None = None,
+    by: Administrator | None = None,
 ) -> Certified:
     """Make a key and its certificate; without an issuer it signs its own (a root). A `life` replaces the
-    profile's.
+    profile's. `by`: who ordered it; None: the registry itself, a ceremony, or a maker.
 
     Serial and content are on record before anything is signed: a step that fails leaves a visible, unsigned
     row, and a reserved key that nothing can use. A seal's key stays reserved: its edition activates it.
@@ -121,7 +123,7 @@ def certify_new_key(
         row.der = der
         if profile is not ProfileName.SEAL:
             activate_key(session, ref.id, now)
-        _record(session, pieces, ref, profile, row.serial, now)
+        _record(session, pieces, ref, profile, row.serial, now, by)
     return Certified(ref, f"{serial:x}", der, *tbs_validity(tbs))
 
 
@@ -203,7 +205,13 @@ def activate_key(session: Session, key_id: str, now: datetime) -> None:
 
 
 def _record(
-    session: Session, pieces: Pieces, ref: KeyRef, profile: ProfileName, serial: str, now: datetime
+    session: Session,
+    pieces: Pieces,
+    ref: KeyRef,
+    profile: ProfileName,
+    serial: str,
+    now: datetime,
+    by: Administrator | None,
 ) -> None:
     record_event(
         session,
@@ -211,7 +219,7 @@ def _record(
         subject_kind="key",
         subject=ref.id,
         ground=civil_ground(now, pieces.settings.tz, profile.value),
-        actor=None,
+        actor=by,
         now=now,
         random=pieces.random,
         detail={"profile": profile.value, "suite": ref.suite, "serial": serial},

@@ -22,6 +22,7 @@ import registry.tables  # noqa: F401  (what is flushed here refers to most of th
 from keys.der import members, tlv
 from keys.errors import Kind, VermilionError
 from keys.outside_chain import read_certificates, require_anchor
+from registry.actor import Administrator, Duty
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.rows import changed_rows
@@ -34,13 +35,21 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?(?::[1-9][0-9]{0,4})?
 
 
 def add_authority(
-    session: Session, ports: Surroundings, *, name: str, file: bytes, hosts: Sequence[str], ground: Ground
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    *,
+    name: str,
+    file: bytes,
+    hosts: Sequence[str],
+    ground: Ground,
 ) -> OutsideAuthority:
     """Put a licensed CA on record: one certificate, in DER or PEM, and the hosts (`name` or `name:port`) of
     its CRLs and OCSP.
 
     Raises VermilionError: INVALID (`outside_ca`, `chain`), CONFLICT (`outside_ca_known`).
     """
+    admin.require(Duty.SYSTEM)
     found = read_certificates([file])
     now = ports.clock()
     if len(found) != 1:
@@ -69,15 +78,18 @@ def add_authority(
             "an authority of this name or certificate is on record already",
             reason="outside_ca_known",
         ) from None
-    _event(session, ports, "outside_ca.added", authority, ground, hosts=named)
+    _event(session, ports, admin, "outside_ca.added", authority, ground, hosts=named)
     return authority
 
 
-def withdraw_authority(session: Session, ports: Surroundings, name: str, ground: Ground) -> None:
+def withdraw_authority(
+    session: Session, ports: Surroundings, admin: Administrator, name: str, ground: Ground
+) -> None:
     """It certifies no more seals of ours. Seals that it has certified go on: their people suspend them.
 
     Raises VermilionError: NOT_FOUND, CONFLICT where it was withdrawn before.
     """
+    admin.require(Duty.SYSTEM)
     authority = session.scalars(select(OutsideAuthority).where(OutsideAuthority.name == name)).one_or_none()
     if authority is None:
         raise VermilionError(Kind.NOT_FOUND, "no such authority", reason="outside_ca_unknown")
@@ -88,7 +100,7 @@ def withdraw_authority(session: Session, ports: Surroundings, name: str, ground:
         raise VermilionError(
             Kind.CONFLICT, "the authority was withdrawn before", reason="outside_ca_withdrawn"
         )
-    _event(session, ports, "outside_ca.withdrawn", authority, ground)
+    _event(session, ports, admin, "outside_ca.withdrawn", authority, ground)
 
 
 def authorities(session: Session, *, serving: bool = False) -> list[OutsideAuthority]:
@@ -163,6 +175,7 @@ def _address(name: x509.GeneralName) -> str:
 def _event(
     session: Session,
     ports: Surroundings,
+    admin: Administrator,
     kind: str,
     authority: OutsideAuthority,
     ground: Ground,
@@ -174,7 +187,7 @@ def _event(
         subject_kind="outside_ca",
         subject=authority.sha256,
         ground=ground,
-        actor=None,
+        actor=admin,
         now=ports.clock(),
         random=ports.random,
         detail={"name": authority.name, **detail},

@@ -16,6 +16,8 @@ from sqlalchemy.orm import Session
 from keys.custodian import Purpose
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
+from registry.actor import Administrator, Duty
+from registry.agencies.administrators import in_office
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.seals.authority import give_ocsp_key, give_tsa_key
@@ -28,15 +30,22 @@ RETIRABLE = frozenset({Purpose.QR, Purpose.TSA, Purpose.OCSP, Purpose.SEAL_MAKER
 
 
 def retire_key(
-    session: Session, ports: Surroundings, *, key_id: str, ground: Ground, compromised: bool = False
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    *,
+    key_id: str,
+    ground: Ground,
+    compromised: bool = False,
 ) -> Purpose:
     """End a key at once; what it was for. The same again changes nothing, but a retired key may still turn
     out to be compromised: then only the registry vouches for what it signed.
 
     The last delegate of the trust list is retired in no other way than by its successor: without one no list
-    is published. Raises VermilionError: NOT_FOUND, CONFLICT with "last_delegate", INVALID for a key that ends
-    otherwise.
+    is published. Raises VermilionError: FORBIDDEN, NOT_FOUND, CONFLICT with "last_delegate", INVALID
+    for a key that ends otherwise.
     """
+    in_office(session, admin, Duty.SYSTEM)
     key = session.get(Key, key_id, with_for_update=True)
     if key is None:
         raise VermilionError(Kind.NOT_FOUND, "no such key", reason="key_unknown")
@@ -60,7 +69,7 @@ def retire_key(
         subject_kind="key",
         subject=key.id,
         ground=ground,
-        actor=None,
+        actor=admin,
         now=now,
         random=ports.random,
         detail={"agency": key.agency_code, "purpose": purpose.value},
@@ -68,7 +77,7 @@ def retire_key(
     return purpose
 
 
-def succeed(pieces: Pieces, purpose: Purpose) -> str | None:
+def succeed(pieces: Pieces, purpose: Purpose, admin: Administrator) -> str | None:
     """Give a successor where the registry itself is left without a key that may serve; its id. An agency's QR
     key, a maker's and the list's delegate have their own ways. Not inside a transaction: it signs.
 
@@ -80,7 +89,7 @@ def succeed(pieces: Pieces, purpose: Purpose) -> str | None:
     profile, certify = give[purpose]
     with Session(pieces.database.read) as session:
         left = session.execute(certified_keys(profile, pieces.clock()).limit(1)).first()
-    return certify(pieces).key.id if left is None else None
+    return certify(pieces, admin).key.id if left is None else None
 
 
 def keys_on_record(session: Session, purpose: str | None = None) -> Iterator[dict[str, Any]]:

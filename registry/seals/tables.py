@@ -126,7 +126,7 @@ class KeyUse(Base):
     """One use of a key, written before and after (design, section 3)."""
 
     __tablename__ = "key_use"
-    __table_args__ = (UniqueConstraint("key_id", "record"),)
+    __table_args__ = (UniqueConstraint("key_id", "record"), Index(None, "begun_at", "id"))
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     key_id: Mapped[str] = mapped_column(String(32))
     record: Mapped[str] = mapped_column(String(120))
@@ -143,6 +143,7 @@ class KeyUseBlock(Base):
     """
 
     __tablename__ = "key_use_block"
+    __table_args__ = (Index(None, "opened_at", "id"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     key_id: Mapped[str] = mapped_column(String(32), index=True)
     kind: Mapped[str] = mapped_column(String(30))
@@ -298,7 +299,10 @@ class SealUse(Base):
     """One application of a seal to one document; void when the intent was abandoned."""
 
     __tablename__ = "seal_use"
-    __table_args__ = (Index(None, "seal_edition_id", "begun_at", "id"),)  # the pages of the ledger
+    __table_args__ = (
+        Index(None, "seal_edition_id", "begun_at", "id"),  # the pages of a seal's ledger
+        Index(None, "begun_at", "id"),  # and of the audit
+    )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"))
     authorisation_id: Mapped[str] = mapped_column(ForeignKey("standing_authorisation.id"))

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from registry.cli import main
+from tests.administration import duties_of, named, sample_key
 from tests.services.conftest import again, empty_place, first_start, place, sample
 from tests.services.running import Place
 
@@ -29,12 +30,17 @@ def person_file(folder: Path, jwk: object, name: str = "样本人员") -> Path:
 
 @pytest.fixture
 def vermilion(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command on a place: exit code, standard output, standard error."""
+    """Runs a command on a place, an administrative one as the sample administrator whose duty it is: exit code,
+    standard output, standard error.
+    """
 
     def run(at: Place | None, *arguments: object) -> tuple[int, str, str]:
         with monkeypatch.context() as here:
             for name, value in (at.settings if at else {}).items():
                 here.setenv(name, str(value))
+            duties = duties_of(named([str(argument) for argument in arguments]))
+            if at is not None and duties:
+                here.setenv("VERMILION_KEY", str(sample_key(at.data, duties[0])))
             with pytest.raises(SystemExit) as ended:
                 main([str(argument) for argument in arguments])
         captured = capsys.readouterr()

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from keys.clock import system_clock
 from keys.errors import Kind, VermilionError
 from keys.trust_list import TrustList, read_trust_list
+from registry.actor import Duty
 from registry.cli import COMMANDS, cli
 from registry.cli.jwk import read_jwk, read_person
 from registry.cli.machine import Machine
@@ -27,6 +28,7 @@ from registry.licences.tables import TypeVersion
 from registry.sample_registry import SEAL_AUTHORITY, agency
 from registry.samples import SampleAgency, sample_agencies, sample_types
 from registry.settings import Settings
+from tests.administration import holder_of
 from tests.cli.conftest import Run, person_file
 from tests.hostile import json_bodies
 from tests.services.conftest import Running
@@ -87,6 +89,15 @@ def test_an_agency_its_person_and_its_client_are_put_on_record(
     code, out, _ = vermilion(place, "person", "add", file, *keeper)
     assert code == 0
     shown = json.loads(vermilion(place, "agency", "show", other.code)[1])
+    assert [(p["id"], p["roles"], p["active"]) for p in shown["people"]] == [(out.strip(), [], False)]
+    assert [(c["scopes"], c["active"]) for c in shown["clients"]] == [([], False)]
+    asked = [json.loads(row) for row in vermilion(place, "admin", "pending")[1].splitlines()]
+    assert [row["asks"] for row in asked] == [{"scopes": ["licence"], "types": []}, {"roles": ["keeper"]}]
+    assert vermilion(place, "admin", "approve", *(row["id"] for row in asked)) == (0, "", "")
+    assert vermilion(place, "admin", "pending") == (0, "", "")
+    code, _, err = vermilion(place, "admin", "approve", out.strip())
+    assert (code, err) == (1, "vermilion: this was decided before\n")
+    shown = json.loads(vermilion(place, "agency", "show", other.code)[1])
     assert [(p["id"], p["roles"], p["active"]) for p in shown["people"]] == [(out.strip(), ["keeper"], True)]
     assert [c["scopes"] for c in shown["clients"]] == [["licence"]]
     assert [k["state"] for k in shown["qr_keys"]] == ["active"]
@@ -98,7 +109,14 @@ def test_an_agency_left_half_done_is_finished_by_the_same_command(vermilion: Run
 
     other = next(a for a in sample_agencies() if a.code not in {agency().code, SEAL_AUTHORITY})
     with at(place) as ports, ports.database.transaction() as session:
-        add_agency(session, ports, code=other.code, name=other.name, division=other.division)
+        add_agency(
+            session,
+            ports,
+            holder_of(session, Duty.SYSTEM),
+            code=other.code,
+            name=other.name,
+            division=other.division,
+        )
     names = ("--name-zh", other.name["zh"], "--name-en", other.name["en"], "--division", other.division)
     before = listed(place)
     assert other.code not in before.agencies
@@ -171,12 +189,16 @@ def test_a_ground_is_one_that_the_log_can_hold(
 def test_without_a_registry_nothing_is_made_and_one_line_says_so(
     vermilion: Run, empty_place: Place, tmp_path: Path
 ) -> None:
-    jwk, _private = key_file(tmp_path)
+    jwk, private = key_file(tmp_path)
     who = ("--agency", agency().code, "--name", "x", "--jwk", jwk)
     empty_place.data.mkdir()
+    (tmp_path / "admin.key").write_text(json.dumps(private))
+    (tmp_path / "admin.key").chmod(0o600)
+    acting = ("--as", "0" * 32, "--key", tmp_path / "admin.key")
+    keeper = ("--agency", agency().code, "--role", "keeper")
     for command in (
-        ("person", "add", person_file(tmp_path, {}), "--agency", agency().code, "--role", "keeper"),
-        ("client", "add", *who, "--scope", "licence"),
+        ("person", "add", person_file(tmp_path, {}), *keeper, *acting),
+        ("client", "add", *who, "--scope", "licence", *acting),
         ("agency", "show", agency().code),
         ("fsck",),
     ):
@@ -294,6 +316,9 @@ def test_a_client_added_from_the_terminal_gets_a_token(
     code, out, _ = vermilion(again.place, "client", "add", *who)
     assert code == 0
     api = ApiClient(Credential(again.place.api, out.strip(), private))
+    with pytest.raises(VermilionError, match="no token: invalid_client"):
+        api.get("/api/v1/agencies/self")
+    assert vermilion(again.place, "admin", "approve", out.strip()) == (0, "", "")
     assert api.get("/api/v1/agencies/self").expect(200).json()
     assert vermilion(again.place, "client", "disable", out.strip(), *GROUND) == (0, "", "")
     assert api.get("/api/v1/agencies/self").status == 401

@@ -32,7 +32,9 @@ def in_use(world: World, ca: LicensedCa, suite: str = "p256-sha256") -> tuple[st
 def trust(world: World, ca: LicensedCa, name: str = "licensed") -> None:
     """Put the CA's root on record, as an administrator does."""
     with world.ports.database.transaction() as session:
-        add_authority(session, world.ports, name=name, file=ca.root.der, hosts=[ca.host], ground=GROUND)
+        add_authority(
+            session, world.ports, world.system, name=name, file=ca.root.der, hosts=[ca.host], ground=GROUND
+        )
 
 
 def request(world: World, code: str, suite: str = "p256-sha256") -> bytes:

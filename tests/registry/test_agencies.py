@@ -63,11 +63,11 @@ def test_an_agency_has_a_valid_code_and_names(
         "division": "990102",
     }
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
-        add_agency(session, world.ports, **(right | changes))
+        add_agency(session, world.ports, world.system, **(right | changes))
     assert refused.value.kind is (Kind.INVALID if pointer else Kind.CONFLICT)
     assert [fault.field for fault in refused.value.faults] == ([pointer] if pointer else [])
     with world.ports.database.transaction() as session:
-        assert add_agency(session, world.ports, **right).code == right["code"]
+        assert add_agency(session, world.ports, world.system, **right).code == right["code"]
 
 
 def test_an_agency_put_on_record_again_changes_nothing(world: World) -> None:
@@ -75,7 +75,7 @@ def test_an_agency_put_on_record_again_changes_nothing(world: World) -> None:
     right: dict[str, Any] = {"code": "11990102MB0103122T", "name": NAME, "division": "990102"}
     for _ in range(2):
         with world.ports.database.transaction() as session:
-            add_agency(session, world.ports, **right)
+            add_agency(session, world.ports, world.system, **right)
     assert len(events(world, "agency.added", right["code"])) == 1
     for other in (
         {"division": "990103"},
@@ -83,7 +83,7 @@ def test_an_agency_put_on_record_again_changes_nothing(world: World) -> None:
         {"name": {"zh": "样本局", "en": "Other"}},
     ):
         with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
-            add_agency(session, world.ports, **(right | other))
+            add_agency(session, world.ports, world.system, **(right | other))
         assert refused.value.reason == "agency_exists"
 
 
@@ -92,7 +92,7 @@ def person(world: World, **changes: Any) -> str:
         "agency_code": world.codes["own"], "name": "样本", "roles": ["keeper"], "jwk": public(),
     }  # fmt: skip
     with world.ports.database.transaction() as session:
-        return add_person(session, world.ports, **(right | changes)).id
+        return add_person(session, world.ports, world.system, **(right | changes)).id
 
 
 def client(world: World, **changes: Any) -> str:
@@ -100,7 +100,7 @@ def client(world: World, **changes: Any) -> str:
         "agency_code": world.codes["own"], "name": "x", "scopes": ["seal"], "types": [], "jwks": [public()],
     }  # fmt: skip
     with world.ports.database.transaction() as session:
-        return add_client(session, world.ports, **(right | changes)).id
+        return add_client(session, world.ports, world.system, **(right | changes)).id
 
 
 def events(world: World, kind: str, subject: str) -> list[Event]:
@@ -256,13 +256,13 @@ def test_a_client_is_entitled_type_by_type(world: World) -> None:
         assert is_entitled(session, client_id=system, type_code=world.type_code)
         assert not is_entitled(session, client_id=system, type_code=other)
         for _ in range(2):
-            entitle(session, world.ports, client_id=system, type_code=other)
+            entitle(session, world.ports, world.security, client_id=system, type_code=other)
         assert is_entitled(session, client_id=system, type_code=other)
     (event,) = events(world, "client.entitled", system)
     assert event.detail == {"type": other}
 
 
-def test_who_is_put_on_record_is_an_event_without_a_name(world: World) -> None:
+def test_who_is_put_on_record_is_an_event_without_their_name(world: World) -> None:
     jwk = public()
     someone = person(world, name="张三丰", roles=["keeper", "officer"], jwk=jwk)
     machine = client(world, name="某系统", types=[world.type_code], scopes=["licence"])
@@ -270,7 +270,7 @@ def test_who_is_put_on_record_is_an_event_without_a_name(world: World) -> None:
         kid = session.scalars(select(AssertionKey.kid).where(AssertionKey.person_id == someone)).one()
     (added,) = events(world, "person.added", someone)
     assert added.detail == {"agency": world.codes["own"], "roles": ["keeper", "officer"], "key": kid}
-    assert (added.person_id, added.client_id) == (None, None)  # an act on the machine itself
+    assert (added.person_id, added.client_id) == (world.system.person_id, None)
     assert added.legal_basis
     (connected,) = events(world, "client.added", machine)
     assert connected.detail["types"] == [world.type_code]
@@ -283,8 +283,12 @@ def test_disabling_and_enabling_are_events_with_their_ground(world: World) -> No
     keeper, desk = world.people["keeper"].id, world.clients["desk"].id
     with world.ports.database.transaction() as session:
         for active in (False, False, True):
-            set_person_active(session, world.ports, person_id=keeper, active=active, ground=GROUND)
-            set_client_active(session, world.ports, client_id=desk, active=active, ground=GROUND)
+            set_person_active(
+                session, world.ports, world.security, person_id=keeper, active=active, ground=GROUND
+            )
+            set_client_active(
+                session, world.ports, world.security, client_id=desk, active=active, ground=GROUND
+            )
     for what, subject in (("person", keeper), ("client", desk)):
         for done in ("disabled", "enabled"):
             (event,) = events(world, f"{what}.{done}", subject)  # the same again is none
@@ -292,8 +296,12 @@ def test_disabling_and_enabling_are_events_with_their_ground(world: World) -> No
     with Session(world.ports.database.read) as session:
         assert session.get_one(Person, keeper).active
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
-        set_person_active(session, world.ports, person_id="0" * 32, active=False, ground=GROUND)
+        set_person_active(
+            session, world.ports, world.security, person_id="0" * 32, active=False, ground=GROUND
+        )
     assert refused.value.kind is Kind.NOT_FOUND
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
-        set_client_active(session, world.ports, client_id="0" * 32, active=False, ground=GROUND)
+        set_client_active(
+            session, world.ports, world.security, client_id="0" * 32, active=False, ground=GROUND
+        )
     assert refused.value.kind is Kind.NOT_FOUND

@@ -14,7 +14,14 @@ from registry.seals.trust import PATIENCE, publish_trust_list
 from tests.registry.world import BASIS, Ticker, World, on_sqlite
 
 ID = "0" * 32
-FILL = {"approval_id": ID, "authorisation_id": ID, "code": "99010000000000", "identifier": "x", "number": "1"}
+FILL = {
+    "approval_id": ID,
+    "authorisation_id": ID,
+    "code": "99010000000000",
+    "identifier": "x",
+    "ledger": "events",
+    "number": "1",
+}
 
 
 def routes(app: Flask) -> list[tuple[str, str, str]]:

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
 from registry.agencies.assertions import parse_assertion
+from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_client, set_client_active, set_person_active
 from registry.agencies.tables import AccessToken
 from tests.registry.world import CLIENT_ASSERTION, GROUND, JWT_BEARER, Holder, Ticker, World, on_sqlite
@@ -176,14 +177,24 @@ def test_a_disabled_client_or_person_is_refused_at_use_and_at_issue(world: World
     desk = world.headers("desk")
     with world.ports.database.transaction() as session:
         set_person_active(
-            session, world.ports, person_id=world.people["keeper"].id, active=False, ground=GROUND
+            session,
+            world.ports,
+            world.security,
+            person_id=world.people["keeper"].id,
+            active=False,
+            ground=GROUND,
         )
     assert world.http.get(SELF, headers=keeper).status_code == 401
     assert world.http.get(SELF, headers=desk).status_code == 200
     assert error_of(world, "desk", "keeper") == (400, "invalid_grant")
     with world.ports.database.transaction() as session:
         set_client_active(
-            session, world.ports, client_id=world.clients["desk"].id, active=False, ground=GROUND
+            session,
+            world.ports,
+            world.security,
+            client_id=world.clients["desk"].id,
+            active=False,
+            ground=GROUND,
         )
     assert world.http.get(SELF, headers=desk).status_code == 401
     assert error_of(world, "desk") == (401, "invalid_client")
@@ -193,12 +204,13 @@ def test_a_shared_secret_is_for_the_demonstration_only(world: World) -> None:
     secret = "s" * 40
     with world.ports.database.transaction() as session:
         client = add_client(
-            session, world.ports, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[],
+            session, world.ports, world.system, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[],
             secret=secret, demo=True,
         )  # fmt: skip
+        decide(session, world.ports, world.security, subject=client.id, approve=True)
         with pytest.raises(VermilionError, match="demonstration"):
             add_client(
-                session, world.ports, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[],
+                session, world.ports, world.system, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[],
                 secret=secret,
             )  # fmt: skip
     form: dict[str, Any] = {

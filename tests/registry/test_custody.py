@@ -252,10 +252,10 @@ def test_a_withdrawn_or_ended_authorisation_permits_nothing(world: World, prepar
 def test_a_client_that_may_not_issue_the_type_any_more_uses_no_key(world: World, prepared: Prepared) -> None:
     keys, client = (prepared.usable.key, prepared.qr, prepared.tsa), world.clients["system"].id
     with world.ports.database.transaction() as session:
-        set_client_active(session, world.ports, client_id=client, active=False, ground=GROUND)
+        set_client_active(session, world.ports, world.security, client_id=client, active=False, ground=GROUND)
     assert {ask(world, ref) for ref in keys} == {"not_entitled"}
     with world.ports.database.transaction() as session:
-        set_client_active(session, world.ports, client_id=client, active=True, ground=GROUND)
+        set_client_active(session, world.ports, world.security, client_id=client, active=True, ground=GROUND)
         session.execute(delete(ClientType).where(ClientType.client_id == client))
     assert {ask(world, ref) for ref in keys} == {"not_entitled"}
 

@@ -308,14 +308,18 @@ def test_an_authority_is_on_record_once_by_an_event_and_a_withdrawn_one_certifie
     assert known.value.reason == "outside_ca_known"
     for bad in (ca.certify_key(ca.root.certificate.subject, new_key().public_key()), b"x"):
         with pytest.raises(VermilionError), world.ports.database.transaction() as session:
-            add_authority(session, world.ports, name="leaf", file=bad, hosts=[ca.host], ground=GROUND)
+            add_authority(
+                session, world.ports, world.system, name="leaf", file=bad, hosts=[ca.host], ground=GROUND
+            )
     for hosts in ([], ["a b"], ["http://x"], ["x/y"]):
         with pytest.raises(VermilionError), world.ports.database.transaction() as session:
-            add_authority(session, world.ports, name="x", file=ca.below.der, hosts=hosts, ground=GROUND)
+            add_authority(
+                session, world.ports, world.system, name="x", file=ca.below.der, hosts=hosts, ground=GROUND
+            )
     code = world.approved_seal()
     certificate = ca.certify(request(world, code))
     with world.ports.database.transaction() as session:
-        withdraw_authority(session, world.ports, "licensed", GROUND)
+        withdraw_authority(session, world.ports, world.system, "licensed", GROUND)
     assert hand_in(world, code, *ca.chain(certificate), status=422)["reason"] == "issuer_unknown"
     with Session(world.ports.database.read) as session:
         kinds = session.scalars(select(Event.kind).where(Event.subject_kind == "outside_ca"))

@@ -22,12 +22,14 @@ FOOD = next(folder for folder in sample_types() if folder.name == "food-business
 
 def publish(world: World, folder: Path) -> str:
     with world.ports.database.transaction() as session:
-        return publish_type(session, world.ports, folder).code
+        return publish_type(session, world.ports, world.system, folder).code
 
 
 def withdraw(world: World, version: int = 1) -> None:
     with world.ports.database.transaction() as session:
-        withdraw_type(session, world.ports, code=world.type_code, version=version, ground=GROUND)
+        withdraw_type(
+            session, world.ports, world.system, code=world.type_code, version=version, ground=GROUND
+        )
 
 
 def dry_run(world: World) -> tuple[int, str | None]:
@@ -63,7 +65,7 @@ def test_a_withdrawn_type_is_not_issued_until_published_again(world: World) -> N
         assert all(session.get(Leaf, event.id) for event in events)
         (withdrawn,) = [event for event in events if event.kind == "type.withdrawn"]
         assert withdrawn.detail == {"version": 1}
-        assert (withdrawn.legal_basis, withdrawn.person_id) == (GROUND.legal_basis, None)
+        assert (withdrawn.legal_basis, withdrawn.person_id) == (GROUND.legal_basis, world.system.person_id)
 
 
 def test_an_older_version_does_not_take_the_place_of_a_withdrawn_one(world: World, tmp_path: Path) -> None:

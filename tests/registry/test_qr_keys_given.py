@@ -30,7 +30,7 @@ def qr_keys(world: World) -> list[str]:
 
 def retire(world: World, key_id: str, *, compromised: bool = False) -> None:
     with world.ports.database.transaction() as session:
-        retire_key(session, world.ports, key_id=key_id, ground=GROUND, compromised=compromised)
+        retire_key(session, world.ports, world.system, key_id=key_id, ground=GROUND, compromised=compromised)
     publish_trust_list(world.ports)
 
 
@@ -78,7 +78,7 @@ def test_what_a_retired_key_signed_stays_recognised_and_nothing_new_is_signed(wo
     with Session(world.ports.database.read) as session:
         (event,) = session.scalars(select(Event).where(Event.kind == "key.retired", Event.subject == old))
         assert session.get(Leaf, event.id)
-        assert (event.legal_basis, event.person_id) == (GROUND.legal_basis, None)
+        assert (event.legal_basis, event.person_id) == (GROUND.legal_basis, world.system.person_id)
     refused = world.post("/api/v1/licences", request_body(world), **{"Idempotency-Key": "no-key"})
     assert (refused.status_code, refused.get_json()["reason"]) == (409, "no_qr_key")
     give_qr_key(world.ports, world.codes["own"])
@@ -117,11 +117,13 @@ def test_the_registry_s_own_keys_have_a_successor_at_once(
     with Session(world.ports.database.read) as session:
         (old,) = session.scalars(statement)
     with world.ports.database.transaction() as session:
-        ended = retire_key(session, world.ports, key_id=old, ground=GROUND, compromised=compromised)
-    new = succeed(world.ports, ended)
+        ended = retire_key(
+            session, world.ports, world.system, key_id=old, ground=GROUND, compromised=compromised
+        )
+    new = succeed(world.ports, ended, world.system)
     publish_trust_list(world.ports)
     assert new is not None
-    assert succeed(world.ports, ended) is None
+    assert succeed(world.ports, ended, world.system) is None
     with Session(world.ports.database.read) as session:
         assert list(session.scalars(statement)) == [new]
         (row,) = [one for one in keys_on_record(session, purpose) if one["id"] == old]

@@ -152,7 +152,7 @@ def test_an_attempt_that_failed_is_not_repeated_at_once(world: World, clock: Tic
 def test_an_agency_that_may_not_issue_needs_no_key(world: World, clock: Ticker) -> None:
     with world.ports.database.transaction() as session:
         other = world.clients["other-system"].id
-        set_client_active(session, world.ports, client_id=other, active=False, ground=GROUND)
+        set_client_active(session, world.ports, world.security, client_id=other, active=False, ground=GROUND)
     before = keys(world)
     clock.advance(QR * (1 - REMAINING))
     renew_due(world.ports)

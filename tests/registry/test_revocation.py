@@ -208,7 +208,7 @@ def test_a_retired_qr_key_s_certificate_is_revoked_and_a_leaked_one_s_says_so(wo
         ).first() or ("", "")
     for compromised, reason in ((False, "superseded"), (True, "keyCompromise")):
         with world.ports.database.transaction() as session:
-            retire_key(session, world.ports, key_id=key, ground=GROUND, compromised=compromised)
+            retire_key(session, world.ports, world.system, key_id=key, ground=GROUND, compromised=compromised)
         row = row_of(world, certificate)
         assert (row.state, row.reason) == ("revoked", reason)
 

@@ -198,12 +198,22 @@ def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) ->
     assert not still(day=world.today + timedelta(days=400))
     with world.ports.database.transaction() as session:
         set_client_active(
-            session, world.ports, client_id=world.clients["system"].id, active=False, ground=GROUND
+            session,
+            world.ports,
+            world.security,
+            client_id=world.clients["system"].id,
+            active=False,
+            ground=GROUND,
         )
     assert not still()
     with world.ports.database.transaction() as session:
         set_client_active(
-            session, world.ports, client_id=world.clients["system"].id, active=True, ground=GROUND
+            session,
+            world.ports,
+            world.security,
+            client_id=world.clients["system"].id,
+            active=True,
+            ground=GROUND,
         )
     world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
     assert not still()

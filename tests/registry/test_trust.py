@@ -119,7 +119,9 @@ def test_what_a_client_was_entitled_to_goes_on_being_recognised(world: World) ->
     )
     with world.ports.database.transaction() as session:
         for client in world.clients.values():
-            set_client_active(session, world.ports, client_id=client.id, active=False, ground=GROUND)
+            set_client_active(
+                session, world.ports, world.security, client_id=client.id, active=False, ground=GROUND
+            )
     assert publish_trust_list(world.ports) == before.sequence
     assert published(world) == before
 

@@ -29,7 +29,9 @@ from keys.clock import Clock
 from keys.custodian import Custodian
 from keys.envelope import ScryptCost
 from registry import web
-from registry.actor import Actor
+from registry.actor import Actor, Administrator, Duty
+from registry.agencies.administrators import Newcomer, found
+from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_agency, add_client, add_person
 from registry.agencies.tables import Client, Person
 from registry.app import create_app
@@ -112,6 +114,19 @@ class World:
     people: dict[str, Holder] = field(default_factory=dict)
     seal_code: str = ""
     authorisation_id: str = ""
+    admins: dict[Duty, Holder] = field(default_factory=dict)
+
+    def admin(self, duty: Duty) -> Administrator:
+        """As `prove_administrator` would establish it."""
+        return Administrator(self.admins[duty].id, duty)
+
+    @property
+    def system(self) -> Administrator:
+        return self.admin(Duty.SYSTEM)
+
+    @property
+    def security(self) -> Administrator:
+        return self.admin(Duty.SECURITY)
 
     @property
     def type_code(self) -> str:
@@ -257,34 +272,43 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
     codes = {"own": own.code, "other": other.code, "authority": AUTHORITY}
     clients: dict[str, Holder] = {}
     people: dict[str, Holder] = {}
+    admin_keys = {duty: ECKey.generate_key("P-256") for duty in Duty}
     with ports.database.transaction() as session:
-        slugs = {path.name: publish_type(session, ports, path).code for path in sample_types()}
+        newcomers = {
+            duty: Newcomer(f"样本{duty}", key.as_dict(private=False)) for duty, key in admin_keys.items()
+        }
+        admins = found(session, ports, newcomers)
+        system, security = admins[Duty.SYSTEM], admins[Duty.SECURITY]
+        slugs = {path.name: publish_type(session, ports, system, path).code for path in sample_types()}
         types = {"own": slugs[own.types[0]], "other": slugs[other.types[0]]}
         for agency in (own, other):
-            add_agency(session, ports, code=agency.code, name=agency.name, division=agency.division)
+            add_agency(session, ports, system, code=agency.code, name=agency.name, division=agency.division)
         add_agency(
-            session, ports, code=AUTHORITY, name={"zh": "云溪省电子印章管理中心", "en": "Yunxi E-Seal Centre"},
+            session, ports, system, code=AUTHORITY, name={"zh": "云溪省电子印章管理中心", "en": "Yunxi E-Seal Centre"},
             division="990000", seal_authority=True,
         )  # fmt: skip
         for name, (agency_name, scopes) in CLIENTS.items():
             key = ECKey.generate_key("P-256")
             client: Client = add_client(
-                session, ports, agency_code=codes[agency_name], name=name, scopes=scopes,
+                session, ports, system, agency_code=codes[agency_name], name=name, scopes=scopes,
                 types=[types[agency_name]] if agency_name in types else [],
                 jwks=[key.as_dict(private=False)],
             )  # fmt: skip
+            decide(session, ports, security, subject=client.id, approve=True)
             clients[name] = Holder(client.id, key, codes[agency_name])
         for name, (agency_name, roles) in PEOPLE.items():
             key = ECKey.generate_key("P-256")
             person: Person = add_person(
-                session, ports, agency_code=codes[agency_name], name=f"样本{name}", roles=roles,
+                session, ports, system, agency_code=codes[agency_name], name=f"样本{name}", roles=roles,
                 jwk=key.as_dict(private=False),
             )  # fmt: skip
+            decide(session, ports, security, subject=person.id, approve=True)
             people[name] = Holder(person.id, key, codes[agency_name])
     for code in (own.code, other.code):
         give_qr_key(ports, code)
     publish_trust_list(ports)
     world = _serve(ports, codes, types, clients, people)
+    world.admins = {duty: Holder(admins[duty].person_id, key, "") for duty, key in admin_keys.items()}
     if seal:
         world.seal_code = world.active_seal()
         world.authorisation_id = world.authorise(world.seal_code)
@@ -328,4 +352,5 @@ def copy_world(tmp_path: Path, database_url: str, clock: Clock) -> World:
     ports = open_ports(settings, clock=clock, cost=CHEAP)
     world = _serve(ports, first.codes, first.types, dict(first.clients), dict(first.people))
     world.seal_code, world.authorisation_id = first.seal_code, first.authorisation_id
+    world.admins = dict(first.admins)
     return world

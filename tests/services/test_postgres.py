@@ -15,12 +15,15 @@ import pytest
 import yaml
 from sqlalchemy import make_url, select
 
+from registry.actor import Duty
+from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_client
 from registry.cli.machine import Machine
 from registry.client import call
 from registry.database import Database
 from registry.licences.tables import Licence
 from registry.settings import Settings
+from tests.administration import holder_of
 from tests.postgres import PostgresServer, find_binaries
 from tests.services.road import walk
 from tests.services.running import ROOT, Place, command, environment, passable_folder, until
@@ -152,11 +155,13 @@ def _composed(api: Place, public: Place, settings: dict[str, dict[str, Any]], fo
     own = Settings(data=api.data, database_url=settings["api"]["VERMILION_DATABASE_URL"])
     database = Database.open(own.url)
     with database.transaction() as session:
+        machine = Machine(own, database)
         issuer = session.scalars(select(Licence.issuer_code)).one()
         planted = add_client(
-            session, Machine(own, database), agency_code=issuer, name="planted", scopes={"licence"}, types=[],
-            secret=SECRET, demo=True,
+            session, machine, holder_of(session, Duty.SYSTEM), agency_code=issuer, name="planted",
+            scopes={"licence"}, types=[], secret=SECRET, demo=True,
         ).id  # fmt: skip
+        decide(session, machine, holder_of(session, Duty.SECURITY), subject=planted, approve=True)
     database.dispose()
     return Composed(api, public, licence, made / "licence.pdf", planted, settings["public"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -18,6 +19,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.clock import system_clock
+from registry.actor import Duty
+from registry.agencies.tables import Person
 from registry.database import Database
 from registry.licences.tables import Edition
 from registry.seals.tables import Certificate, DataKey, Key, PublishedTrustList
@@ -30,6 +33,9 @@ from tests.services.running import ROOT, Place, command, environment
 RUNBOOKS = ROOT / "docs" / "runbooks"
 PRELUDE = """
 admin() { vermilion "$@"; }
+system() { VERMILION_KEY=$credentials/administrators/system_admin.json admin "$@"; }
+security() { VERMILION_KEY=$credentials/administrators/security_admin.json admin "$@"; }
+auditor() { VERMILION_KEY=$credentials/administrators/auditor.json admin "$@"; }
 basis='印章管理办法(样本)'
 field() { # of the first object
   python3 -c 'import json, sys; print(json.JSONDecoder().raw_decode(sys.stdin.read())[0][sys.argv[1]])' "$1"
@@ -157,6 +163,21 @@ def test_a_seal_has_a_certificate_of_a_licensed_ca(place: Place, work: Path) -> 
 def test_a_credential_is_lost_and_found(place: Place, rehearse: Any) -> None:
     rehearse("credential.md")
     assert read(place, select(Edition.status))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root recovers from a lock-out")
+def test_an_administrator_s_key_is_lost(place: Place, rehearse: Any) -> None:
+    made = rehearse("administrators.md")
+    held = dict.fromkeys(Duty, 0)
+    for duty, active in read(place, select(Person.duty, Person.active).where(Person.duty.is_not(None))):
+        held[Duty(duty)] += active
+    assert held == dict.fromkeys(Duty, 1)
+    *done, trailer = lines(made / "done.jsonl")
+    assert {"agency.added", "client.added", "person.added"} <= {row["kind"] for row in done}
+    assert trailer["trailer"]["commitments"] == {"kept": len(done)}
+    recovered, _trailer = lines(made / "recovery.jsonl")
+    appointed = json.loads((made / "recovered.json").read_text())
+    assert (recovered["person"], recovered["subject"]) == (None, appointed["security_admin"])
 
 
 def test_the_key_of_the_trust_list_leaks(empty_place: Place, work: Path) -> None:

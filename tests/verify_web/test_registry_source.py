@@ -96,7 +96,10 @@ def test_a_lost_database_answers_cannot_check(real: Real, tmp_path: Path) -> Non
 def test_types_come_from_their_published_texts(real: Real) -> None:
     from sqlalchemy.orm import Session
 
+    from registry.actor import Duty
+    from registry.agencies.administrators import Newcomer, found
     from registry.cli.machine import Machine
+    from registry.client import new_person_key
     from registry.database import Database
     from registry.licences.publish import publish_type
 
@@ -105,8 +108,14 @@ def test_types_come_from_their_published_texts(real: Real) -> None:
     assert types(kind.type_code, 1) is None
     with Session(real.writer) as session, session.begin():
         machine = Machine(Settings(), Database(real.writer, real.writer), real.clock)
-        publish_type(session, machine, SAMPLES / "food-business-licence")
-    found = types(kind.type_code, 1)
-    assert found is not None
-    assert found.slug == "food-business-licence"
+        newcomers = {duty: Newcomer("样本", new_person_key()[1]) for duty in Duty}
+        publish_type(
+            session,
+            machine,
+            found(session, machine, newcomers)[Duty.SYSTEM],
+            SAMPLES / "food-business-licence",
+        )
+    published = types(kind.type_code, 1)
+    assert published is not None
+    assert published.slug == "food-business-licence"
     assert types(kind.type_code, 2) is None

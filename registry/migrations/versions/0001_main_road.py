@@ -51,6 +51,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("key_use", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_key_use_digest"), ["digest"], unique=False)
+        batch_op.create_index(batch_op.f("ix_key_use_begun_at_id"), ["begun_at", "id"], unique=False)
 
     op.create_table(
         "day_anchor",
@@ -83,6 +84,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("key_use_block", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_key_use_block_key_id"), ["key_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_key_use_block_opened_at_id"), ["opened_at", "id"], unique=False)
 
     op.create_table(
         "published_trust_list",
@@ -200,18 +202,49 @@ def upgrade() -> None:
     op.create_table(
         "person",
         sa.Column("id", sa.String(length=32), nullable=False),
-        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=True),
         sa.Column("name", sa.String(length=80), nullable=False),
+        sa.Column("duty", sa.String(length=20), nullable=True),
         sa.Column("roles", sa.JSON(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "duty IN ('system_admin', 'security_admin', 'auditor')", name=op.f("ck_person_duty")
+        ),
+        sa.CheckConstraint(
+            "duty IS NULL OR CAST(roles AS TEXT) = '[]'", name=op.f("ck_person_duty_or_roles")
+        ),
+        sa.CheckConstraint("(duty IS NULL) <> (agency_code IS NULL)", name=op.f("ck_person_duty_or_agency")),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_person_agency_code_agency")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
     )
     op.create_table(
+        "founding",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_founding")),
+    )
+    op.create_table(
+        "enrolment",
+        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("subject_kind", sa.String(length=10), nullable=False),
+        sa.Column("asked", sa.JSON(), nullable=False),
+        sa.Column("enrolled_by", sa.String(length=32), nullable=False),
+        sa.Column("enrolled_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("decided_by", sa.String(length=32), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["decided_by"], ["person.id"], name=op.f("fk_enrolment_decided_by_person")),
+        sa.ForeignKeyConstraint(["enrolled_by"], ["person.id"], name=op.f("fk_enrolment_enrolled_by_person")),
+        sa.PrimaryKeyConstraint("subject", name=op.f("pk_enrolment")),
+    )
+    with op.batch_alter_table("enrolment", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_enrolment_state"), ["state"], unique=False)
+
+    op.create_table(
         "access_token",
         sa.Column("token_sha256", sa.LargeBinary(), nullable=False),
-        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
         sa.Column("person_id", sa.String(length=32), nullable=True),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
@@ -322,6 +355,24 @@ def upgrade() -> None:
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_event_subject_kind_subject"), ["subject_kind", "subject"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_event_recorded_at_id"), ["recorded_at", "id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_event_kind_recorded_at_id"), ["kind", "recorded_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_event_person_id_recorded_at_id"),
+            ["person_id", "recorded_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("person_id IS NOT NULL"),
+            postgresql_where=sa.text("person_id IS NOT NULL"),
+        )
+        batch_op.create_index(
+            batch_op.f("ix_event_person_id_kind_recorded_at_id"),
+            ["person_id", "kind", "recorded_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("person_id IS NOT NULL"),
+            postgresql_where=sa.text("person_id IS NOT NULL"),
         )
 
     op.create_table(
@@ -775,6 +826,7 @@ def upgrade() -> None:
             ["seal_edition_id", "begun_at", "id"],
             unique=False,
         )
+        batch_op.create_index(batch_op.f("ix_seal_use_begun_at_id"), ["begun_at", "id"], unique=False)
 
     op.create_table(
         "status_index",
@@ -819,6 +871,7 @@ def downgrade() -> None:
 
     op.drop_table("status_index")
     with op.batch_alter_table("seal_use", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_seal_use_begun_at_id"))
         batch_op.drop_index(batch_op.f("ix_seal_use_seal_edition_id_begun_at_id"))
         batch_op.drop_index(batch_op.f("ix_seal_use_outside_status_id"))
 
@@ -874,6 +927,10 @@ def downgrade() -> None:
 
     op.drop_table("number")
     with op.batch_alter_table("event", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_event_person_id_kind_recorded_at_id"))
+        batch_op.drop_index(batch_op.f("ix_event_person_id_recorded_at_id"))
+        batch_op.drop_index(batch_op.f("ix_event_kind_recorded_at_id"))
+        batch_op.drop_index(batch_op.f("ix_event_recorded_at_id"))
         batch_op.drop_index(batch_op.f("ix_event_subject_kind_subject"))
 
     op.drop_table("event")
@@ -895,6 +952,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_access_token_expires_at"))
 
     op.drop_table("access_token")
+    with op.batch_alter_table("enrolment", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_enrolment_state"))
+
+    op.drop_table("enrolment")
+    op.drop_table("founding")
     op.drop_table("person")
     op.drop_table("licence")
     op.drop_table("ceremony")
@@ -917,6 +979,7 @@ def downgrade() -> None:
     op.drop_table("time_stamp")
     op.drop_table("published_trust_list")
     with op.batch_alter_table("key_use_block", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_key_use_block_opened_at_id"))
         batch_op.drop_index(batch_op.f("ix_key_use_block_key_id"))
 
     op.drop_table("key_use_block")
@@ -925,6 +988,7 @@ def downgrade() -> None:
 
     op.drop_table("day_anchor")
     with op.batch_alter_table("key_use", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_key_use_begun_at_id"))
         batch_op.drop_index(batch_op.f("ix_key_use_digest"))
 
     op.drop_table("key_use")

@@ -1,0 +1,88 @@
+"""What waits for security administration: whom system administration put on record, and what they ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from registry.actor import Administrator, Duty
+from registry.agencies.administrators import in_office
+from registry.agencies.rules import LEGAL_BASIS
+from registry.agencies.tables import Agency, Client, ClientType, Enrolment, Person
+from registry.log.rules import record_event
+from registry.ports import Surroundings
+from registry.seals.keys import civil_ground
+
+
+def pending(session: Session) -> Iterator[dict[str, Any]]:
+    """Members of a JSON object for each enrolment that waits, the oldest first."""
+    waiting = (
+        select(Enrolment).where(Enrolment.state == "open").order_by(Enrolment.enrolled_at, Enrolment.subject)
+    )
+    for enrolment in session.scalars(waiting):
+        row = _subject(session, enrolment)
+        agency = None if row.agency_code is None else session.get(Agency, row.agency_code)
+        yield {
+            "id": enrolment.subject,
+            "kind": enrolment.subject_kind,
+            "name": row.name,
+            "agency": row.agency_code,
+            "seal_authority": agency is not None and agency.seal_authority,
+            "asks": enrolment.asked,
+            "enrolled_by": enrolment.enrolled_by,
+            "enrolled_at": enrolment.enrolled_at.isoformat(),
+        }
+
+
+def decide(
+    session: Session, ports: Surroundings, admin: Administrator, *, subject: str, approve: bool
+) -> None:
+    """Approve, and what was asked for takes effect; or refuse, and it never does.
+
+    Raises VermilionError: FORBIDDEN for another duty, and for whoever enrolled or is enrolled; NOT_FOUND;
+    CONFLICT, `decided`, where it was decided before.
+    """
+    in_office(session, admin, Duty.SECURITY)
+    enrolment = session.get(Enrolment, subject, with_for_update=True)
+    if enrolment is None:
+        raise VermilionError(Kind.NOT_FOUND, "nobody of this id was enrolled", reason="enrolment_unknown")
+    if admin.person_id in {enrolment.enrolled_by, subject}:
+        raise VermilionError(Kind.FORBIDDEN, "nobody approves their own", reason="same_person")
+    if enrolment.state != "open":
+        raise VermilionError(Kind.CONFLICT, "this was decided before", reason="decided")
+    now = ports.clock()
+    enrolment.state = "approved" if approve else "refused"
+    enrolment.decided_by, enrolment.decided_at = admin.person_id, now
+    if approve:
+        _give(session, _subject(session, enrolment), enrolment.asked)
+    record_event(
+        session,
+        kind=f"enrolment.{enrolment.state}",
+        subject_kind=enrolment.subject_kind,
+        subject=subject,
+        ground=civil_ground(now, ports.settings.tz, "enrolment", LEGAL_BASIS),
+        actor=admin,
+        now=now,
+        random=ports.random,
+        detail={"asked": enrolment.asked, "enrolled_by": enrolment.enrolled_by},
+    )
+
+
+def _subject(session: Session, enrolment: Enrolment) -> Person | Client:
+    if enrolment.subject_kind == "person":
+        return session.get_one(Person, enrolment.subject)
+    return session.get_one(Client, enrolment.subject)
+
+
+def _give(session: Session, row: Person | Client, asked: dict[str, Any]) -> None:
+    row.active = True
+    if isinstance(row, Person):
+        row.roles = asked.get("roles", [])  # of an administrator: none, the duty is the row's already
+    else:
+        row.scopes = asked["scopes"]
+        session.add_all(ClientType(client_id=row.id, type_code=code) for code in asked["types"])
+    session.flush()
