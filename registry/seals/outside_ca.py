@@ -23,6 +23,7 @@ from keys.der import members, tlv
 from keys.errors import Kind, VermilionError
 from keys.outside_chain import read_certificates, require_anchor
 from registry.actor import Administrator, Duty
+from registry.agencies.administrators import in_office
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.rows import changed_rows
@@ -49,7 +50,7 @@ def add_authority(
 
     Raises VermilionError: INVALID (`outside_ca`, `chain`), CONFLICT (`outside_ca_known`).
     """
-    admin.require(Duty.SYSTEM)
+    in_office(session, admin, Duty.SYSTEM)
     found = read_certificates([file])
     now = ports.clock()
     if len(found) != 1:
@@ -89,7 +90,7 @@ def withdraw_authority(
 
     Raises VermilionError: NOT_FOUND, CONFLICT where it was withdrawn before.
     """
-    admin.require(Duty.SYSTEM)
+    in_office(session, admin, Duty.SYSTEM)
     authority = session.scalars(select(OutsideAuthority).where(OutsideAuthority.name == name)).one_or_none()
     if authority is None:
         raise VermilionError(Kind.NOT_FOUND, "no such authority", reason="outside_ca_unknown")
