@@ -18,21 +18,31 @@ from cryptography.hazmat.primitives import serialization
 
 from keys.certificates import assemble_signed, key_identifier
 from keys.custodian import Custodian, KeyRef, Kind, SignRequest
-from keys.der import content_of, generalized_time, integer, members, read_integer, read_time, time, tlv
+from keys.der import content_of, generalized_time, integer, members, read_integer, read_x509_time, time, tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
+from keys.names import require_name
 from keys.suite import SUITES, Suite, SuiteName, signature_algorithm, suite_of, verifies
 
 SERIAL_BYTES = 17
 """What `keys.certificates.new_serial` makes: an instance prefix and 128 random bits."""
 
+MAX_NUMBER = (1 << 159) - 1  # 20 octets (5.2.3)
+_KEY_IDENTIFIER_BYTES = 20  # of `keys.certificates.key_identifier`
+
 _VERSION_2 = b"\x02\x01\x01"
 _AUTHORITY_KEY, _CRL_NUMBER = b"\x06\x03\x55\x1d\x23", b"\x06\x03\x55\x1d\x14"
 _REASON_CODE, _INVALIDITY_DATE = b"\x06\x03\x55\x1d\x15", b"\x06\x03\x55\x1d\x18"
 
-_DAY = rb"(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z"
-_UTC = rb"\x17\x0d[0-9]{2}" + _DAY
-_GENERAL = rb"\x18\x0f[0-9]{4}" + _DAY
+# Dates are those of the calendar, and each year's in its own form (5.1.2.6): read with the rest, in one pass.
+_DAYS = rb"(?:(?:0[13578]|1[02])31|(?:0[13-9]|1[0-2])(?:29|30)|(?:0[1-9]|1[0-2])(?:0[1-9]|1[0-9]|2[0-8]))"
+_HOUR = rb"(?:[01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z"
+_FOURS = rb"(?:[02468][048]|[13579][26])"
+_LEAP = rb"(?:[0-9]{2}(?!00)" + _FOURS + rb"|" + _FOURS + rb"00)0229"
+_UTC = rb"\x17\x0d(?:[0-9]{2}" + _DAYS + rb"|" + _FOURS + rb"0229)" + _HOUR
+_CALENDAR = rb"(?!0000)(?:[0-9]{4}" + _DAYS + rb"|" + _LEAP + rb")" + _HOUR
+_GENERAL = rb"\x18\x0f" + _CALENDAR
+_FROM_2050 = rb"\x18\x0f(?=20[5-9]|2[1-9]|[3-9])" + _CALENDAR
 _REASON = rb"\x30\x0a" + re.escape(_REASON_CODE) + rb"\x04\x03\x0a\x01[\x01-\x06\x09\x0a]"
 _INVALIDITY = rb"\x30\x18" + re.escape(_INVALIDITY_DATE) + rb"\x04\x11" + _GENERAL
 _SERIAL = rb"\x02\x11[\x01-\x7f][\x00-\xff]{16}"
@@ -41,7 +51,7 @@ _BOTH = (40, rb"\x30\x26" + _REASON + _INVALIDITY)
 _ENTRY = re.compile(
     b"|".join(
         rb"\x30" + re.escape(bytes([19 + size + more])) + _SERIAL + moment + extensions
-        for size, moment in ((15, _UTC), (17, _GENERAL))
+        for size, moment in ((15, _UTC), (17, _FROM_2050))
         for more, extensions in (*_EXTENSIONS, _BOTH)
     )
 )
@@ -76,6 +86,7 @@ _CODES = {
     RevocationReason.PRIVILEGE_WITHDRAWN: 9,
     RevocationReason.AA_COMPROMISE: 10,
 }
+_ALGORITHMS = frozenset(map(signature_algorithm, SUITES.values()))
 REASON_OF_CODE = {code: reason for reason, code in _CODES.items()}
 
 
@@ -217,7 +228,8 @@ def _read_tbs(tbs: bytes) -> RevocationList:
         raise ValueError("another version or other members")
     (extensions,) = members(rest[-1], 0xA0)
     authority, number = members(extensions, 0x30)
-    begin, end = read_time(this_update), read_time(next_update)
+    require_name(issuer)
+    begin, end = read_x509_time(this_update), read_x509_time(next_update)
     if not begin < end:
         raise ValueError("a list that never holds")
     found = RevocationList(
@@ -231,8 +243,10 @@ def _read_tbs(tbs: bytes) -> RevocationList:
         ),
         entries=dict(_entries(content_of(rest[0], 0x30))) if len(rest) == 2 else {},
     )
-    if found.number < 1 or (len(rest) == 2 and not found.entries):
-        raise ValueError("no number, or no entries where some are announced")
+    if not 1 <= found.number <= MAX_NUMBER or len(found.authority_key) != _KEY_IDENTIFIER_BYTES:
+        raise ValueError("another number or key than authorities of ours have")
+    if found.algorithm not in _ALGORITHMS or (len(rest) == 2 and not found.entries):
+        raise ValueError("another algorithm, or no entries where some are announced")
     return found
 
 

@@ -44,12 +44,13 @@ class Kind(StrEnum):
     OCSP_RESPONSE = "ocsp-response-data"  # RFC 6960 ResponseData, DER
     SEAL_EDITION = "seal-edition"  # GB/T 38540 SES_SealInfo, DER
     CEREMONY_TRANSCRIPT = "ceremony-transcript"  # RFC 7515 JWS signing input
+    CERTIFICATION_REQUEST = "certification-request-info"  # RFC 2986 CertificationRequestInfo, DER
 
 
 PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
     Purpose.ROOT_CA: frozenset({Kind.CERTIFICATE, Kind.CRL, Kind.CEREMONY_TRANSCRIPT}),
     Purpose.ISSUING_CA: frozenset({Kind.CERTIFICATE, Kind.CRL}),
-    Purpose.SEAL: frozenset({Kind.SIGNED_ATTRIBUTES}),
+    Purpose.SEAL: frozenset({Kind.SIGNED_ATTRIBUTES, Kind.CERTIFICATION_REQUEST}),
     Purpose.TSA: frozenset({Kind.TIME_STAMP}),
     Purpose.QR: frozenset({Kind.SIG_STRUCTURE}),
     Purpose.OCSP: frozenset({Kind.OCSP_RESPONSE}),

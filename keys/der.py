@@ -8,9 +8,10 @@ from functools import lru_cache
 
 MAX_DEPTH = 24
 
-_BOOLEAN, _INTEGER, _BIT_STRING, _NULL, _ENUMERATED = 0x01, 0x02, 0x03, 0x05, 0x0A
+_BOOLEAN, _INTEGER, _BIT_STRING, _NULL, _OID, _ENUMERATED = 0x01, 0x02, 0x03, 0x05, 0x06, 0x0A
 _UTC_TIME, _GENERALIZED_TIME, _SET = 0x17, 0x18, 0x31
 _CONSTRUCTED = 0x20
+_ARCS = re.compile(rb"(?:(?:[\x81-\xff][\x80-\xff]*)?[\x00-\x7f])+")
 _UTC = re.compile(rb"[0-9]{12}Z")
 _GENERALIZED_SECONDS = re.compile(rb"[0-9]{14}Z")
 _GENERALIZED = re.compile(rb"[0-9]{14}(\.[0-9]{0,5}[1-9])?Z")
@@ -47,8 +48,9 @@ def generalized_time(at: datetime) -> bytes:
     return tlv(_GENERALIZED_TIME, f"{at.year:04}{at:%m%d%H%M%SZ}".encode())
 
 
+@lru_cache(maxsize=4096)
 def read_time(element: bytes) -> datetime:
-    """The instant of what `time` and `generalized_time` write. Raises ValueError for anything else."""
+    """The instant of a UTCTime or GeneralizedTime in whole seconds. Raises ValueError for anything else."""
     head, text = element[:2], element[2:]
     if head == b"\x18\x0f" and _GENERALIZED_SECONDS.fullmatch(text):
         year, at = int(text[:4]), 4
@@ -59,6 +61,17 @@ def read_time(element: bytes) -> datetime:
         raise ValueError("a time of another form")
     month, day, hour, minute, second = (int(text[n : n + 2]) for n in range(at, at + 10, 2))
     return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+
+
+def read_x509_time(element: bytes) -> datetime:
+    """The instant of a Time (RFC 5280, 4.1.2.5) from 1950 on: through 2049 UTCTime, then GeneralizedTime.
+
+    Raises ValueError for anything else.
+    """
+    at = read_time(element)
+    if at.year < 1950 or time(at) != element:
+        raise ValueError("a time in the form of another year")
+    return at
 
 
 def members(data: bytes, tag: int) -> list[bytes]:
@@ -116,9 +129,9 @@ def header(data: bytes, at: int, end: int) -> tuple[int, int, int]:
 def require_der(data: bytes) -> None:
     """Raises ValueError unless `data` is one whole DER element.
 
-    Checked: definite, minimal lengths; one-byte tags; minimal integers; BOOLEAN true as FF, and false not
-    at all, because every BOOLEAN of X.509, CMS and RFC 3161 has FALSE as its default; primitive strings;
-    the order of sets; times in UTC without needless digits.
+    Checked: definite, minimal lengths; one-byte tags; minimal integers and OIDs; BOOLEAN true as FF, and
+    false not at all, because every BOOLEAN of X.509, CMS and RFC 3161 has FALSE as its default; primitive
+    strings; the order of sets; times in UTC without needless digits.
     """
     if _element(data, 0, len(data), 0) != len(data):
         raise ValueError("bytes follow the element")
@@ -161,6 +174,8 @@ def _primitive(tag: int, content: bytes) -> None:
         raise ValueError("a BOOLEAN is written that is false or not FF")
     elif tag == _NULL and content:
         raise ValueError("a NULL with content")
+    elif tag == _OID and not _ARCS.fullmatch(content):
+        raise ValueError("an OID is cut short, or not minimal")
     elif tag == _BIT_STRING:
         unused = content[0] if content else 8
         if unused > 7 or (unused and (len(content) == 1 or content[-1] & ((1 << unused) - 1))):

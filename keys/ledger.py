@@ -31,6 +31,16 @@ class MemoryLedger:
         with self._lock:
             self.uses.update({(ref.id, request.record): signed for request in requests})
 
+    def begin_unwrap(self, key_id: str, record: str, wrapped: bytes) -> str:  # noqa: ARG002
+        with self._lock:
+            use = f"{record}#{len(self.uses)}"
+            self.uses[key_id, use] = None
+        return use
+
+    def end_unwrap(self, key_id: str, use: str, done: bool) -> None:
+        with self._lock:
+            self.uses[key_id, use] = done
+
 
 class MemoryTimeStamps:
     """The register of time-stamps in memory. `announced` has each by serial."""

@@ -1,7 +1,7 @@
 """OCSP requests and answers (RFC 6960, 9654, 9919), read and laid out byte by byte.
 
 Requests come from anybody: they are bounded, and read by one parser that knows their few forms. Answers are
-signed by a delegated responder, whose certificate goes with them.
+signed by a delegated responder, whose certificate goes with them; `keys.ocsp_response` checks them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from typing import NoReturn
 from urllib.parse import unquote_to_bytes
 
 from asn1crypto import x509
-from cryptography.hazmat.primitives import serialization
 
 from keys.certificates import certificate_key, key_identifier
 from keys.crl import REASON_OF_CODE, RevocationReason
@@ -25,7 +24,8 @@ from keys.custodian import Custodian, KeyRef, Kind, SignRequest
 from keys.der import content_of, generalized_time, members, read_integer, read_time, require_der, tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
-from keys.suite import SUITES, Suite, signature_algorithm, suite_of, verifies
+from keys.names import require_general_name
+from keys.suite import SUITES, signature_algorithm
 
 MAX_REQUEST_BYTES = 2048
 MAX_IDS = 8
@@ -34,9 +34,16 @@ MAX_NONCE_BYTES = 128  # RFC 9654, 2.1
 
 _SHA1, _SHA256 = b"\x06\x05\x2b\x0e\x03\x02\x1a", b"\x06\x09\x60\x86\x48\x01\x65\x03\x04\x02\x01"
 _NULL = b"\x05\x00"
-_HASHES = {_SHA1: "sha1", _SHA256: "sha256"}
+_HASHES = {
+    tlv(0x30, name, parameters): hash_name
+    for name, hash_name in ((_SHA1, "sha1"), (_SHA256, "sha256"))
+    for parameters in (b"", _NULL)  # RFC 5754, 2: both are in use
+}
+_DIGEST_BYTES = {"sha1": 20, "sha256": 32}
+_TRUE = b"\x01\x01\xff"
 _NONCE = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x02"
-_BASIC = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x01"
+SUCCESSFUL = b"\x0a\x01\x00"
+BASIC = b"\x06\x09\x2b\x06\x01\x05\x05\x07\x30\x01\x01"
 _GOOD, _UNKNOWN = b"\x80\x00", b"\x82\x00"
 
 
@@ -112,16 +119,17 @@ class ResponseData:
 def parse_request(der: bytes) -> OcspRequest:
     """An OCSPRequest (DER) of at most MAX_REQUEST_BYTES and MAX_IDS certificates.
 
-    A signature on it says who asks, which nobody here needs to know: it is not looked at. Extensions of
-    single requests, and of the whole but the nonce, are passed over unless they are critical. Raises
-    VermilionError (MALFORMED).
+    It is judged to the end, whatever an answer depends on. Who asks, and a signature that says so, are read
+    and then let be: nobody here needs to know. So are extensions of single requests, and of the whole but the
+    nonce, unless they are critical. Raises VermilionError (MALFORMED).
     """
     try:
         if len(der) > MAX_REQUEST_BYTES:
             raise ValueError("too long")
         body, *signature = members(der, 0x30)
-        if len(signature) > 1 or (signature and signature[0][0] != 0xA0):
-            raise ValueError("more than a request and a signature")
+        if signature:
+            (one,) = signature
+            _require_signature(one)
         return _tbs_request(body)
     except (ValueError, IndexError):
         raise _malformed() from None
@@ -214,11 +222,11 @@ def sign_response(custodian: Custodian, key: KeyRef, data: bytes, record: str, c
         tlv(0x03, b"\0", signature),
         tlv(0xA0, tlv(0x30, certificate)),
     )
-    return tlv(0x30, b"\x0a\x01\x00", tlv(0xA0, tlv(0x30, _BASIC, tlv(0x04, basic))))
+    return tlv(0x30, SUCCESSFUL, tlv(0xA0, tlv(0x30, BASIC, tlv(0x04, basic))))
 
 
 def read_response_data(data: bytes) -> ResponseData:
-    """A ResponseData (DER) of our own form. Raises VermilionError(INVALID)."""
+    """A ResponseData (DER) of our own form, made while all it says holds. Raises VermilionError(INVALID)."""
     try:
         responder, produced, answers, *extensions = members(data, 0x30)
         found = ResponseData(
@@ -231,75 +239,9 @@ def read_response_data(data: bytes) -> ResponseData:
         _refuse("not an answer of our form")
     if not 1 <= len(found.answers) <= MAX_IDS or len(found.responder) != 20:
         _refuse("not an answer of our form")
+    if not all(one.this_update <= found.produced_at < one.next_update for one in found.answers):
+        _refuse("the answer was not made while it holds")
     return found
-
-
-def verify_response(
-    der: bytes, issuer_certificate: bytes, at: datetime, *, nonce: bytes | None = None
-) -> ResponseData:
-    """An OCSPResponse (DER) of our own form about certificates of this CA: signed by a responder to whom the
-    CA delegated it (RFC 6960, 4.2.2.2), holding `at`, with the nonce that was sent, if one was.
-
-    Raises VermilionError(INVALID).
-    """
-    try:
-        status, rest = members(der, 0x30)
-        kind, octets = members(content_of(rest, 0xA0), 0x30)
-        data, algorithm, bits, bag = members(content_of(octets, 0x04), 0x30)
-        (certificate,) = members(content_of(bag, 0xA0), 0x30)
-        signature = content_of(bits, 0x03)
-    except ValueError:
-        _refuse("not an answer of our form")
-    if status != b"\x0a\x01\x00" or kind != _BASIC or signature[:1] != b"\0":
-        _refuse("not an answer of our form")
-    spki, suite = _delegate(certificate, issuer_certificate, at)
-    said = read_response_data(data)
-    public = serialization.load_der_public_key(spki)
-    if algorithm != signature_algorithm(suite) or not verifies(public, suite, signature[1:], data):
-        _refuse("the answer's signature is wrong")
-    if said.responder != key_identifier(spki) or said.nonce != nonce:
-        _refuse("the answer names another responder, or another nonce")
-    for answer in said.answers:
-        if not matches(issuer_certificate, answer.cert_id):
-            _refuse("the answer is about another authority's certificate")
-        if not answer.this_update <= at < answer.next_update:
-            _refuse("the answer does not hold now")
-    return said
-
-
-def _delegate(certificate: bytes, issuer_certificate: bytes, at: datetime) -> tuple[bytes, Suite]:
-    """Key (SubjectPublicKeyInfo, DER) and suite of a responder that the CA itself named."""
-    try:
-        require_der(certificate)
-        parsed = x509.Certificate.load(certificate, strict=True)
-        tbs, signature = parsed["tbs_certificate"].dump(), parsed["signature_value"].native
-        whole = parsed["signature_value"].contents[:1] == b"\0"
-        algorithms = {parsed["tbs_certificate"]["signature"].dump(), parsed["signature_algorithm"].dump()}
-        usage = parsed.extended_key_usage_value
-        purposes = usage.native if usage else []
-        valid = parsed.not_valid_before <= at <= parsed.not_valid_after
-        unchecked = parsed.ocsp_no_check_value is not None
-        name = parsed.issuer.dump()
-        spki: bytes = parsed.public_key.dump()
-        public = serialization.load_der_public_key(spki)
-    except Exception:  # noqa: BLE001  (asn1crypto raises what its parts raise)
-        _refuse("the responder's certificate cannot be read")
-    issuer = x509.Certificate.load(issuer_certificate)
-    authority = serialization.load_der_public_key(issuer.public_key.dump())
-    signs, suite = suite_of(authority), suite_of(public)
-    if (
-        signs is None
-        or suite is None
-        or not whole
-        or algorithms != {signature_algorithm(signs)}
-        or name != issuer.subject.dump()
-        or not verifies(authority, signs, signature, tbs)
-        or purposes != ["ocsp_signing"]
-        or not unchecked
-        or not valid
-    ):
-        _refuse("the authority did not delegate its answers to this responder")
-    return spki, suite
 
 
 def _tbs_request(body: bytes) -> OcspRequest:
@@ -307,59 +249,90 @@ def _tbs_request(body: bytes) -> OcspRequest:
     parts = members(body, 0x30)
     if parts[0][0] == 0xA0:  # version: v1 is the default, which DER leaves out
         raise ValueError("another version")
-    if parts[0][0] == 0xA1:  # requestorName
+    if parts[0][0] == 0xA1:
+        require_general_name(content_of(parts[0], 0xA1))
         parts = parts[1:]
     requests, *extensions = parts
+    if len(extensions) > 1:
+        raise ValueError("more than requests and extensions")
     found = []
     for request in members(requests, 0x30):
         asked, *single = members(request, 0x30)
         if single:
-            _no_critical(members(content_of(single[0], 0xA0), 0x30))
-        if len(single) > 1:
-            raise ValueError("more than a certificate and its extensions")
+            (block,) = single
+            _read_extensions(block, 0xA0)
         found.append(_read_cert_id(asked))
     if not 1 <= len(found) <= MAX_IDS:
         raise ValueError("no certificate is asked for, or too many are")
-    return OcspRequest(tuple(found), _requested_nonce(extensions))
+    nonce = _read_extensions(extensions[0], 0xA2, _NONCE) if extensions else None
+    return OcspRequest(tuple(found), None if nonce is None else _nonce(nonce))
 
 
-def _requested_nonce(extensions: Sequence[bytes]) -> bytes | None:
-    if not extensions:
-        return None
-    if len(extensions) > 1:
-        raise ValueError("more than requests and extensions")
-    nonce = None
-    others = []
-    for extension in members(content_of(extensions[0], 0xA2), 0x30):
+def _require_signature(element: bytes) -> None:
+    """Raises ValueError unless it is the signature of a request, DER, with or without certificates."""
+    require_der(element)
+    algorithm, bits, *bag = members(content_of(element, 0xA0), 0x30)
+    _require_algorithm(algorithm)
+    if content_of(bits, 0x03)[:1] != b"\0":
+        raise ValueError("a signature of no whole number of octets")
+    if bag:
+        (one,) = bag
+        for certificate in members(content_of(one, 0xA0), 0x30):
+            tbs, signed_with, signature = members(certificate, 0x30)
+            members(tbs, 0x30)
+            _require_algorithm(signed_with)
+            content_of(signature, 0x03)
+
+
+def _require_algorithm(element: bytes) -> None:
+    """Raises ValueError unless it is an AlgorithmIdentifier. For what is DER already."""
+    name, *parameters = members(element, 0x30)
+    content_of(name, 0x06)
+    if len(parameters) > 1:
+        raise ValueError("more than an algorithm and its parameters")
+
+
+def _read_extensions(block: bytes, tag: int, understood: bytes | None = None) -> bytes | None:
+    """The value of the one extension that is understood, out of Extensions under an explicit tag.
+
+    Raises ValueError for anything else than Extensions, each once (RFC 5280, 4.2), and for one that must be
+    understood and is not.
+    """
+    found: dict[bytes, bytes] = {}
+    for extension in members(content_of(block, tag), 0x30):
         name, *rest = members(extension, 0x30)
-        if name != _NONCE:
-            others.append(extension)
-            continue
-        if nonce is not None:
-            raise ValueError("two nonces")
-        nonce = content_of(content_of(rest[-1], 0x04), 0x04)
-        if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
-            raise ValueError("a nonce of a length that is not accepted")
-    _no_critical(others)
-    return nonce
-
-
-def _no_critical(extensions: Sequence[bytes]) -> None:
-    """Raises ValueError for an extension that must be understood and is not."""
-    for extension in extensions:
-        _name, *rest = members(extension, 0x30)
-        if len(rest) != 1:  # more than a value: critical, however that is written
+        if len(rest) != 1 and (name != understood or len(rest) != 2 or rest[0] != _TRUE):
             raise ValueError("a critical extension that we do not know")
+        if name != understood:
+            content_of(name, 0x06)
+            require_der(name)
+        if name in found:
+            raise ValueError("an extension stands twice")
+        found[name] = content_of(rest[-1], 0x04)  # of those that we do not know nothing is read
+    if not found:
+        raise ValueError("no extension where some are announced")
+    return None if understood is None else found.get(understood)
+
+
+def _nonce(value: bytes) -> bytes:
+    """Raises ValueError."""
+    nonce = content_of(value, 0x04)
+    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
+        raise ValueError("a nonce of a length that is not accepted")
+    return nonce
 
 
 def _read_cert_id(der: bytes) -> CertId:
     """Raises ValueError."""
     algorithm, name_hash, key_hash, serial = members(der, 0x30)
-    oid, *parameters = members(algorithm, 0x30)
-    hash_name = _HASHES.get(oid) if parameters in ([], [_NULL]) else None
-    return CertId(
-        hash_name, content_of(name_hash, 0x04), content_of(key_hash, 0x04), read_integer(serial), der
-    )
+    hash_name = _HASHES.get(algorithm)
+    name, key = content_of(name_hash, 0x04), content_of(key_hash, 0x04)
+    if hash_name is None:
+        require_der(algorithm)
+        _require_algorithm(algorithm)
+    elif len(name) != _DIGEST_BYTES[hash_name] or len(key) != _DIGEST_BYTES[hash_name]:
+        raise ValueError("a digest of another length")
+    return CertId(hash_name, name, key, read_integer(serial), der)
 
 
 def _single(answer: Answer) -> bytes:
@@ -417,10 +390,7 @@ def _read_nonce(extensions: Sequence[bytes], tag: int) -> bytes | None:
     name, value = members(extension, 0x30)
     if name != _NONCE:
         raise ValueError("another extension")
-    nonce = content_of(content_of(value, 0x04), 0x04)
-    if not 1 <= len(nonce) <= MAX_NONCE_BYTES:
-        raise ValueError("a nonce of a length that is not accepted")
-    return nonce
+    return _nonce(content_of(value, 0x04))
 
 
 def _laid_out(data: ResponseData) -> bytes:

@@ -13,33 +13,20 @@ from typing import Any, NoReturn
 
 from asn1crypto import cms, tsp
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from keys.errors import Kind, VermilionError
+from keys.outside_chain import HASHES, may_sign, only_known, signed_by
 from keys.tbs import load_der
 from keys.time_stamp import MAX_TOKEN_BYTES, TimeStamp
 
 MAX_DEPTH = 3  # CAs between the pinned one and the authority
-MIN_RSA_BITS = 2048
-_RULED = {  # the critical extensions that are looked at
-    ExtensionOID.BASIC_CONSTRAINTS,
-    ExtensionOID.KEY_USAGE,
-    ExtensionOID.EXTENDED_KEY_USAGE,
-    ExtensionOID.CERTIFICATE_POLICIES,  # any will do: the CA is pinned
-}
 _ANY_EXTENSIONS = verification.ExtensionPolicy.permit_all()
 _CA_EXTENSIONS = _ANY_EXTENSIONS.require_present(
     x509.BasicConstraints, verification.Criticality.AGNOSTIC, None
 )
-_HASHES: dict[str, hashes.HashAlgorithm] = {
-    "sha256": hashes.SHA256(),
-    "sha384": hashes.SHA384(),
-    "sha512": hashes.SHA512(),
-}
 
 
 def verify_outside_token(
@@ -137,7 +124,7 @@ def _signer(certificates: Sequence[bytes], signer: Any, attributes: dict[str, An
         named, name = attributes["signing_certificate"]["certs"], "sha1"
     else:
         _refuse("the time-stamp does not name its signer")
-    if not len(named) or name not in {"sha1", *_HASHES}:
+    if not len(named) or name not in {"sha1", *HASHES}:
         _refuse("the time-stamp does not name its signer by a digest that we know")
     wanted = signer["sid"].chosen
     for der in certificates:
@@ -156,7 +143,7 @@ def _signer(certificates: Sequence[bytes], signer: Any, attributes: dict[str, An
 def _require_signature(signer: Any, info: bytes, attributes: dict[str, Any], certificate: bytes) -> None:
     name = signer["digest_algorithm"]["algorithm"].native
     signed = b"\x31" + signer["signed_attrs"].dump()[1:]
-    if name not in _HASHES or attributes["message_digest"].native != new_hash(name, info).digest():
+    if name not in HASHES or attributes["message_digest"].native != new_hash(name, info).digest():
         _refuse("the time-stamp is signed over something else")
     if signer["signature_algorithm"]["algorithm"].native not in {
         "rsassa_pkcs1v15",
@@ -164,17 +151,12 @@ def _require_signature(signer: Any, info: bytes, attributes: dict[str, Any], cer
         f"{name}_ecdsa",
     }:
         _refuse("the time-stamp's signature is of an algorithm that we do not know")
-    signature = signer["signature"].native
     try:
         key = x509.load_der_x509_certificate(certificate).public_key()
-        if isinstance(key, rsa.RSAPublicKey) and key.key_size >= MIN_RSA_BITS:
-            key.verify(signature, signed, padding.PKCS1v15(), _HASHES[name])
-        elif isinstance(key, ec.EllipticCurvePublicKey):
-            key.verify(signature, signed, ec.ECDSA(_HASHES[name]))
-        else:
-            _refuse("the time-stamp's key is of a kind that we do not know")
-    except (ValueError, TypeError, UnsupportedAlgorithm, InvalidSignature):
-        _refuse("the time-stamp's signature is wrong")
+    except (ValueError, TypeError, UnsupportedAlgorithm):
+        _refuse("the time-stamp's key cannot be read")
+    if not signed_by(key, signer["signature"].native, signed, HASHES[name]):
+        _refuse("the time-stamp's signature is wrong, or of a kind that we do not know")
 
 
 def _require_path(
@@ -194,7 +176,7 @@ def _require_path(
         leaf = x509.load_der_x509_certificate(certificate)
         others = [x509.load_der_x509_certificate(der) for der in certificates if der != certificate]
         chain = policy.build_client_verifier().verify(leaf, others).chain
-        good = _stamps(leaf) and all(_signs(ca, below) for below, ca in enumerate(chain[1:]))
+        good = _stamps(leaf) and all(may_sign(ca, below) for below, ca in enumerate(chain[1:]))
     except verification.VerificationError as error:
         raise VermilionError(
             Kind.INVALID, "no path leads from the time-stamp's signer to the pinned CA", reason="chain"
@@ -214,25 +196,8 @@ def _stamps(leaf: x509.Certificate) -> bool:
         and usage.critical
         and isinstance(usage.value, x509.ExtendedKeyUsage)
         and list(usage.value) == [ExtendedKeyUsageOID.TIME_STAMPING]
-        and _known(leaf)
+        and only_known(leaf)
     )
-
-
-def _signs(ca: x509.Certificate, below: int) -> bool:
-    """A CA that may have this many others between it and an end entity."""
-    found = {extension.oid: extension.value for extension in ca.extensions}
-    constraints, usage = found.get(ExtensionOID.BASIC_CONSTRAINTS), found.get(ExtensionOID.KEY_USAGE)
-    return (
-        isinstance(constraints, x509.BasicConstraints)
-        and constraints.ca
-        and (constraints.path_length is None or constraints.path_length >= below)
-        and (usage is None or (isinstance(usage, x509.KeyUsage) and usage.key_cert_sign))
-        and _known(ca)
-    )
-
-
-def _known(certificate: x509.Certificate) -> bool:
-    return all(extension.oid in _RULED for extension in certificate.extensions if extension.critical)
 
 
 def _refuse(detail: str, reason: str = "time_stamp") -> NoReturn:

@@ -11,13 +11,13 @@ from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from asn1crypto import x509
+from asn1crypto import core, x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, Profile, ProfileName
-from keys.suite import PublicKey, Suite, suite_of, verifies
+from keys.suite import PublicKey, Suite, signature_algorithm, suite_of, verifies
 from keys.tbs import load_der
 
 if TYPE_CHECKING:
@@ -28,7 +28,10 @@ _RULED = {
     "basic_constraints": x509.BasicConstraints,
     "key_usage": x509.KeyUsage,
     "extended_key_usage": x509.ExtKeyUsageSyntax,
+    "certificate_policies": x509.CertificatePolicies,
+    "ocsp_no_check": core.Null,
 }
+_PLACES = ("crl_distribution_points", "authority_information_access")
 
 
 def verify_chain(
@@ -61,7 +64,7 @@ def verify_issued(
     certificate: bytes, issuers: Sequence[bytes], *, at: datetime, profile: ProfileName
 ) -> None:
     """Check an end entity of `profile` against the authorities that may have issued it: signature, extensions
-    and policy of the profile, and validity at `at`. Who vouches for the authorities is not asked.
+    of the profile, and validity at `at`. Who vouches for the authorities is not asked.
 
     Raises VermilionError(INVALID), `reason` "issuer_unknown" or "chain".
     """
@@ -70,10 +73,6 @@ def verify_issued(
     if not any(_signed_by(leaf, issuing) for issuing in named):
         _refuse("no authority that is known signed it", "issuer_unknown")
     _require(leaf, PROFILES[profile], at)
-    stated = leaf.certificate_policies_value
-    policies = [] if stated is None else [p["policy_identifier"].dotted for p in stated]
-    if policies != [PROFILES[profile].policy]:
-        _refuse(f"the certificate is not under the policy of a {profile} certificate")
 
 
 def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:
@@ -92,7 +91,7 @@ def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:
 def verify_delegate(certificate: bytes, root: bytes, begin: datetime, end: datetime) -> None:
     """Check the delegate that a root lets sign its trust list, valid from `begin` until `end`.
 
-    The policy is asked for as well: QR and log keys have the same usage. Raises VermilionError(INVALID).
+    Raises VermilionError(INVALID).
     """
     delegate, anchor = parse_certificate(certificate), parse_certificate(root)
     profile = PROFILES[ProfileName.TRUST_LIST]
@@ -100,8 +99,6 @@ def verify_delegate(certificate: bytes, root: bytes, begin: datetime, end: datet
         _refuse("the root did not sign the delegate", "issuer_unknown")
     for at in (begin, end):
         _require(delegate, profile, at)
-    if _policies(delegate) != [profile.policy]:
-        _refuse("the policy is not that of a trust list's delegate")
 
 
 def require_root(certificate: bytes, at: datetime) -> None:
@@ -170,14 +167,17 @@ def certificate_public_key(certificate: x509.Certificate) -> tuple[PublicKey, Su
 
 def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
     public, suite = certificate_public_key(issuer)
-    if certificate["signature_algorithm"]["algorithm"].native != suite.signature_name:
+    if certificate["signature_algorithm"].dump() != signature_algorithm(suite):
         return False
     signed, signature = certificate["tbs_certificate"].dump(), certificate["signature_value"].native
     return verifies(public, suite, signature, signed)
 
 
 def _require(certificate: x509.Certificate, profile: Profile, at: datetime) -> None:
-    """Validity at `at`, and exactly the extensions that the profile gives."""
+    """Validity at `at`, and exactly the extensions that the profile gives.
+
+    The policy is one of them: nothing else tells QR, log and trust list certificates from one another.
+    """
     if not certificate.not_valid_before <= at <= certificate.not_valid_after:
         _refuse(f"the {profile.name} certificate is not valid at that time")
     found = _extensions(certificate)
@@ -186,27 +186,20 @@ def _require(certificate: x509.Certificate, profile: Profile, at: datetime) -> N
         expected["basic_constraints"] = (True, {"ca": True, "path_len_constraint": profile.path_length})
     if profile.extended_key_usage:
         expected["extended_key_usage"] = (True, [profile.extended_key_usage])
+    if profile.policy:
+        plain = {"policy_identifier": profile.policy, "policy_qualifiers": None}
+        expected["certificate_policies"] = (False, [plain])
+    if profile.no_check:
+        expected["ocsp_no_check"] = (False, None)
     for name in _RULED:
         present = found.pop(name, None)
         wanted = expected.get(name)
         if (_plain(present) if present else None) != (_plain(wanted) if wanted else None):
             _refuse(f"{name} is not that of a {profile.name} certificate")
+    if not profile.published and any(name in found for name in _PLACES):
+        _refuse(f"a {profile.name} certificate does not say where its status is to be had")
     if any(critical for critical, _value in found.values()):
         _refuse("an extension we do not know is critical")
-
-
-def _policies(certificate: x509.Certificate) -> list[str] | None:
-    """The policies, where they are plain: OIDs without qualifiers."""
-    for extension in certificate["tbs_certificate"]["extensions"]:
-        if extension["extn_id"].native == "certificate_policies":
-            try:
-                policies = load_der(x509.CertificatePolicies, bytes(extension["extn_value"])).native
-            except ValueError:
-                _refuse("certificate_policies is not DER")
-            if any(policy["policy_qualifiers"] is not None for policy in policies):
-                return None
-            return [policy["policy_identifier"] for policy in policies]
-    return None
 
 
 def _extensions(certificate: x509.Certificate) -> dict[str, tuple[bool, Any]]:

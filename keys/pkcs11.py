@@ -27,6 +27,10 @@ from asn1crypto import core
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from pkcs11 import Attribute, KeyType, Mechanism, MechanismFlag, ObjectClass
 from pkcs11.exceptions import (
+    EncryptedDataInvalid,
+    EncryptedDataLenRange,
+    FunctionFailed,
+    GeneralError,
     KeyHandleInvalid,
     ObjectHandleInvalid,
     PinExpired,
@@ -41,7 +45,7 @@ from pkcs11.exceptions import (
 )
 from pkcs11.util.ec import encode_named_curve_parameters
 
-from keys.custodian import KeyRef, Policy, Purpose, SignRequest, UseLedger, require_suite
+from keys.custodian import KeyRef, Policy, Purpose, SignRequest, require_suite
 from keys.errors import Kind, VermilionError
 from keys.signing_order import SignAll, sign_in_order
 from keys.suite import (
@@ -55,6 +59,16 @@ from keys.suite import (
     signature_from_raw,
     suite_of,
     verifies,
+)
+from keys.wrapping import (
+    KEY_BYTES,
+    TAG_BYTES,
+    Ledger,
+    associated,
+    not_wrapped_here,
+    parts_of,
+    recorded,
+    wrap_with,
 )
 
 POOL_SIZE = 8
@@ -87,6 +101,27 @@ _OF_PRIVATE = {
     Attribute.NEVER_EXTRACTABLE: True,
 }
 _OF_PUBLIC = {**_PUBLIC, Attribute.LOCAL: True}
+# A wrapping key encrypts and decrypts, because C_UnwrapKey gives no octets but another object on the token.
+_WRAPPING = {
+    Attribute.TOKEN: True,
+    Attribute.PRIVATE: True,
+    Attribute.SENSITIVE: True,
+    Attribute.EXTRACTABLE: False,
+    Attribute.MODIFIABLE: False,
+    Attribute.ENCRYPT: True,
+    Attribute.DECRYPT: True,
+    Attribute.SIGN: False,
+    Attribute.WRAP: False,
+    Attribute.UNWRAP: False,
+    Attribute.DERIVE: False,
+}
+_OF_WRAPPING = {
+    **_WRAPPING,
+    Attribute.LOCAL: True,
+    Attribute.ALWAYS_SENSITIVE: True,
+    Attribute.NEVER_EXTRACTABLE: True,
+}
+_WRAPPING_LABEL = "vermilion:wrapping:aes256-gcm"
 
 _T = TypeVar("_T")
 
@@ -107,7 +142,7 @@ class Pkcs11Custodian:
         pin: bytes,
         *,
         policy: Policy,
-        ledger: UseLedger,
+        ledger: Ledger,
         random: Callable[[int], bytes] = secrets.token_bytes,
         on_unusable: Callable[[str, VermilionError], None] = lambda _key_id, _error: None,
         pool_size: int = POOL_SIZE,
@@ -162,6 +197,71 @@ class Pkcs11Custodian:
         """See `keys.custodian.Custodian.sign`."""
         return sign_in_order(ref, requests, self._signer, policy=self._policy, ledger=self._ledger)
 
+    def make_wrapping_key(self) -> str:
+        """See `keys.wrapping.KeyWrapper`. An attempt that fails is not repeated, as in `generate`."""
+        key_id = self._random(16).hex()
+        with (
+            self._answered(key_id),
+            self._room_for_one(),
+            self._module.in_use(),
+            contextlib.closing(self._open(writing=True)) as session,
+        ):
+            made = session.inner.generate_key(
+                KeyType.AES,
+                8 * KEY_BYTES,
+                id=bytes.fromhex(key_id),
+                label=_WRAPPING_LABEL,
+                store=True,
+                capabilities=MechanismFlag.ENCRYPT | MechanismFlag.DECRYPT,
+                template=_WRAPPING,
+            )
+            try:
+                session.wrapping_key(key_id)
+            except VermilionError:
+                made.destroy()
+                raise
+        return key_id
+
+    def wrap(self, key_id: str, data_key: bytes, record: str) -> bytes:
+        """See `keys.wrapping.KeyWrapper`."""
+
+        def encrypt(nonce: bytes, plaintext: bytes, bound_to: bytes) -> bytes:
+            parameters = pkcs11.GCMParams(nonce, bound_to, 8 * TAG_BYTES)
+            return self._with_wrapping_key(key_id, lambda key: bytes(key.encrypt(
+                plaintext, mechanism=Mechanism.AES_GCM, mechanism_param=parameters,
+            )))  # fmt: skip
+
+        return wrap_with(encrypt, data_key, record, self._random)
+
+    def unwrap(self, key_id: str, wrapped: bytes, record: str) -> bytes:
+        """See `keys.wrapping.KeyWrapper`. Tokens say in many ways that a tag is wrong: where the key is there
+        and the call was not turned away, a failure to decrypt is that.
+        """
+        (nonce, sealed), bound_to = parts_of(wrapped), associated(record)
+        parameters = pkcs11.GCMParams(nonce, bound_to, 8 * TAG_BYTES)
+
+        def decrypt(key: Any) -> bytes:
+            try:
+                return bytes(key.decrypt(sealed, mechanism=Mechanism.AES_GCM, mechanism_param=parameters))
+            except (EncryptedDataInvalid, EncryptedDataLenRange, FunctionFailed, GeneralError):
+                raise not_wrapped_here() from None
+
+        self._with_wrapping_key(key_id, lambda _key: None)  # a token that is out is found out before the use
+        with recorded(self._ledger, key_id, record, wrapped):
+            return self._with_wrapping_key(key_id, decrypt)
+
+    def _with_wrapping_key(self, key_id: str, work: Callable[[Any], _T]) -> _T:
+        """Work that may be done again in another session, because it changes nothing."""
+
+        def in_session(session: _Session) -> _T:
+            try:
+                return work(session.wrapping_key(key_id))
+            except _TURNED_AWAY as error:
+                raise _SessionLostError from error
+
+        with self._answered(key_id):
+            return self._with_session(in_session)
+
     def _signer(self, ref: KeyRef) -> SignAll:
         self.public_key(ref)  # a token that is out is found out before the record is used up
 
@@ -188,7 +288,7 @@ class Pkcs11Custodian:
             answer = type(error.__cause__ or error).__name__
             told = VermilionError(Kind.UNAVAILABLE, f"the token answered {answer}", reason="token")
         except VermilionError as error:
-            if error.kind is Kind.KEY_REFUSED:
+            if error.kind in (Kind.KEY_REFUSED, Kind.UNAUTHENTICATED):
                 raise
             told = error
         else:
@@ -300,18 +400,40 @@ class _Session:
 
     def key(self, ref: KeyRef) -> _Key:
         """Raises VermilionError: KEY_REFUSED for a key made for something else; INVALID, NOT_FOUND."""
-        # Nobody but the user is shown a private key. The generation is asked last: in a module that was
-        # initialised anew meanwhile, the same handle may be another thread's session.
-        if not self.module.serves_user(self.inner.handle) or self.generation != self.module.generation:
-            raise _SessionLostError
+        self._require_user()
         try:
             if ref in self.found:
-                _require(self.found[ref].private, ref, _OF_PRIVATE)  # a handle may name another key by now
+                # A handle may name another key by now.
+                _require(self.found[ref].private, ref.id, _label(ref), _OF_PRIVATE)
             else:
                 self.found[ref] = _find(self.inner, ref)
             return self.found[ref]
         except PKCS11Error as error:  # whatever it was: nothing has been signed yet
             raise _SessionLostError from error
+
+    def wrapping_key(self, key_id: str) -> Any:
+        """The one wrapping key of the id, with every attribute as it must be; looked for each time, because
+        that happens a few times in the life of a process. Raises VermilionError(INVALID, NOT_FOUND).
+        """
+        self._require_user()
+        try:
+            held = _only(self.inner, ObjectClass.SECRET_KEY, _key_id(key_id))
+            _require(held, key_id, _WRAPPING_LABEL, _OF_WRAPPING)
+            size = held.key_length
+        except PKCS11Error as error:
+            raise _SessionLostError from error
+        if held.key_type is not KeyType.AES or size != 8 * KEY_BYTES:
+            raise VermilionError(
+                Kind.INVALID, "a wrapping key on the token is not AES-256", reason="key_attributes"
+            )
+        return held
+
+    def _require_user(self) -> None:
+        """Nobody but the user is shown a private key. The generation is asked last: in a module that was
+        initialised anew meanwhile, the same handle may be another thread's session.
+        """
+        if not self.module.serves_user(self.inner.handle) or self.generation != self.module.generation:
+            raise _SessionLostError
 
     def close(self) -> None:
         if self.generation == self.module.generation:
@@ -347,30 +469,36 @@ def _generate(session: Any, ref: KeyRef) -> tuple[Any, Any]:
 
 def _find(session: Any, ref: KeyRef) -> _Key:
     """The one key pair of the reference's id, with every attribute as it must be."""
-    try:
-        key_id = bytes.fromhex(ref.id)
-    except ValueError:
-        key_id = b""
-    if len(key_id) != 16 or key_id.hex() != ref.id:
-        raise VermilionError(Kind.NOT_FOUND, "there is no such key", reason="key_unknown")
+    key_id = _key_id(ref.id)
     private = _only(session, ObjectClass.PRIVATE_KEY, key_id)
     public = _only(session, ObjectClass.PUBLIC_KEY, key_id)
-    _require(private, ref, _OF_PRIVATE)
-    _require(public, ref, _OF_PUBLIC)
+    _require(private, ref.id, _label(ref), _OF_PRIVATE)
+    _require(public, ref.id, _label(ref), _OF_PUBLIC)
     key = _public_key(public, SUITES[ref.suite])
     if suite_of(key) is not SUITES[ref.suite]:
         raise VermilionError(Kind.INVALID, "a key on the token is not of its suite", reason="key_attributes")
     return _Key(private, key)
 
 
-def _require(held: Any, ref: KeyRef, wanted: dict[Attribute, bool]) -> None:
+def _key_id(text: str) -> bytes:
+    """CKA_ID. Raises VermilionError(NOT_FOUND) for what names no key of ours."""
+    try:
+        key_id = bytes.fromhex(text)
+    except ValueError:
+        key_id = b""
+    if len(key_id) != 16 or key_id.hex() != text:
+        raise VermilionError(Kind.NOT_FOUND, "there is no such key", reason="key_unknown")
+    return key_id
+
+
+def _require(held: Any, key_id: str, label: str, wanted: dict[Attribute, bool]) -> None:
     """Every attribute as it must be, in one question."""
     found = held.get_attributes([Attribute.ID, Attribute.LABEL, *wanted])
     wrong = [attribute.name for attribute, value in wanted.items() if found.get(attribute) != value]
-    if wrong or found.get(Attribute.ID) != bytes.fromhex(ref.id):
+    if wrong or found.get(Attribute.ID) != bytes.fromhex(key_id):
         detail = f"a key on the token has another {', '.join(wrong) or 'ID'} than ours have"
         raise VermilionError(Kind.INVALID, detail, reason="key_attributes")
-    if found.get(Attribute.LABEL) != _label(ref):
+    if found.get(Attribute.LABEL) != label:
         raise VermilionError(Kind.KEY_REFUSED, "the key was made for something else", reason="purpose")
 
 

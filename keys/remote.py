@@ -27,9 +27,14 @@ from keys.wire import (
     AskPublicKey,
     Closed,
     Generate,
+    MakeWrappingKey,
     Request,
     Sign,
+    Unwrap,
+    Wrap,
     decode_answer,
+    decode_key_id,
+    decode_octets,
     decode_public_key,
     decode_ref,
     decode_signatures,
@@ -38,6 +43,7 @@ from keys.wire import (
     receive_frame,
     send_frame,
 )
+from keys.wrapping import KEY_BYTES, WRAPPED_BYTES
 
 CONNECTIONS = 8
 CONNECT_SECONDS = 3.0
@@ -88,6 +94,20 @@ class RemoteCustodian:
             )
         answer = self._ask(Sign(ref, tuple(requests)))
         return _read(lambda value: decode_signatures(value, len(requests)), answer)
+
+    def make_wrapping_key(self) -> str:
+        """See `keys.wrapping.KeyWrapper`."""
+        return _read(decode_key_id, self._ask(MakeWrappingKey()))
+
+    def wrap(self, key_id: str, data_key: bytes, record: str) -> bytes:
+        """See `keys.wrapping.KeyWrapper`."""
+        answer = self._ask(Wrap(key_id, data_key, record))
+        return _read(lambda value: decode_octets(value, WRAPPED_BYTES), answer)
+
+    def unwrap(self, key_id: str, wrapped: bytes, record: str) -> bytes:
+        """See `keys.wrapping.KeyWrapper`."""
+        answer = self._ask(Unwrap(key_id, wrapped, record))
+        return _read(lambda value: decode_octets(value, KEY_BYTES), answer)
 
     def close(self) -> None:
         """Close the idle connections."""

@@ -1,8 +1,8 @@
 """The signer's side of the remote custodian: a socket, callers known by their user, any custodian behind it.
 
 The kernel says who has connected (SO_PEERCRED); a list says which keys each user may have used, for which
-kinds of bytes, and whether it may have keys made. Whoever is not on it is told so and shown out. Everything
-else, the order of signing and the registry's policy, is the custodian's own.
+kinds of bytes, and whether it may have keys made, wrapped or unwrapped. Whoever is not on it is told so and
+shown out. Everything else, the order of signing and the registry's policy, is the custodian's own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from keys.certificates import public_key_der
-from keys.custodian import PURPOSE_KINDS, Custodian, Purpose
+from keys.custodian import PURPOSE_KINDS, Purpose
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.wire import (
@@ -25,7 +25,11 @@ from keys.wire import (
     AskPublicKey,
     Closed,
     Generate,
+    MakeWrappingKey,
     Request,
+    Sign,
+    Unwrap,
+    Wrap,
     decode_request,
     encode_answer,
     encode_error,
@@ -34,6 +38,7 @@ from keys.wire import (
     receive_frame,
     send_frame,
 )
+from keys.wrapping import WrappingCustodian
 
 MAX_CONNECTIONS = 64
 IDLE_SECONDS = 300.0  # between requests
@@ -48,6 +53,8 @@ class Entitlement:
 
     uses: frozenset[tuple[Purpose, SignKind]]
     generates: frozenset[Purpose] = frozenset()
+    wraps: bool = False  # may have data keys wrapped and unwrapped
+    makes_wrapping_keys: bool = False
 
 
 def entitled_to(purposes: frozenset[Purpose], *, generate: bool) -> Entitlement:
@@ -65,7 +72,7 @@ class Signer:
 
     def __init__(
         self,
-        custodian: Custodian,
+        custodian: WrappingCustodian,
         callers: Mapping[int, Entitlement],
         *,
         on_refused: Refused = lambda _uid, _error: None,
@@ -175,7 +182,7 @@ class Signer:
             self._require_entitled(request, self._callers[uid])
             return self._serve(request)
         except VermilionError as error:
-            if error.kind in (Kind.KEY_REFUSED, Kind.MALFORMED):
+            if error.kind in (Kind.KEY_REFUSED, Kind.MALFORMED, Kind.UNAUTHENTICATED):
                 self._on_refused(uid, error)
             return encode_error(error)
         except Exception as error:  # noqa: BLE001
@@ -187,7 +194,13 @@ class Signer:
             return encode_answer(encode_ref(self._custodian.generate(request.purpose, request.suite)))
         if isinstance(request, AskPublicKey):
             return encode_answer(public_key_der(self._custodian.public_key(request.ref)))
-        return encode_answer(self._custodian.sign(request.ref, request.requests))
+        if isinstance(request, Sign):
+            return encode_answer(self._custodian.sign(request.ref, request.requests))
+        if isinstance(request, MakeWrappingKey):
+            return encode_answer(self._custodian.make_wrapping_key())
+        if isinstance(request, Wrap):
+            return encode_answer(self._custodian.wrap(request.key_id, request.data_key, request.record))
+        return encode_answer(self._custodian.unwrap(request.key_id, request.wrapped, request.record))
 
     def _require_entitled(self, request: Request, caller: Entitlement) -> None:
         """A lie about a key's purpose gains nothing: the custodian knows what each was made for."""
@@ -195,6 +208,10 @@ class Signer:
             return
         if isinstance(request, Generate):
             allowed = request.purpose in caller.generates
+        elif isinstance(request, MakeWrappingKey):
+            allowed = caller.makes_wrapping_keys
+        elif isinstance(request, Wrap | Unwrap):
+            allowed = caller.wraps
         else:
             allowed = all((request.ref.purpose, r.kind) in caller.uses for r in request.requests)
         if not allowed:

@@ -1,18 +1,24 @@
-"""The software custodian: key files in an encrypted envelope, key objects cached once unlocked."""
+"""The software custodian: key files in an encrypted envelope, key objects cached once unlocked.
+
+A signing key's file is named `<id>.key`, a wrapping key's `<id>.wrapping`.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import secrets
 import stat
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from keys.custodian import KeyRef, Policy, Purpose, SignRequest, UseLedger, require_suite
+from keys.custodian import KeyRef, Policy, Purpose, SignRequest, require_suite
 from keys.envelope import MAX_FILE_BYTES, ScryptCost, close_envelope, open_envelope, read_binding
 from keys.errors import Kind, VermilionError
 from keys.files import write_once
@@ -26,14 +32,16 @@ from keys.suite import (
     sign_with,
     suite_of,
 )
+from keys.wrapping import KEY_BYTES, Ledger, associated, not_wrapped_here, parts_of, recorded, wrap_with
 
 DIRECTORY_MODE = 0o700
 MIN_PASSPHRASE_BYTES = 16
-_ID = re.compile(r"[0-9a-f]{32}")
+WRAPPING = "wrapping"  # what a wrapping key's file says it is for; no purpose of a signing key is called so
+_NAME = re.compile(r"[0-9a-f]{32}\.(key|wrapping)")
 
 
 class SoftwareCustodian:
-    """Keys in `directory` (mode 0700), one file `<id>.key` (mode 0600) each. Safe between threads.
+    """Keys in `directory` (mode 0700), one file (mode 0600) each. Safe between threads.
 
     The passphrase is kept in memory, for keys generated later; it and the private keys never leave.
     """
@@ -44,7 +52,7 @@ class SoftwareCustodian:
         passphrase: bytes,
         *,
         policy: Policy,
-        ledger: UseLedger,
+        ledger: Ledger,
         cost: ScryptCost = ScryptCost(),  # noqa: B008  (frozen)
         random: Callable[[int], bytes] = secrets.token_bytes,
         on_unusable: Callable[[str, VermilionError], None] = lambda _key_id, _error: None,
@@ -68,12 +76,13 @@ class SoftwareCustodian:
         self._random = random
         self._on_unusable = on_unusable
         self._keys: dict[str, tuple[KeyRef, PrivateKey]] = {}
+        self._wrapping: dict[str, AESGCM] = {}
         self._lock = threading.Lock()
 
     def refs(self) -> list[KeyRef]:
         """Every key there is, ordered by id, from the files' clear headers: not authenticated before use."""
         names = sorted(path.stem for path in self._directory.glob("*.key"))
-        refs = {name: _ref(read_binding(self._read(name))) for name in names}
+        refs = {name: _ref(read_binding(self._read(f"{name}.key"))) for name in names}
         if any(ref.id != name for name, ref in refs.items()):
             raise VermilionError(Kind.MALFORMED, "a key file is named for another key")
         return list(refs.values())
@@ -106,6 +115,40 @@ class SoftwareCustodian:
         """See `keys.custodian.Custodian.sign`."""
         return sign_in_order(ref, requests, self._signer, policy=self._policy, ledger=self._ledger)
 
+    def make_wrapping_key(self) -> str:
+        """See `keys.wrapping.KeyWrapper`; the file is on disk, synced, when this returns."""
+        key_id, secret = self._random(16).hex(), self._random(KEY_BYTES)
+        data = close_envelope(secret, _wrapping(key_id), self._passphrase, self._cost, self._random)
+        write_once(self._directory / f"{key_id}.wrapping", data)
+        with self._lock:
+            self._wrapping[key_id] = AESGCM(secret)
+        return key_id
+
+    def wrap(self, key_id: str, data_key: bytes, record: str) -> bytes:
+        """See `keys.wrapping.KeyWrapper`."""
+        return wrap_with(self._wrapping_key(key_id).encrypt, data_key, record, self._random)
+
+    def unwrap(self, key_id: str, wrapped: bytes, record: str) -> bytes:
+        """See `keys.wrapping.KeyWrapper`."""
+        (nonce, sealed), bound_to = parts_of(wrapped), associated(record)
+        key = self._wrapping_key(key_id)
+        with recorded(self._ledger, key_id, record, wrapped):
+            try:
+                return key.decrypt(nonce, sealed, bound_to)
+            except InvalidTag:
+                raise not_wrapped_here() from None
+
+    def _wrapping_key(self, key_id: str) -> AESGCM:
+        with self._lock:
+            held = self._wrapping.get(key_id)
+            if held is None:
+                with self._told(key_id):
+                    secret, binding = open_envelope(self._read(f"{key_id}.wrapping"), self._passphrase)
+                    if binding != _wrapping(key_id) or len(secret) != KEY_BYTES:
+                        raise VermilionError(Kind.MALFORMED, "the key file does not hold the key it names")
+                held = self._wrapping[key_id] = AESGCM(secret)
+        return held
+
     def _signer(self, ref: KeyRef) -> SignAll:
         private, suite = self._unlock(ref), SUITES[ref.suite]
         return lambda messages: [sign_with(private, suite, message) for message in messages]
@@ -122,20 +165,24 @@ class SoftwareCustodian:
         return held[1]
 
     def _open(self, key_id: str) -> tuple[KeyRef, PrivateKey]:
+        with self._told(key_id):
+            return self._load(key_id)
+
+    @contextlib.contextmanager
+    def _told(self, key_id: str) -> Iterator[None]:
         """A key that is named here is on record: that its file does not open is nobody's fault who asks."""
         try:
-            return self._load(key_id)
-        except VermilionError as error:
+            yield
+        except (VermilionError, MemoryError) as error:
+            if isinstance(error, MemoryError):  # what stretching the passphrase takes
+                error = VermilionError(Kind.UNAVAILABLE, "no memory to open the key", reason="memory")
             self._on_unusable(key_id, error)
             raise VermilionError(
                 Kind.UNAVAILABLE, "a key of the registry cannot be used now", reason="key_unusable"
             ) from error
 
     def _load(self, key_id: str) -> tuple[KeyRef, PrivateKey]:
-        try:
-            secret, binding = open_envelope(self._read(key_id), self._passphrase)
-        except MemoryError:  # what stretching the passphrase takes
-            raise VermilionError(Kind.UNAVAILABLE, "no memory to open the key", reason="memory") from None
+        secret, binding = open_envelope(self._read(f"{key_id}.key"), self._passphrase)
         ref = _ref(binding)
         private = serialization.load_der_private_key(secret, None)
         if (
@@ -147,11 +194,11 @@ class SoftwareCustodian:
             raise VermilionError(Kind.MALFORMED, "the key file does not hold the key it names")
         return ref, private
 
-    def _read(self, key_id: str) -> bytes:
-        if not _ID.fullmatch(key_id):
+    def _read(self, name: str) -> bytes:
+        if not _NAME.fullmatch(name):
             raise VermilionError(Kind.NOT_FOUND, "there is no such key", reason="key_unknown")
         try:
-            descriptor = os.open(self._directory / f"{key_id}.key", os.O_RDONLY | os.O_NOFOLLOW)
+            descriptor = os.open(self._directory / name, os.O_RDONLY | os.O_NOFOLLOW)
             with os.fdopen(descriptor, "rb") as file:
                 _require_private(os.fstat(descriptor), "key file")
                 return file.read(MAX_FILE_BYTES + 1)
@@ -169,6 +216,10 @@ def _ref(binding: dict[str, str]) -> KeyRef:
         return KeyRef(binding["id"], Purpose(binding["purpose"]), suite)
     except (KeyError, ValueError, StopIteration):
         raise VermilionError(Kind.MALFORMED, "not a key file of ours") from None
+
+
+def _wrapping(key_id: str) -> dict[str, str]:
+    return {"id": key_id, "purpose": WRAPPING}
 
 
 def _spki(public: PublicKey) -> bytes:

@@ -23,7 +23,7 @@ from keys.der import require_der
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ocsp import read_response_data
-from keys.suite import Suite, signature_algorithm
+from keys.suite import Suite, signature_algorithm, suite_of
 from keys.transcript import parse_transcript, transcript_body
 from keys.tst_info import read_attributes
 
@@ -179,6 +179,18 @@ def _seal_edition(data: bytes, _suite: Suite) -> None:
         _refuse(str(error))
 
 
+def _certification_request(data: bytes, suite: Suite) -> None:
+    """RFC 2986, 4.1: as `keys.csr` lays it out, for a key of this suite."""
+    from keys.csr import read_request_info
+
+    try:
+        public = read_request_info(data)
+    except ValueError as error:
+        _refuse(str(error))
+    if suite_of(public) is not suite:
+        _refuse("the request is for a key of another suite")
+
+
 _MAX = {
     Kind.TRUST_LIST: MAX_BYTES,
     Kind.SEAL_EDITION: MAX_BYTES,
@@ -195,6 +207,7 @@ _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.OCSP_RESPONSE: _ocsp_response,
     Kind.SEAL_EDITION: _seal_edition,
     Kind.CEREMONY_TRANSCRIPT: _transcript,
+    Kind.CERTIFICATION_REQUEST: _certification_request,
 }
 
 

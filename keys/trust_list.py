@@ -19,6 +19,7 @@ from keys import jws
 from keys.custodian import PURPOSE_SUITES, Custodian, KeyRef, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
+from keys.outside_chain import MAX_CERTIFICATES, linked_key
 from keys.path import issued_by, parse_certificate, require_root, verify_delegate, verify_issuing
 from keys.suite import (
     RSA_EXPONENT,
@@ -55,6 +56,10 @@ class TrustedKey:
     sign_to: datetime
     state: KeyState
     since: datetime | None  # when the state was entered; for "compromised" the invalidity date
+    issuers: tuple[bytes, ...] = ()
+    """Of a seal that an authority outside certified: the certificates (DER) that go with its own, each the
+    issuer of the one before. The list itself vouches for them, and for no others of that authority's.
+    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,7 +200,7 @@ def _entry(key: TrustedKey) -> dict[str, Any]:
         "since": None if key.since is None else _seconds(key.since),
     }
     if key.certificate is not None:
-        entry["x5c"] = [jws.b64(key.certificate)]
+        entry["x5c"] = [jws.b64(certificate) for certificate in (key.certificate, *key.issuers)]
     return entry
 
 
@@ -234,8 +239,8 @@ def _parse_entry(value: Any) -> TrustedKey:
     if suite.name not in PURPOSE_SUITES[Purpose(value["use"])]:
         _refuse("a key of the trust list is of a suite that its use does not have", "malformed")
     certificates = [jws.unb64(c) for c in _list(value.get("x5c", []))]
-    if len(certificates) > 1:
-        _refuse("a key of the trust list has several certificates", "malformed")
+    if len(certificates) > (MAX_CERTIFICATES if value["use"] == "seal" else 1):
+        _refuse("a key of the trust list has too many certificates", "malformed")
     return TrustedKey(
         kid=_str(value["kid"]),
         use=value["use"],
@@ -248,16 +253,22 @@ def _parse_entry(value: Any) -> TrustedKey:
         sign_to=_instant(value["to"]),
         state=value["state"],
         since=None if value["since"] is None else _instant(value["since"]),
+        issuers=tuple(certificates[1:]),
     )
 
 
 def _check_entry(entry: TrustedKey, issuing: tuple[bytes, ...]) -> None:
-    """An entry agrees with itself, and its certificate is one that the list's authorities issued."""
+    """An entry agrees with itself, and its certificate is one that the list's authorities issued, or those
+    issued that stand beside it.
+    """
     if entry.kid != kid_of(entry.public_key):
         _refuse("a key of the trust list has another key's id", "malformed")
     if entry.certificate is not None:
         # A list may hold thousands: names, key and signature here, the profile when the key is met.
-        key, not_before, not_after = issued_by(entry.certificate, issuing)
+        if entry.issuers:
+            key, not_before, not_after = linked_key((entry.certificate, *entry.issuers))
+        else:
+            key, not_before, not_after = issued_by(entry.certificate, issuing)
         if key != entry.public_key:
             _refuse("a key of the trust list has another key's certificate", "malformed")
         if not not_before <= entry.sign_from <= entry.sign_to <= not_after:

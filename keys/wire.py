@@ -6,19 +6,24 @@ A frame is four octets of length, most significant first, and so many octets of 
     request   [1, "generate", purpose, suite]
               [1, "public_key", ref]
               [1, "sign", ref, [[kind, data, record], ...]]
+              [1, "make_wrapping_key"]
+              [1, "wrap", key id, data key, record]
+              [1, "unwrap", key id, wrapped key, record]
     answer    [1, "ok", value]
               [1, "error", kind, detail, reason, retry_after or null]
 
-with ref = [id, purpose, suite] and value a ref, a SubjectPublicKeyInfo (DER) or the signatures in order.
+with ref = [id, purpose, suite] and value a ref, a SubjectPublicKeyInfo (DER), the signatures in order, the id
+of a wrapping key, a wrapped key or a data key.
 """
 
 from __future__ import annotations
 
+import re
 import socket
 import struct
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 import cbor2
@@ -38,6 +43,7 @@ _LENGTH_BYTES = 4
 _UCRED = struct.Struct("3i")  # pid, uid, gid
 _MAX_TEXT = 200  # of a record, a reason, a detail
 _MAX_SIGNATURE = 1024
+_KEY_ID = re.compile(r"[0-9a-f]{32}")
 
 _T = TypeVar("_T")
 
@@ -59,7 +65,26 @@ class Sign:
     requests: tuple[SignRequest, ...]
 
 
-Request = Generate | AskPublicKey | Sign
+@dataclass(frozen=True, slots=True)
+class MakeWrappingKey:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Wrap:
+    key_id: str
+    data_key: bytes = field(repr=False)
+    record: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unwrap:
+    key_id: str
+    wrapped: bytes
+    record: str
+
+
+Request = Generate | AskPublicKey | Sign | MakeWrappingKey | Wrap | Unwrap
 
 
 class Closed(Exception):  # noqa: N818  (the other side may close between frames: no error)
@@ -117,6 +142,12 @@ def encode_request(request: Request) -> bytes:
         parts: list[Any] = ["generate", request.purpose.value, request.suite]
     elif isinstance(request, AskPublicKey):
         parts = ["public_key", encode_ref(request.ref)]
+    elif isinstance(request, MakeWrappingKey):
+        parts = ["make_wrapping_key"]
+    elif isinstance(request, Wrap):
+        parts = ["wrap", request.key_id, request.data_key, request.record]
+    elif isinstance(request, Unwrap):
+        parts = ["unwrap", request.key_id, request.wrapped, request.record]
     else:
         wanted = [[r.kind.value, r.data, r.record] for r in request.requests]
         parts = ["sign", encode_ref(request.ref), wanted]
@@ -135,10 +166,17 @@ def decode_request(body: bytes) -> Request:
     if name == "sign":
         ref, wanted = _list(parts, 2)
         return Sign(decode_ref(ref), tuple(_sign_request(one) for one in _list(wanted)))
+    if name == "make_wrapping_key":
+        _list(parts, 0)
+        return MakeWrappingKey()
+    if name in ("wrap", "unwrap"):
+        key_id, data, record = _list(parts, 3)
+        made = Wrap if name == "wrap" else Unwrap
+        return made(_text(key_id), _octets(data), _text(record))
     raise _malformed("the request is unknown")
 
 
-def encode_answer(value: list[str] | bytes | list[bytes]) -> bytes:
+def encode_answer(value: list[str] | bytes | list[bytes] | str) -> bytes:
     return _encode([PROTOCOL, "ok", value])
 
 
@@ -190,11 +228,28 @@ def decode_signatures(value: Any, count: int) -> list[bytes]:
     return list(signatures)
 
 
+def decode_key_id(value: Any) -> str:
+    if not isinstance(value, str) or not _KEY_ID.fullmatch(value):
+        raise _malformed("the answer names no key")
+    return value
+
+
+def decode_octets(value: Any, size: int) -> bytes:
+    data = _octets(value)
+    if len(data) != size:
+        raise _malformed("the answer has another length")
+    return data
+
+
 def _sign_request(value: Any) -> SignRequest:
     kind, data, record = _list(value, 3)
-    if not isinstance(data, bytes):
-        raise _malformed("what is to be signed is no byte string")
-    return SignRequest(_known(SignKind, kind), data, _text(record))
+    return SignRequest(_known(SignKind, kind), _octets(data), _text(record))
+
+
+def _octets(value: Any) -> bytes:
+    if not isinstance(value, bytes):
+        raise _malformed("no byte string")
+    return value
 
 
 def _encode(value: list[Any]) -> bytes:

@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from email.utils import format_datetime
 from hashlib import sha256
 
-from flask import Flask, Request, Response, request
+import structlog
+from flask import Flask, Request, Response, g, request
 from prometheus_client import CollectorRegistry
 from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
@@ -27,12 +28,12 @@ from registry import web
 from registry.actor import Actor
 from registry.body_slots import BODY_SLOTS, BodySlots
 from registry.defects import Defects, QuietFlask
-from registry.licences.outage import database_out, is_outage
+from registry.licences.outage import DATABASE_OUT, database_code, database_out, is_outage
 from registry.logs import configure_logs
 from registry.networks import NetworkBuckets, network_of
 from registry.observation import observe, serve_metrics
 from registry.ports import Ports
-from registry.seals.responder import MAX_AGE, OcspReply, Responder
+from registry.seals.responder import MAX_AGE, OcspReply, Responder, unanswered
 from registry.seals.revocation_list import current_crl, overdue_crls
 from registry.seals.stamping import time_stamper
 from registry.seals.tables import Certificate, CertificateAuthority
@@ -41,6 +42,7 @@ from registry.seals.time_stamping import time_stamp_reply
 OCSP_REQUEST, OCSP_RESPONSE = "application/ocsp-request", "application/ocsp-response"
 CRL_TYPE, CERTIFICATE_TYPE = "application/pkix-crl", "application/pkix-cert"  # RFC 2585, 4
 CRL_MAX_AGE = timedelta(seconds=60)
+_log = structlog.get_logger("registry.authority")
 
 
 class CaNameConverter(BaseConverter):
@@ -81,36 +83,46 @@ def _nobody(_request: Request) -> Actor:
 def _serve_ocsp(app: Flask, ports: Ports) -> None:
     responder = Responder(ports.database, ports.custodian, clock=ports.clock, random=ports.random)
 
-    def reply(ca: str, asked: bytes) -> OcspReply:
+    def reply(answer: Callable[[], OcspReply]) -> OcspReply:
+        """Without the database there is an answer that says so (RFC 6960, 2.3)."""
         try:
-            return responder.answer(ca, asked)
+            return answer()
         except SQLAlchemyError as error:
             if not is_outage(error):
                 raise
+            _log.error(
+                "unavailable",
+                request_id=g.get("request_id"),
+                endpoint=request.endpoint,
+                reason=DATABASE_OUT,
+                cause=database_code(error),
+            )
             return OcspReply(TRY_LATER)
+
+    def answer_to_get(ca: str, encoded: str) -> OcspReply:
+        try:
+            asked = responder.decode_get(ca, encoded)
+        except VermilionError as error:
+            if error.kind is not Kind.MALFORMED:
+                raise
+            return OcspReply(MALFORMED_REQUEST)
+        return responder.answer(ca, asked)
 
     @app.post("/ocsp/<ca_name:ca>")
     def ocsp_post(ca: str) -> Response:
         """RFC 6960, A.1. Not to be kept by caches: the same address answers for every certificate."""
         with web.state().strangers.one():
             body = web.read_body(media_type=OCSP_REQUEST, max_bytes=MAX_REQUEST_BYTES)
-        return Response(reply(ca, body).body, content_type=OCSP_RESPONSE)
+        said = reply(lambda: responder.answer(ca, body))
+        return Response(said.body, content_type=OCSP_RESPONSE)
 
     @app.get("/ocsp/<ca_name:ca>/<path:encoded>")
     def ocsp_get(ca: str, encoded: str) -> Response:
         """RFC 9919, section 6: what may be kept, and how long."""
-        try:
-            asked = responder.decode_get(ca, encoded)
-        except VermilionError as error:
-            if error.kind is not Kind.MALFORMED:
-                raise
-            return Response(MALFORMED_REQUEST, content_type=OCSP_RESPONSE)
-        said = reply(ca, asked)
+        said = reply(lambda: answer_to_get(ca, encoded))
         response = Response(said.body, content_type=OCSP_RESPONSE)
         if said.produced_at is not None and said.next_update is not None:
-            left = said.next_update - ports.clock()
-            age = min(MAX_AGE, left - timedelta(seconds=1))
-            _may_be_kept(response, age, said.produced_at, said.next_update)
+            _may_be_kept(response, MAX_AGE, said.produced_at, said.next_update, ports.clock())
         return response
 
 
@@ -140,7 +152,7 @@ def _serve_files(app: Flask, ports: Ports) -> None:
             row = web.found(current_crl(session, ca), "CRL")
         assert row.der is not None
         response = Response(row.der, content_type=CRL_TYPE)
-        _may_be_kept(response, CRL_MAX_AGE, row.this_update, row.next_update)
+        _may_be_kept(response, CRL_MAX_AGE, row.this_update, row.next_update, ports.clock())
         return response
 
     @app.get("/ca/<ca_name:ca>.cer")
@@ -164,23 +176,37 @@ def _serve_operations(app: Flask, ports: Ports) -> None:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        """Ready when the database answers, and each CA in service has a CRL that is not overdue."""
+        """Ready when the database answers, and each CA in service has a CRL that is not overdue and a
+        responder.
+        """
         try:
             with Session(ports.database.read) as session:
                 late = overdue_crls(session, ports.clock())
+                silent = unanswered(session, ports.clock())
         except SQLAlchemyError as error:
             raise database_out() from error
         if late:
             raise VermilionError(Kind.UNAVAILABLE, "a CRL was not made in time", reason="crl_overdue")
+        if silent:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "nothing answers for a certificate authority", reason="no_responder"
+            )
         return web.answer({"status": "ready"})
 
 
-def _may_be_kept(response: Response, age: timedelta, produced_at: datetime, next_update: datetime) -> None:
-    """The headers of RFC 9919, section 6.2, and a 304 for who has these bytes."""
+def _may_be_kept(
+    response: Response, longest: timedelta, produced_at: datetime, next_update: datetime, now: datetime
+) -> None:
+    """The headers of RFC 9919, section 6.2, and a 304 for who has these bytes. Nothing is kept beyond its
+    nextUpdate.
+
+    Only the entity tag says who has them: another status may be of the same second (RFC 9110, 8.8.2.2).
+    """
+    age = min(longest, next_update - now - timedelta(seconds=1))
     response.headers["Cache-Control"] = (
         f"max-age={max(0, int(age.total_seconds()))}, public, no-transform, must-revalidate"
     )
     response.headers["Last-Modified"] = format_datetime(produced_at, usegmt=True)
     response.headers["Expires"] = format_datetime(next_update, usegmt=True)
     response.set_etag(sha256(response.get_data()).hexdigest())
-    response.make_conditional(request)
+    response.make_conditional({k: v for k, v in request.environ.items() if k != "HTTP_IF_MODIFIED_SINCE"})

@@ -266,7 +266,9 @@ def _open_root(base: Foundation, plan: Plan, secret: bytes, cost: ScryptCost) ->
     Raises VermilionError(INVALID, reason "shares_wrong") where it does not.
     """
     settings = base.settings.model_copy(update={"root_directory": plan.root_directory})
-    root = root_custodian(settings, base.database, secret, clock=base.clock, random=base.random, cost=cost)
+    root = root_custodian(
+        settings, base.database, base.vault, secret, clock=base.clock, random=base.random, cost=cost
+    )
     for ref in root.refs():
         try:
             root.public_key(ref)

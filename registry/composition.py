@@ -22,7 +22,7 @@ from registry.custodians import (
     root_custodian,
 )
 from registry.database import Database
-from registry.documents import open_store
+from registry.documents import EncryptedStore, open_store
 from registry.licences.outage import database_errors
 from registry.logs import configure_logs
 from registry.ports import Ports
@@ -33,6 +33,7 @@ from registry.seals.revocation_list import publish_due, publish_root_crl
 from registry.seals.stamping import time_stamper
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
+from registry.vault import Vault
 from signing.fonts import Fonts
 
 DEFAULT_NAMES = AuthorityNames("Vermilion Registry")
@@ -45,6 +46,7 @@ class Foundation:
     settings: Settings
     database: Database
     custodian: Custodian
+    vault: Vault
     clock: Clock
     random: Random
 
@@ -59,8 +61,9 @@ def lay_foundation(
     """Database and custodian. Raises VermilionError(UNAVAILABLE, INVALID)."""
     configure_logs()
     database = Database.open(settings.url)
-    custodian = registry_custodian(settings, database, clock=clock, random=random, cost=cost)
-    return Foundation(settings, database, custodian, clock, random)
+    vault = Vault(database, random)
+    custodian = registry_custodian(settings, database, vault, clock=clock, random=random, cost=cost)
+    return Foundation(settings, database, custodian, vault, clock, random)
 
 
 def open_ports(
@@ -79,8 +82,9 @@ def open_ports(
     return Ports(
         settings=settings,
         database=base.database,
-        documents=open_store(settings.documents_directory),
+        documents=EncryptedStore(open_store(settings.documents_directory), base.vault),
         custodian=base.custodian,
+        vault=base.vault,
         timestamper=time_stamper(base),
         fonts=Fonts.find(settings.data / "fonts"),
         clock=clock,
@@ -110,10 +114,9 @@ def establish_registry(
         if new:
             private_directory(settings.root_place, mode=0o700)
             make_root_passphrase(settings, random)
-        here = new or root_at_hand(settings)
-        root = (
-            root_custodian(settings, base.database, clock=clock, random=random, cost=cost) if here else None
-        )
+        here, root = new or root_at_hand(settings), None
+        if here:
+            root = root_custodian(settings, base.database, base.vault, clock=clock, random=random, cost=cost)
         pieces = replace(base, custodian=RootApart(root, base.custodian))
         establish(pieces, names, test=test)
         if here:
@@ -140,7 +143,9 @@ def prepare_place(
     if settings.url.startswith("sqlite"):
         private_directory(settings.data / "database", mode=0o755)
     upgrade(settings.url)
-    return lay_foundation(settings, clock=clock, random=random, cost=cost)
+    base = lay_foundation(settings, clock=clock, random=random, cost=cost)
+    base.vault.establish(clock)
+    return base
 
 
 def private_directory(path: Path, *, mode: int) -> None:

@@ -11,15 +11,17 @@ from pathlib import Path
 import structlog
 
 from keys.clock import Clock
-from keys.custodian import Custodian
+from keys.custodian import KeyRef, Policy, SignRequest
 from keys.envelope import ScryptCost
 from keys.errors import Kind, VermilionError
 from keys.files import write_once
 from keys.remote import RemoteCustodian
 from keys.software import SoftwareCustodian
+from keys.wrapping import KeyWrapper, Ledger, WrappingCustodian
 from registry.database import Database
 from registry.seals.custody import DatabaseLedger, registry_policy
 from registry.settings import Settings
+from registry.vault import Vault
 
 PASSPHRASE_BYTES = 32
 DEFAULT_COST = ScryptCost()
@@ -32,24 +34,59 @@ def passphrase_path(settings: Settings) -> Path:
 
 
 def registry_custodian(
-    settings: Settings, database: Database, *, clock: Clock, random: Random, cost: ScryptCost
-) -> Custodian:
-    """The custodian that the settings name. Raises VermilionError(UNAVAILABLE, INVALID)."""
+    settings: Settings, database: Database, vault: Vault, *, clock: Clock, random: Random, cost: ScryptCost
+) -> WrappingCustodian:
+    """The custodian of the settings; it opens the vault. Raises VermilionError(UNAVAILABLE, INVALID)."""
     if settings.signer_socket is not None:
-        return RemoteCustodian(settings.signer_socket)
-    return own_custodian(settings, database, clock=clock, random=random, cost=cost)
+        remote = RemoteCustodian(settings.signer_socket)
+        vault.opened_by(remote)
+        return remote
+    return own_custodian(settings, database, vault, clock=clock, random=random, cost=cost)
 
 
 def own_custodian(
-    settings: Settings, database: Database, *, clock: Clock, random: Random, cost: ScryptCost = DEFAULT_COST
-) -> Custodian:
-    """A custodian whose keys this process holds: those of a token, or of the key files.
+    settings: Settings,
+    database: Database,
+    vault: Vault,
+    *,
+    clock: Clock,
+    random: Random,
+    cost: ScryptCost = DEFAULT_COST,
+) -> WrappingCustodian:
+    """A custodian whose keys this process holds: those of a token, or of the key files. It opens the vault,
+    by which its policy reads the records that signatures serve.
 
     Raises VermilionError: UNAVAILABLE where they cannot be had, INVALID for settings that do not go together
     or a secret that others can read.
     """
-    policy = registry_policy(database, clock, settings.tz)
+    policy = registry_policy(database, clock, settings.tz, vault)
     ledger = DatabaseLedger(database, clock, random)
+    custodian = _held_here(settings, policy, ledger, random=random, cost=cost)
+    vault.opened_by(custodian)
+    return custodian
+
+
+def wrapping_keys_alone(settings: Settings, ledger: Ledger) -> KeyWrapper:
+    """The wrapping keys that this process holds, where there is no database yet: for restoring one. Raises as
+    `own_custodian` does; INVALID (`signer_socket`) where a signer has them, who needs the database first.
+    """
+    if settings.signer_socket is not None:
+        raise VermilionError(
+            Kind.INVALID,
+            "a signer holds the keys, and needs a database to serve: restore as its user, with its settings "
+            "but for VERMILION_SIGNER_SOCKET",
+            reason="signer_socket",
+        )
+
+    def refuse(_ref: KeyRef, _request: SignRequest) -> None:
+        raise VermilionError(Kind.KEY_REFUSED, "nothing is signed before there is a record", reason="record")
+
+    return _held_here(settings, refuse, ledger, random=os.urandom, cost=DEFAULT_COST)
+
+
+def _held_here(
+    settings: Settings, policy: Policy, ledger: Ledger, *, random: Random, cost: ScryptCost
+) -> WrappingCustodian:
     if settings.pkcs11_module is None:
         return SoftwareCustodian(
             settings.keys_directory,
@@ -96,6 +133,7 @@ def root_at_hand(settings: Settings) -> bool:
 def root_custodian(
     settings: Settings,
     database: Database,
+    vault: Vault,
     passphrase: bytes | None = None,
     *,
     clock: Clock,
@@ -111,7 +149,7 @@ def root_custodian(
     return SoftwareCustodian(
         settings.root_place,
         _read_secret(root_passphrase_path(settings), "passphrase") if passphrase is None else passphrase,
-        policy=registry_policy(database, clock, settings.tz),
+        policy=registry_policy(database, clock, settings.tz, vault),
         ledger=DatabaseLedger(database, clock, random),
         cost=cost,
         random=random,
@@ -138,7 +176,7 @@ def _make_passphrase(path: Path, keys: Path, random: Random) -> None:
     try:
         if path.exists():
             return
-        if any(keys.glob("*.key")):
+        if any(path.suffix in (".key", ".wrapping") for path in keys.glob("*")):
             raise VermilionError(
                 Kind.UNAVAILABLE,
                 f"the passphrase file {path} is gone, and nothing else opens the keys: put it back",

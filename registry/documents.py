@@ -1,4 +1,5 @@
-"""Where sealed documents lie: write-once objects in a folder or an S3-compatible store (design, section 9).
+"""Where sealed documents lie: write-once objects in a folder or an S3-compatible store (design, section 9),
+encrypted before they leave the process.
 
 Both go through obstore, which speaks to either in one way. `mode="create"` makes an object appear whole
 or not at all, and never in place of another: a hard link from a finished temporary file in a folder, a
@@ -18,17 +19,37 @@ from obstore.store import LocalStore, from_url
 
 from keys.errors import Kind, VermilionError
 from registry.ports import DocumentStore
+from registry.vault import Use, Vault
 
-_KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}\.pdf")
+_KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}\.enc")
 
 
 def document_key(intent_id: str) -> str:
-    """The key of the original that an intent seals: `<2 hex>/<intent id>.pdf`."""
-    return f"{intent_id[:2]}/{intent_id}.pdf"
+    """The key of the original that an intent seals: `<2 hex>/<intent id>.enc`."""
+    return f"{intent_id[:2]}/{intent_id}.enc"
+
+
+class EncryptedStore:
+    """Documents that this registry's vault alone opens, in a store that sees no content."""
+
+    def __init__(self, store: DocumentStore, vault: Vault) -> None:
+        self._store = store
+        self._vault = vault
+
+    def put_new(self, key: str, data: bytes) -> None:
+        """Encrypt and store. Raises VermilionError: as the store, and UNAVAILABLE without a data key."""
+        self._store.put_new(key, self._vault.encrypt(Use.DOCUMENT, data, key))
+
+    def get(self, key: str) -> bytes | None:
+        """The document, or None. Raises VermilionError: as the store; UNAUTHENTICATED (`document_damaged`)
+        for what was not stored here under this key, or was altered.
+        """
+        kept = self._store.get(key)
+        return None if kept is None else self._vault.decrypt(Use.DOCUMENT, kept, key)
 
 
 class ObjectStore:
-    """Documents in an object store, which by its contract holds an object durably once it says so."""
+    """Objects in an object store, which by its contract holds an object durably once it says so."""
 
     def __init__(self, store: Any) -> None:
         self._store = store

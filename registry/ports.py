@@ -10,6 +10,7 @@ from keys.clock import Clock
 from keys.custodian import Custodian
 from registry.database import Database
 from registry.settings import Settings
+from registry.vault import Vault
 from signing.document import TimeStamper
 from signing.fonts import Fonts
 
@@ -45,6 +46,7 @@ class Ports:
     database: Database
     documents: DocumentStore
     custodian: Custodian
+    vault: Vault
     timestamper: TimeStamper
     fonts: Fonts
     clock: Clock

@@ -81,8 +81,8 @@ class Settings(BaseSettings):
         default="",
         description=(
             "Who may ask the signer for what: `user=purpose,...;user=...`, users by name or number. A "
-            "purpose alone is all that its keys sign, `purpose:kind` one kind, `*` every purpose; "
-            "`generate` permits new keys of the purposes named."
+            "purpose alone is all that its keys sign, `purpose:kind` one kind; `wrapping` the data keys that "
+            "encrypt what is at rest; `*` all of it; `generate` permits new keys of what is named."
         ),
     )
     pkcs11_module: Path | None = Field(
@@ -109,6 +109,15 @@ class Settings(BaseSettings):
         description=(
             "TOML list of time-stamp authorities outside (`[[tsa]]` with name, url, ca, perhaps policy): "
             "once a day the first that answers stamps what was registered. Empty: nobody is asked."
+        ),
+    )
+    outside_status_hours: int = Field(
+        default=24,
+        ge=1,
+        le=168,
+        description=(
+            "Hours, from its thisUpdate, for which a CRL or OCSP response of a licensed CA outside is relied "
+            "on at most, whatever its nextUpdate says."
         ),
     )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")

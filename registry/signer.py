@@ -20,17 +20,19 @@ from pathlib import Path
 import structlog
 
 from keys.clock import Clock, system_clock
-from keys.custodian import PURPOSE_KINDS, Custodian, KeyRef, Purpose, SignRequest
+from keys.custodian import PURPOSE_KINDS, KeyRef, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.envelope import ScryptCost
 from keys.errors import Kind, VermilionError, places
 from keys.signer import Entitlement, Signer
 from keys.suite import PublicKey, SuiteName
+from keys.wrapping import WrappingCustodian
 from registry.custodians import DEFAULT_COST, Random, make_passphrase, own_custodian
 from registry.database import Database
 from registry.licences.outage import database_errors
 from registry.logs import configure_logs
 from registry.settings import Settings
+from registry.vault import Vault
 
 DIRECTORY_MODE = 0o711  # nobody else can put a socket there; anybody can knock at ours, and is known then
 SOCKET_MODE = 0o666
@@ -65,7 +67,10 @@ def serve_signer(
         make_passphrase(settings, random)
     database = Database.open(settings.url)
     try:
-        custodian = own_custodian(settings, database, clock=clock, random=random, cost=cost)
+        vault = Vault(database, random)
+        custodian = own_custodian(settings, database, vault, clock=clock, random=random, cost=cost)
+        with contextlib.suppress(VermilionError):  # a registry's first start asks us before it has any
+            vault.ready()
         nothing = Entitlement(frozenset())  # its own user may look whether it is alive
         signer = Signer(
             _ToldOutages(custodian),
@@ -100,8 +105,9 @@ def entitlements(text: str) -> dict[int, Entitlement]:
 def _entitlement(words: Sequence[str]) -> Entitlement:
     uses: set[tuple[Purpose, SignKind]] = set()
     purposes: set[Purpose] = set()
+    wraps = not {"wrapping", "*"}.isdisjoint(words)
     for word in words:
-        if word == "generate":
+        if word in ("generate", "wrapping"):
             continue
         name, colon, kind = word.partition(":")
         try:
@@ -114,7 +120,13 @@ def _entitlement(words: Sequence[str]) -> Entitlement:
                 raise _wrong_caller(f"{word!r}: its keys do not sign that")
             purposes.add(purpose)
             uses |= {(purpose, one) for one in kinds or PURPOSE_KINDS[purpose]}
-    return Entitlement(frozenset(uses), frozenset(purposes if "generate" in words else ()))
+    makes = "generate" in words
+    return Entitlement(
+        frozenset(uses),
+        frozenset(purposes if makes else ()),
+        wraps=wraps,
+        makes_wrapping_keys=wraps and makes,
+    )
 
 
 def _uid(user: str) -> int:
@@ -185,7 +197,7 @@ def _key_directory(path: Path) -> None:
 class _ToldOutages:
     """The custodian, whose policy and ledger ask a database: its outages are told as outages."""
 
-    def __init__(self, custodian: Custodian) -> None:
+    def __init__(self, custodian: WrappingCustodian) -> None:
         self._custodian = custodian
 
     def generate(self, purpose: Purpose, suite: SuiteName) -> KeyRef:
@@ -197,6 +209,16 @@ class _ToldOutages:
     def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
         with database_errors():
             return self._custodian.sign(ref, requests)
+
+    def make_wrapping_key(self) -> str:
+        return self._custodian.make_wrapping_key()
+
+    def wrap(self, key_id: str, data_key: bytes, record: str) -> bytes:
+        return self._custodian.wrap(key_id, data_key, record)
+
+    def unwrap(self, key_id: str, wrapped: bytes, record: str) -> bytes:
+        with database_errors():
+            return self._custodian.unwrap(key_id, wrapped, record)
 
 
 def _refused(uid: int, error: VermilionError) -> None:

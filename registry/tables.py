@@ -6,8 +6,9 @@ from registry.agencies import tables as agencies
 from registry.database import Base
 from registry.licences import tables as licences
 from registry.log import tables as log
+from registry.seals import outside_tables as outside
 from registry.seals import tables as seals
 
 metadata = Base.metadata
 
-__all__ = ["agencies", "licences", "log", "metadata", "seals"]
+__all__ = ["agencies", "licences", "log", "metadata", "outside", "seals"]

@@ -17,6 +17,7 @@ from registry.licences.recovery import RecoveryReport, recovery_loop
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.anchor import anchor_due, outside_stamper
+from registry.seals.outside_fetch import OutsideStatuses
 from registry.seals.renewal import renew_due
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
@@ -35,7 +36,8 @@ def application() -> object:
 
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
-    life is past: at start and from then on, until `stop` is set.
+    life is past; the status of certificates that authorities outside gave: at start and from then on, until
+    `stop` is set. The last has a thread of its own, because those authorities may take their time.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -43,8 +45,10 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     }
     if (stamper := outside_stamper(ports)) is not None:
         tasks["day_not_anchored"] = partial(anchor_due, ports, stamper)
+    statuses = {"outside_status_not_fetched": OutsideStatuses(ports).fetch_due}
     return background.start(
         {
+            "outside-status": partial(background.keep, statuses, stop, KEEP_EVERY),
             "recovery": partial(recovery_loop, ports, stop, report=log_recovery),
             "trust-list": partial(background.keep, tasks, stop, KEEP_EVERY),
         }

@@ -25,7 +25,7 @@ class SealMaterial:
 
     key: KeyRef
     certificate: bytes  # DER
-    chain: tuple[bytes, ...]  # DER, issuing CA first; the root is not embedded
+    chain: tuple[bytes, ...]  # DER, its issuer first; a root is not embedded, but an outside one that issued
     picture: SealPicture
 
 

@@ -109,8 +109,11 @@ def foreign_seals(data: bytes, trust: TrustList) -> tuple[ForeignSeal, ...]:
 
 
 def bears_a_seal(data: bytes, trust: TrustList) -> bool:
-    """Whether an issuing authority's certificate stands in the file in hex, as in the seals we make."""
-    return any(certificate.hex().encode("ascii") in data for certificate in trust.issuing)
+    """Whether the certificate of an issuing authority of ours stands in the file in hex, as in the seals we
+    make, or that of a seal which an authority outside has certified: others of that authority's are not ours.
+    """
+    outside = (key.certificate for key in trust.keys if key.issuers and key.certificate is not None)
+    return any(certificate.hex().encode("ascii") in data for certificate in (*trust.issuing, *outside))
 
 
 def _gaps(data: bytes) -> Iterator[tuple[_Content, bytes]]:

@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Protocol
 
-from signing.record import Record
+from signing.disclosure import PublicRecord
 
 
 @dataclass(frozen=True, slots=True)
 class LiveLicence:
     """An edition as the registry knows it at `as_of`, read in one transaction."""
 
-    record: Record
+    record: PublicRecord
     origin: str  # as printed: what the QR credential is bound to
     status: str  # "in_force", "suspended", "ended"
     ground: str | None  # of a suspension: "penalty" or "other"

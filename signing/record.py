@@ -87,9 +87,7 @@ def record_to_json(record: Record) -> dict[str, object]:
         "issuer": record.issuer_code,
         "number": record.number,
         "edition": record.edition,
-        "fields": {
-            name: value if isinstance(value, str) else list(value) for name, value in record.fields.items()
-        },
+        "fields": fields_to_json(record.fields),
         "issue_date": record.issue_date.isoformat(),
         "valid_from": record.valid_from.isoformat(),
         "valid_to": None if record.valid_to is None else record.valid_to.isoformat(),
@@ -97,6 +95,17 @@ def record_to_json(record: Record) -> dict[str, object]:
         "status_index": record.status_index,
         "specimen": record.specimen,
     }
+
+
+def fields_to_json(fields: Mapping[str, FieldValue]) -> dict[str, object]:
+    return {name: value if isinstance(value, str) else list(value) for name, value in fields.items()}
+
+
+def fields_from_json(fields: Mapping[str, object]) -> dict[str, FieldValue]:
+    """Raises VermilionError(MALFORMED) for names or values that no record has."""
+    if len(fields) > 100 or not all(isinstance(name, str) and _FIELD_NAME.fullmatch(name) for name in fields):
+        raise bad_record("a field has an impossible name")
+    return {name: _field_value(value) for name, value in fields.items()}
 
 
 def _field_value(value: object) -> FieldValue:
@@ -116,9 +125,7 @@ def _field_text(value: object) -> str:
 def record_from_json(data: object) -> Record:
     """Read what `record_to_json` made. Raises VermilionError(MALFORMED or INVALID) for anything else."""
     members = JsonObject(data)
-    fields = members.object("fields")
-    if len(fields) > 100 or not all(isinstance(name, str) and _FIELD_NAME.fullmatch(name) for name in fields):
-        raise bad_record("a field has an impossible name")
+    fields = fields_from_json(members.object("fields"))
     record = Record(
         identifier=members.text("identifier", 100),
         type_code=check_type_code(members.text("type", 21)),
@@ -126,7 +133,7 @@ def record_from_json(data: object) -> Record:
         issuer_code=check_uscc(members.text("issuer", 18)),
         number=members.text("number", 100),
         edition=members.integer("edition", 999),
-        fields={name: _field_value(value) for name, value in fields.items()},
+        fields=fields,
         issue_date=members.day("issue_date"),
         valid_from=members.day("valid_from"),
         valid_to=members.day_or_none("valid_to"),

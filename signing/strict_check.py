@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives import serialization
 
 from keys.clock import parse_compact_utc
 from keys.errors import VermilionError
+from keys.outside_chain import check_chain
 from keys.path import verify_chain
 from keys.suite import Suite, verifies
 from keys.time_stamp import verify_token
@@ -96,15 +97,15 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
     sealed_at, stamped_by = _sealed_at(seal, claimed_at, trust)
     if sealed_at > at + MAX_CLOCK_DIFFERENCE:
         refuse("the seal names a moment that has not come", "sealed_in_future")
-    issuing = verify_chain(seal.certificate, trust=trust, at=sealed_at)
-    if seal.issuers != (issuing,):
-        refuse("the seal carries other certificates than its own and its issuer's")
     spki = public_key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
+    seal_key = next((k for k in trust.keys if k.use == "seal" and k.public_key == spki), None)
+    if sorted(seal.issuers) != sorted(_issuers(seal, seal_key, trust, sealed_at)):
+        refuse("the seal carries other certificates than its own and its issuers'")
     return FileEvidence(
         printout_json=printout,
-        seal_key=next((k for k in trust.keys if k.use == "seal" and k.public_key == spki), None),
+        seal_key=seal_key,
         seal_certificate=seal.certificate,
         sealed_at=sealed_at,
         level="B-B" if seal.token is None else "B-T",
@@ -281,6 +282,20 @@ def _digest(data: bytes, start: int, end: int, suite: Suite) -> bytes:
     state = new_hash(suite.digest_name, view[:start])
     state.update(view[end:])
     return state.digest()
+
+
+def _issuers(
+    seal: cms.SealSignature, key: TrustedKey | None, trust: TrustList, at: datetime
+) -> tuple[bytes, ...]:
+    """The certificates that go with the seal's: its issuing CA's, or those that the list pins beside the one
+    certificate of an authority outside. Raises VermilionError(INVALID).
+    """
+    if key is None or not key.issuers:
+        return (verify_chain(seal.certificate, trust=trust, at=at),)
+    if seal.certificate != key.certificate:
+        refuse("the seal's certificate is another than the trust list names", "chain")
+    check_chain((seal.certificate, *key.issuers), at)
+    return key.issuers
 
 
 def _sealed_at(

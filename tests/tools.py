@@ -17,6 +17,8 @@ PACKAGES = {
     "pdfsig": "poppler-utils",
     "pdftoppm": "poppler-utils",
     "pdftotext": "poppler-utils",
+    "pg_dump": "postgresql",
+    "pg_restore": "postgresql",
     "psql": "postgresql",
     "qpdf": "qpdf",
     "softhsm2-util": "softhsm2",

@@ -11,8 +11,8 @@ from pathlib import Path
 from keys.clock import system_clock
 from keys.errors import Kind, VermilionError
 from registry.settings import Settings
+from signing.disclosure import PublicRecord
 from signing.live import LiveLicence
-from signing.record import Record
 from verify_web.app import create_app
 from verify_web.language import LANGUAGES
 from verify_web.registry_source import registry_source
@@ -32,7 +32,7 @@ class _Sample:
 
     def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
         day = date(2026, 3, 4)
-        record = Record("", "", 1, "", "", 1, {}, day, day, None, 0, 0, specimen=True)
+        record = PublicRecord("", "", 1, "", 1, {}, day, day, None, specimen=True)
         return LiveLicence(
             record=record,
             origin="http://localhost",

@@ -30,6 +30,22 @@ def list_keys(purpose: str | None) -> None:
             click.echo(json.dumps(row, ensure_ascii=False))
 
 
+@key_group.command("renew-data")
+@ground_options
+@administrative(Duty.SYSTEM)
+def renew_data(legal_basis: str, reason_code: str, acting: Acting) -> None:
+    """Make a new wrapping key for encryption at rest, and new data keys from now on; print its id.
+
+    What is encrypted already stays as it is, and opens under the old data keys, wrapped anew.
+    """
+    from registry.seals.data_keys import renew_data_keys
+
+    with acting.unlocked() as (ports, admin):
+        ground = ground_today(ports, legal_basis, reason_code)
+        made = renew_data_keys(ports, admin, ground)
+    click.echo(made)
+
+
 @key_group.command("retire")
 @click.argument("key")
 @click.option(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import textwrap
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -20,6 +21,7 @@ SEALS = "/api/v1/seals"
 APPLICATIONS = "/api/v1/seal-applications"
 APPROVALS = "/api/v1/approvals"
 MAX_PICTURE = 300_000  # bytes; the registry takes no more
+MAX_CHAIN = 64 * 1024  # bytes of certificates
 
 
 def _credential_option(command: Any) -> Any:
@@ -115,12 +117,7 @@ def _application(kind: str, name: str, bottom_text: str | None, picture: Path | 
     body = {"kind": kind, "name": name, "bottom_text": bottom_text}
     if picture is None:
         return body
-    try:
-        with picture.open("rb") as file:
-            data = file.read(MAX_PICTURE + 1)
-    except OSError as error:
-        raise VermilionError(Kind.INVALID, f"{picture}: {error.strerror}") from error
-    return {**body, "picture": base64.b64encode(data).decode("ascii")}
+    return {**body, "picture": base64.b64encode(_bytes_of(picture, MAX_PICTURE)).decode("ascii")}
 
 
 @seal.command("picture")
@@ -186,7 +183,62 @@ def _step(name: str, path: str, text: str) -> None:
         _post(credential, {}, SEALS, code, path)
 
 
-_step("make", "making", "Make what was approved of the seal: key, certificate and picture.")
+@seal.command("certificate-request")
+@click.argument("code")
+@click.option(
+    "--suite",
+    type=click.Choice(["p256-sha256", "p384-sha384", "rsa3072-sha256"]),
+    default="p256-sha256",
+    show_default=True,
+    help="Algorithms of the seal's key.",
+)
+@click.option(
+    "--save",
+    required=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write the request (PKCS #10, PEM).",
+)
+@_credential_option
+def certificate_request(code: str, suite: str, save: Path, credential: Path) -> None:
+    """Ask a licensed CA outside for the certificate of what is to be made of the seal.
+
+    The key is made and stays where the registry's keys are. `seal make --chain` takes what the CA gives.
+    """
+    path = _address(SEALS, code, "certification-request")
+    told = ApiClient(Credential.load(credential)).post(path, {"suite": suite}).expect(201).json()
+    lines = textwrap.wrap(told.pop("request"), 64)
+    pem = "\n".join(["-----BEGIN CERTIFICATE REQUEST-----", *lines, "-----END CERTIFICATE REQUEST-----", ""])
+    try:
+        save.write_text(pem, encoding="ascii")
+    except OSError as error:
+        raise VermilionError(Kind.INVALID, f"{save}: {error.strerror}") from error
+    click.echo(json.dumps(told))
+
+
+@seal.command("make")
+@click.argument("code")
+@click.option(
+    "--chain",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Certificates that a licensed CA outside gave for the request, DER or PEM; may be repeated.",
+)
+@_credential_option
+def make_seal(code: str, chain: tuple[Path, ...], credential: Path) -> None:
+    """Make what was approved of the seal: key, certificate and picture."""
+    body = {"chain": [base64.b64encode(_bytes_of(path, MAX_CHAIN)).decode("ascii") for path in chain]}
+    _post(credential, body if chain else {}, SEALS, code, "making")
+
+
+def _bytes_of(path: Path, most: int) -> bytes:
+    """A file's content, or a byte more than `most` of it: that the registry refuses."""
+    try:
+        with path.open("rb") as file:
+            return file.read(most + 1)
+    except OSError as error:
+        raise VermilionError(Kind.INVALID, f"{path}: {error.strerror}") from error
+
+
 _step("file", "filing", "File what was made with the register.")
 _step("activate", "activation", "Put what was filed into use.")
 

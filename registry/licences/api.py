@@ -25,7 +25,7 @@ from registry.licences.examine import IssueRequest
 from registry.licences.issue import Issued, Preview, issue
 from registry.licences.issued import read_document
 from registry.licences.outage import database_errors
-from registry.licences.records import stored_record
+from registry.licences.records import open_record
 from registry.licences.rules import Decision, How, LicenceStatus, SuspensionGround
 from registry.licences.tables import Document, Edition, Intent
 from signing.codes import parse_identifier
@@ -109,12 +109,13 @@ def create() -> Response:
 def show(identifier: str) -> Response:
     """Status and record; link and look-up code are the holder's and are not told again."""
     web.query()
+    vault = web.ports().vault
     with database_errors(), Session(web.ports().database.read) as session:
         status = rules.status_of(session, _actor(), _identifier(identifier))
         edition = session.get_one(Edition, status.edition_id)
         intent = session.get_one(Intent, status.edition_id)
         document = _newest(session, status.edition_id)
-        record = stored_record(edition.record)
+        record = open_record(vault, intent.id, intent.record)
         body = {
             **_status(status),
             "type": record.type_code,

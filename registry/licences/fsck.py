@@ -6,6 +6,7 @@ each other, and each document with its edition. Open intents under a lease are w
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +21,10 @@ from keys.trust_list import TrustList, read_trust_list
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.issued import ORIGINAL, read_document
 from registry.licences.lookup import current_trust_list
+from registry.licences.numbers import number_mac
 from registry.licences.outage import database_errors
-from registry.licences.records import record_text
+from registry.licences.public_records import public_text
+from registry.licences.records import open_record, record_text
 from registry.licences.tables import (
     Document,
     Edition,
@@ -32,15 +35,17 @@ from registry.licences.tables import (
     StatusIndex,
     TypeVersion,
 )
-from registry.licences.types import parse_type
+from registry.licences.types import parse_type, type_version
 from registry.log.rules import leaf_bytes
 from registry.log.tables import Event, Leaf
 from registry.ports import DocumentStore, Ports
 from registry.seals.anchor import broken_anchors
 from registry.seals.maker import altered_editions
 from registry.seals.tables import SealUse
+from registry.vault import Vault
 from signing.credential import parse_link
-from signing.record import printout_from_json
+from signing.disclosure import public_record
+from signing.record import Record, printout_from_json
 from signing.strict_check import strict_check
 
 USE_OF_INTENT = {"open": "begun", "done": "applied", "abandoned": "void"}
@@ -53,6 +58,7 @@ def fsck(ports: Ports) -> list[str]:
     Raises VermilionError(UNAVAILABLE) without a database.
     """
     now = ports.clock()
+    ports.vault.ready()
     with database_errors():
         try:
             trust = read_trust_list(current_trust_list(ports.database.read), at=now)
@@ -60,8 +66,8 @@ def fsck(ports: Ports) -> list[str]:
             return [f"documents cannot be verified: no current trust list ({error.reason})"]
         with _snapshot(ports.database.read) as session:
             return [
-                *_intents(session),
-                *_editions(session, ports.documents, trust, now),
+                *_intents(session, ports.vault),
+                *_editions(session, ports, trust, now),
                 *_numbers(session),
                 *_log(session),
                 *altered_editions(session),
@@ -85,16 +91,17 @@ def _snapshot(engine: Engine) -> Iterator[Session]:
                 connection.exec_driver_sql("ROLLBACK")
 
 
-def _intents(session: Session) -> Iterator[str]:
+def _intents(session: Session, vault: Vault) -> Iterator[str]:
     rows = session.execute(
-        select(Intent, SealUse, StatusIndex, Edition.id, IdempotencyKey.key.is_not(None))
+        select(Intent, SealUse, StatusIndex, Edition.id, IdempotencyKey.key.is_not(None), Number.number_mac)
         .outerjoin(SealUse, SealUse.intent_id == Intent.id)
         .outerjoin(StatusIndex, StatusIndex.intent_id == Intent.id)
         .outerjoin(Edition, Edition.id == Intent.id)
         .outerjoin(IdempotencyKey, IdempotencyKey.intent_id == Intent.id)
+        .outerjoin(Number, Number.licence_id == Intent.licence_id)
         .execution_options(yield_per=BATCH)
     )
-    for intent, use, slot, edition_id, has_key in rows:
+    for intent, use, slot, edition_id, has_key, held in rows:
         name = f"intent {intent.id}"
         if intent.state not in USE_OF_INTENT:
             yield f"{name} has the impossible state {intent.state}"
@@ -108,11 +115,17 @@ def _intents(session: Session) -> Iterator[str]:
             yield f"{name} is {intent.state}, and the time of its end does not fit"
         if has_key and intent.state == "abandoned":
             yield f"{name} is abandoned and holds an idempotency key"
-        if sha256(intent.record.encode()).digest() != intent.record_sha256:
-            yield f"{name} has a record of another digest"
+        try:
+            record = open_record(vault, intent.id, intent.record)
+        except VermilionError as error:
+            yield f"{name} has a record that cannot be read ({error.reason})"
+            continue
+        number = number_mac(vault, record.type_code, record.issuer_code, record.number)
+        if held is not None and not hmac.compare_digest(held, number):
+            yield f"{name} has another number than its licence holds"
 
 
-def _editions(session: Session, documents: DocumentStore, trust: TrustList, now: datetime) -> Iterator[str]:
+def _editions(session: Session, ports: Ports, trust: TrustList, now: datetime) -> Iterator[str]:
     originals = and_(Document.edition_id == Edition.id, Document.kind == ORIGINAL)
     rows = session.execute(
         select(Edition, Intent, Document, SealUse.document_sha256)
@@ -128,18 +141,40 @@ def _editions(session: Session, documents: DocumentStore, trust: TrustList, now:
             continue
         if used_for != document.sha256:
             yield f"{name}: the seal use names another document"
-        if (edition.record, edition.origin, edition.link_id_sha256, edition.lookup_sha256) != (
-            intent.record,
+        if (edition.origin, edition.link_id_sha256, edition.lookup_sha256) != (
             intent.origin,
             intent.link_id_sha256,
             intent.lookup_sha256,
         ):
             yield f"{name} is another than its intent"
-        yield from (f"{name}: {fault}" for fault in _document(edition, document, documents, trust, now))
+        with contextlib.suppress(VermilionError):  # of the intent's record: said above
+            record = open_record(ports.vault, intent.id, intent.record)
+            yield from (f"{name}: {fault}" for fault in _shown(session, edition, record))
+            found = _document(edition, record, document, ports.documents, trust, now)
+            yield from (f"{name}: {fault}" for fault in found)
+
+
+def _shown(session: Session, edition: Edition, record: Record) -> Iterator[str]:
+    """What stands beside the record, in clear, is what follows from it."""
+    licence_type = type_version(session, record.type_code, record.type_version).type
+    if edition.public_record != public_text(public_record(record, licence_type)):
+        yield "the public is shown another thing than the record's type says"
+    if (edition.identifier, edition.issue_date, edition.valid_from, edition.valid_to) != (
+        record.identifier,
+        record.issue_date,
+        record.valid_from,
+        record.valid_to,
+    ):
+        yield "identifier or dates are others than the record's"
 
 
 def _document(
-    edition: Edition, document: Document, documents: DocumentStore, trust: TrustList, now: datetime
+    edition: Edition,
+    record: Record,
+    document: Document,
+    documents: DocumentStore,
+    trust: TrustList,
+    now: datetime,
 ) -> Iterator[str]:
     try:
         data = read_document(documents, document.store_key, document.sha256)
@@ -153,7 +188,7 @@ def _document(
         yield "size or level of the document are others"
     if evidence.sealed_at != edition.sealed_at:
         yield "the document was sealed at another time"
-    if record_text(printout.record) != edition.record or printout.record.identifier != edition.identifier:
+    if record_text(printout.record) != record_text(record):
         yield "the document says another thing than the record"
     if not hmac.compare_digest(link_digest(link_id), edition.link_id_sha256):
         yield "the document has another link"

@@ -19,7 +19,7 @@ MAX_RETRY_AFTER = 60
 
 
 def served_before(
-    session: Session, client_id: str, key: str, body_sha256: bytes, now: datetime
+    session: Session, client_id: str, key: str, request_mac: bytes, now: datetime
 ) -> str | None:
     """The intent that this very request made, once done; None for a key that is free.
 
@@ -27,13 +27,13 @@ def served_before(
     `retry_after` seconds) while the first request runs, or until recovery has settled what became of it.
     """
     row = session.execute(
-        select(IdempotencyKey.body_sha256, Intent.id, Intent.state, Intent.lease_until)
+        select(IdempotencyKey.request_mac, Intent.id, Intent.state, Intent.lease_until)
         .join(Intent, Intent.id == IdempotencyKey.intent_id)
         .where(IdempotencyKey.client_id == client_id, IdempotencyKey.key == key)
     ).one_or_none()
     if row is None:
         return None
-    if not hmac.compare_digest(row.body_sha256, body_sha256):
+    if not hmac.compare_digest(row.request_mac, request_mac):
         raise VermilionError(
             Kind.IDEMPOTENCY_REUSED, "the idempotency key was used for another request", reason="key_reused"
         )

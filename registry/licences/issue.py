@@ -67,11 +67,13 @@ def issue(
     """
     require_officer(actor)
     actor = replace(actor, operator=request.operator)
+    ports.vault.ready()
     if dry_run:
         with database_errors():
             return _preview(ports, actor, request)
     intent_id = ports.random(16).hex()
-    reserved = _reserve(ports, actor, request, idempotency_key, body_sha256, intent_id)
+    request_mac = ports.vault.blind("request", body_sha256.hex())
+    reserved = _reserve(ports, actor, request, idempotency_key, request_mac, intent_id)
     if isinstance(reserved, str):
         return read_issued(ports, reserved, replayed=True)
     try:
@@ -86,7 +88,8 @@ def issue(
 def _setting(ports: Ports) -> Setting:
     now = ports.clock()
     settings = ports.settings
-    return Setting(now, civil_day(now, settings.tz), settings.lease, settings.public_origin, ports.random)
+    day = civil_day(now, settings.tz)
+    return Setting(now, day, settings.lease, settings.public_origin, ports.vault, ports.random)
 
 
 def _examine(ports: Ports, actor: Actor, request: IssueRequest) -> Examined:
@@ -102,13 +105,13 @@ def _reserve(
     actor: Actor,
     request: IssueRequest,
     idempotency_key: str,
-    body_sha256: bytes,
+    request_mac: bytes,
     intent_id: str,
 ) -> Reserved | str:
     """What was reserved, or the id of the edition that this very request made before."""
 
     def served(session: Session) -> str | None:
-        return served_before(session, actor.client_id, idempotency_key, body_sha256, ports.clock())
+        return served_before(session, actor.client_id, idempotency_key, request_mac, ports.clock())
 
     with database_errors():
         with Session(ports.database.read) as session:
@@ -126,7 +129,7 @@ def _reserve(
                 examined,
                 _setting(ports),
                 intent_id=intent_id,
-                idempotency=(idempotency_key, body_sha256),
+                idempotency=(idempotency_key, request_mac),
             )
     except Exception as error:
         if not isinstance(error, VermilionError) or error.kind is Kind.UNAVAILABLE:

@@ -66,7 +66,12 @@ def read_issued(ports: Ports, edition_id: str, *, replayed: bool) -> Issued:
 
 def read_document(documents: DocumentStore, key: str, digest: bytes) -> bytes:
     """The registered bytes and no others. Raises VermilionError(UNAVAILABLE) where they are not to be had."""
-    data = documents.get(key)
+    try:
+        data = documents.get(key)
+    except VermilionError as error:
+        if error.kind is Kind.UNAVAILABLE:
+            raise
+        data = None
     if data is None or sha256(data).digest() != digest:
         raise VermilionError(
             Kind.UNAVAILABLE, "the document cannot be read from its store", reason="document_lost"

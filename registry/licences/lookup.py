@@ -19,7 +19,7 @@ from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Agency
 from registry.licences.digests import lookup_digest
 from registry.licences.outage import database_errors
-from registry.licences.records import stored_record
+from registry.licences.public_records import stored_public
 from registry.licences.tables import Document, Edition, Licence, TypeVersion
 from registry.seals.tables import (
     KeyUse,
@@ -41,7 +41,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     )
     return (
         select(
-            Edition.record,
+            Edition.public_record,
             Edition.origin,
             Edition.status,
             Edition.ground,
@@ -150,7 +150,7 @@ class SqlLiveRegistry:
         if not rows:
             return None
         row = rows[0]
-        record = stored_record(row.record)
+        record = stored_public(row.public_record)
         return LiveLicence(
             record=record,
             origin=row.origin,

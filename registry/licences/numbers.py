@@ -8,6 +8,7 @@ from stdnum.iso7064 import mod_11_10
 
 from keys.errors import Kind, VermilionError
 from registry.ports import Random
+from registry.vault import Vault
 from signing.codes import CROCKFORD, LOOKUP_CODE_LENGTH
 from signing.licence_type import NumberRule
 
@@ -61,3 +62,8 @@ def new_number(rule: NumberRule, random: Random) -> str:
         return match[1] + f"{uniform(random, 10**length):0{length}}"
     digits = f"{uniform(random, 10 ** (length - 1)):0{length - 1}}"
     return match[1] + digits + mod_11_10.calc_check_digit(digits)
+
+
+def number_mac(vault: Vault, type_code: str, issuer_code: str, number: str) -> bytes:
+    """By what a licence number in use is found again: some types number licences as citizens are numbered."""
+    return vault.blind("number", type_code, issuer_code, number)

@@ -1,8 +1,9 @@
-"""Records as intents and editions keep them: canonical JSON."""
+"""Records as intents keep them: canonical JSON, encrypted."""
 
 from __future__ import annotations
 
 from keys.canonical import canonical_json, strict_json
+from registry.vault import Use, Vault
 from signing.record import Record, record_from_json, record_to_json
 
 MAX_RECORD = 256 * 1024
@@ -12,6 +13,14 @@ def record_text(record: Record) -> str:
     return canonical_json(record_to_json(record)).decode("utf-8")
 
 
-def stored_record(text: str) -> Record:
-    """Raises VermilionError for a text that no `record_text` made."""
-    return record_from_json(strict_json(text.encode("utf-8"), max_bytes=MAX_RECORD, max_depth=8))
+def close_record(vault: Vault, intent_id: str, record: Record) -> bytes:
+    """The record encrypted, as the intent keeps it. Raises VermilionError(UNAVAILABLE) without a data key."""
+    return vault.encrypt(Use.RECORD, record_text(record).encode("utf-8"), intent_id)
+
+
+def open_record(vault: Vault, intent_id: str, kept: bytes) -> Record:
+    """The record of an intent. Raises VermilionError: UNAUTHENTICATED (`record_damaged`) for what is not its
+    own; UNAVAILABLE without a data key.
+    """
+    text = vault.decrypt(Use.RECORD, kept, intent_id)
+    return record_from_json(strict_json(text, max_bytes=MAX_RECORD, max_depth=8))

@@ -20,7 +20,7 @@ from keys.suite import SUITES, Suite, SuiteName
 from registry.documents import document_key
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.outage import DATABASE_OUT, database_errors
-from registry.licences.records import record_text
+from registry.licences.records import open_record, record_text
 from registry.licences.register import Sealed, abandon, register, sealed_as
 from registry.licences.tables import Intent
 from registry.licences.trust import trust_now
@@ -52,7 +52,7 @@ class RecoveryReport:
 class _Claimed:
     id: str
     fence: int
-    record: str
+    record: bytes  # encrypted
     origin: str
     link_id_sha256: bytes
     lookup_sha256: bytes
@@ -68,6 +68,7 @@ def recover(ports: Ports) -> RecoveryReport:
     says how far it came. Raises VermilionError(UNAVAILABLE) without a database.
     """
     report = RecoveryReport()
+    ports.vault.refresh()
     now = ports.clock()
     lapsed = (
         select(Intent.id, Intent.fence)
@@ -146,20 +147,19 @@ def _claim(ports: Ports, intent_id: str, fence: int) -> _Claimed | None:
 
 def _settle(ports: Ports, claimed: _Claimed, report: RecoveryReport) -> None:
     """Adopt or abandon. Raises VermilionError(UNAVAILABLE) where neither can be decided now."""
-    data = ports.documents.get(document_key(claimed.id))
     reason = "never_sealed"
-    if data is not None:
-        try:
+    try:
+        data = ports.documents.get(document_key(claimed.id))
+        if data is not None:
             sealed = _verified(data, claimed, ports)
             with database_errors(), ports.database.transaction() as session:
                 register(session, ports, claimed.id, claimed.fence, sealed, None)
-        except VermilionError as error:
-            if error.kind is Kind.UNAVAILABLE:
-                raise
-            reason = error.reason
-        else:
             report.adopted.append(claimed.id)
             return
+    except VermilionError as error:
+        if error.kind is Kind.UNAVAILABLE:
+            raise
+        reason = error.reason
     with database_errors(), ports.database.transaction() as session:
         if abandon(session, ports, claimed.id, claimed.fence, reason, None):
             report.abandoned.append(claimed.id)
@@ -179,7 +179,7 @@ def _verified(data: bytes, claimed: _Claimed, ports: Ports) -> Sealed:
     link = parse_link(printout.link)
     credential = decode_credential(printout.credential)
     same = (
-        record_text(printout.record) == claimed.record,
+        record_text(printout.record) == record_text(open_record(ports.vault, claimed.id, claimed.record)),
         hmac.compare_digest(link_digest(link.id_bytes), claimed.link_id_sha256),
         link.origin == normal_origin(claimed.origin),
         hmac.compare_digest(

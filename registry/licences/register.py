@@ -20,7 +20,9 @@ from registry.licences.duties import still_officer
 from registry.licences.examine import may_issue
 from registry.licences.issued import ORIGINAL
 from registry.licences.moment import Moment, moment
-from registry.licences.records import stored_record
+from registry.licences.numbers import number_mac
+from registry.licences.public_records import public_text
+from registry.licences.records import open_record
 from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Number, StatusIndex
 from registry.licences.types import published_version, type_version
 from registry.log.rules import Ground, record_event
@@ -28,6 +30,7 @@ from registry.ports import Ports
 from registry.rows import changed_rows
 from registry.seals.tables import Key
 from registry.seals.use import apply_use, still_usable, void_use
+from signing.disclosure import public_record
 from signing.licence_type import LicenceType
 from signing.record import Record
 from signing.strict_check import FileEvidence
@@ -71,7 +74,7 @@ def register(
     if intent is None:
         raise _no_longer("the intent is no longer this one's to end", "taken_over")
     at = moment(ports)
-    record = stored_record(intent.record)
+    record = open_record(ports.vault, intent_id, intent.record)
     licence_type = _require_still_entitled(session, intent, record, at)
     _end(session, intent_id, "done", at)
     session.execute(
@@ -80,10 +83,11 @@ def register(
             licence_id=intent.licence_id,
             number=record.edition,
             identifier=record.identifier,
-            record=intent.record,
+            public_record=public_text(public_record(record, licence_type)),
             status="in_force",
             status_version=1,
             since=record.issue_date,
+            issue_date=record.issue_date,
             valid_from=record.valid_from,
             valid_to=record.valid_to,
             origin=intent.origin,
@@ -145,13 +149,13 @@ def abandon(
         return False
     at = moment(ports)
     _end(session, intent_id, "abandoned", at, reason)
-    record = stored_record(intent.record)
+    record = open_record(ports.vault, intent_id, intent.record)
     licence_type = type_version(session, record.type_code, record.type_version).type
     if licence_type.number.given_by == "agency":
         given = delete(Number).where(  # by its key: numbers are as many as licences
             Number.type_code == record.type_code,
             Number.issuer_code == record.issuer_code,
-            Number.number == record.number,
+            Number.number_mac == number_mac(ports.vault, record.type_code, record.issuer_code, record.number),
             Number.licence_id == intent.licence_id,
         )
         changed_rows(session, given)

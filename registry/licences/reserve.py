@@ -27,14 +27,17 @@ from registry.licences.numbers import (
     new_lookup_code,
     new_number,
     new_serial,
+    number_mac,
     uniform,
 )
-from registry.licences.records import record_text
+from registry.licences.records import close_record
 from registry.licences.tables import IdempotencyKey, Intent, Licence, Number, StatusIndex
 from registry.licences.types import still_published
 from registry.ports import Random
+from registry.seals.authority import chain
 from registry.seals.tables import Key
 from registry.seals.use import authorise_use, begin_use, qr_key, seal_material
+from registry.vault import Vault
 from signing.claims import claims_of
 from signing.codes import make_identifier
 from signing.credential import normal_origin
@@ -73,6 +76,7 @@ class Setting:
     day: date
     lease: timedelta
     origin: str
+    vault: Vault
     random: Random
 
 
@@ -88,7 +92,7 @@ def reserve(
 ) -> Reserved:
     """Reserve number, identifier, slot and seal use, and write the intent.
 
-    `idempotency` is the key and the digest of the body; None in a dry run, which is rolled back.
+    `idempotency` is the key and the MAC of the request; None in a dry run, which is rolled back.
     Raises VermilionError: FORBIDDEN or CONFLICT from the seal's rules, CONFLICT `number_taken`.
     """
     random, licence_type = setting.random, examined.loaded.type
@@ -103,6 +107,7 @@ def reserve(
         type_code=licence_type.code,
         seal_kind=licence_type.seal_kind,
         day=setting.day,
+        now=setting.now,
     )
     material = seal_material(session, usable.seal_edition_id)
     qr = qr_key(session, actor.agency_code, setting.now)
@@ -118,7 +123,7 @@ def reserve(
             created_at=setting.now,
         )
     )
-    number = _reserve_number(session, examined, actor.agency_code, licence_id, random)
+    number = _reserve_number(session, examined, actor.agency_code, licence_id, setting)
     status_list, status_index = free_slot(session, random)
     record = first_edition(
         examined,
@@ -126,11 +131,10 @@ def reserve(
         serial,
         number,
         (status_list, status_index),
-        specimen=is_test(material.chain[-1]),
+        specimen=is_test(chain(session)[-1]),
     )
     claims_of(record, licence_type)  # what cannot be printed is refused here
     link_id, lookup_code = random(16), new_lookup_code(random)
-    text = record_text(record)
     session.execute(
         insert(Intent).values(
             id=intent_id,
@@ -144,8 +148,7 @@ def reserve(
             seal_state_version=usable.state_version,
             authorisation_id=usable.authorisation_id,
             qr_key_id=qr.id,
-            record=text,
-            record_sha256=sha256(text.encode("utf-8")).digest(),
+            record=close_record(setting.vault, intent_id, record),
             origin=setting.origin,
             link_id_sha256=link_digest(link_id),
             lookup_sha256=lookup_digest(record.identifier, lookup_code),
@@ -162,7 +165,7 @@ def reserve(
     )
     begin_use(session, intent_id, usable, setting.now, random)
     if idempotency is not None:
-        row = {"client_id": actor.client_id, "key": idempotency[0], "body_sha256": idempotency[1]}
+        row = {"client_id": actor.client_id, "key": idempotency[0], "request_mac": idempotency[1]}
         _take(session, IdempotencyKey, {**row, "intent_id": intent_id, "created_at": setting.now})
     session.flush()
     return Reserved(
@@ -202,19 +205,20 @@ def first_edition(
 
 
 def is_test(issuing: bytes) -> bool:
-    """Whether an issuing authority hangs under a root named TEST: what its seals seal says 样本 SPECIMEN."""
+    """Whether an issuing authority hangs under a root named TEST: its registry seals specimens (样本)."""
     names = x509.load_der_x509_certificate(issuing).issuer.get_attributes_for_oid(NameOID.COMMON_NAME)
     return any("TEST" in str(name.value).split() for name in names)
 
 
 def _reserve_number(
-    session: Session, examined: Examined, issuer_code: str, licence_id: str, random: Random
+    session: Session, examined: Examined, issuer_code: str, licence_id: str, setting: Setting
 ) -> str:
-    rule, given = examined.loaded.type.number, examined.number
-    row = {"type_code": examined.loaded.type.code, "issuer_code": issuer_code, "licence_id": licence_id}
+    rule, given, type_code = examined.loaded.type.number, examined.number, examined.loaded.type.code
+    row = {"type_code": type_code, "issuer_code": issuer_code, "licence_id": licence_id}
     for _ in range(1 if given else 20):
-        number = given or new_number(rule, random)
-        if insert_if_absent(session, Number, {**row, "number": number}):
+        number = given or new_number(rule, setting.random)
+        mac = number_mac(setting.vault, type_code, issuer_code, number)
+        if insert_if_absent(session, Number, {**row, "number_mac": mac}):
             return number
     detail = "the agency has a licence of this type with this number"
     raise field_fault("/number", "number_taken", detail, Kind.CONFLICT)

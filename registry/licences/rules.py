@@ -19,7 +19,6 @@ from registry.actor import Actor
 from registry.licences.duties import require_officer
 from registry.licences.examine import may_issue
 from registry.licences.moment import moment
-from registry.licences.records import stored_record
 from registry.licences.tables import Edition, Licence
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports
@@ -132,7 +131,7 @@ def _own(session: Session, actor: Actor, identifier: str, *, lock: bool = False)
     """
     require_officer(actor)
     edition = own_edition(session, actor.agency_code, identifier, lock=lock)
-    type_code = stored_record(edition.record).type_code
+    type_code = session.get_one(Licence, edition.licence_id).type_code
     if not may_issue(session, actor.client_id, actor.agency_code, type_code):
         raise VermilionError(
             Kind.FORBIDDEN, "the client may not act on this licence type", reason="type_not_entitled"
@@ -205,7 +204,7 @@ def _check_day(edition: Edition, act: Act, how: How | None, effective: date, tod
     """Changes take effect by today. None precedes the one before it, but an annulment 撤销, which says that
     the licence should never have been granted: it may reach back to the issue.
     """
-    issued = stored_record(edition.record).issue_date
+    issued = edition.issue_date
     earliest = issued if act == "end" and how == "annulled" else max(issued, edition.since)
     if effective > today:
         raise field_fault("/effective_from", "in_future", "changes for a later day are not accepted yet")

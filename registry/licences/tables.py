@@ -41,7 +41,9 @@ class Number(Base):
     __tablename__ = "number"
     type_code: Mapped[str] = mapped_column(String(21), primary_key=True)
     issuer_code: Mapped[str] = mapped_column(String(18), primary_key=True)
-    number: Mapped[str] = mapped_column(String(40), primary_key=True)
+    number_mac: Mapped[bytes] = mapped_column(
+        primary_key=True
+    )  # `licences.numbers.number_mac`: it may be a citizen's
     licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"), index=True)
 
 
@@ -71,8 +73,7 @@ class Intent(Base):
     seal_state_version: Mapped[int]
     authorisation_id: Mapped[str] = mapped_column(ForeignKey("standing_authorisation.id"))
     qr_key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
-    record: Mapped[str]  # canonical JSON of signing.record.Record
-    record_sha256: Mapped[bytes]
+    record: Mapped[bytes]  # canonical JSON of signing.record.Record, encrypted (`licences.records`)
     origin: Mapped[str] = mapped_column(String(200))
     link_id_sha256: Mapped[bytes] = mapped_column(unique=True)
     lookup_sha256: Mapped[bytes]
@@ -96,12 +97,15 @@ class Edition(Base):
     licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))
     number: Mapped[int]
     identifier: Mapped[str] = mapped_column(String(120), unique=True)
-    record: Mapped[str]
+    public_record: Mapped[
+        str
+    ]  # canonical JSON of signing.disclosure.PublicRecord; the record is the intent's
     status: Mapped[str] = mapped_column(String(12))  # in_force, suspended, ended
     status_version: Mapped[int]
     ground: Mapped[str | None] = mapped_column(String(12))
     how: Mapped[str | None] = mapped_column(String(12))
     since: Mapped[date]
+    issue_date: Mapped[date]
     removed_on: Mapped[date | None]  # a later formal removal (注销); never overwrites `how`
     valid_from: Mapped[date]
     valid_to: Mapped[date | None]
@@ -137,6 +141,6 @@ class IdempotencyKey(Base):
     __tablename__ = "idempotency_key"
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
     key: Mapped[str] = mapped_column(String(255), primary_key=True)
-    body_sha256: Mapped[bytes]
+    request_mac: Mapped[bytes]  # of the request's body, which can be guessed, under the index key
     intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), index=True)
     created_at: Mapped[datetime]

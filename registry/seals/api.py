@@ -17,13 +17,17 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
+from keys.outside_chain import MAX_FILE_BYTES
+from keys.suite import SuiteName
 from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
 from registry.log.rules import Ground
-from registry.seals import applications, authorisations, duties, editions, maker, rules
+from registry.seals import applications, authorisations, duties, editions, maker, outside_status, rules
 from registry.seals.applications import Application
+from registry.seals.authority import END_SUITE
 from registry.seals.making import make
+from registry.seals.outside_making import make_outside, request_certificate
 from registry.seals.shown import shown_in
 from registry.seals.tables import Approval, Certificate, Seal, SealEdition, SealState, StandingAuthorisation
 from registry.seals.trust import publish_trust_list
@@ -34,6 +38,7 @@ blueprint = Blueprint("seals", __name__, url_prefix="/api/v1")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 PAGE = 100
 MAX_APPLICATION = 4 * MAX_PICTURE // 3 + 8 * 1024  # a picture in base64, and the words
+MAX_CHAIN = 4 * MAX_FILE_BYTES // 3 + 8 * 1024  # a chain in base64
 _log = structlog.get_logger("registry.seals")
 
 
@@ -55,6 +60,15 @@ def _base64(value: object) -> object:
     raise PydanticCustomError("base64", "a PNG of at most {size} bytes in base64", {"size": MAX_PICTURE})
 
 
+def _file(value: object) -> object:
+    if isinstance(value, str) and len(value) <= MAX_CHAIN:
+        try:
+            return base64.b64decode(value, validate=True)
+        except ValueError:
+            pass
+    raise PydanticCustomError("base64", "a file in base64")
+
+
 class ApplicationBody(web.Body):
     kind: web.Line
     name: web.Line
@@ -72,6 +86,18 @@ class DecisionBody(web.Body):
 
 class StepBody(web.Body):
     """Steps that need no words: an empty object."""
+
+
+class RequestBody(web.Body):
+    suite: SuiteName = END_SUITE
+
+
+class MakingBody(web.Body):
+    """Nothing where our own authority certifies the seal; else the chain of one outside, files in base64."""
+
+    chain: (
+        Annotated[list[Annotated[bytes, BeforeValidator(_file)]], Field(min_length=1, max_length=8)] | None
+    ) = None
 
 
 class GroundBody(web.Body):
@@ -139,8 +165,21 @@ def decide_application(approval_id: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/making")
 def making(code: str) -> Response:
     actor = _actor()
-    web.parse_body(StepBody)
-    return web.answer(_seal(make(web.ports(), actor, code)), 201)
+    body = web.parse_body(MakingBody, max_bytes=MAX_CHAIN)
+    if body.chain is None:
+        return web.answer(_seal(make(web.ports(), actor, code)), 201)
+    return web.answer(_seal(make_outside(web.ports(), actor, code, body.chain)), 201)
+
+
+@blueprint.post("/seals/<seal_code:code>/certification-request")
+def certification_request(code: str) -> Response:
+    """The PKCS #10 request for the edition that is to be made, for an authority outside."""
+    actor = _actor()
+    body = web.parse_body(RequestBody)
+    request = request_certificate(web.ports(), actor, code, body.suite)
+    assert request.der is not None
+    told = {"id": request.id, "seal": code, "requested_at": request.requested_at.isoformat()}
+    return web.answer({**told, "request": base64.b64encode(request.der).decode("ascii")}, 201)
 
 
 @blueprint.post("/seals/<seal_code:code>/filing")
@@ -295,6 +334,8 @@ def show(code: str) -> Response:
         }
         for told, (edition, certificate) in zip(body["editions"], bound, strict=True):
             told["maker"] = maker.shown(session, edition, certificate.der or b"")
+            if certificate.issuer_key_id is None:
+                told["outside"] = outside_status.shown(session, certificate, web.ports().clock())
     return web.answer(body)
 
 

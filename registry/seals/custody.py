@@ -29,13 +29,15 @@ from keys.suite import SUITES, ecdsa
 from registry.agencies.tables import Client, ClientType
 from registry.database import Database
 from registry.licences.digests import link_digest
-from registry.licences.records import stored_record
+from registry.licences.records import open_record
 from registry.licences.tables import Intent, TypeVersion
 from registry.licences.types import parse_type
 from registry.rows import changed_rows
 from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
 from registry.seals.answer_ledger import BlockLedger
 from registry.seals.maker import require_drafted_edition
+from registry.seals.outside_request import require_drafted_request
+from registry.seals.outside_status import current_good
 from registry.seals.status_policy import require_drafted_crl, require_true_answer
 from registry.seals.tables import (
     Ceremony,
@@ -50,10 +52,12 @@ from registry.seals.tables import (
     TrustListDraft,
 )
 from registry.seals.time_stamp_policy import require_announced
+from registry.vault import Vault
 from signing.claims import claims_of
 from signing.credential import parse_id, sig_structure
 from signing.record import Record
 
+UNWRAP = "unwrap"  # a kind of use beside those of signatures
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TIME_STAMP = re.compile(r"intent:([0-9a-f]{32})|time-stamp:([0-9a-f]{1,40})")
@@ -61,11 +65,13 @@ _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
 _CEREMONY = re.compile(r"ceremony:([0-9a-f]{64}):([1-9][0-9]{0,5})")
 _CRL = re.compile(r"crl:([0-9a-f]{32}):([1-9][0-9]{0,8})")
 _OCSP = re.compile(r"ocsp:[0-9a-f]{32}")
+_REQUEST = re.compile(r"certification-request:([0-9a-f]{32})")
 _SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
     SignKind.CEREMONY_TRANSCRIPT: _CEREMONY,
+    SignKind.CERTIFICATION_REQUEST: _REQUEST,
     SignKind.CRL: _CRL,
     SignKind.OCSP_RESPONSE: _OCSP,
     SignKind.SEAL_EDITION: _SEAL_EDITION,
@@ -135,12 +141,38 @@ class DatabaseLedger:
         with self._database.transaction() as session:
             changed_rows(session, statement)
 
+    def begin_unwrap(self, key_id: str, record: str, wrapped: bytes) -> str:
+        """A row of the same table. A data key is unwrapped as often as processes start, so chance numbers
+        the uses.
+        """
+        use = f"{record}#{self._random(8).hex()}"
+        row = {
+            "id": self._random(16).hex(),
+            "key_id": key_id,
+            "record": use,
+            "kind": UNWRAP,
+            "digest": hashlib.sha256(wrapped).digest(),
+            "begun_at": self._clock(),
+        }
+        with self._database.transaction() as session:
+            session.execute(insert(KeyUse).values(row))
+        return use
+
+    def end_unwrap(self, key_id: str, use: str, done: bool) -> None:
+        statement = (
+            update(KeyUse)
+            .where(KeyUse.key_id == key_id, KeyUse.record == use)
+            .values(ended_at=self._clock(), signed=done)
+        )
+        with self._database.transaction() as session:
+            changed_rows(session, statement)
+
 
 def _in_blocks(requests: Sequence[SignRequest]) -> bool:
     return all(request.kind in BLOCK_KINDS for request in requests)
 
 
-def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
+def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vault) -> Policy:
     """The policy of this registry's custodian. It raises VermilionError(KEY_REFUSED) to refuse."""
 
     def policy(ref: KeyRef, request: SignRequest) -> None:
@@ -157,6 +189,9 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
             if request.kind is SignKind.CERTIFICATE:
                 _require_reserved(session, ref, key, now, match[1], request.data)
                 return
+            if request.kind is SignKind.CERTIFICATION_REQUEST:
+                require_drafted_request(session, key, match[1], request.data)
+                return
             _require_serving(session, key, now)
             if request.kind is SignKind.TRUST_LIST:
                 _require_draft(session, int(match[1]), request.data)
@@ -172,7 +207,7 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo) -> Policy:
                 require_announced(session, ref, request, now, serial=match[2])
             intent_id = match[1] if match.re in (_INTENT, _TIME_STAMP) else None
             if intent_id is not None:  # a time-stamp for whoever asked serves no intent
-                intent, record = _require_intent(session, ref, intent_id, now, zone)
+                intent, record = _require_intent(session, vault, ref, intent_id, now, zone)
                 if request.kind is SignKind.SIG_STRUCTURE:
                     _require_own_credential(session, ref, key, intent, record, request.data)
 
@@ -196,7 +231,7 @@ def _require_serving(session: Session, key: Key, now: datetime) -> None:
 
 
 def _require_intent(
-    session: Session, ref: KeyRef, intent_id: str, now: datetime, zone: ZoneInfo
+    session: Session, vault: Vault, ref: KeyRef, intent_id: str, now: datetime, zone: ZoneInfo
 ) -> tuple[Intent, Record]:
     """A seal, a QR credential or a time-stamp serves an open intent within its lease, under its own keys,
     while the seal is as it was when the intent was written, its keeper's authorisation holds for the record's
@@ -223,7 +258,11 @@ def _require_intent(
         _refuse("the seal is not active as it was", "seal_not_active")
     if not edition.valid_from <= now <= edition.valid_to:
         _refuse("the seal is past its validity", "seal_expired")
-    record = stored_record(intent.record)
+    try:
+        current_good(session, session.get_one(Certificate, edition.certificate_serial), now)
+    except VermilionError as error:
+        _refuse(error.detail, error.reason)
+    record = open_record(vault, intent.id, intent.record)
     day = now.astimezone(zone).date()
     if (
         authorisation.withdrawn_at is not None

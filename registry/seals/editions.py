@@ -16,7 +16,7 @@ from keys.errors import Kind, VermilionError
 from keys.trust_list import RENEW_AFTER
 from registry.actor import Actor
 from registry.log.rules import Ground
-from registry.ports import Ports
+from registry.ports import Ports, Surroundings
 from registry.rows import changed_rows
 from registry.seals.applications import locked
 from registry.seals.authorisations import withdraw_all
@@ -80,7 +80,9 @@ def succeed(session: Session, ports: Ports, actor: Actor, seal: Seal, edition: S
     return seal
 
 
-def drop(session: Session, ports: Ports, actor: Actor, edition: SealEdition, now: datetime) -> None:
+def drop(
+    session: Session, ports: Surroundings, actor: Actor | None, edition: SealEdition, now: datetime
+) -> None:
     """Give up an edition that was never put into use; its key is retired."""
     take_edition(session, edition, "dropping", ended_at=now)
     _retire(session, ports, actor, edition, now)
@@ -140,11 +142,15 @@ def _end(session: Session, ports: Ports, actor: Actor, edition: SealEdition, now
     _retire(session, ports, actor, edition, now)
 
 
-def _retire(session: Session, ports: Ports, actor: Actor, edition: SealEdition, now: datetime) -> None:
+def _retire(
+    session: Session, ports: Surroundings, actor: Actor | None, edition: SealEdition, now: datetime
+) -> None:
     """The edition's key signs no more, and its certificate says so while it lasts."""
     active = update(Key).where(Key.id == edition.key_id, Key.state == "active")
     changed_rows(session, active.values(state="retired", since=now))
     certificate = session.get_one(Certificate, edition.certificate_serial)
+    if certificate.issuer_key_id is None:
+        return  # an authority outside is told by people: docs/runbooks/outside-ca.md
     if certificate.state != State.REVOKED and certificate.not_after > now:
         ground = civil_ground(now, ports.settings.tz, "edition_ended")
         revoke(session, ports, actor, certificate.serial, ground, RevocationReason.SUPERSEDED)

@@ -21,6 +21,7 @@ from keys.seal_data import SealData, edition_record, make_seal, read_seal_info, 
 from registry.agencies.tables import Agency
 from registry.seals.authority import END_SUITE
 from registry.seals.keys import Pieces, certify_new_key, key_ref, subject_name
+from registry.seals.outside_tables import CertificationRequest, OutsideCertificate
 from registry.seals.serving import certified_keys, signed_certificates
 from registry.seals.tables import Approval, Certificate, Key, Seal, SealEdition, SealEditionDraft
 from signing.seal_picture import SealKind
@@ -139,11 +140,24 @@ def require_drafted_edition(session: Session, key: Key, edition_id: str, data: b
     if (
         (said.code, said.name, said.type, approved)
         != (approval.seal_code, wanted["name"], type_number(wanted["kind"]), wanted["picture"])
-        or certificate.profile != ProfileName.SEAL
         or said.certificate != certificate.der
-        or certificate_subject(said.certificate).common_name != said.code
+        or not _certifies(session, certificate, approval)
     ):
         _refuse("the seal edition is not what was approved")
+
+
+def _certifies(session: Session, certificate: Certificate, approval: Approval) -> bool:
+    """Whether a certificate is one of this seal: ours by its name, one of an authority outside by the request
+    that it answers.
+    """
+    if certificate.profile == ProfileName.SEAL:
+        assert certificate.der is not None
+        return certificate_subject(certificate.der).common_name == approval.seal_code
+    outside = session.get(OutsideCertificate, certificate.serial)
+    if outside is None:
+        return False
+    request = session.get_one(CertificationRequest, outside.request_id)
+    return (request.approval_id, request.key_id) == (approval.id, certificate.key_id)
 
 
 def _verified(session: Session, edition: SealEdition, certificate: bytes) -> bytes:

@@ -7,11 +7,13 @@ are signed; the edition counts, and its key may sign, only if the seal is still 
 from __future__ import annotations
 
 import contextlib
+from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
+from keys.certificates import Issuer
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from registry.actor import Actor
@@ -27,8 +29,20 @@ from registry.seals.tables import Key, Seal, SealEdition
 from registry.seals.transitions import seal_event
 
 
-def make(ports: Ports, actor: Actor, code: str) -> Seal:
-    """Make what was approved of a seal: its first edition or another. Not inside a transaction: it signs.
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """What is to be made, by whom, and as which edition."""
+
+    order: Wanted
+    seal: Seal
+    agency: Agency
+    number: int
+    issuing: Issuer
+    maker: Issuer
+
+
+def open_workshop(ports: Ports, actor: Actor, code: str) -> Workshop:
+    """Check that the actor may make what was approved. Not inside a transaction: a new maker's key signs.
 
     Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT) and what the custodian raises.
     """
@@ -38,20 +52,41 @@ def make(ports: Ports, actor: Actor, code: str) -> Seal:
         issuing = issuing_authority(session)
         maker = session.get_one(Agency, actor.agency_code)
         last = session.scalar(select(func.max(SealEdition.number)).where(SealEdition.seal_code == code)) or 0
-    by = maker_of(ports, maker, issuing)
+    return Workshop(order, seal, agency, last + 1, issuing, maker_of(ports, maker, issuing))
+
+
+def make(ports: Ports, actor: Actor, code: str) -> Seal:
+    """Make what was approved of a seal: its first edition or another. Not inside a transaction: it signs.
+
+    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT) and what the custodian raises.
+    """
+    shop = open_workshop(ports, actor, code)
+    agency = shop.agency
     subject = subject_name(code, agency.code, agency.name_zh)
-    certified = certify_new_key(ports, ProfileName.SEAL, END_SUITE, subject, issuing, agency.code)
-    edition = _edition(ports, actor, code, last + 1, order, certified)
+    certified = certify_new_key(ports, ProfileName.SEAL, END_SUITE, subject, shop.issuing, agency.code)
     try:
-        edition.maker_seal = sign_edition(ports, by, edition, order.application.kind, certified.certificate)
-        with ports.database.transaction() as session:
-            return finish_making(session, ports, actor, code, edition)
-    except Exception as error:  # somebody was faster, or the edition could not be signed or recorded
+        return finish(ports, actor, code, shop, certified)
+    except Exception:  # somebody was faster, or the edition could not be signed or recorded
         with contextlib.suppress(SQLAlchemyError):  # left reserved, the key signs nothing either
             _retire(ports, actor, code, certified)
-        if isinstance(error, VermilionError) and error.kind is Kind.KEY_REFUSED:
+        raise
+
+
+def finish(ports: Ports, actor: Actor, code: str, shop: Workshop, certified: Certified) -> Seal:
+    """Sign the edition that binds the picture to a certificate, and record it.
+
+    Raises VermilionError(CONFLICT) where another edition is wanted meanwhile; what the custodian raises.
+    """
+    edition = _edition(ports, actor, code, shop.number, shop.order, certified)
+    kind = shop.order.application.kind
+    try:
+        edition.maker_seal = sign_edition(ports, shop.maker, edition, kind, certified.certificate)
+        with ports.database.transaction() as session:
+            return finish_making(session, ports, actor, code, edition)
+    except VermilionError as error:
+        if error.kind is Kind.KEY_REFUSED:
             with Session(ports.database.read) as session:  # the policy sees only that it is not wanted
-                require_still_wanted(session, session.get_one(Seal, code), order.approval_id)
+                require_still_wanted(session, session.get_one(Seal, code), shop.order.approval_id)
         raise
 
 

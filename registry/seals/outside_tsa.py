@@ -6,9 +6,6 @@ verified against the CA certificates of the list before it is believed. One that
 
 from __future__ import annotations
 
-import contextlib
-import http.client
-import socket
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -28,9 +25,9 @@ from keys.time_source import Monotonic
 from keys.time_stamp import TimeStamp
 from keys.tsp import QUERY_TYPE, REPLY_TYPE, encode_request, read_response
 from keys.tst_info import encode_policy, sha256_imprint
+from registry.outside_http import TIMEOUT, exchange
 from signing.toml_table import Table
 
-TIMEOUT = 10.0  # seconds to connect, and again for the exchange
 MAX_RESPONSE_BYTES = 32 * 1024
 MAX_AUTHORITIES = 8
 MAX_CA_BYTES = 64 * 1024
@@ -154,7 +151,16 @@ class OutsideTimeStamps:
         nonce = int.from_bytes(self._random(NONCE_BYTES), "big")
         policy = None if tsa.policy is None else encode_policy(tsa.policy)
         request = encode_request(sha256_imprint(digest), integer(nonce), policy)
-        token = read_response(_post(tsa.url, request, self._timeout))
+        token = read_response(
+            exchange(
+                tsa.url,
+                body=request,
+                headers={"Content-Type": QUERY_TYPE, "Accept": REPLY_TYPE},
+                content_type=REPLY_TYPE,
+                max_bytes=MAX_RESPONSE_BYTES,
+                timeout=self._timeout,
+            )
+        )
         stamp = verify_outside_token(
             token,
             digest,
@@ -173,52 +179,3 @@ class OutsideTimeStamps:
             rest.failures += 1
             pause = min(FIRST_REST * 2 ** min(rest.failures - 1, 10), LONGEST_REST)
             rest.until = self._monotonic() + pause.total_seconds()
-
-
-def _post(url: str, body: bytes, timeout: float) -> bytes:
-    """One POST, to this host alone: no redirect is followed, no proxy of the environment asked. The body of
-    the response, within the bounds of size and time: a peer that sends a byte now and then is cut off.
-
-    Raises VermilionError(UNAVAILABLE).
-    """
-    parts = urlsplit(url)
-    assert parts.hostname is not None
-    kind = http.client.HTTPSConnection if parts.scheme == "https" else http.client.HTTPConnection
-    connection = kind(parts.hostname, parts.port, timeout=timeout)
-    late = threading.Event()
-    try:
-        connection.connect()
-        cut = threading.Timer(timeout, _cut, [connection.sock, late])
-        cut.start()
-        try:
-            data = _exchange(connection, parts.path or "/", body)
-        finally:
-            cut.cancel()
-    except (OSError, http.client.HTTPException) as error:
-        raise _no_answer("cannot be reached, or does not answer in time") from error
-    finally:
-        connection.close()
-    if late.is_set():  # what was read may end where it was cut
-        raise _no_answer("does not answer in time")
-    return data
-
-
-def _exchange(connection: http.client.HTTPConnection, path: str, body: bytes) -> bytes:
-    connection.request("POST", path, body, {"Content-Type": QUERY_TYPE, "Accept": REPLY_TYPE})
-    response = connection.getresponse()
-    if response.status != 200 or response.headers.get_content_type() != REPLY_TYPE:
-        raise _no_answer("answers with another status or content type")
-    data = response.read(MAX_RESPONSE_BYTES + 1)
-    if len(data) > MAX_RESPONSE_BYTES:
-        raise _no_answer("answers at too great a length")
-    return data
-
-
-def _cut(sock: socket.socket, late: threading.Event) -> None:
-    late.set()
-    with contextlib.suppress(OSError):
-        sock.shutdown(socket.SHUT_RDWR)
-
-
-def _no_answer(detail: str) -> VermilionError:
-    return VermilionError(Kind.UNAVAILABLE, f"the authority {detail}", reason="no_answer")

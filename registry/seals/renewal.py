@@ -13,18 +13,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from keys.certificates import certificate_validity
+from keys.certificates import Issuer, certificate_subject, certificate_validity
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.seals.authority import (
+    END_SUITE,
     give_delegate_key,
-    give_ocsp_key,
     give_qr_key,
     give_tsa_key,
     issuing_authority,
 )
-from registry.seals.keys import Pieces
+from registry.seals.keys import Certified, Pieces, certify_new_key, key_ref, subject_name
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import Certificate, Key
 
@@ -36,12 +36,13 @@ TRY_AGAIN = timedelta(hours=1)
 
 
 def renew_due(pieces: Pieces) -> int:
-    """Renew what is due, of the OCSP responder, the time-stamp authority and each agency that may issue; how
-    many were.
+    """Renew what is due, of each issuing CA's OCSP responder, the time-stamp authority and each agency that
+    may issue; how many were.
 
-    An agency that has no QR key yet gets one. Raises VermilionError: UNAVAILABLE where the issuing
-    authority's own certificate has ended, and what the custodian raises; the next call goes on with the
-    others.
+    An agency that has no QR key yet gets one. So does a CA that has no responder: a new one has none, and the
+    one before it has to answer for what it issued until that ends. Raises VermilionError: UNAVAILABLE where
+    the issuing authority's own certificate has ended, and what the custodian raises; the next call goes on
+    with the others.
     """
     now = pieces.clock()
     with Session(pieces.database.read) as session:
@@ -52,11 +53,11 @@ def renew_due(pieces: Pieces) -> int:
             raise VermilionError(
                 Kind.UNAVAILABLE, "the issuing authority's certificate has ended", reason="issuing_ended"
             )
-        answering = _due(session, ProfileName.OCSP, now, end, {None})
+        answering = _unanswered(session, now)
         stamping = _due(session, ProfileName.TSA, now, end, {None})
         agencies = _due(session, ProfileName.QR, now, end, _issuing_agencies(session))
-    for _ in answering:
-        give_ocsp_key(pieces)
+    for issuing in answering:
+        _give_responder(pieces, issuing)
     for _ in stamping:
         give_tsa_key(pieces)
     for code in agencies:
@@ -110,6 +111,52 @@ def expiring(session: Session, now: datetime) -> list[Expiring]:
     return found
 
 
+def _unanswered(session: Session, now: datetime) -> list[Issuer]:
+    """The issuing CAs whose newest responder ends soon, or who have none."""
+    if _tried(session, ProfileName.OCSP, now):
+        return []
+    found = []
+    for key, certificate in session.execute(
+        signed_certificates(ProfileName.ISSUING).where(Key.state == "active", Certificate.not_after > now)
+    ):
+        until = session.scalar(
+            select(func.max(Certificate.not_after))
+            .join(Key, Key.id == Certificate.key_id)
+            .where(
+                Certificate.profile == ProfileName.OCSP.value,
+                Certificate.issuer_key_id == key.id,
+                Certificate.der.is_not(None),
+                Key.state == "active",
+            )
+        )
+        if until is None or until < _wanted(ProfileName.OCSP, now, certificate.not_after):
+            found.append(Issuer(key_ref(key), certificate.der))
+    return found
+
+
+def _give_responder(pieces: Pieces, issuing: Issuer) -> Certified:
+    """What `give_ocsp_key` gives the newest CA, for any one."""
+    assert issuing.certificate is not None
+    of = certificate_subject(issuing.certificate)
+    name = subject_name(f"{of.common_name} OCSP", None, of.organisation)
+    return certify_new_key(pieces, ProfileName.OCSP, END_SUITE, name, issuing)
+
+
+def _wanted(profile: ProfileName, now: datetime, end: datetime) -> datetime:
+    """Until when a certificate has to last, lest it is renewed; none lasts beyond its issuer's `end`."""
+    return min(now + PROFILES[profile].life * REMAINING, end)
+
+
+def _tried(session: Session, profile: ProfileName, now: datetime) -> set[str | None]:
+    """Whose key is being made by another process, or came to nothing lately."""
+    statement = select(Key.agency_code).where(
+        Key.purpose == PROFILES[profile].purpose.value,
+        Key.state == "reserved",
+        Key.created_at > now - TRY_AGAIN,
+    )
+    return set(session.scalars(statement))
+
+
 def _due(
     session: Session, profile: ProfileName, now: datetime, end: datetime, owners: set[str | None]
 ) -> list[str | None]:
@@ -122,17 +169,12 @@ def _due(
         .where(Certificate.profile == profile.value, Certificate.der.is_not(None))
         .group_by(Key.agency_code, Key.state)
     )
-    tried = select(Key.agency_code).where(
-        Key.purpose == PROFILES[profile].purpose.value,
-        Key.state == "reserved",
-        Key.created_at > now - TRY_AGAIN,
-    )
-    wanted = min(now + PROFILES[profile].life * REMAINING, end)
+    wanted = _wanted(profile, now, end)
     rows = session.execute(certified).all()
     ending = {row.agency_code for row in rows if row.state == "active" and row.until < wanted}
     # Whose keys were all retired by hand waits for the hand that gives another.
     without = owners - {row.agency_code for row in rows}
-    return sorted((owners & ending | without) - set(session.scalars(tried)), key=str)
+    return sorted((owners & ending | without) - _tried(session, profile, now), key=str)
 
 
 def _issuing_agencies(session: Session) -> set[str | None]:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -42,7 +43,7 @@ from keys.profiles import ProfileName
 from registry.database import Database
 from registry.seals.keys import key_ref
 from registry.seals.revocation import State, lock_status
-from registry.seals.serving import certified_keys
+from registry.seals.serving import certified_keys, signed_certificates
 from registry.seals.tables import Certificate, CertificateAuthority, Key
 
 MAX_AGE = timedelta(seconds=300)
@@ -53,6 +54,7 @@ REUSED = timedelta(seconds=300)
 """How long an answer is given again; it has more than MAX_AGE left then."""
 CACHED = 20_000
 ATTEMPTS = 5
+_log = structlog.get_logger("registry.responder")
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +114,16 @@ class Responder:
         alone = asked.ids[0] if len(asked.ids) == 1 and asked.nonce is None else None
         if alone is not None and (cached := self._cached(key_id, alone)) is not None:
             return cached
+        reason = ""
         for _ in range(ATTEMPTS):
             try:
                 return self._fresh(key_id, asked, alone)
             except VermilionError as error:
-                if error.reason != "status_changed":  # the policy found another status: look again
-                    return OcspReply(UNAUTHORIZED if error.reason == "no_responder" else TRY_LATER)
-        return OcspReply(TRY_LATER)
+                reason = error.reason
+                if reason != "status_changed":  # the policy found another status: look again
+                    break
+        _log.error("ocsp_not_signed", reason=reason)
+        return OcspReply(UNAUTHORIZED if reason == "no_responder" else TRY_LATER)
 
     def decode_get(self, ca_name: str, encoded: str) -> bytes:
         """The request in the path of a GET to the address of the CA. Raises VermilionError: MALFORMED, and as
@@ -151,7 +156,9 @@ class Responder:
             return None
         version, reply = held
         assert reply.produced_at is not None
-        if self._clock() >= reply.produced_at + REUSED:
+        assert reply.next_update is not None
+        # It may end with its signer's certificate; and a clock that was set back makes it one of the future.
+        if not reply.produced_at <= self._clock() < min(reply.produced_at + REUSED, reply.next_update):
             return None
         with Session(self._database.read) as session:
             (now,) = statuses(session, ca_key_id, [cert_id.serial])
@@ -202,6 +209,19 @@ def statuses(session: Session, ca_key_id: str, serials: Sequence[int]) -> list[_
     )
     known = {row.serial: row for row in rows}
     return [_found(known.get(names[serial])) for serial in serials]
+
+
+def unanswered(session: Session, now: datetime) -> list[str]:
+    """Keys of CAs in service for which no responder can sign: all their certificates have no status."""
+    issuing = session.scalars(
+        signed_certificates(ProfileName.ISSUING)
+        .where(Key.state == "active", Certificate.not_after >= now)
+        .with_only_columns(Key.id)
+    ).all()
+    answering = session.scalars(
+        certified_keys(ProfileName.OCSP, now).with_only_columns(Certificate.issuer_key_id)
+    ).all()
+    return sorted(set(issuing) - set(answering))
 
 
 def _found(row: Any) -> _Found:

@@ -23,6 +23,7 @@ from registry.ports import Surroundings
 from registry.rows import changed_rows
 from registry.seals.tables import Certificate, CertificateAuthority, CertificateStatus, SealEdition
 
+SHARED_PATIENCE_MS = 3_000
 _STATUS_LOCK = 0x7665726D63657274  # pg_advisory_xact_lock: "vermcert"
 
 
@@ -48,10 +49,17 @@ def lock_status(session: Session, *, shared: bool = False) -> None:
     under the other one: so no "good" is produced after the moment of a revocation, however many processes
     there are and however long their transactions take. On SQLite a transaction that may write is alone
     already.
+
+    A stranger's question does not wait for ever on somebody who stands still with a status half changed: it
+    is turned away as by a database that is out (SQLSTATE 55P03), as by SQLite's busy timeout.
     """
-    if session.get_bind().dialect.name == "postgresql":
-        kind = "pg_advisory_xact_lock_shared" if shared else "pg_advisory_xact_lock"
-        session.execute(text(f"SELECT {kind}(:key)"), {"key": _STATUS_LOCK})
+    if session.get_bind().dialect.name != "postgresql":
+        return
+    kind = "pg_advisory_xact_lock"
+    if shared:
+        kind += "_shared"
+        session.execute(text(f"SET LOCAL lock_timeout = {SHARED_PATIENCE_MS}"))
+    session.execute(text(f"SELECT {kind}(:key)"), {"key": _STATUS_LOCK})
 
 
 def hold(session: Session, ports: Surroundings, actor: Actor | None, serial: str, ground: Ground) -> None:
@@ -74,7 +82,8 @@ def revoke(
     reason: RevocationReason | None = None,
     invalidity_date: datetime | None = None,
 ) -> None:
-    """Revoke a certificate for good, held or not. `invalidity_date`: since when its key is not to be trusted.
+    """Revoke a certificate for good, held or not; one that was held is revoked since then. `invalidity_date`:
+    since when its key is not to be trusted.
 
     Raises VermilionError: CONFLICT with "certificate_state" when it is revoked already, INVALID for a hold or
     a removal as the reason.
@@ -103,17 +112,20 @@ def compromise(
 
 
 def certificates_of_seal(session: Session, code: str, *states: State) -> list[str]:
-    """Serials of a seal's certificates that are in one of these states, in the order of its editions."""
+    """Serials of a seal's certificates that are in one of these states, in the order of its editions. Those
+    that an authority outside gave are its own to hold and revoke.
+    """
     statement = (
         select(Certificate.serial)
         .join(SealEdition, SealEdition.certificate_serial == Certificate.serial)
         .where(SealEdition.seal_code == code, Certificate.state.in_(states))
+        .where(Certificate.issuer_key_id.is_not(None))
         .order_by(SealEdition.number)
     )
     return list(session.scalars(statement))
 
 
-def hold_seal(session: Session, ports: Surroundings, actor: Actor, code: str, ground: Ground) -> None:
+def hold_seal(session: Session, ports: Surroundings, actor: Actor | None, code: str, ground: Ground) -> None:
     """Hold every good certificate of a seal that was suspended."""
     for serial in certificates_of_seal(session, code, State.GOOD):
         hold(session, ports, actor, serial, ground)
@@ -176,7 +188,8 @@ def _change(
     if row.state not in allowed:
         _refuse(f"the certificate is {row.state}")
     _require_back(row, status)
-    since = None if status.state is State.GOOD else row.revoked_at if row.state == State.REVOKED else now
+    # A hold that becomes a revocation keeps its date: the certificate was not good in between.
+    since = None if status.state is State.GOOD else row.revoked_at or now
     entry = (
         None if since is None else crl_entry(int(serial, 16), since, status.reason, status.invalidity_date)
     )

@@ -24,6 +24,7 @@ from keys.profiles import ProfileName
 from registry.rows import changed_rows
 from registry.seals.authority import root_authority
 from registry.seals.keys import Pieces, key_ref
+from registry.seals.revocation import lock_status
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import Certificate, CertificateAuthority, Key, RevocationList
 
@@ -150,7 +151,7 @@ def _due(session: Session, ca_key_id: str, now: datetime, renew_after: timedelta
     if last is None:
         return True
     covered, this_update, signed = last
-    if now < this_update + COALESCE:  # also a list that another process is signing now
+    if abs(now - this_update) < COALESCE:  # also a list that another process is signing now
         return False
     changes = session.scalar(
         select(CertificateAuthority.status_version).where(CertificateAuthority.key_id == ca_key_id)
@@ -162,13 +163,18 @@ def _draft(pieces: Pieces, issuer: Issuer, life: timedelta) -> _Draft | None:
     """The next list, linted and on record. None where another process took its number."""
     assert issuer.certificate is not None
     ca = issuer.key.id
-    this_update = pieces.clock().replace(microsecond=0)  # before anything is read: never claims too much
     with Session(pieces.database.read) as session:
+        taken = select(func.max(RevocationList.number)).where(RevocationList.ca_key_id == ca)
+        number = (session.scalar(taken) or 0) + 1
+    # After the number: a later one is of a later moment. Under the lock: all that was revoked by then is on
+    # record, and read below.
+    with pieces.database.transaction() as session:
+        lock_status(session, shared=True)
+        this_update = pieces.clock().replace(microsecond=0)
         changes = session.scalars(
             select(CertificateAuthority.status_version).where(CertificateAuthority.key_id == ca)
         ).one()
-        taken = select(func.max(RevocationList.number)).where(RevocationList.ca_key_id == ca)
-        number = (session.scalar(taken) or 0) + 1
+    with Session(pieces.database.read) as session:
         last = session.execute(
             select(RevocationList.status_version, RevocationList.this_update)
             .where(RevocationList.ca_key_id == ca, RevocationList.der.is_not(None))

@@ -29,8 +29,10 @@ from registry.seals.duties import (
 )
 from registry.seals.editions import drop, editions_in, succeed, the_edition
 from registry.seals.keys import activate_key, civil_ground
+from registry.seals.outside_request import retire_requests
+from registry.seals.outside_status import current_good
 from registry.seals.revocation import hold_seal, release_seal, revoke_seal
-from registry.seals.tables import Approval, Key, Seal, SealEdition
+from registry.seals.tables import Approval, Certificate, Key, Seal, SealEdition
 from registry.seals.transitions import (
     EDITION_STEPS,
     NOT_CANCELLED,
@@ -83,6 +85,7 @@ def finish_making(session: Session, ports: Ports, actor: Actor, code: str, editi
             drop(session, ports, actor, waiting, now)
         seal_event(session, ports, actor, "seal.edition_made", code, "making", **detail)
     activate_key(session, edition.key_id, now)
+    retire_requests(session, ports, edition.approval_id)
     session.add(edition)
     session.flush()
     return seal
@@ -114,10 +117,15 @@ def file(session: Session, ports: Ports, actor: Actor, code: str) -> Seal:
 
 
 def activate(session: Session, ports: Ports, actor: Actor, code: str) -> Seal:
-    """Put into use what is filed (启用): the seal's keeper, who neither applied for, approved nor made it."""
+    """Put into use what is filed (启用): the seal's keeper, who neither applied for, approved nor made it.
+
+    A certificate of an authority outside must be known to be good.
+    Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT, UNAVAILABLE).
+    """
     keeper(session, actor, code)
     seal = locked(session, code)
     edition = the_edition(session, seal, "filed")
+    current_good(session, session.get_one(Certificate, edition.certificate_serial), ports.clock())
     if seal.state != "filed":
         return succeed(session, ports, actor, seal, edition)
     take(session, ports, actor, seal, "activation", detail={"edition": edition.id})

@@ -9,9 +9,12 @@ from typing import NoReturn
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from keys.certificates import key_identifier
 from keys.errors import Kind, VermilionError
 from keys.ocsp import matches, read_response_data
+from keys.profiles import ProfileName
 from registry.seals.responder import LIFE, statuses
+from registry.seals.serving import certified_keys
 from registry.seals.tables import Certificate, Key, RevocationList
 
 PATIENCE = timedelta(seconds=30)  # between reading a status and signing it
@@ -33,18 +36,21 @@ def require_drafted_crl(session: Session, key: Key, ca_key_id: str, number: int,
 
 def require_true_answer(session: Session, key: Key, data: bytes, now: datetime) -> None:
     """An OCSP answer says the status on record of each certificate of the responder's own CA, as of now."""
-    certificate, issuer = session.execute(
-        select(Certificate, Key)
-        .join(Key, Key.id == Certificate.issuer_key_id)
-        .where(Certificate.key_id == key.id)
-    ).one()
+    row = session.execute(certified_keys(ProfileName.OCSP, now).where(Key.id == key.id).limit(1)).first()
+    if row is None:
+        _refuse("the key answers for no authority now", "ocsp_responder")
+    certificate = row.Certificate
     ca = session.scalars(
-        select(Certificate.der).where(Certificate.key_id == issuer.id, Certificate.der.is_not(None)).limit(1)
+        select(Certificate.der)
+        .where(Certificate.key_id == certificate.issuer_key_id, Certificate.der.is_not(None))
+        .limit(1)
     ).one()
     said = read_response_data(data)
+    if said.responder != key_identifier(key.public_key):
+        _refuse("the answer names another responder", "ocsp_responder")
     if not now - PATIENCE <= said.produced_at <= now:
         _refuse("the answer is not of this moment", "ocsp_time")
-    found = statuses(session, issuer.id, [answer.cert_id.serial for answer in said.answers])
+    found = statuses(session, certificate.issuer_key_id, [answer.cert_id.serial for answer in said.answers])
     for answer, on_record in zip(said.answers, found, strict=True):
         if ca is None or not matches(ca, answer.cert_id):
             _refuse("the answer is about another authority's certificate", "ocsp_issuer")

@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
+from registry.seals.outside_tables import OutsideStatus
 
 _ACTIVE_ROOT = text("purpose = 'root-ca' AND state = 'active'")
 
@@ -54,13 +55,20 @@ class CertificateAuthority(Base):
 
 
 class Certificate(Base):
-    """An X.509 certificate; serial and content are on record here before anything is signed."""
+    """An X.509 certificate; serial and content are on record here before anything is signed.
+
+    One that an authority outside gave (`outside_tables`) has no issuer of ours. That authority numbered it,
+    so it stands here under the first 40 hex digits of its SHA-256;
+    its state is what that authority said of it, its validity the time in which its whole chain is valid.
+    """
 
     __tablename__ = "certificate"
     __table_args__ = (Index(None, "issuer_key_id", "status_version"),)
     serial: Mapped[str] = mapped_column(String(40), primary_key=True)  # lower-case hex
     key_id: Mapped[str] = mapped_column(ForeignKey("key.id"), index=True)
-    issuer_key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))  # a root's is its own
+    issuer_key_id: Mapped[str | None] = mapped_column(
+        ForeignKey("key.id")
+    )  # its own for a root; None: outside
     profile: Mapped[str] = mapped_column(String(20), index=True)
     tbs_sha256: Mapped[bytes]  # of the TBSCertificate
     der: Mapped[bytes | None]  # None until signed
@@ -101,6 +109,17 @@ class RevocationList(Base):
     this_update: Mapped[datetime]
     next_update: Mapped[datetime]
     der: Mapped[bytes | None]  # None until signed
+
+
+class DataKey(Base):
+    """A key that encrypts what is at rest, wrapped under a key of the custodian's (`registry.vault`)."""
+
+    __tablename__ = "data_key"
+    use: Mapped[str] = mapped_column(String(12), primary_key=True)
+    generation: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    wrapping_key_id: Mapped[str] = mapped_column(String(32))
+    wrapped: Mapped[bytes]
+    created_at: Mapped[datetime]
 
 
 class KeyUse(Base):
@@ -292,6 +311,7 @@ class SealUse(Base):
     document_sha256: Mapped[bytes | None]
     begun_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
+    outside_status_id: Mapped[str | None] = mapped_column(ForeignKey(OutsideStatus.id), index=True)
 
 
 class Ceremony(Base):

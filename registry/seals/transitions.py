@@ -16,7 +16,7 @@ from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.log.rules import Ground, record_event
 from registry.log.tables import Event
-from registry.ports import Ports
+from registry.ports import Ports, Surroundings
 from registry.rows import changed_rows
 from registry.seals.keys import civil_ground
 from registry.seals.tables import Seal, SealEdition, SealState
@@ -93,8 +93,8 @@ def take_edition(session: Session, edition: SealEdition, name: str, **changes: A
 
 def move(
     session: Session,
-    ports: Ports,
-    actor: Actor,
+    ports: Surroundings,
+    actor: Actor | None,
     seal: Seal,
     state: str,
     allowed: tuple[str, ...],
@@ -138,8 +138,8 @@ def history_row(seal: Seal, event: Event) -> SealState:
 
 def seal_event(
     session: Session,
-    ports: Ports,
-    actor: Actor,
+    ports: Surroundings,
+    actor: Actor | None,
     kind: str,
     subject: str,
     ground: Ground | str,

@@ -42,6 +42,7 @@ from registry.agencies.tables import Agency, Client, ClientType
 from registry.licences.tables import TypeVersion
 from registry.seals.authority import root_authority, trust_list_delegate
 from registry.seals.keys import Pieces, key_ref
+from registry.seals.outside_ca import embedded_issuers
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import (
     Certificate,
@@ -228,7 +229,9 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
             ends = [at for at in (ended_at, stopped) if at is not None]
             if ends:
                 state, since = "retired", min(ends)
-        yield _entry(key, certificate, "seal", types, state, since)
+        outside = certificate.issuer_key_id is None
+        issuers = embedded_issuers(session, certificate.serial) if outside else ()
+        yield _entry(key, certificate, "seal", types, state, since, issuers)
 
 
 def _qr_keys(session: Session) -> Iterator[TrustedKey]:
@@ -272,6 +275,7 @@ def _entry(
     types: Iterable[str],
     state: KeyState,
     since: datetime | None,
+    issuers: tuple[bytes, ...] = (),
 ) -> TrustedKey:
     cut = certificate.not_after if state != "retired" or since is None else min(certificate.not_after, since)
     return TrustedKey(
@@ -286,6 +290,7 @@ def _entry(
         sign_to=_whole(cut),
         state=state,
         since=None if since is None else _whole(since),
+        issuers=issuers,
     )
 
 

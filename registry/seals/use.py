@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.custodian import KeyRef
-from keys.errors import Kind, VermilionError, field_fault
+from keys.errors import Fault, Kind, VermilionError, field_fault
 from keys.profiles import ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.rows import changed_rows
@@ -24,6 +24,8 @@ from registry.seals.authority import chain_of
 from registry.seals.editions import edition_in_use
 from registry.seals.keys import key_ref
 from registry.seals.maker import require_as_made
+from registry.seals.outside_ca import embedded_issuers
+from registry.seals.outside_status import current_good
 from registry.seals.serving import certified_keys, serving_key, signed_certificates
 from registry.seals.tables import (
     AuthorisationDay,
@@ -48,6 +50,7 @@ class UsableSeal:
     state_version: int
     authorisation_id: str
     key: KeyRef
+    outside_status_id: str | None  # the word of an authority outside that permits it
 
 
 def authorise_use(
@@ -59,15 +62,18 @@ def authorise_use(
     type_code: str,
     seal_kind: str,
     day: date,
+    now: datetime,
 ) -> UsableSeal:
-    """Check that the client may use the seal for the type on the civil `day`, and draw 1 from its limit.
+    """Check that the client may use the seal for the type on the civil `day` of `now`, and draw 1 from its
+    limit.
 
     `seal_kind` is the kind of seal that the type's face wants.
 
     The draw stands or falls with the caller's transaction, so a refused or a dry request draws nothing; an
     abandoned intent's draw is not given back, because its key may have been used. Raises VermilionError:
     FORBIDDEN with reason `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT
-    with `seal_not_active`, `seal_expired` or `daily_limit`; INVALID with `seal_kind`. Each names `/seal`.
+    with `seal_not_active`, `seal_expired`, `certificate_revoked` or `daily_limit`; INVALID with `seal_kind`;
+    UNAVAILABLE with `status_unknown`. Each names `/seal`.
     """
     seal = session.get(Seal, seal_code)
     if seal is None or seal.agency_code != agency_code:
@@ -77,6 +83,7 @@ def authorise_use(
     edition = session.scalars(edition_in_use(seal_code)).one_or_none()
     if seal.state != ACTIVE or edition is None:
         raise _unusable(Kind.CONFLICT, "seal_not_active", "the seal is not active")
+    status = _status(session, edition, now)
     if not _valid_on(edition, day):
         raise _unusable(Kind.CONFLICT, "seal_expired", "the seal is past its validity")
     granted = session.scalars(
@@ -91,7 +98,7 @@ def authorise_use(
     if drawn is None:
         raise _unusable(Kind.CONFLICT, "daily_limit", "the authorisation's daily limit is used up")
     key = session.get_one(Key, edition.key_id)
-    return UsableSeal(edition.id, seal.code, seal.state_version, drawn.id, key_ref(key))
+    return UsableSeal(edition.id, seal.code, seal.state_version, drawn.id, key_ref(key), status)
 
 
 def still_usable(
@@ -144,6 +151,7 @@ def begin_use(
             document_sha256=None,
             begun_at=now,
             ended_at=None,
+            outside_status_id=usable.outside_status_id,
         )
     )
 
@@ -172,7 +180,11 @@ def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
     return SealMaterial(
         key=key_ref(session.get_one(Key, edition.key_id)),
         certificate=certificate.der,
-        chain=chain_of(session, edition.key_id),
+        chain=(
+            embedded_issuers(session, certificate.serial)
+            if certificate.issuer_key_id is None
+            else chain_of(session, edition.key_id)
+        ),
         picture=SealPicture(edition.picture_type, edition.picture, edition.width_mm, edition.height_mm),
     )
 
@@ -199,6 +211,18 @@ def qr_key(session: Session, agency_code: str, now: datetime) -> KeyRef:
             reason="qr_key_expired",
         )
     raise VermilionError(Kind.CONFLICT, "the agency has no key for QR codes", reason="no_qr_key")
+
+
+def _status(session: Session, edition: SealEdition, now: datetime) -> str | None:
+    """See `current_good`; a refusal names the seal."""
+    certificate = session.get_one(Certificate, edition.certificate_serial)
+    try:
+        return current_good(session, certificate, now)
+    except VermilionError as error:
+        faults = (Fault("/seal", error.reason, error.detail),)
+        raise VermilionError(
+            error.kind, error.detail, reason=error.reason, faults=faults, retry_after=error.retry_after
+        ) from None
 
 
 def _unusable(kind: Kind, reason: str, detail: str) -> VermilionError:

@@ -23,7 +23,7 @@ from signing.record import Record
 from signing.sentences import table
 from tests.authority import TestAuthority, make_authority
 from tests.browser.site import Served, serve
-from tests.verify_web.world import NOW, Memory, find_type, licence_type, sample
+from tests.verify_web.world import NOW, Memory, find_type, licence_type, sample, sample_record
 from verify_web.access_log import JsonLines
 from verify_web.app import create_app
 from verify_web.source import Source
@@ -103,7 +103,7 @@ def checked(page: Page, address: str) -> None:
 def on_record(desk: Desk, **changes: object) -> str:
     """Register a sample licence with its real credential; returns the text of its code."""
     licence = replace(sample(), **changes)  # type: ignore[arg-type]
-    text, cose = desk.scanned(licence.record)
+    text, cose = desk.scanned(sample_record())
     desk.memory.licence = replace(licence, origin=desk.served.origin, credential_sha256=sha256(cose).digest())
     return text
 
@@ -118,8 +118,7 @@ def test_a_printed_link_becomes_green_on_the_readers_device(desk: Desk, browser:
         results = page.locator(".checks li").evaluate_all("all => all.map(one => one.dataset.result)")
         assert results == ["passed"] * 3
         assert page.title().startswith("Valid ")
-        record = desk.memory.licence.record if desk.memory.licence else None
-        assert record is not None
+        record = sample_record()
         expect(page.locator("#claims")).to_contain_text(record.number)
         expect(page.locator("#claims")).to_contain_text(str(record.fields["operator_name"]))
         assert page.url == link  # the fragment is gone from the address bar
@@ -151,7 +150,7 @@ def test_an_altered_fragment_is_altered(desk: Desk, browser: Browser) -> None:
 
 def test_the_path_of_one_and_the_fragment_of_another_is_altered(desk: Desk, browser: Browser) -> None:
     text = on_record(desk)
-    other, _ = desk.scanned(sample(serial="0000042").record, OTHER_ID)
+    other, _ = desk.scanned(sample_record(serial="0000042"), OTHER_ID)
     with phone(browser) as page:
         checked(page, f"{text.partition('#')[0]}#{other.partition('#')[2]}")
         expect(page.locator("h1")).to_have_text(WORDS["altered"]["en"]["heading"])
@@ -159,7 +158,7 @@ def test_the_path_of_one_and_the_fragment_of_another_is_altered(desk: Desk, brow
 
 def test_other_words_rightly_signed_for_a_real_link_are_altered(desk: Desk, browser: Browser) -> None:
     on_record(desk)
-    record = sample().record
+    record = sample_record()
     forged, _ = desk.scanned(replace(record, fields={**record.fields, "operator_name": "另一家样本餐馆"}))
     with phone(browser) as page:
         checked(page, forged)
@@ -185,7 +184,7 @@ def test_after_the_end_the_same_code_says_so(desk: Desk, browser: Browser) -> No
 
 
 def test_an_unknown_link_stays_unknown_whatever_its_fragment_proves(desk: Desk, browser: Browser) -> None:
-    forged, _ = desk.scanned(sample(serial="0000042").record, OTHER_ID)
+    forged, _ = desk.scanned(sample_record(serial="0000042"), OTHER_ID)
     with phone(browser) as page:
         checked(page, forged)
         expect(page.locator("h1")).to_have_text(WORDS["unknown"]["en"]["heading"])
@@ -236,7 +235,7 @@ def test_other_words_rightly_signed_raise_the_alarm_where_a_program_sends_them(
     desk: Desk, caplog: pytest.LogCaptureFixture
 ) -> None:
     text = on_record(desk)
-    record = sample().record
+    record = sample_record()
     forged, _ = desk.scanned(replace(record, fields={**record.fields, "operator_name": "另一家样本餐馆"}))
     client, site = desk.served.app.test_client(), desk.served.app.extensions["site"]
     answer = client.post("/api/v1/verifications", json={"qr": forged})

@@ -7,6 +7,7 @@ import subprocess
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pikepdf
 import pypdfium2
@@ -25,9 +26,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.trust_list import TrustList, read_trust_list
-from registry.licences.tables import Edition
+from registry.licences.records import open_record
+from registry.licences.tables import Edition, Intent
 from signing.credential import decode_credential, parse_link
 from signing.draw import ATTACHMENT
+from signing.record import record_to_json
 from tests.integration.province import Paper, Province
 from tests.registry.world import on_sqlite
 from tests.signing.alter import gap_of
@@ -147,8 +150,9 @@ def test_the_record_attached_is_the_one_in_the_database(province: Province, pape
 
     with Session(province.world.ports.database.read) as session:
         stored = session.scalars(select(Edition).where(Edition.identifier == paper.identifier)).one()
+        kept = session.get_one(Intent, stored.id).record
     in_file = json.loads(attached(paper))
-    in_database = json.loads(stored.record)
+    in_database: dict[str, Any] = record_to_json(open_record(province.world.ports.vault, stored.id, kept))
     assert in_file["record"] == in_database
     assert in_database["number"] == paper.request["number"]
     for name, value in paper.request["fields"].items():

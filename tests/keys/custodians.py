@@ -16,10 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from keys.custodian import Custodian, Kind, Policy, Purpose, UseLedger
+from keys.custodian import Kind, Policy, Purpose
 from keys.remote import RemoteCustodian
 from keys.signer import Entitlement, Signer
 from keys.software import SoftwareCustodian
+from keys.wrapping import Ledger, WrappingCustodian
 from tests.authority import CHEAP, PASSPHRASE
 from tests.tools import need
 
@@ -27,9 +28,11 @@ MODULES = ("/usr/lib/softhsm/libsofthsm2.so", "/usr/lib/x86_64-linux-gnu/softhsm
 TOKEN = "vermilion tests"
 PIN = b"a PIN for tests"
 # Pairs that no custodian takes among them: it is for the custodian to say so.
-EVERYTHING = Entitlement(frozenset(product(Purpose, Kind)), frozenset(Purpose))
+EVERYTHING = Entitlement(
+    frozenset(product(Purpose, Kind)), frozenset(Purpose), wraps=True, makes_wrapping_keys=True
+)
 
-MakeCustodian = Callable[[Path, Policy, UseLedger], Custodian]
+MakeCustodian = Callable[[Path, Policy, Ledger], WrappingCustodian]
 
 
 def softhsm_module() -> str:
@@ -69,11 +72,11 @@ def token_module() -> str:
     return module
 
 
-def software(place: Path, policy: Policy, ledger: UseLedger) -> Custodian:
+def software(place: Path, policy: Policy, ledger: Ledger) -> WrappingCustodian:
     return SoftwareCustodian(place / "keys", PASSPHRASE, policy=policy, ledger=ledger, cost=CHEAP)
 
 
-def on_token(_place: Path, policy: Policy, ledger: UseLedger) -> Custodian:
+def on_token(_place: Path, policy: Policy, ledger: Ledger) -> WrappingCustodian:
     module = token_module()
     from keys.pkcs11 import Pkcs11Custodian
 
@@ -109,7 +112,7 @@ class Custodians:
         self._make, self._remote = make, remote
         self._stack = ExitStack()
 
-    def __call__(self, place: Path, policy: Policy, ledger: UseLedger) -> Custodian:
+    def __call__(self, place: Path, policy: Policy, ledger: Ledger) -> WrappingCustodian:
         custodian = self._make(place, policy, ledger)
         if not self._remote:
             return custodian

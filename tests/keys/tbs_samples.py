@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from hashlib import new as new_hash
 from hashlib import sha256
 from typing import Any
@@ -13,11 +14,13 @@ import cbor2
 from asn1crypto import algos, cms, core, tsp, x509
 
 from keys.canonical import canonical_json
+from keys.certificates import Subject, public_key_der
 from keys.crl import RevocationReason, crl_entry, crl_tbs
+from keys.csr import request_info
 from keys.custodian import Kind, Purpose
 from keys.ocsp import GOOD, Answer, cert_id, response_data
 from keys.seal_data import SealData, seal_info
-from keys.suite import P256, Suite, signature_algorithm
+from keys.suite import P256, SUITES, Suite, SuiteName, generate_private_key, signature_algorithm
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 CERTIFICATE_HASH = sha256(b"certificate").digest()
@@ -133,7 +136,18 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P25
         return ocsp_response(certificate, seed)
     if kind is Kind.CEREMONY_TRANSCRIPT:
         return transcript(certificate, suite)
+    if kind is Kind.CERTIFICATION_REQUEST:
+        return certification_request(suite, seed)
     return trust_list(suite.jose_alg)
+
+
+@cache
+def _public_key(suite: SuiteName) -> bytes:
+    return public_key_der(generate_private_key(SUITES[suite]).public_key())
+
+
+def certification_request(suite: Suite = P256, seed: bytes = b"") -> bytes:
+    return request_info(Subject("99010000000001", f"样本 {seed.hex()}"[:64]), _public_key(suite.name))
 
 
 def transcript(

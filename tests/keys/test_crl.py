@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from asn1crypto import crl as asn1_crl
+from asn1crypto import x509 as asn1_x509
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.crl import (
+    _ENTRY,
     RevocationReason,
     crl_entry,
     crl_tbs,
@@ -23,12 +26,14 @@ from keys.crl import (
     with_entries,
 )
 from keys.custodian import Kind, Purpose
+from keys.der import generalized_time, integer, members, read_time, tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.lint import lint_crl, lint_crl_parts
 from keys.suite import SUITES
 from keys.tbs import check_tbs
 from tests.authority import AT, TestAuthority
+from tests.keys.test_certificates import forged
 from tests.tools import need
 
 SINCE = datetime(2026, 11, 1, 6, 30, tzinfo=UTC)
@@ -108,6 +113,58 @@ def test_openssl_gnutls_and_pkilint_accept_each_list(folder: Path, name: str) ->
     )  # fmt: skip
     assert "Verified" in said
     lint_crl((folder / f"{name}.crl").read_bytes())
+
+
+@pytest.mark.parametrize("year", [2049, 2050, 2051])
+def test_a_list_of_after_2049_has_its_dates_in_the_other_form(
+    authority: TestAuthority, tmp_path: Path, year: int
+) -> None:
+    """RFC 5280, 5.1.2.4 and 5.1.2.5: in 2049 a list may have one date of each form."""
+    at = datetime(year, 12, 31, 12, tzinfo=UTC)
+    der = make(authority, every_entry(), at=at)
+    found = verify_crl(der, authority.issuing)
+    assert (found.this_update, found.next_update) == (at, at + timedelta(days=2))
+    theirs = x509.load_der_x509_crl(der)
+    assert (theirs.last_update_utc, theirs.next_update_utc) == (at, at + timedelta(days=2))
+    header = asn1_crl.CertificateList.load(der, strict=True)["tbs_cert_list"]
+    forms = [header[name].name for name in ("this_update", "next_update")]
+    assert forms == ["utc_time" if year == 2049 else "general_time", "general_time"]
+    lint_crl(der)
+    (tmp_path / "list.crl").write_bytes(der)
+    for name, certificate in (("ca", authority.issuing),):
+        pem = x509.load_der_x509_certificate(certificate).public_bytes(Encoding.PEM)
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+    said = run(
+        need("openssl"), "crl", "-inform", "DER", "-in", "list.crl", "-CAfile", "ca.pem", "-noout", "-verify",
+        "-lastupdate", "-nextupdate", folder=tmp_path,
+    )  # fmt: skip
+    assert "verify OK" in said
+    assert f"lastUpdate=Dec 31 12:00:00 {year} GMT" in said
+    assert f"nextUpdate=Jan  2 12:00:00 {year + 1} GMT" in said
+    said = run(need("certtool"), "--crl-info", "--inder", "--infile", "list.crl", folder=tmp_path)
+    assert f"Issued: Thu Dec 31 12:00:00 UTC {year}" in said or f"Dec 31 12:00:00 UTC {year}" in said
+
+
+def test_an_authority_that_may_not_sign_lists_has_signed_none(authority: TestAuthority) -> None:
+    """RFC 5280, 4.2.1.3: the same name and key, but a certificate without cRLSign, or without any key usage."""
+    der = make(authority, every_entry()[:2])
+    tbs = asn1_x509.Certificate.load(authority.issuing)["tbs_certificate"]
+    kept = [e for e in tbs["extensions"] if e["extn_id"].native != "key_usage"]
+    cases: list[tuple[set[str] | None, bool]] = [
+        ({"key_cert_sign", "crl_sign"}, True), ({"key_cert_sign"}, False), (None, False),
+    ]  # fmt: skip
+    for usage, accepted in cases:
+        stated = [] if usage is None else [{"extn_id": "key_usage", "critical": True, "extn_value": usage}]
+        issuer = forged(
+            authority, authority.issuing_key, subject=tbs["subject"],
+            subject_public_key_info=tbs["subject_public_key_info"], extensions=[*kept, *stated],
+        )  # fmt: skip
+        if accepted:
+            assert len(verify_crl(der, issuer).entries) == 2
+            continue
+        with pytest.raises(VermilionError) as caught:
+            verify_crl(der, issuer)
+        assert (caught.value.kind, caught.value.detail) == (ErrorKind.INVALID, "its issuer signs no lists")
 
 
 def test_a_held_certificate_is_refused_by_openssl_and_one_that_is_not_listed_accepted(folder: Path) -> None:
@@ -220,6 +277,96 @@ def test_what_the_custodian_does_not_sign(authority: TestAuthority) -> None:
         with pytest.raises(VermilionError) as caught:
             check_tbs(Kind.CRL, wrong, suite)
         assert caught.value.kind is ErrorKind.KEY_REFUSED
+
+
+def header_of(authority: TestAuthority, **changes: bytes) -> bytes:
+    """A TBSCertList with one entry and some of its members replaced."""
+    tbs = crl_tbs(
+        authority.issuing, authority.issuing_key.suite, number=1, this_update=AT,
+        next_update=AT + timedelta(days=1), entries=every_entry()[:1],
+    )  # fmt: skip
+    names = ("version", "algorithm", "issuer", "this_update", "next_update", "entries")
+    parts = dict(zip(names, members(tbs, 0x30), strict=False)) | {
+        "key": tlv(0x30, tlv(0x80, bytes(20))), "number": integer(1)
+    }  # fmt: skip
+    parts |= changes
+    extensions = [
+        tlv(0x30, bytes.fromhex(oid), tlv(0x04, parts.pop(name)))
+        for oid, name in (("0603551d23", "key"), ("0603551d14", "number"))
+    ]
+    return tlv(0x30, *parts.values(), tlv(0xA0, tlv(0x30, *extensions)))
+
+
+def test_a_header_has_one_form(authority: TestAuthority) -> None:
+    """RFC 5280, 5.1.2.3 to 5.1.2.5, 5.2.1 and 5.2.3: what is no name, no time of its year, no key identifier
+    of ours, no number of at most 20 octets.
+    """
+    suite = SUITES[authority.issuing_key.suite]
+    check_tbs(Kind.CRL, header_of(authority), suite)
+    name = asn1_x509.Certificate.load(authority.issuing).subject.dump()
+    rdn = members(name, 0x30)[0]
+    check_tbs(Kind.CRL, header_of(authority, number=integer((1 << 159) - 1)), suite)
+    wrong = {
+        "early dates as GeneralizedTime": {"this_update": generalized_time(AT)},
+        "31 February": {"this_update": b"\x17\x0d260231000000Z"},
+        "no such hour": {"next_update": b"\x17\x0d270101240000Z"},
+        "a date before 1950": {"this_update": generalized_time(AT.replace(year=1949))},
+        "NULL as the issuer": {"issuer": b"\x05\x00"},
+        "nobody as the issuer": {"issuer": tlv(0x30)},
+        "a string as the issuer": {"issuer": tlv(0x0C, b"issuer")},
+        "an empty RDN": {"issuer": tlv(0x30, tlv(0x31))},
+        "an RDN that is no set": {"issuer": tlv(0x30, tlv(0x30, *members(rdn, 0x31)))},
+        "an attribute without a value": {"issuer": tlv(0x30, tlv(0x31, tlv(0x30, b"\x06\x03\x55\x04\x03")))},
+        "an attribute type that is no OID": {
+            "issuer": tlv(0x30, tlv(0x31, tlv(0x30, b"\x04\x03\x55\x04\x03", tlv(0x0C, b"x"))))
+        },
+        "a name that is not DER": {"issuer": name.replace(b"\x13\x02CN", b"\x01\x02CN")},
+        "an algorithm of nobody": {"algorithm": b"\x05\x00"},
+        "a short key identifier": {"key": tlv(0x30, tlv(0x80, bytes(19)))},
+        "an empty key identifier": {"key": tlv(0x30, tlv(0x80))},
+        "issuer and serial as well": {"key": tlv(0x30, tlv(0x80, bytes(20)), b"\x82\x01\x01")},
+        "another form of key": {"key": tlv(0x30, tlv(0x82, bytes(20)))},
+        "a number of 21 octets": {"number": integer(1 << 159)},
+        "a negative number": {"number": b"\x02\x01\xff"},
+        "zeros before a number": {"number": b"\x02\x02\x00\x01"},
+        "no number": {"number": b"\x02\x00"},
+    }  # fmt: skip
+    for what, changes in wrong.items():
+        tbs = header_of(authority, **changes)
+        with pytest.raises(VermilionError) as caught:
+            check_tbs(Kind.CRL, tbs, suite)
+        assert caught.value.kind is ErrorKind.KEY_REFUSED, what
+        whole = tlv(0x30, tbs, members(tbs, 0x30)[1], tlv(0x03, bytes(70)))
+        with pytest.raises(VermilionError) as caught:
+            read_crl(whole)
+        assert (caught.value.kind, caught.value.reason) == (ErrorKind.INVALID, "crl"), what
+
+
+def dates() -> Iterator[tuple[int, int, int]]:
+    """Every day there is, and those that there are not, of years on both sides of each rule."""
+    for year in (0, 1, 4, 1900, 1949, 1950, 1999, 2000, 2024, 2026, 2049, 2050, 2052, 2096, 2100, 2400, 9999):
+        for month in range(14):
+            yield from ((year, month, day) for day in range(33))
+
+
+def test_an_entry_has_a_date_of_the_calendar_in_the_form_of_its_year() -> None:
+    """RFC 5280, 5.1.2.6: the one pass over the entries knows every date that `read_time` knows."""
+    number = integer(serial(1))
+    for year, month, day in dates():
+        rest = f"{month:02}{day:02}235959Z".encode()
+        utc = b"\x17\x0d%02d" % (year % 100) + rest
+        general = b"\x18\x0f%04d" % year + rest
+        try:
+            exists = read_time(general) is not None
+        except ValueError:
+            exists = False
+        # A year of two digits is one of 1950 to 2049; a day that it has not is none.
+        early = year if 1950 <= year < 2050 else None
+        if early is not None:
+            assert bool(_ENTRY.fullmatch(tlv(0x30, number, utc))) is exists, utc
+        assert bool(_ENTRY.fullmatch(tlv(0x30, number, general))) is (exists and year >= 2050), general
+        since = tlv(0x30, tlv(0x30, bytes.fromhex("0603551d18"), tlv(0x04, general)))
+        assert bool(_ENTRY.fullmatch(tlv(0x30, number, b"\x17\x0d261120000000Z", since))) is exists, general
 
 
 def test_a_serial_of_another_form_has_no_entry() -> None:

@@ -13,7 +13,6 @@ from keys.custodian import (
     MAX_REQUESTS,
     PURPOSE_KINDS,
     PURPOSE_SUITES,
-    Custodian,
     KeyRef,
     Kind,
     Purpose,
@@ -23,16 +22,19 @@ from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ledger import MemoryLedger
 from keys.suite import SUITES, Suite, suite_of, verifies
+from keys.wrapping import WrappingCustodian
 from tests.authority import TestAuthority, permit
 from tests.keys.custodians import CUSTODIANS, Custodians
 from tests.keys.tbs_samples import sample, seal_attributes
+
+DATA_KEY = bytes(range(32))
 
 
 @dataclass
 class Bench:
     """A custodian, the ledger it writes to, and a policy that a test may turn against it."""
 
-    custodian: Custodian
+    custodian: WrappingCustodian
     ledger: MemoryLedger
     asked: list[tuple[KeyRef, SignRequest]]
     refuse: set[str]  # records
@@ -192,9 +194,17 @@ class LostLedger:
     def end(self, ref: KeyRef, requests: Sequence[SignRequest], signed: bool) -> None:
         raise VermilionError(ErrorKind.UNAVAILABLE, "no ledger")
 
+    def begin_unwrap(self, key_id: str, record: str, wrapped: bytes) -> str:
+        if not self.begins:
+            raise VermilionError(ErrorKind.UNAVAILABLE, "no ledger")
+        return record
+
+    def end_unwrap(self, key_id: str, use: str, done: bool) -> None:
+        raise VermilionError(ErrorKind.UNAVAILABLE, "no ledger")
+
 
 @pytest.mark.parametrize("begins", [True, False])
-def test_no_signature_leaves_without_its_use_written_down(
+def test_no_signature_and_no_data_key_leaves_without_its_use_written_down(
     custodians: Custodians, tmp_path: Path, begins: bool
 ) -> None:
     custodian = custodians(tmp_path, permit, LostLedger(begins=begins))
@@ -202,3 +212,65 @@ def test_no_signature_leaves_without_its_use_written_down(
     with pytest.raises(VermilionError) as caught:
         custodian.sign(ref, [seal_use("intent:1")])
     assert caught.value.kind is ErrorKind.UNAVAILABLE
+    wrapping = custodian.make_wrapping_key()
+    wrapped = custodian.wrap(wrapping, DATA_KEY, "data-key:record:1")
+    with pytest.raises(VermilionError) as caught:
+        custodian.unwrap(wrapping, wrapped, "data-key:record:1")
+    assert caught.value.kind is ErrorKind.UNAVAILABLE
+
+
+# --- data keys, wrapped
+
+
+def test_a_data_key_is_wrapped_and_comes_back_and_each_unwrapping_is_written_down(bench: Bench) -> None:
+    wrapping = bench.custodian.make_wrapping_key()
+    wrapped = [bench.custodian.wrap(wrapping, DATA_KEY, "data-key:record:1") for _ in range(2)]
+    assert wrapped[0] != wrapped[1], "a nonce is never used twice"
+    assert all(DATA_KEY not in one for one in wrapped)
+    assert bench.ledger.uses == {}, "to wrap is no use of what was kept"
+    for one in wrapped:
+        assert bench.custodian.unwrap(wrapping, one, "data-key:record:1") == DATA_KEY
+    assert [done for (key_id, _), done in bench.ledger.uses.items() if key_id == wrapping] == [True, True]
+
+
+def test_what_was_not_wrapped_by_this_key_for_this_record_does_not_open(bench: Bench) -> None:
+    wrapping, other = bench.custodian.make_wrapping_key(), bench.custodian.make_wrapping_key()
+    wrapped = bench.custodian.wrap(wrapping, DATA_KEY, "data-key:record:1")
+    altered = [wrapped[:at] + bytes([wrapped[at] ^ 1]) + wrapped[at + 1 :] for at in range(len(wrapped))]
+    tried = [
+        (other, wrapped, "data-key:record:1"),
+        (wrapping, wrapped, "data-key:record:2"),
+        (wrapping, wrapped[:-1], "data-key:record:1"),
+        (wrapping, wrapped + b"\0", "data-key:record:1"),
+        (wrapping, b"", "data-key:record:1"),
+        *((wrapping, one, "data-key:record:1") for one in altered),
+    ]
+    for key_id, data, record in tried:
+        with pytest.raises(VermilionError) as caught:
+            bench.custodian.unwrap(key_id, data, record)
+        assert (caught.value.kind, caught.value.reason) == (ErrorKind.UNAUTHENTICATED, "wrapped_key")
+    assert set(bench.ledger.uses.values()) == {False}, "what was tried is on record, and that it failed"
+    assert bench.custodian.unwrap(wrapping, wrapped, "data-key:record:1") == DATA_KEY
+
+
+def test_a_wrapping_key_that_is_not_there_is_an_outage_and_a_data_key_of_another_size_an_error(
+    bench: Bench,
+) -> None:
+    wrapping = bench.custodian.make_wrapping_key()
+    seal = bench.seal_key()
+    for missing in ("0" * 32, seal.id, "../../etc/passwd", ""):
+        with pytest.raises(VermilionError) as caught:
+            bench.custodian.wrap(missing, DATA_KEY, "data-key:record:1")
+        assert (caught.value.kind, caught.value.reason) == (ErrorKind.UNAVAILABLE, "key_unusable")
+    for data_key, record in ((b"", "r"), (DATA_KEY + b"\0", "r"), (DATA_KEY, ""), (DATA_KEY, "r" * 81)):
+        with pytest.raises(VermilionError) as caught:
+            bench.custodian.wrap(wrapping, data_key, record)
+        assert caught.value.reason == "wrapped_key"
+
+
+def test_a_wrapping_key_signs_nothing(bench: Bench) -> None:
+    wrapping = bench.custodian.make_wrapping_key()
+    for purpose in Purpose:
+        ref = KeyRef(wrapping, purpose, "p256-sha256")
+        error = refusal(bench, ref, SignRequest(Kind.SIGNED_ATTRIBUTES, seal_attributes(b"x"), "intent:1"))
+        assert error.reason in ("purpose", "key_unusable")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.der import read_time, require_der, time
+from keys.der import read_time, read_x509_time, require_der, time
 
 GOOD = [
     "0500",
@@ -20,6 +20,7 @@ GOOD = [
     "31060201010201 02",
     "0303 06c0 40",
     "3009040730050500040100",
+    "06092a811cd7630501ff7f",
 ]
 BAD = {
     "cut short": "3003",
@@ -37,6 +38,9 @@ BAD = {
     "no unused-bits octet": "0300",
     "time with an offset": "18133230323631313233303030303030" + "2b30383030",
     "fraction ends in zero": "1811" + b"20261123000000.0Z".hex(),
+    "empty OID": "0600",
+    "OID cut within an arc": "06022a86",
+    "OID with zeros before an arc": "06032a8001",
     "multi-byte tag": "1f8101 00",
 }
 
@@ -80,3 +84,14 @@ def test_a_time_is_written_by_its_year_in_utc_and_read_back(at: datetime, elemen
     """RFC 5280, 4.1.2.5."""
     assert time(at) == element
     assert read_time(element) == at
+    if at.year >= 1950:
+        assert read_x509_time(element) == at
+
+
+@pytest.mark.parametrize(
+    "element", [b"\x18\x0f20491231235959Z", b"\x18\x0f19491231235959Z", b"\x17\x0d260231000000Z", b"\x05\x00"]
+)
+def test_a_date_of_x_509_has_the_form_of_its_year(element: bytes) -> None:
+    """RFC 5280, 4.1.2.5 and 5.1.2.4: through 2049 UTCTime, after it GeneralizedTime."""
+    with pytest.raises(ValueError):
+        read_x509_time(element)

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keys.custodian import Custodian, KeyRef, Kind, Purpose, SignRequest
+from keys.custodian import KeyRef, Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ledger import MemoryLedger
@@ -28,7 +28,10 @@ from keys.wire import (
     MAX_REQUEST_BYTES,
     AskPublicKey,
     Generate,
+    MakeWrappingKey,
     Sign,
+    Unwrap,
+    Wrap,
     decode_answer,
     decode_request,
     encode_answer,
@@ -37,6 +40,7 @@ from keys.wire import (
     receive_frame,
     send_frame,
 )
+from keys.wrapping import WrappingCustodian
 from tests.authority import CHEAP, PASSPHRASE, permit
 from tests.keys.custodians import EVERYTHING, listening, serving
 from tests.keys.tbs_samples import seal_attributes, trust_list
@@ -58,7 +62,7 @@ class Bench:
         self.refused: list[tuple[int, str]] = []
         self.defects: list[Exception] = []
         self.options = options
-        self.custodian: Custodian = SoftwareCustodian(
+        self.custodian: WrappingCustodian = SoftwareCustodian(
             place / "keys", PASSPHRASE, policy=permit, ledger=self.ledger, cost=CHEAP
         )
         self.asking = RemoteCustodian(self.path)
@@ -124,10 +128,15 @@ def test_a_caller_gets_what_it_is_entitled_to_and_no_more(bench: Bench) -> None:
         assert bench.asking.sign(delegate, [SignRequest(Kind.TRUST_LIST, trust_list(), "trust-list:1")])
         assert bench.asking.generate(Purpose.QR, "p256-sha256").purpose is Purpose.QR
         assert bench.asking.public_key(seal) == bench.custodian.public_key(seal)
+        wrapping = bench.custodian.make_wrapping_key()
+        wrapped = bench.custodian.wrap(wrapping, bytes(32), "data-key:record:1")
         for ask in (
             lambda: bench.asking.sign(delegate, [SignRequest(Kind.CERTIFICATE, b"", "certificate:1")]),
             lambda: bench.asking.sign(seal, [use("intent:1")]),
             lambda: bench.asking.generate(Purpose.SEAL, "p256-sha256"),
+            bench.asking.make_wrapping_key,
+            lambda: bench.asking.wrap(wrapping, bytes(32), "data-key:record:1"),
+            lambda: bench.asking.unwrap(wrapping, wrapped, "data-key:record:1"),
             # To call a key another's does not make it one: the custodian knows.
             lambda: bench.asking.sign(
                 KeyRef(seal.id, Purpose.TRUST_LIST, seal.suite),
@@ -135,7 +144,7 @@ def test_a_caller_gets_what_it_is_entitled_to_and_no_more(bench: Bench) -> None:
             ),
         ):
             assert refusal(ask).kind is ErrorKind.KEY_REFUSED
-    assert [reason for _, reason in bench.refused] == ["caller"] * 3 + ["purpose"]
+    assert [reason for _, reason in bench.refused] == ["caller"] * 6 + ["purpose"]
     assert list(bench.ledger.uses) == [(delegate.id, "trust-list:1")]
 
 
@@ -280,6 +289,15 @@ class Broken:
     def sign(self, ref: KeyRef, requests: Sequence[SignRequest]) -> list[bytes]:
         raise VermilionError(ErrorKind.TOO_MANY, "later", reason="busy", retry_after=7)
 
+    def make_wrapping_key(self) -> str:
+        raise RuntimeError("a secret in its message")
+
+    def wrap(self, key_id: str, data_key: bytes, record: str) -> bytes:
+        raise RuntimeError("a secret in its message")
+
+    def unwrap(self, key_id: str, wrapped: bytes, record: str) -> bytes:
+        raise RuntimeError("a secret in its message")
+
 
 def test_errors_travel_and_defects_do_not(place: Path) -> None:
     bench = Bench(place)
@@ -362,6 +380,7 @@ def test_an_altered_request_is_another_one_or_none(at: int, byte: int) -> None:
 def test_messages_come_back_as_they_went() -> None:
     for request in (
         Generate(Purpose.QR, "p384-sha384"), AskPublicKey(REF), Sign(REF, (use("intent:1"), use("intent:2"))),
+        MakeWrappingKey(), Wrap(REF.id, bytes(32), "data-key:record:1"), Unwrap(REF.id, b"\1", "r"),
     ):  # fmt: skip
         assert decode_request(encode_request(request)) == request
     sent = VermilionError(ErrorKind.KEY_REFUSED, "no", reason="seal_not_active")

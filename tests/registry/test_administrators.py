@@ -31,6 +31,8 @@ from registry.licences.publish import publish_type, withdraw_type
 from registry.log.audit import EVENTS, Question, read
 from registry.log.tables import Event
 from registry.samples import sample_types
+from registry.seals.data_keys import renew_data_keys
+from registry.seals.outside_ca import withdraw_authority
 from registry.seals.retirement import retire_key
 from tests.registry.test_app import routes
 from tests.registry.test_seals_races import at_once
@@ -58,6 +60,8 @@ ACTS: dict[str, tuple[frozenset[Duty], Act]] = {
     "withdraw": (frozenset({SYSTEM}), lambda s, w, a: withdraw_type(
         s, w.ports, a, code=w.type_code, version=1, ground=GROUND)),
     "retire": (frozenset({SYSTEM}), lambda s, w, a: retire_key(s, w.ports, a, key_id=ID, ground=GROUND)),
+    "data keys": (frozenset({SYSTEM}), lambda _s, w, a: renew_data_keys(w.ports, a, GROUND)),
+    "outside CA": (frozenset({SYSTEM}), lambda s, w, a: withdraw_authority(s, w.ports, a, "none", GROUND)),
     "entitle": (frozenset({SECURITY}), lambda s, w, a: entitle(
         s, w.ports, a, client_id=w.clients["system"].id, type_code=w.types["other"])),
     "roles": (frozenset({SECURITY}), lambda s, w, a: set_roles(

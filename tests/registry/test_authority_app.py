@@ -7,25 +7,43 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from urllib.parse import quote
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import ocsp
 from flask.testing import FlaskClient
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rfc3161_client import TimestampRequestBuilder, VerifierBuilder, decode_timestamp_response
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from keys.ocsp import MAX_REQUEST_BYTES
+from keys.errors import VermilionError
+from keys.ocsp import (
+    GOOD,
+    MALFORMED_REQUEST,
+    MAX_REQUEST_BYTES,
+    TRY_LATER,
+    UNAUTHORIZED,
+    UNKNOWN,
+    matches,
+    parse_request,
+)
+from keys.ocsp_response import verify_response
 from registry import web
 from registry.authority_app import create_authority_app
+from registry.database import Database
 from registry.seals import revocation
 from registry.seals.authority import root as root_certificate
+from registry.seals.renewal import renew_due
 from registry.seals.responder import LIFE, MAX_AGE
 from registry.seals.revocation_list import COALESCE, PATIENCE, RENEW_AFTER, publish_due
+from registry.seals.tables import Certificate, RevocationList
+from tests.keys.ocsp_requests import asked, bent_requests
 from tests.registry.test_responder import ca_name, issuer_of, request
 from tests.registry.test_revocation import change, serial_of
 from tests.registry.world import Ticker, World, on_sqlite
@@ -66,6 +84,68 @@ def test_an_answer_by_get_says_how_long_it_may_be_kept(
     assert (again.status_code, again.data) == (304, b"")
     clock.advance(LIFE - timedelta(seconds=1))
     assert authority.get(path).data != answer.data
+
+
+@on_sqlite
+def test_a_status_of_the_same_second_is_told_from_the_one_before(
+    world: World, authority: FlaskClient, clock: Ticker
+) -> None:
+    """Times in headers are whole seconds: who asks by time alone is not told that "good" is still right."""
+    path, serial = get(world, serial_of(world)), serial_of(world)
+    good = authority.get(path)
+    change(world, revocation.hold, serial)()
+    since = {"If-Modified-Since": good.headers["Last-Modified"]}
+    held = authority.get(path, headers=since)
+    assert held.headers["Last-Modified"] == good.headers["Last-Modified"]
+    assert held.status_code == 200
+    said = ocsp.load_der_ocsp_response(held.data)
+    assert said.certificate_status is ocsp.OCSPCertStatus.REVOKED
+    for tag, status in ((good.headers["ETag"], 200), (held.headers["ETag"], 304)):
+        assert authority.get(path, headers={"If-None-Match": tag} | since).status_code == status
+
+
+@on_sqlite
+def test_nothing_is_kept_beyond_its_time(world: World, authority: FlaskClient, clock: Ticker) -> None:
+    """An answer of a responder that ends, and a list that nobody followed up."""
+
+    def age(path: str) -> int:
+        answer = authority.get(path)
+        left = answer.expires - clock.now if answer.expires else timedelta()
+        directives = answer.headers["Cache-Control"].split(", ")
+        assert directives[1:] == ["public", "no-transform", "must-revalidate"]
+        seconds = int(directives[0].removeprefix("max-age="))
+        assert seconds == 0 or timedelta(seconds=seconds) < left
+        return seconds
+
+    with Session(world.ports.database.read) as session:
+        end = session.scalars(select(Certificate.not_after).where(Certificate.profile == "ocsp")).one()
+        crl_end = session.scalars(
+            select(RevocationList.next_update).order_by(RevocationList.next_update)
+        ).first()
+    assert crl_end is not None
+    crl = f"/crl/{ca_name(world)}.crl"
+    for before, expected in ((3600, 60), (61, 60), (60, 59), (1, 0), (0, 0), (-3600, 0)):
+        clock.now = crl_end - timedelta(seconds=before)
+        assert age(crl) == expected, before
+    for before, expected in ((3600, 300), (301, 300), (100, 99), (1, 0)):
+        clock.now = end - timedelta(seconds=before)
+        assert age(get(world, serial_of(world))) == expected, before
+
+
+@on_sqlite
+def test_without_its_database_the_responder_says_that_it_is_to_be_asked_again(
+    world: World, tmp_path: Path
+) -> None:
+    """By either method, from the first request on."""
+    path, name = get(world, serial_of(world)), ca_name(world)
+    body = request(world, serial_of(world))
+    nowhere = Database.open(f"sqlite:///{tmp_path}/nothing/here.sqlite3")
+    client = create_authority_app(replace(world.ports, database=nowhere)).test_client()
+    posted = client.post(f"/ocsp/{name}", data=body, content_type="application/ocsp-request")
+    for answer in (client.get(path), posted):
+        assert (answer.status_code, answer.data) == (200, TRY_LATER)
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert client.get(f"/crl/{name}.crl").status_code == 503
 
 
 def test_what_caches_must_not_keep(world: World, authority: FlaskClient) -> None:
@@ -131,9 +211,21 @@ def test_it_is_not_ready_when_lists_are_no_longer_made(authority: FlaskClient, c
     assert (answer.status_code, answer.get_json()["reason"]) == (503, "crl_overdue")
 
 
-def test_certificates_name_these_addresses(world: World) -> None:
-    from registry.seals.tables import Certificate
+def test_it_is_not_ready_when_nothing_answers_for_an_authority(
+    world: World, authority: FlaskClient, clock: Ticker
+) -> None:
+    with Session(world.ports.database.read) as session:
+        clock.now = session.scalars(select(Certificate.not_after).where(Certificate.profile == "ocsp")).one()
+    publish_due(world.ports)
+    assert authority.get("/readyz").status_code == 200
+    clock.advance(timedelta(seconds=1))
+    answer = authority.get("/readyz")
+    assert (answer.status_code, answer.get_json()["reason"]) == (503, "no_responder")
+    renew_due(world.ports)
+    assert authority.get("/readyz").status_code == 200
 
+
+def test_certificates_name_these_addresses(world: World) -> None:
     with Session(world.ports.database.read) as session:
         der = session.get_one(Certificate, serial_of(world)).der or b""
     certificate = x509.load_der_x509_certificate(der)
@@ -218,3 +310,37 @@ def test_a_request_with_any_byte_changed_is_answered(
     assert (
         ocsp.load_der_ocsp_response(posted.data).response_status is not ocsp.OCSPResponseStatus.INTERNAL_ERROR
     )
+
+
+@on_sqlite
+@GIVEN
+@given(data=st.data())
+def test_what_can_be_read_is_answered_in_kind_and_nothing_else_is(
+    world: World, authority: FlaskClient, data: st.DataObject
+) -> None:
+    """Requests of every shape: an answer to each certificate that was asked for, as it was asked, with the
+    nonce that was sent; else the one error that says why not.
+    """
+    serials = [int(serial_of(world), 16), (1 << 128) + 5]
+    issuer = issuer_of(world).public_bytes(Encoding.DER)
+    der = data.draw(
+        asked(issuer, serials).map(lambda one: one.request.der()) | bent_requests(issuer, serials)
+    )
+    posted = authority.post(f"/ocsp/{ca_name(world)}", data=der, content_type="application/ocsp-request")
+    if len(der) > MAX_REQUEST_BYTES:
+        assert posted.status_code == 413
+        return
+    assert (posted.status_code, posted.content_type) == (200, "application/ocsp-response")
+    try:
+        request = parse_request(der)
+    except VermilionError:
+        assert posted.data == MALFORMED_REQUEST
+        return
+    if not all(matches(issuer, one) for one in request.ids):
+        assert posted.data == UNAUTHORIZED
+        return
+    said = verify_response(posted.data, issuer, world.ports.clock(), nonce=request.nonce)
+    assert [one.cert_id for one in said.answers] == list(request.ids)
+    assert [one.status for one in said.answers] == [
+        GOOD if one.serial == serials[0] else UNKNOWN for one in request.ids
+    ]

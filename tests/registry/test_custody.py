@@ -19,7 +19,7 @@ from keys.errors import VermilionError
 from registry.agencies.rules import set_client_active
 from registry.agencies.tables import ClientType
 from registry.licences.numbers import new_serial
-from registry.licences.records import record_text
+from registry.licences.records import close_record
 from registry.licences.tables import Intent, Licence
 from registry.seals.authority import issuing_authority, root_authority, time_stamp_authority
 from registry.seals.custody import registry_policy
@@ -54,12 +54,12 @@ def usable(world: World) -> UsableSeal:
         return draw(session, world)
 
 
-def draw(session: Session, world: World, **changes: str) -> UsableSeal:
-    wanted = {
+def draw(session: Session, world: World, **changes: Any) -> UsableSeal:
+    wanted: dict[str, Any] = {
         "seal_code": world.seal_code, "client_id": world.clients["system"].id,
         "agency_code": world.codes["own"], "type_code": world.type_code, "seal_kind": "special",
     }  # fmt: skip
-    return authorise_use(session, **(wanted | changes), day=world.today)
+    return authorise_use(session, **(wanted | changes), day=world.today, now=world.ports.clock())
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def prepared(world: World) -> Prepared:
                 id=INTENT, licence_id="b" * 32, client_id=world.clients["system"].id, person_id=None, operator="",
                 matter_code="", case_number="", seal_edition_id=seal.seal_edition_id,
                 seal_state_version=seal.state_version, authorisation_id=seal.authorisation_id, qr_key_id=qr.id,
-                record=record_of(world), record_sha256=b"", origin="", link_id_sha256=b"1", lookup_sha256=b"", state="open",
+                record=record_of(world), origin="", link_id_sha256=b"1", lookup_sha256=b"", state="open",
                 fence=1, lease_until=now + timedelta(seconds=60), created_at=now, ended_at=None, end_reason=None,
             )
         )  # fmt: skip
@@ -92,7 +92,7 @@ def prepared(world: World) -> Prepared:
     return Prepared(seal, qr, tsa)
 
 
-def record_of(world: World) -> str:
+def record_of(world: World) -> bytes:
     code, issuer = world.type_code, world.codes["own"]
     record = Record(
         identifier=make_identifier(code, issuer, new_serial(world.ports.random), 1), type_code=code,
@@ -100,7 +100,7 @@ def record_of(world: World) -> str:
         issue_date=world.today, valid_from=world.today, valid_to=None, status_list=0, status_index=1,
         specimen=True,
     )  # fmt: skip
-    return record_text(record)
+    return close_record(world.ports.vault, INTENT, record)
 
 
 def ask(
@@ -111,7 +111,9 @@ def ask(
     kind: Kind = Kind.SIGNED_ATTRIBUTES,
 ) -> str:
     """ "permitted", or the reason of the policy's refusal."""
-    policy = registry_policy(world.ports.database, world.ports.clock, world.ports.settings.tz)
+    policy = registry_policy(
+        world.ports.database, world.ports.clock, world.ports.settings.tz, world.ports.vault
+    )
     try:
         policy(ref, SignRequest(kind, data, record))
     except VermilionError as error:

@@ -20,6 +20,8 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.licences.fsck import fsck
+from registry.licences.numbers import number_mac
+from registry.licences.records import open_record
 from registry.licences.recovery import recover
 from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Number
 from tests.registry.faults import Faults, When, fail, faulty, has_effect
@@ -63,18 +65,24 @@ class Outcome:
 
 
 def outcome_of(world: World, number: str) -> Outcome:
-    named = Intent.record.contains(f'"number":"{number}"')
+    vault = world.ports.vault
     with Session(world.ports.database.read) as session:
-        ids = session.scalars(select(Intent.id).where(named)).all()
+        named = [
+            intent
+            for intent in session.scalars(select(Intent))
+            if open_record(vault, intent.id, intent.record).number == number
+        ]
+        ids = [intent.id for intent in named]
+        mac = number_mac(vault, world.type_code, world.codes["own"], number)
 
         def many(table: Any, condition: Any) -> int:
             return session.scalar(select(func.count()).select_from(table).where(condition)) or 0
 
         return Outcome(
-            intents=tuple(session.scalars(select(Intent.state).where(named))),
+            intents=tuple(intent.state for intent in named),
             editions=many(Edition, Edition.id.in_(ids)),
             documents=many(Document, Document.edition_id.in_(ids)),
-            number_held=many(Number, Number.number == number) == 1,
+            number_held=many(Number, Number.number_mac == mac) == 1,
             key_held=many(IdempotencyKey, IdempotencyKey.intent_id.in_(ids)) == 1,
         )
 

@@ -108,7 +108,7 @@ class LastMoment:
 def test_a_licence_is_sealed_registered_and_stored(world: World) -> None:
     body = request_body(world)
     issued = issue_one(world, body)
-    data = world.ports.documents.get(f"{issued.edition_id[:2]}/{issued.edition_id}.pdf")
+    data = world.ports.documents.get(f"{issued.edition_id[:2]}/{issued.edition_id}.enc")
     assert data is not None
     assert sha256(data).digest() == issued.sha256
     assert attached_printout(data) == replace(issued.printout, photo=None)
@@ -296,7 +296,8 @@ def test_a_type_withdrawn_while_the_request_is_examined_is_named(world: World) -
         examined = examine(session, world.actor(), to_request(body), day, world.ports.fonts)
     with world.ports.database.transaction() as session:
         session.execute(update(TypeVersion).values(state="withdrawn"))
-    setting = Setting(world.ports.clock(), day, timedelta(minutes=1), "http://localhost", world.ports.random)
+    ports = world.ports
+    setting = Setting(ports.clock(), day, timedelta(minutes=1), "http://localhost", ports.vault, ports.random)
     with pytest.raises(VermilionError) as caught, world.ports.database.transaction() as session:
         reserve(
             session, world.actor(), to_request(body), examined, setting,

@@ -20,9 +20,12 @@ from registry.licences import lookup
 from registry.licences.digests import link_digest
 from registry.licences.lookup import SqlLiveRegistry, current_trust_list
 from registry.licences.tables import Document, Edition
+from registry.licences.types import current_type
 from registry.schema import upgrade
 from registry.seals.tables import KeyUse, SealUse, StandingAuthorisation
 from signing.credential import parse_link
+from signing.disclosure import public_record
+from signing.licence_type import LicenceType
 from signing.live import LiveRegistry
 from tests.registry.issuing import issue_one
 from tests.registry.world import BASIS, Ticker, World
@@ -33,6 +36,13 @@ def registry(world: World) -> SqlLiveRegistry:
     return SqlLiveRegistry(world.ports.database.read, world.ports.clock)
 
 
+def own_type(world: World) -> LicenceType:
+    with Session(world.ports.database.read) as session:
+        loaded = current_type(session, world.type_code)
+    assert loaded is not None
+    return loaded.type
+
+
 def test_every_key_leads_to_the_same_licence(world: World) -> None:
     issued = issue_one(world)
     issue_one(world)
@@ -40,7 +50,7 @@ def test_every_key_leads_to_the_same_licence(world: World) -> None:
     identifier = issued.printout.record.identifier
     found = live.by_link_id(link_digest(parse_link(issued.link).id_bytes))
     assert found is not None
-    assert found.record == issued.printout.record
+    assert found.record == public_record(issued.printout.record, own_type(world))
     assert (found.status, found.seal_state, found.seal_state_at_sealing) == ("in_force", "active", "active")
     assert found.entitled
     assert found.documents == (issued.sha256,)
@@ -81,7 +91,7 @@ def test_an_added_form_of_the_document_leads_to_it_too(world: World) -> None:
 def test_the_registry_knows_what_its_seals_have_signed(world: World) -> None:
     """The document need not be registered: what is asked is whether a stranger made the signature."""
     issued = issue_one(world)
-    data = world.ports.documents.get(f"{issued.edition_id[:2]}/{issued.edition_id}.pdf")
+    data = world.ports.documents.get(f"{issued.edition_id[:2]}/{issued.edition_id}.enc")
     assert data is not None
     live = registry(world)
     assert live.seal_use_recorded(use_of(data))

@@ -159,7 +159,7 @@ def test_an_altered_or_cut_document_is_never_adopted(
 
 def test_another_correctly_sealed_document_is_never_adopted(world: World, clock: Ticker) -> None:
     other = issue_one(world)
-    data = world.ports.documents.get(f"{other.edition_id[:2]}/{other.edition_id}.pdf")
+    data = world.ports.documents.get(f"{other.edition_id[:2]}/{other.edition_id}.enc")
     die(world, lambda _: data)
     clock.advance(LEASE)
     assert len(recover(world.ports).abandoned) == 1

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import timedelta
 
 import pytest
+from cryptography.x509.ocsp import OCSPCertStatus, load_der_ocsp_response
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
@@ -16,12 +17,17 @@ from keys.profiles import PROFILES, ProfileName
 from keys.trust_list import RENEW_AFTER
 from registry.agencies.rules import set_client_active
 from registry.licences.fsck import fsck
-from registry.seals.authority import issuing_authority
+from registry.seals.authority import give_issuing_key, issuing_authority
+from registry.seals.keys import subject_name
 from registry.seals.renewal import REMAINING, TRY_AGAIN, renew_delegate, renew_due
+from registry.seals.responder import unanswered
+from registry.seals.serving import certified_keys
 from registry.seals.tables import Certificate, Key, KeyUse
 from registry.seals.trust import publish_trust_list
 from tests.registry.issuing import issue_one
 from tests.registry.keeping import body_today, dying, serving, trust_list, verdict
+from tests.registry.test_responder import ca_name, request, responder
+from tests.registry.test_revocation import serial_of
 from tests.registry.world import GROUND, START, Ticker, World
 
 TIME_STAMP = Kind.TIME_STAMP.value
@@ -54,6 +60,34 @@ def test_the_responder_is_given_a_new_key_before_the_old_one_s_certificate_ends(
         assert renew_due(world.ports) == 1
         assert renew_due(world.ports) == 0
     assert keys(world) - before == Counter(ocsp=4)
+
+
+def test_each_issuing_authority_has_a_responder_for_as_long_as_it_lives(world: World, clock: Ticker) -> None:
+    """Another CA begins without one, and what the first one issued is asked for until it ends."""
+    name, asked = ca_name(world), request(world, serial_of(world))
+    clock.advance(timedelta(days=1))
+    with Session(world.ports.database.read) as session:
+        first = issuing_authority(session).key.id
+    give_issuing_key(
+        world.with_root(), "p256-sha256", subject_name("TEST Seal Issuing CA 2", None, "TEST Vermilion")
+    )
+    with Session(world.ports.database.read) as session:
+        second = issuing_authority(session).key.id
+        assert unanswered(session, clock.now) == [second] != [first]
+    assert renew_due(world.ports) == 1
+    assert renew_due(world.ports) == 0
+    for _ in range(3):
+        clock.advance(OCSP * (1 - REMAINING))
+        while renew_due(world.ports):
+            pass
+        with Session(world.ports.database.read) as session:
+            assert unanswered(session, clock.now) == []
+            issuers = session.scalars(
+                certified_keys(ProfileName.OCSP, clock.now).with_only_columns(Certificate.issuer_key_id)
+            )
+            assert set(issuers) == {first, second}
+    answer = load_der_ocsp_response(responder(world).answer(name, asked).body)
+    assert answer.certificate_status is OCSPCertStatus.GOOD
 
 
 def test_a_qr_key_is_renewed_in_its_last_quarter_and_the_list_comes_first(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from asn1crypto import x509 as asn1_x509
@@ -21,17 +23,19 @@ from sqlalchemy.orm import Session
 from keys.custodian import Kind, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
-from keys.ocsp import GOOD, Answer, parse_request, response_data
+from keys.ocsp import GOOD, TRY_LATER, UNAUTHORIZED, Answer, parse_request, response_data
+from registry.authority_app import create_authority_app
 from registry.composition import open_ports
 from registry.seals import revocation
 from registry.seals.answer_ledger import LONGEST, SIZE
-from registry.seals.authority import issuing_authority
+from registry.seals.authority import give_ocsp_key, issuing_authority, root
 from registry.seals.keys import authority_name, key_ref
 from registry.seals.responder import LIFE, REUSED, Responder
 from registry.seals.revocation import State
 from registry.seals.tables import Certificate, Key, KeyUse, KeyUseBlock
 from tests.registry.test_revocation import SINCE, change, serial_of
 from tests.registry.world import CHEAP, Ticker, World, on_sqlite
+from tests.tools import need
 
 
 @pytest.fixture
@@ -125,6 +129,26 @@ def test_a_cached_answer_is_given_again_while_the_record_is_the_same(world: Worl
     )
 
 
+@on_sqlite
+def test_no_answer_outlives_its_signer_or_comes_from_the_future(world: World, clock: Ticker) -> None:
+    """One that was kept is as old as it says, and ends with the responder's certificate at the latest."""
+    serial, by, name = serial_of(world), responder(world), ca_name(world)
+    with Session(world.ports.database.read) as session:
+        end = session.scalars(select(Certificate.not_after).where(Certificate.profile == "ocsp")).one()
+    clock.now = end - timedelta(minutes=1)
+    first = by.answer(name, request(world, serial))
+    assert first.next_update == end
+    assert by.answer(name, request(world, serial)) is first
+    clock.now = end
+    assert by.answer(name, request(world, serial)).body == TRY_LATER  # nothing can hold any more
+    clock.advance(timedelta(seconds=1))
+    assert by.answer(name, request(world, serial)).body == UNAUTHORIZED
+    clock.now = end - timedelta(minutes=2)  # set back
+    earlier = by.answer(name, request(world, serial))
+    assert earlier.produced_at == clock.now
+    assert earlier is not first
+
+
 def test_what_was_never_issued_is_unknown_and_not_kept(world: World) -> None:
     reply = responder(world).answer(ca_name(world), request(world, "1" + 32 * "0"))
     answer = ocsp.load_der_ocsp_response(reply.body)
@@ -168,9 +192,11 @@ def test_the_key_signs_nothing_but_the_truth_of_this_moment(world: World, clock:
     now = clock.now.replace(microsecond=0)
     record = f"ocsp:{'0' * 32}"
 
-    def sign(produced_at: datetime, next_update: datetime, record: str = record) -> str:
+    def sign(
+        produced_at: datetime, next_update: datetime, record: str = record, name: bytes = key.public_key
+    ) -> str:
         answers = [Answer(asked, GOOD, produced_at, next_update)]
-        data = response_data(key.public_key, answers, produced_at=produced_at, nonce=None)
+        data = response_data(name, answers, produced_at=produced_at, nonce=None)
         try:
             world.ports.custodian.sign(key_ref(key), [SignRequest(Kind.OCSP_RESPONSE, data, record)])
         except VermilionError as error:
@@ -182,6 +208,9 @@ def test_the_key_signs_nothing_but_the_truth_of_this_moment(world: World, clock:
     assert sign(now + timedelta(minutes=1), now + LIFE) == "ocsp_time"
     assert sign(now, now + LIFE + timedelta(seconds=1)) == "ocsp_time"
     assert sign(now, now + LIFE, "crl:0:1") == "record"
+    with Session(world.ports.database.read) as session:
+        others = session.scalars(select(Key.public_key).where(Key.purpose != "ocsp")).all()
+    assert {sign(now, now + LIFE, name=other) for other in others} == {"ocsp_responder"}
     change(world, revocation.hold, serial)()
     assert sign(now, now + LIFE) == "status_changed"
 
@@ -221,9 +250,96 @@ def test_no_good_is_produced_after_the_revocation(world: World, at_the_end: Exit
     assert all(answer.produced_at_utc <= revoked_at for answer in good)
 
 
+@pytest.mark.parametrize("database_backend", ["postgresql"])  # SQLite has its busy timeout
+def test_a_change_of_status_that_stands_still_keeps_no_question_waiting_for_ever(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(revocation, "SHARED_PATIENCE_MS", 100)
+    serial, name = serial_of(world), ca_name(world)
+    app = create_authority_app(world.ports)
+    app.config["PROPAGATE_EXCEPTIONS"] = True
+
+    def ask_it() -> bytes:
+        answer = app.test_client().post(
+            f"/ocsp/{name}", data=request(world, serial), content_type="application/ocsp-request"
+        )
+        assert answer.status_code == 200
+        return bytes(answer.data)
+
+    with world.ports.database.transaction() as session:
+        revocation.lock_status(session)
+        assert ask_it() == TRY_LATER
+    assert ocsp.load_der_ocsp_response(ask_it()).certificate_status is ocsp.OCSPCertStatus.GOOD
+
+
 def _with_real_clock(world: World) -> World:
+    """The same registry today, with a responder that was certified today."""
     ports = open_ports(world.ports.settings, clock=lambda: datetime.now(UTC), cost=CHEAP)
+    give_ocsp_key(ports)
     return replace(world, ports=ports)
+
+
+@on_sqlite
+@pytest.mark.parametrize("digest", ["sha1", "sha256"])
+def test_openssl_verifies_the_answer_to_its_own_request_with_a_nonce(
+    world: World, at_the_end: ExitStack, tmp_path: Path, digest: str
+) -> None:
+    """What openssl wrote is answered, and openssl compares the answer with what it wrote."""
+    world = _with_real_clock(world)  # openssl has no other
+    at_the_end.callback(world.close)
+    serial = serial_of(world)
+    with Session(world.ports.database.read) as session:
+        ders = {"seal": session.get_one(Certificate, serial).der, "root": root(session)}
+    ders["ca"] = issuer_of(world).public_bytes(Encoding.DER)
+    for name, der in ders.items():
+        assert der is not None
+        pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+        (tmp_path / f"{name}.pem").write_bytes(pem)
+
+    def openssl(*arguments: str) -> str:
+        done = subprocess.run(
+            [need("openssl"), "ocsp", *arguments],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def compared() -> str:
+        # With a certificate beside it openssl replaces the nonce of what it reads, but for "-no_nonce".
+        return openssl(
+            "-no_nonce", "-reqin", "request.der", "-respin", "answer.der", f"-{digest}", "-issuer", "ca.pem", "-cert",
+            "seal.pem", "-CAfile", "root.pem", "-verify_other", "ca.pem",
+        )  # fmt: skip
+
+    asking = ("-nonce", f"-{digest}", "-issuer", "ca.pem", "-cert", "seal.pem", "-reqout", "request.der")
+    openssl(*asking)
+    by = responder(world)
+    asked = (tmp_path / "request.der").read_bytes()
+    assert parse_request(asked).nonce is not None
+    (tmp_path / "answer.der").write_bytes(by.answer(ca_name(world), asked).body)
+    said = compared()
+    assert "Response verify OK" in said
+    assert "Nonce Verify error" not in said
+    assert "no nonce" not in said
+    assert "seal.pem: good" in said
+    change(world, revocation.hold, serial)()
+    openssl(*asking)  # another nonce: the answer of before is not one to this
+    done = subprocess.run(
+        [need("openssl"), "ocsp", "-no_nonce", "-reqin", "request.der", "-respin", "answer.der", "-CAfile", "root.pem",
+         "-verify_other", "ca.pem"],
+        cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert "Nonce Verify error" in done.stdout + done.stderr
+    (tmp_path / "answer.der").write_bytes(
+        by.answer(ca_name(world), (tmp_path / "request.der").read_bytes()).body
+    )
+    said = compared()
+    assert "Response verify OK" in said
+    assert "seal.pem: revoked" in said
 
 
 @on_sqlite

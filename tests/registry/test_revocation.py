@@ -96,12 +96,30 @@ def test_a_leaked_key_s_certificate_says_since_when(world: World, clock: Ticker)
     assert row_of(world, serial).invalidity_date == SINCE - timedelta(days=1)
 
 
-def test_a_suspended_seal_that_is_cancelled_has_a_revoked_certificate(world: World) -> None:
+def test_a_suspended_seal_that_is_cancelled_has_a_certificate_revoked_since_then(
+    world: World, clock: Ticker
+) -> None:
+    """Else what a thief signs meanwhile would count as signed before the revocation."""
     serial = serial_of(world)
+    clock.advance(timedelta(minutes=1))
     world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+    held_at = clock.now
+    clock.advance(timedelta(days=1))
+    cancel(world)
+    row = row_of(world, serial)
+    assert (row.state, row.reason, row.revoked_at) == ("revoked", "cessationOfOperation", held_at)
+    assert row.crl_entry == crl_entry(int(serial, 16), held_at, RevocationReason.CESSATION_OF_OPERATION, None)
     cancel(world, SINCE)
     row = row_of(world, serial)
-    assert (row.state, row.reason, row.invalidity_date) == ("revoked", "keyCompromise", SINCE)
+    assert (row.reason, row.invalidity_date, row.revoked_at) == ("keyCompromise", SINCE, held_at)
+
+
+def test_a_hold_that_was_released_has_no_part_in_a_later_revocation(world: World, clock: Ticker) -> None:
+    serial = serial_of(world)
+    for act in (revocation.hold, revocation.release, revocation.revoke):
+        clock.advance(timedelta(minutes=1))
+        change(world, act, serial)()
+    assert row_of(world, serial).revoked_at == clock.now
 
 
 def test_a_seal_that_was_never_made_has_nothing_to_revoke(world: World) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
 from sqlalchemy import select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from keys.crl import crl_tbs, read_crl, verify_crl
@@ -30,7 +32,7 @@ from registry.seals.shown import shown_in
 from registry.seals.tables import Certificate, Key, KeyUse, RevocationList
 from tests.registry.test_revocation import change, serial_of
 from tests.registry.test_seals_races import at_once
-from tests.registry.world import CHEAP, START, Ticker, World, on_sqlite
+from tests.registry.world import CHEAP, GROUND, START, Ticker, World, on_sqlite
 
 
 def lists(world: World, *, of_root: bool = False) -> list[RevocationList]:
@@ -136,6 +138,67 @@ def test_two_processes_make_one_list(published: World) -> None:
     signed = [row for row in rows if row.der is not None]
     assert signed[-1].number == max(numbers)
     assert len(read_crl(signed[-1].der or b"").entries) == 1
+
+
+@on_sqlite
+def test_a_list_of_a_later_number_is_of_no_earlier_moment(
+    published: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """RFC 5280, 5.2.3. Whoever looks at the clock is overtaken before anything is read."""
+    world = published
+    change(world, revocation.hold, serial_of(world))()
+    with Session(world.ports.database.read) as session:
+        issuer = issuing_authority(session)
+    overtaken: list[int | None] = []
+
+    def slow() -> datetime:
+        now = clock.now
+        if not overtaken:
+            overtaken.append(None)
+            clock.advance(timedelta(seconds=5))
+            overtaken.append(revocation_list.publish_crl(world.ports, issuer))
+            clock.advance(timedelta(seconds=5))
+        return now
+
+    made = revocation_list.publish_crl(replace(world.ports, clock=slow), issuer)
+    assert overtaken[-1] is not None
+    assert made is None  # its number was taken
+    rows = lists(world)
+    assert [row.this_update for row in rows] == sorted(row.this_update for row in rows)
+    assert all(row.der is not None for row in rows)
+
+
+@pytest.mark.parametrize("database_backend", ["postgresql"])  # SQLite lets one writer in at a time
+def test_no_list_is_of_a_moment_after_a_revocation_that_it_lacks(
+    published: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A revocation has its time before it is committed: whoever makes a list meanwhile waits for it."""
+    monkeypatch.setattr(revocation, "SHARED_PATIENCE_MS", 100)
+    world, serial = published, serial_of(published)
+    with Session(world.ports.database.read) as session:
+        issuer = issuing_authority(session)
+    with world.ports.database.transaction() as session:
+        revocation.revoke(session, world.ports, None, serial, GROUND)
+        clock.advance(timedelta(seconds=1))
+        with pytest.raises(OperationalError):
+            revocation_list.publish_crl(world.ports, issuer)
+    assert revocation_list.publish_crl(world.ports, issuer) is not None
+    assert len(newest(world)) == 1
+    assert len(lists(world)) == 2
+
+
+def test_a_clock_that_is_set_back_holds_no_change_up(published: World, clock: Ticker) -> None:
+    """Nor does it have lists made again and again."""
+    world, serial = published, serial_of(published)
+    clock.advance(timedelta(hours=1))
+    change(world, revocation.hold, serial)()
+    assert publish_due(world.ports) == 1
+    clock.advance(-timedelta(minutes=30))
+    assert publish_due(world.ports) == 0
+    change(world, revocation.release, serial)()
+    assert publish_due(world.ports) == 1
+    assert len(newest(world)) == 0
+    assert publish_due(world.ports) == 0
 
 
 @on_sqlite

@@ -78,7 +78,7 @@ def test_each_reason_why_a_seal_cannot_be_used_names_it(world: World) -> None:
         wanted: dict[str, Any] = {
             "seal_code": world.seal_code, "client_id": world.clients["system"].id,
             "agency_code": world.codes["own"], "type_code": world.type_code, "seal_kind": "special",
-            "day": world.today,
+            "day": world.today, "now": world.ports.clock(),
         }  # fmt: skip
         with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
             authorise_use(session, **(wanted | changes))
@@ -98,6 +98,7 @@ def test_each_reason_why_a_seal_cannot_be_used_names_it(world: World) -> None:
         authorise_use(
             session, seal_code=once, client_id=world.clients["system"].id,
             agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special", day=world.today,
+            now=world.ports.clock(),
         )  # fmt: skip
     assert reason(seal_code=once) == "daily_limit"
 
@@ -176,7 +177,7 @@ def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) ->
         found = authorise_use(
             session, seal_code=world.seal_code, client_id=world.clients["system"].id,
             agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special",
-            day=world.today,
+            day=world.today, now=world.ports.clock(),
         )  # fmt: skip
 
     def still(**changes: Any) -> bool:

@@ -89,7 +89,7 @@ def listed(world: World) -> dict[int, TrustedKey]:
 
 
 def document_of(world: World, edition_id: str) -> bytes:
-    data = world.ports.documents.get(f"{edition_id[:2]}/{edition_id}.pdf")
+    data = world.ports.documents.get(f"{edition_id[:2]}/{edition_id}.enc")
     assert data is not None
     return data
 

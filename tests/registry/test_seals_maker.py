@@ -132,7 +132,7 @@ class Watched:
 
     def ask(self, ref: KeyRef, request: SignRequest) -> str:
         ports = self.world.ports
-        policy = registry_policy(ports.database, ports.clock, ports.settings.tz)
+        policy = registry_policy(ports.database, ports.clock, ports.settings.tz, ports.vault)
         try:
             policy(ref, request)
         except VermilionError as error:

@@ -127,7 +127,7 @@ def test_the_daily_limit_holds_when_many_draw(world: World) -> None:
             authorise_use(
                 session, seal_code=world.seal_code, client_id=world.clients["system"].id,
                 agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special",
-                day=world.today,
+                day=world.today, now=ports.clock(),
             )  # fmt: skip
 
     assert at_once(*[act] * 6) == ["daily_limit"] * 3 + ["done"] * 3

@@ -114,7 +114,7 @@ def test_no_order_of_acts_breaks_the_record(world: World, clock: Ticker, seed: i
 
     trust = read_trust_list(current_trust_list(world.ports.database.read), at=clock.now)
     for edition_id in walk.issued:
-        data = world.ports.documents.get(f"{edition_id[:2]}/{edition_id}.pdf")
+        data = world.ports.documents.get(f"{edition_id[:2]}/{edition_id}.enc")
         assert data is not None
         evidence = strict_check(data, trust, at=clock.now)
         judged = judge_seal(evidence, world.codes["own"], world.type_code, trust, clock.now)

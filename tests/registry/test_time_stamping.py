@@ -203,7 +203,9 @@ def draft(world: World) -> Draft:
 
 
 def permitted(world: World, data: bytes, record: str = "time-stamp:5", ref: KeyRef | None = None) -> str:
-    policy = registry_policy(world.ports.database, world.ports.clock, world.ports.settings.tz)
+    policy = registry_policy(
+        world.ports.database, world.ports.clock, world.ports.settings.tz, world.ports.vault
+    )
     try:
         policy(ref or tsa_key(world), SignRequest(Kind.TIME_STAMP, data, record))
     except VermilionError as error:

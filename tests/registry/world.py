@@ -194,7 +194,7 @@ class World:
         """Who holds the root's key, which the services do without."""
         ports = self.ports
         return root_custodian(
-            ports.settings, ports.database, clock=ports.clock, random=ports.random, cost=CHEAP
+            ports.settings, ports.database, ports.vault, clock=ports.clock, random=ports.random, cost=CHEAP
         )
 
     def with_root(self) -> Ports:
@@ -322,6 +322,7 @@ def _serve(
     clients: dict[str, Holder],
     people: dict[str, Holder],
 ) -> World:
+    ports.vault.ready()  # as a service has by its first round of recovery
     app = create_app(ports)
     app.config["PROPAGATE_EXCEPTIONS"] = True  # the catch-all is off: a defect fails the test that meets it
     return World(ports, app, app.test_client(), codes, types, clients, people)

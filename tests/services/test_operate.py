@@ -18,7 +18,7 @@ from registry.agencies.tables import Agency
 from registry.composition import open_ports
 from registry.database import Database
 from registry.first_start import establish_if_new
-from registry.licences.records import stored_record
+from registry.licences.public_records import stored_public
 from registry.licences.tables import Edition
 from registry.log.tables import Event
 from registry.sample_registry import enrol
@@ -64,7 +64,7 @@ def test_the_road_of_the_operators_page_leads_to_a_licence_that_verifies(
     assert root_name(settings).startswith("TEST ")
     database = Database.open(settings.url)
     with Session(database.read) as session:
-        assert stored_record(session.scalars(select(Edition.record)).one()).specimen
+        assert stored_public(session.scalars(select(Edition.public_record)).one()).specimen
         enrolled = [session.scalar(select(func.count()).where(Event.kind == kind)) for kind in ENROLLED]
     database.dispose()
     assert enrolled == [1, 2, 2, 4]

@@ -14,15 +14,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from keys.clock import system_clock
 from registry.actor import Duty
 from registry.agencies.tables import Person
 from registry.database import Database
 from registry.licences.tables import Edition
-from registry.seals.tables import Certificate, Key, PublishedTrustList
+from registry.seals.tables import Certificate, DataKey, Key, PublishedTrustList
 from registry.settings import Settings
+from tests.registry.licensed_ca import DER, PEM, licensed_ca
 from tests.services.conftest import READY, FirstStart
 from tests.services.road import BLOCK
 from tests.services.running import ROOT, Place, command, environment
@@ -56,7 +59,11 @@ def play(place: Place, work: Path, script: str) -> None:
 
 
 def commands_of(page: str) -> str:
-    return "\n".join(BLOCK.findall((RUNBOOKS / page).read_text(encoding="utf-8")))
+    return "\n".join(blocks_of(page))
+
+
+def blocks_of(page: str) -> list[str]:
+    return BLOCK.findall((RUNBOOKS / page).read_text(encoding="utf-8"))
 
 
 @pytest.fixture
@@ -129,6 +136,30 @@ def test_a_key_of_the_registry_leaks(place: Place, rehearse: Any, purpose: str) 
     assert read(place, select(Key.state).where(Key.id == new["id"])) == [("active",)]
 
 
+@pytest.mark.usefixtures("rehearse")  # the services are up
+def test_a_seal_has_a_certificate_of_a_licensed_ca(place: Place, work: Path) -> None:
+    """The CA answers between the second block and the third; the running API asks it for the status."""
+    blocks = blocks_of("outside-ca.md")
+    with licensed_ca(system_clock) as ca:
+        (work / "ca.pem").write_bytes(ca.root.certificate.public_bytes(PEM))
+        (work / "host.txt").write_text(ca.host)
+        play(place, work, "\n".join(blocks[:2]))
+        csr = x509.load_pem_x509_csr((work / "request.pem").read_bytes())
+        (work / "seal.pem").write_bytes(ca.certify(csr.public_bytes(DER)))  # DER does as well
+        (work / "between.pem").write_bytes(ca.below.certificate.public_bytes(PEM))
+        play(place, work, "\n".join(blocks[2:]))
+        assert "POST /ocsp" in ca.asked
+    assert json.loads((work / "activated.json").read_text())["state"] == "active"
+    stopped = json.loads((work / "stopped.json").read_text())
+    assert (stopped["state"], stopped["shown_in"]["ocsp"]) == ("suspended", "not_applicable")
+    shown = json.loads((work / "seal.json").read_text())["editions"][0]["outside"]
+    assert (shown["authority"], shown["status"]) == ("Provincial licensed CA", "good")
+    assert json.loads((work / "cancelled.json").read_text())["seal_state"] == "cancelled"
+    assert "totals" in lines(work / "impact.jsonl")[0]
+    outside = select(Certificate.state, Key.state).join(Key, Key.id == Certificate.key_id)
+    assert read(place, outside.where(Certificate.issuer_key_id.is_(None))) == [("good", "retired")]
+
+
 def test_a_credential_is_lost_and_found(place: Place, rehearse: Any) -> None:
     rehearse("credential.md")
     assert read(place, select(Edition.status))
@@ -168,3 +199,14 @@ def test_the_key_of_the_trust_list_leaks(empty_place: Place, work: Path) -> None
     signer = select(Key.id).join(Certificate, Certificate.key_id == Key.id)
     der = base64.b64decode(header["x5c"][0])
     assert read(empty_place, signer.where(Certificate.der == der)) == [(new["id"],)]
+
+
+def test_the_wrapping_key_leaks(place: Place, rehearse: Any) -> None:
+    before = {key_id for (key_id,) in read(place, select(DataKey.wrapping_key_id))}
+    made = rehearse("wrapping-key.md")
+    new = (made / "wrapping-key").read_text().strip()
+    assert {key_id for (key_id,) in read(place, select(DataKey.wrapping_key_id))} == {new}
+    assert new not in before
+    told = json.loads((made / "backup.json").read_text())
+    assert told["documents"] == len(read(place, select(Edition)))
+    assert new.encode() in (made / "after.vermilion").read_bytes().partition(b"\n")[0]

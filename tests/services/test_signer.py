@@ -48,7 +48,7 @@ from tests.tools import need
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 API_USER, STRANGER = "nobody", "daemon"
 TOKEN_PIN = "a PIN of the registry's"
-CALLERS = f"{API_USER}=seal,qr,tsa,issuing-ca,trust-list;root=*,generate"
+CALLERS = f"{API_USER}=seal,qr,tsa,issuing-ca,trust-list,wrapping;root=*,generate"
 
 
 @dataclass(frozen=True)
@@ -195,7 +195,7 @@ def answer_to(custodian: Custodian, ref: KeyRef, *requests: SignRequest) -> list
 def test_the_api_s_user_opens_no_key_and_has_its_intent_s_seal_signed(served: Served) -> None:
     intent = open_intent(served.world)
     files = sorted(path for path in (served.data / "keys").iterdir() if path.is_file())
-    assert {path.suffix for path in files} == {".key", ""}, "key files and the passphrase"
+    assert {path.suffix for path in files} == {".key", ".wrapping", ""}, "key files, passphrase"
     memory = Path(f"/proc/{served.signer.process.pid}/mem")
 
     def act() -> Any:

@@ -26,6 +26,7 @@ from signing.credential import (
     raw_signature,
     sig_structure,
 )
+from signing.disclosure import public_record
 from signing.licence_type import LicenceType, Role, load_licence_type
 from signing.live import LiveLicence
 from signing.record import Record, parse_submission
@@ -160,7 +161,7 @@ def trust_list(*keys: TrustedKey, **other: Any) -> TrustList:
 
 def licence(record: Record, cose: bytes = b"", **other: Any) -> LiveLicence:
     values: dict[str, Any] = {
-        "record": record,
+        "record": public_record(record, types()[record.type_code]),
         "origin": ORIGIN,
         "status": "in_force",
         "ground": None,

@@ -17,7 +17,7 @@ from keys.errors import Kind, VermilionError
 from keys.trust_list import TrustList
 from signing.check import Outcome, check_file, check_id, check_scan, check_typed, failed_check
 from signing.credential import link_text
-from signing.disclosure import disclose
+from signing.disclosure import disclose, public_record, public_record_from_json, public_record_to_json
 from signing.licence_type import Disclosure, FieldKind, Role
 from signing.page_data import page_data, page_json
 from signing.record import Printout, Record, printout_to_json
@@ -419,7 +419,7 @@ def test_a_check_that_broke_says_nothing() -> None:
 def test_the_public_sees_what_the_type_says() -> None:
     for record in (food(), teacher()):
         kind = types()[record.type_code]
-        shown = {each.field.label["en"]: each.value for each in disclose(record, kind)}
+        shown = {each.field.label["en"]: each.value for each in disclose(public_record(record, kind), kind)}
         for field in kind.fields:
             value = record.number if field.role is Role.NUMBER else record.fields.get(field.name)
             label = field.label["en"]
@@ -431,4 +431,18 @@ def test_the_public_sees_what_the_type_says() -> None:
             else:
                 assert shown[label] == value
     number = str(teacher().fields["citizen_id"])
-    assert number not in str(disclose(teacher(), types()[teacher().type_code]))
+    assert number not in str(public_record(teacher(), types()[teacher().type_code]))
+
+
+def test_what_the_public_may_see_is_stored_and_read_back() -> None:
+    for record in (food(), teacher()):
+        public = public_record(record, types()[record.type_code])
+        stored = public_record_to_json(public)
+        assert public_record_from_json(stored) == public
+        for name in stored:
+            with pytest.raises(VermilionError) as caught:
+                public_record_from_json({key: value for key, value in stored.items() if key != name})
+            assert caught.value.kind is Kind.MALFORMED
+        with pytest.raises(VermilionError):
+            public_record_from_json({**stored, "number": "1"})
+    assert disclose(public_record(teacher(), types()[teacher().type_code]), None) == ()

@@ -19,6 +19,7 @@ import registry.samples
 from keys.errors import Kind, VermilionError
 from registry.settings import Settings
 from signing.codes import make_identifier
+from signing.disclosure import public_record
 from signing.licence_type import LicenceType, Role, load_licence_type
 from signing.live import LiveLicence
 from signing.record import FieldValue, Record
@@ -51,14 +52,19 @@ def _tables() -> tuple[Mapping[str, Any], Mapping[str, Any]]:
     return {agency["code"]: agency for agency in agencies["agency"]}, holders
 
 
-def sample(slug: str = SLUGS[0], serial: str = "0000018", **changes: Any) -> LiveLicence:
-    """A licence of the first sample holder of a type; `valid_from` and `valid_to` change its record."""
+def sample_record(
+    slug: str = SLUGS[0],
+    serial: str = "0000018",
+    *,
+    valid_from: date = date(2026, 3, 1),
+    valid_to: date | None = None,
+) -> Record:
+    """The record of the first sample holder of a type; five years, where it expires."""
     agencies, holders = _tables()
     holder = next(h for h in holders["holder"] if h["type"] == slug)
     kind = licence_type(slug)
     agency = agencies[holder["issuer"]]
-    start = changes.pop("valid_from", date(2026, 3, 1))
-    end = changes.pop("valid_to", date(2031, 2, 28) if kind.expires else None)
+    end = valid_to or (date(2031, 2, 28) if kind.expires else None)
     fields: dict[str, FieldValue] = {
         name: value if isinstance(value, str) else tuple(value) for name, value in holder["fields"].items()
     }
@@ -71,7 +77,7 @@ def sample(slug: str = SLUGS[0], serial: str = "0000018", **changes: Any) -> Liv
         }.get(each.role) if each.role else None  # fmt: skip
         if known is not None:
             fields[each.name] = known
-    record = Record(
+    return Record(
         identifier=make_identifier(kind.code, holder["issuer"], serial, 1),
         type_code=kind.code,
         type_version=kind.version,
@@ -80,14 +86,22 @@ def sample(slug: str = SLUGS[0], serial: str = "0000018", **changes: Any) -> Liv
         edition=1,
         fields=fields,
         issue_date=date(2026, 3, 1),
-        valid_from=start,
+        valid_from=valid_from,
         valid_to=end,
         status_list=0,
         status_index=4711,
         specimen=True,
     )
+
+
+def sample(slug: str = SLUGS[0], serial: str = "0000018", **changes: Any) -> LiveLicence:
+    """A licence with `sample_record`, as the site is told of it; `valid_from` and `valid_to` change that."""
+    dates = {name: changes.pop(name) for name in ("valid_from", "valid_to") if name in changes}
+    record = sample_record(slug, serial, **dates)
+    kind = licence_type(slug)
+    agency = _tables()[0][record.issuer_code]
     licence = LiveLicence(
-        record=record,
+        record=public_record(record, kind),
         origin=ORIGIN,
         status="in_force",
         ground=None,

@@ -27,6 +27,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("code", name=op.f("pk_agency")),
     )
     op.create_table(
+        "data_key",
+        sa.Column("use", sa.String(length=12), nullable=False),
+        sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("wrapping_key_id", sa.String(length=32), nullable=False),
+        sa.Column("wrapped", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("use", "generation", name=op.f("pk_data_key")),
+    )
+
+    op.create_table(
         "key_use",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("key_id", sa.String(length=32), nullable=False),
@@ -266,7 +276,7 @@ def upgrade() -> None:
         "certificate",
         sa.Column("serial", sa.String(length=40), nullable=False),
         sa.Column("key_id", sa.String(length=32), nullable=False),
-        sa.Column("issuer_key_id", sa.String(length=32), nullable=False),
+        sa.Column("issuer_key_id", sa.String(length=32), nullable=True),
         sa.Column("profile", sa.String(length=20), nullable=False),
         sa.Column("tbs_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("der", sa.LargeBinary(), nullable=True),
@@ -369,10 +379,10 @@ def upgrade() -> None:
         "number",
         sa.Column("type_code", sa.String(length=21), nullable=False),
         sa.Column("issuer_code", sa.String(length=18), nullable=False),
-        sa.Column("number", sa.String(length=40), nullable=False),
+        sa.Column("number_mac", sa.LargeBinary(), nullable=False),
         sa.Column("licence_id", sa.String(length=32), nullable=False),
         sa.ForeignKeyConstraint(["licence_id"], ["licence.id"], name=op.f("fk_number_licence_id_licence")),
-        sa.PrimaryKeyConstraint("type_code", "issuer_code", "number", name=op.f("pk_number")),
+        sa.PrimaryKeyConstraint("type_code", "issuer_code", "number_mac", name=op.f("pk_number")),
     )
     with op.batch_alter_table("number", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_number_licence_id"), ["licence_id"], unique=False)
@@ -589,8 +599,7 @@ def upgrade() -> None:
         sa.Column("seal_state_version", sa.Integer(), nullable=False),
         sa.Column("authorisation_id", sa.String(length=32), nullable=False),
         sa.Column("qr_key_id", sa.String(length=32), nullable=False),
-        sa.Column("record", sa.String(), nullable=False),
-        sa.Column("record_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("record", sa.LargeBinary(), nullable=False),
         sa.Column("origin", sa.String(length=200), nullable=False),
         sa.Column("link_id_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("lookup_sha256", sa.LargeBinary(), nullable=False),
@@ -627,12 +636,13 @@ def upgrade() -> None:
         sa.Column("licence_id", sa.String(length=32), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("identifier", sa.String(length=120), nullable=False),
-        sa.Column("record", sa.String(), nullable=False),
+        sa.Column("public_record", sa.String(), nullable=False),
         sa.Column("status", sa.String(length=12), nullable=False),
         sa.Column("status_version", sa.Integer(), nullable=False),
         sa.Column("ground", sa.String(length=12), nullable=True),
         sa.Column("how", sa.String(length=12), nullable=True),
         sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("issue_date", sa.Date(), nullable=False),
         sa.Column("removed_on", sa.Date(), nullable=True),
         sa.Column("valid_from", sa.Date(), nullable=False),
         sa.Column("valid_to", sa.Date(), nullable=True),
@@ -665,7 +675,7 @@ def upgrade() -> None:
         "idempotency_key",
         sa.Column("client_id", sa.String(length=32), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
-        sa.Column("body_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("request_mac", sa.LargeBinary(), nullable=False),
         sa.Column("intent_id", sa.String(length=32), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
@@ -680,6 +690,106 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_idempotency_key_intent_id"), ["intent_id"], unique=False)
 
     op.create_table(
+        "outside_authority",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=False),
+        sa.Column("hosts", sa.String(length=1000), nullable=False),
+        sa.Column("added_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_outside_authority")),
+        sa.UniqueConstraint("name", name=op.f("uq_outside_authority_name")),
+    )
+    op.create_table(
+        "outside_evidence",
+        sa.Column("sha256", sa.String(length=64), nullable=False),
+        sa.Column("kind", sa.String(length=4), nullable=False),
+        sa.Column("data", sa.LargeBinary(), nullable=False),
+        sa.Column("fetched_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("sha256", name=op.f("pk_outside_evidence")),
+    )
+    op.create_table(
+        "certification_request",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("approval_id", sa.String(length=32), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("info_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("requested_by", sa.String(length=32), nullable=False),
+        sa.Column("requested_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("der", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["approval_id"], ["approval.id"], name=op.f("fk_certification_request_approval_id_approval")
+        ),
+        sa.ForeignKeyConstraint(["key_id"], ["key.id"], name=op.f("fk_certification_request_key_id_key")),
+        sa.ForeignKeyConstraint(
+            ["requested_by"], ["person.id"], name=op.f("fk_certification_request_requested_by_person")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_certification_request")),
+        sa.UniqueConstraint("key_id", name=op.f("uq_certification_request_key_id")),
+    )
+    with op.batch_alter_table("certification_request", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_certification_request_approval_id"), ["approval_id"], unique=False
+        )
+
+    op.create_table(
+        "outside_certificate",
+        sa.Column("certificate_serial", sa.String(length=40), nullable=False),
+        sa.Column("authority", sa.String(length=64), nullable=False),
+        sa.Column("request_id", sa.String(length=32), nullable=False),
+        sa.Column("issuers", sa.LargeBinary(), nullable=False),
+        sa.Column("serial_number", sa.String(length=40), nullable=False),
+        sa.Column("ocsp_url", sa.String(length=500), nullable=True),
+        sa.Column("crl_url", sa.String(length=500), nullable=True),
+        sa.Column("bound_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["authority"],
+            ["outside_authority.sha256"],
+            name=op.f("fk_outside_certificate_authority_outside_authority"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["certificate_serial"],
+            ["certificate.serial"],
+            name=op.f("fk_outside_certificate_certificate_serial_certificate"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["request_id"],
+            ["certification_request.id"],
+            name=op.f("fk_outside_certificate_request_id_certification_request"),
+        ),
+        sa.PrimaryKeyConstraint("certificate_serial", name=op.f("pk_outside_certificate")),
+    )
+    op.create_table(
+        "outside_status",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("certificate_serial", sa.String(length=40), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("this_update", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("next_update", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("holds_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(length=20), nullable=True),
+        sa.Column("evidence", sa.String(length=64), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["certificate_serial"],
+            ["outside_certificate.certificate_serial"],
+            name=op.f("fk_outside_status_certificate_serial_outside_certificate"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["evidence"],
+            ["outside_evidence.sha256"],
+            name=op.f("fk_outside_status_evidence_outside_evidence"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outside_status")),
+    )
+    with op.batch_alter_table("outside_status", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_outside_status_certificate_serial_this_update"),
+            ["certificate_serial", "this_update"],
+            unique=False,
+        )
+
+    op.create_table(
         "seal_use",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("seal_edition_id", sa.String(length=32), nullable=False),
@@ -689,6 +799,7 @@ def upgrade() -> None:
         sa.Column("document_sha256", sa.LargeBinary(), nullable=True),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("outside_status_id", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(
             ["authorisation_id"],
             ["standing_authorisation.id"],
@@ -698,10 +809,18 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(
             ["seal_edition_id"], ["seal_edition.id"], name=op.f("fk_seal_use_seal_edition_id_seal_edition")
         ),
+        sa.ForeignKeyConstraint(
+            ["outside_status_id"],
+            ["outside_status.id"],
+            name=op.f("fk_seal_use_outside_status_id_outside_status"),
+        ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_seal_use")),
         sa.UniqueConstraint("intent_id", name=op.f("uq_seal_use_intent_id")),
     )
     with op.batch_alter_table("seal_use", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_seal_use_outside_status_id"), ["outside_status_id"], unique=False
+        )
         batch_op.create_index(
             batch_op.f("ix_seal_use_seal_edition_id_begun_at_id"),
             ["seal_edition_id", "begun_at", "id"],
@@ -754,8 +873,20 @@ def downgrade() -> None:
     with op.batch_alter_table("seal_use", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_seal_use_begun_at_id"))
         batch_op.drop_index(batch_op.f("ix_seal_use_seal_edition_id_begun_at_id"))
+        batch_op.drop_index(batch_op.f("ix_seal_use_outside_status_id"))
 
     op.drop_table("seal_use")
+    with op.batch_alter_table("outside_status", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_outside_status_certificate_serial_this_update"))
+
+    op.drop_table("outside_status")
+    op.drop_table("outside_certificate")
+    with op.batch_alter_table("certification_request", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_certification_request_approval_id"))
+
+    op.drop_table("certification_request")
+    op.drop_table("outside_evidence")
+    op.drop_table("outside_authority")
     with op.batch_alter_table("idempotency_key", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_idempotency_key_intent_id"))
 
@@ -861,4 +992,5 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_key_use_digest"))
 
     op.drop_table("key_use")
+    op.drop_table("data_key")
     op.drop_table("agency")

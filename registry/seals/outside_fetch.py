@@ -1,0 +1,150 @@
+"""Fetching what authorities outside say of the certificates that seals have: by OCSP, else by CRL.
+
+Nothing is fetched but from the addresses in those certificates, and from there only over plain http on hosts
+that the authority's record allows. One that gives nothing useful rests for a while.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from keys.der import members
+from keys.errors import Kind, VermilionError
+from keys.outside_status import (
+    MAX_CRL_BYTES,
+    MAX_OCSP_BYTES,
+    OutsideAnswer,
+    Said,
+    read_crl,
+    read_ocsp,
+    status_request,
+)
+from keys.time_source import Monotonic
+from registry.outside_http import TIMEOUT, exchange
+from registry.seals.keys import Pieces
+from registry.seals.outside_ca import leads_to
+from registry.seals.outside_record import record_status
+from registry.seals.outside_tables import OutsideAuthority, OutsideCertificate
+from registry.seals.tables import Certificate, SealEdition
+
+REFRESH = timedelta(minutes=10)  # so long a revocation may go unseen
+FIRST_REST, LONGEST_REST = timedelta(seconds=30), timedelta(minutes=10)
+NONCE_BYTES = 32  # RFC 9654, 2.1
+_log = structlog.get_logger("registry.outside_status")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    serial: str
+    certificate: bytes
+    issuer: bytes
+    ocsp: str | None
+    crl: str | None
+
+
+@dataclass
+class OutsideStatuses:
+    """One a process; for one thread."""
+
+    pieces: Pieces
+    monotonic: Monotonic = time.monotonic
+    timeout: float = TIMEOUT
+    _rests: dict[str, tuple[int, float]] = field(default_factory=dict)  # failures, and until when it rests
+
+    def fetch_due(self) -> int:
+        """Ask about each certificate whose time has come; how many answers were had. A failure is logged."""
+        now = self.pieces.clock()
+        with Session(self.pieces.database.read) as session:
+            due = [one for one in _in_life(session, now) if self._due(one.serial)]
+        lists: dict[str, bytes] = {}  # of this round: certificates share them
+        return sum(self._fetch(one, lists) for one in due)
+
+    def _due(self, serial: str) -> bool:
+        return self.monotonic() >= self._rests.get(serial, (0, 0.0))[1]
+
+    def _fetch(self, one: _Asked, lists: dict[str, bytes]) -> bool:
+        try:
+            answer, kind, data = self._ask(one, lists)
+        except VermilionError as error:
+            failures = self._rests.get(one.serial, (0, 0.0))[0] + 1
+            pause = min(FIRST_REST * 2 ** min(failures - 1, 10), LONGEST_REST)
+            self._rests[one.serial] = (failures, self.monotonic() + pause.total_seconds())
+            _log.warning(
+                "outside_status_failed", certificate=one.serial, reason=error.reason, detail=error.detail
+            )
+            return False
+        self._rests[one.serial] = (0, self.monotonic() + REFRESH.total_seconds())
+        with self.pieces.database.transaction() as session:
+            changed = record_status(session, self.pieces, one.serial, answer, kind, data)
+        if changed is not None:
+            _log.warning("outside_status_changed", certificate=one.serial, state=changed.value)
+        return True
+
+    def _ask(self, one: _Asked, lists: dict[str, bytes]) -> tuple[OutsideAnswer, str, bytes]:
+        """By OCSP, whose word is the fresher; where there is none, by CRL. Raises VermilionError."""
+        failure = VermilionError(Kind.UNAVAILABLE, "no address of its status is allowed", reason="no_address")
+        if one.ocsp is not None:
+            try:
+                return self._by_ocsp(one, one.ocsp)
+            except VermilionError as error:
+                failure = error
+        if one.crl is not None:
+            return self._by_crl(one, one.crl, lists)
+        raise failure
+
+    def _by_ocsp(self, one: _Asked, url: str) -> tuple[OutsideAnswer, str, bytes]:
+        nonce = self.pieces.random(NONCE_BYTES)
+        data = exchange(
+            url,
+            body=status_request(one.certificate, one.issuer, nonce),
+            headers={"Content-Type": "application/ocsp-request", "Accept": "application/ocsp-response"},
+            content_type="application/ocsp-response",
+            max_bytes=MAX_OCSP_BYTES,
+            timeout=self.timeout,
+        )
+        answer = read_ocsp(data, one.certificate, one.issuer, at=self.pieces.clock(), nonce=nonce)
+        return answer, "ocsp", data
+
+    def _by_crl(self, one: _Asked, url: str, lists: dict[str, bytes]) -> tuple[OutsideAnswer, str, bytes]:
+        if url not in lists:
+            lists[url] = exchange(
+                url,
+                headers={"Accept": "application/pkix-crl, */*"},
+                content_type=None,  # servers call it what they like
+                max_bytes=MAX_CRL_BYTES,
+                timeout=self.timeout,
+            )
+        answer = read_crl(lists[url], one.certificate, one.issuer, at=self.pieces.clock(), url=url)
+        return answer, "crl", lists[url]
+
+
+def _in_life(session: Session, now: datetime) -> list[_Asked]:
+    """The outside certificates of editions that are used, or may yet be, and are not revoked."""
+    rows = session.execute(
+        select(Certificate, OutsideCertificate, OutsideAuthority.hosts)
+        .join(OutsideCertificate, OutsideCertificate.certificate_serial == Certificate.serial)
+        .join(OutsideAuthority, OutsideAuthority.sha256 == OutsideCertificate.authority)
+        .join(SealEdition, SealEdition.certificate_serial == Certificate.serial)
+        .where(
+            SealEdition.state.in_(("made", "filed", "in_use")),
+            Certificate.not_after >= now,
+            Certificate.state != Said.REVOKED.value,
+        )
+        .order_by(Certificate.serial)
+    )
+    found = []
+    for certificate, outside, hosts in rows:
+        assert certificate.der is not None
+        places = [
+            url if url is not None and leads_to(url, hosts.split(" ")) else None
+            for url in (outside.ocsp_url, outside.crl_url)
+        ]
+        issuer = members(outside.issuers, 0x30)[0]
+        found.append(_Asked(certificate.serial, certificate.der, issuer, *places))
+    return found
