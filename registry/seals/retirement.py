@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from keys.crl import RevocationReason
 from keys.custodian import Purpose
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
@@ -23,7 +24,7 @@ from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.seals.authority import give_ocsp_key, give_tsa_key
 from registry.seals.keys import Pieces
-from registry.seals.revocation import RevocationReason, State, revoke, revoke_key
+from registry.seals.revocation import State, revoke, revoke_key
 from registry.seals.serving import certified_keys
 from registry.seals.tables import Certificate, Key
 
