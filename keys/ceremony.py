@@ -85,6 +85,8 @@ def read_transcript(text: str | bytes, *, root_sha256: str | None = None) -> Ver
 def _check_certificates(transcript: Transcript, root: bytes) -> None:
     if tuple(one.profile for one in transcript.certificates) != EXPECTED[transcript.operation]:
         _refuse("the transcript has other certificates than its ceremony makes", "certificate")
+    if transcript.revoked and transcript.operation != "issuing":
+        _refuse("the transcript ends authorities that its ceremony does not", "certificate")
     for one in transcript.certificates:
         parsed = parse_certificate(one.der)
         said = (one.sha256, one.tbs_sha256, one.serial)

@@ -210,6 +210,39 @@ class SoftwareCustodian:
             ) from error
 
 
+def close_anew(
+    directory: Path,
+    passphrase: bytes,
+    target: Path,
+    new_passphrase: bytes,
+    *,
+    cost: ScryptCost = ScryptCost(),  # noqa: B008  (frozen)
+    random: Callable[[int], bytes] = secrets.token_bytes,
+) -> int:
+    """The key files of `directory` again, in the new directory `target`, under another passphrase; how many.
+    Each was read back. The files that are there are not touched.
+
+    Raises VermilionError: CONFLICT where `target` exists, UNAUTHENTICATED (`key_locked`) for a passphrase
+    that does not open a file, INVALID for a short new one; OSError. What an interrupted attempt left is whole.
+    """
+    if len(new_passphrase) < MIN_PASSPHRASE_BYTES:
+        raise VermilionError(
+            Kind.INVALID, f"a passphrase has at least {MIN_PASSPHRASE_BYTES} bytes", reason="passphrase"
+        )
+    names = sorted(path.name for path in directory.iterdir() if _NAME.fullmatch(path.name))
+    try:
+        target.mkdir(mode=DIRECTORY_MODE)
+    except FileExistsError:
+        raise VermilionError(Kind.CONFLICT, f"{target.name} exists", reason="keys_directory") from None
+    for name in names:
+        opened = open_envelope((directory / name).read_bytes()[: MAX_FILE_BYTES + 1], passphrase)
+        data = close_envelope(opened[0], opened[1], new_passphrase, cost, random)
+        write_once(target / name, data)
+        if open_envelope((target / name).read_bytes(), new_passphrase) != opened:
+            raise VermilionError(Kind.UNAVAILABLE, f"{name} does not read back", reason="keys_directory")
+    return len(names)
+
+
 def _ref(binding: dict[str, str]) -> KeyRef:
     try:
         suite = next(name for name in SUITES if name == binding["suite"])

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NoReturn
 
+from keys.crl import RevocationReason
 from keys.errors import Kind, VermilionError
 
 OPERATIONS = ("establish", "issuing", "delegate")
@@ -52,6 +53,14 @@ class Certified:
 
 
 @dataclass(frozen=True, slots=True)
+class Revoked:
+    """A certificate of the root's that the ceremony ended; its list says so."""
+
+    serial: str  # hex
+    reason: str  # CRLReason (RFC 5280, 5.3.1)
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was done. Instants are UTC, whole seconds."""
 
@@ -65,6 +74,7 @@ class Transcript:
     present: tuple[Present, ...]
     shares: Shares
     certificates: tuple[Certified, ...]
+    revoked: tuple[Revoked, ...] = ()
 
 
 def transcript_body(transcript: Transcript) -> dict[str, Any]:
@@ -95,6 +105,7 @@ def transcript_body(transcript: Transcript) -> dict[str, Any]:
             }
             for one in transcript.certificates
         ],
+        "revoked": [{"serial": one.serial, "reason": one.reason} for one in transcript.revoked],
     }
 
 
@@ -103,7 +114,7 @@ def parse_transcript(body: object) -> Transcript:
     value = _members(
         body,
         {"operation", "title", "file_sha256", "software", "attempt", "begun", "iat", "present", "shares",
-         "certificates"},
+         "certificates", "revoked"},
     )  # fmt: skip
     shares = _members(value["shares"], {"scheme", "threshold", "total"})
     if value["operation"] not in OPERATIONS or shares["scheme"] != SCHEME:
@@ -122,6 +133,7 @@ def parse_transcript(body: object) -> Transcript:
             None if shares["total"] is None else _number(shares["total"], 1, 16),
         ),
         certificates=_list(value["certificates"], 1, MAX_CERTIFICATES, _certified),
+        revoked=_list(value["revoked"], 0, MAX_CERTIFICATES, _revoked),
     )
     if transcript.begun_at > transcript.signed_at:
         _refuse("a transcript signed before it began")
@@ -151,6 +163,13 @@ def _certified(value: object) -> Certified:
         lint=_text(found["lint"], MAX_NAME),
         der=der,
     )
+
+
+def _revoked(value: object) -> Revoked:
+    found = _members(value, {"serial", "reason"})
+    if found["reason"] != RevocationReason.CA_COMPROMISE:
+        _refuse("a ceremony ends authorities that are compromised, and nothing else")
+    return Revoked(_matching(found["serial"], _SERIAL), found["reason"])
 
 
 def _members(value: object, names: set[str]) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 from keys.apart import RootApart
 from keys.ceremony import EXPECTED, sign_transcript, tbs_digest, transcript_input, transcript_record
 from keys.clock import Clock
+from keys.crl import RevocationReason
 from keys.custodian import Custodian
 from keys.envelope import ScryptCost
 from keys.errors import Kind, VermilionError
@@ -29,10 +30,11 @@ from keys.files import write_once
 from keys.profiles import ProfileName
 from keys.shares import SECRET_BYTES, join_shares, require_scheme, split_secret
 from keys.suite import SuiteName
-from keys.transcript import OPERATIONS, Certified, Present, Shares, Transcript
+from keys.transcript import OPERATIONS, Certified, Present, Revoked, Shares, Transcript
 from registry.composition import Foundation, prepare_place, private_directory
 from registry.custodians import Random, root_custodian
 from registry.database import Database
+from registry.log.rules import Ground
 from registry.rows import changed_rows
 from registry.schema import require_current
 from registry.seals.authority import (
@@ -45,7 +47,8 @@ from registry.seals.authority import (
     root_authority,
 )
 from registry.seals.keys import subject_name
-from registry.seals.revocation_list import publish_due, publish_root_crl
+from registry.seals.retirement import end_former_authorities
+from registry.seals.revocation_list import ROOT_LIFE, publish_crl, publish_due, publish_root_crl
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import Ceremony, Key
 from registry.seals.trust import publish_trust_list
@@ -53,6 +56,7 @@ from registry.settings import Settings
 from signing.toml_table import Table
 
 ESTABLISH, ISSUING, DELEGATE = OPERATIONS
+FORMER = ("kept", "compromised")
 MAX_SHARE_BYTES = 2048
 
 
@@ -70,6 +74,7 @@ class Plan:
     total: int
     shares_directory: Path | None
     file_sha256: str
+    compromised: bool = False  # of another issuing CA: it takes the place of one whose key others may have
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,7 @@ def load_plan(path: Path) -> Plan:
     present = tuple(_present(entry) for entry in table.tables("present"))
     if len(present) < 2:
         table.refuse("present", "must name two people at least")
+    compromised = operation == ISSUING and table.choice("former", FORMER) == "compromised"
     names, test = AuthorityNames(""), False
     if operation != DELEGATE:
         names, test = _names(table, operation), table.flag("test")
@@ -107,8 +113,9 @@ def load_plan(path: Path) -> Plan:
     table.finish()
     digest = sha256(path.read_bytes()).hexdigest()
     return Plan(
-        operation, title, present, root_directory, names, test, threshold, total, shares_directory, digest
-    )
+        operation, title, present, root_directory, names, test, threshold, total, shares_directory, digest,
+        compromised,
+    )  # fmt: skip
 
 
 def read_share(path: Path) -> str:
@@ -181,6 +188,7 @@ def _hold(base: Foundation, plan: Plan, given: Sequence[str], cost: ScryptCost) 
         give_issuing_key(pieces, ISSUING_SUITE, name)
     else:
         give_delegate_key(pieces)
+    revoked = _end_former(base, plan, begun_at) if plan.compromised else ()
     with Session(base.database.read) as session:
         authority = root_authority(session)
         certificates = tuple(_newest(session, profile) for profile in EXPECTED[plan.operation])
@@ -188,6 +196,8 @@ def _hold(base: Foundation, plan: Plan, given: Sequence[str], cost: ScryptCost) 
     if files:  # what the holders take away does open it
         again = join_shares([read_share(path) for path in files[-plan.threshold :]]).secret
         _open_root(base, plan, again, cost).public_key(authority.key)
+    if revoked:  # at once, however new the last one is
+        publish_crl(pieces, authority, ROOT_LIFE)
     publish_root_crl(pieces)
     publish_due(base)
     publish_trust_list(base)
@@ -202,9 +212,19 @@ def _hold(base: Foundation, plan: Plan, given: Sequence[str], cost: ScryptCost) 
         present=plan.present,
         shares=scheme,
         certificates=certificates,
+        revoked=revoked,
     )
     signed = _sign(base, root, transcript, authority.key.suite, authority.certificate)
     return Outcome(transcript, signed, sha256(authority.certificate).hexdigest(), files)
+
+
+def _end_former(base: Foundation, plan: Plan, begun_at: datetime) -> tuple[Revoked, ...]:
+    """The issuing CAs that were there before the ceremony: none that an earlier attempt of it made."""
+    day = base.clock().astimezone(base.settings.tz).date()
+    ground = Ground(plan.title, "ca_compromise", day)
+    with base.database.transaction() as session:
+        serials = end_former_authorities(session, base, ground, made_before=begun_at)
+    return tuple(Revoked(serial, RevocationReason.CA_COMPROMISE) for serial in serials)
 
 
 def _begin(database: Database, plan: Plan, now: datetime) -> tuple[datetime, int]:

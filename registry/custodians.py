@@ -16,7 +16,7 @@ from keys.envelope import ScryptCost
 from keys.errors import Kind, VermilionError
 from keys.files import write_once
 from keys.remote import RemoteCustodian
-from keys.software import SoftwareCustodian
+from keys.software import SoftwareCustodian, close_anew
 from keys.wrapping import KeyWrapper, Ledger, WrappingCustodian
 from registry.database import Database
 from registry.seals.custody import DatabaseLedger, registry_policy
@@ -160,6 +160,27 @@ def root_custodian(
 def make_passphrase(settings: Settings, random: Random) -> None:
     """The passphrase of the key files: see `_make_passphrase`."""
     _make_passphrase(passphrase_path(settings), settings.keys_directory, random)
+
+
+def copy_under_new_passphrase(settings: Settings, target: Path, random: Random) -> int:
+    """The key files of this process again, in a new directory with a new passphrase; how many.
+
+    Raises VermilionError: INVALID where key files are not what it has, and as `keys.software.close_anew`.
+    """
+    if not settings.holds_key_files:
+        raise VermilionError(
+            Kind.INVALID, "the keys are not in files here: a token, or a signer, has them", reason="key_files"
+        )
+    passphrase = _read_secret(passphrase_path(settings), "passphrase")
+    new = base64.urlsafe_b64encode(random(PASSPHRASE_BYTES))
+    try:
+        count = close_anew(settings.keys_directory, passphrase, target, new, random=random)
+        write_once(target / "passphrase", new + b"\n")
+    except OSError as error:
+        raise VermilionError(
+            Kind.UNAVAILABLE, f"the keys cannot be copied: {error.strerror}", reason="keys_directory"
+        ) from error
+    return count
 
 
 def make_root_passphrase(settings: Settings, random: Random) -> None:

@@ -91,3 +91,5 @@ def _tell(transcript: Transcript) -> None:
         click.echo(f"  valid       {begin.isoformat()} to {end.isoformat()}")
         click.echo(f"  SHA-256     {made.sha256}")
         click.echo(f"  TBS SHA-256 {made.tbs_sha256}")
+    for ended in transcript.revoked:
+        click.echo(f"revoked       serial {ended.serial}, {ended.reason}")

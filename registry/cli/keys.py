@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+from pathlib import Path
 
 import click
 
@@ -44,6 +46,20 @@ def renew_data(legal_basis: str, reason_code: str, acting: Acting) -> None:
         ground = ground_today(ports, legal_basis, reason_code)
         made = renew_data_keys(ports, admin, ground)
     click.echo(made)
+
+
+@key_group.command("new-passphrase")
+@click.argument("directory", type=click.Path(path_type=Path))
+def new_passphrase(directory: Path) -> None:
+    """Write the key files again into a new DIRECTORY, with a new passphrase in its file `passphrase`.
+
+    The files in use are not touched: stop the services, move the directory to where they look for their keys,
+    and the passphrase to its file. For key files only; a token's PIN is changed by its own tool.
+    """
+    from registry.custodians import copy_under_new_passphrase
+    from registry.settings import Settings
+
+    click.echo(f"{copy_under_new_passphrase(Settings(), directory, os.urandom)} keys")
 
 
 @key_group.command("retire")

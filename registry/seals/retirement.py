@@ -8,11 +8,13 @@ authority's, by a ceremony.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from keys.crl import RevocationReason
 from keys.custodian import Purpose
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
@@ -22,11 +24,37 @@ from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.seals.authority import give_ocsp_key, give_tsa_key
 from registry.seals.keys import Pieces
-from registry.seals.revocation import revoke_key
+from registry.seals.revocation import State, revoke, revoke_key
 from registry.seals.serving import certified_keys
 from registry.seals.tables import Certificate, Key
 
 RETIRABLE = frozenset({Purpose.QR, Purpose.TSA, Purpose.OCSP, Purpose.SEAL_MAKER, Purpose.TRUST_LIST})
+
+
+def end_former_authorities(
+    session: Session, ports: Surroundings, ground: Ground, *, made_before: datetime
+) -> list[str]:
+    """Of issuing CAs made before a moment, somebody else may have the keys: they sign nothing more, and the
+    root's list says so. A ceremony's act; the serials of their certificates.
+
+    What the keys that they certified signed goes on being judged by the trust list, which names each key.
+    """
+    former = (
+        select(Key)
+        .where(Key.purpose == Purpose.ISSUING_CA.value, Key.state == "active", Key.created_at < made_before)
+        .order_by(Key.created_at)
+        .with_for_update()
+    )
+    serials = []
+    for key in session.scalars(former).all():
+        key.state, key.since = "compromised", ports.clock()
+        signed = select(Certificate.serial).where(
+            Certificate.key_id == key.id, Certificate.der.is_not(None), Certificate.state != State.REVOKED
+        )
+        for serial in session.scalars(signed).all():
+            revoke(session, ports, None, serial, ground, RevocationReason.CA_COMPROMISE)
+            serials.append(serial)
+    return serials
 
 
 def retire_key(

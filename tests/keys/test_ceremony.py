@@ -22,7 +22,7 @@ from keys.custodian import KeyRef, Kind, Purpose, SignRequest
 from keys.errors import VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SUITES
-from keys.transcript import Certified, Present, Shares, Transcript, transcript_body
+from keys.transcript import Certified, Present, Revoked, Shares, Transcript, transcript_body
 from keys.trust_list import jwk_of
 from tests.authority import TestAuthority, issue_certificate, make_authority
 
@@ -128,6 +128,7 @@ def test_it_tells_what_its_certificates_are(founded: TestAuthority, transcript: 
         replace(transcript, certificates=(first, replace(second, serial="1"), third)),
         replace(transcript, certificates=(replace(second, profile="root"), second, third)),
         replace(transcript, operation="delegate"),
+        replace(transcript, revoked=(Revoked("1", "cACompromise"),)),  # no business of its operation
     ]
     for one in wrong:
         assert refusal(sign(founded, one)) == "certificate"

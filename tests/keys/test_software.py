@@ -17,7 +17,7 @@ from keys.envelope import ScryptCost, close_envelope, open_envelope, read_bindin
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ledger import MemoryLedger
-from keys.software import SoftwareCustodian
+from keys.software import SoftwareCustodian, close_anew
 from tests.authority import CHEAP, PASSPHRASE, counted_random, permit
 from tests.keys.tbs_samples import seal_attributes
 
@@ -178,3 +178,34 @@ def test_what_an_envelope_says_of_itself_is_bound_to_its_secret(name: str) -> No
     with pytest.raises(VermilionError) as caught:
         open_envelope(other, PASSPHRASE)
     assert caught.value.reason == "key_locked"
+
+
+def test_keys_are_closed_anew_under_another_passphrase_and_the_old_files_stay(tmp_path: Path) -> None:
+    first = custodian(tmp_path)
+    ref, wrapping = first.generate(Purpose.SEAL, "p256-sha256"), first.make_wrapping_key()
+    wrapped = first.wrap(wrapping, bytes(32), "data-key:record:1")
+    (tmp_path / "keys" / "passphrase").write_bytes(PASSPHRASE)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "keys").iterdir()}
+    new = b"another passphrase of sufficient length"
+    target = tmp_path / "elsewhere" / "keys"
+    target.parent.mkdir()
+    assert close_anew(tmp_path / "keys", PASSPHRASE, target, new, cost=CHEAP) == 2
+    assert {path.name: path.read_bytes() for path in (tmp_path / "keys").iterdir()} == before
+    again = custodian(target.parent, new)
+    assert again.refs() == [ref]
+    assert again.public_key(ref).public_numbers() == first.public_key(ref).public_numbers()
+    assert again.unwrap(wrapping, wrapped, "data-key:record:1") == bytes(32)
+    assert fault(target.parent, ref.id).reason == "key_locked"
+    for path in target.iterdir():
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    for passphrase, wanted, reason in (
+        (PASSPHRASE, new, "keys_directory"),
+        (PASSPHRASE, b"short", "passphrase"),
+    ):
+        with pytest.raises(VermilionError) as caught:
+            close_anew(tmp_path / "keys", passphrase, target, wanted, cost=CHEAP)
+        assert caught.value.reason == reason
+    with pytest.raises(VermilionError) as caught:
+        close_anew(tmp_path / "keys", b"a passphrase that is wrong", tmp_path / "third", new, cost=CHEAP)
+    assert caught.value.reason == "key_locked"
+    assert list((tmp_path / "third").iterdir()) == []

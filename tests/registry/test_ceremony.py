@@ -25,8 +25,10 @@ from registry import ceremony
 from registry.ceremony import Outcome, load_plan, perform, read_share, rehearse, transcript_of
 from registry.composition import establish_registry, open_ports
 from registry.database import Database
+from registry.seals.authority import issuing_authority, root_authority
 from registry.seals.renewal import renew_due
-from registry.seals.tables import Key
+from registry.seals.revocation_list import publish_due
+from registry.seals.tables import Key, RevocationList
 from registry.seals.trust import current_trust_list, publish_trust_list
 from registry.settings import Settings
 from tests.registry.world import CHEAP, Ticker
@@ -114,6 +116,55 @@ def test_every_set_of_enough_shares_opens_the_root_and_nothing_less(hall: Hall) 
     assert hall.keys()["trust-list"] == 4
     assert hall.refusal("issuing.toml", made.shares[0]) == "shares_insufficient"
     assert hall.refusal("issuing.toml") == "shares_insufficient"
+
+
+def test_an_issuing_ca_whose_key_others_may_have_is_ended_by_the_root(hall: Hall) -> None:
+    founded = hall.hold("establish.toml")
+    (former,) = [one for one in founded.transcript.certificates if one.profile == "issuing"]
+    file = hall.place / "issuing.toml"
+    file.write_text(file.read_text().replace('former = "kept"', 'former = "compromised"'))
+    hall.clock.advance(timedelta(seconds=5))
+    held = hall.hold("issuing.toml", *founded.shares[:2])
+    again = read_transcript(held.signed, root_sha256=founded.root_sha256).transcript
+    assert [(one.serial, one.reason) for one in again.revoked] == [(former.serial, "cACompromise")]
+    assert hall.keys()["issuing-ca"] == 1
+    hall.clock.advance(timedelta(hours=13))
+    ports = open_ports(hall.settings, clock=hall.clock, cost=CHEAP)
+    try:
+        (new,) = again.certificates
+        with Session(ports.database.read) as session:
+            assert issuing_authority(session).certificate == new.der
+            root_list = latest_list(session, root_authority(session).key.id)
+            trust = read_trust_list(current_trust_list(session) or "", at=hall.clock.now)
+        assert {former.der, new.der} <= set(trust.issuing), "what the former one certified stays recognised"
+        publish_due(ports)  # asks nothing of the former one's key
+        renew_due(ports)
+        for name, der in (("former", former.der), ("new", new.der), ("root", trust.roots[0])):
+            pem = x509.load_der_x509_certificate(der).public_bytes(Encoding.PEM)
+            (hall.place / f"{name}.pem").write_bytes(pem)
+        (hall.place / "root.crl").write_bytes(x509.load_der_x509_crl(root_list).public_bytes(Encoding.PEM))
+        said = {}
+        for name in ("former", "new"):
+            done = subprocess.run(
+                [need("openssl"), "verify", "-attime", str(int(hall.clock.now.timestamp())), "-crl_check",
+                 "-CAfile", "root.pem", "-CRLfile", "root.crl", f"{name}.pem"],
+                cwd=hall.place, capture_output=True, text=True, check=False, timeout=60,
+            )  # fmt: skip
+            said[name] = done.stdout + done.stderr
+        assert said["new"].strip() == "new.pem: OK"
+        assert "certificate revoked" in said["former"]
+    finally:
+        ports.database.dispose()
+
+
+def latest_list(session: Session, ca: str) -> bytes:
+    row = session.scalars(
+        select(RevocationList.der)
+        .where(RevocationList.ca_key_id == ca, RevocationList.der.is_not(None))
+        .order_by(RevocationList.number.desc())
+    ).first()
+    assert row is not None
+    return row
 
 
 def test_shares_of_another_root_do_not_open_this_one(hall: Hall, tmp_path: Path) -> None:

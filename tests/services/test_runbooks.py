@@ -37,6 +37,12 @@ system() { VERMILION_KEY=$credentials/administrators/system_admin.json admin "$@
 security() { VERMILION_KEY=$credentials/administrators/security_admin.json admin "$@"; }
 auditor() { VERMILION_KEY=$credentials/administrators/auditor.json admin "$@"; }
 basis='印章管理办法(样本)'
+fields() { # of every object whose state is active
+  python3 -c 'import json, sys
+for line in sys.stdin:
+    one = json.loads(line)
+    if one["state"] == "active": print(one[sys.argv[1]])' "$1"
+}
 field() { # of the first object
   python3 -c 'import json, sys; print(json.JSONDecoder().raw_decode(sys.stdin.read())[0][sys.argv[1]])' "$1"
 }
@@ -180,13 +186,63 @@ def test_an_administrator_s_key_is_lost(place: Place, rehearse: Any) -> None:
     assert (recovered["person"], recovered["subject"]) == (None, appointed["security_admin"])
 
 
-def test_the_key_of_the_trust_list_leaks(empty_place: Place, work: Path) -> None:
-    """In a registry that a ceremony founded: the root's directory and its shares are there for the occasion."""
+def found(place: Place, work: Path) -> None:
+    """A registry that a ceremony founded: the root's directory and its shares are there for the occasion."""
     for path in (ROOT / "deploy" / "ceremony").glob("*.toml"):
         shutil.copy(path, work)
-    play(empty_place, work, "admin ceremony establish.toml --transcript establish.jws")
+    play(place, work, "admin ceremony establish.toml --transcript establish.jws")
     for name, number in (("a", 1), ("b", 3)):
         shutil.copy(work / "shares" / f"share-{number}-of-3.txt", work / f"share-{name}.txt")
+
+
+def test_the_key_of_the_issuing_ca_leaks(empty_place: Place, work: Path) -> None:
+    found(empty_place, work)
+    with command("run", settings=empty_place.settings) as service:
+        service.said(READY)
+        play(empty_place, work, commands_of("issuing-ca.md"))
+        licence = empty_place.data / "sample" / "licence.pdf"
+        play(empty_place, work, f"admin verify {licence} --service {empty_place.public} | tee verdict")
+        assert "valid" in (work / "verdict").read_text().lower()
+    keys = lines(work / "keys.jsonl")
+    ended, serving = [one for one in keys if one["purpose"] == "issuing-ca"]
+    assert (ended["state"], ended["certificate_state"], serving["state"]) == (
+        "compromised",
+        "revoked",
+        "active",
+    )
+    assert "cACompromise" in (work / "held.txt").read_text()
+    old, new = [one for one in keys if one["purpose"] == "tsa"]
+    assert (old["state"], new["state"]) == ("retired", "active")
+    issuer = read(
+        empty_place,
+        select(Certificate.issuer_key_id).where(Certificate.key_id == new["id"]),
+    )
+    assert issuer == [(serving["id"],)], "what is certified now is certified by the new one"
+
+
+def test_the_passphrase_leaks(place: Place, rehearse: Any) -> None:
+    made = rehearse("passphrase.md")
+    copied = made / "keys.new"
+    old = place.data / "keys"
+    names = {path.name for path in old.iterdir()}
+    assert {path.name for path in copied.iterdir()} == names
+    assert (copied / "passphrase").read_bytes() != (old / "passphrase").read_bytes()
+    assert (made / "copied").read_text() == f"{len(names) - 1} keys\n"
+    old.rename(place.data / "keys.old")
+    copied.rename(old)
+    play(place, made, "admin fsck && admin backup after.vermilion")
+
+
+def test_an_algorithm_is_retired(place: Place, rehearse: Any) -> None:
+    made = rehearse("algorithm.md")
+    keys = lines(made / "keys.jsonl")
+    for purpose in ("tsa", "ocsp"):
+        states = sorted(one["state"] for one in keys if one["purpose"] == purpose)
+        assert states == ["active", "retired"]
+
+
+def test_the_key_of_the_trust_list_leaks(empty_place: Place, work: Path) -> None:
+    found(empty_place, work)
     with command("run", settings=empty_place.settings) as service:
         service.said(READY)
         play(empty_place, work, commands_of("trust-list-key.md"))
