@@ -223,7 +223,7 @@ def close_anew(
     Each was read back. The files that are there are not touched.
 
     Raises VermilionError: CONFLICT where `target` exists, UNAUTHENTICATED (`key_locked`) for a passphrase
-    that does not open a file, INVALID for a short new one; OSError. What an interrupted attempt left is whole.
+    that does not open a file, INVALID for a short new one; OSError.
     """
     if len(new_passphrase) < MIN_PASSPHRASE_BYTES:
         raise VermilionError(

@@ -25,6 +25,7 @@ NOBODY_S = {
     "admin recover": "out of a lock-out, as root",
     "agency show": "reads", "anchor export": "reads", "anchor list": "reads", "fsck": "reads",
     "key list": "reads",
+    "key new-passphrase": "a copy of key files, by who has them and their passphrase already",
     "outside-ca list": "reads",
     "backup": "a timer's: an encrypted copy, which changes nothing",
     "restore": "the machine's, where there is no registry yet",
