@@ -76,7 +76,9 @@ class Office:
             named = ("--name", "one more", "--jwk", key)
         code, out, err = self.vermilion(self.place, what, "add", *named, *whose)
         assert (code, err) == (0, "")
-        return out.strip(), private
+        enrolled = out.strip()
+        assert self.vermilion(self.place, "admin", "approve", enrolled)[0] == 0
+        return enrolled, private
 
 
 @pytest.fixture

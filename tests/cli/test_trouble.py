@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -71,8 +72,11 @@ def test_without_a_registry_nobody_is_put_on_record_and_none_is_made(
 ) -> None:
     missing, empty = Place(tmp_path / "missing"), Place(tmp_path / "empty")
     (empty.data / "database").mkdir(parents=True)
+    key = tmp_path / "key.json"
+    key.write_text(json.dumps({"person_id": "0" * 32, "person_key": new_person_key()[0]}))
+    key.chmod(0o600)
     for place in (missing, empty):
-        code, out, err = vermilion(place, *enrolment)
+        code, out, err = vermilion(place, *enrolment, "--key", key)
         assert (code, out) == (1, "")
         assert err.startswith("vermilion: there is no registry here: ")
         assert err.count("\n") == 1

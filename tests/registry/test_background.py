@@ -38,7 +38,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         stop.set()
         for thread in threads:
             thread.join(30)
-    assert [thread.name for thread in threads] == ["recovery", "trust-list"]
+    assert [thread.name for thread in threads] == ["outside-status", "recovery", "trust-list"]
     assert not any(thread.is_alive() for thread in threads)
     assert fsck(world.ports) == []
 

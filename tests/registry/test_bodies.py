@@ -79,6 +79,7 @@ def right_requests(world: World) -> dict[str, Right]:
         "seals.apply": Right({}, "applicant", {**face, "bottom_text": None, "picture": picture}),
         "seals.decide_application": Right({"approval_id": applied["id"]}, "approver", decision(applied)),
         "seals.making": Right({"code": world.approved_seal()}, "maker"),
+        "seals.certification_request": Right({"code": world.approved_seal()}, "maker"),
         "seals.filing": Right({"code": world.made_seal()}, "maker"),
         "seals.activation": Right({"code": filed}, "keeper"),
         "seals.apply_for_renewal": Right(used, "applicant"),

@@ -474,8 +474,12 @@ def test_a_socket_where_others_could_put_theirs_is_not_served() -> None:
 
 def test_callers_are_read_strictly() -> None:
     found = entitlements("0=seal,qr:sig-structure,generate; 7=*")
-    assert found[0].uses == {(Purpose.SEAL, Kind.SIGNED_ATTRIBUTES), (Purpose.QR, Kind.SIG_STRUCTURE)}
+    seal = {(Purpose.SEAL, kind) for kind in PURPOSE_KINDS[Purpose.SEAL]}
+    assert found[0].uses == seal | {(Purpose.QR, Kind.SIG_STRUCTURE)}
     assert found[0].generates == {Purpose.SEAL, Purpose.QR}
+    assert (found[0].wraps, found[7].wraps, found[7].makes_wrapping_keys) == (False, True, False)
+    (alone,) = entitlements("0=wrapping,generate").values()
+    assert (alone.wraps, alone.makes_wrapping_keys, alone.uses) == (True, True, frozenset())
     assert found[7].generates == frozenset()
     assert {purpose for purpose, _ in found[7].uses} == {p for p in Purpose if PURPOSE_KINDS[p]}
     for wrong in ("0", "0=", "=seal", "0=seal;0=qr", "0=seal:sig-structure", "0=seal:", "-1=seal", "0=SEAL"):
