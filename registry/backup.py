@@ -84,13 +84,16 @@ def back_up(settings: Settings, vault: Vault, path: Path, *, clock: Clock, rando
     if path.exists():
         raise VermilionError(Kind.CONFLICT, f"{path.name} exists", reason="backup_exists")
     try:
-        with tempfile.TemporaryDirectory(prefix=".backup-", dir=path.parent) as name:
-            place = Path(name)
+        # The copy in clear lies where the database does: beside the backup, which may be carried away, none.
+        with (
+            tempfile.TemporaryDirectory(prefix=".backup-", dir=settings.data) as name,
+            tempfile.TemporaryDirectory(prefix=".backup-", dir=path.parent) as aside,
+        ):
+            place, part = Path(name), Path(aside) / "backup"
             kind = make_url(settings.url).get_backend_name()
             _copy_database(settings.url, place / DATABASE)
             documents = sorted(_files(settings.documents_directory))
             backup = Backup(backup_id, made, kind, heads()[0], len(documents))
-            part = place / "backup"
             with os.fdopen(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "wb") as out:
                 out.write(header + b"\n")
                 archive = _archive(backup, place / DATABASE, settings.documents_directory, documents)
@@ -99,6 +102,7 @@ def back_up(settings: Settings, vault: Vault, path: Path, *, clock: Clock, rando
                 out.flush()
                 os.fsync(out.fileno())
             os.link(part, path)  # never in place of another file
+            _sync_folder(path.parent)
     except FileExistsError:
         raise VermilionError(Kind.CONFLICT, f"{path.name} exists", reason="backup_exists") from None
     except OSError as error:
@@ -129,8 +133,13 @@ def restore(settings: Settings, path: Path, *, clock: Clock, random: Random) -> 
             plain = decrypt_stream(key, prefix, sha256(line[:-1]).digest(), source)
             backup = _unpack(plain, Path(name), backup_id)
             _require_fitting(backup, settings)
-            _restore_database(settings.url, Path(name) / DATABASE)
+            # The database last: until it is there, nothing is, and the same can be tried again.
             _place_documents(Path(name) / DOCUMENTS, settings.documents_directory)
+            try:
+                _restore_database(settings.url, Path(name) / DATABASE)
+            except BaseException:
+                _clear(settings.documents_directory)
+                raise
             _write_down(settings, wrapping, backup_id, wrapped, clock, random)
     except OSError as error:
         raise VermilionError(
@@ -312,7 +321,10 @@ def _require_fitting(backup: Backup, settings: Settings) -> None:
 def _require_empty(settings: Settings) -> None:
     url = make_url(settings.url)
     if url.get_backend_name() == "sqlite":
-        taken = Path(url.database or "").exists() and Path(url.database or "").stat().st_size > 0
+        path = Path(url.database or "")
+        # A journal that is left of another database would be played into this one.
+        journals = any(path.with_name(path.name + suffix).exists() for suffix in ("-wal", "-shm", "-journal"))
+        taken = journals or (path.exists() and path.stat().st_size > 0)
     else:
         engine = create_engine(url, hide_parameters=True)
         try:
@@ -320,7 +332,8 @@ def _require_empty(settings: Settings) -> None:
                 taken = bool(inspect(engine).get_table_names())
         finally:
             engine.dispose()
-    if taken or any(_files(settings.documents_directory)):
+    documents = settings.documents_directory
+    if taken or (documents.exists() and any(documents.iterdir())):
         raise VermilionError(
             Kind.CONFLICT, "there is a registry here: restore into an empty place", reason="not_empty"
         )
@@ -341,7 +354,8 @@ def _copy_database(url: str, target: Path) -> None:
             copy.close()
             source.close()
         return
-    _run(["pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}"], parsed)
+    arguments = ["pg_dump", "--format=custom", "--no-owner", "--no-privileges", f"--file={target}"]
+    _run([*arguments, f"--dbname={_conninfo(parsed)}"], parsed)
 
 
 def _restore_database(url: str, dump: Path) -> None:
@@ -349,26 +363,22 @@ def _restore_database(url: str, dump: Path) -> None:
     if parsed.get_backend_name() == "sqlite":
         target = Path(parsed.database or "")
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-        target.unlink(missing_ok=True)  # an empty one
+        # As a first start makes it: whoever reads it does so by the group of its directory.
         dump.chmod(0o640)
-        shutil.move(dump, target)
+        if os.geteuid() == 0:
+            os.chown(dump, -1, target.parent.stat().st_gid)
+        dump.replace(target)  # an empty one may be there
+        _sync_folder(target.parent)
         return
     arguments = ["pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"]
-    _run([*arguments, f"--dbname={parsed.database}", str(dump)], parsed)
+    _run([*arguments, f"--dbname={_conninfo(parsed)}", str(dump)], parsed)
 
 
 def _run(command: list[str], url: URL) -> None:
-    """One of PostgreSQL's programs. Where the server is and who we are stands in its environment."""
-    told = {
-        "PGHOST": url.host or url.query.get("host"),
-        "PGPORT": url.port,
-        "PGUSER": url.username,
-        "PGDATABASE": url.database,
-        "PGPASSWORD": url.password,
-    }
-    known = {name: str(value) for name, value in told.items() if value}
+    """One of PostgreSQL's programs. The password, where the URL has one, stands in its environment alone."""
+    secret = {} if url.password is None else {"PGPASSWORD": url.password}
     try:
-        done = subprocess.run(command, env={**os.environ, **known}, capture_output=True, check=False)  # noqa: S603
+        done = subprocess.run(command, env={**os.environ, **secret}, capture_output=True, check=False)  # noqa: S603
     except FileNotFoundError:
         raise VermilionError(
             Kind.UNAVAILABLE, f"{command[0]} is not installed (Debian: postgresql-client)", reason=command[0]
@@ -379,11 +389,62 @@ def _run(command: list[str], url: URL) -> None:
         )
 
 
+def _conninfo(url: URL) -> str:
+    """All that the URL says, TLS among it, but the password. Raises VermilionError(INVALID) for what libpq
+    does not know.
+    """
+    named: dict[str, Any] = {
+        "host": url.host, "port": url.port, "user": url.username, "dbname": url.database, **url.query,
+    }  # fmt: skip
+    given = {name: value for name, value in named.items() if value}
+    if not all(isinstance(value, str | int) for value in given.values()):
+        raise VermilionError(
+            Kind.INVALID,
+            "a database URL with several hosts cannot be backed up: name one",
+            reason="database_url",
+        )
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import make_conninfo
+
+    try:
+        return make_conninfo(**given)
+    except ProgrammingError:
+        raise VermilionError(
+            Kind.INVALID, "the database URL has options that libpq does not know", reason="database_url"
+        ) from None
+
+
 def _place_documents(source: Path, target: Path) -> None:
+    """All of them, or none: into a folder that is empty, or not there."""
     target.mkdir(mode=0o750, parents=True, exist_ok=True)
-    if source.exists():
-        for folder in sorted(source.iterdir()):
-            shutil.move(folder, target / folder.name)
+    try:
+        for folder in sorted(source.iterdir()) if source.exists() else ():
+            shutil.copytree(folder, target / folder.name, copy_function=_copy)  # it may be another disk
+            _sync_folder(target / folder.name)
+        _sync_folder(target)
+    except BaseException:
+        _clear(target)
+        raise
+
+
+def _copy(source: str, target: str) -> None:
+    with Path(source).open("rb") as read, Path(target).open("xb") as written:
+        shutil.copyfileobj(read, written, PIECE)
+        written.flush()
+        os.fsync(written.fileno())
+
+
+def _clear(folder: Path) -> None:
+    for entry in folder.iterdir():
+        shutil.rmtree(entry)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _no_backup() -> VermilionError:

@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 PRIVATE = 0o700
 PASSABLE = 0o711  # others pass through to what they may enter, and see no names
 MARKER = "first-start.lock"  # made here alone: a directory that holds it is a data directory
-# What may lie in a data directory before its first start: the Compose file's secrets and volume.
-BEFORE_MARKER = frozenset({"secrets", "public", "lost+found"})
+# What may lie in a data directory before its first start: the Compose file's secrets and volume, and the keys
+# that somebody brought to restore a registry with.
+BEFORE_MARKER = frozenset({"secrets", "public", "lost+found", "keys"})
 STATE = Path("/var/lib")  # where root's data goes from a folder that the public site's user cannot enter
 
 

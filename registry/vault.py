@@ -17,6 +17,7 @@ import threading
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 
+import structlog
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from sqlalchemy import Row, insert, select, update
@@ -31,6 +32,7 @@ from registry.licences.outage import database_errors
 from registry.rows import changed_rows
 from registry.seals.tables import DataKey
 
+_log = structlog.get_logger("registry.keys")
 VERSION = 1
 NONCE_BYTES = 12
 HEADER_BYTES = 1 + 4
@@ -70,14 +72,15 @@ class Vault:
             self.refresh()
 
     def refresh(self) -> None:
-        """Learn the generations that are not known yet. Raises VermilionError(UNAVAILABLE)."""
+        """Learn the generations that are not known yet, all or none. Raises VermilionError(UNAVAILABLE)."""
         rows = self._rows()
         with self._lock:
+            keys = dict(self._keys)
             for row in rows:
-                use = Use(row.use)
-                if (use, row.generation) not in self._keys:
-                    self._keys[use, row.generation] = self._unwrapped(row)
-                self._newest[use] = max(self._newest.get(use, FIRST), row.generation)
+                if (Use(row.use), row.generation) not in keys:
+                    keys[Use(row.use), row.generation] = self._unwrapped(row)
+            self._keys = keys
+            self._newest = {use: max(g for u, g in keys if u is use) for use in {u for u, _ in keys}}
 
     def encrypt(self, use: Use, plaintext: bytes, owner: str) -> bytes:
         """For keeping; only `owner` (an id, a store's key) opens it. Raises VermilionError(UNAVAILABLE)."""
@@ -204,7 +207,17 @@ class Vault:
         return found
 
     def _unwrapped(self, row: _Row) -> bytes:
-        return self._opener().unwrap(row.wrapping_key_id, row.wrapped, _name_of(row))
+        """A data key that does not open is an outage to whoever needs it, and told to who keeps the keys."""
+        try:
+            with database_errors():  # of the custodian's ledger
+                return self._opener().unwrap(row.wrapping_key_id, row.wrapped, _name_of(row))
+        except VermilionError as error:
+            if error.kind is Kind.UNAVAILABLE:
+                raise
+            _log.error("data_key_unusable", key=_name_of(row), reason=error.reason)
+            raise VermilionError(
+                Kind.UNAVAILABLE, "a data key of the registry cannot be used now", reason="data_key"
+            ) from error
 
     def _opener(self) -> KeyWrapper:
         assert self._wrapper is not None, "a vault is opened before it is used"

@@ -41,9 +41,13 @@ def restore(file: Path) -> None:
 
     from keys.clock import system_clock
     from registry.backup import restore as bring_back
+    from registry.first_start import founding
     from registry.settings import Settings
 
-    _tell(bring_back(Settings(), file, clock=system_clock, random=os.urandom))
+    settings = Settings()
+    with founding(settings):
+        made = bring_back(settings, file, clock=system_clock, random=os.urandom)
+    _tell(made)
 
 
 def _tell(made: Backup) -> None:

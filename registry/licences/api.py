@@ -25,7 +25,7 @@ from registry.licences.examine import IssueRequest
 from registry.licences.issue import Issued, Preview, issue
 from registry.licences.issued import read_document
 from registry.licences.outage import database_errors
-from registry.licences.records import open_record
+from registry.licences.records import kept_record
 from registry.licences.rules import Decision, How, LicenceStatus, SuspensionGround
 from registry.licences.tables import Document, Edition, Intent
 from signing.codes import parse_identifier
@@ -115,7 +115,7 @@ def show(identifier: str) -> Response:
         edition = session.get_one(Edition, status.edition_id)
         intent = session.get_one(Intent, status.edition_id)
         document = _newest(session, status.edition_id)
-        record = open_record(vault, intent.id, intent.record)
+        record = kept_record(vault, intent.id, intent.record)
         body = {
             **_status(status),
             "type": record.type_code,

@@ -43,6 +43,7 @@ from registry.seals.anchor import broken_anchors
 from registry.seals.maker import altered_editions
 from registry.seals.tables import SealUse
 from registry.vault import Vault
+from signing.codes import parse_identifier
 from signing.credential import parse_link
 from signing.disclosure import public_record
 from signing.record import Record, printout_from_json
@@ -93,7 +94,7 @@ def _snapshot(engine: Engine) -> Iterator[Session]:
 
 def _intents(session: Session, vault: Vault) -> Iterator[str]:
     rows = session.execute(
-        select(Intent, SealUse, StatusIndex, Edition.id, IdempotencyKey.key.is_not(None), Number.number_mac)
+        select(Intent, SealUse, StatusIndex, Edition.id, IdempotencyKey.key.is_not(None), Number)
         .outerjoin(SealUse, SealUse.intent_id == Intent.id)
         .outerjoin(StatusIndex, StatusIndex.intent_id == Intent.id)
         .outerjoin(Edition, Edition.id == Intent.id)
@@ -121,8 +122,14 @@ def _intents(session: Session, vault: Vault) -> Iterator[str]:
             yield f"{name} has a record that cannot be read ({error.reason})"
             continue
         number = number_mac(vault, record.type_code, record.issuer_code, record.number)
-        if held is not None and not hmac.compare_digest(held, number):
+        if held is not None and (held.type_code, held.issuer_code, held.number_mac) != (
+            record.type_code,
+            record.issuer_code,
+            number,
+        ):
             yield f"{name} has another number than its licence holds"
+        if slot is not None and (slot.list, slot.index) != (record.status_list, record.status_index):
+            yield f"{name} has another slot of a status list than its record says"
 
 
 def _editions(session: Session, ports: Ports, trust: TrustList, now: datetime) -> Iterator[str]:
@@ -147,30 +154,45 @@ def _editions(session: Session, ports: Ports, trust: TrustList, now: datetime) -
             intent.lookup_sha256,
         ):
             yield f"{name} is another than its intent"
-        with contextlib.suppress(VermilionError):  # of the intent's record: said above
+        record = None
+        with contextlib.suppress(VermilionError):  # said above
             record = open_record(ports.vault, intent.id, intent.record)
-            yield from (f"{name}: {fault}" for fault in _shown(session, edition, record))
-            found = _document(edition, record, document, ports.documents, trust, now)
-            yield from (f"{name}: {fault}" for fault in found)
+        if record is not None:
+            yield from (f"{name}: {fault}" for fault in _in_clear(session, edition, intent, record))
+        found = _document(edition, record, document, ports.documents, trust, now)
+        yield from (f"{name}: {fault}" for fault in found)
 
 
-def _shown(session: Session, edition: Edition, record: Record) -> Iterator[str]:
+def _in_clear(session: Session, edition: Edition, intent: Intent, record: Record) -> Iterator[str]:
     """What stands beside the record, in clear, is what follows from it."""
-    licence_type = type_version(session, record.type_code, record.type_version).type
-    if edition.public_record != public_text(public_record(record, licence_type)):
-        yield "the public is shown another thing than the record's type says"
-    if (edition.identifier, edition.issue_date, edition.valid_from, edition.valid_to) != (
+    try:
+        licence_type = type_version(session, record.type_code, record.type_version).type
+        if edition.public_record != public_text(public_record(record, licence_type)):
+            yield "the public is shown another thing than the record's type says"
+    except VermilionError as error:
+        yield f"its type cannot be read ({error.reason})"
+    if (edition.identifier, edition.number, edition.issue_date, edition.valid_from, edition.valid_to) != (
         record.identifier,
+        record.edition,
         record.issue_date,
         record.valid_from,
         record.valid_to,
     ):
-        yield "identifier or dates are others than the record's"
+        yield "identifier, number or dates are others than the record's"
+    licence = session.get_one(Licence, edition.licence_id)
+    named = parse_identifier(record.identifier)
+    if (edition.licence_id, licence.type_code, licence.issuer_code, licence.serial) != (
+        intent.licence_id,
+        record.type_code,
+        record.issuer_code,
+        named.serial,
+    ):
+        yield "its licence is another than the record's"
 
 
 def _document(
     edition: Edition,
-    record: Record,
+    record: Record | None,
     document: Document,
     documents: DocumentStore,
     trust: TrustList,
@@ -188,7 +210,7 @@ def _document(
         yield "size or level of the document are others"
     if evidence.sealed_at != edition.sealed_at:
         yield "the document was sealed at another time"
-    if record_text(printout.record) != record_text(record):
+    if record is not None and record_text(printout.record) != record_text(record):
         yield "the document says another thing than the record"
     if not hmac.compare_digest(link_digest(link_id), edition.link_id_sha256):
         yield "the document has another link"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from keys.canonical import canonical_json, strict_json
+from keys.errors import Kind, VermilionError
 from registry.vault import Use, Vault
 from signing.record import Record, record_from_json, record_to_json
 
@@ -24,3 +25,17 @@ def open_record(vault: Vault, intent_id: str, kept: bytes) -> Record:
     """
     text = vault.decrypt(Use.RECORD, kept, intent_id)
     return record_from_json(strict_json(text, max_bytes=MAX_RECORD, max_depth=8))
+
+
+def kept_record(vault: Vault, intent_id: str, kept: bytes) -> Record:
+    """As `open_record`, for whoever is answered: one that was altered is out of reach (UNAVAILABLE), which is
+    nobody's fault who asks.
+    """
+    try:
+        return open_record(vault, intent_id, kept)
+    except VermilionError as error:
+        if error.kind is Kind.UNAVAILABLE:
+            raise
+        raise VermilionError(
+            Kind.UNAVAILABLE, "the record cannot be read from where it is kept", reason=error.reason
+        ) from error

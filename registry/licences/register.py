@@ -20,11 +20,10 @@ from registry.licences.duties import still_officer
 from registry.licences.examine import may_issue
 from registry.licences.issued import ORIGINAL
 from registry.licences.moment import Moment, moment
-from registry.licences.numbers import number_mac
 from registry.licences.public_records import public_text
 from registry.licences.records import open_record
-from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Number, StatusIndex
-from registry.licences.types import published_version, type_version
+from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Licence, Number, StatusIndex
+from registry.licences.types import newest_version, published_version, type_version
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports
 from registry.rows import changed_rows
@@ -149,16 +148,19 @@ def abandon(
         return False
     at = moment(ports)
     _end(session, intent_id, "abandoned", at, reason)
-    record = open_record(ports.vault, intent_id, intent.record)
-    licence_type = type_version(session, record.type_code, record.type_version).type
+    record = None
+    try:
+        record = open_record(ports.vault, intent_id, intent.record)
+    except VermilionError as error:
+        if error.kind is Kind.UNAVAILABLE:
+            raise  # else it was altered where it is kept, and its intent comes to an end all the same
+    licence = session.get_one(Licence, intent.licence_id)
+    if record is None:
+        licence_type = newest_version(session, licence.type_code).type
+    else:
+        licence_type = type_version(session, record.type_code, record.type_version).type
     if licence_type.number.given_by == "agency":
-        given = delete(Number).where(  # by its key: numbers are as many as licences
-            Number.type_code == record.type_code,
-            Number.issuer_code == record.issuer_code,
-            Number.number_mac == number_mac(ports.vault, record.type_code, record.issuer_code, record.number),
-            Number.licence_id == intent.licence_id,
-        )
-        changed_rows(session, given)
+        changed_rows(session, delete(Number).where(Number.licence_id == licence.id))
     changed_rows(session, delete(IdempotencyKey).where(IdempotencyKey.intent_id == intent_id))
     changed_rows(session, update(StatusIndex).where(StatusIndex.intent_id == intent_id).values(invalid=True))
     void_use(session, intent_id, at.now)
@@ -172,7 +174,7 @@ def abandon(
         now=at.now,
         random=ports.random,
         detail={
-            "identifier": record.identifier,
+            "identifier": None if record is None else record.identifier,
             "matter_code": intent.matter_code,
             "case_number": intent.case_number,
         },

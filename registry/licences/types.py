@@ -38,6 +38,12 @@ def current_type(session: Session, code: str) -> LoadedType | None:
     return None if newest is None or newest.state != PUBLISHED else _parsed(newest)
 
 
+def newest_version(session: Session, code: str) -> LoadedType:
+    """The newest version on record, whatever its state."""
+    newest = select(TypeVersion).where(TypeVersion.code == code).order_by(TypeVersion.version.desc()).limit(1)
+    return _parsed(session.scalars(newest).one())
+
+
 def type_version(session: Session, code: str, version: int) -> LoadedType:
     """A version on record, whatever its state."""
     return _parsed(session.get_one(TypeVersion, (code, version)))

@@ -29,7 +29,7 @@ from keys.suite import SUITES, ecdsa
 from registry.agencies.tables import Client, ClientType
 from registry.database import Database
 from registry.licences.digests import link_digest
-from registry.licences.records import open_record
+from registry.licences.records import kept_record
 from registry.licences.tables import Intent, TypeVersion
 from registry.licences.types import parse_type
 from registry.rows import changed_rows
@@ -262,7 +262,7 @@ def _require_intent(
         current_good(session, session.get_one(Certificate, edition.certificate_serial), now)
     except VermilionError as error:
         _refuse(error.detail, error.reason)
-    record = open_record(vault, intent.id, intent.record)
+    record = kept_record(vault, intent.id, intent.record)
     day = now.astimezone(zone).date()
     if (
         authorisation.withdrawn_at is not None

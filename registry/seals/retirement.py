@@ -35,7 +35,8 @@ def end_former_authorities(
     session: Session, ports: Surroundings, ground: Ground, *, made_before: datetime
 ) -> list[str]:
     """Of issuing CAs made before a moment, somebody else may have the keys: they sign nothing more, and the
-    root's list says so. A ceremony's act; the serials of their certificates.
+    root's list says so. A ceremony's act; the serials of their certificates, those included that an earlier
+    attempt of it ended since.
 
     What the keys that they certified signed goes on being judged by the trust list, which names each key.
     """
@@ -45,7 +46,6 @@ def end_former_authorities(
         .order_by(Key.created_at)
         .with_for_update()
     )
-    serials = []
     for key in session.scalars(former).all():
         key.state, key.since = "compromised", ports.clock()
         signed = select(Certificate.serial).where(
@@ -53,8 +53,18 @@ def end_former_authorities(
         )
         for serial in session.scalars(signed).all():
             revoke(session, ports, None, serial, ground, RevocationReason.CA_COMPROMISE)
-            serials.append(serial)
-    return serials
+    ended = (
+        select(Certificate.serial)
+        .join(Key, Key.id == Certificate.key_id)
+        .where(
+            Key.purpose == Purpose.ISSUING_CA.value,
+            Key.created_at < made_before,
+            Certificate.reason == RevocationReason.CA_COMPROMISE,
+            Certificate.revoked_at >= made_before,
+        )
+        .order_by(Certificate.serial)
+    )
+    return list(session.scalars(ended))
 
 
 def retire_key(

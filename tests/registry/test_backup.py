@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -187,3 +188,95 @@ def test_where_a_signer_holds_the_keys_the_restorer_is_told_who_can(world: World
     settings.data.mkdir()
     assert refusal(lambda: brought_back(world, settings, path)).reason == "signer_socket"
     assert list(settings.data.iterdir()) == []
+
+
+@on_sqlite
+def test_nothing_is_restored_beside_another_databases_journal_or_documents(
+    world: World, clock: Ticker, tmp_path: Path, new_database: NewDatabase
+) -> None:
+    issued = issue_one(world)
+    path = made(world, tmp_path / "backup")
+    settings = elsewhere(world, tmp_path, new_database())
+    database = Path(make_url(settings.url).database or "")
+    database.parent.mkdir()
+    for suffix in ("-wal", "-shm", "-journal"):
+        left = database.with_name(database.name + suffix)
+        left.write_bytes(b"of another database")
+        assert refusal(lambda: brought_back(world, settings, path)).reason == "not_empty"
+        left.unlink()
+    folder = settings.documents_directory / issued.edition_id[:2]
+    folder.mkdir(parents=True)
+    assert refusal(lambda: brought_back(world, settings, path)).reason == "not_empty"
+    folder.rmdir()
+    database.touch()  # a first start's
+    brought_back(world, settings, path)
+    ports = open_ports(settings, clock=clock, cost=CHEAP)
+    assert fsck(ports) == []
+    ports.database.dispose()
+
+
+@on_sqlite
+@pytest.mark.parametrize("what", ["_copy", "_restore_database"])
+def test_a_restore_that_failed_left_nothing_and_is_tried_again(
+    world: World,
+    clock: Ticker,
+    tmp_path: Path,
+    new_database: NewDatabase,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
+) -> None:
+    from registry import backup as module
+
+    issue_one(world)
+    issue_one(world)
+    path = made(world, tmp_path / "backup")
+    settings = elsewhere(world, tmp_path, new_database())
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(module, what, full)
+        assert refusal(lambda: brought_back(world, settings, path)).kind is Kind.UNAVAILABLE
+    assert list(settings.documents_directory.iterdir()) == []
+    brought_back(world, settings, path)
+    ports = open_ports(settings, clock=clock, cost=CHEAP)
+    assert fsck(ports) == []
+    ports.database.dispose()
+
+
+@on_sqlite
+def test_the_copy_in_clear_never_lies_beside_the_backup(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from registry import backup as module
+
+    seen: list[Path] = []
+    copy = module._copy_database
+
+    def watched(url: str, target: Path) -> None:
+        seen.append(target)
+        copy(url, target)
+
+    monkeypatch.setattr(module, "_copy_database", watched)
+    medium = tmp_path / "medium"
+    medium.mkdir()
+    made(world, medium / "backup")
+    assert [target.is_relative_to(world.ports.settings.data) for target in seen] == [True]
+    assert [path.name for path in medium.iterdir()] == ["backup"]
+
+
+def test_what_the_url_says_of_tls_reaches_the_programs_and_its_password_does_not_stand_in_arguments() -> None:
+    from registry.backup import _conninfo
+
+    url = make_url(
+        "postgresql+psycopg://owner:secret@db.example:5433/record?sslmode=verify-full&sslrootcert=/etc/ca.pem"
+    )
+    told = _conninfo(url)
+    assert sorted(told.split()) == [
+        "dbname=record", "host=db.example", "port=5433", "sslmode=verify-full", "sslrootcert=/etc/ca.pem",
+        "user=owner",
+    ]  # fmt: skip
+    for wrong in ("host=a&host=b", "no_such_option=1"):
+        error = refusal(partial(_conninfo, make_url(f"postgresql+psycopg:///record?{wrong}")))
+        assert (error.kind, error.reason) == (Kind.INVALID, "database_url")

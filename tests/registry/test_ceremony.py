@@ -157,6 +157,28 @@ def test_an_issuing_ca_whose_key_others_may_have_is_ended_by_the_root(hall: Hall
         ports.database.dispose()
 
 
+def test_an_interrupted_ending_is_told_by_the_attempt_that_completes_it(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    founded = hall.hold("establish.toml")
+    (former,) = [one for one in founded.transcript.certificates if one.profile == "issuing"]
+    file = hall.place / "issuing.toml"
+    file.write_text(file.read_text().replace('former = "kept"', 'former = "compromised"'))
+    hall.clock.advance(timedelta(seconds=5))
+    with monkeypatch.context() as broken:
+        broken.setattr(ceremony, "publish_crl", lambda *_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            hall.hold("issuing.toml", *founded.shares[:2])
+    hall.clock.advance(timedelta(minutes=5))
+    held = hall.hold("issuing.toml", *founded.shares[:2])
+    assert [one.serial for one in held.transcript.revoked] == [former.serial]
+    database = Database.open(hall.settings.url)
+    with Session(database.read) as session:
+        listed = x509.load_der_x509_crl(latest_list(session, root_authority(session).key.id))
+    database.dispose()
+    assert listed.get_revoked_certificate_by_serial_number(int(former.serial, 16)) is not None
+
+
 def latest_list(session: Session, ca: str) -> bytes:
     row = session.scalars(
         select(RevocationList.der)

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import inspect, select, text, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -21,7 +22,7 @@ from registry.documents import document_key
 from registry.licences.fsck import fsck
 from registry.licences.lookup import SqlLiveRegistry
 from registry.licences.recovery import recover
-from registry.licences.tables import Edition, Intent, Number
+from registry.licences.tables import Edition, Intent, Licence, Number, StatusIndex, TypeVersion
 from registry.seals.tables import DataKey, KeyUse
 from registry.vault import Use, Vault
 from tests.registry.issuing import LEASE, die, issue_one, request_body
@@ -139,7 +140,7 @@ def test_a_record_that_was_put_in_anothers_place_is_found_and_nothing_rests_on_i
         f"intent {second.edition_id} has a record that cannot be read (record_damaged)"
     ]
     answer = world.get(f"/api/v1/licences/{second.printout.record.identifier}")
-    assert answer.status_code >= 400
+    assert (answer.status_code, answer.get_json()["reason"]) == (503, "record_damaged")
     assert str(first.printout.record.fields["operator_name"]) not in answer.get_data(as_text=True)
 
 
@@ -178,6 +179,75 @@ def test_an_intent_whose_document_does_not_open_is_given_up(world: World, clock:
         (intent,) = session.scalars(select(Intent))
     assert intent.end_reason == "document_damaged"
     assert fsck(world.ports) == []
+
+
+def test_an_intent_whose_record_does_not_open_comes_to_an_end(world: World, clock: Ticker) -> None:
+    body = die(world)
+    with world.ports.database.transaction() as session:
+        session.execute(update(Intent).values(record=b"\1" + bytes(60)))
+    clock.advance(LEASE)
+    report = recover(world.ports)
+    assert (len(report.abandoned), report.defects) == (1, {})
+    with Session(world.ports.database.read) as session:
+        assert session.scalars(select(Number)).all() == [], "the agency's number is free again"
+    assert not issue_one(world, body).replayed
+
+
+def test_fsck_names_what_stands_beside_the_record_and_says_otherwise(world: World) -> None:
+    issued = issue_one(world)
+    with world.ports.database.transaction() as session:
+        session.get_one(Edition, issued.edition_id).number = 7
+        licence = session.get_one(Licence, session.get_one(Edition, issued.edition_id).licence_id)
+        licence.type_code = world.types["other"]
+        session.execute(update(StatusIndex).values(index=StatusIndex.index + 1))
+        session.execute(
+            update(TypeVersion).where(TypeVersion.code == world.type_code).values(face_toml="x = 1")
+        )
+    (stored,) = world.ports.settings.documents_directory.glob("*/*.enc")
+    stored.unlink()
+    found = "\n".join(fsck(world.ports))
+    for said in (
+        "identifier, number or dates", "its licence is another", "another slot", "its type cannot be read",
+        "the document does not verify (document_lost)",
+    ):  # fmt: skip
+        assert said in found, found
+
+
+def test_keys_that_open_in_part_are_not_taken_for_all(world: World) -> None:
+    """Else a later transaction would find one missing, and wait for itself where the unwrapping is recorded."""
+
+    class Failing:
+        def __init__(self) -> None:
+            self.left = 1
+
+        def unwrap(self, *arguments: Any) -> bytes:
+            self.left -= 1
+            if self.left < 0:
+                raise VermilionError(Kind.UNAVAILABLE, "out", reason="key_unusable")
+            return bytes(wrapper(world).unwrap(*arguments))
+
+    failing: Any = Failing()
+    vault = Vault(world.ports.database, world.ports.random).opened_by(failing)
+    assert refusal(vault.ready).reason == "key_unusable"
+    failing.left = 9
+    vault.ready()
+    assert len(vault.encrypt(Use.RECORD, b"", "1")) > 0
+    assert failing.left == 9 - len(Use), "all of them were asked for again, at once"
+
+
+def test_a_data_key_that_was_altered_is_an_outage_and_a_busy_database_is_one(world: World) -> None:
+    with world.ports.database.transaction() as session:
+        session.execute(update(DataKey).values(wrapped=bytes(WRAPPED_BYTES)))
+    vault = Vault(world.ports.database, world.ports.random).opened_by(wrapper(world))
+    assert refusal(vault.ready).kind is Kind.UNAVAILABLE
+
+    class Busy:
+        def unwrap(self, *_: Any) -> bytes:
+            raise OperationalError("", None, Exception("database is locked"))
+
+    busy: Any = Busy()
+    vault = Vault(world.ports.database, world.ports.random).opened_by(busy)
+    assert refusal(vault.ready).kind is Kind.UNAVAILABLE
 
 
 # --- the keys
