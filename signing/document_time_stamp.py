@@ -17,8 +17,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from signing import cms
-from signing.document import TimeStamper
-from signing.pdf_structure import Array, Pdf, Ref, Text, read_pdf, refuse
+from signing.pdf_structure import Array, Pdf, Ref, Text, refuse
 
 FIELD_NAME = "TimeStamp1"
 RESERVED_BYTES = 8192  # for the token: fixed, so that its length never depends on what is stamped
@@ -43,27 +42,21 @@ class StampRevision:
         state.update(self.appended[self.end - at :])
         return state.digest()
 
+    def stamped(self, answer: bytes, issuers: Sequence[bytes]) -> bytes:
+        """The whole file with a time-stamper's answer over `digest`, in its one form; `issuers` (DER) are the
+        authorities of which one certified the time-stamper. It is for the strict check to judge.
+
+        Raises VermilionError(INVALID) for a token that has no such form, or does not fit.
+        """
+        return self.with_token(cms.canonical_token(answer, issuers))
+
     def with_token(self, token: bytes) -> bytes:
-        """The whole file. Raises VermilionError(INVALID, "token_too_long")."""
+        """The whole file with this very token. Raises VermilionError(INVALID, "token_too_long")."""
         if len(token) > RESERVED_BYTES:
             refuse("the time-stamp does not fit its place", "token_too_long")
         digits = token.hex().encode("ascii")
         at = self.start + 1 - len(self.original)
         return self.original + self.appended[:at] + digits + self.appended[at + len(digits) :]
-
-
-def append_time_stamp(
-    original: bytes, timestamper: TimeStamper, issuers: Sequence[bytes], record: str
-) -> bytes:
-    """The document with a time-stamp over all of it, asked for under `record`.
-
-    `original` is one revision that the strict check has accepted; `issuers` (DER) are the authorities of
-    which one certified the time-stamper. What is returned is for the strict check to judge. Raises
-    VermilionError: as the time-stamper; INVALID for a token that is not of our one form.
-    """
-    revision = lay_out(read_pdf(original))
-    token = cms.canonical_token(timestamper.stamp(revision.digest(), record), issuers)
-    return revision.with_token(token)
 
 
 def lay_out(pdf: Pdf) -> StampRevision:
