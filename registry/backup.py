@@ -46,7 +46,7 @@ FORMAT = "vermilion-backup-1"
 MAX_HEADER_BYTES = 2048
 PIECE = 1 << 20
 MANIFEST, DATABASE, DOCUMENTS = "manifest.json", "database", "documents"
-_DOCUMENT = re.compile(r"documents/([0-9a-f]{2})/\1[0-9a-f]{30}\.enc")
+_DOCUMENT = re.compile(r"documents/([0-9a-f]{2})/\1[0-9a-f]{30}(?:-[1-9][0-9]{0,5})?\.enc")
 _ID = re.compile(r"[0-9a-f]{32}")
 Random = Callable[[int], bytes]
 

@@ -21,12 +21,14 @@ from keys.errors import Kind, VermilionError
 from registry.ports import DocumentStore
 from registry.vault import Use, Vault
 
-_KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}\.enc")
+_KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}(?:-[1-9][0-9]{0,5})?\.enc")
 
 
-def document_key(intent_id: str) -> str:
-    """The key of the original that an intent seals: `<2 hex>/<intent id>.enc`."""
-    return f"{intent_id[:2]}/{intent_id}.enc"
+def document_key(intent_id: str, attempt: int = 0) -> str:
+    """The key of the original that an intent seals: `<2 hex>/<intent id>.enc`; and of the form that the
+    attempt of this number, from 1, to append a time-stamp made: `<2 hex>/<intent id>-<attempt>.enc`.
+    """
+    return f"{intent_id[:2]}/{intent_id}{f'-{attempt}' if attempt else ''}.enc"
 
 
 class EncryptedStore:

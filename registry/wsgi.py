@@ -14,6 +14,7 @@ from registry import background
 from registry.app import create_app
 from registry.composition import open_ports
 from registry.licences.recovery import RecoveryReport, recovery_loop
+from registry.licences.repair import RepairReport, repair_due
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.anchor import anchor_due, outside_stamper
@@ -36,8 +37,9 @@ def application() -> object:
 
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
-    life is past; the status of certificates that authorities outside gave: at start and from then on, until
-    `stop` is set. The last has a thread of its own, because those authorities may take their time.
+    life is past; time-stamps appended where none could be had; the status of certificates that authorities
+    outside gave: at start and from then on, until `stop` is set. The last two have threads of their own,
+    because they may take their time.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -49,6 +51,9 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     return background.start(
         {
             "outside-status": partial(background.keep, statuses, stop, KEEP_EVERY),
+            "repair": partial(
+                background.keep, {"repair_failed": lambda: log_repair(repair_due(ports))}, stop, KEEP_EVERY
+            ),
             "recovery": partial(recovery_loop, ports, stop, report=log_recovery),
             "trust-list": partial(background.keep, tasks, stop, KEEP_EVERY),
         }
@@ -63,3 +68,13 @@ def log_recovery(outcome: RecoveryReport | Exception) -> None:
     _log.info("recovery", adopted=outcome.adopted, abandoned=outcome.abandoned, deferred=outcome.deferred)
     for intent_id, error in outcome.defects.items():
         _log.error("recovery_defect", intent=intent_id, kind=type(error).__name__, where=places(error))
+
+
+def log_repair(outcome: RepairReport) -> None:
+    """A line for a round that repaired documents or could not, and for each defect."""
+    if outcome:
+        _log.info("repair", repaired=outcome.repaired, deferred=outcome.deferred)
+    if outcome.outage is not None:
+        _log.warning("document_not_time_stamped", reason=outcome.outage.reason, detail=outcome.outage.detail)
+    for edition_id, error in outcome.defects.items():
+        _log.error("repair_defect", edition=edition_id, kind=type(error).__name__, where=places(error))

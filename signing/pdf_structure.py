@@ -86,6 +86,8 @@ class Pdf:
     data: bytes
     trailer: Dictionary
     objects: dict[int, Value]
+    spans: dict[int, tuple[int, int]]  # where each object begins and ends in the file
+    table: int  # where the cross-reference table begins
 
     def resolve(self, value: Value) -> Value:
         """The object a reference names (an object is never itself a reference), or the value itself."""
@@ -113,6 +115,7 @@ _HEADER = re.compile(rb"%PDF-1\.[4-7]\n%[\x80-\xff]{4,8}\n")
 _TAIL = re.compile(rb"\nstartxref\n([1-9][0-9]{0,7})\n%%EOF\n")
 _TAIL_LENGTHS = range(len("\nstartxref\n1\n%%EOF\n"), len("\nstartxref\n12345678\n%%EOF\n") + 1)
 _XREF_HEAD = re.compile(rb"xref\n0 ([1-9][0-9]{0,4})\n")
+_UPDATE_HEAD = re.compile(rb"xref\n[1-9][0-9]{0,4} 1\n([0-9]{10}) 00000 n \n")
 _XREF_FREE = b"0000000000 65535 f \n"
 _XREF_ENTRY = re.compile(rb"([0-9]{10}) 00000 n \n")
 _TRAILER_HEAD = b"trailer\n"
@@ -153,24 +156,41 @@ def read_pdf(data: bytes) -> Pdf:
     if not isinstance(trailer, Dictionary) or end != tail:
         refuse("the trailer is not one dictionary up to the end of the file")
     _check_trailer(trailer, len(offsets))
-    objects = _read_objects(reader, offsets, header.end(), table)
+    objects, spans = _read_objects(reader, offsets, header.end(), table)
     for number in reader.refs:
         if number not in objects:
             refuse("a reference names no object")
-    return Pdf(data, trailer, objects)
+    return Pdf(data, trailer, objects, spans, table)
+
+
+def appended_at(data: bytes) -> int | None:
+    """Where an appended revision begins that writes objects again, by the newest table's first entry, as ours
+    does (`signing.document_time_stamp`); None for any other file, for `read_pdf` to judge.
+    """
+    found = _find_table(data) if len(data) <= MAX_BYTES else None
+    entry = None if found is None else _UPDATE_HEAD.match(data, found[0])
+    if found is None or entry is None or int(entry.group(1)) >= found[0]:
+        return None
+    return int(entry.group(1))
 
 
 def _locate_table(data: bytes) -> tuple[int, int]:
     """Where the cross-reference table and the end part begin. The file ends with its only %%EOF line."""
+    found = _find_table(data)
+    if found is None:
+        refuse("the file does not end as ours do")
+    if found[0] >= found[1]:
+        refuse("the cross-reference table lies outside the file")
+    return found
+
+
+def _find_table(data: bytes) -> tuple[int, int] | None:
     for length in _TAIL_LENGTHS:
         start = len(data) - length
         match = _TAIL.fullmatch(data, start) if start > 0 else None
         if match is not None:
-            table = int(match.group(1))
-            if table >= start:
-                refuse("the cross-reference table lies outside the file")
-            return table, start
-    refuse("the file does not end as ours do")
+            return int(match.group(1)), start
+    return None
 
 
 def _read_table(data: bytes, table: int) -> tuple[list[int], int]:
@@ -205,17 +225,21 @@ def _check_trailer(trailer: Dictionary, count: int) -> None:
         refuse("the trailer states another number of objects")
 
 
-def _read_objects(reader: _Reader, offsets: list[int], first: int, table: int) -> dict[int, Value]:
+def _read_objects(
+    reader: _Reader, offsets: list[int], first: int, table: int
+) -> tuple[dict[int, Value], dict[int, tuple[int, int]]]:
     """Parse every object; together they fill the file from the header to the table without a gap."""
     objects: dict[int, Value] = {}
+    spans: dict[int, tuple[int, int]] = {}
     expected = first
     for offset, number in sorted((offset, number) for number, offset in enumerate(offsets, 1)):
         if offset != expected:
             refuse("the objects do not follow one another without a gap")
         objects[number], expected = reader.indirect_object(offset, number)
+        spans[number] = (offset, expected)
     if expected != table:
         refuse("the objects do not end where the cross-reference table begins")
-    return objects
+    return objects, spans
 
 
 class _Reader:

@@ -1,10 +1,11 @@
 """The strict whole-file check: is this, byte for byte, one of the documents our writers make?
 
 It accepts one canonical shape and reads structure, never text (design, section 6): one revision whose
-objects fill the file; one signature, found from the catalogue both as form field and as DocMDP
-certification; a ByteRange over everything but that signature's own hex string; lower-case hex, zero
-padding; CMS exactly as `signing.cms` builds it. If the digest then agrees and the key is one of ours,
-the content is what our service wrote, and nothing else is in the file.
+objects fill it, and after it at most the one that a document time-stamp makes; one signature, found from
+the catalogue both as form field and as DocMDP certification; a ByteRange over the whole revision but that
+signature's own hex string; lower-case hex, zero padding; CMS exactly as `signing.cms` builds it. If the
+digest then agrees and the key is one of ours, the content is what our service wrote, and nothing else is in
+the file.
 """
 
 from __future__ import annotations
@@ -23,10 +24,23 @@ from keys.errors import VermilionError
 from keys.outside_chain import check_chain
 from keys.path import verify_chain
 from keys.suite import Suite, verifies
-from keys.time_stamp import verify_token
+from keys.time_stamp import TimeStamp, verify_token
 from keys.trust_list import TrustedKey, TrustList
 from signing import cms
-from signing.pdf_structure import Array, Dictionary, Name, Pdf, Ref, Stream, Text, Value, read_pdf, refuse
+from signing.document_time_stamp import token_of
+from signing.pdf_structure import (
+    Array,
+    Dictionary,
+    Name,
+    Pdf,
+    Ref,
+    Stream,
+    Text,
+    Value,
+    appended_at,
+    read_pdf,
+    refuse,
+)
 
 PRINTOUT_NAME = b"record.json"
 MAX_PRINTOUT_BYTES = 1024 * 1024
@@ -55,11 +69,13 @@ class FileEvidence:
     printout_json: bytes  # the embedded record, as printed
     seal_key: TrustedKey | None
     seal_certificate: bytes  # DER
-    sealed_at: datetime  # genTime at B-T; the signer's own claim (/M) at B-B
-    level: str  # "B-T" or "B-B"
+    sealed_at: datetime  # genTime of the seal's own time-stamp; without one the signer's claim (/M)
+    level: str  # "B-T" with a time-stamp, of the seal or of the document; else "B-B"
     key_id: str  # kid of the seal's key, as in the trust list
     signed_sha256: bytes  # of the signed attributes, by which the registry knows the use of the key
+    stamped_at: datetime | None  # genTime: what is proven; None at B-B
     stamped_by: bytes | None  # DER of the time-stamp authority's certificate; None at B-B
+    original_sha256: bytes  # of the sealed revision: the file without an appended document time-stamp
 
 
 def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence:
@@ -71,10 +87,13 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
     the trust list does not lead to), "chain" (a certificate or its times are not right), "sealed_in_future"
     (a clock is wrong).
     A document without its time-stamp is complete, at level B-B: nothing that is signed says whether a token
-    was to follow, so a removed one takes the proof of time with it and shows only in the level.
+    was to follow, so a removed one takes the proof of time with it and shows only in the level. Such a one
+    may have a document time-stamp appended: that proves when it existed, so the seal is no later; when it
+    was sealed remains the signer's claim, by which the key's period is judged.
     Whether key and agency were entitled, or are compromised, is for the caller to judge.
     """
-    pdf = read_pdf(data)
+    size = appended_at(data)
+    pdf = read_pdf(data if size is None else data[:size])
     catalogue = pdf.dictionary(pdf.trailer.get("Root"), "the catalogue")
     _refuse_active_content(pdf)
     field, signature = _the_signature(pdf, catalogue)
@@ -87,16 +106,20 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
     assert isinstance(contents, Text)
     seal = cms.parse_seal(cms.leading_element(contents.value))
     suite = seal.suite
-    if seal.digest != _digest(data, start, end, suite):
+    if seal.digest != _digest(pdf.data, start, end, suite):
         refuse("the content is not what was sealed", "digest_mismatch")
     certificate = cms.load_certificate(seal.certificate)
     public_key = certificate.public_key()
     if not verifies(public_key, suite, seal.signature, seal.attributes):
         refuse("the seal's signature is wrong, or of another algorithm", "signature_invalid")
 
-    sealed_at, stamped_by = _sealed_at(seal, claimed_at, trust)
-    if sealed_at > at + MAX_CLOCK_DIFFERENCE:
+    stamp = _time_stamp(seal, pdf, None if size is None else data, trust)
+    sealed_at = claimed_at if stamp is None or size is not None else stamp.gen_time
+    stamped_at = None if stamp is None else stamp.gen_time
+    if max(sealed_at, stamped_at or sealed_at) > at + MAX_CLOCK_DIFFERENCE:
         refuse("the seal names a moment that has not come", "sealed_in_future")
+    if stamped_at is not None and sealed_at > stamped_at + MAX_CLOCK_DIFFERENCE:
+        refuse("the seal names a later moment than one at which it is proven to exist", "chain")
     spki = public_key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
@@ -108,10 +131,12 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
         seal_key=seal_key,
         seal_certificate=seal.certificate,
         sealed_at=sealed_at,
-        level="B-B" if seal.token is None else "B-T",
+        level="B-B" if stamp is None else "B-T",
         key_id=sha256(spki).digest()[:8].hex(),
         signed_sha256=sha256(seal.attributes).digest(),
-        stamped_by=stamped_by,
+        stamped_at=stamped_at,
+        stamped_by=None if stamp is None else stamp.certificate,
+        original_sha256=sha256(pdf.data).digest(),
     )
 
 
@@ -298,19 +323,27 @@ def _issuers(
     return key.issuers
 
 
-def _sealed_at(
-    seal: cms.SealSignature, claimed_at: datetime, trust: TrustList
-) -> tuple[datetime, bytes | None]:
-    """The moment, and the certificate of the authority that vouches for it."""
-    if seal.token is None:
-        return claimed_at, None
-    if cms.canonical_token(seal.token, trust.issuing) != seal.token:
+def _time_stamp(seal: cms.SealSignature, pdf: Pdf, data: bytes | None, trust: TrustList) -> TimeStamp | None:
+    """The one time-stamp that there is: the seal's own, or that of the whole file `data` with what was
+    appended; which was refused to a seal that has one.
+    """
+    if data is None:
+        if seal.token is None:
+            return None
+        return _verified(seal.token, sha256(seal.signature).digest(), trust)
+    if seal.token is not None:
+        refuse("a document time-stamp is appended only where the seal has none")
+    return _verified(*token_of(pdf, data), trust)
+
+
+def _verified(token: bytes, digest: bytes, trust: TrustList) -> TimeStamp:
+    if cms.canonical_token(token, trust.issuing) != token:
         refuse("the time-stamp is not encoded as ours are")
     try:
-        stamp = verify_token(seal.token, sha256(seal.signature).digest(), trust=trust)
+        stamp = verify_token(token, digest, trust=trust)
     except VermilionError as error:
         if error.reason == "time_stamp":
-            refuse("the time-stamp is not one of this seal", "signature_invalid")
+            refuse("the time-stamp is not one of this document", "signature_invalid")
         raise
     listed = [
         k
@@ -324,4 +357,4 @@ def _sealed_at(
     )
     if not listed or compromised:
         refuse("the time-stamp authority is not one the trust list vouches for at that time", "chain")
-    return stamp.gen_time, stamp.certificate
+    return stamp

@@ -44,6 +44,7 @@ GRANT SELECT ON
   seal_use,
   standing_authorisation,
   time_stamp,
+  time_stamp_repair,
   trust_list_draft,
   type_version
 TO vermilion_signer;

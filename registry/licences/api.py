@@ -23,7 +23,7 @@ from registry.agencies.rules import SCOPE_LICENCE
 from registry.licences import rules
 from registry.licences.examine import IssueRequest
 from registry.licences.issue import Issued, Preview, issue
-from registry.licences.issued import read_document
+from registry.licences.issued import TIME_STAMPED, read_document
 from registry.licences.outage import database_errors
 from registry.licences.records import kept_record
 from registry.licences.rules import Decision, How, LicenceStatus, SuspensionGround
@@ -228,8 +228,9 @@ def _identifier(text: str) -> str:
 
 
 def _newest(session: Session, edition_id: str) -> Document:
-    statement = select(Document).where(Document.edition_id == edition_id)
-    return session.scalars(statement.order_by(Document.registered_at.desc()).limit(1)).one()
+    """The newest form with an appended time-stamp, where there is one."""
+    documents = session.scalars(select(Document).where(Document.edition_id == edition_id)).all()
+    return max(documents, key=lambda document: (document.kind == TIME_STAMPED, document.registered_at))
 
 
 def _href(identifier: str) -> str:

@@ -14,12 +14,12 @@ from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import Engine, and_, func, or_, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from keys.errors import VermilionError
 from keys.trust_list import TrustList, read_trust_list
 from registry.licences.digests import link_digest, lookup_digest
-from registry.licences.issued import ORIGINAL, read_document
+from registry.licences.issued import ORIGINAL, TIME_STAMPED, read_document
 from registry.licences.lookup import current_trust_list
 from registry.licences.numbers import number_mac
 from registry.licences.outage import database_errors
@@ -33,6 +33,7 @@ from registry.licences.tables import (
     Licence,
     Number,
     StatusIndex,
+    TimeStampRepair,
     TypeVersion,
 )
 from registry.licences.types import parse_type, type_version
@@ -47,7 +48,7 @@ from signing.codes import parse_identifier
 from signing.credential import parse_link
 from signing.disclosure import public_record
 from signing.record import Record, printout_from_json
-from signing.strict_check import strict_check
+from signing.strict_check import FileEvidence, strict_check
 
 USE_OF_INTENT = {"open": "begun", "done": "applied", "abandoned": "void"}
 BATCH = 500
@@ -69,6 +70,8 @@ def fsck(ports: Ports) -> list[str]:
             return [
                 *_intents(session, ports.vault),
                 *_editions(session, ports, trust, now),
+                *_time_stamped(session, ports.documents, trust, now),
+                *_repairs(session),
                 *_numbers(session),
                 *_log(session),
                 *altered_editions(session),
@@ -206,8 +209,9 @@ def _document(
     except VermilionError as error:
         yield f"the document does not verify ({error.reason})"
         return
-    if len(data) != document.size or evidence.level != document.level:
-        yield "size or level of the document are others"
+    yield from _kept(document, data, evidence)
+    if evidence.original_sha256 != document.sha256:
+        yield "the original has another's time-stamp appended"
     if evidence.sealed_at != edition.sealed_at:
         yield "the document was sealed at another time"
     if record is not None and record_text(printout.record) != record_text(record):
@@ -220,6 +224,72 @@ def _document(
         yield "the document has another look-up code"
     if sha256(printout.credential).digest() != edition.credential_sha256:
         yield "the document has another QR credential"
+
+
+def _kept(document: Document, data: bytes, evidence: FileEvidence) -> Iterator[str]:
+    """What stands beside a document is what it says."""
+    if len(data) != document.size or evidence.level != document.level:
+        yield "size or level of the document are others"
+    stamper = None if evidence.stamped_by is None else sha256(evidence.stamped_by).hexdigest()
+    if (evidence.stamped_at, stamper) != (document.stamped_at, document.stamped_by):
+        yield "the document was time-stamped at another time, or by another authority"
+
+
+def _time_stamped(
+    session: Session, documents: DocumentStore, trust: TrustList, now: datetime
+) -> Iterator[str]:
+    """A form with an appended time-stamp holds its edition's very original."""
+    original = aliased(Document)
+    rows = session.execute(
+        select(Document, original.sha256)
+        .outerjoin(original, and_(original.edition_id == Document.edition_id, original.kind == ORIGINAL))
+        .where(Document.kind != ORIGINAL)
+        .execution_options(yield_per=BATCH)
+    )
+    for document, original_sha256 in rows:
+        name = f"edition {document.edition_id}, time-stamped form"
+        if document.kind != TIME_STAMPED:
+            yield f"{name}: a document of the impossible kind {document.kind}"
+            continue
+        try:
+            data = read_document(documents, document.store_key, document.sha256)
+            evidence = strict_check(data, trust, at=now)
+        except VermilionError as error:
+            yield f"{name}: the document does not verify ({error.reason})"
+            continue
+        yield from (f"{name}: {fault}" for fault in _kept(document, data, evidence))
+        if evidence.original_sha256 != original_sha256 or document.sha256 == original_sha256:
+            yield f"{name}: it is not the original with a time-stamp"
+
+
+def _repairs(session: Session) -> Iterator[str]:
+    """What has no time-stamp waits for one, until there is a form that has it and an event that says so."""
+    appended = (
+        select(Document.sha256)
+        .where(Document.edition_id == Edition.id, Document.kind == TIME_STAMPED)
+        .correlate(Edition)
+        .exists()
+    )
+    events = (
+        select(func.count())
+        .where(
+            Event.subject_kind == "edition",
+            Event.subject == Edition.id,
+            Event.kind == "licence.time_stamped",
+        )
+        .scalar_subquery()
+    )
+    rows = session.execute(
+        select(Edition.id, Document.stamped_at, TimeStampRepair.state, appended, events)
+        .join(Document, and_(Document.edition_id == Edition.id, Document.kind == ORIGINAL))
+        .outerjoin(TimeStampRepair, TimeStampRepair.edition_id == Edition.id)
+        .where(or_(Document.stamped_at.is_(None), TimeStampRepair.state.is_not(None), appended))
+        .execution_options(yield_per=BATCH)
+    )
+    for edition_id, own_time_stamp, state, repaired, told in rows:
+        expected = None if own_time_stamp is not None else "done" if repaired else "waiting"
+        if state != expected or told != repaired:
+            yield f"edition {edition_id}: its repair is {state}, and documents or events do not say so"
 
 
 def _numbers(session: Session) -> Iterator[str]:

@@ -22,7 +22,16 @@ from registry.licences.issued import ORIGINAL
 from registry.licences.moment import Moment, moment
 from registry.licences.public_records import public_text
 from registry.licences.records import open_record
-from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Licence, Number, StatusIndex
+from registry.licences.tables import (
+    Document,
+    Edition,
+    IdempotencyKey,
+    Intent,
+    Licence,
+    Number,
+    StatusIndex,
+    TimeStampRepair,
+)
 from registry.licences.types import newest_version, published_version, type_version
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports
@@ -63,7 +72,8 @@ def sealed_as(data: bytes, evidence: FileEvidence, credential: bytes) -> Sealed:
 def register(
     session: Session, ports: Ports, intent_id: str, fence: int, sealed: Sealed, actor: Actor | None
 ) -> None:
-    """Transaction 2: edition, document, seal use, event and leaf, if everything still holds.
+    """Transaction 2: edition, document, seal use, event and leaf, if everything still holds; and the repair
+    that is due where the document has no time-stamp.
 
     A first edition has no predecessor; its licence's number and identifier are unique by constraint.
     `actor` is None in recovery. Raises VermilionError(CONFLICT) with reason `taken_over`, `seal_changed`,
@@ -113,6 +123,9 @@ def register(
             registered_at=at.now,
         )
     )
+    if sealed.stamped_by is None:
+        waiting = {"edition_id": intent_id, "state": "waiting", "attempt": 0, "due_at": at.now}
+        session.execute(insert(TimeStampRepair).values(waiting))
     apply_use(session, intent_id, sealed.sha256, at.now)
     record_event(
         session,

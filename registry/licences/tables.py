@@ -135,6 +135,18 @@ class Document(Base):
     registered_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class TimeStampRepair(Base):
+    """An edition whose original is at level B-B: a time-stamp is appended once one can be had."""
+
+    __tablename__ = "time_stamp_repair"
+    __table_args__ = (Index(None, "state", "due_at"),)
+    edition_id: Mapped[str] = mapped_column(ForeignKey("edition.id"), primary_key=True)
+    state: Mapped[str] = mapped_column(String(10))  # waiting, done
+    attempt: Mapped[int]  # from 1; 0 before the first. Whoever makes one raises it
+    imprint: Mapped[bytes | None]  # SHA-256 that this attempt asks a time-stamp over
+    due_at: Mapped[datetime]  # nobody begins another attempt before
+
+
 class IdempotencyKey(Base):
     """A client's key for one request; the row lives in the transaction of what it made."""
 

@@ -51,7 +51,7 @@ from registry.seals.tables import (
     StandingAuthorisation,
     TrustListDraft,
 )
-from registry.seals.time_stamp_policy import require_announced
+from registry.seals.time_stamp_policy import require_announced, require_repair
 from registry.vault import Vault
 from signing.claims import claims_of
 from signing.credential import parse_id, sig_structure
@@ -60,7 +60,9 @@ from signing.record import Record
 UNWRAP = "unwrap"  # a kind of use beside those of signatures
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
-_TIME_STAMP = re.compile(r"intent:([0-9a-f]{32})|time-stamp:([0-9a-f]{1,40})")
+_TIME_STAMP = re.compile(
+    r"intent:([0-9a-f]{32})|time-stamp:([0-9a-f]{1,40})|repair:([0-9a-f]{32}):([1-9][0-9]{0,5})"
+)
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
 _CEREMONY = re.compile(r"ceremony:([0-9a-f]{64}):([1-9][0-9]{0,5})")
 _CRL = re.compile(r"crl:([0-9a-f]{32}):([1-9][0-9]{0,8})")
@@ -204,9 +206,11 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vau
             elif request.kind is SignKind.SEAL_EDITION:
                 require_drafted_edition(session, key, match[1], request.data)
             elif request.kind is SignKind.TIME_STAMP:
-                require_announced(session, ref, request, now, serial=match[2])
+                imprint = require_announced(session, ref, request, now, serial=match[2])
+                if match[3] is not None:
+                    require_repair(session, match[3], int(match[4]), imprint, now)
             intent_id = match[1] if match.re in (_INTENT, _TIME_STAMP) else None
-            if intent_id is not None:  # a time-stamp for whoever asked serves no intent
+            if intent_id is not None:  # a time-stamp for whoever asked, or to repair, serves no open intent
                 intent, record = _require_intent(session, vault, ref, intent_id, now, zone)
                 if request.kind is SignKind.SIG_STRUCTURE:
                     _require_own_credential(session, ref, key, intent, record, request.data)

@@ -25,6 +25,7 @@ from keys.tbs import load_der
 from keys.tsa import Announced
 from keys.tst_info import read_attributes
 from registry.database import Database
+from registry.licences.tables import TimeStampRepair
 from registry.seals.tables import Certificate, TimeStamp
 
 PATIENCE = timedelta(seconds=60)  # between reading the clock and signing, and between two hosts' clocks
@@ -61,9 +62,10 @@ class DatabaseTimeStamps:
 
 def require_announced(
     session: Session, ref: KeyRef, request: SignRequest, now: datetime, serial: str | None = None
-) -> None:
+) -> bytes:
     """A time-stamp says what is on record for this key and record: the present time, under our policy, naming
-    the key's own certificate. Where the record names a `serial` (hex), it is the token's own.
+    the key's own certificate. Where the record names a `serial` (hex), it is the token's own. The digest that
+    it is over is returned.
     """
     suite = SUITES[ref.suite]
     attributes = read_attributes(request.data, suite)  # the custodian has compared it whole before it asks
@@ -87,6 +89,22 @@ def require_announced(
     )
     if attributes.certificate_sha256 not in {sha256(der or b"").digest() for der in own}:
         _refuse("the time-stamp names another certificate than the key's own")
+    return bytes(info["message_imprint"]["hashed_message"].native)
+
+
+def require_repair(session: Session, edition_id: str, attempt: int, imprint: bytes, now: datetime) -> None:
+    """A document's time-stamp serves the attempt that was begun last, while it lasts, and the digest that it
+    has announced: there is one time-stamp an attempt, and none once the edition has its own.
+    """
+    row = session.get(TimeStampRepair, edition_id)
+    if (
+        row is None
+        or (row.state, row.attempt, row.imprint) != ("waiting", attempt, imprint)
+        or row.due_at <= now
+    ):
+        raise VermilionError(
+            Kind.KEY_REFUSED, "no attempt to repair a document asks for this", reason="repair"
+        )
 
 
 def _refuse(detail: str) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -13,32 +14,38 @@ from sqlalchemy.orm import Session
 from keys.profiles import PROFILES, ProfileName
 from registry import background
 from registry.licences.fsck import fsck
-from registry.licences.tables import Intent
+from registry.licences.issued import TIME_STAMPED
+from registry.licences.tables import Document, Intent
 from registry.seals.keys import Pieces
 from registry.seals.renewal import REMAINING, renew_delegate
 from registry.seals.tables import Key, PublishedTrustList
 from registry.seals.trust import publish_trust_list
 from registry.wsgi import start_background
-from tests.registry.issuing import die
+from tests.registry.issuing import die, issue_one
 from tests.registry.world import Ticker, World
 from tests.services.running import until
+from tests.signing.sealing import NoStamps
 
 
 def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, clock: Ticker) -> None:
-    """A licence whose process died is adopted, and a trust list past a third of its life signed again."""
+    """A licence whose process died is adopted, one without a time-stamp gets it, and a trust list past a third
+    of its life is signed again.
+    """
+    bare = issue_one(world, ports=replace(world.ports, timestamper=NoStamps()))
     die(world)
     before = latest(world)
     clock.advance(timedelta(days=3))
     stop = threading.Event()
     threads = start_background(world.ports, stop)
     try:
-        until(lambda: states(world) == ["done"], "the intent is adopted")
+        until(lambda: states(world) == ["done", "done"], "the intent is adopted")
+        until(lambda: stamped(world) == [bare.edition_id], "the time-stamp is appended")
         until(lambda: latest(world) == before + 1, "the trust list is published")
     finally:
         stop.set()
         for thread in threads:
             thread.join(30)
-    assert [thread.name for thread in threads] == ["outside-status", "recovery", "trust-list"]
+    assert [thread.name for thread in threads] == ["outside-status", "repair", "recovery", "trust-list"]
     assert not any(thread.is_alive() for thread in threads)
     assert fsck(world.ports) == []
 
@@ -54,6 +61,11 @@ def test_a_start_renews_what_is_due_and_lists_it(world: World, clock: Ticker) ->
         stop.set()
         for thread in threads:
             thread.join(30)
+
+
+def stamped(world: World) -> list[str]:
+    with Session(world.ports.database.read) as session:
+        return list(session.scalars(select(Document.edition_id).where(Document.kind == TIME_STAMPED)))
 
 
 def listed(world: World) -> int:

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from keys.certificates import new_serial
 from keys.errors import Kind, VermilionError
 from registry.composition import open_ports
+from registry.licences.repair import repair_due
 from registry.log.tables import Event
 from registry.ports import Ports
 from registry.seals import revocation
@@ -84,7 +85,14 @@ def _same_serial(ports: Ports) -> None:
     give_ocsp_key(replace(ports, random=lambda size: FIXED[:size]))
 
 
-ACTS: dict[str, Callable[..., None]] = {"revoke": _revoke, "publish": _publish, "serial": _same_serial}
+def _repair(ports: Ports) -> None:
+    if not repair_due(ports).repaired:
+        raise VermilionError(Kind.CONFLICT, "another was faster", reason="nothing")
+
+
+ACTS: dict[str, Callable[..., None]] = {
+    "revoke": _revoke, "publish": _publish, "serial": _same_serial, "repair": _repair,
+}  # fmt: skip
 
 
 def test_one_revocation_takes_effect(world: World) -> None:

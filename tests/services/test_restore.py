@@ -28,6 +28,6 @@ def test_a_lost_registry_is_restored_and_serves(place: Place, empty_place: Place
         assert api.process.poll() is None
         licence = place.data / "sample" / "licence.pdf"
         with command(
-            "verify", licence, "--service", empty_place.public, settings=empty_place.settings
+            "verify", str(licence), "--service", empty_place.public, settings=empty_place.settings
         ) as verify:
             assert verify.ended() == 0, verify.out + verify.err

@@ -12,19 +12,22 @@ import pikepdf
 _BYTE_RANGE = re.compile(rb"/ByteRange \[0 (\d+) (\d+) (\d+)\]")
 
 
-def gap_of(data: bytes) -> tuple[int, int]:
-    """Where the hex digits of the signature begin and end, without their angle brackets."""
-    match = _BYTE_RANGE.search(data)
-    assert match is not None
+def gap_of(data: bytes, number: int = 0) -> tuple[int, int]:
+    """Where the hex digits of the signature begin and end, without their angle brackets; of the second, that
+    of an appended document time-stamp, by `number` 1.
+    """
+    match = list(_BYTE_RANGE.finditer(data))[number]
     return int(match.group(1)) + 1, int(match.group(2)) - 1
 
 
-def alterations(data: bytes, seed: int, positions: int, gap: int) -> Iterator[tuple[str, bytes]]:
+def alterations(
+    data: bytes, seed: int, positions: int, gap: int, number: int = 0
+) -> Iterator[tuple[str, bytes]]:
     """`positions` copies with one byte changed each, no byte twice, `gap` of them within the signature's hex
     string: letters' case, padding, digits and bytes that are no digits, in turn. The rest lie anywhere else.
     """
     rng = random.Random(seed)
-    start, end = gap_of(data)
+    start, end = gap_of(data, number)
     digits_end = start + len(data[start:end].rstrip(b"0"))
     free = set(range(start, end))
 

@@ -75,6 +75,8 @@ def test_an_untouched_document_proves_record_seal_and_time() -> None:
         level="B-T",
         key_id=key.kid,
         signed_sha256=use_of(sealed().data),
+        stamped_at=office().stamps.at,
+        original_sha256=sha256(sealed().data).digest(),
         stamped_by=next(k.certificate for k in office().trust.keys if k.use == "tsa"),
     )
     assert use_of(sealed().data) in {sha256(r.data).digest() for r in office().witness.requests}
@@ -83,6 +85,7 @@ def test_an_untouched_document_proves_record_seal_and_time() -> None:
 def test_without_a_token_the_level_and_the_claimed_moment_say_so() -> None:
     evidence = check(office().seal(NoStamps()).data)
     assert (evidence.level, evidence.sealed_at) == ("B-B", NOW)
+    assert (evidence.stamped_at, evidence.stamped_by) == (None, None)
 
 
 @pytest.mark.parametrize("seed", [1, 2])

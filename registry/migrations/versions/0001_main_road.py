@@ -859,8 +859,29 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_document_edition_id"), ["edition_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_document_registered_at"), ["registered_at"], unique=False)
 
+    op.create_table(
+        "time_stamp_repair",
+        sa.Column("edition_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("imprint", sa.LargeBinary(), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_time_stamp_repair_edition_id_edition")
+        ),
+        sa.PrimaryKeyConstraint("edition_id", name=op.f("pk_time_stamp_repair")),
+    )
+    with op.batch_alter_table("time_stamp_repair", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_time_stamp_repair_state_due_at"), ["state", "due_at"], unique=False
+        )
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("time_stamp_repair", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_time_stamp_repair_state_due_at"))
+
+    op.drop_table("time_stamp_repair")
     with op.batch_alter_table("document", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_document_registered_at"))
         batch_op.drop_index(batch_op.f("ix_document_edition_id"))
