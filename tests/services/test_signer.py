@@ -30,6 +30,7 @@ from keys.remote import RemoteCustodian
 from keys.suite import SUITES, verifies
 from registry.composition import open_ports
 from registry.database import Database
+from registry.licences.repair import repair_due
 from registry.licences.tables import Intent
 from registry.seals.authority import issuing_authority, root_authority
 from registry.seals.tables import KeyUse
@@ -43,6 +44,7 @@ from tests.postgres import find_binaries
 from tests.registry.issuing import Died, issue_one
 from tests.registry.world import BASIS, World, make_world
 from tests.services.running import ROOT, Command, Place, command, environment, passable_folder, until
+from tests.signing.sealing import NoStamps
 from tests.tools import need
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
@@ -353,7 +355,7 @@ def test_a_signer_killed_between_signature_and_answer_never_signs_that_record_ag
 
 
 def test_the_registry_issues_without_passphrase_or_key_directory(served: Served, tmp_path: Path) -> None:
-    """Composed from settings that name the signer alone: certificates, trust list, seal, QR code and token."""
+    """Composed from settings that name the signer alone: certificates, trust list, seal, QR code and tokens."""
     own = served.world.ports.settings
     settings = Settings(
         data=tmp_path / "api", database_url=own.url, signer_socket=served.socket, demo=True,
@@ -367,6 +369,8 @@ def test_the_registry_issues_without_passphrase_or_key_directory(served: Served,
     assert served.socket.stat().st_mode & 0o777 == 0o666
     issued = issue_one(served.world, ports=ports)
     assert issued.level == "B-T"
+    bare = issue_one(served.world, ports=replace(ports, timestamper=NoStamps()))
+    assert repair_due(ports).repaired == [bare.edition_id]
     ports.database.dispose()
     ports.custodian.close()
     assert not settings.keys_directory.exists()
