@@ -9,25 +9,38 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Licence, Number, StatusIndex
-from registry.log.tables import Event, Leaf
+from registry.log.refusals import REFUSED
+from registry.log.tables import Event
 from registry.seals.tables import KeyUse, SealUse
 from tests.integration.province import Province
 
 NOTHING_OF = (
-    KeyUse, SealUse, Intent, Licence, Edition, Document, Number, StatusIndex, IdempotencyKey, Event, Leaf,
+    KeyUse, SealUse, Intent, Licence, Edition, Document, Number, StatusIndex, IdempotencyKey,
 )  # fmt: skip
 LOST = {"legal_basis": "印章管理办法(样本)", "reason_code": "lost"}
 
 
+def events_but_refusals(province: Province) -> int:
+    told = select(func.count()).select_from(Event).where(Event.kind != REFUSED)
+    with Session(province.world.ports.database.read) as session:
+        return session.scalar(told) or 0
+
+
 @contextmanager
 def untouched(province: Province) -> Iterator[None]:
-    """No key was used within and no row of a licence written: first of all, none in `key_use`."""
+    """No key was used within and no row of a licence written: first of all, none in `key_use`. What stands in
+    the record of it is at most that somebody was refused.
+    """
     before = province.rows(*NOTHING_OF)
+    events = events_but_refusals(province)
     documents = sorted(p.name for p in province.world.ports.settings.documents_directory.rglob("*"))
     yield
     assert province.rows(*NOTHING_OF) == before
+    assert events_but_refusals(province) == events
     assert sorted(p.name for p in province.world.ports.settings.documents_directory.rglob("*")) == documents
 
 
