@@ -23,7 +23,7 @@ from registry.seals.outside_status import newest_status
 from registry.seals.outside_tables import OutsideCertificate, OutsideEvidence, OutsideStatus
 from registry.seals.revocation import hold_seal
 from registry.seals.tables import Certificate, CertificateStatus, Seal, SealEdition, SealUse
-from registry.seals.transitions import move
+from registry.seals.transitions import take
 
 KEPT = timedelta(hours=1)  # beyond its time, a status on which nothing relied: somebody may be about to
 _EVENTS = {
@@ -145,13 +145,15 @@ def _stop(
     ground: Ground,
     now: datetime,
 ) -> None:
-    """The seal is suspended where it seals by this certificate; a successor that waits is dropped."""
+    """The seal is suspended where it seals by this certificate, and where it is suspended already, no request
+    to resume it stands that was made before; a successor that waits is dropped.
+    """
+    detail = {"certificate": edition.certificate_serial}
     if edition.state == "in_use" and seal.state == "active":
-        move(
-            session, ports, None, seal, "suspended", ("active",), "suspension",
-            ground=ground, detail={"certificate": edition.certificate_serial},
-        )  # fmt: skip
+        take(session, ports, None, seal, "suspension", ground=ground, detail=detail)
         hold_seal(session, ports, None, seal.code, ground)
+    elif edition.state == "in_use" and seal.state == "suspended":
+        take(session, ports, None, seal, "outside_word", ground=ground, detail=detail)
     elif said is Said.REVOKED and edition.state in ("made", "filed") and seal.state in SUCCEEDED:
         drop(session, ports, None, edition, now)
 

@@ -16,7 +16,7 @@ from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.log.rules import Ground, record_event
 from registry.log.tables import Event
-from registry.ports import Ports, Surroundings
+from registry.ports import Surroundings
 from registry.rows import changed_rows
 from registry.seals.keys import civil_ground
 from registry.seals.tables import Seal, SealEdition, SealState
@@ -42,6 +42,7 @@ STEPS: Mapping[str, Step] = {
     "succession": Step(("active",), "active", "seal.edition_in_use"),
     "suspension": Step(("active",), "suspended", "seal.suspended"),
     "reported_lost": Step(("suspended",), "suspended", "seal.suspended"),
+    "outside_word": Step(("suspended",), "suspended", "seal.suspended"),
     "resumption": Step(("suspended",), "active", "seal.resumed"),
     "cancellation": Step(NOT_CANCELLED, "cancelled", "seal.cancelled"),
 }
@@ -61,8 +62,8 @@ EDITION_STEPS: Mapping[str, Step] = {
 
 def take(
     session: Session,
-    ports: Ports,
-    actor: Actor,
+    ports: Surroundings,
+    actor: Actor | None,
     seal: Seal,
     name: str,
     *,

@@ -46,6 +46,7 @@ from registry.seals.outside_ca import embedded_issuers
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import (
     Certificate,
+    CertificateStatus,
     Key,
     PublishedTrustList,
     Seal,
@@ -220,16 +221,17 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
             .distinct()
             .order_by(StandingAuthorisation.type_code)
         )
+        outside = certificate.issuer_key_id is None
         state: KeyState = "active"
         since = None
         if seal.compromised_since is not None:
             state, since = "compromised", seal.compromised_since
         else:
             stopped = None if seal.state == "active" else _entered(session, seal)
-            ends = [at for at in (ended_at, stopped) if at is not None]
+            gainsaid = _gainsaid(session, certificate) if outside else None
+            ends = [at for at in (ended_at, stopped, gainsaid) if at is not None]
             if ends:
                 state, since = "retired", min(ends)
-        outside = certificate.issuer_key_id is None
         issuers = embedded_issuers(session, certificate.serial) if outside else ()
         yield _entry(key, certificate, "seal", types, state, since, issuers)
 
@@ -266,6 +268,24 @@ def _entered(session: Session, seal: Seal) -> datetime:
     )
     version = session.scalars(last_active).one()
     return session.get_one(SealState, (seal.code, version + 1)).from_at
+
+
+def _gainsaid(session: Session, certificate: Certificate) -> datetime | None:
+    """When a certificate of an authority outside stopped being good, as it is recorded; None while it is."""
+    rows = session.execute(
+        select(CertificateStatus.state, CertificateStatus.from_at)
+        .where(
+            CertificateStatus.serial == certificate.serial,
+            CertificateStatus.version <= certificate.state_version,
+        )
+        .order_by(CertificateStatus.version.desc())
+    )
+    since = None
+    for state, from_at in rows:
+        if state == "good":
+            break
+        since = from_at
+    return since
 
 
 def _entry(

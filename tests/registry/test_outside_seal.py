@@ -458,6 +458,8 @@ def test_a_revocation_there_stops_the_seal_at_once_by_an_event(
 
     world.decide(world.act("keeper", f"/api/v1/seals/{code}/resumption-request", BASIS, 202))
     assert refused(world) == REVOKED, "resumed or not: nothing takes a revocation back"
+    (again,) = [key for key in trust_list(world).keys if key.certificate == certificate]
+    assert (again.state, again.since) == ("retired", entry.since)
     ca.revoked.clear()
     clock.advance(timedelta(minutes=1))
     assert watch.fetch_due() == 0, "it is not asked about any more"
@@ -477,8 +479,37 @@ def test_a_hold_there_suspends_and_its_end_permits_what_two_people_resume(
     clock.advance(timedelta(minutes=1))
     assert watch.fetch_due() == 1
     assert refused(world) == (Kind.CONFLICT, "seal_not_active"), "resuming takes two people"
-    world.decide(world.act("keeper", f"/api/v1/seals/{code}/resumption-request", BASIS, 202))
+    asked = world.act("keeper", f"/api/v1/seals/{code}/resumption-request", BASIS, 202)
+    (entry,) = [key for key in trust_list(world).keys if key.certificate == certificate]
+    assert entry.state == "retired"
+    world.decide(asked)
     sealed(world)
+    (entry,) = [key for key in trust_list(world).keys if key.certificate == certificate]
+    assert (entry.state, entry.since) == ("active", None)
+
+
+@on_sqlite
+def test_a_revocation_of_what_is_held_ends_an_older_request_to_resume(
+    world: World, ca: LicensedCa, clock: Ticker
+) -> None:
+    code, certificate = in_use(world, ca)
+    watch = watcher(world)
+    clock.advance(timedelta(minutes=1))
+    held_at = clock.now
+    ca.revoke(certificate, x509.ReasonFlags.certificate_hold)
+    watch.fetch_due()
+    asked = world.act("keeper", f"/api/v1/seals/{code}/resumption-request", BASIS, 202)
+    clock.advance(timedelta(minutes=1))
+    ca.revoke(certificate, x509.ReasonFlags.key_compromise)
+    assert watch.fetch_due() == 1
+    body = {"decision": "approve", "payload_sha256": asked["payload_sha256"]}
+    answer = world.act("approver", f"/api/v1/approvals/{asked['id']}/decision", body, 409)
+    assert answer["reason"] == "seal_state"
+    world.decide(world.act("keeper", f"/api/v1/seals/{code}/resumption-request", BASIS, 202))
+    (entry,) = [key for key in trust_list(world).keys if key.certificate == certificate]
+    assert (entry.state, entry.since) == ("retired", held_at.replace(microsecond=0)), (
+        "it was never good again"
+    )
 
 
 def test_a_revocation_before_its_use_keeps_an_edition_from_it(world: World, ca: LicensedCa) -> None:
