@@ -269,8 +269,8 @@ def _signing_key(jwk: Mapping[str, Any]) -> ECKey:
 
 
 def new_person_key() -> tuple[dict[str, Any], dict[str, Any]]:
-    """A fresh P-256 credential: (private JWK, public JWK)."""
+    """A fresh P-256 credential: (private JWK, public JWK), that with its thumbprint (RFC 7638) as kid."""
     from joserfc.jwk import ECKey
 
     key = ECKey.generate_key("P-256")
-    return dict(key.as_dict(private=True)), dict(key.as_dict(private=False))
+    return dict(key.as_dict(private=True)), {**key.as_dict(private=False), "kid": key.thumbprint()}

@@ -128,7 +128,7 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                     types=type_codes,
                     jwks=[public],
                 )
-                decide(session, ports, security, subject=row.id, approve=True)
+                decide(session, ports, security, subject=row.id, approve=True, seen=[public["kid"]])
                 credential = Credential(api=api, client_id=row.id, client_key=private)
                 credential.save(folder / f"{file}.json")
                 return credential
@@ -157,7 +157,7 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                     session, ports, system, agency_code=office.code if is_own else SEAL_AUTHORITY, name=name,
                     roles={role}, jwk=public,
                 )  # fmt: skip
-                decide(session, ports, security, subject=person.id, approve=True)
+                decide(session, ports, security, subject=person.id, approve=True, seen=[public["kid"]])
                 through = own if is_own else authority
                 replace(through, person_id=person.id, person_key=private).save(folder / f"{file}.json")
     ensure_qr_key(ports, office.code)

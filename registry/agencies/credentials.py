@@ -71,6 +71,12 @@ def keys_of(session: Session, holder: Person | Client | None) -> list[Mapping[st
     return list(session.scalars(select(AssertionKey.jwk).where(owner == holder.id)))
 
 
+def thumbprints_of(session: Session, holder: Person | Client) -> list[str]:
+    """By which the holder's keys are told apart (RFC 7638), in order."""
+    owner = AssertionKey.person_id if isinstance(holder, Person) else AssertionKey.client_id
+    return sorted(session.scalars(select(AssertionKey.kid).where(owner == holder.id)))
+
+
 def _coordinates(point: EllipticCurvePublicKey) -> tuple[str, str]:
     numbers = point.public_numbers()
     x, y = (

@@ -1,8 +1,12 @@
-"""What waits for security administration: whom system administration put on record, and what they ask for."""
+"""What waits for security administration: whom system administration put on record, and what they ask for.
+
+A name is what system administration wrote; what acts afterwards is the key. So whoever approves says which
+key they approve, by its thumbprint (RFC 7638), as its holder told it to them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from sqlalchemy import select
@@ -11,6 +15,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
+from registry.agencies.credentials import thumbprints_of
 from registry.agencies.rules import LEGAL_BASIS
 from registry.agencies.tables import Agency, Client, ClientType, Enrolment, Person
 from registry.log.rules import record_event
@@ -33,18 +38,27 @@ def pending(session: Session) -> Iterator[dict[str, Any]]:
             "agency": row.agency_code,
             "seal_authority": agency is not None and agency.seal_authority,
             "asks": enrolment.asked,
+            "thumbprints": thumbprints_of(session, row),
             "enrolled_by": enrolment.enrolled_by,
             "enrolled_at": enrolment.enrolled_at.isoformat(),
         }
 
 
 def decide(
-    session: Session, ports: Surroundings, admin: Administrator, *, subject: str, approve: bool
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    *,
+    subject: str,
+    approve: bool,
+    seen: Collection[str] = (),
 ) -> None:
     """Approve, and what was asked for takes effect; or refuse, and it never does.
 
+    `seen`: the thumbprints (RFC 7638) of all keys that are approved with it; none of a client with a secret.
     Raises VermilionError: FORBIDDEN for another duty, and for whoever enrolled or is enrolled; NOT_FOUND;
-    CONFLICT, `decided`, where it was decided before.
+    CONFLICT: `decided` where it was decided before, `key_unseen` where other keys are on record than were
+    seen.
     """
     in_office(session, admin, Duty.SECURITY)
     enrolment = session.get(Enrolment, subject, with_for_update=True)
@@ -54,11 +68,17 @@ def decide(
         raise VermilionError(Kind.FORBIDDEN, "nobody approves their own", reason="same_person")
     if enrolment.state != "open":
         raise VermilionError(Kind.CONFLICT, "this was decided before", reason="decided")
+    row = _subject(session, enrolment)
+    thumbprints = thumbprints_of(session, row)
+    if approve and sorted(seen) != thumbprints:
+        raise VermilionError(
+            Kind.CONFLICT, "the keys on record are not those named with the id", reason="key_unseen"
+        )
     now = ports.clock()
     enrolment.state = "approved" if approve else "refused"
     enrolment.decided_by, enrolment.decided_at = admin.person_id, now
     if approve:
-        _give(session, _subject(session, enrolment), enrolment.asked)
+        _give(session, row, enrolment.asked)
     record_event(
         session,
         kind=f"enrolment.{enrolment.state}",
@@ -68,7 +88,7 @@ def decide(
         actor=admin,
         now=now,
         random=ports.random,
-        detail={"asked": enrolment.asked, "enrolled_by": enrolment.enrolled_by},
+        detail={"asked": enrolment.asked, "enrolled_by": enrolment.enrolled_by, "keys": thumbprints},
     )
 
 

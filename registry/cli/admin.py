@@ -93,7 +93,9 @@ def add(file: Path, duty: str, acting: Acting) -> None:
 @admin.command("pending")
 @administrative(Duty.SECURITY)
 def pending(acting: Acting) -> None:
-    """List who waits for approval and what they ask for, as JSON, one object a line, the oldest first."""
+    """List who waits for approval, what they ask for and the thumbprints of their keys, as JSON, one object a
+    line, the oldest first.
+    """
     from sqlalchemy.orm import Session
 
     from registry.agencies.enrolments import pending as waiting
@@ -103,23 +105,35 @@ def pending(acting: Acting) -> None:
             click.echo(json.dumps(row, ensure_ascii=False))
 
 
-def _decision(name: str, approve: bool, text: str) -> None:
+def _decision(name: str, approve: bool, metavar: str, text: str) -> None:
     @admin.command(name, help=text)
-    @click.argument("subjects", metavar="ID...", nargs=-1, required=True)
+    @click.argument("subjects", metavar=metavar, nargs=-1, required=True)
     @administrative(Duty.SECURITY)
     def decide(subjects: tuple[str, ...], acting: Acting) -> None:
         from registry.agencies.enrolments import decide as decide_enrolment
 
         with acting.unlocked() as (ports, administrator):
             with ports.database.transaction() as session:
-                for subject in subjects:
-                    decide_enrolment(session, ports, administrator, subject=subject, approve=approve)
+                for named in subjects:
+                    subject, _, keys = named.partition("=")
+                    seen = keys.split(",") if keys else []
+                    decide_enrolment(
+                        session, ports, administrator, subject=subject, approve=approve, seen=seen
+                    )
             if approve:
                 publish(ports)
 
 
-_decision("approve", True, "Let people and clients have what they were enrolled for: all of these, or none.")
-_decision("refuse", False, "Refuse people and clients what they were enrolled for, for good.")
+_decision(
+    "approve", True, "ID=THUMBPRINT[,THUMBPRINT]...",
+    """Let people and clients have what they were enrolled for: all of these, or none.
+
+    Each by its id and the thumbprints (RFC 7638) of all its keys, as their holder told them: the member kid
+    of what `credential key` printed. A name on record proves nothing. The plain ID for a client with a
+    secret.
+    """,
+)  # fmt: skip
+_decision("refuse", False, "ID...", "Refuse people and clients what they were enrolled for, for good.")
 
 
 def _tell(appointed: dict[Duty, Administrator]) -> None:

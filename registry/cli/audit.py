@@ -10,13 +10,17 @@ from registry.cli.acting import Acting, administrative
 
 @click.group()
 def audit() -> None:
-    """Read and export what was done: events, refusals, uses of keys and seals. Each reading is an event."""
+    """Read and export what was done: events, refusals, uses of keys and seals. Each reading is an event.
+
+    What is younger than a minute may not be complete yet, and waits: the next export begins, by --since, at
+    the `until` in this one's trailer.
+    """
 
 
 def _reading(name: str, text: str, *filters: str) -> None:
     @audit.command(name, help=text)
     @click.option("--since", help="From this instant, YYYY-MM-DDThh:mm:ssZ.")
-    @click.option("--until", help="Before this instant; left out: now.")
+    @click.option("--until", help="Before this instant, and no later than a minute ago.")
     @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, and a trailer (NDJSON).")
     @administrative(Duty.AUDIT)
     def reading(
@@ -37,19 +41,19 @@ def _read(
     acting: Acting,
     narrowed: dict[str, str | None],
 ) -> None:
-    from registry.log.audit import LEDGERS, Page, Question, Trailer, instant, pages, read
+    from registry.log.audit import LEDGERS, Page, Question, Trailer, end_of, instant, pages, read
 
     ledger = LEDGERS[name]
     with acting.locked() as (at, auditor):
         question = Question(
-            until=instant("until", until) or at.clock(), since=instant("since", since), **narrowed
+            until=end_of(at.clock, instant("until", until)), since=instant("since", since), **narrowed
         )
 
         def ask(after: str | None) -> Page:
             with at.database.transaction() as session:
                 return read(session, at, auditor, ledger, question, after)
 
-        trailer = Trailer(ledger)
+        trailer = Trailer(ledger, question)
         for page in pages(ask):
             for line in page.lines:
                 text = trailer.written(line)

@@ -30,7 +30,8 @@ def credential() -> None:
 def key(file: Path) -> None:
     """Make a key pair: the private half into FILE (mode 0600), the public half, a JWK, to standard output.
 
-    The public half is what `person add` and `client add` take.
+    The public half is what `person add` and `client add` take. Its kid is the thumbprint (RFC 7638): tell
+    it to whoever approves, yourself.
     """
     private, public = new_person_key()
     _write_new(file, private)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 
 from registry import web
 from registry.licences.outage import database_errors
-from registry.log.audit import LEDGERS, Question, Trailer, instant, read
+from registry.log.audit import LEDGERS, Question, Trailer, end_of, instant, read, spoken
 
 blueprint = Blueprint(web.AUDIT, __name__, url_prefix="/api/v1/audit")
 
 NDJSON = "application/x-ndjson"
-SECOND = timedelta(seconds=1)
 
 
 @blueprint.get(f"/<any({', '.join(repr(name) for name in LEDGERS)}):ledger>")
@@ -23,7 +22,7 @@ def page(ledger: str) -> Response:
     """A page, as JSON, or as NDJSON whose last line is a trailer; both say where the next page begins."""
     arguments = web.query({"since", "until", "actor", "kind", "after"})
     ports, asked = web.ports(), LEDGERS[ledger]
-    until = instant("until", arguments.get("until")) or ports.clock().replace(microsecond=0) + SECOND
+    until = end_of(ports.clock, instant("until", arguments.get("until")))
     question = Question(
         until=until,
         since=instant("since", arguments.get("since")),
@@ -34,14 +33,14 @@ def page(ledger: str) -> Response:
         found = read(session, ports, web.auditor(), asked, question, arguments.get("after"))
     following = None if found.after is None else _address(ledger, arguments, until, found.after)
     if request.accept_mimetypes.best_match(["application/json", NDJSON]) == NDJSON:
-        trailer = Trailer(asked)
+        trailer = Trailer(asked, question)
         lines = [trailer.written(line) for line in found.lines]
         return Response("".join([*lines, trailer.last(next=following)]), content_type=NDJSON)
-    body = {"ledger": ledger, "lines": list(found.lines)}
+    body = {"ledger": ledger, "until": spoken(until), "lines": list(found.lines)}
     return web.answer(body if following is None else {**body, "next": following})
 
 
 def _address(ledger: str, arguments: Mapping[str, str], until: datetime, after: str) -> str:
     """Of the next page; the end stays that of the first, because each page is an event that would follow."""
-    more = {**arguments, "until": f"{until:%Y-%m-%dT%H:%M:%SZ}", "after": after}
+    more = {**arguments, "until": spoken(until), "after": after}
     return f"/api/v1/audit/{ledger}?{urlencode(more)}"

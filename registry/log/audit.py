@@ -11,13 +11,14 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import Select, literal, select, tuple_
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from keys.clock import Clock
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
@@ -28,6 +29,9 @@ from registry.ports import Surroundings
 from registry.seals.tables import KeyUse, KeyUseBlock, SealUse
 
 PAGE = 500  # rows read at most for one page
+SETTLING = timedelta(seconds=60)
+"""What is on record is timed before it commits: nothing older than this is still to come. What is younger
+waits for the next export, so that exports from end to end leave nothing out."""
 _ID = re.compile(r"[0-9a-f]{32}")
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9a-f]{32})")  # microseconds since 1970 (to 5138), and the row's id
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -36,7 +40,9 @@ KEPT, BROKEN, MISSING = "kept", "broken", "missing"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked for. `until` is exclusive, and fixed before the first page: reading is an event too."""
+    """What is asked for. `until`, by `end_of`, is exclusive and fixed before the first page: reading is an
+    event too.
+    """
 
     until: datetime
     since: datetime | None = None
@@ -232,11 +238,12 @@ LEDGERS = {one.name: one for one in (EVENTS, REFUSALS, KEY_USES, KEY_USE_BLOCKS,
 
 class Trailer:
     """What stands at the end of an export: how many lines, what their commitments say, and the SHA-256 of the
-    lines as written, each with its line end, so that an auditor can tell that a file is whole.
+    lines as written, each with its line end, so that an auditor can tell that a file is whole. `until` is the
+    `since` of the next export.
     """
 
-    def __init__(self, ledger: Ledger) -> None:
-        self._ledger = ledger.name
+    def __init__(self, ledger: Ledger, question: Question) -> None:
+        self._ledger, self._until = ledger.name, spoken(question.until)
         self._lines = 0
         self._commitments: dict[str, int] = {}
         self._digest = sha256()
@@ -259,12 +266,24 @@ class Trailer:
     def last(self, **more: Any) -> str:
         value = {
             "ledger": self._ledger,
+            "until": self._until,
             "lines": self._lines,
             "commitments": self._commitments,
             "sha256": self._digest.hexdigest(),
             **more,
         }
         return json.dumps({"trailer": value}, ensure_ascii=False, separators=(",", ":")) + "\n"
+
+
+def end_of(clock: Clock, until: datetime | None) -> datetime:
+    """Where a reading ends and the next one begins: as asked, and never later than all is settled."""
+    settled = clock().replace(microsecond=0) - SETTLING
+    return settled if until is None else min(until, settled)
+
+
+def spoken(at: datetime) -> str:
+    """As `instant` reads it."""
+    return f"{at:%Y-%m-%dT%H:%M:%SZ}"
 
 
 def instant(name: str, text: str | None) -> datetime | None:

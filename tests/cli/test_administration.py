@@ -93,7 +93,14 @@ def test_an_agency_its_person_and_its_client_are_put_on_record(
     assert [(c["scopes"], c["active"]) for c in shown["clients"]] == [([], False)]
     asked = [json.loads(row) for row in vermilion(place, "admin", "pending")[1].splitlines()]
     assert [row["asks"] for row in asked] == [{"scopes": ["licence"], "types": []}, {"roles": ["keeper"]}]
-    assert vermilion(place, "admin", "approve", *(row["id"] for row in asked)) == (0, "", "")
+    client, person = ([row["id"], row["thumbprints"]] for row in asked)
+    assert client[1] == [ECKey.import_key(read_jwk(jwk)).thumbprint()]
+    both = [f"{client[0]}={client[1][0]}", f"{person[0]}={person[1][0]}"]
+    unseen = "vermilion: the keys on record are not those named with the id\n"
+    for swapped in (f"{person[0]}={client[1][0]}", f"{person[0]}={person[1][0]},{client[1][0]}", person[0]):
+        assert vermilion(place, "admin", "approve", both[0], swapped) == (1, "", unseen)
+    assert len(vermilion(place, "admin", "pending")[1].splitlines()) == 2
+    assert vermilion(place, "admin", "approve", *both) == (0, "", "")
     assert vermilion(place, "admin", "pending") == (0, "", "")
     code, _, err = vermilion(place, "admin", "approve", out.strip())
     assert (code, err) == (1, "vermilion: this was decided before\n")
@@ -318,7 +325,9 @@ def test_a_client_added_from_the_terminal_gets_a_token(
     api = ApiClient(Credential(again.place.api, out.strip(), private))
     with pytest.raises(VermilionError, match="no token: invalid_client"):
         api.get("/api/v1/agencies/self")
-    assert vermilion(again.place, "admin", "approve", out.strip()) == (0, "", "")
+    assert vermilion(
+        again.place, "admin", "approve", f"{out.strip()}={ECKey.import_key(private).thumbprint()}"
+    ) == (0, "", "")
     assert api.get("/api/v1/agencies/self").expect(200).json()
     assert vermilion(again.place, "client", "disable", out.strip(), *GROUND) == (0, "", "")
     assert api.get("/api/v1/agencies/self").status == 401

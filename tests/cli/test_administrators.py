@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from registry.actor import Duty
 from registry.cli import cli, main
+from registry.log import audit
 from registry.log.tables import Event
 from tests.administration import duties_of, sample_key
 from tests.cli.conftest import Run
@@ -149,7 +151,12 @@ def test_the_administration_is_founded_once_and_recovered_by_root_alone(
     assert (code, err) == (1, "vermilion: only root of the registry's machine recovers\n")
 
 
-def test_an_export_ends_with_what_it_holds(vermilion: Run, place: Place) -> None:
+def test_an_export_ends_with_what_it_holds(
+    vermilion: Run, place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, out, _ = vermilion(place, "audit", "events", "--json", "--until", "2020-01-01T00:00:00Z")
+    assert (code, json.loads(out)["trailer"]["until"]) == (0, "2020-01-01T00:00:00Z")
+    monkeypatch.setattr(audit, "SETTLING", timedelta(seconds=-1))  # as if it were later
     code, out, err = vermilion(place, "audit", "events", "--json")
     assert (code, err) == (0, "")
     *lines, last = out.splitlines()

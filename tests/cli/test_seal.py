@@ -77,7 +77,7 @@ class Office:
         code, out, err = self.vermilion(self.place, what, "add", *named, *whose)
         assert (code, err) == (0, "")
         enrolled = out.strip()
-        assert self.vermilion(self.place, "admin", "approve", enrolled)[0] == 0
+        assert self.vermilion(self.place, "admin", "approve", f"{enrolled}={public['kid']}")[0] == 0
         return enrolled, private
 
 

@@ -15,7 +15,7 @@ from keys.errors import Kind, VermilionError
 from registry.actor import Administrator, Duty
 from registry.agencies.administrators import Newcomer, found, recover
 from registry.agencies.auth import prove_administrator
-from registry.agencies.enrolments import decide
+from registry.agencies.enrolments import decide, pending
 from registry.agencies.rules import (
     add_administrator,
     add_agency,
@@ -106,13 +106,16 @@ def newcomer() -> Newcomer:
     return Newcomer("样本", public())
 
 
+def thumbprints(*keys: dict[str, Any]) -> list[str]:
+    return [ECKey.import_key(key).thumbprint() for key in keys]
+
+
 def enrol(world: World, duty: Duty) -> str:
     """One more administrator, in office."""
     with world.ports.database.transaction() as session:
-        person = add_administrator(
-            session, world.ports, world.system, duty=duty, name="样本", jwk=public()
-        ).id
-        decide(session, world.ports, world.security, subject=person, approve=True)
+        key = public()
+        person = add_administrator(session, world.ports, world.system, duty=duty, name="样本", jwk=key).id
+        decide(session, world.ports, world.security, subject=person, approve=True, seen=thumbprints(key))
     return person
 
 
@@ -148,10 +151,11 @@ def test_one_key_is_no_two_administrators_even_at_the_same_moment(world: World) 
 
 
 def test_an_enrolment_is_decided_once_and_by_another(world: World) -> None:
+    key = public()
     with world.ports.database.transaction() as session:
         person = add_person(
             session, world.ports, world.system, agency_code=world.codes["own"], name="样本",
-            roles=["keeper", "officer"], jwk=public(),
+            roles=["keeper", "officer"], jwk=key,
         ).id  # fmt: skip
     grant: dict[str, Any] = {"person_id": person, "ground": GROUND}
     for early in (
@@ -162,7 +166,7 @@ def test_an_enrolment_is_decided_once_and_by_another(world: World) -> None:
 
     def approve() -> None:
         with world.ports.database.transaction() as session:
-            decide(session, world.ports, world.security, subject=person, approve=True)
+            decide(session, world.ports, world.security, subject=person, approve=True, seen=thumbprints(key))
 
     def refuse() -> None:
         with world.ports.database.transaction() as session:
@@ -173,6 +177,34 @@ def test_an_enrolment_is_decided_once_and_by_another(world: World) -> None:
         row, enrolment = session.get_one(Person, person), session.get_one(Enrolment, person)
         approved = enrolment.state == "approved"
         assert (row.active, row.roles) == (approved, ["keeper", "officer"] if approved else [])
+
+
+@on_sqlite
+def test_whoever_approves_names_the_very_keys(world: World) -> None:
+    """A key of the system administrator's own under a colleague's name."""
+    keys = [public(), public()]
+    with world.ports.database.transaction() as session:
+        client = add_client(
+            session, world.ports, world.system, agency_code=world.codes["own"], name="x", scopes=["seal"],
+            types=[], jwks=keys,
+        ).id  # fmt: skip
+        (shown,) = pending(session)
+    assert shown["thumbprints"] == sorted(thumbprints(*keys))
+
+    def approve(seen: list[str]) -> str:
+        return do(world, lambda s: decide(
+            s, world.ports, world.security, subject=client, approve=True, seen=seen
+        ))  # fmt: skip
+
+    own = thumbprints(*keys)
+    for wrong in ([], own[:1], own + own[:1], thumbprints(keys[0], public()), thumbprints(public())):
+        assert approve(wrong) == "key_unseen"
+    assert approve(own[::-1]) == "done"
+    with Session(world.ports.database.read) as session:
+        (event,) = session.scalars(
+            select(Event).where(Event.kind == "enrolment.approved", Event.subject == client)
+        )
+    assert event.detail["keys"] == sorted(own)
 
 
 def test_the_founding_happens_once(world: World) -> None:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from registry.actor import Duty
 from registry.log import audit
-from registry.log.audit import LEDGERS, Question
+from registry.log.audit import LEDGERS, SETTLING, Question
 from registry.log.rules import Ground, record_event
 from registry.log.tables import Event, Leaf
 from tests.registry.test_administrators import auditor_headers
@@ -23,6 +23,8 @@ from tests.registry.world import GROUND, World, on_sqlite
 
 
 def ask(world: World, path: str, headers: dict[str, str]) -> dict[str, Any]:
+    if "after=" not in path:
+        world.ports.clock.advance(SETTLING + timedelta(seconds=1))  # type: ignore[attr-defined]
     answer = world.http.get(path, headers=headers)
     assert answer.status_code == 200, answer.get_data(as_text=True)
     body: dict[str, Any] = answer.get_json()
@@ -84,6 +86,7 @@ def test_an_altered_event_and_a_missing_leaf_are_told(world: World) -> None:
 @on_sqlite
 def test_an_export_says_what_it_holds(world: World) -> None:
     headers = auditor_headers(world) | {"Accept": "application/x-ndjson"}
+    world.ports.clock.advance(SETTLING + timedelta(seconds=1))  # type: ignore[attr-defined]
     answer = world.http.get("/api/v1/audit/events", headers=headers)
     assert answer.content_type == "application/x-ndjson"
     *lines, last = answer.get_data().splitlines(keepends=True)
@@ -91,6 +94,31 @@ def test_an_export_says_what_it_holds(world: World) -> None:
     assert trailer["lines"] == len(lines) > 0
     assert trailer["sha256"] == sha256(b"".join(lines)).hexdigest()
     assert trailer["commitments"] == {"kept": len(lines)}
+
+
+def test_exports_from_end_to_end_leave_nothing_out(world: World) -> None:
+    """What commits after an export, timed before its end: the next one has it."""
+    headers = auditor_headers(world) | {"Accept": "application/x-ndjson"}
+    clock = world.ports.clock
+    clock.advance(SETTLING)  # type: ignore[attr-defined]
+
+    def export(question: str) -> tuple[list[str], str]:
+        *lines, last = world.http.get(f"/api/v1/audit/events?{question}", headers=headers).text.splitlines()
+        return [json.loads(line)["id"] for line in lines], json.loads(last)["trailer"]["until"]
+
+    found, until = export("until=2999-01-01T00:00:00Z")
+    with world.ports.database.transaction() as session:
+        late = record_event(
+            session, kind="late.one", subject_kind="x", subject="x", actor=None, ground=GROUND,
+            now=clock() - timedelta(seconds=50), random=world.ports.random,
+        ).id  # fmt: skip
+    clock.advance(2 * SETTLING)  # type: ignore[attr-defined]
+    more, later = export(f"since={until}")
+    assert late in more
+    assert until < later
+    with Session(world.ports.database.read) as session:
+        everything = set(session.scalars(select(Event.id).where(Event.recorded_at < clock() - SETTLING)))
+    assert sorted(found + more) == sorted(everything)
 
 
 @on_sqlite

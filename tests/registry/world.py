@@ -294,7 +294,7 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
                 types=[types[agency_name]] if agency_name in types else [],
                 jwks=[key.as_dict(private=False)],
             )  # fmt: skip
-            decide(session, ports, security, subject=client.id, approve=True)
+            decide(session, ports, security, subject=client.id, approve=True, seen=[key.thumbprint()])
             clients[name] = Holder(client.id, key, codes[agency_name])
         for name, (agency_name, roles) in PEOPLE.items():
             key = ECKey.generate_key("P-256")
@@ -302,7 +302,7 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
                 session, ports, system, agency_code=codes[agency_name], name=f"样本{name}", roles=roles,
                 jwk=key.as_dict(private=False),
             )  # fmt: skip
-            decide(session, ports, security, subject=person.id, approve=True)
+            decide(session, ports, security, subject=person.id, approve=True, seen=[key.thumbprint()])
             people[name] = Holder(person.id, key, codes[agency_name])
     for code in (own.code, other.code):
         give_qr_key(ports, code)
