@@ -236,6 +236,9 @@ BAD: dict[str, tuple[Bad, str]] = {
     "issuer constrains names": (
         _under(extra=[(x509.NameConstraints([x509.DNSName("example.test")], None), False)]), "chain",
     ),
+    "issuer is for servers": (
+        _under(extra=[(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)]), "chain",
+    ),
     "a path too long": (_too_deep, "chain"),
     "another root": (_foreign_root, "issuer_unknown"),
     "another key of the issuer's name": (_wrong_issuer, "issuer_unknown"),
@@ -265,6 +268,18 @@ def test_a_chain_with_a_fault_is_refused_and_the_right_one_is_taken_after_it(
     with Session(world.ports.database.read) as session:
         assert session.get_one(Seal, code).state == "approved"
     hand_in(world, code, *ca.chain(ca.certify(asked)))
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "purpose", [ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]
+)
+def test_an_issuer_whose_purposes_have_a_seals_certifies(
+    world: World, ca: LicensedCa, purpose: x509.ObjectIdentifier
+) -> None:
+    under = _under(extra=[(x509.ExtendedKeyUsage([purpose]), False)])
+    code = world.approved_seal()
+    hand_in(world, code, *under(ca, request(world, code)))
 
 
 def test_a_host_that_the_operator_did_not_allow_is_no_place_of_a_status(world: World, ca: LicensedCa) -> None:
