@@ -235,7 +235,11 @@ def _may_sign_lists(authority: Parsed) -> bool:
 
 
 def _holding(begin: datetime, end: datetime | None, at: datetime, reason: str) -> tuple[datetime, datetime]:
-    if end is None or not begin - TOLERANCE <= at < end:
+    try:
+        holds = end is not None and begin - TOLERANCE <= at < end
+    except OverflowError:  # of the year 1
+        holds = False
+    if not holds or end is None:
         _refuse("what the authority says does not hold now", reason)
     return begin, end
 
