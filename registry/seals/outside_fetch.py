@@ -22,6 +22,7 @@ from keys.errors import Kind, VermilionError, places
 from keys.outside_status import (
     MAX_CRL_BYTES,
     MAX_OCSP_BYTES,
+    NOT_KNOWN,
     OutsideAnswer,
     Said,
     read_crl,
@@ -103,12 +104,16 @@ class OutsideStatuses:
         self._rests[serial] = (failures, self.monotonic() + pause.total_seconds())
 
     def _ask(self, one: _Asked, this_round: _Round) -> tuple[OutsideAnswer, str, bytes]:
-        """By OCSP, whose word is the fresher; where there is none, by CRL. Raises VermilionError."""
+        """By OCSP, whose word is the fresher; where there is none, by CRL. `unknown` is a word too: a list of
+        what is revoked does not name what was never issued. Raises VermilionError.
+        """
         failure = VermilionError(Kind.UNAVAILABLE, "no address of its status is allowed", reason="no_address")
         if one.ocsp is not None:
             try:
                 return self._by_ocsp(one, one.ocsp, this_round)
             except VermilionError as error:
+                if error.reason == NOT_KNOWN:
+                    raise
                 failure = error
         if one.crl is not None:
             return self._by_crl(one, one.crl, this_round)

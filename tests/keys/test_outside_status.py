@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from keys.crl import RevocationReason
 from keys.errors import VermilionError
-from keys.outside_status import OutsideAnswer, Said, read_crl, read_ocsp, status_request
+from keys.outside_status import NOT_KNOWN, OutsideAnswer, Said, read_crl, read_ocsp, status_request
 from tests.registry.licensed_ca import SHA256, Extension, LicensedCa, make_ca, name, new_key
 
 AT = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -152,6 +152,18 @@ def test_what_holds_no_more_or_not_yet_is_no_status(bench: Bench) -> None:
         for moment in (end, AT - timedelta(minutes=5, seconds=1)):
             with pytest.raises(VermilionError):
                 read(data, moment)
+
+
+def test_unknown_has_a_reason_of_its_own_where_the_authority_said_so(bench: Bench) -> None:
+    ca, asked = bench.ca, bench.request()
+    with pytest.raises(VermilionError) as caught:
+        bench.ocsp(ca.ocsp(asked, known=False))
+    assert caught.value.reason == NOT_KNOWN
+    stranger = make_ca("CA", None, AT)
+    assert "delegate" in bench.refused(bench.ocsp, ca.ocsp(asked, known=False, responder=stranger))
+    stale = status_request(bench.certificate, ca.below.der, bytes(32))
+    assert "nonce" in bench.refused(bench.ocsp, ca.ocsp(stale, known=False))
+    assert "now" in bench.refused(bench.ocsp, ca.ocsp(asked, known=False, next_update=False))
 
 
 def test_what_began_in_the_year_one_is_refused(bench: Bench) -> None:

@@ -639,6 +639,19 @@ def test_an_answer_that_comes_byte_by_byte_is_cut_off(world: World, ca: Licensed
 
 
 @on_sqlite
+def test_what_the_responder_does_not_know_no_list_makes_good(world: World, ca: LicensedCa) -> None:
+    made(world, ca, world.approved_seal())
+
+    def unknown(handler: BaseHTTPRequestHandler) -> None:
+        asked = handler.rfile.read(int(handler.headers["Content-Length"]))
+        send(handler, ca.ocsp(asked, known=False), "application/ocsp-response")
+
+    ca.reply = unknown
+    assert watcher(world).fetch_due() == 0
+    assert ca.asked == ["POST /ocsp"]
+
+
+@on_sqlite
 def test_a_revocation_that_could_not_be_recorded_is_asked_for_again_soon(
     world: World, ca: LicensedCa, clock: Ticker
 ) -> None:
