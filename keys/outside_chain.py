@@ -44,12 +44,13 @@ _RULED = {  # the critical extensions that are looked at
     ExtensionOID.CERTIFICATE_POLICIES,  # any will do: the anchor is on record
 }
 _UNREAD = {ExtensionOID.NAME_CONSTRAINTS, ExtensionOID.POLICY_CONSTRAINTS, ExtensionOID.INHIBIT_ANY_POLICY}
+ANY_PURPOSE = "2.5.29.37.0"  # anyExtendedKeyUsage
 _SIGNING_PURPOSES = {
     "1.3.6.1.5.5.7.3.36",  # id-kp-documentSigning, RFC 9336
     "1.3.6.1.5.5.7.3.4",  # id-kp-emailProtection: what authorities wrote before there was the former
     "1.3.6.1.4.1.311.10.3.12",  # Microsoft, document signing
     "1.2.840.113583.1.1.5",  # Adobe, authentic documents
-    "2.5.29.37.0",  # anyExtendedKeyUsage
+    ANY_PURPOSE,
 }
 _OTHER_DUTIES = {"1.3.6.1.5.5.7.3.8", "1.3.6.1.5.5.7.3.9"}  # time-stamping, OCSP signing
 # Fields of TBSCertificate: [0] version, serialNumber, signature, issuer, validity, subject (RFC 5280, 4.1)
@@ -145,9 +146,9 @@ def check_chain(chain: Sequence[bytes], at: datetime) -> tuple[datetime, datetim
     begin, end = _linked(line)
     try:
         _require_seal(leaf.certificate)
-        good = all(may_sign(ca.certificate, below) for below, ca in enumerate(authorities)) and not any(
-            extension.oid in _UNREAD for one in line for extension in one.certificate.extensions
-        )
+        good = all(
+            may_sign(ca.certificate, below, _SIGNING_PURPOSES) for below, ca in enumerate(authorities)
+        ) and not any(extension.oid in _UNREAD for one in line for extension in one.certificate.extensions)
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
         _refuse("a certificate of the chain cannot be read")
     if not good:
@@ -177,7 +178,7 @@ def require_anchor(der: bytes, at: datetime) -> None:
     anchor = parse(der)
     _require_known_key(anchor.certificate.public_key())
     try:
-        good = may_sign(anchor.certificate, 0)
+        good = may_sign(anchor.certificate, 0, _SIGNING_PURPOSES)
     except (ValueError, TypeError, UnsupportedAlgorithm, x509.DuplicateExtension):
         _refuse("the authority's certificate cannot be read")
     if not good:
@@ -219,17 +220,20 @@ def signed_by(key: object, signature: bytes, data: bytes, algorithm: hashes.Hash
     return True
 
 
-def may_sign(ca: x509.Certificate, below: int) -> bool:
+def may_sign(ca: x509.Certificate, below: int, purposes: Collection[str]) -> bool:
     """Whether this is a CA that may have so many others between it and an end entity (RFC 5280, 4.2.1.3 and
-    4.2.1.9). Raises what `cryptography` raises for extensions that cannot be read.
+    4.2.1.9), and which, where it has extended key usages, has one of the
+    `purposes` (OIDs). Raises what `cryptography` raises for extensions that cannot be read.
     """
     found = {extension.oid: extension.value for extension in ca.extensions}
     constraints, usage = found.get(ExtensionOID.BASIC_CONSTRAINTS), found.get(ExtensionOID.KEY_USAGE)
+    named = found.get(ExtensionOID.EXTENDED_KEY_USAGE)
     return (
         isinstance(constraints, x509.BasicConstraints)
         and constraints.ca
         and (constraints.path_length is None or constraints.path_length >= below)
         and (usage is None or (isinstance(usage, x509.KeyUsage) and usage.key_cert_sign))
+        and (not isinstance(named, x509.ExtendedKeyUsage) or not _named(named).isdisjoint(purposes))
         and only_known(ca)
     )
 
@@ -251,13 +255,17 @@ def _require_seal(leaf: x509.Certificate) -> None:
     if usage.key_cert_sign or usage.crl_sign:
         _refuse("the seal's certificate is made to sign certificates or CRLs")
     if isinstance(purposes, x509.ExtendedKeyUsage):
-        named = {purpose.dotted_string for purpose in purposes}
+        named = _named(purposes)
         if not named & _SIGNING_PURPOSES or named & _OTHER_DUTIES:
             _refuse("the seal's certificate is made for other purposes than to sign documents")
     if not only_known(leaf):
         _refuse("the seal's certificate has a critical extension that we do not know")
     if suite_of(leaf.public_key()) is None:
         _refuse("the seal's key is of no suite of ours")
+
+
+def _named(purposes: x509.ExtendedKeyUsage) -> set[str]:
+    return {purpose.dotted_string for purpose in purposes}
 
 
 def _linked(line: Sequence[Parsed]) -> tuple[datetime, datetime]:

@@ -29,6 +29,8 @@ TOLERANCE = timedelta(minutes=5)  # by which the authority's clock may be ahead 
 MAX_OCSP_BYTES = 32 * 1024
 MAX_CRL_BYTES = 8 * 1024 * 1024  # some 150,000 entries
 MAX_CERTIFICATES = 4  # in an OCSP response
+NOT_KNOWN = "ocsp_unknown"
+"""The reason where a responder says, rightly signed, `unknown`: that no CRL names it means nothing then."""
 _NONCE = x509.OCSPNonce.oid
 _HASHES = {"sha1", "sha256"}
 _REASONS = {reason.value: reason for reason in RevocationReason}
@@ -68,8 +70,8 @@ def read_ocsp(data: bytes, certificate: bytes, issuer: bytes, *, at: datetime, n
     responder to whom that issuer itself delegated it, whose certificate says no-check.
 
     One SingleResponse, about this certificate, holding at `at`; the nonce is ours, or there is none: many
-    responders sign beforehand. No critical extension. Raises VermilionError(INVALID, "ocsp"): also where the
-    certificate is not known there.
+    responders sign beforehand. No critical extension. Raises VermilionError(INVALID): "ocsp", and
+    `NOT_KNOWN` where all that is right and the certificate is not known there.
     """
     if len(data) > MAX_OCSP_BYTES:
         _refuse("the response is too long", "ocsp")
@@ -99,7 +101,10 @@ def read_ocsp(data: bytes, certificate: bytes, issuer: bytes, *, at: datetime, n
         _refuse("the response's signature is wrong", "ocsp")
     if critical or any(getattr(value, "nonce", None) != nonce for value in nonces):
         _refuse("the response has a critical extension, or another nonce", "ocsp")
-    return OutsideAnswer(said, *_holding(begin, end, at, "ocsp"), revoked_at, reason)
+    times = _holding(begin, end, at, "ocsp")
+    if said is None:
+        _refuse("the responder does not know the certificate", NOT_KNOWN)
+    return OutsideAnswer(said, *times, revoked_at, reason)
 
 
 def read_crl(data: bytes, certificate: bytes, issuer: bytes, *, at: datetime, url: str) -> OutsideAnswer:
@@ -176,11 +181,13 @@ def _about(single: ocsp.OCSPSingleResponse, certificate: bytes, issuer: bytes) -
     return found == (wanted.name_hash, wanted.key_hash, wanted.serial)
 
 
-def _said(single: ocsp.OCSPSingleResponse) -> tuple[Said, RevocationReason | None, datetime | None]:
+def _said(
+    single: ocsp.OCSPSingleResponse,
+) -> tuple[Said | None, RevocationReason | None, datetime | None]:
     if single.certificate_status is ocsp.OCSPCertStatus.GOOD:
         return Said.GOOD, None, None
     if single.certificate_status is not ocsp.OCSPCertStatus.REVOKED:
-        _refuse("the responder does not know the certificate", "ocsp")
+        return None, None, None
     reason = _reason(single.revocation_reason)
     return _kind(reason), reason, single.revocation_time_utc
 
@@ -235,7 +242,11 @@ def _may_sign_lists(authority: Parsed) -> bool:
 
 
 def _holding(begin: datetime, end: datetime | None, at: datetime, reason: str) -> tuple[datetime, datetime]:
-    if end is None or not begin - TOLERANCE <= at < end:
+    try:
+        holds = end is not None and begin - TOLERANCE <= at < end
+    except OverflowError:  # of the year 1
+        holds = False
+    if not holds or end is None:
         _refuse("what the authority says does not hold now", reason)
     return begin, end
 

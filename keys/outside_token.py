@@ -18,11 +18,12 @@ from cryptography.x509 import verification
 from cryptography.x509.oid import ExtendedKeyUsageOID, ExtensionOID
 
 from keys.errors import Kind, VermilionError
-from keys.outside_chain import HASHES, may_sign, only_known, signed_by
+from keys.outside_chain import ANY_PURPOSE, HASHES, may_sign, only_known, signed_by
 from keys.tbs import load_der
 from keys.time_stamp import MAX_TOKEN_BYTES, TimeStamp
 
 MAX_DEPTH = 3  # CAs between the pinned one and the authority
+_STAMPING = {ExtendedKeyUsageOID.TIME_STAMPING.dotted_string, ANY_PURPOSE}
 _ANY_EXTENSIONS = verification.ExtensionPolicy.permit_all()
 _CA_EXTENSIONS = _ANY_EXTENSIONS.require_present(
     x509.BasicConstraints, verification.Criticality.AGNOSTIC, None
@@ -176,7 +177,7 @@ def _require_path(
         leaf = x509.load_der_x509_certificate(certificate)
         others = [x509.load_der_x509_certificate(der) for der in certificates if der != certificate]
         chain = policy.build_client_verifier().verify(leaf, others).chain
-        good = _stamps(leaf) and all(may_sign(ca, below) for below, ca in enumerate(chain[1:]))
+        good = _stamps(leaf) and all(may_sign(ca, below, _STAMPING) for below, ca in enumerate(chain[1:]))
     except verification.VerificationError as error:
         raise VermilionError(
             Kind.INVALID, "no path leads from the time-stamp's signer to the pinned CA", reason="chain"

@@ -14,6 +14,10 @@ from keys.errors import Kind, VermilionError
 TIMEOUT = 10.0  # seconds to connect, and again for the exchange
 
 
+class UnreachedError(VermilionError):
+    """No connection, or no whole answer in time: to ask the host again may take as long."""
+
+
 def exchange(
     url: str,
     *,
@@ -27,7 +31,7 @@ def exchange(
     The body of the response, of the content type where one is given. A peer that sends a byte now
     and then is cut off.
 
-    Raises VermilionError(UNAVAILABLE, reason "no_answer").
+    Raises VermilionError(UNAVAILABLE, reason "no_answer"), which is `UnreachedError` where it is of the host.
     """
     parts = urlsplit(url)
     assert parts.hostname is not None
@@ -46,11 +50,11 @@ def exchange(
         finally:
             cut.cancel()
     except (OSError, http.client.HTTPException) as error:
-        raise _no_answer("cannot be reached, or does not answer in time") from error
+        raise _no_answer("cannot be reached, or does not answer in time", UnreachedError) from error
     finally:
         connection.close()
     if late.is_set():  # what was read may end where it was cut
-        raise _no_answer("does not answer in time")
+        raise _no_answer("does not answer in time", UnreachedError)
     return data
 
 
@@ -69,5 +73,5 @@ def _cut(sock: socket.socket, late: threading.Event) -> None:
         sock.shutdown(socket.SHUT_RDWR)
 
 
-def _no_answer(detail: str) -> VermilionError:
-    return VermilionError(Kind.UNAVAILABLE, f"the authority {detail}", reason="no_answer")
+def _no_answer(detail: str, error: type[VermilionError] = VermilionError) -> VermilionError:
+    return error(Kind.UNAVAILABLE, f"the authority {detail}", reason="no_answer")

@@ -8,14 +8,16 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa
+from cryptography.x509 import ocsp
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.crl import RevocationReason
 from keys.errors import VermilionError
-from keys.outside_status import OutsideAnswer, Said, read_crl, read_ocsp, status_request
-from tests.registry.licensed_ca import Extension, LicensedCa, make_ca, name, new_key
+from keys.outside_status import NOT_KNOWN, OutsideAnswer, Said, read_crl, read_ocsp, status_request
+from tests.registry.licensed_ca import SHA256, Extension, LicensedCa, make_ca, name, new_key
 
 AT = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
 NONCE = bytes(range(32))
@@ -150,6 +152,39 @@ def test_what_holds_no_more_or_not_yet_is_no_status(bench: Bench) -> None:
         for moment in (end, AT - timedelta(minutes=5, seconds=1)):
             with pytest.raises(VermilionError):
                 read(data, moment)
+
+
+def test_unknown_has_a_reason_of_its_own_where_the_authority_said_so(bench: Bench) -> None:
+    ca, asked = bench.ca, bench.request()
+    with pytest.raises(VermilionError) as caught:
+        bench.ocsp(ca.ocsp(asked, known=False))
+    assert caught.value.reason == NOT_KNOWN
+    stranger = make_ca("CA", None, AT)
+    assert "delegate" in bench.refused(bench.ocsp, ca.ocsp(asked, known=False, responder=stranger))
+    stale = status_request(bench.certificate, ca.below.der, bytes(32))
+    assert "nonce" in bench.refused(bench.ocsp, ca.ocsp(stale, known=False))
+    assert "now" in bench.refused(bench.ocsp, ca.ocsp(asked, known=False, next_update=False))
+
+
+def test_what_began_in_the_year_one_is_refused(bench: Bench) -> None:
+    class Ancient(LicensedCa):
+        def _times(self) -> tuple[datetime, datetime]:
+            return datetime(1950, 1, 1, tzinfo=UTC), AT + HOUR
+
+    ca = Ancient(bench.ca.clock, bench.ca.root, bench.ca.below, origin=bench.ca.origin)
+    data = ca.ocsp(bench.request(), responder=ca.below)
+    response = ocsp.load_der_ocsp_response(data)
+    said = response.tbs_response_bytes.replace(b"19500101000000Z", b"00010101000000Z")
+    signature = b""
+    while len(signature) != len(response.signature):  # of ECDSA the length varies
+        signature = (
+            ca.below.key.sign(said, padding.PKCS1v15(), SHA256)
+            if isinstance(ca.below.key, rsa.RSAPrivateKey)
+            else ca.below.key.sign(said, ec.ECDSA(SHA256))
+        )
+    changed = data.replace(response.tbs_response_bytes, said).replace(response.signature, signature)
+    assert next(ocsp.load_der_ocsp_response(changed).responses).this_update_utc.year == 1
+    assert "now" in bench.refused(bench.ocsp, changed)
 
 
 @given(

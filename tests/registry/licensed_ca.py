@@ -198,6 +198,7 @@ class LicensedCa:
         about: bytes | None = None,
         nonce: bool = True,
         next_update: bool = True,
+        known: bool = True,
     ) -> bytes:
         """The response to a request, signed by a delegate, or by the CA itself where it is named."""
         asked = ocsp.load_der_ocsp_request(request)
@@ -205,8 +206,10 @@ class LicensedCa:
             responder = self._responder = self._responder or self.responder()
         begin, end = self._times()
         serial = asked.serial_number if about is None else x509.load_der_x509_certificate(about).serial_number
-        at, reason = self.revoked.get(serial, (None, None))
+        at, reason = self.revoked.get(serial, (None, None)) if known else (None, None)
         status = ocsp.OCSPCertStatus.GOOD if at is None else ocsp.OCSPCertStatus.REVOKED
+        if not known:
+            status = ocsp.OCSPCertStatus.UNKNOWN
         builder = ocsp.OCSPResponseBuilder().add_response_by_hash(
             issuer_name_hash=asked.issuer_name_hash, issuer_key_hash=asked.issuer_key_hash,
             serial_number=serial, algorithm=asked.hash_algorithm, cert_status=status, this_update=begin,

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.x509.oid import ExtendedKeyUsageOID
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from keys.certificates import certificate_key
@@ -28,7 +28,12 @@ from registry.documents import document_key
 from registry.log.tables import Event
 from registry.seals.keys import key_ref, subject_name
 from registry.seals.outside_ca import add_authority, leads_to, withdraw_authority
-from registry.seals.outside_tables import CertificationRequest, OutsideEvidence, OutsideStatus
+from registry.seals.outside_tables import (
+    CertificationRequest,
+    OutsideCertificate,
+    OutsideEvidence,
+    OutsideStatus,
+)
 from registry.seals.tables import Certificate, Key, KeyUse, Seal, SealEdition, SealUse
 from registry.seals.trust import current_trust_list, publish_trust_list
 from signing.check import check_file
@@ -236,6 +241,9 @@ BAD: dict[str, tuple[Bad, str]] = {
     "issuer constrains names": (
         _under(extra=[(x509.NameConstraints([x509.DNSName("example.test")], None), False)]), "chain",
     ),
+    "issuer is for servers": (
+        _under(extra=[(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), False)]), "chain",
+    ),
     "a path too long": (_too_deep, "chain"),
     "another root": (_foreign_root, "issuer_unknown"),
     "another key of the issuer's name": (_wrong_issuer, "issuer_unknown"),
@@ -265,6 +273,18 @@ def test_a_chain_with_a_fault_is_refused_and_the_right_one_is_taken_after_it(
     with Session(world.ports.database.read) as session:
         assert session.get_one(Seal, code).state == "approved"
     hand_in(world, code, *ca.chain(ca.certify(asked)))
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "purpose", [ExtendedKeyUsageOID.EMAIL_PROTECTION, ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE]
+)
+def test_an_issuer_whose_purposes_have_a_seals_certifies(
+    world: World, ca: LicensedCa, purpose: x509.ObjectIdentifier
+) -> None:
+    under = _under(extra=[(x509.ExtendedKeyUsage([purpose]), False)])
+    code = world.approved_seal()
+    hand_in(world, code, *under(ca, request(world, code)))
 
 
 def test_a_host_that_the_operator_did_not_allow_is_no_place_of_a_status(world: World, ca: LicensedCa) -> None:
@@ -615,6 +635,55 @@ def test_an_answer_that_comes_byte_by_byte_is_cut_off(world: World, ca: Licensed
 
     ca.reply = slow
     assert watcher(world, timeout=0.3).fetch_due() == 0
+    assert ca.asked == ["POST /ocsp"], "a host that takes so long is asked once a round"
+
+
+@on_sqlite
+def test_what_the_responder_does_not_know_no_list_makes_good(world: World, ca: LicensedCa) -> None:
+    made(world, ca, world.approved_seal())
+
+    def unknown(handler: BaseHTTPRequestHandler) -> None:
+        asked = handler.rfile.read(int(handler.headers["Content-Length"]))
+        send(handler, ca.ocsp(asked, known=False), "application/ocsp-response")
+
+    ca.reply = unknown
+    assert watcher(world).fetch_due() == 0
+    assert ca.asked == ["POST /ocsp"]
+
+
+@on_sqlite
+def test_a_revocation_that_could_not_be_recorded_is_asked_for_again_soon(
+    world: World, ca: LicensedCa, clock: Ticker
+) -> None:
+    code, certificate = in_use(world, ca)
+    clock.advance(timedelta(minutes=1))
+    ca.revoke(certificate)
+    now = [0.0]
+    watch = watcher(world, monotonic=lambda: now[0])
+    with world.ports.database.transaction() as session:
+        session.execute(text("create trigger busy before insert on outside_status "
+                             "begin select raise(abort, 'busy'); end"))  # fmt: skip
+    assert watch.fetch_due() == 0
+    with world.ports.database.transaction() as session:
+        session.execute(text("drop trigger busy"))
+    now[0] = 30.0
+    assert watch.fetch_due() == 1
+    with Session(world.ports.database.read) as session:
+        assert session.get_one(Seal, code).state == "suspended"
+
+
+@on_sqlite
+def test_a_failure_of_one_certificate_leaves_the_others(world: World, ca: LicensedCa, clock: Ticker) -> None:
+    """Of whatever kind it is."""
+    made(world, ca, world.approved_seal())
+    made(world, ca, world.approved_seal())
+    with Session(world.ports.database.read) as session:
+        outside = select(OutsideCertificate.certificate_serial)
+        first = session.scalars(outside.order_by(OutsideCertificate.certificate_serial)).first()
+    with world.ports.database.transaction() as session:
+        session.execute(text("create trigger defect before insert on outside_status when "
+                             f"new.certificate_serial = '{first}' begin select raise(abort, 'no'); end"))  # fmt: skip
+    assert watcher(world).fetch_due() == 1
 
 
 def test_one_that_fails_rests_longer_each_time(world: World, ca: LicensedCa) -> None:
