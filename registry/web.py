@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Annotated, Any, TypeVar, cast
 
@@ -25,7 +25,7 @@ from registry.actor import Actor, Administrator
 from registry.body_slots import BodySlots
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
-from registry.log.refusals import record_refusal
+from registry.log.refusals import OncePerMinute, Refusal, record_refusal
 from registry.ports import Ports
 from registry.problems import defect, problem
 
@@ -86,6 +86,7 @@ class AppState:
     authenticate: Callable[[Request], Actor | Administrator]
     public: frozenset[str]  # endpoints answered without a token
     strangers: BodySlots  # for bodies of those who have not said who they are
+    refusals: OncePerMinute = field(default_factory=OncePerMinute)
 
 
 class Hex32Converter(BaseConverter):
@@ -258,16 +259,28 @@ def _named(cause: BaseException | None) -> str | None:
 
 
 def _note_refusal(error: VermilionError) -> None:
-    """Put on record what was refused to somebody who had proved who they are. That it cannot be must not make
-    another answer of the refusal: it is logged.
+    """Put on record what was refused to somebody who had proved who they are: the same once a minute, again
+    it is a line in the log. That it cannot be recorded must not make another answer of it: that is logged.
     """
     actor = g.get("actor")
     if error.kind is not Kind.FORBIDDEN or actor is None or request.endpoint is None:
+        return
+    refusal = Refusal(actor.person_id, actor.client_id, request.endpoint, error.reason)
+    if not state().refusals.is_first(refusal, ports().clock()):
+        _log.warning(
+            "refused_again",
+            request_id=g.get("request_id"),
+            endpoint=refusal.act,
+            reason=refusal.reason,
+            client=refusal.client_id,
+            person=refusal.person_id,
+        )
         return
     try:
         with ports().database.transaction() as session:
             record_refusal(session, ports(), actor, request.endpoint, error)
     except SQLAlchemyError as failed:
+        state().refusals.forget(refusal)
         if not is_outage(failed):
             raise
         _log.error("refusal_not_recorded", request_id=g.get("request_id"), endpoint=request.endpoint)

@@ -58,7 +58,7 @@ def decide(
     `seen`: the thumbprints (RFC 7638) of all keys that are approved with it; none of a client with a secret.
     Raises VermilionError: FORBIDDEN for another duty, and for whoever enrolled or is enrolled; NOT_FOUND;
     CONFLICT: `decided` where it was decided before, `key_unseen` where other keys are on record than were
-    seen.
+    seen; `enroller_disabled` while whoever enrolled is not in office, whose enrolments may be a thief's.
     """
     in_office(session, admin, Duty.SECURITY)
     enrolment = session.get(Enrolment, subject, with_for_update=True)
@@ -74,6 +74,10 @@ def decide(
         raise VermilionError(
             Kind.CONFLICT, "the keys on record are not those named with the id", reason="key_unseen"
         )
+    enroller = select(Person.active).where(Person.id == enrolment.enrolled_by)
+    if approve and not session.scalar(enroller):
+        detail = "whoever enrolled this is disabled: refuse it, and have it enrolled anew with a new key"
+        raise VermilionError(Kind.CONFLICT, detail, reason="enroller_disabled")
     now = ports.clock()
     enrolment.state = "approved" if approve else "refused"
     enrolment.decided_by, enrolment.decided_at = admin.person_id, now

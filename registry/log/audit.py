@@ -33,6 +33,7 @@ SETTLING = timedelta(seconds=60)
 """What is on record is timed before it commits: nothing older than this is still to come. What is younger
 waits for the next export, so that exports from end to end leave nothing out."""
 _ID = re.compile(r"[0-9a-f]{32}")
+_KIND = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9a-f]{32})")  # microseconds since 1970 (to 5138), and the row's id
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 KEPT, BROKEN, MISSING = "kept", "broken", "missing"
@@ -111,13 +112,13 @@ def _page(session: Session, ledger: Ledger, question: Question, after: str | Non
     statement = ledger.statement.where(ledger.at < question.until)
     if question.since is not None:
         statement = statement.where(ledger.at >= question.since)
-    for name, value in (("actor", question.actor), ("kind", question.kind)):
+    for name, value, shape in (("actor", question.actor, _ID), ("kind", question.kind, _KIND)):
         if value is None:
             continue
         if name not in ledger.filters:
             raise _refused(name, f"{ledger.name} have no {name} to ask for")
-        if len(value) > 80 or not value.isprintable() or not value:
-            raise _refused(name, "a printable word")
+        if shape.fullmatch(value) is None:  # the question is put on record: no free text
+            raise _refused(name, "a person's id" if name == "actor" else "a kind, e.g. person.added")
         statement = statement.where(ledger.filters[name] == value)
     if after is not None:
         at, row_id = _place(after)

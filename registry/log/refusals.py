@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+from datetime import datetime
+from threading import Lock
+
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
@@ -12,6 +16,41 @@ from registry.ports import Surroundings
 REFUSED = "act.refused"
 LEGAL_BASIS = "GB/T 22239-2019, 8.1.4.3"
 """What this rests on: security audit covers each user, and important user behaviour."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """What is told apart where the same is refused again and again. Not the operator: a client names them."""
+
+    person_id: str | None
+    client_id: str | None
+    act: str
+    reason: str
+
+
+@dataclass(slots=True)
+class OncePerMinute:
+    """The refusals of the minute that a process has put on record: else somebody known could fill the log."""
+
+    _minute: int = -1
+    _recorded: set[Refusal] = field(default_factory=set)
+    _lock: Lock = field(default_factory=Lock)
+
+    def is_first(self, refusal: Refusal, now: datetime) -> bool:
+        """Whether it is the first of its kind in the minute of `now`; the next is not, unless `forget`."""
+        minute = int(now.timestamp()) // 60
+        with self._lock:
+            if minute != self._minute:
+                self._minute = minute
+                self._recorded.clear()
+            known = refusal in self._recorded
+            self._recorded.add(refusal)
+            return not known
+
+    def forget(self, refusal: Refusal) -> None:
+        """It could not be recorded after all."""
+        with self._lock:
+            self._recorded.discard(refusal)
 
 
 def record_refusal(

@@ -14,7 +14,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.actor import Duty
-from registry.cli import cli, main
+from registry.cli import admin, cli, main
 from registry.log import audit
 from registry.log.tables import Event
 from tests.administration import duties_of, sample_key
@@ -146,9 +146,19 @@ def test_the_administration_is_founded_once_and_recovered_by_root_alone(
     file.write_text("{}")
     code, _, err = vermilion(place, "admin", "found", file)
     assert (code, "name one of each" in err) == (1, True)
-    monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    code, _, err = vermilion(place, "admin", "recover", file, "--reason", "x", "--legal-basis", "x")
-    assert (code, err) == (1, "vermilion: only root of the registry's machine recovers\n")
+    uid_map = tmp_path / "uid_map"
+    monkeypatch.setattr(admin, "UID_MAP", uid_map)
+    own, whole = "         0       1000          1\n", "         0          0 4294967295\n"
+    for user, mapped, words in (
+        (1000, whole, "only root of the registry's machine recovers"),
+        (0, own, "only root of the registry's machine recovers"),  # root of a user namespace (unshare -r)
+        (0, "", "only root of the registry's machine recovers"),
+        (0, whole, "name some of"),
+    ):
+        uid_map.write_text(mapped)
+        monkeypatch.setattr(os, "geteuid", lambda user=user: user)
+        code, out, err = vermilion(place, "admin", "recover", file, "--reason", "x", "--legal-basis", "x")
+        assert (code, out, words in err) == (1, "", True), err
 
 
 def test_an_export_ends_with_what_it_holds(

@@ -207,6 +207,32 @@ def test_whoever_approves_names_the_very_keys(world: World) -> None:
     assert event.detail["keys"] == sorted(own)
 
 
+@on_sqlite
+def test_what_a_disabled_administrator_enrolled_is_not_approved(world: World) -> None:
+    enrol(world, SYSTEM)
+    key = public()
+    with world.ports.database.transaction() as session:
+        person = add_administrator(session, world.ports, world.system, duty=SECURITY, name="样本", jwk=key).id
+
+    def switch(active: bool) -> str:
+        return do(world, lambda s: set_person_active(
+            s, world.ports, world.security, person_id=world.system.person_id, active=active, ground=GROUND
+        ))  # fmt: skip
+
+    def decided(approve: bool) -> str:
+        return do(world, lambda s: decide(
+            s, world.ports, world.security, subject=person, approve=approve, seen=thumbprints(key)
+        ))  # fmt: skip
+
+    assert (switch(False), decided(True), decided(True)) == ("done", "enroller_disabled", "enroller_disabled")
+    assert (switch(True), decided(True)) == ("done", "done")
+    with world.ports.database.transaction() as session:
+        person = add_administrator(
+            session, world.ports, world.system, duty=AUDIT, name="样本", jwk=public()
+        ).id
+    assert (switch(False), decided(False)) == ("done", "done")
+
+
 def test_the_founding_happens_once(world: World) -> None:
     def again() -> None:
         with world.ports.database.transaction() as session:

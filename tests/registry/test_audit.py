@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 from sqlalchemy import event as sql_event
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from registry.actor import Duty
 from registry.log import audit
 from registry.log.audit import LEDGERS, SETTLING, Question
+from registry.log.refusals import REFUSED
 from registry.log.rules import Ground, record_event
 from registry.log.tables import Event, Leaf
 from tests.registry.test_administrators import auditor_headers
@@ -65,7 +66,21 @@ def test_a_question_is_narrowed_by_time_person_and_kind(world: World) -> None:
     both = ask(world, f"/api/v1/audit/events?kind=person.added&actor={world.system.person_id}", headers)
     assert both["lines"] == kinds
     assert ask(world, "/api/v1/audit/events?until=2020-01-01T00:00:00Z", headers)["lines"] == []
-    for wrong in ("since=yesterday", "after=x", "after=999999999999999999-" + "0" * 32, "kind=", "limit=5"):
+    for wrong in (
+        "since=yesterday",
+        "after=x",
+        "after=999999999999999999-" + "0" * 32,
+        "kind=",
+        "limit=5",
+        "kind=added",
+        "kind=person.added%0A",
+        "kind=张三.added",
+        "kind=" + "a." * 2,
+        "kind=" + "a" * 41 + ".b",
+        "actor=张三",
+        "actor=" + "A" * 32,
+        "actor=" + "0" * 31,
+    ):
         answer = world.http.get(f"/api/v1/audit/events?{wrong}", headers=headers)
         assert (answer.status_code, answer.get_json()["reason"]) == (422, "query"), wrong
     assert world.http.get("/api/v1/audit/key-uses?actor=x", headers=headers).status_code == 422
@@ -144,9 +159,37 @@ def test_what_is_refused_to_somebody_known_is_on_record(world: World) -> None:
     assert len(ask(world, "/api/v1/audit/refusals", auditor_headers(world))["lines"]) == 1
 
 
+@on_sqlite
+def test_the_same_refusal_is_on_record_once_in_a_minute(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(person: str, times: int) -> None:
+        body = {"legal_basis": "样本", "reason_code": "lost"}
+        path = f"/api/v1/seals/{world.seal_code}/suspension"
+        for _ in range(times):
+            assert world.post(path, body, "system", person).status_code == 403
+
+    def recorded() -> int:
+        with Session(world.ports.database.read) as session:
+            return session.scalars(select(func.count()).select_from(Event).where(Event.kind == REFUSED)).one()
+
+    refused("applicant", 5)
+    assert recorded() == 1
+    again = [json.loads(line) for line in capsys.readouterr().err.splitlines() if "refused_again" in line]
+    assert len(again) == 4
+    assert {line["person"] for line in again} == {world.people["applicant"].id}
+    refused("officer", 2)  # another person
+    assert recorded() == 2
+    answer = world.get("/api/v1/audit/events", "system", "applicant")  # another act
+    assert (answer.status_code, recorded()) == (403, 3)
+    world.ports.clock.advance(timedelta(minutes=1))  # type: ignore[attr-defined]
+    refused("applicant", 2)
+    assert recorded() == 4
+
+
 @pytest.mark.parametrize(
     "question",
-    [{}, {"kind": "filler.1"}, {"actor": "0" * 32}, {"kind": "x", "actor": "0" * 32}],
+    [{}, {"kind": "filler.a"}, {"actor": "0" * 32}, {"kind": "x.x", "actor": "0" * 32}],
     ids=str,
 )
 def test_no_reading_scans_or_sorts(
@@ -157,7 +200,7 @@ def test_no_reading_scans_or_sorts(
     with world.ports.database.transaction() as session:
         for number in range(400):
             record_event(
-                session, kind=f"filler.{number % 7}", subject_kind="x", subject="x", actor=None,
+                session, kind=f"filler.{'abcdefg'[number % 7]}", subject_kind="x", subject="x", actor=None,
                 ground=Ground(GROUND.legal_basis, "x", GROUND.effective_from), now=world.ports.clock(),
                 random=world.ports.random,
             )  # fmt: skip
