@@ -12,6 +12,7 @@ from hashlib import sha256
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from keys.errors import Kind, VermilionError
 from keys.outside_status import OutsideAnswer, Said
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
@@ -19,7 +20,7 @@ from registry.rows import changed_rows
 from registry.seals.applications import SUCCEEDED, locked
 from registry.seals.editions import drop
 from registry.seals.keys import civil_ground
-from registry.seals.outside_status import newest_status
+from registry.seals.outside_status import goods, last_other, newest_status
 from registry.seals.outside_tables import OutsideCertificate, OutsideEvidence, OutsideStatus
 from registry.seals.revocation import hold_seal
 from registry.seals.tables import Certificate, CertificateStatus, Seal, SealEdition, SealUse
@@ -39,7 +40,10 @@ def record_status(
     """Put on record what an authority said, with the evidence (`kind` crl or ocsp), and what follows from it;
     what the certificate is by that, where it changed.
 
-    An older word than the last one counts only where it is no `good`. Nothing takes a revocation back.
+    A word that is older than the last one counts where it is `revoked`, or a `good` that nothing gainsays and
+    that holds longer than those on record. Nothing takes a revocation back.
+    Raises VermilionError(UNAVAILABLE, reason "older_word") for an older `held`, and for a `good` where
+    neither it nor one on record can be relied on.
     """
     edition = session.scalars(
         select(SealEdition).where(SealEdition.certificate_serial == serial)
@@ -48,16 +52,17 @@ def record_status(
         None if edition is None else locked(session, edition.seal_code)
     )  # before the certificate, as elsewhere
     certificate = session.get_one(Certificate, serial, with_for_update=True, populate_existing=True)
-    newest = newest_status(session, serial)
-    older = newest is not None and answer.this_update <= newest.this_update
-    if certificate.state == Said.REVOKED or (older and answer.said in (Said.GOOD, certificate.state)):
+    if certificate.state == Said.REVOKED:
         return None
     now = ports.clock()
+    longest = timedelta(hours=ports.settings.outside_status_hours)
+    holds_until = min(answer.next_update, answer.this_update + longest)
+    if not _counts(session, serial, answer, holds_until, now):
+        return None
     digest = sha256(data).hexdigest()
     if session.get(OutsideEvidence, digest) is None:
         session.add(OutsideEvidence(sha256=digest, kind=kind, data=data, fetched_at=now))
         session.flush()
-    longest = timedelta(hours=ports.settings.outside_status_hours)
     session.add(
         OutsideStatus(
             id=ports.random(16).hex(),
@@ -65,7 +70,7 @@ def record_status(
             state=answer.said.value,
             this_update=answer.this_update,
             next_update=answer.next_update,
-            holds_until=min(answer.next_update, answer.this_update + longest),
+            holds_until=holds_until,
             revoked_at=answer.revoked_at,
             reason=None if answer.reason is None else answer.reason.value,
             evidence=digest,
@@ -79,6 +84,34 @@ def record_status(
     if answer.said is not Said.GOOD and edition is not None and seal is not None:
         _stop(session, ports, seal, edition, answer.said, ground, now)
     return answer.said
+
+
+def _counts(
+    session: Session, serial: str, answer: OutsideAnswer, holds_until: datetime, now: datetime
+) -> bool:
+    """Whether it adds to what is on record. Raises VermilionError as `record_status`."""
+    newest = newest_status(session, serial)
+    newer = newest is None or answer.this_update > newest.this_update
+    if answer.said is Said.REVOKED:
+        return True
+    if answer.said is Said.HELD:
+        if newest is not None and answer.this_update < newest.this_update:
+            raise _older()  # whoever replays it would suspend the seal again and again
+        return newer or newest is None or newest.state == Said.GOOD
+    other = last_other(session, serial)
+    gainsaid = other is not None and other >= answer.this_update
+    end = max((one.holds_until for one in goods(session, serial)), default=now)
+    if not gainsaid and holds_until > now and (newer or holds_until > end):
+        return True
+    if end <= now:
+        raise _older()
+    return False
+
+
+def _older() -> VermilionError:
+    return VermilionError(
+        Kind.UNAVAILABLE, "the authority says nothing newer that can be relied on", reason="older_word"
+    )
 
 
 def _change(

@@ -63,7 +63,9 @@ class OutsideEvidence(Base):
 
 
 class OutsideStatus(Base):
-    """What an authority outside said of a certificate. Of a certificate, the newest `this_update` counts."""
+    """What an authority outside said of a certificate. Of a certificate, the newest `this_update` counts;
+    an older `good` is relied on too while it holds, unless another word came at its time or later.
+    """
 
     __tablename__ = "outside_status"
     __table_args__ = (Index(None, "certificate_serial", "this_update"),)

@@ -509,6 +509,93 @@ def test_a_hold_there_suspends_and_its_end_permits_what_two_people_resume(
 
 
 @on_sqlite
+def test_an_older_hold_that_is_replayed_suspends_nothing_and_an_older_revocation_does(
+    world: World, ca: LicensedCa, clock: Ticker
+) -> None:
+    code, certificate = in_use(world, ca)
+    watch = watcher(world)
+    clock.advance(timedelta(minutes=1))
+    ca.revoke(certificate, x509.ReasonFlags.certificate_hold)
+    held = ca.crl()
+    watch.fetch_due()
+    ca.revoked.clear()
+    ca.revoke(certificate, x509.ReasonFlags.key_compromise)
+    revoked = ca.crl()
+    ca.revoked.clear()
+    clock.advance(timedelta(minutes=1))
+    assert watch.fetch_due() == 1
+    world.decide(world.act("keeper", f"/api/v1/seals/{code}/resumption-request", BASIS, 202))
+    ca.reply = list_alone(held)
+    assert watch.fetch_due() == 0
+    sealed(world)
+    ca.reply = list_alone(revoked)
+    assert watch.fetch_due() == 1
+    assert refused(world) == (Kind.CONFLICT, "seal_not_active")
+    shown = world.get(f"/api/v1/seals/{code}", "system", "keeper").get_json()
+    assert shown["editions"][0]["outside"]["status"] == "revoked"
+
+
+def list_alone(crl: bytes) -> Callable[[BaseHTTPRequestHandler], None]:
+    """The responder is out."""
+    return lambda handler: (
+        send(handler, crl, "application/pkix-crl")
+        if handler.path == "/crl"
+        else send(handler, b"", "text/plain", 503)
+    )
+
+
+@on_sqlite
+def test_an_older_list_serves_where_the_responder_is_out_and_while_it_holds(
+    world: World, ca: LicensedCa, clock: Ticker
+) -> None:
+    crl = ca.crl()  # for 12 hours
+    clock.advance(timedelta(hours=1))
+    ca.lives = timedelta(hours=1)
+    in_use(world, ca)
+    clock.advance(timedelta(hours=1))
+    assert refused(world) == UNKNOWN
+    ca.reply = list_alone(crl)
+    watch = watcher(world)
+    assert watch.fetch_due() == 1
+    sealed(world)
+    with Session(world.ports.database.read) as session:
+        relied = select(OutsideEvidence.kind).join(
+            OutsideStatus, OutsideStatus.evidence == OutsideEvidence.sha256
+        )
+        used = relied.join(SealUse, SealUse.outside_status_id == OutsideStatus.id)
+        assert session.scalars(used).all() == ["crl"]
+    assert watch.fetch_due() == 1, "nothing newer, and it holds"
+    clock.advance(timedelta(hours=10))
+    assert refused(world) == UNKNOWN
+
+
+@on_sqlite
+def test_a_list_from_before_a_hold_does_not_serve_after_it(
+    world: World, ca: LicensedCa, clock: Ticker
+) -> None:
+    crl = ca.crl()
+    clock.advance(timedelta(minutes=1))
+    code, certificate = in_use(world, ca)
+    watch = watcher(world)
+    ca.lives = timedelta(hours=1)
+    clock.advance(timedelta(minutes=1))
+    ca.revoke(certificate, x509.ReasonFlags.certificate_hold)
+    watch.fetch_due()
+    ca.reply = list_alone(crl)
+    assert watch.fetch_due() == 0
+    ca.revoked.clear()
+    ca.reply = None
+    clock.advance(timedelta(minutes=1))
+    assert watch.fetch_due() == 1
+    world.decide(world.act("keeper", f"/api/v1/seals/{code}/resumption-request", BASIS, 202))
+    sealed(world)
+    clock.advance(timedelta(hours=1))
+    ca.reply = list_alone(crl)
+    assert watch.fetch_due() == 0
+    assert refused(world) == UNKNOWN
+
+
+@on_sqlite
 def test_a_revocation_of_what_is_held_ends_an_older_request_to_resume(
     world: World, ca: LicensedCa, clock: Ticker
 ) -> None:
