@@ -104,7 +104,7 @@ def test_it_proves_when_the_document_existed_and_not_when_it_was_sealed() -> Non
 def test_it_is_over_everything_but_its_own_hex_string() -> None:
     start, end = gap_of(stamped(), 1)
     covered = stamped()[: start - 1] + stamped()[end + 1 :]
-    assert here().stamps.asked[-1] == sha256(covered).digest()
+    assert sha256(covered).digest() in here().stamps.asked
     assert cms.token_time(token_in(stamped()), sha256(covered).digest()) == STAMPED
 
 
