@@ -22,8 +22,13 @@ def write_once(path: Path, data: bytes) -> None:
         os.link(aside, path)
     finally:
         Path(aside).unlink()
-    directory = os.open(path.parent, os.O_RDONLY)
+    sync(path.parent)
+
+
+def sync(path: Path) -> None:
+    """A file or a directory that is there, to the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        os.fsync(directory)
+        os.fsync(descriptor)
     finally:
-        os.close(directory)
+        os.close(descriptor)

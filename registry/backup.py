@@ -31,6 +31,7 @@ from sqlalchemy import URL, create_engine, inspect, make_url
 from keys.canonical import canonical_json, strict_json
 from keys.clock import Clock
 from keys.errors import Kind, VermilionError
+from keys.files import sync
 from keys.ledger import MemoryLedger
 from keys.sealed_stream import PREFIX_BYTES, decrypt_stream, encrypt_stream
 from keys.wrapping import KEY_BYTES, recorded
@@ -102,7 +103,7 @@ def back_up(settings: Settings, vault: Vault, path: Path, *, clock: Clock, rando
                 out.flush()
                 os.fsync(out.fileno())
             os.link(part, path)  # never in place of another file
-            _sync_folder(path.parent)
+            sync(path.parent)
     except FileExistsError:
         raise VermilionError(Kind.CONFLICT, f"{path.name} exists", reason="backup_exists") from None
     except OSError as error:
@@ -368,7 +369,7 @@ def _restore_database(url: str, dump: Path) -> None:
         if os.geteuid() == 0:
             os.chown(dump, -1, target.parent.stat().st_gid)
         dump.replace(target)  # an empty one may be there
-        _sync_folder(target.parent)
+        sync(target.parent)
         return
     arguments = ["pg_restore", "--exit-on-error", "--single-transaction", "--no-owner", "--no-privileges"]
     _run([*arguments, f"--dbname={_conninfo(parsed)}", str(dump)], parsed)
@@ -420,8 +421,8 @@ def _place_documents(source: Path, target: Path) -> None:
     try:
         for folder in sorted(source.iterdir()) if source.exists() else ():
             shutil.copytree(folder, target / folder.name, copy_function=_copy)  # it may be another disk
-            _sync_folder(target / folder.name)
-        _sync_folder(target)
+            sync(target / folder.name)
+        sync(target)
     except BaseException:
         _clear(target)
         raise
@@ -437,14 +438,6 @@ def _copy(source: str, target: str) -> None:
 def _clear(folder: Path) -> None:
     for entry in folder.iterdir():
         shutil.rmtree(entry)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _no_backup() -> VermilionError:

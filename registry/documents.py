@@ -8,7 +8,6 @@ conditional request (`If-None-Match: *`) in S3.
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, NotFoundError
 from obstore.store import LocalStore, from_url
 
 from keys.errors import Kind, VermilionError
+from keys.files import sync
 from registry.ports import DocumentStore
 from registry.vault import Use, Vault
 
@@ -101,17 +101,9 @@ class FolderStore(ObjectStore):
         path = self._root / key
         try:
             for part in (path, path.parent, self._root):
-                _sync(part)
+                sync(part)
         except OSError:
             raise _unavailable() from None
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _check_key(key: str) -> None:

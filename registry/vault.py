@@ -122,7 +122,7 @@ class Vault:
         rows = self._rows()
         if not rows:
             raise _no_data_keys()
-        wrapping = max(rows, key=lambda row: (row.use == Use.RECORD, row.generation)).wrapping_key_id
+        wrapping = rows[0].wrapping_key_id  # one has wrapped them all
         return wrapping, self._opener().wrap(wrapping, key, record)
 
     def establish(self, clock: Clock) -> None:

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from keys.canonical import canonical_json, strict_json
 from keys.errors import Kind, VermilionError
+from registry.licences.public_records import MAX_RECORD
 from registry.vault import Use, Vault
 from signing.record import Record, record_from_json, record_to_json
-
-MAX_RECORD = 256 * 1024
 
 
 def record_text(record: Record) -> str:

@@ -105,14 +105,17 @@ def give_delegate_key(
     return certify_new_key(pieces, ProfileName.TRUST_LIST, suite, name, root, life=life)
 
 
-def give_ocsp_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
-    """One more key for the issuing CA's OCSP answers. It serves at once: its certificate goes with each
-    answer.
+def give_ocsp_key(
+    pieces: Pieces, by: Administrator | None = None, issuing: Issuer | None = None
+) -> Certified:
+    """One more key for an issuing CA's OCSP answers; without one, the newest's. It serves at once: its
+    certificate goes with each answer.
 
     Raises VermilionError(UNAVAILABLE) and what the custodian raises.
     """
-    with Session(pieces.database.read) as session:
-        issuing = issuing_authority(session)
+    if issuing is None:
+        with Session(pieces.database.read) as session:
+            issuing = issuing_authority(session)
     assert issuing.certificate is not None
     of = certificate_subject(issuing.certificate)
     name = subject_name(f"{of.common_name} OCSP", None, of.organisation)

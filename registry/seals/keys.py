@@ -80,6 +80,21 @@ def key_ref(key: Key) -> KeyRef:
     return KeyRef(key.id, Purpose(key.purpose), suite)
 
 
+def reserved_key(ref: KeyRef, public_key: bytes, agency_code: str | None, now: datetime) -> Key:
+    """The row of a new key (`public_key`: SubjectPublicKeyInfo, DER), which nothing can use yet."""
+    return Key(
+        id=ref.id,
+        purpose=ref.purpose.value,
+        suite=ref.suite,
+        public_key=public_key,
+        agency_code=agency_code,
+        state="reserved",
+        since=now,
+        listed_at=None,
+        created_at=now,
+    )
+
+
 def civil_ground(now: datetime, zone: ZoneInfo, reason_code: str, legal_basis: str = LEGAL_BASIS) -> Ground:
     """A ground that takes effect on the registry's civil day of `now`."""
     return Ground(legal_basis, reason_code, now.astimezone(zone).date())
@@ -144,19 +159,7 @@ def _reserve(
     public_key = public_key_der(pieces.custodian.public_key(ref))
     try:
         with pieces.database.transaction() as session:
-            session.add(
-                Key(
-                    id=ref.id,
-                    purpose=ref.purpose.value,
-                    suite=ref.suite,
-                    public_key=public_key,
-                    agency_code=agency_code,
-                    state="reserved",
-                    since=now,
-                    listed_at=None,
-                    created_at=now,
-                )
-            )
+            session.add(reserved_key(ref, public_key, agency_code, now))
             session.flush()
             if PROFILES[profile].ca:
                 name = authority_name(public_key)

@@ -23,7 +23,7 @@ from registry.actor import Actor
 from registry.agencies.tables import Agency
 from registry.ports import Ports
 from registry.seals.authority import END_SUITE
-from registry.seals.keys import Certified, key_ref, subject_name
+from registry.seals.keys import Certified, key_ref, reserved_key, subject_name
 from registry.seals.making import finish, open_workshop
 from registry.seals.outside_ca import authorities, packed, published_at
 from registry.seals.outside_request import waiting_requests
@@ -73,19 +73,7 @@ def request_certificate(
         der=None,
     )
     with ports.database.transaction() as session:
-        session.add(
-            Key(
-                id=ref.id,
-                purpose=ref.purpose.value,
-                suite=ref.suite,
-                public_key=spki,
-                agency_code=agency.code,
-                state="reserved",
-                since=now,
-                listed_at=None,
-                created_at=now,
-            )
-        )
+        session.add(reserved_key(ref, spki, agency.code, now))
         session.flush()
         session.add(request)
     der = sign_request(ports.custodian, ref, info, request_record(request.id))

@@ -13,18 +13,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from keys.certificates import Issuer, certificate_subject, certificate_validity
+from keys.certificates import Issuer, certificate_validity
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.seals.authority import (
-    END_SUITE,
     give_delegate_key,
+    give_ocsp_key,
     give_qr_key,
     give_tsa_key,
     issuing_authority,
 )
-from registry.seals.keys import Certified, Pieces, certify_new_key, key_ref, subject_name
+from registry.seals.keys import Pieces, key_ref
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import Certificate, Key
 
@@ -57,7 +57,7 @@ def renew_due(pieces: Pieces) -> int:
         stamping = _due(session, ProfileName.TSA, now, end, {None})
         agencies = _due(session, ProfileName.QR, now, end, _issuing_agencies(session))
     for issuing in answering:
-        _give_responder(pieces, issuing)
+        give_ocsp_key(pieces, issuing=issuing)
     for _ in stamping:
         give_tsa_key(pieces)
     for code in agencies:
@@ -132,14 +132,6 @@ def _unanswered(session: Session, now: datetime) -> list[Issuer]:
         if until is None or until < _wanted(ProfileName.OCSP, now, certificate.not_after):
             found.append(Issuer(key_ref(key), certificate.der))
     return found
-
-
-def _give_responder(pieces: Pieces, issuing: Issuer) -> Certified:
-    """What `give_ocsp_key` gives the newest CA, for any one."""
-    assert issuing.certificate is not None
-    of = certificate_subject(issuing.certificate)
-    name = subject_name(f"{of.common_name} OCSP", None, of.organisation)
-    return certify_new_key(pieces, ProfileName.OCSP, END_SUITE, name, issuing)
 
 
 def _wanted(profile: ProfileName, now: datetime, end: datetime) -> datetime:
