@@ -6,6 +6,8 @@ reads run on a second engine in AUTOCOMMIT. Neither repeats a statement's values
 
 from __future__ import annotations
 
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +21,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 BUSY_TIMEOUT_MS = 10_000
+WAL_RETRY_SECONDS = 0.01
 POOL_SECONDS = 5  # to wait for a free connection
 # A server that has gone silent is found out within seconds: each of a service's few threads may wait for it.
 _SILENCE: dict[str, Any] = {
@@ -77,7 +80,7 @@ def _tune_sqlite(engine: Engine, *, read_only: bool) -> None:
         if read_only:
             cursor.execute("PRAGMA query_only=ON")
         else:
-            cursor.execute("PRAGMA journal_mode=WAL")
+            _enter_wal(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
         cursor.close()
 
@@ -86,6 +89,24 @@ def _tune_sqlite(engine: Engine, *, read_only: bool) -> None:
         @event.listens_for(engine, "begin")
         def on_begin(connection: Connection) -> None:
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _enter_wal(cursor: Any) -> None:
+    """Switch to WAL, waiting as the busy timeout would.
+
+    Two connections that switch a new database at the same time each hold what the other needs; SQLite then
+    answers SQLITE_BUSY at once, without the busy timeout, and the one that lost has only to ask again.
+    """
+    deadline = time.monotonic() + BUSY_TIMEOUT_MS / 1000
+    while True:
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() >= deadline:
+                raise
+            time.sleep(WAL_RETRY_SECONDS)
+        else:
+            return
 
 
 def _patience(url: str) -> dict[str, Any]:

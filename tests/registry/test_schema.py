@@ -62,7 +62,7 @@ def test_migrators_wait_for_each_other(database_url: str) -> None:
         except BaseException as error:  # noqa: BLE001
             failures.append(error)
 
-    threads = [threading.Thread(target=migrate) for _ in range(3)]
+    threads = [threading.Thread(target=migrate) for _ in range(8)]
     for thread in threads:
         thread.start()
     for thread in threads:
