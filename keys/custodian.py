@@ -95,8 +95,9 @@ class SignRequest:
 MAX_REQUESTS = 256  # of one call
 
 
-# Asked before each use; raises VermilionError(KEY_REFUSED) to refuse.
-Policy = Callable[[KeyRef, SignRequest], None]
+# Asked before the uses of a call, about all of them at once; raises VermilionError(KEY_REFUSED) to refuse the
+# call, if only for one of them.
+Policy = Callable[[KeyRef, Sequence[SignRequest]], None]
 
 
 class UseLedger(Protocol):

@@ -44,8 +44,7 @@ def sign_in_order(
             )
         check_tbs(request.kind, request.data, suite)
     sign_all = find(ref)
-    for request in requests:
-        policy(ref, request)
+    policy(ref, requests)
     ledger.begin(ref, requests)
     signed = False
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import structlog
@@ -78,7 +78,7 @@ def wrapping_keys_alone(settings: Settings, ledger: Ledger) -> KeyWrapper:
             reason="signer_socket",
         )
 
-    def refuse(_ref: KeyRef, _request: SignRequest) -> None:
+    def refuse(_ref: KeyRef, _requests: Sequence[SignRequest]) -> None:
         raise VermilionError(Kind.KEY_REFUSED, "nothing is signed before there is a record", reason="record")
 
     return _held_here(settings, refuse, ledger, random=os.urandom, cost=DEFAULT_COST)

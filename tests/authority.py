@@ -6,7 +6,7 @@ Only the price of a passphrase guess is lowered. Nothing here is known to any re
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -45,7 +45,7 @@ PASSPHRASE = b"a passphrase for tests only"
 CHEAP = ScryptCost(n=1 << 10)
 
 
-def permit(ref: KeyRef, request: SignRequest) -> None:
+def permit(ref: KeyRef, requests: Sequence[SignRequest]) -> None:
     """A policy that refuses nothing."""
 
 

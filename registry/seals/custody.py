@@ -7,14 +7,12 @@ a trust list of these very bytes. Everything else is refused.
 from __future__ import annotations
 
 import hashlib
-import hmac
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
-import cbor2
 from asn1crypto import x509
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.exc import IntegrityError
@@ -25,19 +23,13 @@ from keys.custodian import KeyRef, Policy, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
-from keys.suite import SUITES, ecdsa
-from registry.agencies.tables import Client, ClientType
 from registry.database import Database
-from registry.licences.digests import link_digest
-from registry.licences.records import kept_record
-from registry.licences.tables import Intent, TypeVersion
-from registry.licences.types import parse_type
-from registry.rows import changed_rows
+from registry.rows import changed_rows, insert_rows
 from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
 from registry.seals.answer_ledger import BlockLedger
+from registry.seals.intent_policy import require_intents
 from registry.seals.maker import require_drafted_edition
 from registry.seals.outside_request import require_drafted_request
-from registry.seals.outside_status import current_good
 from registry.seals.status_policy import require_drafted_crl, require_true_answer
 from registry.seals.tables import (
     Ceremony,
@@ -45,17 +37,10 @@ from registry.seals.tables import (
     Key,
     KeyUse,
     PublishedTrustList,
-    Seal,
-    SealEdition,
-    SealUse,
-    StandingAuthorisation,
     TrustListDraft,
 )
 from registry.seals.time_stamp_policy import require_announced, require_repair
 from registry.vault import Vault
-from signing.claims import claims_of
-from signing.credential import parse_id, sig_structure
-from signing.record import Record
 
 UNWRAP = "unwrap"  # a kind of use beside those of signatures
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
@@ -81,6 +66,8 @@ _RECORDS = {
     SignKind.TIME_STAMP: _TIME_STAMP,
     SignKind.SIG_STRUCTURE: _INTENT,
 }
+_BEFORE_IT_SERVES = frozenset({SignKind.CERTIFICATE, SignKind.CERTIFICATION_REQUEST})
+"""What a key signs, or an authority for it, that does not serve yet; each asks for itself."""
 # Which profiles an authority's key may sign; a root's own is among them.
 _SIGNS = {
     Purpose.ROOT_CA: frozenset({ProfileName.ROOT, ProfileName.ISSUING, ProfileName.TRUST_LIST}),
@@ -123,7 +110,7 @@ class DatabaseLedger:
         ]
         try:
             with self._database.transaction() as session:
-                session.execute(insert(KeyUse), rows)
+                insert_rows(session, KeyUse, rows)
         except IntegrityError:
             raise VermilionError(
                 Kind.KEY_REFUSED, "the key has served this record already", reason="record_used"
@@ -177,45 +164,69 @@ def _in_blocks(requests: Sequence[SignRequest]) -> bool:
 def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vault) -> Policy:
     """The policy of this registry's custodian. It raises VermilionError(KEY_REFUSED) to refuse."""
 
-    def policy(ref: KeyRef, request: SignRequest) -> None:
+    def policy(ref: KeyRef, requests: Sequence[SignRequest]) -> None:
         now = clock()
         with Session(database.read) as session:
             key = session.get(Key, ref.id)
             if key is None or key.purpose != ref.purpose.value:
                 _refuse("the key is not one of the registry's", "key_state")
-            # What the bytes are decides which record can ask for them: else bytes of one kind, made to read
-            # as another kind's, would be signed under a record that never announced them.
-            match = _RECORDS[request.kind].fullmatch(request.record)
-            if match is None:
-                _refuse("no record of the registry asks for this", "record")
-            if request.kind is SignKind.CERTIFICATE:
-                _require_reserved(session, ref, key, now, match[1], request.data)
-                return
-            if request.kind is SignKind.CERTIFICATION_REQUEST:
-                require_drafted_request(session, key, match[1], request.data)
-                return
-            _require_serving(session, key, now)
-            if request.kind is SignKind.TRUST_LIST:
-                _require_draft(session, int(match[1]), request.data)
-            elif request.kind is SignKind.CEREMONY_TRANSCRIPT:
-                _require_ceremony(session, key, match[1], int(match[2]), request.data)
-            elif request.kind is SignKind.CRL:
-                require_drafted_crl(session, key, match[1], int(match[2]), request.data)
-            elif request.kind is SignKind.OCSP_RESPONSE:
-                require_true_answer(session, key, request.data, now)
-            elif request.kind is SignKind.SEAL_EDITION:
-                require_drafted_edition(session, key, match[1], request.data)
-            elif request.kind is SignKind.TIME_STAMP:
-                imprint = require_announced(session, ref, request, now, serial=match[2])
-                if match[3] is not None:
-                    require_repair(session, match[3], int(match[4]), imprint, now)
-            intent_id = match[1] if match.re in (_INTENT, _TIME_STAMP) else None
-            if intent_id is not None:  # a time-stamp for whoever asked, or to repair, serves no open intent
-                intent, record = _require_intent(session, vault, ref, intent_id, now, zone)
-                if request.kind is SignKind.SIG_STRUCTURE:
-                    _require_own_credential(session, ref, key, intent, record, request.data)
+            asked = [(request, _asked_by(request)) for request in requests]
+            if not all(request.kind in _BEFORE_IT_SERVES for request in requests):
+                _require_serving(session, key, now)
+            for request, match in asked:
+                _require_on_record(session, ref, key, now, request, match)
+            stamps = [(request, match) for request, match in asked if request.kind is SignKind.TIME_STAMP]
+            if stamps:
+                _require_stamps(session, ref, stamps, now)
+            # A time-stamp for whoever asked, or to repair, serves no open intent.
+            serving = [
+                (match[1], request)
+                for request, match in asked
+                if match.re in (_INTENT, _TIME_STAMP) and match[1] is not None
+            ]
+            if serving:
+                require_intents(session, vault, ref, key, serving, now, zone)
 
     return policy
+
+
+def _asked_by(request: SignRequest) -> re.Match[str]:
+    """The record that asks. What the bytes are decides which one can: else bytes of one kind, made to read as
+    another kind's, would be signed under a record that never announced them.
+    """
+    match = _RECORDS[request.kind].fullmatch(request.record)
+    if match is None:
+        _refuse("no record of the registry asks for this", "record")
+    return match
+
+
+def _require_on_record(
+    session: Session, ref: KeyRef, key: Key, now: datetime, request: SignRequest, match: re.Match[str]
+) -> None:
+    """What is asked for one by one; time-stamps and whatever serves intents are asked for together."""
+    if request.kind is SignKind.CERTIFICATE:
+        _require_reserved(session, ref, key, now, match[1], request.data)
+    elif request.kind is SignKind.CERTIFICATION_REQUEST:
+        require_drafted_request(session, key, match[1], request.data)
+    elif request.kind is SignKind.TRUST_LIST:
+        _require_draft(session, int(match[1]), request.data)
+    elif request.kind is SignKind.CEREMONY_TRANSCRIPT:
+        _require_ceremony(session, key, match[1], int(match[2]), request.data)
+    elif request.kind is SignKind.CRL:
+        require_drafted_crl(session, key, match[1], int(match[2]), request.data)
+    elif request.kind is SignKind.OCSP_RESPONSE:
+        require_true_answer(session, key, request.data, now)
+    elif request.kind is SignKind.SEAL_EDITION:
+        require_drafted_edition(session, key, match[1], request.data)
+
+
+def _require_stamps(
+    session: Session, ref: KeyRef, stamps: Sequence[tuple[SignRequest, re.Match[str]]], now: datetime
+) -> None:
+    imprints = require_announced(session, ref, [(request, match[2]) for request, match in stamps], now)
+    for (_, match), imprint in zip(stamps, imprints, strict=True):
+        if match[3] is not None:
+            require_repair(session, match[3], int(match[4]), imprint, now)
 
 
 def _require_serving(session: Session, key: Key, now: datetime) -> None:
@@ -232,74 +243,6 @@ def _require_serving(session: Session, key: Key, now: datetime) -> None:
     )
     if session.scalar(valid.limit(1)) is None:
         _refuse("the key's certificate is not valid now", "key_expired")
-
-
-def _require_intent(
-    session: Session, vault: Vault, ref: KeyRef, intent_id: str, now: datetime, zone: ZoneInfo
-) -> tuple[Intent, Record]:
-    """A seal, a QR credential or a time-stamp serves an open intent within its lease, under its own keys,
-    while the seal is as it was when the intent was written, its keeper's authorisation holds for the record's
-    type, and the client may issue it.
-    """
-    row = session.execute(
-        select(Intent, SealEdition, Seal, StandingAuthorisation, SealUse.state, Client.active)
-        .join(SealEdition, SealEdition.id == Intent.seal_edition_id)
-        .join(Seal, Seal.code == SealEdition.seal_code)
-        .join(StandingAuthorisation, StandingAuthorisation.id == Intent.authorisation_id)
-        .join(Client, Client.id == Intent.client_id)
-        .outerjoin(SealUse, SealUse.intent_id == Intent.id)
-        .where(Intent.id == intent_id)
-    ).one_or_none()
-    if row is None:
-        _refuse("there is no such intent", "intent")
-    intent, edition, seal, authorisation, use, client_active = row
-    if intent.state != "open" or intent.lease_until <= now or use != "begun":
-        _refuse("the intent is not open, or its lease has run out", "intent")
-    own = {Purpose.SEAL: edition.key_id, Purpose.QR: intent.qr_key_id, Purpose.TSA: ref.id}.get(ref.purpose)
-    if own != ref.id:
-        _refuse("the key is not one of the intent's own", "key_of_intent")
-    if (seal.state, seal.state_version) != ("active", intent.seal_state_version):
-        _refuse("the seal is not active as it was", "seal_not_active")
-    if not edition.valid_from <= now <= edition.valid_to:
-        _refuse("the seal is past its validity", "seal_expired")
-    try:
-        current_good(session, session.get_one(Certificate, edition.certificate_serial), now)
-    except VermilionError as error:
-        _refuse(error.detail, error.reason)
-    record = kept_record(vault, intent.id, intent.record)
-    day = now.astimezone(zone).date()
-    if (
-        authorisation.withdrawn_at is not None
-        or not authorisation.valid_from <= day <= authorisation.valid_to
-        or authorisation.seal_code != seal.code
-        or authorisation.client_id != intent.client_id
-        or authorisation.type_code != record.type_code
-    ):
-        _refuse("the keeper's authorisation does not hold", "not_authorised")
-    if not client_active or session.get(ClientType, (intent.client_id, record.type_code)) is None:
-        _refuse("the client may not issue this type", "not_entitled")
-    return intent, record
-
-
-def _require_own_credential(
-    session: Session, ref: KeyRef, key: Key, intent: Intent, record: Record, data: bytes
-) -> None:
-    """A QR credential says what the intent's record says, for the intent's own link."""
-    version = session.get_one(TypeVersion, (record.type_code, record.type_version))
-    licence_type = parse_type(version.slug, version.type_toml, version.face_toml).type
-    kid = hashlib.sha256(key.public_key).digest()[:8]
-    bound_to: bytes = cbor2.loads(data)[
-        2
-    ]  # external_aad; the custodian has parsed it strictly before it asks
-    try:
-        link_id = parse_id(bound_to.rpartition(b"|")[2].decode("ascii", "replace"))
-        announced, _ = sig_structure(
-            claims_of(record, licence_type), kid, ecdsa(SUITES[ref.suite]).cose_alg, intent.origin, link_id
-        )
-    except VermilionError:
-        _refuse("the credential is not the intent's", "credential")
-    if announced != data or not hmac.compare_digest(link_digest(link_id), intent.link_id_sha256):
-        _refuse("the credential is not the intent's", "credential")
 
 
 def _require_reserved(

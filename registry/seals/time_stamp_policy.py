@@ -7,6 +7,7 @@ signed, and no serial twice. What is stamped is a digest, and anybody may ask fo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import new as new_hash
 from hashlib import sha256
@@ -61,20 +62,39 @@ class DatabaseTimeStamps:
 
 
 def require_announced(
-    session: Session, ref: KeyRef, request: SignRequest, now: datetime, serial: str | None = None
-) -> bytes:
+    session: Session, ref: KeyRef, asked: Sequence[tuple[SignRequest, str | None]], now: datetime
+) -> list[bytes]:
     """A time-stamp says what is on record for this key and record: the present time, under our policy, naming
-    the key's own certificate. Where the record names a `serial` (hex), it is the token's own. The digest that
-    it is over is returned.
+    the key's own certificate. Where the record names a serial (hex, beside the request), it is the token's
+    own. The digests that they are over are returned, in order.
     """
     suite = SUITES[ref.suite]
-    attributes = read_attributes(request.data, suite)  # the custodian has compared it whole before it asks
-    rows = session.scalars(
-        select(TimeStamp).where(TimeStamp.record == request.record, TimeStamp.key_id == ref.id)
-    )
-    row = next((r for r in rows if new_hash(suite.digest_name, r.info).digest() == attributes.digest), None)
-    if row is None:
-        _refuse("the time-stamp is not on record")
+    records = {request.record for request, _ in asked}
+    on_record: dict[tuple[str, bytes], TimeStamp] = {}
+    for row in session.scalars(
+        select(TimeStamp).where(TimeStamp.record.in_(records), TimeStamp.key_id == ref.id)
+    ):
+        on_record[row.record, new_hash(suite.digest_name, row.info).digest()] = row
+    own = {
+        sha256(der or b"").digest()
+        for der in session.scalars(
+            select(Certificate.der).where(Certificate.key_id == ref.id, Certificate.der.is_not(None))
+        )
+    }
+    imprints = []
+    for request, serial in asked:
+        attributes = read_attributes(request.data, suite)  # the custodian has compared it whole already
+        found = on_record.get((request.record, attributes.digest))
+        if found is None:
+            _refuse("the time-stamp is not on record")
+        imprints.append(_require_as_recorded(found, serial, now))
+        if attributes.certificate_sha256 not in own:
+            _refuse("the time-stamp names another certificate than the key's own")
+    return imprints
+
+
+def _require_as_recorded(row: TimeStamp, serial: str | None, now: datetime) -> bytes:
+    """The digest that the token is over."""
     info = load_der(tsp.TSTInfo, row.info)
     if (
         f"{info['serial_number'].native:x}" != row.serial
@@ -84,11 +104,6 @@ def require_announced(
         or not now - PATIENCE <= row.gen_time <= now + PATIENCE
     ):
         _refuse("the time-stamp says something else than its record, or is not of this moment")
-    own = session.scalars(
-        select(Certificate.der).where(Certificate.key_id == ref.id, Certificate.der.is_not(None))
-    )
-    if attributes.certificate_sha256 not in {sha256(der or b"").digest() for der in own}:
-        _refuse("the time-stamp names another certificate than the key's own")
     return bytes(info["message_imprint"]["hashed_message"].native)
 
 

@@ -49,7 +49,7 @@ class Thief:
         self._custodian = SoftwareCustodian(
             settings.keys_directory,
             passphrase_path(settings).read_bytes().strip(),
-            policy=lambda _ref, _request: None,
+            policy=lambda _ref, _requests: None,
             ledger=MemoryLedger(),
             cost=CHEAP,
         )

@@ -36,7 +36,7 @@ class Bench:
 
     custodian: WrappingCustodian
     ledger: MemoryLedger
-    asked: list[tuple[KeyRef, SignRequest]]
+    asked: list[tuple[KeyRef, tuple[SignRequest, ...]]]  # what each call asked it about
     refuse: set[str]  # records
 
     def seal_key(self) -> KeyRef:
@@ -56,11 +56,11 @@ def custodians(request: pytest.FixtureRequest) -> Iterator[Custodians]:
 
 @pytest.fixture
 def bench(custodians: Custodians, tmp_path: Path) -> Bench:
-    ledger, asked, refuse = MemoryLedger(), list[tuple[KeyRef, SignRequest]](), set[str]()
+    ledger, asked, refuse = MemoryLedger(), list[tuple[KeyRef, tuple[SignRequest, ...]]](), set[str]()
 
-    def policy(ref: KeyRef, wanted: SignRequest) -> None:
-        asked.append((ref, wanted))
-        if wanted.record in refuse:
+    def policy(ref: KeyRef, wanted: Sequence[SignRequest]) -> None:
+        asked.append((ref, tuple(wanted)))
+        if any(request.record in refuse for request in wanted):
             raise VermilionError(ErrorKind.KEY_REFUSED, "the seal is suspended", reason="seal_not_active")
 
     return Bench(custodians(tmp_path, policy, ledger), ledger, asked, refuse)
@@ -107,11 +107,11 @@ def test_bytes_of_another_shape_reach_neither_policy_nor_ledger(bench: Bench) ->
     assert (bench.asked, bench.ledger.uses) == ([], {})
 
 
-def test_the_policy_is_asked_for_each_use_and_its_refusal_holds(bench: Bench) -> None:
+def test_the_policy_is_asked_about_all_uses_of_a_call_at_once_and_its_refusal_holds(bench: Bench) -> None:
     ref = bench.seal_key()
     bench.refuse.add("intent:2")
     assert refusal(bench, ref, seal_use("intent:1"), seal_use("intent:2")).reason == "seal_not_active"
-    assert [request.record for _, request in bench.asked] == ["intent:1", "intent:2"]
+    assert [[r.record for r in requests] for _, requests in bench.asked] == [["intent:1", "intent:2"]]
     assert bench.ledger.uses == {}, "all or none: the first one was not used up"
     assert len(bench.custodian.sign(ref, [seal_use("intent:1")])) == 1
 

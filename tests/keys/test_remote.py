@@ -316,7 +316,7 @@ def test_errors_travel_and_defects_do_not(place: Path) -> None:
 def test_what_is_being_signed_when_the_signer_stops_is_answered(place: Path) -> None:
     bench, asked, go_on = Bench(place), threading.Event(), threading.Event()
 
-    def slow(_ref: KeyRef, _request: SignRequest) -> None:
+    def slow(_ref: KeyRef, _requests: Sequence[SignRequest]) -> None:
         asked.set()
         assert go_on.wait(30)
 

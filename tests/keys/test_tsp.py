@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import subprocess
+from collections.abc import Sequence
 from datetime import UTC, timedelta
 from hashlib import new as new_hash
 from hashlib import sha256
@@ -245,7 +246,7 @@ def test_without_a_custodian_the_answer_is_system_failure_and_says_no_more(tmp_p
 def test_a_policy_that_refuses_is_a_system_failure_too(tmp_path: Path) -> None:
     refusing = [False]
 
-    def policy(ref: KeyRef, asked: SignRequest) -> None:
+    def policy(ref: KeyRef, asked: Sequence[SignRequest]) -> None:
         if refusing[0]:
             raise VermilionError(Kind.KEY_REFUSED, "the key is not active", reason="key_state")
 

@@ -115,7 +115,7 @@ def ask(
         world.ports.database, world.ports.clock, world.ports.settings.tz, world.ports.vault
     )
     try:
-        policy(ref, SignRequest(kind, data, record))
+        policy(ref, [SignRequest(kind, data, record)])
     except VermilionError as error:
         assert error.kind is ErrorKind.KEY_REFUSED
         return error.reason

@@ -134,7 +134,7 @@ class Watched:
         ports = self.world.ports
         policy = registry_policy(ports.database, ports.clock, ports.settings.tz, ports.vault)
         try:
-            policy(ref, request)
+            policy(ref, [request])
         except VermilionError as error:
             assert error.kind is Kind.KEY_REFUSED
             return error.reason

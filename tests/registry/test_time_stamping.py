@@ -207,7 +207,7 @@ def permitted(world: World, data: bytes, record: str = "time-stamp:5", ref: KeyR
         world.ports.database, world.ports.clock, world.ports.settings.tz, world.ports.vault
     )
     try:
-        policy(ref or tsa_key(world), SignRequest(Kind.TIME_STAMP, data, record))
+        policy(ref or tsa_key(world), [SignRequest(Kind.TIME_STAMP, data, record)])
     except VermilionError as error:
         assert error.kind is ErrorKind.KEY_REFUSED
         return error.reason

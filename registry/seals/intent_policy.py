@@ -1,0 +1,155 @@
+"""What a custodian asks about signatures that serve intents: QR credentials, seals and their time-stamps.
+
+Many are asked about at once, by one statement for all of them: what differs is compared for each intent, what
+several share (their client's entitlement, their seal's status outside) is read once.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
+
+import cbor2
+from sqlalchemy import Row, select
+from sqlalchemy.orm import Session
+
+from keys.custodian import KeyRef, Purpose, SignRequest
+from keys.custodian import Kind as SignKind
+from keys.errors import Kind, VermilionError
+from keys.suite import SUITES, ecdsa
+from registry.agencies.tables import Client, ClientType
+from registry.licences.digests import link_digest
+from registry.licences.records import kept_record
+from registry.licences.tables import Intent, TypeVersion
+from registry.licences.types import parse_type
+from registry.seals.outside_status import current_good
+from registry.seals.tables import Certificate, Key, Seal, SealEdition, SealUse, StandingAuthorisation
+from registry.vault import Vault
+from signing.claims import claims_of
+from signing.credential import parse_id, sig_structure
+from signing.record import Record
+
+_STATEMENT = (
+    select(
+        Intent.id,
+        Intent.state,
+        Intent.lease_until,
+        Intent.client_id,
+        Intent.qr_key_id,
+        Intent.seal_state_version,
+        Intent.record,
+        Intent.origin,
+        Intent.link_id_sha256,
+        SealUse.state.label("use"),
+        SealEdition.key_id.label("seal_key_id"),
+        SealEdition.certificate_serial,
+        SealEdition.valid_from.label("edition_from"),
+        SealEdition.valid_to.label("edition_to"),
+        Seal.code.label("seal_code"),
+        Seal.state.label("seal_state"),
+        Seal.state_version.label("seal_version"),
+        StandingAuthorisation.seal_code.label("authorised_seal"),
+        StandingAuthorisation.client_id.label("authorised_client"),
+        StandingAuthorisation.type_code.label("authorised_type"),
+        StandingAuthorisation.valid_from.label("authorised_from"),
+        StandingAuthorisation.valid_to.label("authorised_to"),
+        StandingAuthorisation.withdrawn_at,
+        Client.active.label("client_active"),
+    )
+    .join(SealEdition, SealEdition.id == Intent.seal_edition_id)
+    .join(Seal, Seal.code == SealEdition.seal_code)
+    .join(StandingAuthorisation, StandingAuthorisation.id == Intent.authorisation_id)
+    .join(Client, Client.id == Intent.client_id)
+    .outerjoin(SealUse, SealUse.intent_id == Intent.id)
+)
+
+
+def require_intents(
+    session: Session,
+    vault: Vault,
+    ref: KeyRef,
+    key: Key,
+    asked: Sequence[tuple[str, SignRequest]],
+    now: datetime,
+    zone: ZoneInfo,
+) -> None:
+    """A seal, a QR credential or a time-stamp serves an open intent within its lease, under its own keys,
+    while the seal is as it was when the intent was written, its keeper's authorisation holds for the record's
+    type, and the client may issue it. `asked`: intents by id, each with what is to be signed for it.
+
+    Raises VermilionError(KEY_REFUSED) where one of them may not; UNAVAILABLE.
+    """
+    ids = {intent_id for intent_id, _ in asked}
+    rows = {row.id: row for row in session.execute(_STATEMENT.where(Intent.id.in_(ids)))}
+    for serial in sorted({row.certificate_serial for row in rows.values()}):
+        try:
+            current_good(session, session.get_one(Certificate, serial), now)
+        except VermilionError as error:
+            _refuse(error.detail, error.reason)
+    entitled: dict[tuple[str, str], bool] = {}
+    for intent_id, request in asked:
+        if intent_id not in rows:
+            _refuse("there is no such intent", "intent")
+        intent = rows[intent_id]
+        _require_open(ref, intent, now)
+        record = kept_record(vault, intent_id, intent.record)
+        _require_authorised(intent, record, now.astimezone(zone))
+        may = (intent.client_id, record.type_code)
+        if may not in entitled:
+            entitled[may] = session.get(ClientType, may) is not None
+        if not (intent.client_active and entitled[may]):
+            _refuse("the client may not issue this type", "not_entitled")
+        if request.kind is SignKind.SIG_STRUCTURE:
+            _require_own_credential(session, ref, key, intent, record, request.data)
+
+
+def _require_open(ref: KeyRef, intent: Row[*tuple[Any, ...]], now: datetime) -> None:
+    if intent.state != "open" or intent.lease_until <= now or intent.use != "begun":
+        _refuse("the intent is not open, or its lease has run out", "intent")
+    own = {Purpose.SEAL: intent.seal_key_id, Purpose.QR: intent.qr_key_id, Purpose.TSA: ref.id}
+    if own.get(ref.purpose) != ref.id:
+        _refuse("the key is not one of the intent's own", "key_of_intent")
+    if (intent.seal_state, intent.seal_version) != ("active", intent.seal_state_version):
+        _refuse("the seal is not active as it was", "seal_not_active")
+    if not intent.edition_from <= now <= intent.edition_to:
+        _refuse("the seal is past its validity", "seal_expired")
+
+
+def _require_authorised(intent: Row[*tuple[Any, ...]], record: Record, local: datetime) -> None:
+    if (
+        intent.withdrawn_at is not None
+        or not intent.authorised_from <= local.date() <= intent.authorised_to
+        or intent.authorised_seal != intent.seal_code
+        or intent.authorised_client != intent.client_id
+        or intent.authorised_type != record.type_code
+    ):
+        _refuse("the keeper's authorisation does not hold", "not_authorised")
+
+
+def _require_own_credential(
+    session: Session, ref: KeyRef, key: Key, intent: Row[*tuple[Any, ...]], record: Record, data: bytes
+) -> None:
+    """A QR credential says what the intent's record says, for the intent's own link."""
+    version = session.get_one(TypeVersion, (record.type_code, record.type_version))
+    licence_type = parse_type(version.slug, version.type_toml, version.face_toml).type
+    kid = hashlib.sha256(key.public_key).digest()[:8]
+    bound_to: bytes = cbor2.loads(data)[
+        2
+    ]  # external_aad; the custodian has parsed it strictly before it asks
+    try:
+        link_id = parse_id(bound_to.rpartition(b"|")[2].decode("ascii", "replace"))
+        announced, _ = sig_structure(
+            claims_of(record, licence_type), kid, ecdsa(SUITES[ref.suite]).cose_alg, intent.origin, link_id
+        )
+    except VermilionError:
+        _refuse("the credential is not the intent's", "credential")
+    if announced != data or not hmac.compare_digest(link_digest(link_id), intent.link_id_sha256):
+        _refuse("the credential is not the intent's", "credential")
+
+
+def _refuse(detail: str, reason: str) -> NoReturn:
+    raise VermilionError(Kind.KEY_REFUSED, detail, reason=reason)
