@@ -15,6 +15,7 @@ from typing import Protocol
 
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
+from keys.halves import by_halves
 from keys.suite import PublicKey, SuiteName
 
 
@@ -129,3 +130,20 @@ class Custodian(Protocol):
         Raises VermilionError: KEY_REFUSED when bytes, kind, purpose, policy or ledger forbid it; UNAVAILABLE
         (`key_unusable`) for a key that cannot be had, whatever is the matter with it.
         """
+
+
+def sign_each(
+    custodian: Custodian, ref: KeyRef, requests: Sequence[SignRequest]
+) -> list[bytes | VermilionError]:
+    """Sign what may be signed, many at a time: a signature or a refusal for each, in order.
+
+    A call is refused whole before anything of it is begun, so what is refused is found by halves and harms
+    nothing beside it. Any other failure is that of all that were asked for: whether they are used up is not
+    known, and none is asked for again.
+    """
+    return by_halves(
+        requests,
+        lambda some: custodian.sign(ref, some),
+        VermilionError,
+        lambda error: error.kind is ErrorKind.KEY_REFUSED,
+    )

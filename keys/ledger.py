@@ -53,9 +53,10 @@ class MemoryTimeStamps:
     def latest(self) -> datetime | None:
         return self._latest
 
-    def announce(self, key: KeyRef, announced: Announced) -> None:  # noqa: ARG002  (a serial serves one key)
+    def announce(self, key: KeyRef, announced: Sequence[Announced]) -> None:  # noqa: ARG002  (a serial serves one key)
         with self._lock:
-            if announced.serial in self.announced:
+            if not self.announced.keys().isdisjoint(one.serial for one in announced):
                 raise VermilionError(Kind.KEY_REFUSED, "the serial was given before", reason="serial_used")
-            self.announced[announced.serial] = announced
-            self._latest = max(self._latest or announced.gen_time, announced.gen_time)
+            for one in announced:
+                self.announced[one.serial] = one
+                self._latest = max(self._latest or one.gen_time, one.gen_time)

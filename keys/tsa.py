@@ -11,7 +11,7 @@ from typing import Protocol
 
 from asn1crypto import x509
 
-from keys.custodian import Custodian, KeyRef, SignRequest
+from keys.custodian import Custodian, KeyRef, SignRequest, sign_each
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.profiles import POLICY_TSA
@@ -49,14 +49,25 @@ class Announced:
     record: str  # what it serves
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    imprint: bytes  # MessageImprint, DER
+    serial: int
+    record: str
+    nonce: bytes = b""  # DER, or nothing
+    with_certificates: bool = True
+
+
 class TimeStampRegister(Protocol):
     """Where each token is written down, durably, before it is signed."""
 
     def latest(self) -> datetime | None:
         """The latest genTime that was ever announced here, by whichever process."""
 
-    def announce(self, key: KeyRef, announced: Announced) -> None:
-        """Put a token on record. Raises VermilionError(KEY_REFUSED) if its serial is on record already."""
+    def announce(self, key: KeyRef, announced: Sequence[Announced]) -> None:
+        """Put tokens on record, all or none. Raises VermilionError(KEY_REFUSED) if a serial is on record
+        already.
+        """
 
 
 class TimeStampAuthority:
@@ -93,9 +104,17 @@ class TimeStampAuthority:
         Raises VermilionError: UNAVAILABLE when there is no time to be had (reason "clock") or the custodian
         cannot be had, KEY_REFUSED when the custodian does not permit it.
         """
-        if len(digest) != sha256().digest_size:
+        return _the_one(self.stamp_many([(digest, record)]))
+
+    def stamp_many(self, asked: Sequence[tuple[bytes, str]]) -> list[bytes | VermilionError]:
+        """As `stamp` for each digest and record: a token or the failure, in order. They say one time; what
+        the custodian refuses costs itself alone.
+        """
+        if any(len(digest) != sha256().digest_size for digest, _ in asked):
             raise VermilionError(Kind.INVALID, "not a SHA-256 digest")
-        return self._token(sha256_imprint(digest), self._serial(_OURS), record)
+        return self._tokens(
+            [_Wanted(sha256_imprint(digest), self._serial(_OURS), record) for digest, record in asked]
+        )
 
     def grant(self, request: TimeStampRequest) -> bytes:
         """A TimeStampToken for whoever asked. Raises VermilionError as `stamp` does, and INVALID (reason
@@ -104,27 +123,48 @@ class TimeStampAuthority:
         if request.policy not in (None, self._policy_der):
             raise rejected(FailInfo.UNACCEPTED_POLICY, f"the one policy here is {self._policy}")
         serial = self._serial(_ASKED)
-        return self._token(
-            request.imprint,
-            serial,
-            time_stamp_record(serial),
-            nonce=request.nonce,
-            with_certificates=request.certificates,
+        wanted = _Wanted(
+            request.imprint, serial, time_stamp_record(serial), request.nonce, request.certificates
         )
+        return _the_one(self._tokens([wanted]))
 
     def _serial(self, prefix: bytes) -> int:
         return int.from_bytes(prefix + self._random(SERIAL_BYTES), "big")
 
-    def _token(
-        self, imprint: bytes, serial: int, record: str, *, nonce: bytes = b"", with_certificates: bool = True
-    ) -> bytes:
-        gen_time = self._gen_time()
-        info = encode_tst_info(self._policy_der, imprint, serial, gen_time, nonce)
-        self._register.announce(self._key, Announced(serial, gen_time, info, record))
-        digest = new_hash(self._suite.digest_name, info).digest()
-        attributes = encode_attributes(StampAttributes(digest, self._certificate_sha256))
-        (signature,) = self._custodian.sign(self._key, [SignRequest(SignKind.TIME_STAMP, attributes, record)])
-        return self._shape.token(info, attributes, signature, with_certificates=with_certificates)
+    def _tokens(self, wanted: Sequence[_Wanted]) -> list[bytes | VermilionError]:
+        """Read the clock, put all on record, have all signed."""
+        try:
+            gen_time = self._gen_time()
+            infos = [
+                encode_tst_info(self._policy_der, one.imprint, one.serial, gen_time, one.nonce)
+                for one in wanted
+            ]
+            self._register.announce(
+                self._key,
+                [
+                    Announced(one.serial, gen_time, info, one.record)
+                    for one, info in zip(wanted, infos, strict=True)
+                ],
+            )
+        except VermilionError as error:
+            return [error] * len(wanted)
+        attributes = [
+            encode_attributes(
+                StampAttributes(new_hash(self._suite.digest_name, info).digest(), self._certificate_sha256)
+            )
+            for info in infos
+        ]
+        requests = [
+            SignRequest(SignKind.TIME_STAMP, said, one.record)
+            for one, said in zip(wanted, attributes, strict=True)
+        ]
+        signed = sign_each(self._custodian, self._key, requests)
+        return [
+            signature
+            if isinstance(signature, VermilionError)
+            else self._shape.token(info, said, signature, with_certificates=one.with_certificates)
+            for one, info, said, signature in zip(wanted, infos, attributes, signed, strict=True)
+        ]
 
     def _gen_time(self) -> datetime:
         """The present second; or that of another process, which read its clock across the second's edge.
@@ -141,6 +181,13 @@ class TimeStampAuthority:
         if latest - reading.at < ACCURACY:
             return latest
         raise _no_time("the clock is behind the times it gave before")
+
+
+def _the_one(tokens: Sequence[bytes | VermilionError]) -> bytes:
+    (token,) = tokens
+    if isinstance(token, VermilionError):
+        raise token
+    return token
 
 
 def _no_time(detail: str) -> VermilionError:

@@ -11,7 +11,7 @@ from keys.custodian import Custodian
 from registry.database import Database
 from registry.settings import Settings
 from registry.vault import Vault
-from signing.document import TimeStamper
+from signing.document import ManyStamper
 from signing.fonts import Fonts
 
 Random = Callable[[int], bytes]  # n -> n unpredictable bytes
@@ -47,7 +47,7 @@ class Ports:
     documents: DocumentStore
     custodian: Custodian
     vault: Vault
-    timestamper: TimeStamper
+    timestamper: ManyStamper
     fonts: Fonts
     clock: Clock
     random: Random

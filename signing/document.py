@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from keys.custodian import KeyRef
+from keys.errors import VermilionError
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,3 +57,10 @@ class TimeStamper(Protocol):
 
         Raises VermilionError(UNAVAILABLE) when no token can be had.
         """
+
+
+class ManyStamper(TimeStamper, Protocol):
+    """RFC 3161 as a port, for many at a time."""
+
+    def stamp_many(self, asked: Sequence[tuple[bytes, str]]) -> list[bytes | VermilionError]:
+        """A TimeStampToken, or why there is none, for each SHA-256 digest and record, in order."""

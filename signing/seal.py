@@ -7,11 +7,13 @@ fall back to exists in it. Nothing is random or timed here, so one input gives o
 
 pyHanko's own signer is not used: it may sign or ask for tokens more than once to measure sizes, and
 writes upper-case hex. Its `PdfCMSEmbedder` lays the document out; the signature comes from
-`signing.cms`, with one call to the custodian and at most one to the time-stamper.
+`signing.cms`, with one call to the custodian and at most one to the time-stamper. The steps between those
+calls stand apart, so that many documents can be signed and stamped by one call each.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import new as new_hash
 from hashlib import sha256
@@ -63,29 +65,91 @@ def seal(
     token of these bytes, the level is "B-B" and `sealed_at` is `at`. Raises VermilionError: INVALID for
     a document or place that cannot be sealed, KEY_REFUSED or UNAVAILABLE from the custodian.
     """
+    laid_out = lay_out(pdf, material=material, place=place, at=at, reason_text=reason_text)
+    request = SignRequest(SignKind.SIGNED_ATTRIBUTES, laid_out.attributes, record)
+    (raw,) = custodian.sign(material.key, [request])
+    signature = checked_signature(laid_out, raw)
+    answer: bytes | VermilionError | None = None
+    if timestamper is not None:
+        try:
+            answer = timestamper.stamp(stamped_digest(signature), record)
+        except VermilionError as error:
+            answer = error
+    return splice(laid_out, signature, answer)
+
+
+@dataclass(frozen=True, slots=True)
+class LaidOut:
+    """A whole file with room for its CMS."""
+
+    document: bytes
+    start: int  # of the CMS's hex string, delimiters included
+    end: int
+    moment: datetime  # /M
+    material: SealMaterial
+    attributes: bytes  # what the seal's key is to sign (`Kind.SIGNED_ATTRIBUTES`)
+
+
+def lay_out(
+    pdf: bytes, *, material: SealMaterial, place: SealPlace, at: datetime, reason_text: str
+) -> LaidOut:
+    """The first step of `seal`: all but signature and time-stamp. Raises VermilionError(INVALID)."""
     moment = at.astimezone(UTC).replace(microsecond=0)
     suite = SUITES[material.key.suite]
     try:
         writer = _one_revision(pdf)
-        output, start, end = _lay_out(writer, material.picture, place, moment, reason_text, suite)
+        document, start, end = _lay_out(writer, material.picture, place, moment, reason_text, suite)
     except (PdfError, SigningError) as error:
         raise VermilionError(Kind.INVALID, "the drawn document cannot be sealed", reason="drawing") from error
-    document = bytearray(output)
     attributes = cms.signed_attributes(_digest(document, start, end, suite), material.certificate, suite)
-    signature = _sign(attributes, material, custodian, record, suite)
-    token, stamped_at = _stamp(signature, material.chain, timestamper, record)
-    der = cms.build_seal(material.certificate, material.chain, attributes, signature, token, suite)
+    return LaidOut(document, start, end, moment, material, attributes)
+
+
+def checked_signature(laid_out: LaidOut, raw: bytes) -> bytes:
+    """The custodian's signature as it stands in a document, verified: none leaves with a wrong one.
+
+    Raises VermilionError(INVALID, reason "key_mismatch").
+    """
+    material = laid_out.material
+    suite = SUITES[material.key.suite]
+    signature = cms.canonical_signature(raw, suite)
+    public = cms.load_certificate(material.certificate).public_key()
+    if not verifies(public, suite, signature, laid_out.attributes):
+        raise VermilionError(
+            Kind.INVALID, "the seal's key and certificate do not belong together", reason="key_mismatch"
+        )
+    return signature
+
+
+def stamped_digest(signature: bytes) -> bytes:
+    """What the time-stamp is over: the signature value (ETSI EN 319 122-1, 5.3)."""
+    return sha256(signature).digest()
+
+
+def splice(laid_out: LaidOut, signature: bytes, answer: bytes | VermilionError | None) -> SealedDocument:
+    """The last step of `seal`. `answer`: the time-stamper's token or its failure; None: it was not asked."""
+    material = laid_out.material
+    suite = SUITES[material.key.suite]
+    token, stamped_at = _token(signature, material.chain, answer)
+
+    def built(token: bytes | None) -> bytes:
+        return cms.build_seal(
+            material.certificate, material.chain, laid_out.attributes, signature, token, suite
+        )
+
+    der = built(token)
     if token is not None and len(der) > RESERVED_BYTES:
         token, stamped_at = None, None
-        der = cms.build_seal(material.certificate, material.chain, attributes, signature, None, suite)
+        der = built(None)
     if len(der) > RESERVED_BYTES:
         raise VermilionError(
             Kind.INVALID, "the seal's certificates do not fit", reason="certificates_too_long"
         )
     digits = der.hex().encode("ascii")
-    document[start + 1 : start + 1 + len(digits)] = digits
+    begin = laid_out.start + 1
+    data = b"".join((laid_out.document[:begin], digits, laid_out.document[begin + len(digits) :]))
     return SealedDocument(
-        data=bytes(document), level="B-B" if token is None else "B-T", sealed_at=stamped_at or moment
+        data=data, level="B-B" if token is None else "B-T", sealed_at=stamped_at or laid_out.moment
     )
 
 
@@ -154,7 +218,7 @@ def _require_on_page(writer: PdfFileWriter, page: int, box: tuple[float, float, 
         raise VermilionError(Kind.INVALID, "the seal does not lie on its page", reason="seal_off_page")
 
 
-def _digest(document: bytearray, start: int, end: int, suite: Suite) -> bytes:
+def _digest(document: bytes, start: int, end: int, suite: Suite) -> bytes:
     state = new_hash(suite.digest_name)
     view = memoryview(document)
     state.update(view[:start])
@@ -163,31 +227,18 @@ def _digest(document: bytearray, start: int, end: int, suite: Suite) -> bytes:
     return state.digest()
 
 
-def _sign(
-    attributes: bytes, material: SealMaterial, custodian: Custodian, record: str, suite: Suite
-) -> bytes:
-    """Have the attributes signed, once; check the result, so that no document leaves with a wrong one."""
-    (raw,) = custodian.sign(material.key, [SignRequest(SignKind.SIGNED_ATTRIBUTES, attributes, record)])
-    signature = cms.canonical_signature(raw, suite)
-    if not verifies(cms.load_certificate(material.certificate).public_key(), suite, signature, attributes):
-        raise VermilionError(
-            Kind.INVALID, "the seal's key and certificate do not belong together", reason="key_mismatch"
-        )
-    return signature
-
-
-def _stamp(
-    signature: bytes, chain: tuple[bytes, ...], timestamper: TimeStamper | None, record: str
+def _token(
+    signature: bytes, chain: tuple[bytes, ...], answer: bytes | VermilionError | None
 ) -> tuple[bytes, datetime] | tuple[None, None]:
-    """A token over the signature value (ETSI EN 319 122-1, 5.3) and its time; nothing in an outage."""
-    if timestamper is None:
+    """The token over the signature value and its time; nothing in an outage."""
+    if answer is None:
         return None, None
-    digest = sha256(signature).digest()
     try:
-        answer = timestamper.stamp(digest, record)
+        if isinstance(answer, VermilionError):
+            raise answer
         # An outside authority's issuer is none of ours: it comes with the token.
         token = cms.canonical_token(answer, (*chain, *cms.token_certificates(answer)))
-        return token, cms.token_time(token, digest)
+        return token, cms.token_time(token, stamped_digest(signature))
     except VermilionError as error:
         if error.kind in {Kind.UNAVAILABLE, Kind.INVALID, Kind.MALFORMED}:
             return None, None

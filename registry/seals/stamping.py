@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlalchemy.orm import Session
 
 from keys.clock import Clock, system_clock
 from keys.custodian import Custodian
+from keys.errors import VermilionError
 from keys.time_source import GivenClock, TimeSource, system_time
 from keys.tsa import TimeStampAuthority
 from keys.tsp import TimeStampRequest
@@ -20,7 +21,7 @@ from registry.settings import Settings
 
 
 class RegistryTimeStamper:
-    """The port `signing.document.TimeStamper`: a renewed key takes over without a restart.
+    """The port `signing.document.ManyStamper`: a renewed key takes over without a restart.
 
     Safe between threads.
     """
@@ -47,6 +48,16 @@ class RegistryTimeStamper:
     def stamp(self, digest: bytes, record: str) -> bytes:
         """See `keys.tsa.TimeStampAuthority.stamp`; UNAVAILABLE also where no key serves."""
         return self._authority().stamp(digest, record)
+
+    def stamp_many(self, asked: Sequence[tuple[bytes, str]]) -> list[bytes | VermilionError]:
+        """See `keys.tsa.TimeStampAuthority.stamp_many`; UNAVAILABLE also where no key serves."""
+        if not asked:
+            return []
+        try:
+            authority = self._authority()
+        except VermilionError as error:
+            return [error] * len(asked)
+        return authority.stamp_many(asked)
 
     def grant(self, request: TimeStampRequest) -> bytes:
         """See `keys.tsa.TimeStampAuthority.grant`; UNAVAILABLE also where no key serves."""

@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import NoReturn
 
 from asn1crypto import tsp
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -27,6 +27,7 @@ from keys.tsa import Announced
 from keys.tst_info import read_attributes
 from registry.database import Database
 from registry.licences.tables import TimeStampRepair
+from registry.rows import insert_rows
 from registry.seals.tables import Certificate, TimeStamp
 
 PATIENCE = timedelta(seconds=60)  # between reading the clock and signing, and between two hosts' clocks
@@ -43,18 +44,21 @@ class DatabaseTimeStamps:
         with Session(self._database.read) as session:
             return session.scalar(select(func.max(TimeStamp.gen_time)))
 
-    def announce(self, key: KeyRef, announced: Announced) -> None:
+    def announce(self, key: KeyRef, announced: Sequence[Announced]) -> None:
         """See `keys.tsa.TimeStampRegister.announce`."""
-        row = {
-            "serial": f"{announced.serial:x}",
-            "key_id": key.id,
-            "record": announced.record,
-            "gen_time": announced.gen_time,
-            "info": announced.info,
-        }
+        rows = [
+            {
+                "serial": f"{one.serial:x}",
+                "key_id": key.id,
+                "record": one.record,
+                "gen_time": one.gen_time,
+                "info": one.info,
+            }
+            for one in announced
+        ]
         try:
             with self._database.transaction() as session:
-                session.execute(insert(TimeStamp), [row])
+                insert_rows(session, TimeStamp, rows)
         except IntegrityError:
             raise VermilionError(
                 Kind.KEY_REFUSED, "the serial was given before", reason="serial_used"

@@ -17,6 +17,7 @@ from keys.custodian import (
     Kind,
     Purpose,
     SignRequest,
+    sign_each,
 )
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
@@ -114,6 +115,29 @@ def test_the_policy_is_asked_about_all_uses_of_a_call_at_once_and_its_refusal_ho
     assert [[r.record for r in requests] for _, requests in bench.asked] == [["intent:1", "intent:2"]]
     assert bench.ledger.uses == {}, "all or none: the first one was not used up"
     assert len(bench.custodian.sign(ref, [seal_use("intent:1")])) == 1
+
+
+def test_of_many_what_is_refused_costs_itself_alone(bench: Bench) -> None:
+    ref = bench.seal_key()
+    bench.refuse.add("intent:3")
+    bench.custodian.sign(ref, [seal_use("intent:5")])
+    requests = [seal_use(f"intent:{number}") for number in range(8)]
+    outcomes = sign_each(bench.custodian, ref, requests)
+    for number, (request, outcome) in enumerate(zip(requests, outcomes, strict=True)):
+        if isinstance(outcome, bytes):
+            assert bench.signed_by(ref, outcome, request)
+        else:
+            assert (number, outcome.reason) in {(3, "seal_not_active"), (5, "record_used")}
+    assert bench.ledger.uses == {(ref.id, f"intent:{number}"): True for number in range(8) if number != 3}
+
+
+def test_of_many_none_is_asked_for_again_after_another_failure(
+    custodians: Custodians, tmp_path: Path
+) -> None:
+    custodian = custodians(tmp_path, permit, LostLedger(begins=True))
+    ref = custodian.generate(Purpose.SEAL, "p256-sha256")
+    outcomes = sign_each(custodian, ref, [seal_use("intent:1"), seal_use("intent:2")])
+    assert [one.kind for one in outcomes if isinstance(one, VermilionError)] == [ErrorKind.UNAVAILABLE] * 2
 
 
 def test_a_record_is_served_once_per_key(bench: Bench) -> None:

@@ -337,3 +337,16 @@ def test_what_the_signature_does_not_hold_in_place_has_one_form_all_the_same(
         signed["digest_algorithms"].append(signed["digest_algorithms"][0].copy())
 
     assert refusal(authority, rebuilt(authority, change=twice)).reason == "time_stamp"
+
+
+def test_many_at_once_say_one_time_and_a_refusal_costs_itself_alone(authority: TestAuthority) -> None:
+    authority.stamper.stamp(DIGEST, "intent:used")
+    digests = [sha256(bytes([number])).digest() for number in range(5)]
+    records = ["intent:many-0", "intent:many-1", "intent:used", "intent:many-3", "intent:many-1"]
+    outcomes = authority.stamper.stamp_many(list(zip(digests, records, strict=True)))
+    reasons = [one.reason if isinstance(one, VermilionError) else "stamped" for one in outcomes]
+    assert reasons == ["stamped", "stamped", "record_used", "stamped", "record_used"]
+    for digest, one in zip(digests, outcomes, strict=True):
+        if isinstance(one, bytes):
+            assert verify_token(one, digest, trust=authority.trust()).gen_time == authority.now
+    assert authority.stamper.stamp_many([]) == []

@@ -27,7 +27,7 @@ from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from keys.suite import SuiteName
 from registry.ports import DocumentStore, Ports
-from signing.document import TimeStamper
+from signing.document import ManyStamper
 
 When = Literal["before", "after"]
 Result = TypeVar("Result")
@@ -110,11 +110,17 @@ class FaultyCustodian:
 
 @dataclass(frozen=True)
 class FaultyStamper:
-    inner: TimeStamper
+    inner: ManyStamper
     faults: Faults
 
     def stamp(self, digest: bytes, record: str) -> bytes:
         return self.faults.around("time-stamp", lambda: self.inner.stamp(digest, record))
+
+    def stamp_many(self, asked: Sequence[tuple[bytes, str]]) -> list[bytes | VermilionError]:
+        try:
+            return self.faults.around("time-stamp", lambda: self.inner.stamp_many(asked))
+        except VermilionError as error:
+            return [error] * len(asked)
 
 
 @contextmanager

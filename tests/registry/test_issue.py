@@ -44,6 +44,7 @@ from signing.licence_type import NumberRule
 from tests.registry.faults import NoStore
 from tests.registry.issuing import issue_one, just_before_a_lock, request_body, to_request
 from tests.registry.world import BASIS, Ticker, World
+from tests.signing.sealing import NoStamps
 
 BUSINESS_TABLES = (
     Licence,
@@ -438,11 +439,7 @@ def test_a_status_list_is_left_between_half_and_seven_tenths() -> None:
 
 
 def test_an_outage_of_time_stamps_costs_a_level_and_no_licence(world: World) -> None:
-    class Out:
-        def stamp(self, digest: bytes, record: str) -> bytes:
-            raise VermilionError(Kind.UNAVAILABLE, "out")
-
-    issued = issue_one(world, ports=replace(world.ports, timestamper=Out()))
+    issued = issue_one(world, ports=replace(world.ports, timestamper=NoStamps()))
     assert issued.level == "B-B"
     assert fsck(world.ports) == []
 

@@ -12,19 +12,14 @@ import pytest
 from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
 from registry.licences.tables import Document
 from registry.seals import impact
 from registry.seals.tables import Certificate, Seal
 from tests.registry.issuing import issue_one
 from tests.registry.world import BASIS, Ticker, World
+from tests.signing.sealing import NoStamps
 
 MINUTE = timedelta(minutes=1)
-
-
-class NoStamps:
-    def stamp(self, digest: bytes, record: str) -> bytes:
-        raise VermilionError(Kind.UNAVAILABLE, "out", reason="out")
 
 
 def listed(world: World, person: str = "keeper", after: str = "") -> dict[str, Any]:

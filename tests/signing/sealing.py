@@ -94,6 +94,9 @@ class NoStamps:
     def stamp(self, digest: bytes, record: str) -> bytes:
         raise VermilionError(Kind.UNAVAILABLE, "no time-stamp can be had")
 
+    def stamp_many(self, asked: Sequence[tuple[bytes, str]]) -> list[bytes | VermilionError]:
+        return [VermilionError(Kind.UNAVAILABLE, "no time-stamp can be had") for _ in asked]
+
 
 @dataclass
 class Stamps:
