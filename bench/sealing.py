@@ -21,9 +21,10 @@ from registry.samples import sample_requests, sample_types
 from signing import credential
 from signing.claims import claims_of, encode_claims
 from signing.codes import make_identifier
-from signing.document import SealMaterial, SealPlace
+from signing.document import SealMaterial
 from signing.draw import draw
-from signing.face import Face, load_face
+from signing.face import Face
+from signing.face_form import load_face
 from signing.fonts import Fonts
 from signing.licence_type import LicenceType, Role, load_licence_type
 from signing.record import Printout, Record, parse_submission
@@ -42,7 +43,6 @@ class Bench:
     licence_type: LicenceType
     face: Face
     material: SealMaterial
-    place: SealPlace
 
 
 def prepare(folder: Path) -> Bench:
@@ -55,14 +55,12 @@ def prepare(folder: Path) -> Bench:
     picture = draw_seal_picture(
         "样本市市场监督管理局", SealKind.SPECIAL, fonts, bottom_text="食品经营许可专用章"
     )
-    spot = face.seals[0]
     return Bench(
         authority,
         fonts,
         licence_type,
         face,
         SealMaterial(authority.seal_key, authority.seal, (authority.issuing,), picture),
-        SealPlace(0, spot.x, spot.y),
     )
 
 
@@ -130,7 +128,7 @@ def run() -> list[Row]:
             sealed = seal(
                 drawn,
                 material=bench.material,
-                place=bench.place,
+                places=bench.face.seal_places(),
                 custodian=bench.authority.custodian,
                 timestamper=bench.authority.stamper,
                 at=AT,

@@ -1,4 +1,4 @@
-"""Drawing a licence: one page with artwork, values, photo and QR code, as a PDF with its record attached.
+"""Drawing a licence: pages with artwork, values, photo and QR code, as a PDF with its record attached.
 
 The reference path, by reportlab and pikepdf. The same printout, face and fonts give the same bytes.
 """
@@ -19,13 +19,12 @@ from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from keys.errors import Fault, Kind, VermilionError
-from signing.artwork import Artwork, Form, labels, make_artwork
 from signing.codes import print_lookup_code
 from signing.embedded_font import EmbeddedFont
-from signing.face import QUIET_ZONE, Box, Face, TextStyle
+from signing.face import QUIET_ZONE, Box, Face, QrBox, SpecimenMark, TextStyle
 from signing.fonts import Fonts, Weight, build_font
 from signing.licence_type import FieldKind, LicenceType, Role
-from signing.qr_symbol import make_symbol, module_mm, outline, symbol_size
+from signing.qr_symbol import QrSymbol, make_symbol, module_mm, outline, symbol_size
 from signing.record import LIST_JOIN, FieldValue, Printout, check_link, printout_to_json
 from signing.text_layout import MM, OVERFLOW, fit, overflow
 
@@ -107,11 +106,11 @@ def measure(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fo
                 faults += error.faults
     if faults:
         raise overflow(*faults)
-    module_mm(symbol_size(printout.link, printout.credential), face.qr.size)
+    module_mm(symbol_size(printout.link, printout.credential), face.smallest_qr)
 
 
 def draw(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts) -> bytes:
-    """Draw a licence as a PDF of one page.
+    """Draw a licence as a PDF of as many pages as its face has.
 
     Raises VermilionError(INVALID) with reason `glyph_missing`, `overflow` or `qr_too_large` when it cannot
     be printed faithfully, `bad_photo` when the photo is not the one of the record.
@@ -121,22 +120,18 @@ def draw(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts
     with _LOCK:
         embedded = _register(texts, face, fonts, specimen=printout.record.specimen)
         try:
-            page = _draw_page(printout, texts, face, fonts, photo)
+            pages = _draw_pages(printout, texts, face, fonts, photo)
         finally:
             for font in embedded:
                 font.unregister()
-    return _finish(page, printout, licence_type, make_artwork(face), photo)
+    return _finish(pages, printout, licence_type, face, photo)
 
 
 def _photo(printout: Printout, licence_type: LicenceType, face: Face) -> bytes | None:
     digests = [printout.record.fields.get(f.name) for f in licence_type.fields if f.kind is FieldKind.PHOTO]
     if printout.photo is None and not any(digests):
         return None
-    if (
-        printout.photo is None
-        or face.photo is None
-        or hashlib.sha256(printout.photo).hexdigest() not in digests
-    ):
+    if printout.photo is None or not face.photos or hashlib.sha256(printout.photo).hexdigest() not in digests:
         raise VermilionError(Kind.INVALID, "the photo is not the one of the record", reason="bad_photo")
     return printout.photo
 
@@ -145,10 +140,8 @@ def _register(texts: dict[str, str], face: Face, fonts: Fonts, *, specimen: bool
     wanted: dict[Weight, set[str]] = {weight: {" "} for weight in Weight}
     for place in face.values:
         wanted[place.style.weight].update(texts.get(place.source, ""))
-    for label in labels(face):
-        wanted[label.style.weight].update(label.text)
     if specimen:
-        wanted[Weight.BOLD].update(face.specimen.text)
+        wanted[Weight.BOLD].update(*(mark.text for mark in face.specimen))
     embedded = []
     for weight, chars in wanted.items():
         name = _FONT_NAMES[weight]
@@ -158,31 +151,37 @@ def _register(texts: dict[str, str], face: Face, fonts: Fonts, *, specimen: bool
     return embedded
 
 
-def _draw_page(
+def _draw_pages(
     printout: Printout, texts: dict[str, str], face: Face, fonts: Fonts, photo: bytes | None
 ) -> bytes:
     buffer = io.BytesIO()
     canvas = Canvas(
         buffer,
-        pagesize=(face.width * MM, face.height * MM),
         pageCompression=0,  # compressed once, when the document is finished
         invariant=1,
         initialFontName=_FONT_NAMES[Weight.REGULAR],
     )
-    canvas.addLiteral(f"/{_ARTWORK} Do")
-    for label in labels(face):
-        _draw_lines(canvas, fonts, label.box, label.style, label.style.size, 1.35, [label.text])
-    if printout.record.specimen:
-        _draw_specimen(canvas, face, fonts)
-    for place in face.values:
-        text = texts.get(place.source)
-        if text:
-            size, lines = fit(text, place, partial(fonts.width, weight=place.style.weight))
-            _draw_lines(canvas, fonts, place.box, place.style, size, place.line_spacing, lines)
-    if photo is not None and face.photo is not None:
-        _draw_photo(canvas, face.photo, photo)
-    _draw_qr(canvas, face, printout)
-    canvas.showPage()
+    symbol = make_symbol(printout.link, printout.credential)
+    image = None if photo is None else ImageReader(io.BytesIO(photo))
+    for number, page in enumerate(face.pages):
+        canvas.setPageSize((page.width * MM, page.height * MM))
+        canvas.addLiteral(f"/{_ARTWORK} Do")
+        if printout.record.specimen:
+            for mark in face.specimen:
+                if mark.page == number:
+                    _draw_specimen(canvas, mark, fonts)
+        for place in face.values:
+            text = texts.get(place.source)
+            if text and place.page == number:
+                size, lines = fit(text, place, partial(fonts.width, weight=place.style.weight))
+                _draw_lines(canvas, fonts, place.box, place.style, size, place.line_spacing, lines)
+        for spot in face.photos:
+            if image is not None and spot.page == number:
+                _draw_photo(canvas, spot.box, image)
+        for qr in face.qr:
+            if qr.page == number:
+                _draw_qr(canvas, qr, symbol)
+        canvas.showPage()
     canvas.save()
     return buffer.getvalue()
 
@@ -208,8 +207,7 @@ def _draw_lines(
             canvas.drawString(x, y, line)
 
 
-def _draw_specimen(canvas: Canvas, face: Face, fonts: Fonts) -> None:
-    mark = face.specimen
+def _draw_specimen(canvas: Canvas, mark: SpecimenMark, fonts: Fonts) -> None:
     canvas.saveState()
     canvas.setFillColor(HexColor(mark.colour))
     canvas.setFillAlpha(0.16)
@@ -220,8 +218,7 @@ def _draw_specimen(canvas: Canvas, face: Face, fonts: Fonts) -> None:
     canvas.restoreState()
 
 
-def _draw_photo(canvas: Canvas, box: Box, photo: bytes) -> None:
-    image = ImageReader(io.BytesIO(photo))
+def _draw_photo(canvas: Canvas, box: Box, image: ImageReader) -> None:
     width, height = image.getSize()
     scale = min(box.width / width, box.height / height) * MM
     x = box.x * MM + (box.width * MM - width * scale) / 2
@@ -229,12 +226,11 @@ def _draw_photo(canvas: Canvas, box: Box, photo: bytes) -> None:
     canvas.drawImage(image, x, y, width * scale, height * scale)
 
 
-def _draw_qr(canvas: Canvas, face: Face, printout: Printout) -> None:
-    symbol = make_symbol(printout.link, printout.credential)
-    module = module_mm(symbol.size, face.qr.size)
+def _draw_qr(canvas: Canvas, place: QrBox, symbol: QrSymbol) -> None:
+    module = module_mm(symbol.size, place.size)
     side = (symbol.size + 2 * QUIET_ZONE) * module
-    left = face.qr.x + (face.qr.size - side) / 2
-    bottom = face.qr.y + (face.qr.size - side) / 2
+    left = place.x + (place.size - side) / 2
+    bottom = place.y + (place.size - side) / 2
     canvas.setFillColorRGB(1, 1, 1)
     canvas.rect(left * MM, bottom * MM, side * MM, side * MM, stroke=0, fill=1)
     canvas.saveState()
@@ -251,32 +247,21 @@ def _draw_qr(canvas: Canvas, face: Face, printout: Printout) -> None:
     canvas.restoreState()
 
 
-def _form(pdf: Pdf, form: Form, resources: Dictionary) -> pikepdf.Object:
-    return pdf.make_stream(
-        form.data,
-        Type=Name.XObject,
-        Subtype=Name.Form,
-        BBox=Array([round(edge, 3) for edge in form.bbox]),
-        Filter=Name.FlateDecode,
-        Resources=resources,
-    )
-
-
-def _add_artwork(pdf: Pdf, artwork: Artwork) -> None:
-    parts = {f"/{name}": _form(pdf, part, Dictionary()) for name, part in artwork.parts.items()}
-    page = _form(pdf, artwork.page, Dictionary(XObject=Dictionary(parts)))
-    resources = pdf.pages[0].obj.Resources
-    if Name.XObject not in resources:
-        resources.XObject = Dictionary()
-    resources.XObject[f"/{_ARTWORK}"] = page
+def _add_artwork(pdf: Pdf, artwork: bytes) -> None:
+    """Put each page of the artwork under the page of the same number, as a form XObject."""
+    with Pdf.open(io.BytesIO(artwork)) as form:
+        for page, under in zip(pdf.pages, form.pages, strict=True):
+            if Name.XObject not in page.obj.Resources:
+                page.obj.Resources.XObject = Dictionary()
+            page.obj.Resources.XObject[f"/{_ARTWORK}"] = pdf.copy_foreign(under.as_form_xobject())
 
 
 def _finish(
-    page: bytes, printout: Printout, licence_type: LicenceType, artwork: Artwork, photo: bytes | None
+    pages: bytes, printout: Printout, licence_type: LicenceType, face: Face, photo: bytes | None
 ) -> bytes:
     """Add artwork and the printed record, and set what reportlab does not: language, title, plain image."""
-    with Pdf.open(io.BytesIO(page)) as pdf:
-        _add_artwork(pdf, artwork)
+    with Pdf.open(io.BytesIO(pages)) as pdf:
+        _add_artwork(pdf, face.artwork)
         record = printout.record
         attached = pdf.make_stream(
             printout_to_json(printout),
@@ -300,9 +285,10 @@ def _finish(
         pdf.Root.Lang = String("zh-CN")
         pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
         if photo is not None:
-            for image in pdf.pages[0].obj.Resources.XObject.values():
-                if image.Subtype == Name.Image:
-                    image.write(photo, filter=Name.DCTDecode)
+            for page in pdf.pages:
+                for image in page.obj.Resources.XObject.values():
+                    if image.Subtype == Name.Image:
+                        image.write(photo, filter=Name.DCTDecode)
         title = f"{licence_type.name['zh']} {record.number}"
         for key in list(pdf.docinfo.keys()):
             del pdf.docinfo[key]

@@ -1,20 +1,19 @@
 """A face as data: what is printed where. No drawing here, so that another drawer can use the same faces.
 
-Loaded from `face.toml` beside a type's `type.toml`. Lengths are mm, sizes of type are points, the origin is
-the page's lower left corner.
+An agency draws a face as a PDF form (`signing.face_form` reads it). Lengths are mm, sizes of type are points,
+pages count from 0, the origin is the page's lower left corner.
 """
 
 from __future__ import annotations
 
 import math
-import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
+from keys.errors import Fault, Kind, VermilionError
 from signing.document import SealPlace
 from signing.fonts import Weight
-from signing.licence_type import FieldKind, LicenceType, load_licence_type
-from signing.toml_table import Table
+from signing.licence_type import FieldKind, LicenceType
 
 MIN_MODULE_MM = 0.42
 """Smallest module of a printed QR code (measured: smaller ones fail at 150 dpi scans)."""
@@ -28,8 +27,18 @@ SEAL_CLEARANCE_MM = 2.0
 MAX_SIZE = 400.0
 """Largest type in points: a value is set smaller step by step until it fits."""
 
+MAX_PAGE_MM = 1200.0
+"""A little over A0."""
+
+MAX_PAGES = 20
+MAX_PLACES = 500
+MAX_SEALS = 3
+
 BUILT_IN = ("identifier", "lookup_code", "verify_host")
-"""Values that are no field of the type. The first three are on every face."""
+"""Values that are no field of the type. Each has a place on every face."""
+
+SPECIMEN_TEXT = "样本 SPECIMEN"
+SPECIMEN_COLOUR = "#b5121b"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,77 +75,19 @@ class TextStyle:
 
 
 @dataclass(frozen=True, slots=True)
-class Rect:
-    box: Box
-    line_width: float  # 0: no line
-    stroke: str
-    fill: str  # "" for none
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    x1: float
-    y1: float
-    x2: float
-    y2: float
-    line_width: float
-    stroke: str
-
-
-@dataclass(frozen=True, slots=True)
-class Label:
-    box: Box
-    text: str
-    style: TextStyle
-
-
-@dataclass(frozen=True, slots=True)
-class Border:
-    """An ornamental frame: a band of interlaced waves between rules, rosettes in the corners."""
-
-    box: Box  # outer edge
-    band: float
-    strands: int
-    period: float
-    stroke: str
-    accent: str
-    fill: str
-
-
-@dataclass(frozen=True, slots=True)
-class Rosette:
-    """Guilloche: rings of closed waves around a centre."""
-
-    x: float
-    y: float
-    inner: float
-    outer: float
-    petals: int
-    rings: int
-    line_width: float
-    stroke: str
-
-
-@dataclass(frozen=True, slots=True)
-class Waves:
-    """Guilloche: a field of parallel waves, each shifted against the one below."""
-
-    box: Box
-    period: float
-    amplitude: float
-    spacing: float
-    line_width: float
-    stroke: str
-
-
-Art = Rect | Line | Label | Border | Rosette | Waves
+class Page:
+    width: float
+    height: float
 
 
 @dataclass(frozen=True, slots=True)
 class ValueBox:
-    """Where a value goes; type shrinks from `style.size` to `min_size` until it fits."""
+    """Where a value goes; type shrinks from `style.size` to `min_size` until it fits. Several may share one
+    source: the same value stands at several places, as on an original and its duplicate.
+    """
 
     source: str  # a field's name or one of BUILT_IN
+    page: int
     box: Box
     style: TextStyle
     min_size: float
@@ -148,6 +99,7 @@ class ValueBox:
 class QrBox:
     """A square that holds the symbol and its quiet zone."""
 
+    page: int
     x: float
     y: float
     size: float
@@ -159,17 +111,37 @@ class QrBox:
 
 @dataclass(frozen=True, slots=True)
 class SealSpot:
-    """Centre of a seal and the largest diameter that may come there."""
+    """Centre of a seal and the largest diameter that may come there. Several spots may share a number: the
+    first bears the signature's widget, the others show the picture only.
+    """
 
+    number: int  # from 1
+    page: int
     x: float
     y: float
     diameter: float
 
+    @property
+    def box(self) -> Box:
+        radius = self.diameter / 2
+        return Box(self.x - radius, self.y - radius, self.diameter, self.diameter)
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoBox:
+    """Where the photo goes, as large as fits, in the middle."""
+
+    page: int
+    box: Box
+
 
 @dataclass(frozen=True, slots=True)
 class SpecimenMark:
-    """What a specimen carries across its face."""
+    """What a specimen carries across a page, over the artwork and under the values: `text` in bold type of
+    `size` points, its middle at (x, y), turned by `angle` degrees to the left, 16 % opaque.
+    """
 
+    page: int
     text: str
     x: float
     y: float
@@ -182,208 +154,174 @@ class SpecimenMark:
 class Face:
     """The look of a licence type, one version."""
 
-    version: int
-    width: float
-    height: float
-    art: tuple[Art, ...]
-    values: tuple[ValueBox, ...]
-    qr: QrBox
-    seals: tuple[SealSpot, ...]
-    photo: Box | None
-    specimen: SpecimenMark
+    version: int  # of the type
+    pages: tuple[Page, ...]
+    values: tuple[ValueBox, ...]  # in the form's order
+    qr: tuple[QrBox, ...]  # at least one, each bears the same symbol
+    seals: tuple[SealSpot, ...]  # ascending by number; numbers run from 1 without a gap
+    photos: tuple[PhotoBox, ...]
+    specimen: tuple[SpecimenMark, ...]  # one a page
+    artwork: bytes  # a PDF with as many pages: the form without its fields, every font embedded
 
-    def seal_place(self, number: int = 0) -> SealPlace:
-        """Where the seal of that number goes, as `signing.seal` wants it."""
-        return SealPlace(page=0, x_mm=self.seals[number].x, y_mm=self.seals[number].y)
+    @property
+    def seal_count(self) -> int:
+        return self.seals[-1].number
 
+    def seal_places(self, number: int = 1) -> tuple[SealPlace, ...]:
+        """Where the seal of that number goes, as `signing.seal` wants it: the signature's place first."""
+        return tuple(SealPlace(page=s.page, x_mm=s.x, y_mm=s.y) for s in self.seals if s.number == number)
 
-_COLOUR = re.compile(r"#[0-9a-f]{6}")
-
-
-def _colour(table: Table, key: str, default: str | None = None) -> str:
-    value = table.text(key, default or None) if default != "" or table.has(key) else ""
-    if value and not _COLOUR.fullmatch(value):
-        table.refuse(key, "must be a colour #rrggbb")
-    return value
+    @property
+    def smallest_qr(self) -> float:
+        return min(qr.size for qr in self.qr)
 
 
-def _length(table: Table, key: str, default: float | None = None) -> float:
-    value = table.number(key, default)
-    if value < 0:
-        table.refuse(key, "must not be negative")
-    return value
-
-
-def _positive(table: Table, key: str, default: float | None = None) -> float:
-    value = table.number(key, default)
-    if value <= 0:
-        table.refuse(key, "must be positive")
-    return value
-
-
-def _box(table: Table) -> Box:
-    return Box(
-        *(_length(table, key) for key in ("x", "y")), *(_positive(table, k) for k in ("width", "height"))
-    )
-
-
-def _style(table: Table) -> TextStyle:
-    size = _positive(table, "size")
-    if size > MAX_SIZE:
-        table.refuse("size", f"is larger than {MAX_SIZE:.0f} points")
-    return TextStyle(
-        size=size,
-        weight=Weight(table.choice("weight", tuple(Weight), "regular")),
-        colour=_colour(table, "colour", "#000000"),
-        align=table.choice("align", ("left", "center", "right", "justify"), "left"),
-        valign=table.choice("valign", ("top", "middle", "bottom"), "middle"),
-    )
-
-
-def _load_art(table: Table) -> Art:
-    art: Art
-    match table.choice("kind", ("rect", "line", "label", "border", "rosette", "waves")):
-        case "rect":
-            art = Rect(_box(table), _length(table, "line_width", 0.0), _colour(table, "stroke", "#000000"),
-                       _colour(table, "fill", ""))  # fmt: skip
-        case "line":
-            x1, y1, x2, y2 = (_length(table, key) for key in ("x1", "y1", "x2", "y2"))
-            art = Line(x1, y1, x2, y2, _positive(table, "line_width"), _colour(table, "stroke"))
-        case "label":
-            art = Label(_box(table), table.text("text"), _style(table))
-        case "border":
-            art = Border(_box(table), _positive(table, "band"), table.integer("strands"),
-                         _positive(table, "period"), _colour(table, "stroke"), _colour(table, "accent"),
-                         _colour(table, "fill"))  # fmt: skip
-            if not 1 <= art.strands <= 12:
-                table.refuse("strands", "must lie between 1 and 12")
-            if art.period < 1:
-                table.refuse("period", "is too small")
-        case "rosette":
-            art = Rosette(_length(table, "x"), _length(table, "y"), _length(table, "inner"),
-                          _positive(table, "outer"), table.integer("petals"), table.integer("rings"),
-                          _positive(table, "line_width"), _colour(table, "stroke"))  # fmt: skip
-            if not 3 <= art.petals <= 60 or not 1 <= art.rings <= 60 or art.inner >= art.outer:
-                table.refuse("petals", "rings and radii must be possible")
-        case _:
-            art = Waves(_box(table), _positive(table, "period"), _positive(table, "amplitude"),
-                        _positive(table, "spacing"), _positive(table, "line_width"),
-                        _colour(table, "stroke"))  # fmt: skip
-            if art.spacing < 0.3 or art.period < 1:
-                table.refuse("spacing", "or period is too small")
-    table.finish()
-    return art
-
-
-def _load_value(table: Table) -> ValueBox:
-    style = _style(table)
-    value = ValueBox(
-        source=table.text("source"),
-        box=_box(table),
-        style=style,
-        min_size=_positive(table, "min_size", style.size),
-        line_spacing=_positive(table, "line_spacing", 1.35),
-        wrap=table.flag("wrap", default=False),
-    )
-    table.finish()
-    if value.min_size > style.size:
-        table.refuse("min_size", "must not exceed size")
-    return value
-
-
-def _load_photo(table: Table) -> Box:
-    box = _box(table)
-    table.finish()
-    return box
-
-
-def load_face(folder: Path) -> Face:
-    """Load and check `face.toml`, against the `type.toml` beside it.
-
-    Raises VermilionError(NOT_FOUND, TOO_LARGE, MALFORMED, INVALID): everything lies on the page, each field
-    of the type has one place, nothing but artwork comes near the QR code.
+def specimen_mark(number: int, page: Page, clear: Sequence[Box]) -> SpecimenMark:
+    """The mark across a page: along the diagonal, a little flatter, over half of its length; as near the
+    middle of the page as leaves the boxes in `clear` uncovered, where there is such a place.
     """
-    table = Table.load(folder / "face.toml")
-    page, qr, specimen = table.table("page"), table.table("qr"), table.table("specimen")
-    face = Face(
-        version=table.integer("version"),
-        width=_positive(page, "width"),
-        height=_positive(page, "height"),
-        art=tuple(_load_art(art) for art in table.tables("art")),
-        values=tuple(_load_value(value) for value in table.tables("value")),
-        qr=QrBox(_length(qr, "x"), _length(qr, "y"), _positive(qr, "size")),
-        seals=tuple(_load_seal(seal) for seal in table.tables("seal")),
-        photo=_load_photo(table.table("photo")) if table.has("photo") else None,
-        specimen=SpecimenMark(
-            specimen.text("text"),
-            _length(specimen, "x"),
-            _length(specimen, "y"),
-            _positive(specimen, "size"),
-            specimen.number("angle"),
-            _colour(specimen, "colour"),
-        ),
+    diagonal = math.hypot(page.width, page.height)
+    angle = round(0.8 * math.degrees(math.atan2(page.height, page.width)), 1)
+    size = round(0.21 * diagonal, 1)  # points: 0.56 of the diagonal long
+    step = diagonal / 60
+    shifts = sorted(
+        ((step * nx, step * ny) for nx in range(-20, 21) for ny in range(-20, 21)),
+        key=lambda shift: (math.hypot(*shift), shift),
     )
-    for part in (page, qr, specimen, table):
-        part.finish()
-    _check_places(table, face)
-    _check_fields(table, face, load_licence_type(folder))
-    return face
+    middle_x, middle_y = page.width / 2, page.height / 2
+    for dx, dy in shifts:
+        corners = _corners(middle_x + dx, middle_y + dy, 0.57 * diagonal, 0.09 * diagonal, angle)
+        inside = all(0 <= x <= page.width and 0 <= y <= page.height for x, y in corners)
+        if inside and not any(_covers(corners, angle, box) for box in clear):
+            middle_x, middle_y = round(middle_x + dx, 1), round(middle_y + dy, 1)
+            break
+    return SpecimenMark(number, SPECIMEN_TEXT, middle_x, middle_y, size, angle, SPECIMEN_COLOUR)
 
 
-def _load_seal(table: Table) -> SealSpot:
-    spot = SealSpot(_length(table, "x"), _length(table, "y"), _positive(table, "diameter"))
-    table.finish()
-    return spot
+_Point = tuple[float, float]
 
 
-def _check_places(table: Table, face: Face) -> None:
-    if face.width > 1200 or face.height > 1200:
-        table.refuse("page", "is larger than A0")
-    boxes = {value.source: value.box for value in face.values}
-    boxes |= {f"seal {n}": _seal_box(seal) for n, seal in enumerate(face.seals, 1)}
-    if face.photo is not None:
-        boxes["photo"] = face.photo
-    for name, box in boxes.items():
-        if face.qr.box.overlaps(box):
-            table.refuse(name, "overlaps the QR code")
-    boxes |= {f"art {n}": _art_box(art) for n, art in enumerate(face.art, 1)}
-    boxes |= {"qr": face.qr.box, "specimen": Box(face.specimen.x, face.specimen.y, 0, 0)}
-    for name, box in boxes.items():
-        inside = box.x >= 0 and box.y >= 0
-        if not inside or box.x + box.width > face.width or box.y + box.height > face.height:
-            table.refuse(name, "leaves the page")
-    if not face.seals:
-        table.refuse("seal", "is missing: a licence is sealed")
+def _corners(x: float, y: float, width: float, height: float, angle: float) -> list[_Point]:
+    """Of a rectangle around a point, turned."""
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    return [
+        (x + a * width / 2 * cos - b * height / 2 * sin, y + a * width / 2 * sin + b * height / 2 * cos)
+        for a, b in ((-1, -1), (1, -1), (1, 1), (-1, 1))
+    ]
+
+
+def _covers(corners: list[_Point], angle: float, box: Box) -> bool:
+    """Whether a turned rectangle and a box share any point: no line between them separates them."""
+    cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+    others = [(x, y) for x in (box.x, box.x + box.width) for y in (box.y, box.y + box.height)]
+    for ax, ay in ((1.0, 0.0), (0.0, 1.0), (cos, sin), (-sin, cos)):
+        ones, twos = ([x * ax + y * ay for x, y in points] for points in (corners, others))
+        if max(ones) <= min(twos) or max(twos) <= min(ones):
+            return False
+    return True
+
+
+def check_face(face: Face, licence_type: LicenceType) -> None:
+    """Whether a face could be printed rightly with a type's values.
+
+    Raises VermilionError(INVALID) with a fault for each rule broken: everything lies on its page, each value
+    has a place, nothing comes near a QR code, no seal lies over another. A fault's `field` is a pointer like
+    `/face.pdf/1/holder_name`: page, from 1, and form field.
+    """
+    require_none([*_off_page(face), *_crowded(face), *_unplaced(face, licence_type)])
+
+
+def fault(page: int | None, name: str, reason: str, why: str, box: Box | None = None) -> Fault:
+    """What is wrong at a place of a face, in words that lead there. `page` counts from 0."""
+    words = [] if page is None else [f"page {page + 1}"]
+    words += [f"field {name}"] if name else []
+    words += [f"at {box.x:.1f} x {box.y:.1f} mm"] if box else []
+    pointer = "".join(f"/{part}" for part in ("face.pdf", "" if page is None else page + 1, name) if part)
+    return Fault(pointer, reason, f"{', '.join(words)}: {why}" if words else why)
+
+
+def require_none(faults: list[Fault]) -> None:
+    """Raises VermilionError(INVALID) for faults; the first one gives its reason."""
+    if faults:
+        raise VermilionError(
+            Kind.INVALID,
+            f"the face cannot be used: {faults[0].detail}",
+            reason=faults[0].reason,
+            faults=tuple(faults),
+        )
+
+
+def _places(face: Face) -> Iterator[tuple[str, int, Box]]:
+    """Everything but the QR codes, by form field, page and box."""
+    for value in face.values:
+        yield value.source, value.page, value.box
     for seal in face.seals:
-        if face.qr.box.distance(seal.x, seal.y) < seal.diameter / 2 + SEAL_CLEARANCE_MM:
-            table.refuse("seal", "comes too near the QR code")
-    if face.qr.size < (21 + 2 * QUIET_ZONE) * MIN_MODULE_MM:
-        table.refuse("qr", "is too small for any symbol")
+        yield f"seal-{seal.number}", seal.page, seal.box
+    for photo in face.photos:
+        yield "photo", photo.page, photo.box
 
 
-def _seal_box(seal: SealSpot) -> Box:
-    radius = seal.diameter / 2
-    return Box(seal.x - radius, seal.y - radius, seal.diameter, seal.diameter)
+def _off_page(face: Face) -> Iterator[Fault]:
+    for number, page in enumerate(face.pages):
+        if page.width > MAX_PAGE_MM or page.height > MAX_PAGE_MM:
+            yield fault(number, "", "face_page", "the page is larger than A0")
+    for name, number, box in [*_places(face), *(("qr", qr.page, qr.box) for qr in face.qr)]:
+        page = face.pages[number]
+        on_page = box.x >= 0 and box.y >= 0 and box.x + box.width <= page.width
+        if not on_page or box.y + box.height > page.height:
+            yield fault(number, name, "face_off_page", "leaves the page", box)
 
 
-def _art_box(art: Art) -> Box:
-    match art:
-        case Line():
-            return Box(min(art.x1, art.x2), min(art.y1, art.y2), abs(art.x1 - art.x2), abs(art.y1 - art.y2))
-        case Rosette():
-            return Box(art.x - art.outer, art.y - art.outer, 2 * art.outer, 2 * art.outer)
-        case _:
-            return art.box
+def _crowded(face: Face) -> Iterator[Fault]:
+    for qr in face.qr:
+        if qr.size < (21 + 2 * QUIET_ZONE) * MIN_MODULE_MM:
+            yield fault(qr.page, "qr", "face_qr_small", "is too small for any symbol", qr.box)
+        for name, page, box in _places(face):
+            if page == qr.page and qr.box.overlaps(box):
+                yield fault(page, name, "face_over_qr", "overlaps the QR code", box)
+        for seal in face.seals:
+            near = qr.box.distance(seal.x, seal.y) < seal.diameter / 2 + SEAL_CLEARANCE_MM
+            if seal.page == qr.page and near and not qr.box.overlaps(seal.box):
+                yield fault(
+                    seal.page, f"seal-{seal.number}", "face_over_qr", "comes too near the QR code", seal.box
+                )
+    for n, one in enumerate(face.qr):
+        if any(one.page == other.page and one.box.overlaps(other.box) for other in face.qr[:n]):
+            yield fault(one.page, "qr", "face_over_qr", "overlaps another QR code", one.box)
+    for n, seal in enumerate(face.seals):
+        for other in face.seals[:n]:
+            apart = math.hypot(seal.x - other.x, seal.y - other.y)
+            if seal.page == other.page and apart < (seal.diameter + other.diameter) / 2:
+                yield fault(
+                    seal.page, f"seal-{seal.number}", "face_over_seal", "lies over another seal", seal.box
+                )
 
 
-def _check_fields(table: Table, face: Face, licence_type: LicenceType) -> None:
-    sources = [value.source for value in face.values]
+def _unplaced(face: Face, licence_type: LicenceType) -> Iterator[Fault]:
+    sources = {value.source for value in face.values}
     fields = {field.name for field in licence_type.fields if field.kind is not FieldKind.PHOTO}
-    for source in sources:
-        if sources.count(source) > 1 or source not in fields | set(BUILT_IN):
-            table.refuse(source, "is placed twice, or is no field of the type")
+    photo = next((f.name for f in licence_type.fields if f.kind is FieldKind.PHOTO), None)
+    for value in face.values:
+        if value.source not in fields | set(BUILT_IN):
+            yield fault(value.page, value.source, "face_field_unknown", "is no field of the type", value.box)
+    for name in licence_type.settings:
+        if name not in fields | set(BUILT_IN):
+            yield fault(None, name, "face_field_unknown", "the table face sets what is no field of the type")
+    for name in fields & {*BUILT_IN, "qr", "photo"}:
+        yield fault(None, name, "face_field_unknown", "the name means another thing on a face")
     for name in (*sorted(fields), *BUILT_IN):
         if name not in sources:
-            table.refuse(name, "has no place on the face")
-    if (face.photo is not None) != any(field.kind is FieldKind.PHOTO for field in licence_type.fields):
-        table.refuse("photo", "and a field for it belong together")
+            yield fault(None, name, "face_field_missing", "has no place on the face")
+    if photo is not None and not face.photos:
+        yield fault(None, "photo", "face_field_missing", f"the type's field {photo} has no place on the face")
+    if photo is None:
+        for place in face.photos:
+            yield fault(place.page, "photo", "face_field_unknown", "the type has no photo", place.box)
+    if not face.qr:
+        yield fault(None, "qr", "face_field_missing", "has no place on the face")
+    numbers = sorted({seal.number for seal in face.seals})
+    if numbers != list(range(1, max(len(numbers), 1) + 1)):
+        missing = next(n for n in range(1, MAX_SEALS + 2) if n not in numbers)
+        yield fault(
+            None, f"seal-{missing}", "face_field_missing", "has no place on the face: a licence is sealed"
+        )

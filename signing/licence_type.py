@@ -78,6 +78,16 @@ class NumberRule:
 
 
 @dataclass(frozen=True, slots=True)
+class Setting:
+    """How a value is set on the face, beyond what a PDF form can say."""
+
+    min_size: float = 6.0  # points; type shrinks as far as this
+    line_spacing: float = 1.3  # in sizes
+    valign: str = "middle"  # or "top", "bottom"
+    align: str | None = None  # "justify": one line spread over its box; None: as the form says
+
+
+@dataclass(frozen=True, slots=True)
 class LicenceType:
     """Type data, one version. `code` is the 21-character code of GB/T 36904."""
 
@@ -94,6 +104,8 @@ class LicenceType:
     number: NumberRule
     fields: tuple[Field, ...]
     seal_kind: str  # the kind of seal the face wants, e.g. "special"
+    setting: Setting  # of values without one of their own
+    settings: Mapping[str, Setting]  # by field of the face
 
     def field(self, role: Role) -> Field | None:
         """The field that plays `role`, if the type has one."""
@@ -105,6 +117,9 @@ MASKS = ("name", "citizen_id", "phone", "address")
 
 MAX_LEGAL_BASIS = 200
 """Characters: an event of the registry carries it."""
+
+MIN_SETTING = 4.0
+"""Points: smaller type cannot be read in print."""
 
 NUMBER_CHECKS = ("none", "iso7064-mod-11-10")
 
@@ -182,6 +197,32 @@ def _load_number(table: Table) -> NumberRule:
     return rule
 
 
+def _load_setting(table: Table, default: Setting) -> Setting:
+    setting = Setting(
+        min_size=table.number("min_size", default.min_size),
+        line_spacing=table.number("line_spacing", default.line_spacing),
+        valign=table.choice("valign", ("top", "middle", "bottom"), default.valign),
+        align=table.choice("align", ("justify",)) if table.has("align") else default.align,
+    )
+    table.finish()
+    if not MIN_SETTING <= setting.min_size <= 400:
+        table.refuse("min_size", f"must lie between {MIN_SETTING:.0f} and 400 points")
+    if not 1.0 <= setting.line_spacing <= 5.0:
+        table.refuse("line_spacing", "must lie between 1 and 5 sizes")
+    return setting
+
+
+def _load_settings(table: Table) -> tuple[Setting, dict[str, Setting]]:
+    """The table `face`: a default, and under `fields` what differs from it."""
+    if not table.has("face"):
+        return Setting(), {}
+    face = table.table("face")
+    fields = face.table("fields") if face.has("fields") else None
+    default = _load_setting(face, Setting())
+    own = {} if fields is None else {n: _load_setting(fields.table(n), default) for n in fields.names()}
+    return default, own
+
+
 def load_licence_type(folder: Path) -> LicenceType:
     """Load `type.toml` of a type's folder; the folder's name is the slug.
 
@@ -190,6 +231,7 @@ def load_licence_type(folder: Path) -> LicenceType:
     """
     table = Table.load(folder / "type.toml")
     number = table.table("number")
+    setting, settings = _load_settings(table)
     licence_type = LicenceType(
         code=table.text("code"),
         version=table.integer("version"),
@@ -206,6 +248,8 @@ def load_licence_type(folder: Path) -> LicenceType:
         number=_load_number(number),
         fields=tuple(_load_field(field) for field in table.tables("field")),
         seal_kind=table.text("seal_kind"),
+        setting=setting,
+        settings=settings,
     )
     table.finish()
     check_type_code(licence_type.code)

@@ -13,6 +13,7 @@ calls stand apart, so that many documents can be signed and stamped by one call 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import new as new_hash
@@ -48,7 +49,7 @@ def seal(
     pdf: bytes,
     *,
     material: SealMaterial,
-    place: SealPlace,
+    places: Sequence[SealPlace],
     custodian: Custodian,
     timestamper: TimeStamper | None,
     at: datetime,
@@ -57,7 +58,8 @@ def seal(
 ) -> SealedDocument:
     """Seal a drawn document with one seal.
 
-    `at` (aware) is written as /M, to the second; `record` names what the key is used for, as in
+    The first of `places` bears the signature's widget; at the others the page shows the same picture. `at`
+    (aware) is written as /M, to the second; `record` names what the key is used for, as in
     `SignRequest.record`; `reason_text` is the signature's /Reason. The signature covers every byte of
     the returned file but its own hex string.
 
@@ -65,7 +67,7 @@ def seal(
     token of these bytes, the level is "B-B" and `sealed_at` is `at`. Raises VermilionError: INVALID for
     a document or place that cannot be sealed, KEY_REFUSED or UNAVAILABLE from the custodian.
     """
-    laid_out = lay_out(pdf, material=material, place=place, at=at, reason_text=reason_text)
+    laid_out = lay_out(pdf, material=material, places=places, at=at, reason_text=reason_text)
     request = SignRequest(SignKind.SIGNED_ATTRIBUTES, laid_out.attributes, record)
     (raw,) = custodian.sign(material.key, [request])
     signature = checked_signature(laid_out, raw)
@@ -91,14 +93,14 @@ class LaidOut:
 
 
 def lay_out(
-    pdf: bytes, *, material: SealMaterial, place: SealPlace, at: datetime, reason_text: str
+    pdf: bytes, *, material: SealMaterial, places: Sequence[SealPlace], at: datetime, reason_text: str
 ) -> LaidOut:
     """The first step of `seal`: all but signature and time-stamp. Raises VermilionError(INVALID)."""
     moment = at.astimezone(UTC).replace(microsecond=0)
     suite = SUITES[material.key.suite]
     try:
         writer = _one_revision(pdf)
-        document, start, end = _lay_out(writer, material.picture, place, moment, reason_text, suite)
+        document, start, end = _lay_out(writer, material.picture, places, moment, reason_text, suite)
     except (PdfError, SigningError) as error:
         raise VermilionError(Kind.INVALID, "the drawn document cannot be sealed", reason="drawing") from error
     attributes = cms.signed_attributes(_digest(document, start, end, suite), material.certificate, suite)
@@ -166,27 +168,22 @@ def _one_revision(pdf: bytes) -> PdfFileWriter:
 def _lay_out(
     writer: PdfFileWriter,
     picture: SealPicture,
-    place: SealPlace,
+    places: Sequence[SealPlace],
     moment: datetime,
     reason_text: str,
     suite: Suite,
 ) -> tuple[bytes, int, int]:
     """The whole file with room for the CMS; and where its hex string begins and ends, delimiters included."""
-    left = (place.x_mm - picture.width_mm / 2) * _POINTS_PER_MM
-    bottom = (place.y_mm - picture.height_mm / 2) * _POINTS_PER_MM
-    box = (
-        left,
-        bottom,
-        left + picture.width_mm * _POINTS_PER_MM,
-        bottom + picture.height_mm * _POINTS_PER_MM,
-    )
-    _require_on_page(writer, place.page, box)
+    place, *others = places
+    box = _require_on_page(writer, place, picture)
     # pyHanko's stubs say int; it writes what it is given, to four decimals.
     spec = SigFieldSpec(FIELD_NAME, on_page=place.page, box=box)  # type: ignore[arg-type]
     steps: Any = PdfCMSEmbedder(new_field_spec=spec).write_cms(field_name=FIELD_NAME, writer=writer)
     field = next(steps).get_object()
     appearance = writer.import_page_as_xobject(PdfFileReader(BytesIO(picture.data)))
     field[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): appearance})
+    for number, other in enumerate(others, 2):
+        _show(writer, appearance, other, picture, f"/SealPicture{number}")
     placeholder = SignatureObject(
         timestamp=moment,
         subfilter=SigSeedSubFilter.PADES,
@@ -205,17 +202,37 @@ def _lay_out(
     return output.getvalue(), prepared.reserved_region_start, prepared.reserved_region_end
 
 
-def _require_on_page(writer: PdfFileWriter, page: int, box: tuple[float, float, float, float]) -> None:
+def _require_on_page(
+    writer: PdfFileWriter, place: SealPlace, picture: SealPicture
+) -> tuple[float, float, float, float]:
+    """The picture's edges in points. Raises VermilionError(INVALID) where they leave the page."""
+    left = (place.x_mm - picture.width_mm / 2) * _POINTS_PER_MM
+    bottom = (place.y_mm - picture.height_mm / 2) * _POINTS_PER_MM
+    right, top = left + picture.width_mm * _POINTS_PER_MM, bottom + picture.height_mm * _POINTS_PER_MM
     pages = writer.root["/Pages"]
-    if not 0 <= page < pages["/Count"]:
+    if not 0 <= place.page < pages["/Count"]:
         raise VermilionError(Kind.INVALID, "the seal's page does not exist", reason="seal_off_page")
-    leaf, _ = writer.find_page_for_modification(page)
+    leaf, _ = writer.find_page_for_modification(place.page)
     node = leaf.get_object()
     while "/MediaBox" not in node and "/Parent" in node:
         node = node["/Parent"]
     x0, y0, x1, y1 = (float(number) for number in node["/MediaBox"])
-    if not (x0 <= box[0] < box[2] <= x1 and y0 <= box[1] < box[3] <= y1):
+    if not (x0 <= left < right <= x1 and y0 <= bottom < top <= y1):
         raise VermilionError(Kind.INVALID, "the seal does not lie on its page", reason="seal_off_page")
+    return left, bottom, right, top
+
+
+def _show(writer: PdfFileWriter, appearance: Any, place: SealPlace, picture: SealPicture, name: str) -> None:
+    """Draw the picture on a page, over what is there."""
+    left, bottom, *_ = _require_on_page(writer, place, picture)
+    drawing = f"q 1 0 0 1 {left:.4f} {bottom:.4f} cm {name} Do Q".encode("ascii")
+    writer.add_stream_to_page(
+        place.page,
+        writer.add_object(generic.StreamObject(stream_data=drawing)),
+        resources=generic.DictionaryObject(
+            {pdf_name("/XObject"): generic.DictionaryObject({pdf_name(name): appearance})}
+        ),
+    )
 
 
 def _digest(document: bytes, start: int, end: int, suite: Suite) -> bytes:

@@ -49,6 +49,9 @@ class Table:
     def has(self, key: str) -> bool:
         return key in self._left
 
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._left)
+
     def take(self, key: str) -> object:
         if key not in self._left:
             self.refuse(key, "is missing")

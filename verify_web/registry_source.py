@@ -11,7 +11,7 @@ from registry.database import read_engine
 from registry.licences.lookup import SqlLiveRegistry, current_trust_list
 from registry.licences.outage import database_errors
 from registry.licences.tables import TypeVersion
-from registry.licences.types import parse_type
+from registry.licences.types import parse_licence_type
 from registry.settings import Settings
 from signing.licence_type import LicenceType
 from verify_web.source import Source
@@ -31,14 +31,14 @@ class PublishedTypes:
             return None
 
     def _read(self, code: str, version: int) -> LicenceType:
-        query = select(TypeVersion.slug, TypeVersion.type_toml, TypeVersion.face_toml).where(
+        query = select(TypeVersion.slug, TypeVersion.type_toml).where(
             TypeVersion.code == code, TypeVersion.version == version
         )
         with database_errors(), self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise KeyError(code)  # not kept: it may be published later
-        return parse_type(row.slug, row.type_toml, row.face_toml).type
+        return parse_licence_type(row.slug, row.type_toml)
 
 
 def registry_source(settings: Settings, clock: Clock) -> Source:

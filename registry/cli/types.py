@@ -21,7 +21,7 @@ def licence_type() -> None:
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @administrative(Duty.SYSTEM)
 def type_publish(folder: Path, acting: Acting) -> None:
-    """Publish the type version in FOLDER (type.toml and face.toml), and print its code.
+    """Publish the type version in FOLDER (type.toml and face.pdf), and print its code.
 
     A version never changes: other files need a higher version number.
     """

@@ -9,7 +9,7 @@ from registry.licences.reserve import Reserved
 from registry.ports import Ports
 from signing.claims import claims_of, encode_claims
 from signing.credential import assemble, link_text, raw_signature, sig_structure
-from signing.document import SealedDocument, SealPlace
+from signing.document import SealedDocument
 from signing.draw import draw
 from signing.licence_type import LicenceType
 from signing.record import Printout, Record
@@ -61,11 +61,10 @@ def draw_printout(ports: Ports, reserved: Reserved, printout: Printout) -> bytes
 
 def seal_drawn(ports: Ports, reserved: Reserved, pdf: bytes) -> SealedDocument:
     """Seal with the face's first seal. Raises VermilionError; an outage of time-stamps only costs a level."""
-    spot = reserved.examined.loaded.face.seals[0]
     return seal(
         pdf,
         material=reserved.material,
-        place=SealPlace(page=0, x_mm=spot.x, y_mm=spot.y),
+        places=reserved.examined.loaded.face.seal_places(),
         custodian=ports.custodian,
         timestamper=ports.timestamper,
         at=ports.clock(),

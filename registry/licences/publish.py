@@ -17,8 +17,9 @@ from registry.licences.types import FILES, PUBLISHED, WITHDRAWN
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.seals.keys import civil_ground
-from signing.face import load_face
+from signing.face_form import MAX_FORM_BYTES, read_face
 from signing.licence_type import LicenceType, load_licence_type
+from signing.toml_table import MAX_BYTES
 
 LEGAL_BASIS = "State Council Order 716, Art. 10"
 """What publishing rests on: electronic licences are made to the standards, in a fixed-layout format."""
@@ -32,9 +33,9 @@ def publish_type(session: Session, ports: Surroundings, admin: Administrator, fo
     version.
     """
     in_office(session, admin, Duty.SYSTEM)
-    type_text, face_text = (_read(folder / name) for name in FILES)
+    type_text, face_pdf = _text(_read(folder / FILES[0], MAX_BYTES)), _read(folder / FILES[1], MAX_FORM_BYTES)
     licence_type = load_licence_type(folder)
-    load_face(folder)
+    read_face(face_pdf, licence_type)
     check_registry_rule(licence_type.number)
     version = session.get(TypeVersion, (licence_type.code, licence_type.version), with_for_update=True)
     if version is None:
@@ -43,7 +44,8 @@ def publish_type(session: Session, ports: Surroundings, admin: Administrator, fo
             version=licence_type.version,
             slug=licence_type.slug,
             type_toml=type_text,
-            face_toml=face_text,
+            face_pdf=face_pdf,
+            face_sha256=sha256(face_pdf).digest(),
             state=PUBLISHED,
             created_at=ports.clock(),
         )
@@ -54,7 +56,7 @@ def publish_type(session: Session, ports: Surroundings, admin: Administrator, fo
             raise VermilionError(
                 Kind.CONFLICT, "somebody else publishes this version at this moment", reason="version_exists"
             ) from None
-    elif (version.slug, version.type_toml, version.face_toml) != (licence_type.slug, type_text, face_text):
+    elif (version.slug, version.type_toml, version.face_pdf) != (licence_type.slug, type_text, face_pdf):
         raise VermilionError(
             Kind.CONFLICT, "this version is published with other files", reason="version_exists"
         )
@@ -64,7 +66,7 @@ def publish_type(session: Session, ports: Surroundings, admin: Administrator, fo
     detail = {
         "slug": version.slug,
         "type_sha256": sha256(type_text.encode()).hexdigest(),
-        "face_sha256": sha256(face_text.encode()).hexdigest(),
+        "face_sha256": sha256(face_pdf).hexdigest(),
     }
     _change(session, ports, admin, version, PUBLISHED, ground, **detail)
     return licence_type
@@ -107,10 +109,19 @@ def _change(
     )
 
 
-def _read(path: Path) -> str:
+def _read(path: Path, limit: int) -> bytes:
     try:
-        return path.read_bytes().decode("utf-8")
+        with path.open("rb") as file:
+            data = file.read(limit + 1)
     except OSError:
         raise VermilionError(Kind.NOT_FOUND, f"{path.name} is missing", reason="type_file") from None
+    if len(data) > limit:
+        raise VermilionError(Kind.TOO_LARGE, f"{path.name} is larger than {limit} bytes", reason="type_file")
+    return data
+
+
+def _text(data: bytes) -> str:
+    try:
+        return data.decode("utf-8")
     except UnicodeDecodeError:
-        raise VermilionError(Kind.MALFORMED, f"{path.name} is not UTF-8", reason="type_file") from None
+        raise VermilionError(Kind.MALFORMED, "type.toml is not UTF-8", reason="type_file") from None

@@ -18,7 +18,8 @@ class TypeVersion(Base):
     version: Mapped[int] = mapped_column(primary_key=True)
     slug: Mapped[str] = mapped_column(String(60))
     type_toml: Mapped[str]
-    face_toml: Mapped[str]
+    face_pdf: Mapped[bytes] = mapped_column(deferred=True)
+    face_sha256: Mapped[bytes]
     state: Mapped[str] = mapped_column(String(10))  # published, withdrawn
     created_at: Mapped[datetime]
 

@@ -1,20 +1,24 @@
-"""Licence types as published: the texts of their files, versioned, never changed."""
+"""Licence types as published: the files they are made of, versioned, never changed."""
 
 from __future__ import annotations
 
 import tempfile
 import threading
 from dataclasses import dataclass
+from functools import lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from keys.errors import Kind, VermilionError
 from registry.licences.tables import TypeVersion
-from signing.face import Face, load_face
+from signing.face import Face
+from signing.face_form import read_face
 from signing.licence_type import LicenceType, load_licence_type
 
-FILES = ("type.toml", "face.toml")
+FILES = ("type.toml", "face.pdf")
 PUBLISHED, WITHDRAWN = "published", "withdrawn"
 
 
@@ -26,7 +30,7 @@ class LoadedType:
     face: Face
 
 
-_loaded: dict[tuple[str, str], LoadedType] = {}
+_loaded: dict[tuple[str, str, bytes], LoadedType] = {}
 _lock = threading.Lock()
 
 
@@ -59,19 +63,25 @@ def still_published(session: Session, code: str, version: int) -> bool:
     return published_version(session, code, version) is not None
 
 
-def parse_type(slug: str, type_toml: str, face_toml: str) -> LoadedType:
-    """Stored texts, parsed; kept for the life of the process, since texts under a digest do not change."""
-    key = (type_toml, face_toml)
-    with _lock:
-        if key not in _loaded:
-            with tempfile.TemporaryDirectory() as directory:
-                folder = Path(directory) / slug  # the folder's name is the slug
-                folder.mkdir()
-                for name, text in zip(FILES, key, strict=True):
-                    (folder / name).write_text(text, encoding="utf-8", newline="")
-                _loaded[key] = LoadedType(load_licence_type(folder), load_face(folder))
-        return _loaded[key]
+@lru_cache(maxsize=1000)
+def parse_licence_type(slug: str, type_toml: str) -> LicenceType:
+    """A stored text, parsed. Raises VermilionError as `load_licence_type` does."""
+    with tempfile.TemporaryDirectory() as directory:
+        folder = Path(directory) / slug  # the folder's name is the slug
+        folder.mkdir()
+        (folder / FILES[0]).write_text(type_toml, encoding="utf-8", newline="")
+        return load_licence_type(folder)
 
 
 def _parsed(row: TypeVersion) -> LoadedType:
-    return parse_type(row.slug, row.type_toml, row.face_toml)
+    """A row, parsed; kept for the life of the process, since files under a digest do not change. The face is
+    read from the database once.
+    """
+    key = (row.slug, row.type_toml, row.face_sha256)
+    with _lock:
+        if key not in _loaded:
+            if sha256(row.face_pdf).digest() != row.face_sha256:
+                raise VermilionError(Kind.INVALID, "a face is another than its digest", reason="face_altered")
+            licence_type = parse_licence_type(row.slug, row.type_toml)
+            _loaded[key] = LoadedType(licence_type, read_face(row.face_pdf, licence_type))
+        return _loaded[key]

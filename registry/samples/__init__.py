@@ -34,7 +34,7 @@ class SampleAgency:
 
 
 def sample_types() -> list[Path]:
-    """The folders of the sample licence types, each with `type.toml` and `face.toml`."""
+    """The folders of the sample licence types, each with `type.toml` and `face.pdf`."""
     return sorted(path.parent for path in _FOLDER.glob("*/type.toml"))
 
 

@@ -25,7 +25,7 @@ from registry.agencies.tables import Client, ClientType
 from registry.licences.digests import link_digest
 from registry.licences.records import kept_record
 from registry.licences.tables import Intent, TypeVersion
-from registry.licences.types import parse_type
+from registry.licences.types import parse_licence_type
 from registry.seals.outside_status import current_good
 from registry.seals.tables import Certificate, Key, Seal, SealEdition, SealUse, StandingAuthorisation
 from registry.vault import Vault
@@ -135,7 +135,7 @@ def _require_own_credential(
 ) -> None:
     """A QR credential says what the intent's record says, for the intent's own link."""
     version = session.get_one(TypeVersion, (record.type_code, record.type_version))
-    licence_type = parse_type(version.slug, version.type_toml, version.face_toml).type
+    licence_type = parse_licence_type(version.slug, version.type_toml)
     kid = hashlib.sha256(key.public_key).digest()[:8]
     bound_to: bytes = cbor2.loads(data)[
         2

@@ -29,7 +29,6 @@ from registry.seals.tables import Key
 from registry.seals.use import qr_key, seal_material
 from signing.claims import claims_of, encode_claims
 from signing.credential import assemble, parse_id, qr_text, raw_signature, sig_structure
-from signing.document import SealPlace
 from signing.draw import draw
 from signing.photo import parse_photo
 from signing.record import Printout, Record
@@ -100,11 +99,10 @@ class Thief:
         drawing before it is sealed.
         """
         printout: Printout = replace(self.printout, record=record, credential=credential)
-        spot = self._loaded.face.seals[0]
         return seal(
             redraw(draw(printout, self._loaded.type, self._loaded.face, self._fonts)),
             material=self._material,
-            place=SealPlace(page=0, x_mm=spot.x, y_mm=spot.y),
+            places=self._loaded.face.seal_places(),
             custodian=self._custodian,
             timestamper=self._stamps,
             at=system_clock()

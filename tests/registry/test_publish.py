@@ -85,7 +85,7 @@ def test_the_event_of_a_publication_binds_both_files(world: World) -> None:
         "version": 1,
         "slug": FOOD.name,
         "type_sha256": sha256((FOOD / "type.toml").read_bytes()).hexdigest(),
-        "face_sha256": sha256((FOOD / "face.toml").read_bytes()).hexdigest(),
+        "face_sha256": sha256((FOOD / "face.pdf").read_bytes()).hexdigest(),
     }
 
 
@@ -93,7 +93,7 @@ def test_the_event_of_a_publication_binds_both_files(world: World) -> None:
 def test_a_version_never_changes(world: World, tmp_path: Path) -> None:
     copy = tmp_path / FOOD.name
     shutil.copytree(FOOD, copy)
-    (copy / "face.toml").write_text((copy / "face.toml").read_text("utf-8") + "\n# changed\n", "utf-8")
+    (copy / "face.pdf").write_bytes((copy / "face.pdf").read_bytes() + b"% changed\n")
     with pytest.raises(VermilionError) as refused:
         publish(world, copy)
     assert refused.value.reason == "version_exists"

@@ -201,7 +201,9 @@ def test_fsck_names_what_stands_beside_the_record_and_says_otherwise(world: Worl
         licence.type_code = world.types["other"]
         session.execute(update(StatusIndex).values(index=StatusIndex.index + 1))
         session.execute(
-            update(TypeVersion).where(TypeVersion.code == world.type_code).values(face_toml="x = 1")
+            update(TypeVersion)
+            .where(TypeVersion.code == world.type_code)
+            .values(face_pdf=b"x", face_sha256=bytes(32))
         )
     (stored,) = world.ports.settings.documents_directory.glob("*/*.enc")
     stored.unlink()

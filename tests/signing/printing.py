@@ -23,7 +23,8 @@ import signing.fonts
 from registry.samples import sample_agencies, sample_requests, sample_types
 from signing.codes import make_identifier
 from signing.draw import draw
-from signing.face import Face, load_face
+from signing.face import Face
+from signing.face_form import load_face
 from signing.fonts import Fonts, packaged_font
 from signing.licence_type import LicenceType, Role, load_licence_type
 from signing.record import Printout, Record, parse_submission

@@ -142,7 +142,7 @@ class Office:
         return seal(
             drawn_page() if pdf is None else pdf,
             material=self.material,
-            place=PLACE,
+            places=(PLACE,),
             custodian=self.custodian,
             timestamper=self.stamps if timestamper is None else timestamper,
             at=NOW,

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import shutil
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
+import pikepdf
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keys.errors import Kind, VermilionError
 from registry.samples import sample_types
-from signing.face import Face, load_face
+from signing.face import Face
+from signing.face_form import load_face
 from signing.licence_type import Disclosure, FieldKind, LicenceType, Role, load_licence_type
 from signing.toml_table import MAX_BYTES, MAX_DOTS, Table
 
 FOLDERS = sample_types()
 LOADERS: dict[str, Callable[[Path], LicenceType | Face]] = {
     "type.toml": load_licence_type,
-    "face.toml": load_face,
+    "face.pdf": load_face,
 }
 TYPED = {Kind.MALFORMED, Kind.INVALID, Kind.TOO_LARGE}
 
@@ -36,14 +40,18 @@ def copies(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return [Path(shutil.copytree(folder, root / folder.name)) for folder in FOLDERS]
 
 
+def bytes_of(folder: Path, name: str) -> bytes:
+    return next(f for f in FOLDERS if f.name == folder.name).joinpath(name).read_bytes()
+
+
 def text_of(folder: Path, name: str) -> str:
-    return next(f for f in FOLDERS if f.name == folder.name).joinpath(name).read_text("utf-8")
+    return bytes_of(folder, name).decode("utf-8")
 
 
 def assert_sound_or_refused(folder: Path, name: str, data: bytes) -> bool:
     """Whether `data` in place of the file was taken; what is taken keeps the rules that others rely on."""
     for other in LOADERS:
-        (folder / other).write_text(text_of(folder, other), "utf-8")
+        (folder / other).write_bytes(bytes_of(folder, other))
     (folder / name).write_bytes(data)
     try:
         found = LOADERS[name](folder)
@@ -74,15 +82,16 @@ def assert_sound_type(licence_type: LicenceType) -> None:
 
 def assert_sound_face(face: Face, licence_type: LicenceType) -> None:
     printed = {field.name for field in licence_type.fields if field.kind is not FieldKind.PHOTO}
-    sources = [value.source for value in face.values]
-    assert len(sources) == len(set(sources))
-    assert set(sources) == printed | {"identifier", "lookup_code", "verify_host"}
-    boxes = [value.box for value in face.values]
-    boxes += [face.photo] if face.photo else []
-    for box in boxes:
-        assert 0 <= box.x < box.x + box.width <= face.width
-        assert 0 <= box.y < box.y + box.height <= face.height
-        assert not box.overlaps(face.qr.box)
+    assert {value.source for value in face.values} == printed | {"identifier", "lookup_code", "verify_host"}
+    boxes = [(value.page, value.box) for value in face.values]
+    boxes += [(photo.page, photo.box) for photo in face.photos]
+    boxes += [(seal.page, seal.box) for seal in face.seals]
+    for number, box in boxes:
+        page = face.pages[number]
+        assert 0 <= box.x < box.x + box.width <= page.width
+        assert 0 <= box.y < box.y + box.height <= page.height
+        assert not any(box.overlaps(qr.box) for qr in face.qr if qr.page == number)
+    assert face.qr
     assert face.seals
     assert all(0 < value.min_size <= value.style.size for value in face.values)
 
@@ -128,11 +137,39 @@ def mutated(draw: st.DrawFn, text: str) -> bytes:
     return data[:at] + draw(st.binary(max_size=6)) + data[at + draw(st.integers(0, 6)) :]
 
 
-@of_both_files
 @given(data=st.data())
-def test_a_changed_file_is_sound_or_refused(name: str, copies: list[Path], data: st.DataObject) -> None:
+def test_a_changed_type_is_sound_or_refused(copies: list[Path], data: st.DataObject) -> None:
     folder = data.draw(st.sampled_from(copies))
-    assert_sound_or_refused(folder, name, data.draw(mutated(text_of(folder, name))))
+    assert_sound_or_refused(folder, "type.toml", data.draw(mutated(text_of(folder, "type.toml"))))
+
+
+@given(data=st.data())
+def test_a_changed_form_is_sound_or_refused(copies: list[Path], data: st.DataObject) -> None:
+    """Written open, so that a change meets keys, numbers and operators."""
+    folder = data.draw(st.sampled_from(copies))
+    form = opened(folder)
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, len(form)))
+        new = data.draw(
+            st.binary(max_size=6)
+            | st.sampled_from([b"null", b"-1", b"1e9", b"<<", b"]", b"/T (x)", b"0 0 R"])
+        )
+        form = form[:at] + new + form[at + data.draw(st.integers(0, 6)) :]
+    assert_sound_or_refused(folder, "face.pdf", form)
+
+
+@cache
+def opened(folder: Path) -> bytes:
+    with pikepdf.open(io.BytesIO(bytes_of(folder, "face.pdf"))) as pdf:
+        buffer = io.BytesIO()
+        pdf.save(
+            buffer,
+            static_id=True,
+            compress_streams=False,
+            stream_decode_level=pikepdf.StreamDecodeLevel.generalized,
+            object_stream_mode=pikepdf.ObjectStreamMode.disable,
+        )
+        return buffer.getvalue()
 
 
 @of_both_files

@@ -117,9 +117,8 @@ def test_names_that_differ_in_one_rare_character_look_different(rare: str, sourc
     place = next(value for value in teacher.face.values if value.source == "holder_name").box
     left, top, right, bottom = (edge * 25.4 / 100 for edge in box)
     assert place.x - 1 <= left < right <= place.x + place.width + 1
-    assert (
-        place.y - 1 <= teacher.face.height - bottom < teacher.face.height - top <= place.y + place.height + 1
-    )
+    height = teacher.face.pages[0].height
+    assert place.y - 1 <= height - bottom < height - top <= place.y + place.height + 1
 
 
 @every_sample

@@ -102,7 +102,7 @@ def above(box: Box, number: int, source: str) -> str:
 
 def assert_sealed_over(number: int, *places: Box) -> None:
     """Even the smallest seal, of 38 mm, touches what it certifies."""
-    seal = printing.samples()[number].face.seal_place()
+    seal = printing.samples()[number].face.seal_places()[0]
     assert seal.page == 0
     for each in places:
         assert each.distance(seal.x_mm, seal.y_mm) < 38 / 2

@@ -12,6 +12,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pikepdf
+import pypdfium2
 import pytest
 from asn1crypto import cms as asn1_cms
 from asn1crypto import x509 as asn1_x509
@@ -28,6 +29,7 @@ from keys.errors import Kind, VermilionError
 from signing.cms import leading_element, parse_seal
 from signing.document import SealPlace
 from signing.seal import seal
+from signing.strict_check import strict_check
 from tests.signing.alter import gap_of
 from tests.signing.sealing import MM, NOW, PLACE, NoStamps, drawn_page, make_office, office, sealed
 from tests.tools import need
@@ -114,10 +116,36 @@ def test_the_seal_lies_at_its_place_in_its_exact_size_as_vectors() -> None:
         assert int(widget.F) & 0b100  # printed
 
 
+def test_further_places_show_the_picture_and_the_signature_has_one_widget() -> None:
+    here = make_office()
+    with pikepdf.open(io.BytesIO(drawn_page())) as pdf:
+        pdf.pages.append(pdf.pages[0])
+        paper = io.BytesIO()
+        pdf.save(paper, static_id=True)
+    document = seal(
+        paper.getvalue(), material=here.material, places=(PLACE, SealPlace(1, 60, 70), SealPlace(1, 130, 200)),
+        custodian=here.custodian, timestamper=here.stamps, at=NOW, record="intent:1", reason_text="issue",
+    )  # fmt: skip
+    strict_check(document.data, here.trust, at=here.stamps.at)
+    with pikepdf.open(io.BytesIO(document.data)) as pdf:
+        (widget,) = pdf.pages[0].Annots
+        assert "/Annots" not in pdf.pages[1]
+        shown = [x for name, x in pdf.pages[1].Resources.XObject.items() if name.startswith("/SealPicture")]
+        assert {x.objgen for x in shown} == {widget.AP.N.objgen}
+    rendered = pypdfium2.PdfDocument(document.data)
+    try:
+        second = rendered[1].render(scale=1).to_pil().convert("RGB")
+    finally:
+        rendered.close()
+    for x, y in ((60, 70), (130, 200)):
+        ring = second.crop(tuple(round(n * MM) for n in (x - 22, 297 - y - 22, x + 22, 297 - y + 22)))
+        assert any(red > 190 and green < 20 for _, (red, green, _) in ring.getcolors(maxcolors=1 << 16))
+
+
 def test_reason_moment_and_certification_stand_in_the_signature_dictionary() -> None:
     here = office()
     document = seal(
-        drawn_page(), material=here.material, place=PLACE, custodian=here.custodian, timestamper=None,
+        drawn_page(), material=here.material, places=(PLACE,), custodian=here.custodian, timestamper=None,
         at=NOW + timedelta(microseconds=999_999), record="intent:reason", reason_text="签发 𠮷 (食品经营许可证)",
     )  # fmt: skip
     assert document.sealed_at == NOW
@@ -135,7 +163,7 @@ def test_a_seal_off_its_page_is_refused_before_any_key_is_used(place: SealPlace)
     here = make_office()
     with pytest.raises(VermilionError, match="page") as refused:
         seal(
-            drawn_page(), material=here.material, place=place, custodian=here.custodian, timestamper=None,
+            drawn_page(), material=here.material, places=(place,), custodian=here.custodian, timestamper=None,
             at=NOW, record="intent:1", reason_text="issue",
         )  # fmt: skip
     assert refused.value.reason == "seal_off_page"
