@@ -27,7 +27,7 @@ from keys.suite import suite_of
 
 MAX_CERTIFICATES = 4  # of a chain, the seal's included; so many a CMS of ours may carry
 MAX_CERTIFICATE_BYTES = 8 * 1024
-MAX_CHAIN_BYTES = 5 * 1024  # what is embedded: with a token of ours it fits the room of `signing.seal`
+MAX_CHAIN_BYTES = 5 * 1024  # what is embedded: with a token of ours it fits the room of `signing.laid_out`
 MAX_FILE_BYTES = 64 * 1024
 MIN_RSA_BITS, MAX_RSA_BITS = 2048, 8192
 HASHES: dict[str, hashes.HashAlgorithm] = {

@@ -65,12 +65,14 @@ def status_request(certificate: bytes, issuer: bytes, nonce: bytes) -> bytes:
     return build_request([cert_id(issuer, serial, "sha1")], nonce)
 
 
-def read_ocsp(data: bytes, certificate: bytes, issuer: bytes, *, at: datetime, nonce: bytes) -> OutsideAnswer:
+def read_ocsp(
+    data: bytes, certificate: bytes, issuer: bytes, *, at: datetime, nonce: bytes | None
+) -> OutsideAnswer:
     """The status of a certificate (DER) in an OCSPResponse (RFC 6960) that its issuer (DER) signed, or a
     responder to whom that issuer itself delegated it, whose certificate says no-check.
 
     One SingleResponse, about this certificate, holding at `at`; the nonce is ours, or there is none: many
-    responders sign beforehand. No critical extension. Raises VermilionError(INVALID): "ocsp", and
+    responders sign beforehand. Where `nonce` is None the answer was another's, with any nonce. No critical extension. Raises VermilionError(INVALID): "ocsp", and
     `NOT_KNOWN` where all that is right and the certificate is not known there.
     """
     if len(data) > MAX_OCSP_BYTES:
@@ -99,7 +101,7 @@ def read_ocsp(data: bytes, certificate: bytes, issuer: bytes, *, at: datetime, n
         _refuse("the response cannot be read", "ocsp")
     if not right:
         _refuse("the response's signature is wrong", "ocsp")
-    if critical or any(getattr(value, "nonce", None) != nonce for value in nonces):
+    if critical or (nonce is not None and any(getattr(v, "nonce", None) != nonce for v in nonces)):
         _refuse("the response has a critical extension, or another nonce", "ocsp")
     times = _holding(begin, end, at, "ocsp")
     if said is None:

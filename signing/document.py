@@ -32,6 +32,24 @@ class SealMaterial:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidationData:
+    """What proves the certificates of a seal and of its time-stamp good: DER, and when all of it holds.
+
+    `certificates` are the issuers', and the time-stamp authority's; not the seal's own.
+    """
+
+    certificates: tuple[bytes, ...]
+    ocsps: tuple[bytes, ...]
+    crls: tuple[bytes, ...]
+    this_update: datetime  # the latest
+    next_update: datetime  # the earliest; the token's time must lie before it
+
+    def covers(self, gen_time: datetime) -> bool:
+        """Whether all of it was current at a token's time."""
+        return self.this_update <= gen_time < self.next_update
+
+
+@dataclass(frozen=True, slots=True)
 class SealPlace:
     """Where a seal goes: the picture's centre in mm from the page's lower left corner."""
 
@@ -45,7 +63,7 @@ class SealedDocument:
     """Sealed bytes, the level reached and the moment the seal is proven or claimed for."""
 
     data: bytes
-    level: str  # "B-T", or "B-B" when no time-stamp could be had
+    level: str  # "B-LT", "B-T" without validation data, "B-B" when no time-stamp could be had
     sealed_at: datetime  # genTime of the token; the given clock's time at B-B
 
 

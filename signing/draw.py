@@ -26,14 +26,13 @@ from signing.fonts import Fonts, Weight, build_font
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.qr_symbol import QrSymbol, make_symbol, module_mm, outline, symbol_size
 from signing.record import LIST_JOIN, FieldValue, Printout, check_link, printout_to_json
-from signing.text_layout import MM, OVERFLOW, fit, overflow
+from signing.text_layout import ASCENT, MM, OVERFLOW, fit, overflow
 
 ATTACHMENT = "record.json"
 
 _ARTWORK = "Artwork"
 
 _FONT_NAMES = {Weight.REGULAR: "VermilionRegular", Weight.BOLD: "VermilionBold"}
-_ASCENT = 0.88  # of an em: where the top of a line lies above the baseline
 # reportlab keeps fonts by name in one table of the process; drawing is bound to one processor anyway.
 _LOCK = threading.Lock()
 
@@ -94,7 +93,7 @@ def measure(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fo
     Raises VermilionError(INVALID) as `draw` does, with one fault for each text that does not fit its place.
     """
     texts = printed_values(printout, licence_type)
-    _photo(printout, licence_type, face)
+    printed_photo(printout, licence_type, face)
     faults: list[Fault] = []
     for place in face.values:
         if text := texts.get(place.source):
@@ -116,7 +115,7 @@ def draw(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts
     be printed faithfully, `bad_photo` when the photo is not the one of the record.
     """
     texts = printed_values(printout, licence_type)
-    photo = _photo(printout, licence_type, face)
+    photo = printed_photo(printout, licence_type, face)
     with _LOCK:
         embedded = _register(texts, face, fonts, specimen=printout.record.specimen)
         try:
@@ -127,7 +126,8 @@ def draw(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts
     return _finish(pages, printout, licence_type, face, photo)
 
 
-def _photo(printout: Printout, licence_type: LicenceType, face: Face) -> bytes | None:
+def printed_photo(printout: Printout, licence_type: LicenceType, face: Face) -> bytes | None:
+    """The photo to be printed, if any. Raises VermilionError(INVALID, "bad_photo")."""
     digests = [printout.record.fields.get(f.name) for f in licence_type.fields if f.kind is FieldKind.PHOTO]
     if printout.photo is None and not any(digests):
         return None
@@ -196,7 +196,7 @@ def _draw_lines(
     top = (box.y + box.height) * MM - {"top": 0.0, "middle": room / 2, "bottom": room}[style.valign]
     for number, line in enumerate(lines):
         width = fonts.width(line, style.weight) * size
-        x, y = box.x * MM, top - (_ASCENT + number * spacing) * size
+        x, y = box.x * MM, top - (ASCENT + number * spacing) * size
         if style.align == "justify" and len(line) > 1:
             canvas.drawString(x, y, line, charSpace=(box.width * MM - width) / (len(line) - 1))
         elif style.align == "right":

@@ -20,6 +20,7 @@ MIN_SIDE = 100
 MAX_SIDE = 2000
 # Each scan is one more pass over the whole picture, and may take 15 bytes; encoders make some ten.
 MAX_SCANS = 20
+_FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended and progressive DCT
 _START_OF_SCAN = b"\xff\xda"  # within coded data a byte FF is followed by 00 or a restart: ITU-T T.81, B.1.1
 
 
@@ -58,6 +59,15 @@ def _decode(data: bytes) -> Image.Image:
         raise
     except Exception as error:  # the decoder has no closed list of what a broken file raises
         raise FieldFault("bad_photo", "it cannot be decoded") from error
+
+
+def jpeg_size(data: bytes) -> tuple[int, int]:
+    """Width and height of a JPEG that `encode_photo` made: its first frame header (ITU-T T.81, B.2.2)."""
+    at = 2
+    while data[at] == 0xFF and data[at + 1] not in _FRAMES:
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+    height, width = (int.from_bytes(data[at + n : at + n + 2], "big") for n in (5, 7))
+    return width, height
 
 
 def encode_photo(image: Image.Image) -> bytes:

@@ -14,7 +14,6 @@ calls stand apart, so that many documents can be signed and stamped by one call 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import new as new_hash
 from hashlib import sha256
@@ -31,17 +30,14 @@ from pyhanko.sign.general import SigningError
 from pyhanko.sign.signers.cms_embedder import PdfCMSEmbedder, SigIOSetup, SigMDPSetup, SigObjSetup
 from pyhanko.sign.signers.pdf_byterange import SignatureObject
 
-from keys.custodian import Custodian, SignRequest
-from keys.custodian import Kind as SignKind
+from keys.custodian import Custodian
 from keys.errors import Kind, VermilionError
-from keys.suite import SUITES, Suite, verifies
+from keys.suite import SUITES, Suite
 from signing import cms
 from signing.document import SealedDocument, SealMaterial, SealPicture, SealPlace, TimeStamper
+from signing.laid_out import RESERVED_BYTES, LaidOut, Stamping, seal_laid_out
 
 FIELD_NAME = "Seal1"
-# Room for the CMS, fixed so that its length never depends on what is signed. Measured: 1.4 kB without
-# a token, about 3 kB with one of ours; outside authorities send their whole chain.
-RESERVED_BYTES = 8192
 _POINTS_PER_MM = 72 / 25.4
 
 
@@ -68,28 +64,19 @@ def seal(
     a document or place that cannot be sealed, KEY_REFUSED or UNAVAILABLE from the custodian.
     """
     laid_out = lay_out(pdf, material=material, places=places, at=at, reason_text=reason_text)
-    request = SignRequest(SignKind.SIGNED_ATTRIBUTES, laid_out.attributes, record)
-    (raw,) = custodian.sign(material.key, [request])
-    signature = checked_signature(laid_out, raw)
-    answer: bytes | VermilionError | None = None
-    if timestamper is not None:
+    stamp = None if timestamper is None else _one_by_one(timestamper)
+    (sealed,) = seal_laid_out([(laid_out, record)], custodian=custodian, stamp=stamp)
+    return sealed
+
+
+def _one_by_one(timestamper: TimeStamper) -> Stamping:
+    def one(digest: bytes, record: str) -> bytes | VermilionError:
         try:
-            answer = timestamper.stamp(stamped_digest(signature), record)
+            return timestamper.stamp(digest, record)
         except VermilionError as error:
-            answer = error
-    return splice(laid_out, signature, answer)
+            return error
 
-
-@dataclass(frozen=True, slots=True)
-class LaidOut:
-    """A whole file with room for its CMS."""
-
-    document: bytes
-    start: int  # of the CMS's hex string, delimiters included
-    end: int
-    moment: datetime  # /M
-    material: SealMaterial
-    attributes: bytes  # what the seal's key is to sign (`Kind.SIGNED_ATTRIBUTES`)
+    return lambda asked: [one(digest, record) for digest, record in asked]
 
 
 def lay_out(
@@ -105,54 +92,6 @@ def lay_out(
         raise VermilionError(Kind.INVALID, "the drawn document cannot be sealed", reason="drawing") from error
     attributes = cms.signed_attributes(_digest(document, start, end, suite), material.certificate, suite)
     return LaidOut(document, start, end, moment, material, attributes)
-
-
-def checked_signature(laid_out: LaidOut, raw: bytes) -> bytes:
-    """The custodian's signature as it stands in a document, verified: none leaves with a wrong one.
-
-    Raises VermilionError(INVALID, reason "key_mismatch").
-    """
-    material = laid_out.material
-    suite = SUITES[material.key.suite]
-    signature = cms.canonical_signature(raw, suite)
-    public = cms.load_certificate(material.certificate).public_key()
-    if not verifies(public, suite, signature, laid_out.attributes):
-        raise VermilionError(
-            Kind.INVALID, "the seal's key and certificate do not belong together", reason="key_mismatch"
-        )
-    return signature
-
-
-def stamped_digest(signature: bytes) -> bytes:
-    """What the time-stamp is over: the signature value (ETSI EN 319 122-1, 5.3)."""
-    return sha256(signature).digest()
-
-
-def splice(laid_out: LaidOut, signature: bytes, answer: bytes | VermilionError | None) -> SealedDocument:
-    """The last step of `seal`. `answer`: the time-stamper's token or its failure; None: it was not asked."""
-    material = laid_out.material
-    suite = SUITES[material.key.suite]
-    token, stamped_at = _token(signature, material.chain, answer)
-
-    def built(token: bytes | None) -> bytes:
-        return cms.build_seal(
-            material.certificate, material.chain, laid_out.attributes, signature, token, suite
-        )
-
-    der = built(token)
-    if token is not None and len(der) > RESERVED_BYTES:
-        token, stamped_at = None, None
-        der = built(None)
-    if len(der) > RESERVED_BYTES:
-        raise VermilionError(
-            Kind.INVALID, "the seal's certificates do not fit", reason="certificates_too_long"
-        )
-    digits = der.hex().encode("ascii")
-    begin = laid_out.start + 1
-    data = b"".join((laid_out.document[:begin], digits, laid_out.document[begin + len(digits) :]))
-    return SealedDocument(
-        data=data, level="B-B" if token is None else "B-T", sealed_at=stamped_at or laid_out.moment
-    )
 
 
 def _one_revision(pdf: bytes) -> PdfFileWriter:
@@ -242,21 +181,3 @@ def _digest(document: bytes, start: int, end: int, suite: Suite) -> bytes:
     state.update(view[end:])
     view.release()
     return state.digest()
-
-
-def _token(
-    signature: bytes, chain: tuple[bytes, ...], answer: bytes | VermilionError | None
-) -> tuple[bytes, datetime] | tuple[None, None]:
-    """The token over the signature value and its time; nothing in an outage."""
-    if answer is None:
-        return None, None
-    try:
-        if isinstance(answer, VermilionError):
-            raise answer
-        # An outside authority's issuer is none of ours: it comes with the token.
-        token = cms.canonical_token(answer, (*chain, *cms.token_certificates(answer)))
-        return token, cms.token_time(token, stamped_digest(signature))
-    except VermilionError as error:
-        if error.kind in {Kind.UNAVAILABLE, Kind.INVALID, Kind.MALFORMED}:
-            return None, None
-        raise

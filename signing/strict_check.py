@@ -23,6 +23,7 @@ from keys.clock import parse_compact_utc
 from keys.errors import VermilionError
 from keys.outside_chain import check_chain
 from keys.path import verify_chain
+from keys.profiles import ProfileName
 from keys.suite import Suite, verifies
 from keys.time_stamp import TimeStamp, verify_token
 from keys.trust_list import TrustedKey, TrustList
@@ -41,6 +42,7 @@ from signing.pdf_structure import (
     read_pdf,
     refuse,
 )
+from signing.validation_data import MAX_ITEMS, Carried, Chain, proves
 
 PRINTOUT_NAME = b"record.json"
 MAX_PRINTOUT_BYTES = 1024 * 1024
@@ -70,7 +72,7 @@ class FileEvidence:
     seal_key: TrustedKey | None
     seal_certificate: bytes  # DER
     sealed_at: datetime  # genTime of the seal's own time-stamp; without one the signer's claim (/M)
-    level: str  # "B-T" with a time-stamp, of the seal or of the document; else "B-B"
+    level: str  # "B-LT" or "B-T" with a time-stamp, of the seal or of the document; else "B-B"
     key_id: str  # kid of the seal's key, as in the trust list
     signed_sha256: bytes  # of the signed attributes, by which the registry knows the use of the key
     stamped_at: datetime | None  # genTime: what is proven; None at B-B
@@ -114,6 +116,7 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
         refuse("the seal's signature is wrong, or of another algorithm", "signature_invalid")
 
     stamp = _time_stamp(seal, pdf, None if size is None else data, trust)
+    carried = _validation_data(pdf, catalogue)
     sealed_at = claimed_at if stamp is None or size is not None else stamp.gen_time
     stamped_at = None if stamp is None else stamp.gen_time
     if max(sealed_at, stamped_at or sealed_at) > at + MAX_CLOCK_DIFFERENCE:
@@ -124,14 +127,21 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     seal_key = next((k for k in trust.keys if k.use == "seal" and k.public_key == spki), None)
-    if sorted(seal.issuers) != sorted(_issuers(seal, seal_key, trust, sealed_at)):
+    issuers = _issuers(seal, seal_key, trust, sealed_at)
+    if sorted(seal.issuers) != sorted(issuers):
         refuse("the seal carries other certificates than its own and its issuers'")
+    level = "B-B" if stamp is None else "B-T"
+    if stamp is not None and carried is not None and seal.token is not None:
+        authority = verify_chain(stamp.certificate, trust=trust, at=stamp.gen_time, profile=ProfileName.TSA)
+        outside = seal_key is not None and bool(seal_key.issuers)
+        chains = (Chain(seal.certificate, issuers, outside), Chain(stamp.certificate, (authority,)))
+        level = "B-LT" if proves(carried, chains, trust.roots, stamp.gen_time) else level
     return FileEvidence(
         printout_json=printout,
         seal_key=seal_key,
         seal_certificate=seal.certificate,
         sealed_at=sealed_at,
-        level="B-B" if stamp is None else "B-T",
+        level=level,
         key_id=sha256(spki).digest()[:8].hex(),
         signed_sha256=sha256(seal.attributes).digest(),
         stamped_at=stamped_at,
@@ -280,6 +290,25 @@ def _embedded_record(pdf: Pdf, catalogue: Dictionary) -> bytes:
     if files.entries.keys() - {"F", "UF"} or files.entries.get("UF", files.get("F")) != files.get("F"):
         refuse("the embedded record has a second version")
     return _decoded(stream)
+
+
+def _validation_data(pdf: Pdf, catalogue: Dictionary) -> Carried | None:
+    """The document security store (EN 319 142-1, 5.4.2) in our one form: three lists of plain streams."""
+    if catalogue.get("DSS") is None:
+        return None
+    store = pdf.dictionary(catalogue.get("DSS"), "the document security store")
+    if store.entries.keys() != {"Type", "Certs", "OCSPs", "CRLs"} or store.get("Type") != Name("DSS"):
+        refuse("the document security store has other keys than ours")
+    lists = []
+    for key in ("Certs", "OCSPs", "CRLs"):
+        items = pdf.array(store.get(key), "a list of the document security store").items
+        streams = [pdf.resolve(item) for item in items]
+        if len(items) > MAX_ITEMS or not all(
+            isinstance(stream, Stream) and stream.entries.keys() == {"Length"} for stream in streams
+        ):
+            refuse("the document security store holds other things than ours")
+        lists.append(tuple(stream.data for stream in streams if isinstance(stream, Stream)))
+    return Carried(*lists)
 
 
 def _decoded(stream: Stream) -> bytes:

@@ -11,8 +11,12 @@ from signing.face import ValueBox
 MM = 72 / 25.4
 """Points in a millimetre."""
 
+ASCENT = 0.88
+"""Of an em: where the top of a line lies above the baseline."""
+
 OVERFLOW = "overflow"
 _STEP = 0.25
+_SLACK = 1e-9  # ems: sums of thousandths are not exact
 _NOT_FIRST = "，。、；：！？）》」』】〕”’·,.;:!?)]"
 _NOT_LAST = "（《「『【〔“‘(["
 _UNIT = re.compile(r"[A-Za-z0-9@#&%+\-_/.:]+|.", re.DOTALL)
@@ -50,18 +54,22 @@ def break_lines(text: str, available: float, width_of: Callable[[str], float]) -
     """
     units: list[str] = []
     for unit in _UNIT.findall(text):
-        units.extend(unit if width_of(unit) > available else [unit])
+        units.extend(unit if len(unit) > 1 and width_of(unit) > available else [unit])
     lines: list[str] = []
     line: list[str] = []
+    used = 0.0  # by the line; widths add up, and this is measured once a unit
     for unit in units:
-        if line and width_of("".join(line) + unit) > available:
+        width = width_of(unit)
+        if line and used + width > available + _SLACK:
             carried = [unit]
             while len(line) > 1 and (carried[0][0] in _NOT_FIRST or line[-1][-1] in _NOT_LAST):
                 carried.insert(0, line.pop())
             lines.append("".join(line).rstrip(" "))
             line = carried if carried != [" "] else []
+            used = width_of("".join(line))
         else:
             line.append(unit)
+            used += width
     if line:
         lines.append("".join(line))
     return [kept for kept in lines if kept]
