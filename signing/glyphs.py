@@ -81,6 +81,7 @@ class GlyphStore:
 
     def __init__(self, source: FontSource, cache_dir: Path) -> None:
         self.source = source
+        self.cache_dir = cache_dir
         self._folder = cache_dir / source.cache_key
         self._known: dict[str, Glyph] = {}
         self._opened = threading.Lock()  # fontTools reads a font lazily and is not made for threads
@@ -141,9 +142,12 @@ class GlyphStore:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             handle, name = tempfile.mkstemp(dir=self._folder, prefix=".new-")
-            with os.fdopen(handle, "wb") as file:
-                file.write(_FORMAT + self._check(char, body) + body)
-            Path(name).replace(self._file(char))
+            try:
+                with os.fdopen(handle, "wb") as file:
+                    file.write(_FORMAT + self._check(char, body) + body)
+                Path(name).replace(self._file(char))
+            except OSError:
+                Path(name).unlink(missing_ok=True)
         except OSError:
             return  # a cache that cannot be written costs time, never a licence
 

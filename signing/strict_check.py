@@ -50,11 +50,11 @@ MAX_SIGNATURE_BYTES = 16 * 1024
 MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)  # between the checker's clock and the time-stamp authority's
 
 # What could act, show other content, or bring it from elsewhere: our faces need none of it.
-_ACTIVE_KEYS = frozenset(
+ACTIVE_KEYS = frozenset(
     {"AA", "OpenAction", "JS", "JavaScript", "XFA", "NeedAppearances", "RichMediaContent", "Collection",
      "Launch", "OCProperties", "Encrypt", "RF", "URLS", "Threads", "Requirements"}
 )  # fmt: skip
-_ACTIONS = frozenset(
+ACTIONS = frozenset(
     {"JavaScript", "Launch", "SubmitForm", "ImportData", "ResetForm", "GoToR", "GoToE", "Rendition", "Movie",
      "Sound", "Hide", "SetOCGState", "Trans", "GoTo3DView", "RichMediaExecute", "Named", "Thread"}
 )  # fmt: skip
@@ -162,7 +162,7 @@ def _refuse_active_content(pdf: Pdf) -> None:
             continue
         entries = value.entries
         action = entries.get("S")
-        if not _ACTIVE_KEYS.isdisjoint(entries) or (isinstance(action, Name) and action.text in _ACTIONS):
+        if not ACTIVE_KEYS.isdisjoint(entries) or (isinstance(action, Name) and action.text in ACTIONS):
             refuse("the file holds active content")
         signatures += "ByteRange" in entries
         waiting.extend(entries.values())
