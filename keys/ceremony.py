@@ -13,7 +13,14 @@ from keys.canonical import canonical_json
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
-from keys.path import parse_certificate, require_root, verify_delegate, verify_issuing
+from keys.path import (
+    certificate_end,
+    parse_certificate,
+    require_root,
+    verify_delegate,
+    verify_issuing,
+    verify_link,
+)
 from keys.profiles import ProfileName
 from keys.suite import SUITES, SuiteName
 from keys.tbs import MAX_TRANSCRIPT_BYTES, TRANSCRIPT_TYPE
@@ -23,6 +30,7 @@ EXPECTED = {
     "establish": (ProfileName.ROOT, ProfileName.ISSUING, ProfileName.TRUST_LIST),
     "issuing": (ProfileName.ISSUING,),
     "delegate": (ProfileName.TRUST_LIST,),
+    "successor": (ProfileName.ROOT, ProfileName.ISSUING, ProfileName.TRUST_LIST),
 }
 """Which certificates an operation makes, in order."""
 
@@ -54,9 +62,9 @@ def sign_transcript(custodian: Custodian, root: KeyRef, signing_input: bytes, re
 def read_transcript(text: str | bytes, *, root_sha256: str | None = None) -> Verified:
     """Verify and parse a transcript: signature, one form, and each certificate as the root's own.
 
-    With `root_sha256` the root must have that fingerprint (hex); without it, the transcript proves only that
-    it is whole. Raises VermilionError(INVALID) with `reason` "malformed", "wrong_root", "bad_signature" or
-    "certificate".
+    With `root_sha256` the root must have that fingerprint (hex), or have been certified as its successor by
+    the retired root that has it; without it, the transcript proves only that it is whole. Raises
+    VermilionError(INVALID) with `reason` "malformed", "wrong_root", "bad_signature" or "certificate".
     """
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
     if len(data) > MAX_TRANSCRIPT_BYTES:
@@ -65,8 +73,6 @@ def read_transcript(text: str | bytes, *, root_sha256: str | None = None) -> Ver
     root = signed.header.chain[0]
     if len(signed.header.chain) != 1:
         _refuse("the transcript names more than its root", "malformed")
-    if root_sha256 is not None and sha256(root).hexdigest() != root_sha256.lower().replace(":", ""):
-        _refuse("the transcript is another root's", "wrong_root")
     try:
         jws.verify(signed)
         transcript = parse_transcript(jws.strict(signed.payload, MAX_TRANSCRIPT_BYTES))
@@ -77,9 +83,29 @@ def read_transcript(text: str | bytes, *, root_sha256: str | None = None) -> Ver
     try:
         require_root(root, transcript.signed_at)
         _check_certificates(transcript, root)
+        vouching = {root, *_former(transcript, root)}
     except VermilionError as error:
         _refuse(error.detail, "certificate")
+    pinned = None if root_sha256 is None else root_sha256.lower().replace(":", "")
+    if pinned is not None and pinned not in {sha256(one).hexdigest() for one in vouching}:
+        _refuse("the transcript is another root's, and the one asked for did not vouch for it", "wrong_root")
     return Verified(transcript, root)
+
+
+def _former(transcript: Transcript, root: bytes) -> tuple[bytes, ...]:
+    """The former root where it certified this one: then whoever trusts it may follow. One that is compromised
+    vouches for nothing, and whatever a transcript says of it, its successor says so.
+    """
+    former = transcript.former_root
+    if former is None:
+        return ()
+    if former.der == root:
+        _refuse("a root does not follow itself", "certificate")
+    if former.link is None:
+        require_root(former.der, min(transcript.signed_at, certificate_end(former.der)))
+        return ()
+    verify_link(former.link, root, former.der, transcript.signed_at)
+    return (former.der,)
 
 
 def _check_certificates(transcript: Transcript, root: bytes) -> None:

@@ -99,7 +99,7 @@ def build_tbs(
             f"a {issuer.key.purpose} key gives a {subject_key.purpose} key no {profile_name} certificate",
             reason="profile",
         )
-    if (profile.issuer is profile.purpose) != (issuer.certificate is None):
+    if (profile_name is ProfileName.ROOT) != (issuer.certificate is None):
         raise VermilionError(ErrorKind.INVALID, "only a root signs itself", reason="profile")
     not_before = (at - BACKDATE).replace(microsecond=0)
     not_after = not_before + (life or profile.life)

@@ -81,11 +81,47 @@ def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:
     It issues nothing any more, but what was sealed in its time goes on being checked, for as long as a list
     names it: `verify_chain` asks for its validity at the moment of sealing. Raises VermilionError(INVALID).
     """
-    issuing, anchor = parse_certificate(certificate), parse_certificate(root)
-    if anchor.subject.dump() != issuing.issuer.dump() or not _signed_by(issuing, anchor):
+    if issuer_among(certificate, (root,)) is None:
         _refuse("the issuing authority is not the root's", "issuer_unknown")
+    issuing = parse_certificate(certificate)
     _require(issuing, PROFILES[ProfileName.ISSUING], min(at, issuing.not_valid_after))
     require_root(root, at)
+
+
+def issuer_among(certificate: bytes, authorities: Sequence[bytes]) -> bytes | None:
+    """Which of these certificates (DER) signed this one, by name and signature alone; None: none did.
+
+    Raises VermilionError(INVALID) for bytes that are no certificate.
+    """
+    issued = parse_certificate(certificate)
+    for authority in authorities:
+        parsed = parse_certificate(authority)
+        if parsed.subject.dump() == issued.issuer.dump() and _signed_by(issued, parsed):
+            return authority
+    return None
+
+
+def certificate_end(certificate: bytes) -> datetime:
+    """notAfter, the last moment at which one that has expired is judged. Raises VermilionError(INVALID)."""
+    end: datetime = parse_certificate(certificate).not_valid_after
+    return end
+
+
+def verify_link(link: bytes, root: bytes, former: bytes, at: datetime) -> None:
+    """Check that the former root certified this one as its successor: `link` has the name and key of `root`
+    and the former one's signature, and all three are valid at `at`. Raises VermilionError(INVALID).
+    """
+    linked, successor = parse_certificate(link), parse_certificate(root)
+    if (linked.subject.dump(), linked.public_key.dump()) != (
+        successor.subject.dump(),
+        successor.public_key.dump(),
+    ):
+        _refuse("the link is another root's")
+    if issuer_among(link, (former,)) is None:
+        _refuse("the former root did not sign the link", "issuer_unknown")
+    _require(linked, PROFILES[ProfileName.ROOT_LINK], at)
+    require_root(root, at)
+    require_root(former, at)
 
 
 def verify_delegate(certificate: bytes, root: bytes, begin: datetime, end: datetime) -> None:

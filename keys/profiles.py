@@ -11,6 +11,7 @@ from keys.custodian import Purpose
 
 class ProfileName(StrEnum):
     ROOT = "root"
+    ROOT_LINK = "root-link"
     ISSUING = "issuing"
     SEAL = "seal"
     TSA = "tsa"
@@ -51,6 +52,11 @@ PROFILES: dict[ProfileName, Profile] = {
     for profile in (
         Profile(
             ProfileName.ROOT, Purpose.ROOT_CA, Purpose.ROOT_CA, ca=True, path_length=None,
+            key_usage=frozenset({"key_cert_sign", "crl_sign"}), extended_key_usage=None, policy=None,
+            life=timedelta(days=20 * 365),
+        ),
+        Profile(  # by a root that is retired, for the one that follows it (RFC 9810, 4.4: new with old)
+            ProfileName.ROOT_LINK, Purpose.ROOT_CA, Purpose.ROOT_CA, ca=True, path_length=1,
             key_usage=frozenset({"key_cert_sign", "crl_sign"}), extended_key_usage=None, policy=None,
             life=timedelta(days=20 * 365),
         ),

@@ -13,7 +13,9 @@ from typing import Any, NoReturn
 from keys.crl import RevocationReason
 from keys.errors import Kind, VermilionError
 
-OPERATIONS = ("establish", "issuing", "delegate")
+OPERATIONS = ("establish", "issuing", "delegate", "successor")
+RETIRED, COMPROMISED = FORMER_ROOT = ("retired", "compromised")
+"""How a root goes out of service: in order, or because others may have its key, or nobody knows who has."""
 SCHEME = "SLIP-39"
 MAX_NAME = 64
 MAX_PRESENT = 32
@@ -61,6 +63,17 @@ class Revoked:
 
 
 @dataclass(frozen=True, slots=True)
+class FormerRoot:
+    """The root that another took the place of. A retired one certified its successor; the word of one that is
+    compromised counts for nothing.
+    """
+
+    state: str  # of FORMER_ROOT
+    der: bytes  # its certificate
+    link: bytes | None  # the successor's name and key, certified by it (DER); None: compromised
+
+
+@dataclass(frozen=True, slots=True)
 class Transcript:
     """What was done. Instants are UTC, whole seconds."""
 
@@ -75,6 +88,7 @@ class Transcript:
     shares: Shares
     certificates: tuple[Certified, ...]
     revoked: tuple[Revoked, ...] = ()
+    former_root: FormerRoot | None = None  # of operation "successor" alone
 
 
 def transcript_body(transcript: Transcript) -> dict[str, Any]:
@@ -106,6 +120,15 @@ def transcript_body(transcript: Transcript) -> dict[str, Any]:
             for one in transcript.certificates
         ],
         "revoked": [{"serial": one.serial, "reason": one.reason} for one in transcript.revoked],
+        "former_root": None if transcript.former_root is None else _former_body(transcript.former_root),
+    }
+
+
+def _former_body(former: FormerRoot) -> dict[str, Any]:
+    return {
+        "state": former.state,
+        "x5c": base64.b64encode(former.der).decode("ascii"),
+        "link": None if former.link is None else base64.b64encode(former.link).decode("ascii"),
     }
 
 
@@ -114,7 +137,7 @@ def parse_transcript(body: object) -> Transcript:
     value = _members(
         body,
         {"operation", "title", "file_sha256", "software", "attempt", "begun", "iat", "present", "shares",
-         "certificates", "revoked"},
+         "certificates", "revoked", "former_root"},
     )  # fmt: skip
     shares = _members(value["shares"], {"scheme", "threshold", "total"})
     if value["operation"] not in OPERATIONS or shares["scheme"] != SCHEME:
@@ -134,7 +157,10 @@ def parse_transcript(body: object) -> Transcript:
         ),
         certificates=_list(value["certificates"], 1, MAX_CERTIFICATES, _certified),
         revoked=_list(value["revoked"], 0, MAX_CERTIFICATES, _revoked),
+        former_root=None if value["former_root"] is None else _former_root(value["former_root"]),
     )
+    if (transcript.former_root is not None) != (transcript.operation == "successor"):
+        _refuse("a successor takes the place of a root, and nothing else does")
     if transcript.begun_at > transcript.signed_at:
         _refuse("a transcript signed before it began")
     return transcript
@@ -147,13 +173,6 @@ def _present(value: object) -> Present:
 
 def _certified(value: object) -> Certified:
     found = _members(value, {"profile", "key", "serial", "sha256", "tbs_sha256", "lint", "x5c"})
-    text = found["x5c"]
-    try:
-        der = base64.b64decode(text if isinstance(text, str) else "!", validate=True)
-    except (binascii.Error, ValueError):
-        _refuse("not base64")
-    if not der or base64.b64encode(der).decode("ascii") != text:
-        _refuse("not base64")
     return Certified(
         profile=_text(found["profile"], MAX_NAME),
         key=_matching(found["key"], _HEX32),
@@ -161,8 +180,26 @@ def _certified(value: object) -> Certified:
         sha256=_matching(found["sha256"], _HEX64),
         tbs_sha256=_matching(found["tbs_sha256"], _HEX64),
         lint=_text(found["lint"], MAX_NAME),
-        der=der,
+        der=_der(found["x5c"]),
     )
+
+
+def _former_root(value: object) -> FormerRoot:
+    found = _members(value, {"state", "x5c", "link"})
+    if found["state"] not in FORMER_ROOT or (found["link"] is None) != (found["state"] == COMPROMISED):
+        _refuse("a former root is retired and certified its successor, or it is compromised")
+    link = None if found["link"] is None else _der(found["link"])
+    return FormerRoot(found["state"], _der(found["x5c"]), link)
+
+
+def _der(text: object) -> bytes:
+    try:
+        der = base64.b64decode(text if isinstance(text, str) else "!", validate=True)
+    except (binascii.Error, ValueError):
+        _refuse("not base64")
+    if not der or base64.b64encode(der).decode("ascii") != text:
+        _refuse("not base64")
+    return der
 
 
 def _revoked(value: object) -> Revoked:

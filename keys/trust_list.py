@@ -20,7 +20,15 @@ from keys.custodian import PURPOSE_SUITES, Custodian, KeyRef, Purpose, SignReque
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.outside_chain import MAX_CERTIFICATES, linked_key
-from keys.path import issued_by, parse_certificate, require_root, verify_delegate, verify_issuing
+from keys.path import (
+    certificate_end,
+    issued_by,
+    issuer_among,
+    parse_certificate,
+    require_root,
+    verify_delegate,
+    verify_issuing,
+)
 from keys.suite import (
     RSA_EXPONENT,
     SUITES,
@@ -35,6 +43,7 @@ from keys.tbs import TRUST_LIST_TYPE
 MAX_BYTES = 4 * 1024 * 1024
 CLOCK_SKEW = timedelta(minutes=5)
 LIFE = timedelta(days=7)
+MAX_FORMER_ROOTS = 16
 RENEW_AFTER = LIFE / 3  # a verifier asks for the next list by then
 
 KeyUse = Literal["qr", "seal", "tsa"]
@@ -72,7 +81,11 @@ class TrustList:
     expires_at: datetime
     zone: str  # IANA name; civil days of validity are reckoned in it
     origins: tuple[str, ...]  # e.g. "http://localhost:8801"
-    roots: tuple[bytes, ...]  # DER, as pinned by the verifier
+    roots: tuple[bytes, ...]
+    """DER; the first is the one that the list is signed under, which a verifier may pin. After it those that
+    were in service before and certified one of `issuing`: the list itself vouches for them, and for nothing
+    of theirs that it does not name.
+    """
     issuing: tuple[bytes, ...]  # DER of issuing CAs
     agencies: Mapping[str, Mapping[str, str]]  # USCC -> language -> name
     types: Mapping[str, Mapping[str, str]]  # type code -> language -> name
@@ -114,9 +127,10 @@ def read_trust_list(
     """Verify and parse a list at the instant `at`.
 
     With `root_sha256` the root must have that fingerprint (hex); without it, whoever gave the list is
-    trusted for its root. The delegate must be valid for as long as the list is. Raises
-    VermilionError(INVALID) with `reason` "malformed", "wrong_root", "not_delegated", "bad_signature",
-    "rollback" (a sequence below `min_sequence`), "expired" or "not_yet_issued".
+    trusted for its root. A former root of the registry's is another root. The delegate must be valid for as
+    long as the list is. Raises VermilionError(INVALID) with `reason` "malformed", "wrong_root",
+    "not_delegated", "bad_signature", "rollback" (a sequence below `min_sequence`), "expired" or
+    "not_yet_issued".
     """
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
     if len(data) > MAX_BYTES:
@@ -124,14 +138,17 @@ def read_trust_list(
     signed = jws.take_apart(data, TRUST_LIST_TYPE)
     delegate, root = _signers(signed.header)
     if root_sha256 is not None and sha256(root).hexdigest() != root_sha256.lower().replace(":", ""):
-        _refuse("the trust list is another root's", "wrong_root")
+        _refuse(
+            "the trust list is another root's; if the registry has a new one, learn its fingerprint by some "
+            "other way than this list",
+            "wrong_root",
+        )
     try:
         jws.verify(signed)
         trust = _parse(jws.strict(signed.payload, MAX_BYTES), root)
         require_root(root, at)
         _check_delegate(delegate, root, trust)
-        for issuing in trust.issuing:
-            verify_issuing(issuing, root, at)
+        _check_authorities(trust, at)
         for entry in trust.keys:
             _check_entry(entry, trust.issuing)
         _check_whole(trust)
@@ -149,7 +166,7 @@ def read_trust_list(
 
 
 def _payload(trust: TrustList) -> dict[str, Any]:
-    return {
+    payload = {
         "seq": trust.sequence,
         "iat": _seconds(trust.issued_at),
         "next_update": _seconds(trust.next_update),
@@ -162,6 +179,9 @@ def _payload(trust: TrustList) -> dict[str, Any]:
         "keys": [_entry(key) for key in trust.keys],
         "status_lists": trust.status_lists,
     }
+    if trust.roots[1:]:
+        payload["former_roots"] = [jws.b64(c) for c in trust.roots[1:]]
+    return payload
 
 
 def jwk_of(public_key: bytes, suite: Suite) -> dict[str, str]:
@@ -212,8 +232,11 @@ _ENTRY_MEMBERS = {"kid", "use", "alg", "jwk", "agency", "types", "from", "to", "
 
 
 def _parse(value: Any, root: bytes) -> TrustList:
-    if not isinstance(value, dict) or set(value) != _LIST_MEMBERS:
+    if not isinstance(value, dict) or set(value) - {"former_roots"} != _LIST_MEMBERS:
         _refuse("the trust list has other members", "malformed")
+    former = [jws.unb64(c) for c in _list(value.get("former_roots", []))]
+    if ("former_roots" in value) != (0 < len(former) <= MAX_FORMER_ROOTS):
+        _refuse("the trust list names former roots, and none or too many", "malformed")
     return TrustList(
         sequence=_int(value["seq"]),
         issued_at=_instant(value["iat"]),
@@ -221,7 +244,7 @@ def _parse(value: Any, root: bytes) -> TrustList:
         expires_at=_instant(value["exp"]),
         zone=_str(value["zone"]),
         origins=tuple(_str(o) for o in _list(value["origins"])),
-        roots=(root,),
+        roots=(root, *former),
         issuing=tuple(jws.unb64(c) for c in _list(value["issuing"])),
         agencies=_names(value["agencies"]),
         types=_names(value["types"]),
@@ -255,6 +278,18 @@ def _parse_entry(value: Any) -> TrustedKey:
         since=None if value["since"] is None else _instant(value["since"]),
         issuers=tuple(certificates[1:]),
     )
+
+
+def _check_authorities(trust: TrustList, at: datetime) -> None:
+    """One of the list's roots certified each issuing CA, and each former root certified one of them."""
+    root, *former = trust.roots
+    needed = set()
+    for issuing in trust.issuing:
+        by = issuer_among(issuing, trust.roots) or root
+        verify_issuing(issuing, by, at if by == root else min(at, certificate_end(by)))
+        needed.add(by)
+    if len(set(trust.roots)) != len(trust.roots) or not needed.issuperset(former):
+        _refuse("the trust list names a root twice, or one that no authority of the list needs", "malformed")
 
 
 def _check_entry(entry: TrustedKey, issuing: tuple[bytes, ...]) -> None:

@@ -23,6 +23,7 @@ from werkzeug.routing import BaseConverter
 
 from keys.errors import Kind, VermilionError
 from keys.ocsp import MALFORMED_REQUEST, MAX_REQUEST_BYTES, TRY_LATER
+from keys.profiles import ProfileName
 from keys.tsp import MAX_REQUEST_BYTES as TSA_REQUEST_BYTES
 from registry import web
 from registry.actor import Actor
@@ -162,6 +163,7 @@ def _serve_files(app: Flask, ports: Ports) -> None:
                 select(Certificate.der)
                 .join(CertificateAuthority, CertificateAuthority.key_id == Certificate.key_id)
                 .where(CertificateAuthority.name == ca, Certificate.der.is_not(None))
+                .where(Certificate.profile != ProfileName.ROOT_LINK)
                 .limit(1)
             )
         response = Response(web.found(der, "certificate authority"), content_type=CERTIFICATE_TYPE)

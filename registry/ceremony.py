@@ -1,4 +1,5 @@
-"""A ceremony: root, issuing CA and the trust list's delegate, from one file, before witnesses.
+"""A ceremony: root, issuing CA and the trust list's delegate, from one file, before witnesses; or what
+follows them later, a root in the place of another included.
 
 The root's passphrase exists in shares alone (SLIP-39): any `threshold` of them open the root's directory,
 which is carried away afterwards. What was done stands in a transcript that the root signs. Interrupted, it is
@@ -21,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from keys.apart import RootApart
 from keys.ceremony import EXPECTED, sign_transcript, tbs_digest, transcript_input, transcript_record
+from keys.certificates import Subject
 from keys.clock import Clock
 from keys.crl import RevocationReason
 from keys.custodian import Custodian
@@ -30,7 +32,16 @@ from keys.files import write_once
 from keys.profiles import ProfileName
 from keys.shares import SECRET_BYTES, join_shares, require_scheme, split_secret
 from keys.suite import SuiteName
-from keys.transcript import OPERATIONS, Certified, Present, Revoked, Shares, Transcript
+from keys.transcript import (
+    FORMER_ROOT,
+    OPERATIONS,
+    RETIRED,
+    Certified,
+    Present,
+    Revoked,
+    Shares,
+    Transcript,
+)
 from registry.composition import Foundation, prepare_place, private_directory
 from registry.custodians import Random, root_custodian
 from registry.database import Database
@@ -50,12 +61,13 @@ from registry.seals.keys import subject_name
 from registry.seals.retirement import end_former_authorities
 from registry.seals.revocation_list import ROOT_LIFE, publish_crl, publish_due, publish_root_crl
 from registry.seals.serving import signed_certificates
-from registry.seals.tables import Ceremony, Key
+from registry.seals.succession import complete_succession, former_root, succeed_root
+from registry.seals.tables import Ceremony, Certificate, Key
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
 from signing.toml_table import Table
 
-ESTABLISH, ISSUING, DELEGATE = OPERATIONS
+ESTABLISH, ISSUING, DELEGATE, SUCCESSOR = OPERATIONS
 FORMER = ("kept", "compromised")
 MAX_SHARE_BYTES = 2048
 
@@ -75,6 +87,8 @@ class Plan:
     shares_directory: Path | None
     file_sha256: str
     compromised: bool = False  # of another issuing CA: it takes the place of one whose key others may have
+    former_root: str = ""  # of a successor: how the root before it ends, by FORMER_ROOT
+    former_directory: Path | None = None  # of a successor: where a root that is retired lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,12 +113,19 @@ def load_plan(path: Path) -> Plan:
     if len(present) < 2:
         table.refuse("present", "must name two people at least")
     compromised = operation == ISSUING and table.choice("former", FORMER) == "compromised"
+    former_root, former_directory = "", None
+    if operation == SUCCESSOR:
+        former_root = table.choice("former_root", FORMER_ROOT)
+        if former_root == RETIRED:
+            former_directory = path.parent / table.text("former_root_directory")
+            if former_directory.resolve() == root_directory.resolve():
+                table.refuse("former_root_directory", "must be another than the new root's")
     names, test = AuthorityNames(""), False
     if operation != DELEGATE:
         names, test = _names(table, operation), table.flag("test")
     threshold = total = 0
     shares_directory = None
-    if operation == ESTABLISH:
+    if operation in (ESTABLISH, SUCCESSOR):
         shares = table.table("shares")
         threshold, total = shares.integer("threshold"), shares.integer("total")
         shares_directory = path.parent / shares.text("directory")
@@ -114,7 +135,7 @@ def load_plan(path: Path) -> Plan:
     digest = sha256(path.read_bytes()).hexdigest()
     return Plan(
         operation, title, present, root_directory, names, test, threshold, total, shares_directory, digest,
-        compromised,
+        compromised, former_root, former_directory,
     )  # fmt: skip
 
 
@@ -143,59 +164,75 @@ def rehearse(plan: Plan, settings: Settings, *, clock: Clock, random: Random, co
         )  # fmt: skip
         moved = replace(plan, root_directory=place / "root", shares_directory=place / "shares")
         shares: list[str] = []
+        former: list[str] = []
         if plan.operation != ESTABLISH:
             first = replace(
-                moved, operation=ESTABLISH, threshold=2, total=2,
+                moved, operation=ESTABLISH, threshold=2, total=2, shares_directory=place / "first-shares",
                 file_sha256=sha256(b"rehearsal").hexdigest(), names=AuthorityNames("Rehearsal"),
             )  # fmt: skip
             made = perform(first, elsewhere, [], clock=clock, random=random, cost=cost)
             shares = [read_share(path) for path in made.shares]
-        return perform(moved, elsewhere, shares, clock=clock, random=random, cost=cost).transcript
+        if plan.operation == SUCCESSOR:
+            former, shares = (shares if plan.former_root == RETIRED else []), []
+            moved = replace(
+                moved, root_directory=place / "successor",
+                former_directory=place / "root" if plan.former_root == RETIRED else None,
+            )  # fmt: skip
+        held = perform(moved, elsewhere, shares, former, clock=clock, random=random, cost=cost)
+        return held.transcript
 
 
 def perform(
     plan: Plan,
     settings: Settings,
     shares: Sequence[str],
+    former_shares: Sequence[str] = (),
     *,
     clock: Clock,
     random: Random,
     cost: ScryptCost,
 ) -> Outcome:
-    """Hold the ceremony. `shares` open a root that is there already.
+    """Hold the ceremony. `shares` open a root that is there already, `former_shares` one that is retired.
 
-    Raises VermilionError: CONFLICT (`root_exists`, `ceremony_over`), NOT_FOUND (`no_root`), INVALID (shares
-    that do not open the root, a certificate that a lint refuses) and what the custodian raises.
+    Raises VermilionError: CONFLICT (`root_exists`, `root_replaced`, `ceremony_over`), NOT_FOUND (`no_root`),
+    INVALID (shares that do not open the root, or open nothing; a certificate that a lint refuses) and what
+    the custodian raises.
     """
     base = prepare_place(settings, clock=clock, random=random, cost=cost)
     try:
-        return _hold(base, plan, shares, cost)
+        return _hold(base, plan, shares, former_shares, cost)
     finally:
         base.database.dispose()
 
 
-def _hold(base: Foundation, plan: Plan, given: Sequence[str], cost: ScryptCost) -> Outcome:
-    begun_at, attempt = _begin(base.database, plan, base.clock().replace(microsecond=0))
+def _hold(
+    base: Foundation, plan: Plan, given: Sequence[str], given_former: Sequence[str], cost: ScryptCost
+) -> Outcome:
+    begun = _begin(base.database, plan, base.clock().replace(microsecond=0))
+    former = _open_former(base, plan, begun, given_former, cost)
     private_directory(plan.root_directory, mode=0o700)
     secret, scheme, files = _passphrase(plan, given, base.random)
-    root = _open_root(base, plan, secret, cost)
-    pieces = replace(base, custodian=RootApart(root, base.custodian))
+    root = _open_root(base, plan.root_directory, secret, cost)
+    pieces = replace(base, custodian=RootApart(root, base.custodian, former))
     if plan.operation == ESTABLISH:
         establish(pieces, plan.names, test=plan.test)
+    elif plan.operation == SUCCESSOR:
+        _succeed(pieces, plan, begun)
     elif plan.operation == ISSUING:
-        prefix = "TEST " if plan.test else ""
-        name = subject_name(prefix + plan.names.issuing, None, prefix + plan.names.organisation)
-        give_issuing_key(pieces, ISSUING_SUITE, name)
+        give_issuing_key(pieces, ISSUING_SUITE, _subject(plan, plan.names.issuing))
     else:
         give_delegate_key(pieces)
-    revoked = _end_former(base, plan, begun_at) if plan.compromised else ()
+    revoked = _end_former(base, plan, begun.begun_at) if plan.compromised else ()
     with Session(base.database.read) as session:
         authority = root_authority(session)
-        certificates = tuple(_newest(session, profile) for profile in EXPECTED[plan.operation])
+        certificates = tuple(
+            _newest(session, profile, authority.key.id) for profile in EXPECTED[plan.operation]
+        )
+        replaced = former_root(session, begun.former_key_id) if begun.former_key_id else None
     assert authority.certificate is not None
     if files:  # what the holders take away does open it
         again = join_shares([read_share(path) for path in files[-plan.threshold :]]).secret
-        _open_root(base, plan, again, cost).public_key(authority.key)
+        _open_root(base, plan.root_directory, again, cost).public_key(authority.key)
     if revoked:  # at once, however new the last one is
         publish_crl(pieces, authority, ROOT_LIFE)
     publish_root_crl(pieces)
@@ -206,29 +243,98 @@ def _hold(base: Foundation, plan: Plan, given: Sequence[str], cost: ScryptCost) 
         title=plan.title,
         file_sha256=plan.file_sha256,
         software=f"vermilion {version('vermilion')}",
-        attempt=attempt,
-        begun_at=begun_at,
+        attempt=begun.attempt,
+        begun_at=begun.begun_at,
         signed_at=base.clock().replace(microsecond=0),
         present=plan.present,
         shares=scheme,
         certificates=certificates,
         revoked=revoked,
+        former_root=replaced,
     )
     signed = _sign(base, root, transcript, authority.key.suite, authority.certificate)
     return Outcome(transcript, signed, sha256(authority.certificate).hexdigest(), files)
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """A ceremony as an attempt of it finds it."""
+
+    begun_at: datetime
+    attempt: int
+    former_key_id: str | None  # of a successor: the root that ends
+    root_key_id: str | None  # of a successor that an earlier attempt put into service
+
+
+def _subject(plan: Plan, name: str) -> Subject:
+    prefix = "TEST " if plan.test else ""
+    return subject_name(prefix + name, None, prefix + plan.names.organisation)
+
+
+def _ground(base: Foundation, plan: Plan, reason_code: str) -> Ground:
+    return Ground(plan.title, reason_code, base.clock().astimezone(base.settings.tz).date())
+
+
+def _succeed(pieces: Foundation, plan: Plan, begun: _Begun) -> None:
+    """Put the new root into service, unless an earlier attempt did, and give it what it lacks."""
+    assert begun.former_key_id is not None
+    ground = _ground(pieces, plan, f"root_{plan.former_root}")
+    with Session(pieces.database.read) as session:
+        serving = root_authority(session)
+    if serving.key.id != (begun.root_key_id or begun.former_key_id):
+        raise VermilionError(
+            Kind.CONFLICT, "another root took the place of this ceremony's", reason="root_replaced"
+        )
+    if begun.root_key_id is None:
+        succeed_root(
+            pieces, _subject(plan, plan.names.root), serving, plan.former_root, ground,
+            ceremony=plan.file_sha256, attempt=begun.attempt,
+        )  # fmt: skip
+    complete_succession(
+        pieces, _subject(plan, plan.names.trust_list), _subject(plan, plan.names.issuing), ground
+    )
+
+
+def _open_former(
+    base: Foundation, plan: Plan, begun: _Begun, given: Sequence[str], cost: ScryptCost
+) -> dict[str, Custodian]:
+    """The custodian of the root that ends, by its key's id, where that has to sign: retired, and not yet out
+    of service. Raises VermilionError: INVALID where shares would open nothing or not what they should.
+    """
+    former_id = begun.former_key_id
+    if former_id is not None and (plan.root_directory / f"{former_id}.key").exists():
+        raise VermilionError(
+            Kind.INVALID,
+            "a successor has a directory of its own: this one is the former root's",
+            reason="root_place",
+        )
+    if plan.former_directory is None:
+        if given:
+            raise VermilionError(
+                Kind.INVALID,
+                "no former root is asked for anything here: keep its shares",
+                reason="shares_unneeded",
+            )
+        return {}
+    if former_id is None or begun.root_key_id is not None:
+        return {}
+    if not (plan.former_directory / f"{former_id}.key").exists():
+        raise VermilionError(
+            Kind.NOT_FOUND, "the former root's key is not in its directory", reason="no_root"
+        )
+    return {former_id: _open_root(base, plan.former_directory, join_shares(given).secret, cost)}
+
+
 def _end_former(base: Foundation, plan: Plan, begun_at: datetime) -> tuple[Revoked, ...]:
     """The issuing CAs that were there before the ceremony: none that an earlier attempt of it made."""
-    day = base.clock().astimezone(base.settings.tz).date()
-    ground = Ground(plan.title, "ca_compromise", day)
+    ground = _ground(base, plan, "ca_compromise")
     with base.database.transaction() as session:
         serials = end_former_authorities(session, base, ground, made_before=begun_at)
     return tuple(Revoked(serial, RevocationReason.CA_COMPROMISE) for serial in serials)
 
 
-def _begin(database: Database, plan: Plan, now: datetime) -> tuple[datetime, int]:
-    """Put the attempt on record; when the ceremony began, and which attempt this is."""
+def _begin(database: Database, plan: Plan, now: datetime) -> _Begun:
+    """Put the attempt on record."""
     with database.transaction() as session:
         row = session.get(Ceremony, plan.file_sha256, with_for_update=True)
         if row is not None and row.transcript is not None:
@@ -241,11 +347,14 @@ def _begin(database: Database, plan: Plan, now: datetime) -> tuple[datetime, int
         if row is None:
             row = Ceremony(
                 file_sha256=plan.file_sha256, operation=plan.operation, attempt=0, begun_at=now,
+                former_key_id=root_authority(session).key.id if plan.operation == SUCCESSOR else None,
                 root_key_id=None, input_sha256=None, transcript=None,
             )  # fmt: skip
             session.add(row)
         row.attempt += 1
-        return row.begun_at, row.attempt
+        return _Begun(
+            row.begun_at, row.attempt, row.former_key_id, row.root_key_id if row.former_key_id else None
+        )
 
 
 def _passphrase(plan: Plan, given: Sequence[str], random: Random) -> tuple[bytes, Shares, tuple[Path, ...]]:
@@ -253,7 +362,14 @@ def _passphrase(plan: Plan, given: Sequence[str], random: Random) -> tuple[bytes
 
     New shares are on the disk, and were read back, before there is a key that only they open.
     """
-    if given or any(plan.root_directory.glob("*.key")):
+    has_key = any(plan.root_directory.glob("*.key"))
+    if given and not has_key and plan.operation == SUCCESSOR:
+        raise VermilionError(
+            Kind.INVALID,
+            "the new root has no key yet that shares open: --former-share names those of a former one",
+            reason="shares_unneeded",
+        )
+    if given or has_key:
         joined = join_shares(given)
         return joined.secret, Shares(joined.threshold, None), ()
     if plan.shares_directory is None:
@@ -280,12 +396,12 @@ def _passphrase(plan: Plan, given: Sequence[str], random: Random) -> tuple[bytes
     return secret, Shares(plan.threshold, plan.total), files
 
 
-def _open_root(base: Foundation, plan: Plan, secret: bytes, cost: ScryptCost) -> Custodian:
+def _open_root(base: Foundation, directory: Path, secret: bytes, cost: ScryptCost) -> Custodian:
     """The root's custodian under this passphrase; where its key is there, it opens.
 
     Raises VermilionError(INVALID, reason "shares_wrong") where it does not.
     """
-    settings = base.settings.model_copy(update={"root_directory": plan.root_directory})
+    settings = base.settings.model_copy(update={"root_directory": directory})
     root = root_custodian(
         settings, base.database, base.vault, secret, clock=base.clock, random=base.random, cost=cost
     )
@@ -299,10 +415,10 @@ def _open_root(base: Foundation, plan: Plan, secret: bytes, cost: ScryptCost) ->
     return root
 
 
-def _newest(session: Session, profile: ProfileName) -> Certified:
+def _newest(session: Session, profile: ProfileName, root: str) -> Certified:
     key, certificate = session.execute(
         signed_certificates(profile)
-        .where(Key.state == "active")
+        .where(Key.state == "active", Certificate.issuer_key_id == root)
         .order_by(None)
         .order_by(Key.created_at.desc())
         .limit(1)
@@ -377,6 +493,11 @@ def _names(table: Table, operation: str) -> AuthorityNames:
     organisation = names.text("organisation")
     if operation == ISSUING:
         found = AuthorityNames(organisation, issuing=names.text("issuing"))
+    elif operation == SUCCESSOR:
+        found = AuthorityNames(
+            organisation, root=names.text("root"), issuing=names.text("issuing"),
+            trust_list=names.text("trust_list"),
+        )  # fmt: skip
     else:
         found = AuthorityNames(
             organisation, root=names.text("root"), issuing=names.text("issuing"),

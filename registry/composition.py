@@ -27,7 +27,7 @@ from registry.licences.outage import database_errors
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.schema import upgrade
-from registry.seals.authority import AuthorityNames, chain, establish, has_root
+from registry.seals.authority import AuthorityNames, chain, establish, has_root, root_authority
 from registry.seals.renewal import renew_delegate
 from registry.seals.revocation_list import publish_due, publish_root_crl
 from registry.seals.stamping import time_stamper
@@ -111,10 +111,11 @@ def establish_registry(
     try:
         with Session(base.database.read) as session:
             new = not has_root(session)
+            here = new or root_at_hand(settings, root_authority(session).key.id)
         if new:
             private_directory(settings.root_place, mode=0o700)
             make_root_passphrase(settings, random)
-        here, root = new or root_at_hand(settings), None
+        root = None
         if here:
             root = root_custodian(settings, base.database, base.vault, clock=clock, random=random, cost=cost)
         pieces = replace(base, custodian=RootApart(root, base.custodian))

@@ -125,9 +125,11 @@ def root_passphrase_path(settings: Settings) -> Path:
     return settings.root_place / "passphrase"
 
 
-def root_at_hand(settings: Settings) -> bool:
-    """Whether a root that a first start made is here, with what opens it."""
-    return root_passphrase_path(settings).exists() and any(settings.root_place.glob("*.key"))
+def root_at_hand(settings: Settings, key_id: str) -> bool:
+    """Whether this root, which a first start made, is here, with what opens it: the one in service may be
+    another one since.
+    """
+    return root_passphrase_path(settings).exists() and (settings.root_place / f"{key_id}.key").exists()
 
 
 def root_custodian(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,13 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     "--share", "shares", type=_FILE, multiple=True, help="File of a share of the root's passphrase; repeated."
 )
 @click.option(
+    "--former-share",
+    "former_shares",
+    type=_FILE,
+    multiple=True,
+    help="File of a share that opens the root which is retired, where another takes its place; repeated.",
+)
+@click.option(
     "--transcript", type=click.Path(dir_okay=False, path_type=Path), help="Where the signed transcript goes."
 )
 @click.option("--verify", is_flag=True, help="FILE is a transcript: check it, and say what was done.")
@@ -29,6 +37,7 @@ def ceremony(
     file: Path,
     dry_run: bool,
     shares: tuple[Path, ...],
+    former_shares: tuple[Path, ...],
     transcript: Path | None,
     verify: bool,
     root_sha256: str | None,
@@ -49,6 +58,7 @@ def ceremony(
     if verify:
         found = read_transcript(file.read_bytes(), root_sha256=root_sha256)
         _tell(found.transcript)
+        click.echo(f"root SHA-256  {sha256(found.root).hexdigest()}")
         return
     plan, settings = load_plan(file), Settings()
     if dry_run:
@@ -62,9 +72,11 @@ def ceremony(
         _tell(read_transcript(over).transcript)
         click.echo(f"this ceremony is over; its transcript is in {transcript} again")
         return
-    texts = [read_share(path) for path in shares]
+    texts, former = ([read_share(path) for path in paths] for paths in (shares, former_shares))
     with founding(settings):
-        made = perform(plan, settings, texts, clock=system_clock, random=os.urandom, cost=DEFAULT_COST)
+        made = perform(
+            plan, settings, texts, former, clock=system_clock, random=os.urandom, cost=DEFAULT_COST
+        )
     write_once(transcript, made.signed.encode("ascii"))
     _tell(made.transcript)
     click.echo(f"root SHA-256  {made.root_sha256}")
@@ -91,5 +103,9 @@ def _tell(transcript: Transcript) -> None:
         click.echo(f"  valid       {begin.isoformat()} to {end.isoformat()}")
         click.echo(f"  SHA-256     {made.sha256}")
         click.echo(f"  TBS SHA-256 {made.tbs_sha256}")
+    if (former := transcript.former_root) is not None:
+        word = "nothing that it signs counts" if former.link is None else "it certified the new root"
+        click.echo(f"former root   {former.state}: {word}")
+        click.echo(f"  SHA-256     {sha256(former.der).hexdigest()}")
     for ended in transcript.revoked:
         click.echo(f"revoked       serial {ended.serial}, {ended.reason}")

@@ -166,11 +166,15 @@ def root_authority(session: Session) -> Issuer:
 
 
 def trust_list_delegate(session: Session, now: datetime) -> Issuer:
-    """Key and certificate that sign the trust list now. Raises VermilionError(UNAVAILABLE)."""
-    row = session.execute(certified_keys(ProfileName.TRUST_LIST, now).limit(1)).one_or_none()
-    if row is None:
+    """Key and certificate that sign the trust list now: of the root in service, but for a moment in the
+    ceremony that gives another. Raises VermilionError(UNAVAILABLE).
+    """
+    rows = session.execute(certified_keys(ProfileName.TRUST_LIST, now)).all()
+    if not rows:
         raise _missing(ProfileName.TRUST_LIST)
-    return Issuer(key_ref(row.Key), row.Certificate.der)
+    serving = root_authority(session).key.id
+    key, certificate = min(rows, key=lambda row: row.Certificate.issuer_key_id != serving)  # the first such
+    return Issuer(key_ref(key), certificate.der)
 
 
 def time_stamp_authority(session: Session, now: datetime) -> Issuer:
@@ -183,12 +187,15 @@ def time_stamp_authority(session: Session, now: datetime) -> Issuer:
 
 
 def chain_of(session: Session, key_id: str) -> tuple[bytes, ...]:
-    """What goes beside the certificate of an end entity's key: the CA that issued it; the root is not
-    embedded. Raises VermilionError(UNAVAILABLE).
+    """What goes beside the certificate of a key: the CA that issued it, of an end entity's key in a document;
+    the root is not embedded there. Raises VermilionError(UNAVAILABLE).
     """
     issuer = select(Certificate.issuer_key_id).where(Certificate.key_id == key_id).scalar_subquery()
     der = session.scalar(
-        select(Certificate.der).where(Certificate.key_id == issuer, Certificate.der.is_not(None)).limit(1)
+        select(Certificate.der)
+        .where(Certificate.key_id == issuer, Certificate.der.is_not(None))
+        .where(Certificate.profile != ProfileName.ROOT_LINK)
+        .limit(1)
     )
     if der is None:
         raise _missing(ProfileName.ISSUING)

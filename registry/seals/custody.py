@@ -70,7 +70,9 @@ _BEFORE_IT_SERVES = frozenset({SignKind.CERTIFICATE, SignKind.CERTIFICATION_REQU
 """What a key signs, or an authority for it, that does not serve yet; each asks for itself."""
 # Which profiles an authority's key may sign; a root's own is among them.
 _SIGNS = {
-    Purpose.ROOT_CA: frozenset({ProfileName.ROOT, ProfileName.ISSUING, ProfileName.TRUST_LIST}),
+    Purpose.ROOT_CA: frozenset(
+        {ProfileName.ROOT, ProfileName.ROOT_LINK, ProfileName.ISSUING, ProfileName.TRUST_LIST}
+    ),
     Purpose.ISSUING_CA: frozenset(
         {ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.OCSP, ProfileName.SEAL_MAKER}
     ),
@@ -265,7 +267,7 @@ def _require_reserved(
     if profile is not ProfileName.ROOT:
         _require_serving(session, key, now)
     elif subject.id != ref.id:
-        _refuse("a root signs no other root", "profile")
+        _refuse("a root signs no other root's own certificate", "profile")
     tbs = x509.TbsCertificate.load(data)  # the custodian has parsed it strictly before it asks
     if (
         hashlib.sha256(data).digest() != certificate.tbs_sha256

@@ -125,52 +125,95 @@ def certify_new_key(
     """
     now = pieces.clock()
     ref = pieces.custodian.generate(PROFILES[profile].purpose, suite)
+    draft = draft_certificate(pieces, profile, ref, subject, issuer, now, agency_code=agency_code, life=life)
+    enter = None if profile is ProfileName.SEAL else activate_key
+    return sign_draft(pieces, draft, now, enter=enter, by=by)
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A certificate that waits for its signature; all of it is on record."""
+
+    profile: ProfileName
+    key: KeyRef
+    issuer: KeyRef
+    serial: str
+    tbs: bytes
+
+
+def draft_certificate(
+    pieces: Pieces,
+    profile: ProfileName,
+    ref: KeyRef,
+    subject: Subject,
+    issuer: Issuer | None,
+    now: datetime,
+    *,
+    agency_code: str | None = None,
+    life: timedelta | None = None,
+    known: bool = False,
+) -> Draft:
+    """Lint what is to be signed and put it on record, with its new key unless that is `known`.
+
+    Raises as `certify_new_key`.
+    """
     signer = Issuer(ref, None) if issuer is None else _publishing(issuer, pieces.settings)
     serial = new_serial(pieces.random)
     tbs = build_tbs(pieces.custodian, signer, profile, subject, ref, serial=serial, at=now, life=life)
     lint_tbs(tbs, signer.key.suite)  # what is put on record below, and signed, is what was linted
-    _reserve(pieces, profile, ref, signer.key, f"{serial:x}", tbs, agency_code, now)
-    der = sign_certificate(pieces.custodian, signer.key, tbs)
+    draft = Draft(profile, ref, signer.key, f"{serial:x}", tbs)
+    key = None
+    if not known:
+        key = reserved_key(ref, public_key_der(pieces.custodian.public_key(ref)), agency_code, now)
+    _reserve(pieces, draft, key)
+    return draft
+
+
+def sign_draft(
+    pieces: Pieces,
+    draft: Draft,
+    now: datetime,
+    *,
+    enter: Callable[[Session, str, datetime], None] | None,
+    by: Administrator | None = None,
+) -> Certified:
+    """Sign what is on record and put the certificate beside it. `enter` gets the key's id, and does in the
+    same transaction what the certificate is for.
+
+    Raises VermilionError(CONFLICT, "serial_used"), and what `enter` and the custodian raise.
+    """
+    der = sign_certificate(pieces.custodian, draft.issuer, draft.tbs)
     with pieces.database.transaction() as session:
-        row = session.get_one(Certificate, f"{serial:x}", with_for_update=True)
+        row = session.get_one(Certificate, draft.serial, with_for_update=True)
         if row.der is not None:
             raise VermilionError(Kind.CONFLICT, "the certificate is on record already", reason="serial_used")
         row.der = der
-        if profile is not ProfileName.SEAL:
-            activate_key(session, ref.id, now)
-        _record(session, pieces, ref, profile, row.serial, now, by)
-    return Certified(ref, f"{serial:x}", der, *tbs_validity(tbs))
+        if enter is not None:
+            enter(session, draft.key.id, now)
+        _record(session, pieces, draft.key, draft.profile, row.serial, now, by)
+    return Certified(draft.key, draft.serial, der, *tbs_validity(draft.tbs))
 
 
-def _reserve(
-    pieces: Pieces,
-    profile: ProfileName,
-    ref: KeyRef,
-    issuer: KeyRef,
-    serial: str,
-    tbs: bytes,
-    agency_code: str | None,
-    now: datetime,
-) -> None:
-    """Put key, serial and content on record. Raises VermilionError(CONFLICT, "serial_used") for a serial that
-    chance, or a broken generator, gave twice.
+def _reserve(pieces: Pieces, draft: Draft, key: Key | None) -> None:
+    """Put serial and content on record, and the key where it is new. Raises VermilionError(CONFLICT,
+    "serial_used") for a serial that chance, or a broken generator, gave twice.
     """
-    not_before, not_after = tbs_validity(tbs)
-    public_key = public_key_der(pieces.custodian.public_key(ref))
+    not_before, not_after = tbs_validity(draft.tbs)
     try:
         with pieces.database.transaction() as session:
-            session.add(reserved_key(ref, public_key, agency_code, now))
-            session.flush()
-            if PROFILES[profile].ca:
-                name = authority_name(public_key)
-                session.add(CertificateAuthority(key_id=ref.id, name=name, status_version=0))
+            if key is not None:
+                session.add(key)
+                session.flush()
+                if PROFILES[draft.profile].ca:
+                    name = authority_name(key.public_key)
+                    session.add(CertificateAuthority(key_id=key.id, name=name, status_version=0))
             session.add(
                 Certificate(
-                    serial=serial,
-                    key_id=ref.id,
-                    issuer_key_id=issuer.id,
-                    profile=profile.value,
-                    tbs_sha256=sha256(tbs).digest(),
+                    serial=draft.serial,
+                    key_id=draft.key.id,
+                    issuer_key_id=draft.issuer.id,
+                    profile=draft.profile.value,
+                    tbs_sha256=sha256(draft.tbs).digest(),
                     der=None,
                     not_before=not_before,
                     not_after=not_after,

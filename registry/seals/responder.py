@@ -141,6 +141,7 @@ class Responder:
                 select(CertificateAuthority.key_id, Certificate.der)
                 .join(Certificate, Certificate.key_id == CertificateAuthority.key_id)
                 .where(CertificateAuthority.name == ca_name, Certificate.der.is_not(None))
+                .where(Certificate.profile != ProfileName.ROOT_LINK)
                 .limit(1)
             ).one_or_none()
         if row is None:

@@ -22,7 +22,7 @@ from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
-from registry.seals.authority import give_ocsp_key, give_tsa_key
+from registry.seals.authority import give_ocsp_key, give_tsa_key, root_authority
 from registry.seals.keys import Pieces
 from registry.seals.revocation import State, revoke, revoke_key
 from registry.seals.serving import certified_keys
@@ -35,8 +35,9 @@ def end_former_authorities(
     session: Session, ports: Surroundings, ground: Ground, *, made_before: datetime
 ) -> list[str]:
     """Of issuing CAs made before a moment, somebody else may have the keys: they sign nothing more, and the
-    root's list says so. A ceremony's act; the serials of their certificates, those included that an earlier
-    attempt of it ended since.
+    root's list says so. A ceremony's act; the serials of their certificates that are the root's in service,
+    those included that an earlier attempt of it ended since. Of one that a former root certified no list
+    tells any more.
 
     What the keys that they certified signed goes on being judged by the trust list, which names each key.
     """
@@ -57,6 +58,7 @@ def end_former_authorities(
         select(Certificate.serial)
         .join(Key, Key.id == Certificate.key_id)
         .where(
+            Certificate.issuer_key_id == root_authority(session).key.id,
             Key.purpose == Purpose.ISSUING_CA.value,
             Key.created_at < made_before,
             Certificate.reason == RevocationReason.CA_COMPROMISE,
@@ -132,12 +134,11 @@ def succeed(pieces: Pieces, purpose: Purpose, admin: Administrator) -> str | Non
 
 def keys_on_record(session: Session, purpose: str | None = None) -> Iterator[dict[str, Any]]:
     """Members of a JSON object for each key, the oldest first, with its newest certificate."""
-    newest = (
-        select(func.max(Certificate.not_after)).where(Certificate.key_id == Key.id).correlate(Key)
-    ).scalar_subquery()
+    own = (Certificate.key_id == Key.id) & (Certificate.profile != ProfileName.ROOT_LINK)
+    newest = select(func.max(Certificate.not_after)).where(own).correlate(Key).scalar_subquery()
     statement = (
         select(Key, Certificate)
-        .outerjoin(Certificate, (Certificate.key_id == Key.id) & (Certificate.not_after == newest))
+        .outerjoin(Certificate, own & (Certificate.not_after == newest))
         .order_by(Key.created_at, Key.id)
     )
     if purpose is not None:

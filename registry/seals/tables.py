@@ -322,6 +322,8 @@ class Ceremony(Base):
     operation: Mapped[str] = mapped_column(String(20))
     attempt: Mapped[int]  # each interruption makes one more
     begun_at: Mapped[datetime]
+    former_key_id: Mapped[str | None] = mapped_column(ForeignKey("key.id"))  # the root that ends by it
+    # The root that signs the transcript: a successor's from the moment that it is in service.
     root_key_id: Mapped[str | None] = mapped_column(ForeignKey("key.id"))
     input_sha256: Mapped[bytes | None]  # of the transcript's JWS signing input, before it is signed
     transcript: Mapped[str | None]  # compact JWS

@@ -40,7 +40,7 @@ from keys.trust_list import (
 )
 from registry.agencies.tables import Agency, Client, ClientType
 from registry.licences.tables import TypeVersion
-from registry.seals.authority import root_authority, trust_list_delegate
+from registry.seals.authority import chain_of, trust_list_delegate
 from registry.seals.keys import Pieces, key_ref
 from registry.seals.outside_ca import embedded_issuers
 from registry.seals.serving import signed_certificates
@@ -93,14 +93,14 @@ def publish_trust_list(pieces: Pieces) -> int:
     for _ in range(ATTEMPTS):
         now = pieces.clock().replace(microsecond=0)
         with Session(pieces.database.read) as session:
-            root, delegate = root_authority(session), trust_list_delegate(session, now)
-            assert root.certificate is not None
+            delegate = trust_list_delegate(session, now)
+            (root,) = chain_of(session, delegate.key.id)
             assert delegate.certificate is not None
             # The number is read before the content: whoever drafts in between takes the number, and we
             # begin again with what they may not have seen. A later number never says less.
             sequence = (session.scalar(select(func.max(TrustListDraft.sequence))) or 0) + 1
             last, by = _last(session)
-            content = _content(session, pieces.settings, root.certificate, last)
+            content = _content(session, pieces.settings, root, last)
         if (
             last is not None
             and by == delegate.certificate
@@ -116,7 +116,7 @@ def publish_trust_list(pieces: Pieces) -> int:
             next_update=min(now + RENEW_AFTER, end),
             expires_at=end,
         )
-        data = trust_list_input(trust, SUITES[delegate.key.suite], delegate.certificate, root.certificate)
+        data = trust_list_input(trust, SUITES[delegate.key.suite], delegate.certificate, root)
         try:
             with pieces.database.transaction() as session:
                 session.add(
@@ -178,7 +178,13 @@ def _timeless(trust: TrustList) -> TrustList:
 def _content(session: Session, settings: Settings, root: bytes, last: TrustList | None) -> TrustList:
     """Everything but number and times. Instants are whole seconds, as the list carries them."""
     keys = (*_seal_keys(session), *_qr_keys(session), *_tsa_keys(session))
-    issuing = session.execute(signed_certificates(ProfileName.ISSUING))
+    issuing = [certificate for _key, certificate in session.execute(signed_certificates(ProfileName.ISSUING))]
+    certifying = {certificate.issuer_key_id for certificate in issuing}
+    roots = [
+        certificate.der or b""
+        for key, certificate in session.execute(signed_certificates(ProfileName.ROOT))
+        if key.id in certifying
+    ]
     # Old papers carry old origins: one once named stays.
     origins = dict.fromkeys([*(last.origins if last else ()), settings.public_origin])
     codes = {key.agency for key in keys if key.agency is not None}
@@ -190,8 +196,8 @@ def _content(session: Session, settings: Settings, root: bytes, last: TrustList 
         expires_at=_EPOCH,
         zone=settings.zone,
         origins=tuple(origins),
-        roots=(root,),
-        issuing=tuple(certificate.der or b"" for _key, certificate in issuing),
+        roots=(root, *(one for one in roots if one != root)),
+        issuing=tuple(certificate.der or b"" for certificate in issuing),
         agencies={agency.code: {"zh": agency.name_zh, "en": agency.name_en} for agency in agencies},
         types=_type_names(session),
         keys=keys,

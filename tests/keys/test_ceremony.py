@@ -17,12 +17,22 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from keys.ceremony import read_transcript, sign_transcript, tbs_digest, transcript_input, transcript_record
-from keys.certificates import Issuer, Subject, certificate_key, new_serial
+from keys.certificates import Issuer, Subject, build_tbs, certificate_key, new_serial, sign_certificate
 from keys.custodian import KeyRef, Kind, Purpose, SignRequest
+from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SUITES
-from keys.transcript import Certified, Present, Revoked, Shares, Transcript, transcript_body
+from keys.transcript import (
+    Certified,
+    FormerRoot,
+    Present,
+    Revoked,
+    Shares,
+    Transcript,
+    parse_transcript,
+    transcript_body,
+)
 from keys.trust_list import jwk_of
 from tests.authority import TestAuthority, issue_certificate, make_authority
 
@@ -155,3 +165,77 @@ def test_only_a_root_signs_one_and_only_in_its_form(founded: TestAuthority, tran
                 founded.root_key, [SignRequest(Kind.CEREMONY_TRANSCRIPT, wrong, "ceremony:y:1")]
             )
         assert caught.value.reason == "not_to_be_signed"
+
+
+def following(
+    founded: TestAuthority, transcript: Transcript, state: str, former: TestAuthority, link: bytes | None
+) -> Transcript:
+    """What a `successor` tells: `founded` took the place of `former`."""
+    told = FormerRoot(state, former.root, link)
+    return replace(transcript, operation="successor", former_root=told)
+
+
+def linked(former: TestAuthority, successor: TestAuthority, **changes: Any) -> bytes:
+    """The successor's name and key, certified by the former root."""
+    other = x509.Certificate.load(successor.root)
+    name = other.subject.native
+    tbs = x509.TbsCertificate.load(
+        build_tbs(
+            former.custodian, Issuer(former.root_key, former.root), ProfileName.ROOT_LINK,
+            Subject(name["common_name"], name["organization_name"]),
+            former.custodian.generate(Purpose.ROOT_CA, "p256-sha256"),
+            serial=new_serial(former.random), at=former.now, **changes,
+        )
+    ).copy()  # fmt: skip
+    tbs["subject_public_key_info"] = other.public_key
+    return sign_certificate(former.custodian, former.root_key, tbs.dump(force=True))
+
+
+def test_the_word_of_a_retired_root_for_its_successor_moves_a_pin(
+    founded: TestAuthority, transcript: Transcript, tmp_path: Path
+) -> None:
+    former = make_authority(tmp_path, root_suite="p256-sha256")
+    text = sign(founded, following(founded, transcript, "retired", former, linked(former, founded)))
+    for one in (founded, former):
+        found = read_transcript(text, root_sha256=sha256(one.root).hexdigest())
+        assert found.root == founded.root
+    assert refusal(text, root_sha256="0" * 64) == "wrong_root"
+    compromised = sign(founded, following(founded, transcript, "compromised", former, None))
+    assert read_transcript(compromised, root_sha256=sha256(founded.root).hexdigest()).root == founded.root
+    assert refusal(compromised, root_sha256=sha256(former.root).hexdigest()) == "wrong_root"
+
+
+def test_a_link_is_the_former_root_s_own_word_for_this_successor(
+    founded: TestAuthority, transcript: Transcript, tmp_path: Path
+) -> None:
+    former = make_authority(tmp_path / "former", root_suite="p256-sha256")
+    thief = make_authority(tmp_path / "thief", root_suite="p256-sha256")
+    wrong = {
+        "of a thief's for us": linked(thief, founded),
+        "of the former root for another": linked(former, thief),
+        "no link, but an issuing CA": former.issuing,
+        "the root itself": founded.root,
+        "ended by then": linked(former, founded, life=timedelta(minutes=10)),
+        "no certificate": b"no certificate",
+    }
+    for case, link in wrong.items():
+        text = sign(founded, following(founded, transcript, "retired", former, link))
+        assert refusal(text, root_sha256=sha256(former.root).hexdigest()) == "certificate", case
+    itself = sign(founded, following(founded, transcript, "compromised", founded, None))
+    assert refusal(itself) == "certificate"
+
+
+def test_only_a_successor_tells_of_a_former_root(founded: TestAuthority, transcript: Transcript) -> None:
+    told = following(founded, transcript, "compromised", founded, None)
+    for wrong in (
+        replace(told, operation="establish"),
+        replace(told, former_root=None),
+        replace(told, former_root=FormerRoot("retired", founded.root, None)),
+        replace(told, former_root=FormerRoot("compromised", founded.root, founded.root)),
+        replace(told, former_root=FormerRoot("lost", founded.root, None)),
+        replace(told, former_root=FormerRoot("compromised", b"", None)),
+    ):
+        with pytest.raises(VermilionError) as caught:
+            parse_transcript(transcript_body(wrong))
+        assert caught.value.kind is ErrorKind.MALFORMED
+    assert parse_transcript(transcript_body(told)) == told

@@ -34,6 +34,7 @@ def tbs_of(here: TestAuthority, profile: ProfileName, publication: Publication =
     """The bytes that the profile's own issuer would sign."""
     issuers = {
         ProfileName.ROOT: Issuer(here.root_key, None),
+        ProfileName.ROOT_LINK: Issuer(here.root_key, here.root, publication),
         ProfileName.ISSUING: Issuer(here.root_key, here.root, publication),
         ProfileName.TRUST_LIST: Issuer(here.root_key, here.root, publication),
     }

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -34,11 +35,13 @@ from keys.custodian import KeyRef, Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.jws import compact, signing_input
+from keys.ledger import MemoryLedger
 from keys.path import verify_chain
-from keys.profiles import POLICY_QR, POLICY_TRUST_LIST, ProfileName
+from keys.profiles import POLICY_QR, POLICY_TRUST_LIST, PROFILES, ProfileName
+from keys.software import SoftwareCustodian
 from keys.suite import SUITES, sign_with
 from keys.trust_list import TrustList, _payload, jwk_of, kid_of, read_trust_list
-from tests.authority import TestAuthority, issue_certificate, issue_trust_list, make_authority
+from tests.authority import CHEAP, TestAuthority, issue_certificate, issue_trust_list, make_authority
 
 
 @pytest.fixture(scope="session")  # its number is signed once for the session's authority
@@ -370,3 +373,116 @@ def test_no_altered_list_is_read(authority: TestAuthority, published: str, at: i
     altered = published[:at] + character + published[at + 1 :]
     if altered != published:
         assert refusal(authority, altered) in {"malformed", "bad_signature", "not_delegated"}
+
+
+@dataclass(frozen=True)
+class Succession:
+    """Two roots of one registry, the former one short-lived, each with an issuing CA; the newer has a delegate."""
+
+    custodian: SoftwareCustodian
+    former: bytes
+    former_issuing: bytes
+    seal: bytes  # of the former root's issuing CA
+    root: bytes
+    issuing: bytes
+    delegate_key: KeyRef
+    delegate: bytes
+
+
+LATER = timedelta(days=100)  # the former root has ended by then
+
+
+@pytest.fixture(scope="session")
+def succession(authority: TestAuthority, tmp_path_factory: pytest.TempPathFactory) -> Succession:
+    custodian = SoftwareCustodian(
+        tmp_path_factory.mktemp("succession"), b"a passphrase for tests only",
+        policy=lambda _ref, _request: None, ledger=MemoryLedger(), cost=CHEAP,
+    )  # fmt: skip
+
+    def made(
+        profile: ProfileName, by: Issuer | None, life: timedelta | None = None, of: KeyRef | None = None
+    ) -> tuple[KeyRef, bytes]:
+        key = of or custodian.generate(PROFILES[profile].purpose, "p256-sha256")
+        certificate = issue_certificate(
+            custodian, by or Issuer(key, None), profile, Subject(f"TEST {profile} {key.id}", "TEST"), key,
+            serial=new_serial(os.urandom), at=authority.now, life=life,
+        )  # fmt: skip
+        return key, certificate
+
+    former = Issuer(*made(ProfileName.ROOT, None, LATER - timedelta(days=1)))
+    former_issuing = Issuer(*made(ProfileName.ISSUING, former))
+    root = Issuer(*made(ProfileName.ROOT, None))
+    issuing = Issuer(*made(ProfileName.ISSUING, root))
+    delegate_key, delegate = made(ProfileName.TRUST_LIST, root)
+    seal = issue_certificate(
+        custodian, former_issuing, ProfileName.SEAL, Subject("TEST seal", "TEST"), authority_seal(custodian),
+        serial=new_serial(os.urandom), at=authority.now,
+    )  # fmt: skip
+    return Succession(
+        custodian, former.certificate or b"", former_issuing.certificate or b"", seal, root.certificate or b"",
+        issuing.certificate or b"", delegate_key, delegate,
+    )  # fmt: skip
+
+
+def authority_seal(custodian: SoftwareCustodian) -> KeyRef:
+    return custodian.generate(Purpose.SEAL, "p256-sha256")
+
+
+def listed(authority: TestAuthority, made: Succession, sequence: int, **changes: Any) -> TrustList:
+    entry = replace(authority.trusted("seal", made.seal), sign_from=authority.now)
+    trust = authority.trust(
+        sequence=sequence, roots=(made.root, made.former), issuing=(made.issuing, made.former_issuing), keys=(entry,)
+    )  # fmt: skip
+    return replace(trust, **changes)
+
+
+def signed_under_the_new_root(made: Succession, trust: TrustList) -> str:
+    return issue_trust_list(trust, made.custodian, made.delegate_key, made.delegate, made.root)
+
+
+@pytest.mark.parametrize("passed", [timedelta(0), LATER], ids=["at once", "when the former root has ended"])
+def test_a_former_root_is_one_that_the_list_vouches_for(
+    authority: TestAuthority, succession: Succession, passed: timedelta
+) -> None:
+    at = authority.now + passed
+    number = 1 + passed.days
+    times = {"issued_at": at, "next_update": at + timedelta(days=1), "expires_at": at + timedelta(days=7)}
+    trust = listed(authority, succession, number, **times)
+    text = signed_under_the_new_root(succession, trust)
+    assert read_trust_list(text, at=at, root_sha256=fingerprint(succession.root)) == trust
+    assert refusal(authority, text, at=at, root_sha256=fingerprint(succession.former)) == "wrong_root"
+    assert verify_chain(succession.seal, trust=trust, at=authority.now) == succession.former_issuing
+
+
+def test_the_roots_of_a_list_are_those_that_its_authorities_need(
+    authority: TestAuthority, succession: Succession
+) -> None:
+    seal_s = listed(authority, succession, 1).keys
+    wrong: dict[str, dict[str, Any]] = {
+        "the former root is missing": {"roots": (succession.root,)},
+        "one that nothing needs": {"issuing": (succession.issuing,), "keys": ()},
+        "a stranger's": {"roots": (succession.root, succession.former, authority.root)},
+        "twice": {"roots": (succession.root, succession.former, succession.former)},
+        "the list's own root": {"roots": (succession.root, succession.former, succession.root)},
+        "an authority in its place": {"roots": (succession.root, succession.former_issuing)},
+        "an issuing CA of nobody's": {
+            "issuing": (succession.issuing, succession.former_issuing, authority.issuing)
+        },
+    }
+    assert seal_s
+    for number, changes in enumerate(wrong.values(), 500):
+        text = signed_under_the_new_root(succession, listed(authority, succession, number, **changes))
+        assert refusal(authority, text) == "malformed", changes.keys()
+
+
+def test_former_roots_have_one_form(authority: TestAuthority, succession: Succession) -> None:
+    payload = _payload(listed(authority, succession, 600))
+    assert len(payload["former_roots"]) == 1
+    for number, roots in enumerate(([], payload["former_roots"] * 17, "no list", [1], ["!"]), 600):
+        data = signing_input(
+            "trust-list+jwt", SUITES["p256-sha256"], (succession.delegate, succession.root),
+            payload | {"former_roots": roots, "seq": number},
+        )  # fmt: skip
+        request = SignRequest(Kind.TRUST_LIST, data, f"trust-list:{number}")
+        (signature,) = succession.custodian.sign(succession.delegate_key, [request])
+        assert refusal(authority, compact(data, SUITES["p256-sha256"], signature)) == "malformed"

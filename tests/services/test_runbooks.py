@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -219,6 +220,54 @@ def test_the_key_of_the_issuing_ca_leaks(empty_place: Place, work: Path) -> None
         select(Certificate.issuer_key_id).where(Certificate.key_id == new["id"]),
     )
     assert issuer == [(serving["id"],)], "what is certified now is certified by the new one"
+
+
+def offline(place: Place, work: Path, list_of: str, pin: str) -> str:
+    """What a relying party without the registry hears of the sample licence, by the list at hand and a pin."""
+    licence = place.data / "sample" / "licence.pdf"
+    script = f"vermilion verify {licence} --trust {list_of} --root-sha256 {pin} > verdict 2>&1 || test $? = 2"
+    play(place, work, script)
+    return (work / "verdict").read_text()
+
+
+def fetched(place: Place, work: Path, name: str) -> str:
+    with urllib.request.urlopen(f"{place.api}/.well-known/elicence/trust-list", timeout=30) as answer:
+        (work / name).write_bytes(answer.read())
+    return name
+
+
+@pytest.mark.parametrize("state", ["compromised", "retired"])
+def test_the_root_is_replaced(empty_place: Place, work: Path, state: str) -> None:
+    """The page's first part, and its part for a root that is only old; a pinned relying party looks on."""
+    leaked, below, old_age = blocks_of("root-key.md")
+    found(empty_place, work)
+    play(empty_place, work, "vermilion ceremony establish.jws --verify | sed -n 's/^root SHA-256 *//p' > old")
+    old = (work / "old").read_text().strip()
+    with command("run", settings=empty_place.settings) as service:
+        service.said(READY)
+        before = fetched(empty_place, work, "before.jws")
+        assert "genuine_offline" in offline(empty_place, work, before, old)
+        play(empty_place, work, leaked + below if state == "compromised" else old_age)
+        new = (work / "fingerprint").read_text().strip()
+        assert len(new) == 64
+        assert new != old
+        service_list = fetched(empty_place, work, "after.jws")
+        refused = offline(empty_place, work, service_list, old)
+        assert refused.startswith("vermilion: after.jws: the trust list is another root's")
+        assert "cannot_check" in refused
+        assert "genuine_offline" in offline(empty_place, work, service_list, new)
+        licence = empty_place.data / "sample" / "licence.pdf"
+        play(empty_place, work, f"admin verify {licence} --service {empty_place.public} > verdict")
+        assert (work / "verdict").read_text().startswith("valid")
+    keys = lines(work / "keys.jsonl")
+    assert [one["state"] for one in keys if one["purpose"] == "root-ca"] == [state, "active"]
+    (_former, issuing) = [one for one in keys if one["purpose"] == "issuing-ca"]
+    *_old, tsa = [one for one in keys if one["purpose"] == "tsa"]
+    assert tsa["state"] == "active"
+    by = select(Certificate.issuer_key_id).where(Certificate.key_id == tsa["id"])
+    assert read(empty_place, by) == [(issuing["id"],)], "time is stamped under the new root"
+    if state == "retired":
+        assert f"root SHA-256  {new}" in (work / "followed.txt").read_text()
 
 
 def test_the_passphrase_leaks(place: Place, rehearse: Any) -> None:

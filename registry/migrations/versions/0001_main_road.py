@@ -181,9 +181,11 @@ def upgrade() -> None:
         sa.Column("operation", sa.String(length=20), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("former_key_id", sa.String(length=32), nullable=True),
         sa.Column("root_key_id", sa.String(length=32), nullable=True),
         sa.Column("input_sha256", sa.LargeBinary(), nullable=True),
         sa.Column("transcript", sa.String(), nullable=True),
+        sa.ForeignKeyConstraint(["former_key_id"], ["key.id"], name=op.f("fk_ceremony_former_key_id_key")),
         sa.ForeignKeyConstraint(["root_key_id"], ["key.id"], name=op.f("fk_ceremony_root_key_id_key")),
         sa.PrimaryKeyConstraint("file_sha256", name=op.f("pk_ceremony")),
     )
