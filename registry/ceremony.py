@@ -9,7 +9,7 @@ begun again with the same file: what is there already is kept, and the shares ar
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
@@ -25,23 +25,21 @@ from keys.ceremony import EXPECTED, sign_transcript, tbs_digest, transcript_inpu
 from keys.certificates import Subject
 from keys.clock import Clock
 from keys.crl import RevocationReason
-from keys.custodian import Custodian
+from keys.custodian import Custodian, KeyRef
 from keys.envelope import ScryptCost
 from keys.errors import Kind, VermilionError
 from keys.files import write_once
 from keys.profiles import ProfileName
-from keys.shares import SECRET_BYTES, join_shares, require_scheme, split_secret
+from keys.shares import SECRET_BYTES, join_shares, split_secret
 from keys.suite import SuiteName
 from keys.transcript import (
-    FORMER_ROOT,
-    OPERATIONS,
     RETIRED,
     Certified,
-    Present,
     Revoked,
     Shares,
     Transcript,
 )
+from registry.ceremony_file import ESTABLISH, ISSUING, SUCCESSOR, Plan
 from registry.composition import Foundation, prepare_place, private_directory
 from registry.custodians import Random, root_custodian
 from registry.database import Database
@@ -65,30 +63,8 @@ from registry.seals.succession import complete_succession, former_root, succeed_
 from registry.seals.tables import Ceremony, Certificate, Key
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
-from signing.toml_table import Table
 
-ESTABLISH, ISSUING, DELEGATE, SUCCESSOR = OPERATIONS
-FORMER = ("kept", "compromised")
 MAX_SHARE_BYTES = 2048
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a ceremony's file says."""
-
-    operation: str
-    title: str
-    present: tuple[Present, ...]
-    root_directory: Path
-    names: AuthorityNames
-    test: bool  # the names of the certificates say TEST
-    threshold: int  # of the shares; 0 where the operation makes none
-    total: int
-    shares_directory: Path | None
-    file_sha256: str
-    compromised: bool = False  # of another issuing CA: it takes the place of one whose key others may have
-    former_root: str = ""  # of a successor: how the root before it ends, by FORMER_ROOT
-    former_directory: Path | None = None  # of a successor: where a root that is retired lies
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,44 +75,6 @@ class Outcome:
     signed: str  # compact JWS
     root_sha256: str
     shares: tuple[Path, ...]
-
-
-def load_plan(path: Path) -> Plan:
-    """Read a ceremony's file; relative paths lie beside it. Raises VermilionError(NOT_FOUND, TOO_LARGE,
-    MALFORMED, INVALID).
-    """
-    table = Table.load(path)
-    operation = table.choice("operation", OPERATIONS)
-    title = table.text("title")
-    root_directory = path.parent / table.text("root_directory")
-    present = tuple(_present(entry) for entry in table.tables("present"))
-    if len(present) < 2:
-        table.refuse("present", "must name two people at least")
-    compromised = operation == ISSUING and table.choice("former", FORMER) == "compromised"
-    former_root, former_directory = "", None
-    if operation == SUCCESSOR:
-        former_root = table.choice("former_root", FORMER_ROOT)
-        if former_root == RETIRED:
-            former_directory = path.parent / table.text("former_root_directory")
-            if former_directory.resolve() == root_directory.resolve():
-                table.refuse("former_root_directory", "must be another than the new root's")
-    names, test = AuthorityNames(""), False
-    if operation != DELEGATE:
-        names, test = _names(table, operation), table.flag("test")
-    threshold = total = 0
-    shares_directory = None
-    if operation in (ESTABLISH, SUCCESSOR):
-        shares = table.table("shares")
-        threshold, total = shares.integer("threshold"), shares.integer("total")
-        shares_directory = path.parent / shares.text("directory")
-        shares.finish()
-        require_scheme(threshold, total)
-    table.finish()
-    digest = sha256(path.read_bytes()).hexdigest()
-    return Plan(
-        operation, title, present, root_directory, names, test, threshold, total, shares_directory, digest,
-        compromised, former_root, former_directory,
-    )  # fmt: skip
 
 
 def read_share(path: Path) -> str:
@@ -217,7 +155,7 @@ def _hold(
     if plan.operation == ESTABLISH:
         establish(pieces, plan.names, test=plan.test)
     elif plan.operation == SUCCESSOR:
-        _succeed(pieces, plan, begun)
+        _succeed(pieces, plan, begun, lambda ref: _prove(base, plan, files, ref, cost))
     elif plan.operation == ISSUING:
         give_issuing_key(pieces, ISSUING_SUITE, _subject(plan, plan.names.issuing))
     else:
@@ -230,9 +168,7 @@ def _hold(
         )
         replaced = former_root(session, begun.former_key_id) if begun.former_key_id else None
     assert authority.certificate is not None
-    if files:  # what the holders take away does open it
-        again = join_shares([read_share(path) for path in files[-plan.threshold :]]).secret
-        _open_root(base, plan.root_directory, again, cost).public_key(authority.key)
+    _prove(base, plan, files, authority.key, cost)
     if revoked:  # at once, however new the last one is
         publish_crl(pieces, authority, ROOT_LIFE)
     publish_root_crl(pieces)
@@ -275,7 +211,14 @@ def _ground(base: Foundation, plan: Plan, reason_code: str) -> Ground:
     return Ground(plan.title, reason_code, base.clock().astimezone(base.settings.tz).date())
 
 
-def _succeed(pieces: Foundation, plan: Plan, begun: _Begun) -> None:
+def _prove(base: Foundation, plan: Plan, files: Sequence[Path], ref: KeyRef, cost: ScryptCost) -> None:
+    """What the holders of new shares take away does open the root's key. Raises VermilionError."""
+    if files:
+        again = join_shares([read_share(path) for path in files[-plan.threshold :]]).secret
+        _open_root(base, plan.root_directory, again, cost).public_key(ref)
+
+
+def _succeed(pieces: Foundation, plan: Plan, begun: _Begun, prove: Callable[[KeyRef], None]) -> None:
     """Put the new root into service, unless an earlier attempt did, and give it what it lacks."""
     assert begun.former_key_id is not None
     ground = _ground(pieces, plan, f"root_{plan.former_root}")
@@ -288,7 +231,7 @@ def _succeed(pieces: Foundation, plan: Plan, begun: _Begun) -> None:
     if begun.root_key_id is None:
         succeed_root(
             pieces, _subject(plan, plan.names.root), serving, plan.former_root, ground,
-            ceremony=plan.file_sha256, attempt=begun.attempt,
+            ceremony=plan.file_sha256, attempt=begun.attempt, prove=prove,
         )  # fmt: skip
     complete_succession(
         pieces, _subject(plan, plan.names.trust_list), _subject(plan, plan.names.issuing), ground
@@ -480,28 +423,3 @@ def transcript_of(settings: Settings, plan: Plan) -> str | None:
             return None if row is None else row.transcript
     finally:
         database.dispose()
-
-
-def _present(entry: Table) -> Present:
-    found = Present(entry.text("name"), entry.text("role"))
-    entry.finish()
-    return found
-
-
-def _names(table: Table, operation: str) -> AuthorityNames:
-    names = table.table("names")
-    organisation = names.text("organisation")
-    if operation == ISSUING:
-        found = AuthorityNames(organisation, issuing=names.text("issuing"))
-    elif operation == SUCCESSOR:
-        found = AuthorityNames(
-            organisation, root=names.text("root"), issuing=names.text("issuing"),
-            trust_list=names.text("trust_list"),
-        )  # fmt: skip
-    else:
-        found = AuthorityNames(
-            organisation, root=names.text("root"), issuing=names.text("issuing"),
-            trust_list=names.text("trust_list"), tsa=names.text("tsa"),
-        )  # fmt: skip
-    names.finish()
-    return found

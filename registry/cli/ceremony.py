@@ -50,7 +50,8 @@ def ceremony(
     from keys.clock import system_clock
     from keys.errors import Kind, VermilionError
     from keys.files import write_once
-    from registry.ceremony import load_plan, perform, read_share, rehearse, transcript_of
+    from registry.ceremony import perform, read_share, rehearse, transcript_of
+    from registry.ceremony_file import load_plan
     from registry.custodians import DEFAULT_COST
     from registry.first_start import founding
     from registry.settings import Settings

@@ -7,13 +7,14 @@ root certified stay in service for what they issued: the trust list names each o
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from keys.certificates import Issuer, Subject, certificate_validity
-from keys.custodian import Purpose
+from keys.custodian import KeyRef, Purpose
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.transcript import RETIRED, FormerRoot
@@ -43,10 +44,11 @@ def succeed_root(
     *,
     ceremony: str,
     attempt: int,
+    prove: Callable[[KeyRef], None],
 ) -> None:
     """Make a root of this name and put it into service in the place of `former`, whose key is among the
     custodian's where its state is to be `retired`. The row of the ceremony (its file's SHA-256) and attempt
-    says from then on that it is done.
+    says from then on that it is done. `prove` is asked before that whether the new root's key can be opened.
 
     A step that fails leaves the former root in service, and reserved keys that nothing can use. Raises
     VermilionError: CONFLICT (`root_replaced`, `ceremony_attempt`) where somebody else was faster, and what
@@ -61,6 +63,8 @@ def succeed_root(
         assert former.certificate is not None
         _begin, end = certificate_validity(former.certificate)
         publish_crl(pieces, former, end - now.replace(microsecond=0))  # its last one, good to its end
+
+    prove(ref)
 
     def enter(session: Session, key_id: str, at: datetime) -> None:
         ended = update(Key).where(Key.id == former.key.id, Key.state == "active")

@@ -22,7 +22,8 @@ from keys.ceremony import read_transcript
 from keys.errors import VermilionError
 from keys.trust_list import read_trust_list
 from registry import ceremony
-from registry.ceremony import Outcome, load_plan, perform, read_share, rehearse, transcript_of
+from registry.ceremony import Outcome, perform, read_share, rehearse, transcript_of
+from registry.ceremony_file import load_plan
 from registry.composition import establish_registry, open_ports
 from registry.database import Database
 from registry.seals.authority import issuing_authority, root_authority
@@ -225,7 +226,7 @@ def test_a_rehearsal_keeps_nothing(hall: Hall, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("VERMILION_SIGNER_SOCKET", str(hall.place / "no-socket"))
     monkeypatch.setenv("VERMILION_PKCS11_MODULE", str(hall.place / "no-module"))
     before = {path: path.stat().st_mtime_ns for path in hall.place.rglob("*")}
-    for file in ("establish.toml", "delegate.toml", "issuing.toml"):
+    for file in ("establish.toml", "delegate.toml", "issuing.toml", "successor.toml"):
         plan = load_plan(hall.place / file)
         told = rehearse(plan, hall.settings, clock=hall.clock, random=os.urandom, cost=CHEAP)
         assert (told.operation, told.title) == (plan.operation, plan.title)

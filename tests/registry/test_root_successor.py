@@ -31,7 +31,8 @@ from keys.software import SoftwareCustodian, close_anew
 from keys.trust_list import TrustList, read_trust_list, signer_of
 from registry import ceremony
 from registry.authority_app import create_authority_app
-from registry.ceremony import Outcome, load_plan, perform, read_share
+from registry.ceremony import Outcome, perform, read_share, rehearse
+from registry.ceremony_file import load_plan
 from registry.composition import establish_registry
 from registry.custodians import root_custodian, root_passphrase_path
 from registry.licences.fsck import fsck
@@ -475,6 +476,35 @@ def test_an_issuing_ca_of_a_former_root_ends_without_a_list_that_says_so(hall: H
     assert hall.keys(Purpose.ISSUING_CA) == ["compromised", "compromised", "active"]
     assert [one.serial for one in held.transcript.revoked] == [made.transcript.certificates[1].serial]
     assert read_transcript(held.signed, root_sha256=made.root_sha256)
+
+
+@on_sqlite
+@pytest.mark.parametrize("state", STATES)
+def test_a_rehearsal_touches_neither_root(hall: Hall, state: str) -> None:
+    plan = load_plan(hall.file(state))
+    before = {path: path.stat().st_mtime_ns for path in hall.place.rglob("*")}
+    told = rehearse(plan, hall.world.ports.settings, clock=hall.clock, random=os.urandom, cost=CHEAP)
+    assert told.former_root is not None
+    assert (told.operation, told.former_root.state) == ("successor", state)
+    assert {path: path.stat().st_mtime_ns for path in hall.place.rglob("*")} == before
+    assert hall.keys(Purpose.ROOT_CA) == ["active"]
+
+
+@on_sqlite
+def test_the_former_root_serves_on_where_the_new_one_s_shares_do_not_open_it(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = ceremony.read_share
+    other = split_secret(os.urandom(SECRET_BYTES), 2, 3)
+
+    def mistaken(path: Path) -> str:
+        """What lies in the file by then is another secret's share."""
+        has_key = any((hall.place / "root-2").glob("*.key"))
+        return other[int(path.name[6]) - 1] if has_key else real(path)
+
+    monkeypatch.setattr(ceremony, "read_share", mistaken)
+    assert hall.refusal(hall.file(RETIRED), (), hall.shares[:2]) == "shares_wrong"
+    assert hall.keys(Purpose.ROOT_CA) == ["active"]
 
 
 @on_sqlite
