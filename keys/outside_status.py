@@ -72,8 +72,9 @@ def read_ocsp(
     responder to whom that issuer itself delegated it, whose certificate says no-check.
 
     One SingleResponse, about this certificate, holding at `at`; the nonce is ours, or there is none: many
-    responders sign beforehand. Where `nonce` is None the answer was another's, with any nonce. No critical extension. Raises VermilionError(INVALID): "ocsp", and
-    `NOT_KNOWN` where all that is right and the certificate is not known there.
+    responders sign beforehand. Where `nonce` is None the answer was another's, and any nonce is right. No
+    critical extension. Raises VermilionError(INVALID): "ocsp", and `NOT_KNOWN` where all that is right and
+    the certificate is not known there.
     """
     if len(data) > MAX_OCSP_BYTES:
         _refuse("the response is too long", "ocsp")

@@ -1,12 +1,14 @@
 """Certification paths of our own two-tier shape: end entity, issuing CA, root (RFC 5280, section 6).
 
 The general algorithm is not needed and would accept more than we issue: names byte for byte, the
-profile's extensions exactly, no other critical extension, one path.
+profile's extensions exactly, no other critical extension, one path. What does not depend on the moment (a
+certificate's content, who signed it) is found out once: the same few certificates are met in every document.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -16,7 +18,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
 from keys.errors import Kind, VermilionError
-from keys.profiles import PROFILES, Profile, ProfileName
+from keys.profiles import PROFILES, ProfileName
 from keys.suite import PublicKey, Suite, signature_algorithm, suite_of, verifies
 from keys.tbs import load_der
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from keys.trust_list import TrustList
 
 MAX_CERTIFICATE_BYTES = 8 * 1024
+_REMEMBERED = 512  # certificates that a process meets again and again, and as many pairs of them
 _RULED = {
     "basic_constraints": x509.BasicConstraints,
     "key_usage": x509.KeyUsage,
@@ -43,18 +46,16 @@ def verify_chain(
     Raises VermilionError(INVALID); `reason` "issuer_unknown" when no issuing CA of the list has its
     issuer's name and key, else "chain".
     """
-    leaf = parse_certificate(certificate)
-    for issuing_der in trust.issuing:
-        issuing = parse_certificate(issuing_der)
-        if issuing.subject.dump() != leaf.issuer.dump() or not _signed_by(leaf, issuing):
+    _facts(certificate)  # one that cannot be read is refused as that
+    for issuing in trust.issuing:
+        if not _issued(certificate, issuing):
             continue
-        for root_der in trust.roots:
-            root = parse_certificate(root_der)
-            if root.subject.dump() == issuing.issuer.dump() and _signed_by(issuing, root):
-                _require(leaf, PROFILES[profile], at)
-                _require(issuing, PROFILES[ProfileName.ISSUING], at)
-                require_root(root_der, at)
-                return issuing_der
+        for root in trust.roots:
+            if _issued(issuing, root):
+                _require(certificate, profile, at)
+                _require(issuing, ProfileName.ISSUING, at)
+                require_root(root, at)
+                return issuing
     raise VermilionError(
         Kind.INVALID, "no issuing authority of the trust list signed it", reason="issuer_unknown"
     )
@@ -68,11 +69,9 @@ def verify_issued(
 
     Raises VermilionError(INVALID), `reason` "issuer_unknown" or "chain".
     """
-    leaf = parse_certificate(certificate)
-    named = (i for i in map(parse_certificate, issuers) if i.subject.dump() == leaf.issuer.dump())
-    if not any(_signed_by(leaf, issuing) for issuing in named):
+    if issuer_among(certificate, issuers) is None:
         _refuse("no authority that is known signed it", "issuer_unknown")
-    _require(leaf, PROFILES[profile], at)
+    _require(certificate, profile, at)
 
 
 def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:
@@ -81,10 +80,9 @@ def verify_issuing(certificate: bytes, root: bytes, at: datetime) -> None:
     It issues nothing any more, but what was sealed in its time goes on being checked, for as long as a list
     names it: `verify_chain` asks for its validity at the moment of sealing. Raises VermilionError(INVALID).
     """
-    if issuer_among(certificate, (root,)) is None:
+    if not _issued(certificate, root):
         _refuse("the issuing authority is not the root's", "issuer_unknown")
-    issuing = parse_certificate(certificate)
-    _require(issuing, PROFILES[ProfileName.ISSUING], min(at, issuing.not_valid_after))
+    _require(certificate, ProfileName.ISSUING, min(at, _facts(certificate).valid_to))
     require_root(root, at)
 
 
@@ -93,18 +91,13 @@ def issuer_among(certificate: bytes, authorities: Sequence[bytes]) -> bytes | No
 
     Raises VermilionError(INVALID) for bytes that are no certificate.
     """
-    issued = parse_certificate(certificate)
-    for authority in authorities:
-        parsed = parse_certificate(authority)
-        if parsed.subject.dump() == issued.issuer.dump() and _signed_by(issued, parsed):
-            return authority
-    return None
+    _facts(certificate)
+    return next((authority for authority in authorities if _issued(certificate, authority)), None)
 
 
 def certificate_end(certificate: bytes) -> datetime:
     """notAfter, the last moment at which one that has expired is judged. Raises VermilionError(INVALID)."""
-    end: datetime = parse_certificate(certificate).not_valid_after
-    return end
+    return _facts(certificate).valid_to
 
 
 def verify_link(link: bytes, root: bytes, former: bytes, at: datetime) -> None:
@@ -119,7 +112,7 @@ def verify_link(link: bytes, root: bytes, former: bytes, at: datetime) -> None:
         _refuse("the link is another root's")
     if issuer_among(link, (former,)) is None:
         _refuse("the former root did not sign the link", "issuer_unknown")
-    _require(linked, PROFILES[ProfileName.ROOT_LINK], at)
+    _require(link, ProfileName.ROOT_LINK, at)
     require_root(root, at)
     require_root(former, at)
 
@@ -129,20 +122,17 @@ def verify_delegate(certificate: bytes, root: bytes, begin: datetime, end: datet
 
     Raises VermilionError(INVALID).
     """
-    delegate, anchor = parse_certificate(certificate), parse_certificate(root)
-    profile = PROFILES[ProfileName.TRUST_LIST]
-    if anchor.subject.dump() != delegate.issuer.dump() or not _signed_by(delegate, anchor):
+    if not _issued(certificate, root):
         _refuse("the root did not sign the delegate", "issuer_unknown")
     for at in (begin, end):
-        _require(delegate, profile, at)
+        _require(certificate, ProfileName.TRUST_LIST, at)
 
 
 def require_root(certificate: bytes, at: datetime) -> None:
     """Check a self-signed root. Raises VermilionError(INVALID)."""
-    root = parse_certificate(certificate)
-    if root.subject.dump() != root.issuer.dump() or not _signed_by(root, root):
+    if not _issued(certificate, certificate):
         _refuse("not a self-signed root")
-    _require(root, PROFILES[ProfileName.ROOT], at)
+    _require(certificate, ProfileName.ROOT, at)
 
 
 def issued_by(certificate: bytes, issuers: Sequence[bytes]) -> tuple[bytes, datetime, datetime]:
@@ -166,7 +156,7 @@ def issued_by(certificate: bytes, issuers: Sequence[bytes]) -> tuple[bytes, date
     return spki, valid_from, valid_to
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=_REMEMBERED)
 def _issuer(certificate: bytes) -> tuple[bytes, PublicKey, Suite]:
     """Subject (DER), key and suite of an authority."""
     parsed = parse_certificate(certificate)
@@ -201,22 +191,60 @@ def certificate_public_key(certificate: x509.Certificate) -> tuple[PublicKey, Su
     return public, suite
 
 
-def _signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    public, suite = certificate_public_key(issuer)
-    if certificate["signature_algorithm"].dump() != signature_algorithm(suite):
-        return False
-    signed, signature = certificate["tbs_certificate"].dump(), certificate["signature_value"].native
-    return verifies(public, suite, signature, signed)
+@dataclass(frozen=True, slots=True)
+class _Facts:
+    """What a certificate says of itself; names and algorithm are DER."""
+
+    subject: bytes
+    issuer: bytes
+    valid_from: datetime
+    valid_to: datetime
+    algorithm: bytes
+    signed: bytes
+    signature: bytes
 
 
-def _require(certificate: x509.Certificate, profile: Profile, at: datetime) -> None:
-    """Validity at `at`, and exactly the extensions that the profile gives.
+@lru_cache(maxsize=_REMEMBERED)
+def _facts(certificate: bytes) -> _Facts:
+    parsed = parse_certificate(certificate)
+    return _Facts(
+        subject=parsed.subject.dump(),
+        issuer=parsed.issuer.dump(),
+        valid_from=parsed.not_valid_before,
+        valid_to=parsed.not_valid_after,
+        algorithm=parsed["signature_algorithm"].dump(),
+        signed=parsed["tbs_certificate"].dump(),
+        signature=parsed["signature_value"].native,
+    )
 
-    The policy is one of them: nothing else tells QR, log and trust list certificates from one another.
+
+@lru_cache(maxsize=_REMEMBERED)
+def _issued(certificate: bytes, issuer: bytes) -> bool:
+    """By name and by key."""
+    facts = _facts(certificate)
+    name, public, suite = _issuer(issuer)
+    return (
+        name == facts.issuer
+        and facts.algorithm == signature_algorithm(suite)
+        and verifies(public, suite, facts.signature, facts.signed)
+    )
+
+
+def _require(certificate: bytes, profile: ProfileName, at: datetime) -> None:
+    """Validity at `at`, and exactly the extensions that the profile gives."""
+    facts = _facts(certificate)
+    if not facts.valid_from <= at <= facts.valid_to:
+        _refuse(f"the {profile} certificate is not valid at that time")
+    _fits(certificate, profile)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def _fits(certificate: bytes, name: ProfileName) -> None:
+    """The policy is one of the extensions: nothing else tells QR, log and trust list certificates from one
+    another.
     """
-    if not certificate.not_valid_before <= at <= certificate.not_valid_after:
-        _refuse(f"the {profile.name} certificate is not valid at that time")
-    found = _extensions(certificate)
+    profile = PROFILES[name]
+    found = _extensions(parse_certificate(certificate))
     expected: dict[str, tuple[bool, Any]] = {"key_usage": (True, set(profile.key_usage))}
     if profile.ca:
         expected["basic_constraints"] = (True, {"ca": True, "path_len_constraint": profile.path_length})
@@ -227,12 +255,12 @@ def _require(certificate: x509.Certificate, profile: Profile, at: datetime) -> N
         expected["certificate_policies"] = (False, [plain])
     if profile.no_check:
         expected["ocsp_no_check"] = (False, None)
-    for name in _RULED:
-        present = found.pop(name, None)
-        wanted = expected.get(name)
+    for ruled in _RULED:
+        present = found.pop(ruled, None)
+        wanted = expected.get(ruled)
         if (_plain(present) if present else None) != (_plain(wanted) if wanted else None):
-            _refuse(f"{name} is not that of a {profile.name} certificate")
-    if not profile.published and any(name in found for name in _PLACES):
+            _refuse(f"{ruled} is not that of a {profile.name} certificate")
+    if not profile.published and any(place in found for place in _PLACES):
         _refuse(f"a {profile.name} certificate does not say where its status is to be had")
     if any(critical for critical, _value in found.values()):
         _refuse("an extension we do not know is critical")

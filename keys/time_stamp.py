@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import new as new_hash
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from asn1crypto import algos, cms, tsp, x509
 
-from keys.der import integer, tlv
+from keys.der import content_of, integer, members, tlv
 from keys.errors import Kind, VermilionError
 from keys.path import certificate_public_key, parse_certificate, verify_chain
 from keys.profiles import ProfileName
-from keys.suite import Suite, signature_algorithm, verifies
+from keys.suite import SUITES, PublicKey, Suite, SuiteName, signature_algorithm, verifies
 from keys.tbs import load_der
 from keys.tst_info import StampAttributes, read_attributes
 
@@ -75,10 +76,9 @@ def token_shape(suite: Suite, signer: x509.Certificate, bag: Sequence[bytes]) ->
     digest_algorithm = tlv(
         0x30, algos.DigestAlgorithmId(suite.digest_name).dump()
     )  # RFC 5754, 2: no parameters
-    identifier = tlv(0x30, signer.issuer.dump(), signer["tbs_certificate"]["serial_number"].dump())
     return TokenShape(
         opening=integer(3) + tlv(0x31, digest_algorithm),
-        signer=integer(1) + identifier + digest_algorithm,
+        signer=integer(1) + _identifier_of(signer) + digest_algorithm,
         signature_algorithm=signature_algorithm(suite),
         certificates=tlv(0xA0, *sorted(bag)),
     )
@@ -94,86 +94,95 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
 
     Raises VermilionError(INVALID) with `reason` "chain", "issuer_unknown" or "time_stamp".
     """
-    signed = _parse(token)
-    info_bytes = signed["encap_content_info"]["content"].contents
+    if len(token) > MAX_TOKEN_BYTES:
+        _refuse("the time-stamp is too long")
     try:
-        info = load_der(tsp.TSTInfo, info_bytes)
+        found = _take_apart(token)
+        info = load_der(tsp.TSTInfo, found.info)
     except ValueError:
-        _refuse("the time-stamp's content is not DER")
-    (signer,) = signed["signer_infos"]
-    certificate = _signer_certificate(signed, signer)
-    public, suite = certificate_public_key(certificate)
-    attributes = b"\x31" + signer["signed_attrs"].dump()[1:]
+        _refuse("the time-stamp is not of the shape of RFC 3161, in DER")
+    certificate = _signer_certificate(found)
+    public, suite = _signers_key(certificate)
     try:
-        said = read_attributes(attributes, suite)
+        said = read_attributes(found.attributes, suite)
     except ValueError as error:
         _refuse(str(error))
     imprint = info["message_imprint"]
     if (
-        signer["signature_algorithm"]["algorithm"].native != suite.signature_name
-        or signer["digest_algorithm"]["algorithm"].native != suite.digest_name
-        or signed["digest_algorithms"][0]["algorithm"].native != suite.digest_name
-        or said
-        != StampAttributes(_digest(suite.digest_name, info_bytes), sha256(certificate.dump()).digest())
+        said != StampAttributes(_digest(suite.digest_name, found.info), sha256(certificate).digest())
         or imprint["hash_algorithm"]["algorithm"].native != "sha256"
         or imprint["hashed_message"].native != digest
         or info["version"].native != "v1"
     ):
         _refuse("the time-stamp is over something else")
-    signature = signer["signature"].native
-    if not verifies(public, suite, signature, attributes):
+    if not verifies(public, suite, found.signature, found.attributes):
         _refuse("the time-stamp's signature is wrong")
     at: datetime = info["gen_time"].native
-    issuing = verify_chain(certificate.dump(), trust=trust, at=at, profile=ProfileName.TSA)
-    # Versions, parameters and certificates are not signed: built again, they must be these very bytes.
-    shape = token_shape(suite, certificate, (certificate.dump(), issuing))
-    if shape.token(info_bytes, attributes, signature) != token:
+    issuing = verify_chain(certificate, trust=trust, at=at, profile=ProfileName.TSA)
+    # Versions, algorithms, parameters and certificates are not signed: built again, they must be these bytes.
+    shape = _shape(suite.name, certificate, issuing)
+    if shape.token(found.info, found.attributes, found.signature) != token:
         _refuse("the time-stamp is encoded otherwise than ours are")
-    return TimeStamp(at, info["serial_number"].native, info["policy"].native, certificate.dump())
+    return TimeStamp(at, info["serial_number"].native, info["policy"].native, certificate)
 
 
-def _parse(token: bytes) -> Any:
-    if len(token) > MAX_TOKEN_BYTES:
-        _refuse("the time-stamp is too long")
-    try:
-        outer = load_der(cms.ContentInfo, token)
-    except ValueError:
-        _refuse("the time-stamp is not DER")
-    if outer["content_type"].native != "signed_data":
-        _refuse("the time-stamp is not signed data")
-    signed = outer["content"]
-    if (
-        signed["version"].native != "v3"
-        or len(signed["digest_algorithms"]) != 1
-        or signed["encap_content_info"]["content_type"].native != "tst_info"
-        or signed["encap_content_info"]["content"].native is None
-        or len(signed["signer_infos"]) != 1
-        or signed["crls"].native is not None
-        or signed["certificates"].native is None
-        or signed["signer_infos"][0]["unsigned_attrs"].native is not None
-        or signed["signer_infos"][0]["signed_attrs"].native is None
-    ):
-        _refuse("the time-stamp is not of the shape of RFC 3161")
-    return signed
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """The parts of a token that differ from one to the next."""
+
+    info: bytes  # TSTInfo
+    bag: list[bytes]  # certificates
+    signer: bytes  # SignerIdentifier
+    attributes: bytes  # the SET OF that is signed
+    signature: bytes
 
 
-def _signer_certificate(signed: Any, signer: Any) -> x509.Certificate:
+def _take_apart(token: bytes) -> _Parts:
+    """Raises ValueError for what is not made of these elements; what stands in the rest is compared later."""
+    _kind, wrapped = members(token, 0x30)
+    _version, _digests, encapsulated, bag, signers = members(content_of(wrapped, 0xA0), 0x30)
+    _content, octets = members(encapsulated, 0x30)
+    (signer,) = members(signers, 0x31)
+    _version, identifier, _digest_algorithm, attributes, _algorithm, signature = members(signer, 0x30)
+    if attributes[:1] != b"\xa0":
+        raise ValueError("no signed attributes")
+    return _Parts(
+        info=content_of(content_of(octets, 0xA0), 0x04),
+        bag=members(bag, 0xA0),
+        signer=identifier,
+        attributes=b"\x31" + attributes[1:],
+        signature=content_of(signature, 0x04),
+    )
+
+
+def _signer_certificate(found: _Parts) -> bytes:
     """The certificate that the SignerInfo names: never simply the first leaf in the bag."""
-    if signer["sid"].name != "issuer_and_serial_number":
-        _refuse("the time-stamp does not name its signer by issuer and serial number")
-    wanted = signer["sid"].chosen
-    for choice in signed["certificates"]:
-        if choice.name != "certificate":
-            continue
-        certificate = choice.chosen
-        if (
-            certificate.serial_number == wanted["serial_number"].native
-            and certificate.issuer.dump() == wanted["issuer"].dump()
-        ):
-            return parse_certificate(certificate.dump())
+    for certificate in found.bag:
+        if _identifier(certificate) == found.signer:
+            return certificate
     raise VermilionError(
         Kind.INVALID, "the time-stamp's signer has no certificate in it", reason="time_stamp"
     )
+
+
+@lru_cache(maxsize=64)
+def _identifier(certificate: bytes) -> bytes:
+    """IssuerAndSerialNumber."""
+    return _identifier_of(parse_certificate(certificate))
+
+
+def _identifier_of(certificate: x509.Certificate) -> bytes:
+    return tlv(0x30, certificate.issuer.dump(), certificate["tbs_certificate"]["serial_number"].dump())
+
+
+@lru_cache(maxsize=64)
+def _signers_key(certificate: bytes) -> tuple[PublicKey, Suite]:
+    return certificate_public_key(parse_certificate(certificate))
+
+
+@lru_cache(maxsize=64)
+def _shape(suite: SuiteName, certificate: bytes, issuing: bytes) -> TokenShape:
+    return token_shape(SUITES[suite], parse_certificate(certificate), (certificate, issuing))
 
 
 def _digest(name: str, data: bytes) -> bytes:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from asn1crypto import algos, cms, tsp
@@ -32,6 +33,7 @@ _SERIAL, _ISSUER, _SUBJECT = 1, 3, 5
 _DATA = cms.ContentType("data").dump()
 _SIGNED_DATA = cms.ContentType("signed_data").dump()
 _TST_INFO = tsp.ContentType("tst_info").dump()  # the names of RFC 3161 and 5035 come with `tsp`
+_REMEMBERED = 256  # certificates, and pairs of them: the same few in every document
 _NULL = b"\x05\x00"
 _RSA_ENCRYPTION = algos.SignedDigestAlgorithmId("rsassa_pkcs1v15").dump()
 _SHA256 = algos.DigestAlgorithmId("sha256").dump()
@@ -340,6 +342,7 @@ def _signers_certificate(certificates: list[bytes], identifier: bytes) -> bytes:
     return matching[0]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _signed_by(certificate: bytes, issuer: bytes) -> bool:
     """By name, byte for byte, and by key: an authority may have had several keys under one name."""
     if _tbs_field(issuer, _SUBJECT) != _tbs_field(certificate, _ISSUER):
@@ -351,6 +354,7 @@ def _signed_by(certificate: bytes, issuer: bytes) -> bool:
     return True
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def _signer_identifier(certificate: bytes) -> bytes:
     """IssuerAndSerialNumber, with issuer and serial number copied as the certificate has them."""
     return tlv(_SEQUENCE, _tbs_field(certificate, _ISSUER), _tbs_field(certificate, _SERIAL))
@@ -363,6 +367,7 @@ def _tbs_field(certificate: bytes, field: int) -> bytes:
     return children(children(certificate, _SEQUENCE, range(3, 4))[0], _SEQUENCE, range(7, 11))[field]
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def load_certificate(der: bytes) -> x509.Certificate:
     """Parse a certificate. Raises VermilionError(INVALID, "structure")."""
     try:

@@ -9,6 +9,7 @@ Every way out for bad input is `VermilionError(INVALID)`; work is linear in the 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -88,6 +89,7 @@ class Pdf:
     objects: dict[int, Value]
     spans: dict[int, tuple[int, int]]  # where each object begins and ends in the file
     table: int  # where the cross-reference table begins
+    known: frozenset[int] = frozenset()  # objects of a beginning that was judged before
 
     def resolve(self, value: Value) -> Value:
         """The object a reference names (an object is never itself a reference), or the value itself."""
@@ -104,6 +106,58 @@ class Pdf:
         if not isinstance(found, Array):
             refuse(f"{what} is not an array")
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Beginning:
+    data: bytes
+    objects: dict[int, Value]
+    spans: dict[int, tuple[int, int]]
+    refs: frozenset[int]
+
+
+class Beginnings:
+    """Beginnings that many files share, parsed once: the same bytes at the same place are the same objects.
+
+    For whoever checks many files of the same writer. Safe between threads.
+    """
+
+    def __init__(self, most: int = 64) -> None:
+        self._most = most
+        self._found: dict[bytes, _Beginning | None] = {}
+
+    def expect(self, data: bytes) -> None:
+        """Files will begin so; the next one that is accepted tells what the objects are."""
+        if data not in self._found:
+            if len(self._found) >= self._most:
+                del self._found[next(iter(self._found))]
+            self._found[data] = None
+
+    def of(self, data: bytes) -> _Beginning | None:
+        """The longest one that a file begins with, if its objects are known."""
+        fitting = [one for one in list(self._found.values()) if one is not None and data.startswith(one.data)]
+        return max(fitting, key=lambda one: len(one.data), default=None)
+
+    def learn(self, pdf: Pdf) -> None:
+        """Take the objects from a file that was accepted whole."""
+        for data, found in list(self._found.items()):
+            if found is None and pdf.data.startswith(data):
+                spans = {n: span for n, span in pdf.spans.items() if span[1] <= len(data)}
+                objects = {number: pdf.objects[number] for number in spans}
+                refs = frozenset(number for value in objects.values() for number in _refs(value))
+                self._found[data] = _Beginning(data, objects, spans, refs)
+
+
+def _refs(value: Value) -> Iterator[int]:
+    waiting: list[Value] = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Ref):
+            yield one.number
+        elif isinstance(one, Array):
+            waiting.extend(one.items)
+        elif isinstance(one, Dictionary | Stream):
+            waiting.extend(one.entries.values())
 
 
 def refuse(detail: str, reason: str = "structure") -> NoReturn:
@@ -137,8 +191,8 @@ _ESCAPES = {
 }  # fmt: skip
 
 
-def read_pdf(data: bytes) -> Pdf:
-    """Parse a whole file.
+def read_pdf(data: bytes, beginnings: Beginnings | None = None) -> Pdf:
+    """Parse a whole file, but for objects of a beginning that is known.
 
     Raises VermilionError(INVALID) with reason "too_large", "not_a_pdf" or "structure".
     """
@@ -151,16 +205,18 @@ def read_pdf(data: bytes) -> Pdf:
         refuse("the header is not of our form")
     table, tail = _locate_table(data)
     offsets, trailer_at = _read_table(data, table)
+    beginning = beginnings.of(data) if beginnings is not None else None
     reader = _Reader(data)
     trailer, end = reader.value(trailer_at, 0)
     if not isinstance(trailer, Dictionary) or end != tail:
         refuse("the trailer is not one dictionary up to the end of the file")
     _check_trailer(trailer, len(offsets))
-    objects, spans = _read_objects(reader, offsets, header.end(), table)
-    for number in reader.refs:
-        if number not in objects:
-            refuse("a reference names no object")
-    return Pdf(data, trailer, objects, spans, table)
+    objects, spans = _read_objects(reader, offsets, header.end(), table, beginning)
+    refs = reader.refs if beginning is None else reader.refs | beginning.refs
+    if not refs <= objects.keys():
+        refuse("a reference names no object")
+    known = frozenset() if beginning is None else frozenset(beginning.objects)
+    return Pdf(data, trailer, objects, spans, table, known)
 
 
 def appended_at(data: bytes) -> int | None:
@@ -226,16 +282,23 @@ def _check_trailer(trailer: Dictionary, count: int) -> None:
 
 
 def _read_objects(
-    reader: _Reader, offsets: list[int], first: int, table: int
+    reader: _Reader, offsets: list[int], first: int, table: int, beginning: _Beginning | None
 ) -> tuple[dict[int, Value], dict[int, tuple[int, int]]]:
     """Parse every object; together they fill the file from the header to the table without a gap."""
     objects: dict[int, Value] = {}
     spans: dict[int, tuple[int, int]] = {}
     expected = first
+    there = {} if beginning is None else beginning.spans
     for offset, number in sorted((offset, number) for number, offset in enumerate(offsets, 1)):
         if offset != expected:
             refuse("the objects do not follow one another without a gap")
-        objects[number], expected = reader.indirect_object(offset, number)
+        span = there.get(number)
+        if beginning is not None and span is not None:
+            if span[0] != offset:
+                refuse("an object is not where the cross-reference table says")
+            objects[number], expected = beginning.objects[number], span[1]
+        else:
+            objects[number], expected = reader.indirect_object(offset, number)
         spans[number] = (offset, expected)
     if expected != table:
         refuse("the objects do not end where the cross-reference table begins")

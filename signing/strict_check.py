@@ -31,6 +31,7 @@ from signing import cms
 from signing.document_time_stamp import token_of
 from signing.pdf_structure import (
     Array,
+    Beginnings,
     Dictionary,
     Name,
     Pdf,
@@ -80,8 +81,11 @@ class FileEvidence:
     original_sha256: bytes  # of the sealed revision: the file without an appended document time-stamp
 
 
-def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence:
-    """Check a whole file against a verified trust list at the present instant `at`.
+def strict_check(
+    data: bytes, trust: TrustList, *, at: datetime, beginnings: Beginnings | None = None
+) -> FileEvidence:
+    """Check a whole file against a verified trust list at the present instant `at`. `beginnings` are what
+    earlier files were seen to share; what is found does not depend on them.
 
     Raises VermilionError(INVALID) with one of these reasons:
     "too_large", "not_a_pdf", "signature_missing" (no signature in a file of our shape), "structure" (not
@@ -95,7 +99,7 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
     Whether key and agency were entitled, or are compromised, is for the caller to judge.
     """
     size = appended_at(data)
-    pdf = read_pdf(data if size is None else data[:size])
+    pdf = read_pdf(data if size is None else data[:size], beginnings)
     catalogue = pdf.dictionary(pdf.trailer.get("Root"), "the catalogue")
     _refuse_active_content(pdf)
     field, signature = _the_signature(pdf, catalogue)
@@ -136,6 +140,8 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
         outside = seal_key is not None and bool(seal_key.issuers)
         chains = (Chain(seal.certificate, issuers, outside), Chain(stamp.certificate, (authority,)))
         level = "B-LT" if proves(carried, chains, trust.roots, stamp.gen_time) else level
+    if beginnings is not None:
+        beginnings.learn(pdf)
     return FileEvidence(
         printout_json=printout,
         seal_key=seal_key,
@@ -152,7 +158,8 @@ def strict_check(data: bytes, trust: TrustList, *, at: datetime) -> FileEvidence
 
 def _refuse_active_content(pdf: Pdf) -> None:
     """No object anywhere in the file may act, wherever it hangs."""
-    waiting: list[Value] = [pdf.trailer, *pdf.objects.values()]
+    waiting: list[Value] = [pdf.trailer]
+    waiting += [value for number, value in pdf.objects.items() if number not in pdf.known]
     signatures = 0
     while waiting:
         value = waiting.pop()

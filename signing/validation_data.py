@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 
 from cryptography import x509
 from cryptography.x509 import ocsp
@@ -78,45 +79,65 @@ def proves(carried: Carried, chains: Sequence[Chain], roots: Sequence[bytes], ge
     A chain of ours ends with the CA that a root certified; one from outside with its anchor, and only one
     that issued the certificate itself is provable. Nothing is raised: what cannot be read proves nothing.
     """
+    held = _holding(carried, tuple(chains), tuple(roots))
+    return held is not None and held[0] <= gen_time < held[1]
+
+
+@lru_cache(maxsize=256)
+def _holding(
+    carried: Carried, chains: tuple[Chain, ...], roots: tuple[bytes, ...]
+) -> tuple[datetime, datetime] | None:
+    """From when until when it proves all of them good; None for never. Many documents carry the same."""
     known = {*carried.certificates}
+    if not all(known.issuperset(chain.issuers) for chain in chains):
+        return None
+    proofs: list[tuple[datetime, datetime] | None] = []
     for chain in chains:
-        if not known.issuperset(chain.issuers):
-            return False
         if chain.outside:
-            if len(chain.issuers) != 1 or not _good_outside(carried.ocsps, chain, gen_time):
-                return False
-            continue
-        if not _good(carried.ocsps, chain, gen_time):
-            return False
-        if not all(_not_revoked(carried.crls, issuer, roots, gen_time) for issuer in chain.issuers):
-            return False
-    return True
+            alone = len(chain.issuers) == 1
+            proofs.append(_good_outside(carried.ocsps, chain) if alone else None)
+        else:
+            proofs.append(_good(carried.ocsps, chain))
+            proofs += [_not_revoked(carried.crls, issuer, roots) for issuer in chain.issuers]
+    found = [proof for proof in proofs if proof is not None]
+    if not found or len(found) != len(proofs):
+        return None
+    return max(begin for begin, _ in found), min(end for _, end in found)
 
 
-def _good(ocsps: Sequence[bytes], chain: Chain, at: datetime) -> bool:
+def _good(ocsps: Sequence[bytes], chain: Chain) -> tuple[datetime, datetime] | None:
+    """An answer ends with its signer's certificate, so that this holds as long as it does."""
     serial = _serial(chain.certificate)
     for der in ocsps:
         try:
-            said = verify_response(der, chain.issuers[0], at)
-        except VermilionError:
+            said = verify_response(der, chain.issuers[0], _produced(der))
+        except (VermilionError, ValueError):
             continue
-        if any(one.cert_id.serial == serial and one.status == GOOD for one in said.answers):
-            return True
-    return False
+        for one in said.answers:
+            if one.cert_id.serial == serial and one.status == GOOD:
+                return one.this_update, one.next_update
+    return None
 
 
-def _good_outside(ocsps: Sequence[bytes], chain: Chain, at: datetime) -> bool:
+def _good_outside(ocsps: Sequence[bytes], chain: Chain) -> tuple[datetime, datetime] | None:
     for der in ocsps:
         try:
-            answer = read_ocsp(der, chain.certificate, chain.issuers[0], at=at, nonce=None)
-        except VermilionError:
+            answer = read_ocsp(der, chain.certificate, chain.issuers[0], at=_produced(der), nonce=None)
+        except (VermilionError, ValueError):
             continue
-        if answer.said is Said.GOOD and answer.this_update <= at:
-            return True
-    return False
+        if answer.said is Said.GOOD:
+            return answer.this_update, answer.next_update
+    return None
 
 
-def _not_revoked(crls: Sequence[bytes], issuer: bytes, roots: Sequence[bytes], at: datetime) -> bool:
+def _produced(der: bytes) -> datetime:
+    """When an OCSP answer was made. Raises ValueError."""
+    return ocsp.load_der_ocsp_response(der).produced_at_utc
+
+
+def _not_revoked(
+    crls: Sequence[bytes], issuer: bytes, roots: Sequence[bytes]
+) -> tuple[datetime, datetime] | None:
     serial = _serial(issuer)
     for der in crls:
         for root in roots:
@@ -124,9 +145,9 @@ def _not_revoked(crls: Sequence[bytes], issuer: bytes, roots: Sequence[bytes], a
                 found = verify_crl(der, root)
             except VermilionError:
                 continue
-            if found.this_update <= at < found.next_update and serial not in found.entries:
-                return True
-    return False
+            if serial not in found.entries:
+                return found.this_update, found.next_update
+    return None
 
 
 def _serial(certificate: bytes) -> int:

@@ -37,7 +37,9 @@ class Prover:
     @classmethod
     def of(cls, authority: TestAuthority) -> Prover:
         key = authority.custodian.generate(Purpose.OCSP, "p256-sha256")
-        certificate = authority.certify(ProfileName.OCSP, Subject("TEST OCSP", "TEST Vermilion"), key)
+        certificate = authority.certify(
+            ProfileName.OCSP, Subject("TEST OCSP", "TEST Vermilion"), key, at=AT - timedelta(days=1)
+        )
         return cls(authority, key, certificate)
 
     def ocsp(self, certificate: bytes, at: datetime, status: CertStatus = GOOD) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import pytest
 from hypothesis import example, given
@@ -15,6 +16,7 @@ from signing.pdf_structure import (
     MAX_OBJECTS,
     MAX_TOKENS,
     Array,
+    Beginnings,
     Dictionary,
     Name,
     Ref,
@@ -22,6 +24,8 @@ from signing.pdf_structure import (
     Text,
     read_pdf,
 )
+from tests.signing import printing
+from tests.signing.long_term import document, prefix_of
 
 HEADER = b"%PDF-1.7\n%\xc2\xa5\xc2\xb1\n"
 
@@ -164,3 +168,38 @@ def test_any_run_of_tokens_is_read_or_refused(tokens: list[bytes]) -> None:
             read_pdf(written(body))
         except VermilionError as error:
             assert error.reason == "structure"
+
+
+def test_a_beginning_that_is_known_changes_nothing_but_the_time() -> None:
+    """Every file is read the same with and without it, and one that differs anywhere is read itself."""
+    one, other = document(0).data, document(1).data
+    prefix = prefix_of(printing.samples()[0]).data
+    beginnings = Beginnings()
+    beginnings.expect(prefix)
+    assert beginnings.of(one) is None
+    beginnings.learn(read_pdf(one))
+    assert beginnings.of(other) is not None
+    for data in (one, other):
+        known = read_pdf(data, beginnings)
+        assert known.known
+        assert replace(known, known=frozenset()) == read_pdf(data)
+    changed = bytearray(other)
+    changed[prefix.index(b"/Lang") + 1] ^= 1
+    assert beginnings.of(bytes(changed)) is None
+
+
+def test_a_table_that_leads_elsewhere_is_refused_with_a_known_beginning_too() -> None:
+    data = document(0).data
+    beginnings = Beginnings()
+    beginnings.expect(prefix_of(printing.samples()[0]).data)
+    beginnings.learn(read_pdf(data))
+    table = (
+        data.rindex(b"xref\n0 ") + len(b"xref\n0 ") + data[data.rindex(b"xref\n0 ") + 7 :].index(b"\n") + 1
+    )
+    third, fourth = (data[table + 20 * n : table + 20 * (n + 1)] for n in (3, 4))
+    swapped = data.replace(third + fourth, fourth + third)
+    assert swapped != data
+    for known in (None, beginnings):
+        with pytest.raises(VermilionError) as refused:
+            read_pdf(swapped, known)
+        assert refused.value.reason == "structure"
