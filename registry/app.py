@@ -11,6 +11,7 @@ from keys.errors import Kind, VermilionError
 from registry import web
 from registry.agencies.api import TOKEN_ENDPOINT, authenticate
 from registry.agencies.api import blueprint as agencies
+from registry.batches.api import blueprint as batches
 from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
@@ -42,7 +43,7 @@ def create_app(ports: Ports) -> Flask:
     observe(app, "registry.api", ports.random, metrics, defects)
     serve_metrics(app, metrics)
     _serve_operations(app, ports)
-    for blueprint in (agencies, seals, seal_records, licences, audit):
+    for blueprint in (agencies, seals, seal_records, licences, batches, audit):
         app.register_blueprint(blueprint)
     return app
 

@@ -17,6 +17,9 @@ BODY_SLOTS = 6
 TOKEN_SLOTS = 4
 """Bodies of strangers that the agency API reads at once: requests for a token."""
 
+BATCH_SLOTS = 3
+"""Batches that the agency API receives, or hands out as archives, at once: either may take minutes."""
+
 RETRY_SECONDS = 5
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from registry.agencies import tables as agencies
+from registry.batches import tables as batches
 from registry.database import Base
 from registry.licences import tables as licences
 from registry.log import tables as log
@@ -11,4 +12,4 @@ from registry.seals import tables as seals
 
 metadata = Base.metadata
 
-__all__ = ["agencies", "licences", "log", "metadata", "outside", "seals"]
+__all__ = ["agencies", "batches", "licences", "log", "metadata", "outside", "seals"]

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, BinaryIO, TypeVar, cast
 
 import structlog
 from flask import Flask, Request, Response, current_app, g, jsonify, request
@@ -22,7 +22,7 @@ from werkzeug.routing import BaseConverter
 from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor, Administrator
-from registry.body_slots import BodySlots
+from registry.body_slots import BATCH_SLOTS, BodySlots
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
 from registry.log.refusals import OncePerMinute, Refusal, record_refusal
@@ -34,6 +34,7 @@ MAX_DEPTH = 12
 MAX_FAULTS = 20
 MAX_POINTER = 120
 EXTENSION = "vermilion"
+_IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 AUDIT = "audit"  # the blueprint that auditors read, and that nobody else does
 
 _log = structlog.get_logger("registry.api")
@@ -87,6 +88,7 @@ class AppState:
     public: frozenset[str]  # endpoints answered without a token
     strangers: BodySlots  # for bodies of those who have not said who they are
     refusals: OncePerMinute = field(default_factory=OncePerMinute)
+    batches: BodySlots = field(default_factory=lambda: BodySlots(BATCH_SLOTS))  # for long bodies, each way
 
 
 class Hex32Converter(BaseConverter):
@@ -154,10 +156,33 @@ def read_body(*, media_type: str = "application/json", max_bytes: int = MAX_BODY
     """The body. Raises VermilionError(UNSUPPORTED_MEDIA, TOO_LARGE, MALFORMED)."""
     if request.mimetype != media_type:
         raise VermilionError(Kind.UNSUPPORTED_MEDIA, f"send {media_type}")
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send no content encoding")
+    _no_encoding()
     request.max_content_length = max_bytes
     return request.get_data(cache=False)  # a longer one raises werkzeug's 413
+
+
+def _no_encoding() -> None:
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send no content encoding")
+
+
+def body_stream(media_types: Collection[str], *, max_bytes: int) -> tuple[BinaryIO, int, str]:
+    """A body that is read as it comes: stream, length and media type. Its end must be asked of the length,
+    because a server shows the end of a connection as the end of the body.
+
+    Raises VermilionError(UNSUPPORTED_MEDIA, TOO_LARGE; MALFORMED without a Content-Length).
+    """
+    if request.mimetype not in media_types:
+        raise VermilionError(Kind.UNSUPPORTED_MEDIA, f"send {' or '.join(sorted(media_types))}")
+    if request.mimetype_params.get("charset", "utf-8").lower() != "utf-8":
+        raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send UTF-8")
+    _no_encoding()
+    if request.content_length is None:
+        raise VermilionError(Kind.MALFORMED, "send a Content-Length", reason="no_length")
+    if request.content_length > max_bytes:
+        raise VermilionError(Kind.TOO_LARGE, f"more than {max_bytes} bytes")
+    request.max_content_length = max_bytes
+    return cast(BinaryIO, request.stream), request.content_length, request.mimetype
 
 
 def read_json(*, max_bytes: int = MAX_BODY_BYTES) -> Any:
@@ -207,6 +232,19 @@ def flag(name: str, arguments: Mapping[str, str]) -> bool:
         fault = Fault(f"?{name}", "flag", "1 or 0")
         raise VermilionError(Kind.INVALID, f"{name} is 1 or 0", reason="query", faults=(fault,))
     return value == "1"
+
+
+def idempotency_key(*, required: bool) -> str:
+    """The header of that name; empty where it may be missing and is. Raises VermilionError(MALFORMED)."""
+    key = request.headers.get("Idempotency-Key")
+    if key is None and not required:
+        return ""
+    if key is None or not _IDEMPOTENCY_KEY.fullmatch(key):
+        fault = Fault("Idempotency-Key", "missing" if key is None else "malformed", "1 to 255 visible ASCII")
+        raise VermilionError(
+            Kind.MALFORMED, "send an Idempotency-Key", reason="idempotency_key", faults=(fault,)
+        )
+    return key
 
 
 def no_body() -> None:

@@ -12,6 +12,7 @@ import structlog
 from keys.errors import places
 from registry import background
 from registry.app import create_app
+from registry.batches.work import Round, work
 from registry.composition import open_ports
 from registry.licences.recovery import RecoveryReport, recovery_loop
 from registry.licences.repair import RepairReport, repair_due
@@ -24,6 +25,7 @@ from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
 
 KEEP_EVERY = timedelta(seconds=30)
+BATCHES_EVERY = timedelta(seconds=1)  # whoever sent one waits for it; where there is none it is one look-up
 _log = structlog.get_logger("registry.wsgi")
 
 
@@ -38,8 +40,8 @@ def application() -> object:
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had; the status of certificates that authorities
-    outside gave: at start and from then on, until `stop` is set. The last two have threads of their own,
-    because they may take their time.
+    outside gave; batches checked and issued: at start and from then on, until `stop` is set. The last three
+    have threads of their own, because they may take their time.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -53,6 +55,12 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
             "outside-status": partial(background.keep, statuses, stop, KEEP_EVERY),
             "repair": partial(
                 background.keep, {"repair_failed": lambda: log_repair(repair_due(ports))}, stop, KEEP_EVERY
+            ),
+            "batches": partial(
+                background.keep,
+                {"batches_not_worked_on": lambda: log_batches(work(ports, stop.is_set))},
+                stop,
+                BATCHES_EVERY,
             ),
             "recovery": partial(recovery_loop, ports, stop, report=log_recovery),
             "trust-list": partial(background.keep, tasks, stop, KEEP_EVERY),
@@ -78,3 +86,11 @@ def log_repair(outcome: RepairReport) -> None:
         _log.warning("document_not_time_stamped", reason=outcome.outage.reason, detail=outcome.outage.detail)
     for edition_id, error in outcome.defects.items():
         _log.error("repair_defect", edition=edition_id, kind=type(error).__name__, where=places(error))
+
+
+def log_batches(outcome: Round) -> None:
+    """A line for each batch that was put off, and for each defect."""
+    for batch_id, outage in outcome.outages.items():
+        _log.warning("batch_put_off", batch=batch_id, reason=outage.reason)
+    for batch_id, error in outcome.defects:
+        _log.error("batch_defect", batch=batch_id, kind=type(error).__name__, where=places(error))

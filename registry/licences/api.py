@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date
 from hashlib import sha256
-from typing import Annotated, Any
+from typing import Annotated
 
 from flask import Blueprint, Response, request
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -21,7 +20,7 @@ from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.licences import rules
-from registry.licences.examine import IssueRequest
+from registry.licences.forms import MAX_REQUEST, Operator, issue_request
 from registry.licences.issue import Issued, Preview, issue
 from registry.licences.issued import TIME_STAMPED, read_document
 from registry.licences.outage import database_errors
@@ -33,30 +32,6 @@ from signing.record import Record, record_to_json
 from signing.verdict import instant
 
 blueprint = Blueprint("licences", __name__)
-
-MAX_REQUEST = 512 * 1024  # a photo in base64 and the rest
-_KEY = re.compile(r"[\x21-\x7e]{1,255}")
-
-
-def _printable(value: str) -> str:
-    if not value.isprintable() or value != value.strip():
-        raise ValueError("no control characters, no white space at the ends")
-    return value
-
-
-Text40 = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_printable)]
-Operator = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
-
-
-class IssueBody(web.Body):
-    type: web.TypeCode
-    seal: Annotated[str, Field(pattern=r"^[0-9]{14}\Z")]
-    number: Annotated[str, Field(min_length=1, max_length=40)] | None = None
-    fields: Annotated[dict[str, Any], Field(max_length=100)]
-    valid_from: web.Day | None = None
-    matter_code: Text40
-    case_number: Text40
-    operator: Operator
 
 
 class ChangeBody(web.Body):
@@ -82,19 +57,9 @@ def create() -> Response:
     """201 with the licence, on a replay too, which says `Idempotency-Replayed: true`; 200 for a dry run."""
     ports, actor = web.ports(), _actor()
     dry_run = web.flag("dry_run", web.query({"dry_run"}))
-    key = _idempotency_key(required=not dry_run)
+    key = web.idempotency_key(required=not dry_run)
     value = web.read_json(max_bytes=MAX_REQUEST)
-    body = web.parse(IssueBody, value)
-    wanted = IssueRequest(
-        type_code=body.type,
-        seal_code=body.seal,
-        fields=body.fields,
-        number=body.number,
-        valid_from=body.valid_from,
-        matter_code=body.matter_code,
-        case_number=body.case_number,
-        operator=body.operator,
-    )
+    wanted = issue_request(value)
     digest = sha256(canonical_json(value)).digest()
     result = issue(ports, actor, wanted, key, digest, dry_run=dry_run)
     if isinstance(result, Preview):
@@ -202,18 +167,6 @@ def _actor(operator: str | None = None) -> Actor:
     actor = web.actor()
     actor.require_scope(SCOPE_LICENCE)
     return actor if operator is None else replace(actor, operator=operator)
-
-
-def _idempotency_key(*, required: bool) -> str:
-    key = request.headers.get("Idempotency-Key")
-    if key is None and not required:
-        return ""
-    if key is None or not _KEY.fullmatch(key):
-        fault = Fault("Idempotency-Key", "missing" if key is None else "malformed", "1 to 255 visible ASCII")
-        raise VermilionError(
-            Kind.MALFORMED, "send an Idempotency-Key", reason="idempotency_key", faults=(fault,)
-        )
-    return key
 
 
 def _identifier(text: str) -> str:

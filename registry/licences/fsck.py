@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session, aliased
 
 from keys.errors import VermilionError
 from keys.trust_list import TrustList, read_trust_list
+from registry.batches.broken import broken_batches
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.issued import ORIGINAL, TIME_STAMPED, read_document
 from registry.licences.lookup import current_trust_list
@@ -72,6 +73,7 @@ def fsck(ports: Ports) -> list[str]:
                 *_editions(session, ports, trust, now),
                 *_time_stamped(session, ports.documents, trust, now),
                 *_repairs(session),
+                *broken_batches(session, ports.vault),
                 *_numbers(session),
                 *_log(session),
                 *altered_editions(session),

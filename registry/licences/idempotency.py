@@ -14,8 +14,14 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.licences.tables import IdempotencyKey, Intent
+from registry.vault import Vault
 
 MAX_RETRY_AFTER = 60
+
+
+def request_mac(vault: Vault, body_sha256: bytes) -> bytes:
+    """What tells a request from another under its key. Raises VermilionError(UNAVAILABLE)."""
+    return vault.blind("request", body_sha256.hex())
 
 
 def served_before(

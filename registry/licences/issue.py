@@ -13,7 +13,7 @@ from registry.actor import Actor
 from registry.documents import document_key
 from registry.licences.duties import require_officer
 from registry.licences.examine import Examined, IssueRequest, civil_day, examine
-from registry.licences.idempotency import serialise_key, served_before
+from registry.licences.idempotency import request_mac, serialise_key, served_before
 from registry.licences.issued import Issued, read_issued
 from registry.licences.outage import database_errors
 from registry.licences.printing import (
@@ -72,8 +72,8 @@ def issue(
         with database_errors():
             return _preview(ports, actor, request)
     intent_id = ports.random(16).hex()
-    request_mac = ports.vault.blind("request", body_sha256.hex())
-    reserved = _reserve(ports, actor, request, idempotency_key, request_mac, intent_id)
+    mac = request_mac(ports.vault, body_sha256)
+    reserved = _reserve(ports, actor, request, idempotency_key, mac, intent_id)
     if isinstance(reserved, str):
         return read_issued(ports, reserved, replayed=True)
     try:
@@ -105,13 +105,13 @@ def _reserve(
     actor: Actor,
     request: IssueRequest,
     idempotency_key: str,
-    request_mac: bytes,
+    mac: bytes,
     intent_id: str,
 ) -> Reserved | str:
     """What was reserved, or the id of the edition that this very request made before."""
 
     def served(session: Session) -> str | None:
-        return served_before(session, actor.client_id, idempotency_key, request_mac, ports.clock())
+        return served_before(session, actor.client_id, idempotency_key, mac, ports.clock())
 
     with database_errors():
         with Session(ports.database.read) as session:
@@ -129,7 +129,7 @@ def _reserve(
                 examined,
                 _setting(ports),
                 intent_id=intent_id,
-                idempotency=(idempotency_key, request_mac),
+                idempotency=(idempotency_key, mac),
             )
     except Exception as error:
         if not isinstance(error, VermilionError) or error.kind is Kind.UNAVAILABLE:

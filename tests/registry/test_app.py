@@ -17,6 +17,7 @@ ID = "0" * 32
 FILL = {
     "approval_id": ID,
     "authorisation_id": ID,
+    "batch_id": ID,
     "code": "99010000000000",
     "identifier": "x",
     "ledger": "events",

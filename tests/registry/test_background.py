@@ -21,6 +21,7 @@ from registry.seals.renewal import REMAINING, renew_delegate
 from registry.seals.tables import Key, PublishedTrustList
 from registry.seals.trust import publish_trust_list
 from registry.wsgi import start_background
+from tests.registry.batching import sent, told
 from tests.registry.issuing import die, issue_one
 from tests.registry.world import Ticker, World
 from tests.services.running import until
@@ -28,24 +29,32 @@ from tests.signing.sealing import NoStamps
 
 
 def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, clock: Ticker) -> None:
-    """A licence whose process died is adopted, one without a time-stamp gets it, and a trust list past a third
-    of its life is signed again.
+    """A licence whose process died is adopted, one without a time-stamp gets it, a batch is issued, and a trust
+    list past a third of its life is signed again.
     """
     bare = issue_one(world, ports=replace(world.ports, timestamper=NoStamps()))
     die(world)
     before = latest(world)
     clock.advance(timedelta(days=3))
+    batch_id = sent(world, 1)
     stop = threading.Event()
     threads = start_background(world.ports, stop)
     try:
-        until(lambda: states(world) == ["done", "done"], "the intent is adopted")
+        until(lambda: told(world, batch_id)["state"] == "done", "the batch is issued")
+        until(lambda: states(world) == ["done"] * 3, "the intent is adopted")
         until(lambda: stamped(world) == [bare.edition_id], "the time-stamp is appended")
         until(lambda: latest(world) == before + 1, "the trust list is published")
     finally:
         stop.set()
         for thread in threads:
             thread.join(30)
-    assert [thread.name for thread in threads] == ["outside-status", "repair", "recovery", "trust-list"]
+    assert [thread.name for thread in threads] == [
+        "outside-status",
+        "repair",
+        "batches",
+        "recovery",
+        "trust-list",
+    ]
     assert not any(thread.is_alive() for thread in threads)
     assert fsck(world.ports) == []
 

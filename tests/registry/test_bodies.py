@@ -22,6 +22,7 @@ from registry.agencies.api import TOKEN_ENDPOINT
 from registry.licences.fsck import fsck
 from registry.licences.tables import Intent
 from tests.hostile import json_bodies
+from tests.registry.batching import sent
 from tests.registry.issuing import issue_one, request_body
 from tests.registry.world import BASIS, World, on_sqlite
 from tests.signing.test_seal_upload import imprint, png
@@ -97,6 +98,7 @@ def right_requests(world: World) -> dict[str, Right]:
         "seals.authorise": Right(used, "keeper", permission),
         "seals.withdraw": Right(authorised(), "keeper"),
         "seals.delete_authorisation": Right(authorised(), "keeper", None),
+        "batches.cancel": Right({"batch_id": sent(world, 1)}, None, {"operator": "window-03"}),
         "licences.create": Right({}, None, request_body(world)),
         "licences.suspension": Right(licences[0], None, LICENCE_GROUND | {"ground": "penalty"}),
         "licences.resumption": Right(licences[1], None, LICENCE_GROUND | {"status_version": 2}),
@@ -105,10 +107,12 @@ def right_requests(world: World) -> dict[str, Right]:
 
 
 def writing(app: Flask) -> Iterator[tuple[str, str]]:
-    """(endpoint, method) of every route that changes something. The token endpoint takes a form: test_auth.py."""
+    """(endpoint, method) of every route that takes JSON and changes something. The token endpoint takes a form
+    (test_auth.py), a new batch lines (test_batches.py).
+    """
     for rule in app.url_map.iter_rules():
         for method in sorted((rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}):
-            if rule.endpoint != TOKEN_ENDPOINT:
+            if rule.endpoint not in {TOKEN_ENDPOINT, "batches.create"}:
                 yield rule.endpoint, method
 
 

@@ -879,8 +879,70 @@ def upgrade() -> None:
             batch_op.f("ix_time_stamp_repair_state_due_at"), ["state", "due_at"], unique=False
         )
 
+    op.create_table(
+        "batch",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("idempotency_key", sa.String(length=255), nullable=True),
+        sa.Column("body_mac", sa.LargeBinary(), nullable=True),
+        sa.Column("check_only", sa.Boolean(), nullable=False),
+        sa.Column("type_code", sa.String(length=21), nullable=False),
+        sa.Column("seal_code", sa.String(length=14), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("lines", sa.Integer(), nullable=False),
+        sa.Column("outages", sa.Integer(), nullable=False),
+        sa.Column("waiting_for", sa.String(length=60), nullable=True),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("end_reason", sa.String(length=60), nullable=True),
+        sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_batch_agency_code_agency")),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_batch_client_id_client")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_batch_person_id_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_batch")),
+        sa.UniqueConstraint("client_id", "idempotency_key", name=op.f("uq_batch_client_id_idempotency_key")),
+    )
+    with op.batch_alter_table("batch", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_batch_due_at"), ["due_at"], unique=False)
+
+    op.create_table(
+        "batch_item",
+        sa.Column("batch_id", sa.String(length=32), nullable=False),
+        sa.Column("line", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("request", sa.LargeBinary(), nullable=True),
+        sa.Column("number_mac", sa.LargeBinary(), nullable=True),
+        sa.Column("edition_id", sa.String(length=32), nullable=True),
+        sa.Column("reason", sa.String(length=60), nullable=True),
+        sa.Column("faults", sa.JSON(none_as_null=True), nullable=True),
+        sa.ForeignKeyConstraint(["batch_id"], ["batch.id"], name=op.f("fk_batch_item_batch_id_batch")),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_batch_item_edition_id_edition")
+        ),
+        sa.PrimaryKeyConstraint("batch_id", "line", name=op.f("pk_batch_item")),
+    )
+    with op.batch_alter_table("batch_item", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_batch_item_batch_id_state_attempt_line"),
+            ["batch_id", "state", "attempt", "line"],
+            unique=False,
+        )
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("batch_item", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_batch_item_batch_id_state_attempt_line"))
+
+    op.drop_table("batch_item")
+    with op.batch_alter_table("batch", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_batch_due_at"))
+
+    op.drop_table("batch")
     with op.batch_alter_table("time_stamp_repair", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_time_stamp_repair_state_due_at"))
 

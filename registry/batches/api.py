@@ -1,0 +1,212 @@
+"""Batches over HTTP: send one, watch it, cancel it, fetch what it made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response
+from sqlalchemy.orm import Session
+
+from keys.errors import Fault, Kind, VermilionError
+from registry import web
+from registry.actor import Actor
+from registry.agencies.rules import SCOPE_LICENCE
+from registry.batches import rules
+from registry.batches.archive import archive, archive_length
+from registry.batches.lines import CSV, NDJSON
+from registry.batches.receive import MAX_BODY, MAX_LINES, Upload, receive
+from registry.batches.states import BatchState, ItemState
+from registry.batches.tables import Batch
+from registry.licences.forms import Operator
+from registry.licences.issued import read_document
+from registry.licences.outage import database_errors
+from registry.ports import Ports
+from signing.verdict import instant
+
+blueprint = Blueprint("batches", __name__, url_prefix="/api/v1/batches")
+
+NO_STORE = {"Cache-Control": "no-store"}
+_MEDIA = (NDJSON, CSV)
+
+
+class CancelBody(web.Body):
+    operator: Operator | None = None
+
+
+@blueprint.post("")
+def create() -> Response:
+    """202 with the batch, on a replay too, which says `Idempotency-Replayed: true`.
+
+    The body is NDJSON, or CSV with a header: each line is what `POST /api/v1/licences` takes. With
+    `dry_run=1` the lines are checked and nothing is issued.
+    """
+    actor = _actor()
+    check_only = web.flag("dry_run", web.query({"dry_run"}))
+    key = web.idempotency_key(required=True)
+    upload = Upload(*web.body_stream(_MEDIA, max_bytes=MAX_BODY))
+    with web.state().batches.one():
+        batch_id, replayed = receive(web.ports(), actor, upload, key, check_only=check_only)
+    headers = {"Location": _href(batch_id), **NO_STORE}
+    if replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return web.answer(_told(actor, batch_id), 202, headers)
+
+
+@blueprint.get("/<hex32:batch_id>")
+def show(batch_id: str) -> Response:
+    """How far it is: lines by state."""
+    web.query()
+    return web.answer(_told(_actor(), batch_id), 200, NO_STORE)
+
+
+@blueprint.get("/<hex32:batch_id>/items")
+def items(batch_id: str) -> Response:
+    """What became of each line, in pages of 500; `state` picks one. A line that was refused or failed says
+    what is wrong with it, never its values.
+    """
+    arguments = web.query({"after", "state"})
+    after, state = _after(arguments.get("after", "0")), _state(arguments.get("state"))
+    with database_errors(), Session(web.ports().database.read) as session:
+        batch = rules.find_batch(session, _actor(), batch_id)
+        found, more = rules.page(session, batch.id, after, state)
+    body: dict[str, Any] = {"batch": batch_id, "items": [_item(item) for item in found]}
+    if more:
+        picked = {} if state is None else {"state": state.value}
+        body["next"] = f"{_href(batch_id)}/items?{urlencode({'after': found[-1].line, **picked})}"
+    return web.answer(body, 200, NO_STORE)
+
+
+@blueprint.post("/<hex32:batch_id>/cancel")
+def cancel(batch_id: str) -> Response:
+    """Lines that nobody has begun are not issued. The answer is the batch as it stands then."""
+    body = web.parse_body(CancelBody)
+    actor = _actor()
+    if body.operator is not None:
+        actor = replace(actor, operator=body.operator)
+    elif actor.person_id is None:
+        fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
+    ports = web.ports()
+    with database_errors(), ports.database.transaction() as session:
+        rules.cancel(session, ports, actor, batch_id)
+    return web.answer(_told(actor, batch_id), 200, NO_STORE)
+
+
+@blueprint.get("/<hex32:batch_id>/documents")
+def documents(batch_id: str) -> Response:
+    """A ZIP of the sealed originals, once the batch has come to its end: `<line>-<identifier>.pdf`."""
+    web.query()
+    ports = web.ports()
+    with database_errors(), Session(ports.database.read) as session:
+        batch = rules.find_batch(session, _actor(), batch_id)
+        rules.require_ended(batch)
+        length = archive_length(
+            (_name(line, name), size) for line, name, size in rules.sealed_sizes(session, batch_id)
+        )
+        made_at = batch.created_at.astimezone(ports.settings.tz)
+    with ExitStack() as held:
+        held.enter_context(web.state().batches.one())
+        pieces = archive(_files(ports, batch_id), made_at)
+        answer = Response(pieces, 200, NO_STORE, mimetype="application/zip")
+        answer.call_on_close(held.pop_all().close)
+    answer.headers["Content-Length"] = str(length)
+    answer.headers["Content-Disposition"] = f'attachment; filename="{batch_id}.zip"'
+    return answer
+
+
+def _files(ports: Ports, batch_id: str) -> Iterator[tuple[str, bytes]]:
+    """What an ended batch has sealed does not change. Where a document cannot be read the archive breaks off,
+    shorter than it was said to be.
+    """
+    after = 0
+    while True:
+        with Session(ports.database.read) as session:
+            found = rules.sealed_items(session, batch_id, after)
+        for item in found:
+            data = read_document(ports.documents, item.store_key, item.sha256)
+            yield _name(item.line, item.identifier), data
+            after = item.line
+        if not found:
+            return
+
+
+def _name(line: int, identifier: str) -> str:
+    return f"{line:0{len(str(MAX_LINES))}}-{identifier}.pdf"
+
+
+def _actor() -> Actor:
+    actor = web.actor()
+    actor.require_scope(SCOPE_LICENCE)
+    return actor
+
+
+def _told(actor: Actor, batch_id: str) -> dict[str, Any]:
+    with database_errors(), Session(web.ports().database.read) as session:
+        batch = rules.find_batch(session, actor, batch_id)
+        counts = rules.counts(session, batch_id)
+    return _batch(batch, counts)
+
+
+def _batch(batch: Batch, counts: dict[str, int]) -> dict[str, Any]:
+    href = _href(batch.id)
+    body: dict[str, Any] = {
+        "id": batch.id,
+        "state": batch.state,
+        "dry_run": batch.check_only,
+        "type": batch.type_code or None,
+        "seal": batch.seal_code or None,
+        "lines": batch.lines,
+        "counts": counts,
+        "created_at": instant(batch.created_at),
+        "ended_at": None if batch.ended_at is None else instant(batch.ended_at),
+        "items": f"{href}/items",
+    }
+    if batch.waiting_for is not None:
+        body["waiting_for"] = batch.waiting_for
+    if batch.end_reason is not None:
+        body["reason"] = batch.end_reason
+    if batch.state == BatchState.REFUSED:
+        body["errors"] = f"{href}/items?state={ItemState.REFUSED.value}"
+    if batch.state in rules.ENDED and counts.get(ItemState.ISSUED):
+        body["documents"] = f"{href}/documents"
+    return body
+
+
+def _item(item: rules.Item) -> dict[str, Any]:
+    body: dict[str, Any] = {"line": item.line, "state": item.state}
+    if item.identifier is not None and item.sha256 is not None:
+        body["identifier"] = item.identifier
+        body["document"] = {
+            "sha256": item.sha256.hex(),
+            "href": f"/api/v1/licences/{item.identifier}/document",
+            "size": item.size,
+            "level": item.level,
+        }
+    if item.reason is not None:
+        body["reason"] = item.reason
+    if item.faults:
+        body["errors"] = list(item.faults)
+    return body
+
+
+def _href(batch_id: str) -> str:
+    return f"/api/v1/batches/{batch_id}"
+
+
+def _after(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 9):
+        fault = Fault("?after", "line", "after is the number of a line")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
+    return int(text)
+
+
+def _state(text: str | None) -> ItemState | None:
+    try:
+        return None if text is None else ItemState(text)
+    except ValueError:
+        fault = Fault("?state", "unknown", "no line is ever in this state")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,)) from None
