@@ -77,7 +77,7 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
     from registry.agencies.qr_keys import ensure_qr_key
     from registry.agencies.rules import add_agency, add_client, add_person
     from registry.agencies.tables import Agency
-    from registry.licences.publish import publish_type
+    from registry.licences.publish import own_files, put_into_service
     from registry.licences.reserve import is_test
     from registry.seals.authority import chain
     from registry.seals.trust import publish_trust_list
@@ -102,7 +102,10 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
             for duty, (private, _) in administrators.items():
                 _save_administrator(folder, duty, admins[duty].person_id, private)
             system, security = admins[Duty.SYSTEM], admins[Duty.SECURITY]
-            types = {path.name: publish_type(session, ports, system, path).code for path in sample_types()}
+            types = {
+                path.name: put_into_service(session, ports, system, own_files(path)).code
+                for path in sample_types()
+            }
             add_agency(session, ports, system, code=office.code, name=office.name, division=office.division)
             add_agency(
                 session,

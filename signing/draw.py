@@ -60,6 +60,8 @@ def printed_values(printout: Printout, licence_type: LicenceType) -> dict[str, s
         Role.ISSUE_DATE: record.issue_date.isoformat(),
         Role.VALID_TO: record.valid_to and record.valid_to.isoformat(),
     }
+    if licence_type.field(Role.VALID_FROM) is not None:
+        told[Role.VALID_FROM] = record.valid_from.isoformat()
     for role, value in told.items():
         field = licence_type.field(role)
         if (record.fields.get(field.name) if field else None) != value:

@@ -257,7 +257,7 @@ def _appearance(text: str) -> tuple[str, float, str]:
             continue
         match token, operands:
             case "Tf", [name, points] if name.startswith("/"):
-                font, size = name, float(points)
+                font, size = name, round(float(points), 1)  # tools reckon in other units
             case "g", [level]:
                 colour = _colour(level, level, level)
             case "rg", [red, green, blue]:

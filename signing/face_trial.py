@@ -30,7 +30,7 @@ from signing.face_specimen import corpus, fits_all, longest_printout
 from signing.fonts import Fonts
 from signing.form_faults import artwork_faults, form_faults
 from signing.glyphs import FontSource
-from signing.licence_type import LicenceType, Role, load_licence_type
+from signing.licence_type import LicenceType, Role, read_licence_type
 from signing.qr_symbol import qr_text
 from signing.record import Printout
 from signing.seal_picture import DIAMETER_MM, EMBLEM_KINDS, SealKind, draw_seal_picture
@@ -70,7 +70,7 @@ class Trial:
 def try_face(slug: str, type_toml: str, face_pdf: bytes, fonts: Fonts, origin: str) -> Trial:
     """Try a form with a type's longest values, these fonts and links of this origin.
 
-    Raises VermilionError: what `load_licence_type` and `read_face` raise; INVALID, reason `face_trial`, for a
+    Raises VermilionError: what `read_licence_type` and `read_face` raise; INVALID, reason `face_trial`, for a
     form whose trial breaks its limits; UNAVAILABLE where there is no trying.
     """
     names = "".join(corpus())
@@ -284,17 +284,13 @@ def _limit() -> None:
 def main() -> None:
     """The process apart: an order in JSON on standard input, the answer on standard output."""
     order = json.load(sys.stdin.buffer)
-    folder = Path(tempfile.mkdtemp(dir=Path.cwd())) / order["slug"]  # gone with the caller's folder
-    folder.mkdir()
-    (folder / "type.toml").write_text(order["type_toml"], encoding="utf-8", newline="")
     _limit()
     warnings.simplefilter("error", UserWarning)  # content that breaks off is no artwork
     try:
         regular, bold = (FontSource(**{**font, "path": Path(font["path"])}) for font in order["fonts"])
         fonts = Fonts.find(Path(order["cache"]), regular=regular, bold=bold)
-        trial = examine(
-            load_licence_type(folder), base64.b64decode(order["face_pdf"]), fonts, order["origin"]
-        )
+        licence_type = read_licence_type(order["slug"], order["type_toml"].encode())
+        trial = examine(licence_type, base64.b64decode(order["face_pdf"]), fonts, order["origin"])
         answer: dict[str, object] = {
             "faults": [[f.field, f.reason, f.detail] for f in trial.faults],
             "room": trial.room,

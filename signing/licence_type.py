@@ -40,6 +40,7 @@ class Role(StrEnum):
     NUMBER = "number"
     ISSUER_NAME = "issuer_name"  # filled by the registry, refused in a request
     ISSUE_DATE = "issue_date"
+    VALID_FROM = "valid_from"  # where the face prints it; else the record alone has it
     VALID_TO = "valid_to"
     PHOTO = "photo"
     SEX = "sex"  # 男 or 女; agrees with the citizen id
@@ -131,6 +132,7 @@ _ROLE_KINDS: dict[Role, frozenset[FieldKind]] = {
     Role.NUMBER: frozenset({FieldKind.NUMBER}),
     Role.ISSUER_NAME: frozenset({FieldKind.TEXT}),
     Role.ISSUE_DATE: frozenset({FieldKind.DATE}),
+    Role.VALID_FROM: frozenset({FieldKind.DATE}),
     Role.VALID_TO: frozenset({FieldKind.DATE}),
     Role.PHOTO: frozenset({FieldKind.PHOTO}),
     Role.SEX: frozenset({FieldKind.CHOICE}),
@@ -226,16 +228,27 @@ def _load_settings(table: Table) -> tuple[Setting, dict[str, Setting]]:
 def load_licence_type(folder: Path) -> LicenceType:
     """Load `type.toml` of a type's folder; the folder's name is the slug.
 
-    Raises VermilionError(NOT_FOUND, TOO_LARGE, MALFORMED, INVALID): unknown keys, roles twice or on the
-    wrong kind, citizen numbers disclosed in full and names of organisations masked are refused.
+    Raises VermilionError(NOT_FOUND) and what `read_licence_type` raises.
     """
-    table = Table.load(folder / "type.toml")
+    return _licence_type(folder.resolve().name, Table.load(folder / "type.toml"))
+
+
+def read_licence_type(slug: str, type_toml: bytes) -> LicenceType:
+    """The bytes of a `type.toml` as the type of that slug.
+
+    Raises VermilionError(TOO_LARGE, MALFORMED, INVALID): unknown keys, roles twice or on the wrong kind,
+    citizen numbers disclosed in full and names of organisations masked are refused.
+    """
+    return _licence_type(slug, Table.parse(type_toml, "type.toml"))
+
+
+def _licence_type(slug: str, table: Table) -> LicenceType:
     number = table.table("number")
     setting, settings = _load_settings(table)
     licence_type = LicenceType(
         code=table.text("code"),
         version=table.integer("version"),
-        slug=folder.resolve().name,
+        slug=slug,
         name=table.languages("name"),
         define_authority=table.languages("define_authority"),
         define_authority_level=table.choice(
@@ -280,6 +293,8 @@ def _check_fields(table: Table, licence_type: LicenceType) -> None:
         if field.kind is FieldKind.NUMBER and field.role is not Role.NUMBER:
             table.refuse(field.name, "the licence number plays the role number")
         if field.role in _NEEDED_ROLES and not field.required:
+            table.refuse(field.name, "must be required")
+        if field.role is Role.VALID_FROM and not field.required:
             table.refuse(field.name, "must be required")
     if licence_type.expires != (Role.VALID_TO in roles):
         table.refuse("expires", "and a field with the role valid_to belong together")

@@ -31,17 +31,20 @@ class Table:
                 raw = file.read(MAX_BYTES + 1)
         except OSError as error:
             raise VermilionError(Kind.NOT_FOUND, f"{path.name} cannot be read") from error
+        return cls.parse(raw, path.name)
+
+    @classmethod
+    def parse(cls, raw: bytes, name: str) -> Table:
+        """A file's bytes. Raises VermilionError(TOO_LARGE, MALFORMED)."""
         if len(raw) > MAX_BYTES:
-            raise VermilionError(Kind.TOO_LARGE, f"{path.name} is larger than {MAX_BYTES} bytes")
+            raise VermilionError(Kind.TOO_LARGE, f"{name} is larger than {MAX_BYTES} bytes")
         if any(line.count(b".") > MAX_DOTS for line in raw.split(b"\n")):
-            raise VermilionError(Kind.MALFORMED, f"{path.name} has a line with more than {MAX_DOTS} dots")
+            raise VermilionError(Kind.MALFORMED, f"{name} has a line with more than {MAX_DOTS} dots")
         try:
-            return cls(tomllib.loads(raw.decode("utf-8")), path.name)
-        except (
-            ValueError,
-            RecursionError,
-        ) as error:  # TOMLDecodeError and UnicodeDecodeError are ValueErrors
-            raise VermilionError(Kind.MALFORMED, f"{path.name} is not TOML: {error}") from error
+            return cls(tomllib.loads(raw.decode("utf-8")), name)
+        # TOMLDecodeError and UnicodeDecodeError are ValueErrors
+        except (ValueError, RecursionError) as error:
+            raise VermilionError(Kind.MALFORMED, f"{name} is not TOML: {error}") from error
 
     def refuse(self, key: str, why: str) -> NoReturn:
         raise VermilionError(Kind.INVALID, f"{self.where}: {key} {why}", reason="bad_data_file")

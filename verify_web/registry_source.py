@@ -11,7 +11,7 @@ from registry.database import read_engine
 from registry.licences.lookup import SqlLiveRegistry, current_trust_list
 from registry.licences.outage import database_errors
 from registry.licences.tables import TypeVersion
-from registry.licences.types import parse_licence_type
+from registry.licences.types import DRAFT, parse_licence_type
 from registry.settings import Settings
 from signing.licence_type import LicenceType
 from verify_web.source import Source
@@ -32,7 +32,7 @@ class PublishedTypes:
 
     def _read(self, code: str, version: int) -> LicenceType:
         query = select(TypeVersion.slug, TypeVersion.type_toml).where(
-            TypeVersion.code == code, TypeVersion.version == version
+            TypeVersion.code == code, TypeVersion.version == version, TypeVersion.state != DRAFT
         )
         with database_errors(), self._engine.connect() as connection:
             row = connection.execute(query).one_or_none()

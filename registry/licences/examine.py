@@ -31,7 +31,7 @@ class IssueRequest:
     case_number: str
     operator: str  # the agency's own account name; never trusted
     number: object = None  # None where `fields` has it, or where the registry gives it
-    valid_from: date | None = None  # None: the issue date
+    valid_from: date | None = None  # None: the day that `fields` has, else the issue date
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,11 @@ def examine(session: Session, actor: Actor, request: IssueRequest, day: date, fo
     issue_date = date.fromisoformat(str(values[_required(licence_type, Role.ISSUE_DATE)]))
     until = licence_type.field(Role.VALID_TO)
     valid_to = date.fromisoformat(str(values[until.name])) if until and until.name in values else None
-    valid_from = request.valid_from or issue_date
+    start = licence_type.field(Role.VALID_FROM)
+    printed_from = date.fromisoformat(str(values[start.name])) if start else None
+    if printed_from and request.valid_from not in {None, printed_from}:
+        raise field_fault("/valid_from", "given_twice", "it is another day than the one to be printed")
+    valid_from = printed_from or request.valid_from or issue_date
     _check_period(issue_date, valid_from, valid_to)
     _check_glyphs(licence_type, values, fonts)
     number = values.get(_required(licence_type, Role.NUMBER))

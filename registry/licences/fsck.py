@@ -37,7 +37,7 @@ from registry.licences.tables import (
     TimeStampRepair,
     TypeVersion,
 )
-from registry.licences.types import parse_licence_type, type_version
+from registry.licences.types import DRAFT, parse_licence_type, type_version
 from registry.log.rules import leaf_bytes
 from registry.log.tables import Event, Leaf
 from registry.ports import DocumentStore, Ports
@@ -308,7 +308,9 @@ def _numbers(session: Session) -> Iterator[str]:
         .execution_options(yield_per=BATCH)
     )
     for type_code, licence_id in dead:
-        versions = session.scalars(select(TypeVersion).where(TypeVersion.code == type_code)).all()
+        versions = session.scalars(
+            select(TypeVersion).where(TypeVersion.code == type_code, TypeVersion.state != DRAFT)
+        ).all()
         rules = [parse_licence_type(v.slug, v.type_toml).number for v in versions]
         if all(rule.given_by == "agency" for rule in rules):
             yield f"licence {licence_id} was never issued and holds an agency's number"

@@ -11,7 +11,7 @@ from registry.database import Base
 
 
 class TypeVersion(Base):
-    """A published version of a licence type, with its face, as the files it was imported from."""
+    """A version of a licence type, with its face, as the files it was imported from."""
 
     __tablename__ = "type_version"
     code: Mapped[str] = mapped_column(String(21), primary_key=True)
@@ -20,7 +20,7 @@ class TypeVersion(Base):
     type_toml: Mapped[str]
     face_pdf: Mapped[bytes] = mapped_column(deferred=True)
     face_sha256: Mapped[bytes]
-    state: Mapped[str] = mapped_column(String(10))  # published, withdrawn
+    state: Mapped[str] = mapped_column(String(10))  # draft, published, withdrawn
     created_at: Mapped[datetime]
 
 

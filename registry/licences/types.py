@@ -1,25 +1,23 @@
-"""Licence types as published: the files they are made of, versioned, never changed."""
+"""Licence types on record: the files they are made of, versioned; what was published never changes."""
 
 from __future__ import annotations
 
-import tempfile
 import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
-from pathlib import Path
 
-from sqlalchemy import select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.licences.tables import TypeVersion
 from signing.face import Face
 from signing.face_form import read_face
-from signing.licence_type import LicenceType, load_licence_type
+from signing.licence_type import LicenceType, read_licence_type
 
 FILES = ("type.toml", "face.pdf")
-PUBLISHED, WITHDRAWN = "published", "withdrawn"
+DRAFT, PUBLISHED, WITHDRAWN = "draft", "published", "withdrawn"
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +33,19 @@ _lock = threading.Lock()
 
 
 def current_type(session: Session, code: str) -> LoadedType | None:
-    """The newest version of a type, or None unless that version is published."""
-    newest = session.scalars(
-        select(TypeVersion).where(TypeVersion.code == code).order_by(TypeVersion.version.desc()).limit(1)
-    ).first()
+    """The newest version of a type that is no draft, or None unless that one is published."""
+    newest = session.scalars(_newest(code)).first()
     return None if newest is None or newest.state != PUBLISHED else _parsed(newest)
 
 
 def newest_version(session: Session, code: str) -> LoadedType:
-    """The newest version on record, whatever its state."""
-    newest = select(TypeVersion).where(TypeVersion.code == code).order_by(TypeVersion.version.desc()).limit(1)
-    return _parsed(session.scalars(newest).one())
+    """The newest version that was ever published."""
+    return _parsed(session.scalars(_newest(code)).one())
+
+
+def _newest(code: str) -> Select[TypeVersion]:
+    versions = select(TypeVersion).where(TypeVersion.code == code, TypeVersion.state != DRAFT)
+    return versions.order_by(TypeVersion.version.desc()).limit(1)
 
 
 def type_version(session: Session, code: str, version: int) -> LoadedType:
@@ -65,12 +65,8 @@ def still_published(session: Session, code: str, version: int) -> bool:
 
 @lru_cache(maxsize=1000)
 def parse_licence_type(slug: str, type_toml: str) -> LicenceType:
-    """A stored text, parsed. Raises VermilionError as `load_licence_type` does."""
-    with tempfile.TemporaryDirectory() as directory:
-        folder = Path(directory) / slug  # the folder's name is the slug
-        folder.mkdir()
-        (folder / FILES[0]).write_text(type_toml, encoding="utf-8", newline="")
-        return load_licence_type(folder)
+    """A stored text, parsed. Raises VermilionError as `read_licence_type` does."""
+    return read_licence_type(slug, type_toml.encode())
 
 
 def _parsed(row: TypeVersion) -> LoadedType:

@@ -40,6 +40,7 @@ from keys.trust_list import (
 )
 from registry.agencies.tables import Agency, Client, ClientType
 from registry.licences.tables import TypeVersion
+from registry.licences.types import DRAFT
 from registry.seals.authority import chain_of, trust_list_delegate
 from registry.seals.keys import Pieces, key_ref
 from registry.seals.outside_ca import embedded_issuers
@@ -325,8 +326,10 @@ def _whole(at: datetime) -> datetime:
 
 
 def _type_names(session: Session) -> dict[str, dict[str, str]]:
-    """Names of all types by their newest version, withdrawn ones included."""
+    """Names of all types by their newest version that is no draft, withdrawn ones included."""
     rows = session.execute(
-        select(TypeVersion.code, TypeVersion.type_toml).order_by(TypeVersion.code, TypeVersion.version)
+        select(TypeVersion.code, TypeVersion.type_toml)
+        .where(TypeVersion.state != DRAFT)
+        .order_by(TypeVersion.code, TypeVersion.version)
     )
     return {code: dict(tomllib.loads(text)["name"]) for code, text in rows}

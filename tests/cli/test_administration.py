@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from joserfc.jwk import ECKey
+from PIL import Image
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -33,6 +36,7 @@ from tests.cli.conftest import Run, person_file
 from tests.hostile import json_bodies
 from tests.services.conftest import Running
 from tests.services.running import Place
+from tests.signing import forms
 
 GROUND = ("--reason", "inspection", "--legal-basis", "党政机关电子印章应用规范(样本)")
 
@@ -148,19 +152,56 @@ def test_a_qr_key_is_given_and_an_old_one_retired(vermilion: Run, place: Place) 
     assert (code, "no such agency" in err) == (1, True)
 
 
-def test_a_type_is_withdrawn_and_published_again(vermilion: Run, place: Place) -> None:
-    folder = next(path for path in sample_types() if path.name == agency().types[0])
-    code, out, _ = vermilion(place, "type", "publish", folder)
-    assert code == 0
-    type_code = out.strip()
+def test_a_type_is_imported_published_withdrawn_and_published_again(
+    vermilion: Run, place: Place, tmp_path: Path
+) -> None:
+    source = next(path for path in sample_types() if path.name == agency().types[0])
+    folder = tmp_path / source.name
+    shutil.copytree(source, folder)
+    text = (folder / "type.toml").read_text("utf-8")
+    (folder / "type.toml").write_text(text.replace("\nversion = 1\n", "\nversion = 2\n"), "utf-8")
+    code, out, err = vermilion(place, "type", "import", folder)
+    type_code = out.partition(" ")[0]
+    assert (code, out, err) == (0, f"{type_code} 2\n", "")
     for command, state in (
-        (("type", "withdraw", type_code, 1, *GROUND), "withdrawn"),
-        (("type", "publish", folder), "published"),
-    ):
-        assert vermilion(place, *command)[0] == 0
+        ("import", "draft"), ("publish", "published"), ("withdraw", "withdrawn"), ("publish", "published"),
+    ):  # fmt: skip
+        target = (folder,) if command == "import" else (type_code, 2)
+        ground = GROUND if command == "withdraw" else ()
+        assert vermilion(place, "type", command, *target, *ground)[0] == 0
         with at(place) as ports, Session(ports.database.read) as session:
-            assert session.get_one(TypeVersion, (type_code, 1)).state == state
-    assert vermilion(place, "type", "withdraw", type_code, 7, *GROUND)[0] == 1
+            assert session.get_one(TypeVersion, (type_code, 2)).state == state
+    for command in ("publish", "withdraw"):
+        ground = GROUND if command == "withdraw" else ()
+        assert vermilion(place, "type", command, type_code, 7, *ground)[0] == 1
+
+
+def test_a_face_that_cannot_serve_is_refused_with_every_fault(
+    vermilion: Run, place: Place, tmp_path: Path
+) -> None:
+    folder = tmp_path / forms.FOOD.name
+    shutil.copytree(forms.FOOD, folder)
+    (folder / "face.pdf").write_bytes(
+        forms.edited(forms.FOOD, forms.removed("lookup_code"), forms.moved("qr", 260, 86, 50, 50))
+    )
+    picture = tmp_path / "picture.png"
+    for command in (("type", "import", folder), ("type", "preview", folder, picture)):
+        code, out, err = vermilion(place, *command)
+        assert (code, out) == (1, "")
+        assert "  /face.pdf/1/qr: page 1, field qr, at 260.0 x 86.0 mm: leaves the page" in err
+        assert "  /face.pdf/lookup_code: field lookup_code: has no place on the face" in err
+    assert not picture.exists()
+
+
+def test_a_preview_is_a_picture_and_leaves_no_trace(vermilion: Run, place: Place, tmp_path: Path) -> None:
+    before = listed(place).sequence
+    picture = tmp_path / "picture.png"
+    code, out, err = vermilion(place, "type", "preview", forms.TEACHER, picture)
+    assert (code, out) == (0, "")
+    assert re.fullmatch(r"holder_name: room for [0-9]+ characters of any width\n", err)
+    with Image.open(picture) as image:
+        assert (image.format, image.size) == ("PNG", (1754, 1241))
+    assert listed(place).sequence == before
 
 
 def test_a_client_entitled_from_the_terminal_is_named_in_the_trust_list(vermilion: Run, place: Place) -> None:

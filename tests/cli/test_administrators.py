@@ -33,6 +33,7 @@ NOBODY_S = {
     "restore": "the machine's, where there is no registry yet",
     "ceremony": "before witnesses, with a transcript that the root signs",
     "credential file": "on its owner's machine", "credential key": "on its owner's machine",
+    "type preview": "draws files, on anybody's machine",
     "demo": "a throw-away registry of its own",
     "migrate": "the database's owner: tables, and nothing in them",
     "run": "a service", "serve-api": "a service", "serve-authority": "a service", "serve-public": "a service",

@@ -27,7 +27,7 @@ from registry.agencies.rules import (
     set_roles,
 )
 from registry.agencies.tables import Enrolment, Founding, Person
-from registry.licences.publish import publish_type, withdraw_type
+from registry.licences.publish import import_type, own_files, publish_type, withdraw_type
 from registry.log.audit import EVENTS, Question, read
 from registry.log.tables import Event
 from registry.samples import sample_types
@@ -56,7 +56,8 @@ ACTS: dict[str, tuple[frozenset[Duty], Act]] = {
         s, w.ports, a, agency_code=w.codes["own"], name="x", scopes=["seal"], types=[], jwks=[public()])),
     "administrator": (frozenset({SYSTEM}), lambda s, w, a: add_administrator(
         s, w.ports, a, duty=AUDIT, name="样本", jwk=public())),
-    "publish": (frozenset({SYSTEM}), lambda s, w, a: publish_type(s, w.ports, a, sample_types()[0])),
+    "publish": (frozenset({SYSTEM}), lambda s, w, a: publish_type(s, w.ports, a, code=w.type_code, version=1)),
+    "import": (frozenset({SYSTEM}), lambda s, w, a: import_type(s, w.ports, a, own_files(sample_types()[0]))),
     "withdraw": (frozenset({SYSTEM}), lambda s, w, a: withdraw_type(
         s, w.ports, a, code=w.type_code, version=1, ground=GROUND)),
     "retire": (frozenset({SYSTEM}), lambda s, w, a: retire_key(s, w.ports, a, key_id=ID, ground=GROUND)),

@@ -38,7 +38,7 @@ from registry.app import create_app
 from registry.composition import establish_registry, open_ports
 from registry.custodians import root_custodian
 from registry.defects import Defects
-from registry.licences.publish import publish_type
+from registry.licences.publish import own_files, put_into_service
 from registry.log.rules import Ground
 from registry.ports import Ports
 from registry.samples import sample_agencies, sample_types
@@ -279,7 +279,10 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
         }
         admins = found(session, ports, newcomers)
         system, security = admins[Duty.SYSTEM], admins[Duty.SECURITY]
-        slugs = {path.name: publish_type(session, ports, system, path).code for path in sample_types()}
+        slugs = {
+            path.name: put_into_service(session, ports, system, own_files(path)).code
+            for path in sample_types()
+        }
         types = {"own": slugs[own.types[0]], "other": slugs[other.types[0]]}
         for agency in (own, other):
             add_agency(session, ports, system, code=agency.code, name=agency.name, division=agency.division)

@@ -101,7 +101,7 @@ def test_types_come_from_their_published_texts(real: Real) -> None:
     from registry.cli.machine import Machine
     from registry.client import new_person_key
     from registry.database import Database
-    from registry.licences.publish import publish_type
+    from registry.licences.publish import own_files, put_into_service
 
     types = PublishedTypes(real.writer)
     kind = sample().record
@@ -109,11 +109,11 @@ def test_types_come_from_their_published_texts(real: Real) -> None:
     with Session(real.writer) as session, session.begin():
         machine = Machine(Settings(), Database(real.writer, real.writer), real.clock)
         newcomers = {duty: Newcomer("样本", new_person_key()[1]) for duty in Duty}
-        publish_type(
+        put_into_service(
             session,
             machine,
             found(session, machine, newcomers)[Duty.SYSTEM],
-            SAMPLES / "food-business-licence",
+            own_files(SAMPLES / "food-business-licence"),
         )
     published = types(kind.type_code, 1)
     assert published is not None
