@@ -36,6 +36,9 @@ bench: $(VENV)/.dev ## Measure, into build/bench.json (ONLY=name for one)
 	mkdir -p build
 	$(BIN)/python -m bench $(ONLY)
 
+interop: $(VENV)/.dev ## Show sealed documents to veraPDF and EU DSS (Java and Maven), into docs/interop.md
+	$(BIN)/python -m interop $(ARGS)
+
 lock: ## Resolve pyproject.toml into requirements/*.txt (ARGS=--upgrade for newer versions)
 	tools/lock.sh $(ARGS)
 
@@ -61,4 +64,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-.PHONY: help run demo test lint bench lock clean
+.PHONY: help run demo test lint bench interop lock clean

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from bench.row import Row, peak_mb
 from keys.suite import SUITES
-from registry.samples import sample_requests, sample_types
+from registry.samples import sample_agencies, sample_requests, sample_types
 from signing import credential
 from signing.claims import claims_of, encode_claims
 from signing.codes import make_identifier
@@ -45,16 +45,18 @@ class Bench:
     material: SealMaterial
 
 
-def prepare(folder: Path) -> Bench:
-    """One face and one seal of the samples, with keys of their own."""
+def prepare(folder: Path, type_code: str | None = None) -> Bench:
+    """One face of the samples, the first unless named, and its agency's seal, with keys of their own."""
     types = {t.code: (t, load_face(f)) for f in sample_types() for t in [load_licence_type(f)]}
-    request = sample_requests()[0]
+    request = next(r for r in sample_requests() if type_code in {None, r["type"]})
     licence_type, face = types[request["type"]]
-    authority = make_authority(folder, agency=request["issuer"], types=(licence_type.code,))
-    fonts = Fonts.find(folder / "glyphs")
-    picture = draw_seal_picture(
-        "样本市市场监督管理局", SealKind.SPECIAL, fonts, bottom_text="食品经营许可专用章"
+    agency = next(a for a in sample_agencies() if a.code == request["issuer"])
+    authority = make_authority(
+        folder, agency=agency.code, agency_name=agency.name["zh"], types=(licence_type.code,)
     )
+    fonts = Fonts.find(folder / "glyphs")
+    seal = agency.seal
+    picture = draw_seal_picture(seal.name, SealKind(seal.kind), fonts, bottom_text=seal.bottom_text)
     return Bench(
         authority,
         fonts,
@@ -68,14 +70,19 @@ def printouts(bench: Bench) -> Iterator[Printout]:
     """Licences of the sample holders of one type, each with its own id and credential."""
     key = bench.authority.trusted("qr", bench.authority.qr)
     for number in itertools.count():
-        requests = [r for r in sample_requests() if r["type"] == bench.licence_type.code]
+        requests = [
+            r
+            for r in sample_requests()
+            if (r["type"], r["issuer"]) == (bench.licence_type.code, bench.authority.agency)
+        ]
         request = requests[number % len(requests)]
         submission = parse_submission(
             bench.licence_type, request["fields"], date(2026, 11, 20), number=request["number"]
         )
-        fields = {**submission.fields, _name(bench, Role.ISSUER_NAME): "样本市市场监督管理局"}
+        fields = {**submission.fields, _name(bench, Role.ISSUER_NAME): bench.authority.agency_name}
         issued = date.fromisoformat(str(fields[_name(bench, Role.ISSUE_DATE)]))
-        issuer = request["issuer"]
+        valid_to = bench.licence_type.field(Role.VALID_TO)
+        issuer = bench.authority.agency
         record = Record(
             identifier=make_identifier(bench.licence_type.code, issuer, f"{number:07d}", 1),
             type_code=bench.licence_type.code,
@@ -86,7 +93,7 @@ def printouts(bench: Bench) -> Iterator[Printout]:
             fields=fields,
             issue_date=issued,
             valid_from=issued,
-            valid_to=date.fromisoformat(str(fields[_name(bench, Role.VALID_TO)])),
+            valid_to=None if valid_to is None else date.fromisoformat(str(fields[valid_to.name])),
             status_list=0,
             status_index=number,
             specimen=True,

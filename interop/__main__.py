@@ -1,17 +1,111 @@
-"""Show documents to veraPDF and EU DSS.
+"""`make interop`: show sealed and altered documents to veraPDF and EU DSS, and measure EU DSS sealing.
 
-`python -m interop --files a.pdf … --root root.der [--crl FILE]… [--ocsp FILE]… [--at INSTANT]` prints what
-the two say of these files.
+`python -m interop [--licences N]` writes build/interop.json and docs/interop.md and ends with 1 when
+something is neither as wanted nor a known difference. `python -m interop --files a.pdf … --root root.der
+[--crl FILE…] [--ocsp FILE…] [--at INSTANT]` prints what the two say of these files. Both print SKIPPED, with
+the reason, where the checkers cannot be had, and leave the last results as they are.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+import platform
+import re
 import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from interop import java
+from interop.documents import CHECKED_AT, TYPES, Document, Sample, make_sample, open_workshop
+from interop.evidence import Evidence
+from interop.results import FAIL, as_json, compare, judged, merged, page, rules_of, table
+from interop.speed import measure
+
+RESULT = Path("build/interop.json")
+PAGE = Path("docs/interop.md")
+
+
+def run(licences: int) -> int:
+    """Raises SkippedError and JavaError."""
+    command = java.prepare()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        sample = make_sample(folder / "sample", licences)
+        answers = ask(command, sample, folder)
+        rows = merged(compare(*pair) for pair in zip(sample.documents, answers, strict=True))
+        print(table(rows), flush=True)
+        paces = measure(command, open_workshop(folder / "pace", next(iter(TYPES))), folder)
+    for pace in paces:
+        print(
+            f"seal.vs_dss {pace.vs_dss:.2f}  {pace.name}, {pace.level}: ours {pace.ours_ms:.2f} ms,"
+            f" EU DSS {pace.dss_ms:.2f} ms of processor time a document"
+        )
+    results = as_json(
+        date=datetime.now(UTC).date().isoformat(),
+        versions=java.versions(command),
+        machine=machine(),
+        rows=rows,
+        paces=paces,
+        rules=rules_of(answers),
+    )
+    keep(results)
+    return int(any(row.state == FAIL for row in rows))
+
+
+def keep(results: dict[str, Any]) -> None:
+    for path in (RESULT, PAGE):
+        path.parent.mkdir(exist_ok=True)
+    RESULT.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n")
+    PAGE.write_text(page(results))
+
+
+def ask(command: Sequence[str], sample: Sample, folder: Path) -> list[dict[str, Any]]:
+    """What the checkers say of each document, in the sample's order."""
+    numbered = list(enumerate(sample.documents))
+    answers: dict[int, dict[str, Any]] = {}
+    for evidence in sample.evidence:
+        chosen = [(number, document) for number, document in numbered if document.evidence == evidence]
+        answers |= zip(
+            (number for number, _ in chosen),
+            _ask(command, [document for _, document in chosen], sample.evidence[evidence], folder / evidence),
+            strict=True,
+        )
+    return [answers[number] for number, _ in numbered]
+
+
+def _ask(
+    command: Sequence[str], documents: Sequence[Document], evidence: Evidence, folder: Path
+) -> list[dict[str, Any]]:
+    folder.mkdir()
+
+    def written(suffix: str, contents: Sequence[bytes]) -> list[Path]:
+        paths = [folder / f"{number:03}.{suffix}" for number in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
+            path.write_bytes(content)
+        return paths
+
+    return java.check(
+        command,
+        written("pdf", [document.data for document in documents]),
+        roots=written("root", [evidence.root]),
+        crls=written("crl", evidence.crls),
+        ocsps=written("ocsp", evidence.ocsps),
+        at=CHECKED_AT.isoformat().replace("+00:00", "Z"),
+    )
+
+
+def machine() -> str:
+    """Processor and number of cores, for the page."""
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return f"{os.cpu_count()} cores, {found[1] if found else platform.machine()}"
 
 
 def told(answer: dict[str, Any]) -> str:
@@ -31,33 +125,33 @@ def told(answer: dict[str, Any]) -> str:
     elif not dss["signatures"]:
         lines.append("  DSS: no signature")
     for signature in dss.get("signatures", ()):
-        lines.append(f"  DSS: {verdict_of(signature)} {signature['level']} by {signature['by']}")
+        lines.append(f"  DSS: {judged(signature)} {signature['level']} by {signature['by']}")
         lines += [f"    {kind[:-1]}: {text}" for kind in ("errors", "warnings") for text in signature[kind]]
         for stamp in signature["time_stamps"]:
-            lines.append(f"    time-stamp: {verdict_of(stamp)}")
+            lines.append(f"    time-stamp: {judged(stamp)}")
             lines += [f"      {kind[:-1]}: {text}" for kind in ("errors", "warnings") for text in stamp[kind]]
     return "\n".join(lines)
 
 
-def verdict_of(judged: dict[str, Any]) -> str:
-    sub = judged["sub_indication"]
-    return f"{judged['indication']}/{sub}" if sub else str(judged["indication"])
-
-
 def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m interop")
-    parser.add_argument("--files", nargs="+", type=Path, required=True, help="PDF files")
+    parser.add_argument("--files", nargs="+", type=Path, help="PDF files; none: make the project's own")
+    parser.add_argument("--licences", type=int, default=1, help="so many of each type by each maker")
     parser.add_argument("--root", nargs="+", type=Path, default=[], help="the trust anchors, DER or PEM")
     parser.add_argument("--crl", nargs="+", type=Path, default=[], help="CRLs beside those in the file")
     parser.add_argument("--ocsp", nargs="+", type=Path, default=[], help="OCSP answers beside those in it")
     parser.add_argument("--at", help="validate at this instant, such as 2026-11-20T02:40:00Z")
     chosen = parser.parse_args(arguments)
     try:
+        if chosen.files is None:
+            return run(chosen.licences)
         answers = java.check(
             java.prepare(), chosen.files, roots=chosen.root, crls=chosen.crl, ocsps=chosen.ocsp, at=chosen.at
         )
     except java.SkippedError as reason:
         print(f"SKIPPED: {reason}")
+        if chosen.files is None and PAGE.exists():
+            print(f"The last results stand in {PAGE}.")
         return 0
     except java.JavaError as error:
         print(error, file=sys.stderr)

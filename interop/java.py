@@ -23,6 +23,7 @@ FETCH_S = 480
 COMPILE_S = 120
 START_S = 60
 FILE_S = 30
+SEAL_S = 300
 HEAP = "-Xmx1g"
 
 _ADDRESS = re.compile(r"\s*\(?\bhttps?://\S+")
@@ -36,7 +37,7 @@ class JavaError(Exception):
     """A program of ours did not compile, failed or was too slow; the text is the reason."""
 
 
-def prepare(build: Path = BUILD) -> list[str]:
+def prepare() -> list[str]:
     """The command that runs Java with the libraries and our programs; what is up to date stays as it is.
 
     Raises SkippedError when Java, Maven or a library is not to be had; JavaError when our own part is wrong.
@@ -44,18 +45,26 @@ def prepare(build: Path = BUILD) -> list[str]:
     java, javac, maven = (shutil.which(name) for name in ("java", "javac", "mvn"))
     if java is None or javac is None:
         raise SkippedError("no JDK is installed (Debian 12: apt-get install openjdk-17-jdk-headless)")
-    build.mkdir(parents=True, exist_ok=True)
-    libraries = build / "classpath"
+    BUILD.mkdir(parents=True, exist_ok=True)
+    libraries = BUILD / "classpath"
     if not _current(libraries):
         if maven is None:
             raise SkippedError("Maven is not installed (Debian 12: apt-get install maven)")
         _fetch(maven, libraries)
-    classes = build / "classes"
+    classes = BUILD / "classes"
     command = ["-cp", libraries.read_text(), "-d", str(classes), *sorted(map(str, SOURCES.glob("*.java")))]
     done = _run([javac, "--release", "17", "-proc:none", *command], COMPILE_S)
     if done.returncode:
         raise JavaError(f"javac: {done.stdout}{done.stderr}")
     return [java, HEAP, "-cp", f"{classes}:{libraries.read_text()}"]
+
+
+def versions(command: Sequence[str]) -> dict[str, str]:
+    """Of the two checkers, as pom.xml pins them, and of Java."""
+    found = dict(re.findall(r"<(dss|verapdf)\.version>([^<]+)<", POM.read_text()))
+    told = _run([command[0], "-version"], START_S).stderr
+    java = re.search(r'version "([^"]+)"', told)
+    return {"EU DSS": found["dss"], "veraPDF": found["verapdf"], "Java": java[1] if java else "unknown"}
 
 
 def check(
@@ -84,6 +93,25 @@ def check(
     if [line["file"] for line in lines] != [file.name for file in files]:
         raise JavaError("Check did not answer for every file")
     return lines
+
+
+def seal_rate(command: Sequence[str], page: Path, level: str, rounds: int, folder: Path) -> dict[str, Any]:
+    """What `SealRate` measures: `cpu_ms` and `wall_ms`. Its last document is shown to `Check`.
+
+    Raises JavaError, also when EU DSS's own document does not pass at this level.
+    """
+    sealed, root = folder / "dss.pdf", folder / "dss-root.der"
+    done = _run([*command, "SealRate", str(page), level, str(rounds), str(sealed), str(root)], SEAL_S)
+    if done.returncode:
+        raise JavaError(f"SealRate: {done.stderr}")
+    measured: dict[str, Any] = json.loads(done.stdout)
+    crls = sorted(folder.glob("dss-root.der.*.crl"))
+    ((signature,),) = (
+        answer["dss"]["signatures"] for answer in check(command, [sealed], roots=[root], crls=crls)
+    )
+    if (signature["indication"], signature["level"]) != ("TOTAL_PASSED", level.replace("_", "-")):
+        raise JavaError(f"EU DSS says of its own document: {signature['indication']} {signature['level']}")
+    return measured
 
 
 def reason_of(output: str) -> str:

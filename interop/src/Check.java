@@ -1,6 +1,7 @@
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ArrayNode;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import eu.europa.esig.dss.diagnostic.jaxb.XmlDiagnosticData;
 import eu.europa.esig.dss.enumerations.SubIndication;
 import eu.europa.esig.dss.jaxb.object.Message;
 import eu.europa.esig.dss.model.DSSDocument;
@@ -13,8 +14,14 @@ import eu.europa.esig.dss.spi.x509.CommonTrustedCertificateSource;
 import eu.europa.esig.dss.spi.x509.revocation.crl.ExternalResourcesCRLSource;
 import eu.europa.esig.dss.spi.x509.revocation.ocsp.ExternalResourcesOCSPSource;
 import eu.europa.esig.dss.validation.SignedDocumentValidator;
+import eu.europa.esig.dss.validation.executor.signature.DefaultSignatureProcessExecutor;
+import eu.europa.esig.dss.validation.policy.ValidationPolicyLoader;
+import eu.europa.esig.dss.validation.reports.Reports;
+import java.io.ByteArrayInputStream;
 import java.io.File;
+import java.io.IOException;
 import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
@@ -41,11 +48,15 @@ import org.verapdf.pdfa.validation.profiles.RuleId;
  * <pre>Check [--root FILE]... [--crl FILE]... [--ocsp FILE]... [--at INSTANT] [--flavour 3u] PDF-OR-FOLDER...</pre>
  *
  * Roots are the only trust anchors. Revocation data beside what a file carries comes from the files named, and
- * nothing is fetched: it stands for what the authority's site would answer. The policy is DSS's own default.
+ * nothing is fetched: it stands for what the authority's site would answer. The policy is DSS's own default;
+ * `hardened` is the verdict where changes after the signature fail.
  */
 public final class Check {
     private static final ObjectMapper JSON = new ObjectMapper();
     private static final int EXAMPLES = 3;
+    private static final List<String> CHANGES = List.of(
+            "ByteRangeCollision", "PdfAnnotationOverlap", "PdfVisualDifference", "DocMDP", "FieldMDP",
+            "SigFieldLock", "UndefinedChanges");
 
     private final List<String> roots = new ArrayList<>();
     private final List<DSSDocument> crls = new ArrayList<>();
@@ -147,10 +158,13 @@ public final class Check {
             if (at != null) {
                 validator.setValidationTime(at);
             }
-            SimpleReport report = validator.validateDocument().getSimpleReport();
+            Reports reports = validator.validateDocument();
+            SimpleReport report = reports.getSimpleReport();
+            SimpleReport strict = hardened(reports.getDiagnosticDataJaxb());
             ArrayNode signatures = said.putArray("signatures");
             for (String id : report.getSignatureIdList()) {
                 ObjectNode signature = judged(report, id);
+                signature.set("hardened", judged(strict, id));
                 signature.put("level", String.valueOf(report.getSignatureFormat(id)));
                 signature.put("by", report.getSignedBy(id));
                 ArrayNode stamps = signature.putArray("time_stamps");
@@ -163,6 +177,31 @@ public final class Check {
             said.put("error", told(error));
         }
         return said;
+    }
+
+    /** The same facts by DSS's own policy, in which changes after the signature fail it instead of a warning. */
+    private static SimpleReport hardened(XmlDiagnosticData facts) throws IOException {
+        DefaultSignatureProcessExecutor executor = new DefaultSignatureProcessExecutor();
+        executor.setDiagnosticData(facts);
+        executor.setCurrentTime(facts.getValidationDate());
+        try (InputStream policy = hardenedPolicy()) {
+            executor.setValidationPolicy(ValidationPolicyLoader.fromValidationPolicy(policy).create());
+        }
+        return executor.execute().getSimpleReport();
+    }
+
+    private static InputStream hardenedPolicy() throws IOException {
+        try (InputStream policy = Check.class.getResourceAsStream("/policy/constraint.xml")) {
+            String text = new String(policy.readAllBytes(), StandardCharsets.UTF_8);
+            for (String check : CHANGES) {
+                String failing = text.replace("<" + check + " Level=\"WARN\"", "<" + check + " Level=\"FAIL\"");
+                if (failing.equals(text)) {
+                    throw new IllegalStateException("the policy has no warning " + check);
+                }
+                text = failing;
+            }
+            return new ByteArrayInputStream(text.getBytes(StandardCharsets.UTF_8));
+        }
     }
 
     private static ObjectNode judged(SimpleReport report, String id) {

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 
 import pikepdf
 
-_BYTE_RANGE = re.compile(rb"/ByteRange \[0 (\d+) (\d+) (\d+)\]")
+_BYTE_RANGE = re.compile(rb"/ByteRange ?\[0 (\d+) (\d+) (\d+) *\]")
 
 
 def gap_of(data: bytes, number: int = 0) -> tuple[int, int]:

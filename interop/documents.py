@@ -1,0 +1,229 @@
+"""Sealed documents made with the product's own code outside a registry, and what is wanted of them.
+
+One more way to make them is one more entry in MAKERS. Everything bears the moment AT, and the checkers are
+asked at CHECKED_AT, so that what they say does not depend on the day.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+from bench.sealing import Bench, prepare, printouts
+from interop.alter import ALTERATIONS
+from interop.differences import ONE_REVISION, Difference
+from interop.evidence import Evidence, evidence_of, ocsp_evidence
+from keys.errors import VermilionError
+from signing.document import TimeStamper
+from signing.document_time_stamp import lay_out
+from signing.draw import draw
+from signing.laid_out import seal_laid_out
+from signing.pdf_structure import read_pdf
+from signing.prefix import Prefix, compile_base, make_prefix
+from signing.record import Printout
+from signing.seal import seal
+from signing.strict_check import strict_check
+from signing.tail import lay_out as lay_out_tail
+from signing.validation_data import gather
+from signing.value_font import GlyphSet
+from tests.authority import AT
+
+CHECKED_AT = AT + timedelta(minutes=10)
+TYPES = {"food": "11990000MB0001011X001", "teacher": "11990000MB00020229001"}
+
+PASSED = "TOTAL_PASSED"
+REVOKED = "INDETERMINATE/REVOKED_NO_POE"
+NO_CHAIN = "INDETERMINATE/NO_CERTIFICATE_CHAIN_FOUND"
+LEVEL_B, LEVEL_T, LEVEL_LT = "PAdES-BASELINE-B", "PAdES-BASELINE-T", "PAdES-BASELINE-LT"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the checkers are to say. `pdfa` is None where veraPDF does not matter; what DSS says of the worst
+    signature is to begin with `dss`, also with its policy hardened; `levels` has one for each signature, and
+    is empty where they do not matter; `ours` is whether our own strict check takes the file. `known` are
+    what a checker (by a name of `interop.results.CHECKS`) says instead, with the reason.
+    """
+
+    pdfa: bool | None
+    dss: str
+    levels: tuple[str, ...]
+    ours: bool
+    known: Mapping[str, Difference] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """`evidence` is the name of what DSS is shown beside the file; `ours` is what our own strict check says:
+    nothing, or the reason for which it refuses the file.
+    """
+
+    name: str
+    data: bytes
+    evidence: str
+    ours: str | None
+    wanted: Wanted
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    documents: tuple[Document, ...]
+    evidence: dict[str, Evidence]
+
+
+@dataclass(frozen=True, slots=True)
+class Workshop:
+    """One licence type's face, seal and keys, the day's status lists, and what all its licences share."""
+
+    name: str
+    bench: Bench
+    evidence: Evidence
+    prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """`make` takes the workshop, a licence and the record that the seal's key serves, unlike any other, and
+    returns the sealed document. `levels` are as DSS names them, one for each signature; `known` as in Wanted.
+    """
+
+    name: str
+    levels: tuple[str, ...]
+    make: Callable[[Workshop, Printout, str], bytes]
+    known: Mapping[str, Difference] = field(default_factory=dict)
+
+
+def basic(workshop: Workshop, printout: Printout, record: str) -> bytes:
+    return _reference(workshop, printout, record, None)
+
+
+def time_stamped(workshop: Workshop, printout: Printout, record: str) -> bytes:
+    return _reference(workshop, printout, record, workshop.bench.authority.stamper)
+
+
+def stamped_later(workshop: Workshop, printout: Printout, record: str) -> bytes:
+    """Sealed while no time-stamp could be had, and repaired by a document time-stamp."""
+    authority = workshop.bench.authority
+    revision = lay_out(read_pdf(basic(workshop, printout, record)))
+    token = authority.stamper.stamp(revision.digest(), f"repair:{record}")
+    return revision.stamped(token, (authority.issuing,))
+
+
+def long_term(workshop: Workshop, printout: Printout, record: str) -> bytes:
+    """Prefix and tail: one revision, with the validation data in it."""
+    authority = workshop.bench.authority
+    waiting = lay_out_tail(
+        workshop.prefix,
+        printout,
+        material=workshop.bench.material,
+        at=AT,
+        reason_text=workshop.bench.licence_type.name["zh"],
+    )
+    stamp = authority.stamper.stamp_many
+    (sealed,) = seal_laid_out([(waiting, record)], custodian=authority.custodian, stamp=stamp)
+    return sealed.data
+
+
+MAKERS = (
+    Maker("B-B", (LEVEL_B,), basic),
+    Maker("B-T", (LEVEL_T,), time_stamped),
+    Maker("B-B stamped later", (LEVEL_T,), stamped_later),
+    Maker("B-LT in one revision", (LEVEL_LT,), long_term, ONE_REVISION),
+)
+
+
+def open_workshop(folder: Path, name: str) -> Workshop:
+    folder.mkdir(parents=True)
+    bench = prepare(folder, TYPES[name])
+    authority, face = bench.authority, bench.face
+    proofs = ocsp_evidence(authority, AT)
+    base = compile_base(
+        face,
+        bench.licence_type,
+        [bench.material.picture] * face.seal_count,
+        GlyphSet(bench.fonts),
+        specimen=True,
+        photo=bool(face.photos),
+        validated=True,
+    )
+    validation = gather((authority.issuing, authority.tsa), proofs.ocsps, proofs.crls)
+    return Workshop(name, bench, evidence_of(authority, AT), make_prefix(base, validation))
+
+
+def make_sample(folder: Path, licences: int = 1, makers: tuple[Maker, ...] = MAKERS) -> Sample:
+    """So many licences of each type by each maker. Of the first type also every alteration of each maker's,
+    and one document judged under other circumstances: another root, OCSP, a revoked certificate.
+    """
+    documents: list[Document] = []
+    evidence: dict[str, Evidence] = {}
+    for number, name in enumerate(TYPES):
+        workshop = open_workshop(folder / name, name)
+        evidence[name] = workshop.evidence
+        papers = printouts(workshop.bench)
+        for maker in makers:
+            title = f"{name}, {maker.name}"
+            wanted = Wanted(True, PASSED, maker.levels, True, maker.known)
+            made = [
+                maker.make(workshop, paper, f"intent:{maker.name}:{count}")
+                for count, paper in enumerate(itertools.islice(papers, max(licences, 2)))
+            ]
+            documents += [_document(title, data, workshop, name, wanted) for data in made[:licences]]
+            if number == 0:
+                documents += _altered(title, workshop, *made[:2])
+        if number == 0:
+            authority = workshop.bench.authority
+            evidence |= {
+                "OCSP": ocsp_evidence(authority, AT),
+                "revoked before": evidence_of(authority, AT, AT - timedelta(days=1)),
+                "revoked after": evidence_of(authority, CHECKED_AT, AT + timedelta(minutes=5)),
+            }
+            documents += _circumstances(workshop, open_workshop(folder / "stranger", name), papers)
+    return Sample(tuple(documents), evidence)
+
+
+def _altered(title: str, workshop: Workshop, first: bytes, second: bytes) -> Iterator[Document]:
+    for alteration in ALTERATIONS:
+        data = alteration.alter(first, second)
+        if data is not None:
+            wanted = Wanted(None, alteration.wanted, (), False, alteration.known)
+            yield _document(f"{title}: {alteration.name}", data, workshop, workshop.name, wanted)
+
+
+def _circumstances(workshop: Workshop, stranger: Workshop, papers: Iterator[Printout]) -> Iterator[Document]:
+    """Our strict check reads the file alone, so a revocation is nothing to it."""
+    ours = time_stamped(workshop, next(papers), "intent:circumstances")
+    theirs = time_stamped(stranger, next(papers), "intent:stranger")
+    passed = Wanted(None, PASSED, (LEVEL_T,), True)
+    for name, data, evidence, wanted in (
+        ("under a root of the same name, not ours", theirs, workshop.name, Wanted(None, NO_CHAIN, (), False)),
+        ("with OCSP answers in place of the CRL", ours, "OCSP", passed),
+        ("with a certificate revoked before", ours, "revoked before", Wanted(None, REVOKED, (), True)),
+        ("with a certificate revoked after", ours, "revoked after", passed),
+    ):
+        yield _document(f"{workshop.name}, B-T: {name}", data, workshop, evidence, wanted)
+
+
+def _document(name: str, data: bytes, workshop: Workshop, evidence: str, wanted: Wanted) -> Document:
+    ours = None
+    try:
+        strict_check(data, workshop.bench.authority.trust(), at=CHECKED_AT)
+    except VermilionError as error:
+        ours = error.reason or str(error.kind)
+    return Document(name, data, evidence, ours, wanted)
+
+
+def _reference(workshop: Workshop, printout: Printout, record: str, stamper: TimeStamper | None) -> bytes:
+    bench = workshop.bench
+    return seal(
+        draw(printout, bench.licence_type, bench.face, bench.fonts),
+        material=bench.material,
+        places=bench.face.seal_places(),
+        custodian=bench.authority.custodian,
+        timestamper=stamper,
+        at=AT,
+        record=record,
+        reason_text=bench.licence_type.name["zh"],
+    ).data
