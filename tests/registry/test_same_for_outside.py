@@ -4,7 +4,8 @@ tests of issuing, custody, recovery and the impact list, in a world whose seal h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -44,13 +45,28 @@ from tests.registry.test_seals_impact import (  # noqa: F401
     test_the_own_time_stamp_is_told_from_an_outside_one,
     test_the_status_shown_is_the_present_one,
 )
-from tests.registry.world import Ticker, World
+from tests.registry.world import Ticker, World, copy_world, prepare_template
+
+OUTSIDE = "outside"
+
+
+def prepare_outside(url: str) -> None:
+    """The template whose seal in use a licensed CA outside has certified: one road for all tests here. What
+    it said of the certificate is on record; none of them asks it again.
+    """
+
+    def certified_outside(world: World) -> None:
+        with licensed_ca(Ticker()) as ca:
+            trust(world, ca)
+            in_use(world, ca)
+
+    prepare_template(url, OUTSIDE, certified_outside)
 
 
 @pytest.fixture
-def world(world: World, clock: Ticker) -> Iterator[World]:
+def world(new_database: Callable[..., str], tmp_path: Path, clock: Ticker) -> Iterator[World]:
     """The world's seal is one that a licensed CA outside has certified; all else is as elsewhere."""
-    with licensed_ca(clock) as ca:
-        trust(world, ca)
-        world.seal_code, _certificate = in_use(world, ca)
-        yield world
+    made = copy_world(tmp_path, new_database(prepare_outside), clock, OUTSIDE)
+    yield made
+    assert made.defects.last == []
+    made.close()

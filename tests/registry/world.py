@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
@@ -336,20 +336,26 @@ def _glyphs() -> Path:
     return Path(tempfile.mkdtemp(prefix="vermilion-glyphs-"))
 
 
-_templates: dict[str, tuple[Path, World]] = {}
+_templates: dict[tuple[str, str], tuple[Path, World]] = {}  # by name and database kind
 
 
 def prepare(url: str) -> None:
     """Fills a template database, once a process and database kind; `copy_world` starts from it."""
+    prepare_template(url)
+
+
+def prepare_template(url: str, name: str = "", change: Callable[[World], None] = lambda _world: None) -> None:
+    """A template of this name, with a `change` that its copies have behind them."""
     folder = Path(tempfile.mkdtemp(prefix="vermilion-world-"))
     world = make_world(folder, url, Ticker())
+    change(world)
     world.close()
-    _templates[make_url(url).get_backend_name()] = (folder, world)
+    _templates[name, make_url(url).get_backend_name()] = (folder, world)
 
 
-def copy_world(tmp_path: Path, database_url: str, clock: Clock) -> World:
-    """The world of `prepare` over a copy of its database, with keys of its own: quick, and free to change."""
-    folder, first = _templates[make_url(database_url).get_backend_name()]
+def copy_world(tmp_path: Path, database_url: str, clock: Clock, name: str = "") -> World:
+    """The world of a template over a copy of its database, with keys of its own: quick, and free to change."""
+    folder, first = _templates[name, make_url(database_url).get_backend_name()]
     shutil.copytree(folder / "var", tmp_path / "var", symlinks=True)
     settings = Settings(data=tmp_path / "var", database_url=database_url, demo=True)
     ports = open_ports(settings, clock=clock, cost=CHEAP)
