@@ -50,13 +50,20 @@ def environment(**settings: Any) -> dict[str, str]:
 
 
 def until(true: Any, what: str, seconds: float = PATIENCE) -> Any:
-    """What `true()` answers once it is true; there is no event to wait for in another process."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
+    """What `true()` answers once it is true; there is no event to wait for in another process. On a machine
+    with more to do than it has processors, everything takes so much longer, and so does this.
+    """
+    begun = time.monotonic()
+    while time.monotonic() < begun + seconds * crowding():
         if found := true():
             return found
         time.sleep(0.02)
-    raise AssertionError(f"not within {seconds:.0f} s: {what}")
+    raise AssertionError(f"not within {seconds * crowding():.0f} s: {what}")
+
+
+def crowding() -> float:
+    """How many want each processor, in the minute past; at least 1."""
+    return max(1.0, os.getloadavg()[0] / (os.cpu_count() or 1))
 
 
 @dataclass
@@ -90,7 +97,7 @@ class Command:
         until(lambda: words in self.err or self.process.poll() is not None, f"{words!r} on stderr")
 
     def ended(self) -> int:
-        return self.process.wait(PATIENCE)
+        return self.process.wait(PATIENCE * crowding())
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> int:
         if self.process.poll() is None:

@@ -7,10 +7,12 @@ import socket
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
+
 from registry.body_slots import BLOCKING_THREADS, BODY_SLOTS, TOKEN_SLOTS
 from registry.client import ApiClient, Credential, call, pdf_headers
 from tests.services.conftest import Running
-from tests.services.running import line, until
+from tests.services.running import PATIENCE, crowding, line, until
 
 UPLOAD = (
     b"POST /upload HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\n"
@@ -21,6 +23,12 @@ TOKEN = (
     b"POST /oauth2/token HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\n"
     b"Content-Length: 8000\r\n\r\ngrant_type="
 )
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that no thread serves is not answered at all; one that is served late, on a busy machine, is."""
+    monkeypatch.setattr("registry.client.TIMEOUT_S", PATIENCE * crowding())
 
 
 @contextlib.contextmanager
