@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 from urllib.parse import urlencode
 
 from keys.canonical import strict_json
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
 TIMEOUT_S = 30
 MAX_ANSWER = 16 * 1024 * 1024  # a document
-MAX_JSON = 1024 * 1024
+MAX_JSON = 4 * 1024 * 1024  # a page of a batch's lines with what is wrong with each
+CHUNK = 64 * 1024
 MAX_DEPTH = 16
 MAX_WORDS = 500  # characters of a problem's text that are repeated
 MAX_FAULTS = 20
@@ -62,16 +63,16 @@ class Answer:
         detail, reason = f"HTTP {self.status}", f"http_{self.status}"
         if "problem+json" in self.headers.get("content-type", ""):
             problem = self.json()
-            detail = _words(problem.get("detail")) or _words(problem.get("title")) or detail
-            reason = _words(problem.get("reason")) or reason
+            detail = words(problem.get("detail")) or words(problem.get("title")) or detail
+            reason = words(problem.get("reason")) or reason
             faults = problem.get("errors")
             for fault in faults[:MAX_FAULTS] if isinstance(faults, list) else ():
                 if isinstance(fault, dict):
-                    detail += f"\n  {_words(fault.get('pointer'))}: {_words(fault.get('detail'))}"
+                    detail += f"\n  {words(fault.get('pointer'))}: {words(fault.get('detail'))}"
         raise VermilionError(Kind.CONFLICT, f"{self.status}: {detail}", reason=reason)
 
 
-def _words(value: object) -> str:
+def words(value: object) -> str:
     """A text of the other side, if it is one that a terminal can be shown; else empty."""
     return value if isinstance(value, str) and value.isprintable() and len(value) <= MAX_WORDS else ""
 
@@ -92,17 +93,24 @@ def call(
     method: str,
     url: str,
     *,
-    body: bytes | None = None,
+    body: bytes | BinaryIO | None = None,
     headers: Mapping[str, str] | None = None,
+    into: BinaryIO | None = None,
 ) -> Answer:
-    """One request. Raises VermilionError(UNAVAILABLE) when there is no whole answer, TOO_LARGE."""
+    """One request. A body that is a file is sent as it is read, and wants a Content-Length. Where there is
+    a file `into` which a 200 is to be written, whatever its length, the answer's own body is empty then.
+
+    Raises VermilionError(UNAVAILABLE) when there is no whole answer, TOO_LARGE.
+    """
     if not url.startswith(("http://", "https://")):
         raise VermilionError(Kind.INVALID, "only http and https addresses can be asked")
     place = url.split("?", maxsplit=1)[0]
     try:
         request = urllib.request.Request(url, data=body, method=method, headers=dict(headers or {}))  # noqa: S310
         with _opener.open(request, timeout=TIMEOUT_S) as answer:
-            status, received, data = answer.status, _lower(answer.headers), answer.read(MAX_ANSWER + 1)
+            status, received = answer.status, _lower(answer.headers)
+            to_file = into if status == 200 else None
+            data = answer.read(MAX_ANSWER + 1) if to_file is None else _copy(answer, to_file)
             cut = len(data) <= MAX_ANSWER and answer.length  # so many bytes of Content-Length are missing
     except (OSError, HTTPException, ValueError, OverflowError) as error:  # the last: a port beyond 65535
         raise VermilionError(Kind.UNAVAILABLE, f"no answer from {place}") from error
@@ -111,6 +119,16 @@ def call(
     if len(data) > MAX_ANSWER:
         raise VermilionError(Kind.TOO_LARGE, f"the answer from {place} has more than {MAX_ANSWER} bytes")
     return Answer(status, received, data)
+
+
+def _copy(answer: HTTPResponse, into: BinaryIO) -> bytes:
+    """Raises VermilionError(INVALID) for a file that cannot be written, which is no fault of the answer."""
+    while chunk := answer.read(CHUNK):
+        try:
+            into.write(chunk)
+        except OSError as error:
+            raise VermilionError(Kind.INVALID, f"cannot be written: {error.strerror}") from error
+    return b""
 
 
 def _lower(headers: Any) -> dict[str, str]:
@@ -172,7 +190,7 @@ def _is_member(name: str, value: object) -> bool:
             return isinstance(value, dict) and _signing_key(value) is not None
         except VermilionError:
             return False
-    text = _words(value)
+    text = words(value)
     return text.startswith(("http://", "https://")) if name == "api" else bool(text)
 
 
@@ -190,15 +208,30 @@ class ApiClient:
             headers["Idempotency-Key"] = idempotency_key
         return self.request("POST", path, json.dumps(body).encode(), headers)
 
-    def get(self, path: str) -> Answer:
-        return self.request("GET", path, None, {})
+    def post_file(
+        self, path: str, body: BinaryIO, size: int, media_type: str, *, idempotency_key: str
+    ) -> Answer:
+        """Send a file of so many bytes as it is read."""
+        headers = {"Content-Type": media_type, "Content-Length": str(size)}
+        return self.request("POST", path, body, {**headers, "Idempotency-Key": idempotency_key})
 
-    def request(self, method: str, path: str, body: bytes | None, headers: Mapping[str, str]) -> Answer:
+    def get(self, path: str, *, into: BinaryIO | None = None) -> Answer:
+        return self.request("GET", path, None, {}, into)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | BinaryIO | None,
+        headers: Mapping[str, str],
+        into: BinaryIO | None = None,
+    ) -> Answer:
         return call(
             method,
             self.credential.api + path,
             body=body,
             headers={**headers, "Authorization": f"Bearer {self.token()}"},
+            into=into,
         )
 
     def token(self) -> str:
@@ -215,7 +248,7 @@ class ApiClient:
         )
         value = answer.json()
         if answer.status != 200:
-            reason = _words(value.get("error")) or f"http_{answer.status}"
+            reason = words(value.get("error")) or f"http_{answer.status}"
             raise VermilionError(Kind.UNAUTHENTICATED, f"no token: {reason}", reason=reason)
         token, life = value.get("access_token"), value.get("expires_in")
         if not isinstance(token, str) or not _TOKEN.fullmatch(token) or not isinstance(life, int):
