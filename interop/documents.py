@@ -18,7 +18,7 @@ from interop.differences import ONE_REVISION, Difference
 from interop.evidence import Evidence, evidence_of, ocsp_evidence
 from keys.errors import VermilionError
 from signing.document import TimeStamper
-from signing.document_time_stamp import lay_out
+from signing.document_time_stamp import lay_out, read_document
 from signing.draw import draw
 from signing.laid_out import seal_laid_out
 from signing.pdf_structure import read_pdf
@@ -27,7 +27,7 @@ from signing.record import Printout
 from signing.seal import seal
 from signing.strict_check import strict_check
 from signing.tail import lay_out as lay_out_tail
-from signing.validation_data import gather
+from signing.validation_data import Carried, gather
 from signing.value_font import GlyphSet
 from tests.authority import AT
 
@@ -37,7 +37,7 @@ TYPES = {"food": "11990000MB0001011X001", "teacher": "11990000MB00020229001"}
 PASSED = "TOTAL_PASSED"
 REVOKED = "INDETERMINATE/REVOKED_NO_POE"
 NO_CHAIN = "INDETERMINATE/NO_CERTIFICATE_CHAIN_FOUND"
-LEVEL_B, LEVEL_T, LEVEL_LT = "PAdES-BASELINE-B", "PAdES-BASELINE-T", "PAdES-BASELINE-LT"
+LEVEL_B, LEVEL_T, LEVEL_LT, LEVEL_LTA = (f"PAdES-BASELINE-{level}" for level in ("B", "T", "LT", "LTA"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,11 +127,22 @@ def long_term(workshop: Workshop, printout: Printout, record: str) -> bytes:
     return sealed.data
 
 
+def archived(workshop: Workshop, printout: Printout, record: str) -> bytes:
+    """At B-LT, with a time-stamp for the archive, and what is known of the certificates by then."""
+    authority = workshop.bench.authority
+    proofs = ocsp_evidence(authority, AT)
+    adding = Carried((authority.issuing, authority.tsa), proofs.ocsps, proofs.crls)
+    revision = lay_out(read_document(long_term(workshop, printout, record)), adding)
+    token = authority.stamper.stamp(revision.digest(), f"archive:{record}")
+    return revision.stamped(token, (authority.issuing,))
+
+
 MAKERS = (
     Maker("B-B", (LEVEL_B,), basic),
     Maker("B-T", (LEVEL_T,), time_stamped),
     Maker("B-B stamped later", (LEVEL_T,), stamped_later),
     Maker("B-LT in one revision", (LEVEL_LT,), long_term, ONE_REVISION),
+    Maker("B-LTA", (LEVEL_LTA,), archived),
 )
 
 

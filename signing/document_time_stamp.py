@@ -1,25 +1,42 @@
-"""A document time-stamp appended to a sealed document (ETSI EN 319 142-1, 5.4.3; ISO 32000-2, 12.8.5).
+"""Document time-stamps appended to a sealed document (ETSI EN 319 142-1, 5.4.3; ISO 32000-2, 12.8.5).
 
-A seal made while no time-stamp could be had is at level B-B. Its proof of time is appended later as a second
-revision: one invisible field, one dictionary `/Type /DocTimeStamp`, and the object that lists the form's
-fields written again with one more. The original's bytes stay, and no page of it is touched; DocMDP P=1
-permits this and nothing else.
+Each is a revision of its own: one invisible field, one dictionary `/Type /DocTimeStamp`, and the object that
+lists the form's fields written again with one more. There are two kinds:
 
-There is exactly one such revision of an original and a token: one function lays it out, and a reader lays it
-out again and compares. So whatever else was appended to a document is refused without being understood.
+- a repair, over a seal that was made while no time-stamp could be had: nothing but that;
+- an archival time-stamp (level B-LTA), over a document that has a time-stamp already: the document security
+  store is written again with what proves that one's authority good by then, and so on, one after another.
+
+What was there stays, byte by byte, and no page is touched; DocMDP P=1 permits this and nothing else. There is
+exactly one such revision of a document, its validation data and a token: one function lays it out, and a
+reader lays it out again and compares. So whatever else was appended is refused without being understood.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from signing import cms
-from signing.pdf_structure import Array, Pdf, Ref, Text, refuse
+from signing import cms, security_store
+from signing.pdf_structure import (
+    Array,
+    Dictionary,
+    Name,
+    Pdf,
+    Ref,
+    Text,
+    Value,
+    read_appended,
+    read_pdf,
+    refuse,
+    revision_ends,
+)
+from signing.security_store import EMPTY, added_since, place_of, read_store
+from signing.validation_data import Carried
 
-FIELD_NAME = "TimeStamp1"
+FIELD_NAME = "TimeStamp%d"
 RESERVED_BYTES = 8192  # for the token: fixed, so that its length never depends on what is stamped
 _RANGE_WIDTH = 40
 _LOWER_HEX = re.compile(rb"[0-9a-f]+")
@@ -59,62 +76,159 @@ class StampRevision:
         return self.original + self.appended[:at] + digits + self.appended[at + len(digits) :]
 
 
-def lay_out(pdf: Pdf) -> StampRevision:
-    """The one revision that may follow this one. Raises VermilionError(INVALID, "structure")."""
-    catalogue = pdf.dictionary(pdf.trailer.get("Root"), "the catalogue")
-    fields = pdf.array(
-        pdf.dictionary(catalogue.get("AcroForm"), "the form").get("Fields"), "the list of form fields"
-    )
-    field = len(pdf.objects) + 1
-    begin = len(pdf.data)
-    listing, listing_object = _listing(pdf, fields, field)
-    field_object = (
+@dataclass(frozen=True, slots=True)
+class Appended:
+    """A document time-stamp that was appended, in our one form; its token is not looked at yet."""
+
+    token: bytes
+    digest: bytes  # what the token must be over
+    added: Carried | None  # validation data that came with it; None: it is a repair
+    carried: Carried  # all that the document carries by then
+
+
+def read_document(data: bytes) -> Pdf:
+    """A document of ours with all that was appended to it, to append more. It is for the strict check to
+    judge it. Raises VermilionError(INVALID).
+    """
+    first, *others = revision_ends(data)
+    pdf = read_pdf(data[:first])
+    for end in others:
+        pdf = read_appended(pdf, data[:end])
+    return pdf
+
+
+def appended_stamps(first: Pdf, data: bytes, ends: Sequence[int]) -> Iterator[Appended]:
+    """Each document time-stamp of `data`, a file whose first revision is `first` and whose others end at
+    `ends`, the oldest first.
+
+    Raises VermilionError(INVALID, "structure") unless each revision is one that may follow the one before.
+    """
+    before = first
+    for end in ends:
+        whole = data[:end]
+        after = read_appended(before, whole)
+        added = added_since(before, after)
+        revision = lay_out(before, added)
+        digits = whole[revision.start + 1 : revision.end - 1]
+        if _LOWER_HEX.fullmatch(digits) is None:
+            refuse("the document time-stamp is not where it belongs, or not lower-case hexadecimal")
+        token = cms.leading_element(bytes.fromhex(digits.decode("ascii")))
+        if revision.with_token(token) != whole:
+            refuse("what was appended is no document time-stamp of our form")
+        yield Appended(token, revision.digest(), added, (read_store(after) or EMPTY).carried)
+        before = after
+
+
+def lay_out(pdf: Pdf, adding: Carried | None = None) -> StampRevision:
+    """The one revision that may follow: a repair, or an archival time-stamp that adds these validation data,
+    as far as the document does not carry them already. Raises VermilionError(INVALID, "structure").
+    """
+    begin, free = len(pdf.data), len(pdf.objects) + 1
+    objects: dict[int, bytes] = {}  # as they are written; the first is how a reader finds where all begin
+    fields = _fields(pdf)
+    listing = _holder(pdf, fields)
+    objects[listing] = b""
+    if adding is not None:
+        free = _write_store(pdf, adding, objects, free)
+    stamp = free + 1
+    listed = objects[listing] or _text(pdf, listing)
+    last = fields.end - 1 - pdf.spans[listing][0]
+    objects[listing] = listed[:last] + b" %d 0 R " % free + listed[last:]
+    name = FIELD_NAME % (1 + sum(_is_stamp(pdf, one) for one in fields.items))
+    objects[free] = (
         b"%d 0 obj\n<< /FT /Sig /T (%s) /Type /Annot /Subtype /Widget /F 132 /Rect [0 0 0 0] /V %d 0 R >>\n"
         b"endobj\n"
-    ) % (field, FIELD_NAME.encode("ascii"), field + 1)
+    ) % (free, name.encode("ascii"), stamp)
     head = b"%d 0 obj\n<< /Type /DocTimeStamp /Filter /Adobe.PPKLite /SubFilter /ETSI.RFC3161 /Contents " % (
-        field + 1
+        stamp
     )
     gap = b"<" + b"0" * (2 * RESERVED_BYTES) + b">"
-    field_at = begin + len(listing_object)
-    stamp_at = field_at + len(field_object)
-    start = stamp_at + len(head)
+    offsets: list[tuple[int, int]] = []
+    at = begin
+    for number, text in objects.items():
+        offsets.append((number, at))
+        at += len(text)
+    offsets.append((stamp, at))
+    start = at + len(head)
     end = start + len(gap)
     after = b" /ByteRange %s >>\nendobj\n"
     table_at = end + len(after % (b" " * _RANGE_WIDTH))
-    tail = (
-        b"xref\n%d 1\n%010d 00000 n \n%d 2\n%010d 00000 n \n%010d 00000 n \n"
-        b"trailer\n%s\nstartxref\n%d\n%%%%EOF\n"
-    ) % (listing, begin, field, field_at, stamp_at, _trailer(pdf, field + 2), table_at)
+    tail = b"xref\n%strailer\n%s\nstartxref\n%d\n%%%%EOF\n" % (
+        _table(offsets), _trailer(pdf, stamp + 1), table_at
+    )  # fmt: skip
     size = table_at + len(tail)
     byte_range = (b"[0 %d %d %d]" % (start, end, size - end)).ljust(_RANGE_WIDTH)
-    appended = b"".join((listing_object, field_object, head, gap, after % byte_range, tail))
+    appended = b"".join((*objects.values(), head, gap, after % byte_range, tail))
     return StampRevision(pdf.data, appended, start, end)
 
 
-def token_of(pdf: Pdf, data: bytes) -> tuple[bytes, bytes]:
-    """The token in `data`, a file whose first revision is `pdf`; and the digest that it must be over.
-
-    Raises VermilionError(INVALID, "structure") unless what follows the first revision is the one that may.
-    """
-    revision = lay_out(pdf)
-    digits = data[revision.start + 1 : revision.end - 1]
-    if _LOWER_HEX.fullmatch(digits) is None:
-        refuse("the document time-stamp is not where it belongs, or not lower-case hexadecimal")
-    token = cms.leading_element(bytes.fromhex(digits.decode("ascii")))
-    if revision.with_token(token) != data:
-        refuse("what was appended is no document time-stamp of our form")
-    return token, revision.digest()
+def _fields(pdf: Pdf) -> Array:
+    catalogue = pdf.dictionary(pdf.trailer.get("Root"), "the catalogue")
+    form = pdf.dictionary(catalogue.get("AcroForm"), "the form")
+    return pdf.array(form.get("Fields"), "the list of form fields")
 
 
-def _listing(pdf: Pdf, fields: Array, field: int) -> tuple[int, bytes]:
-    """The object that holds the list of fields: its number, and the same with one field more."""
+def _holder(pdf: Pdf, fields: Array) -> int:
+    """The object that holds the list of fields."""
     number = next((n for n, (start, end) in pdf.spans.items() if start <= fields.start < end), None)
     if number is None:
         refuse("the list of form fields lies in no object")
+    return number
+
+
+def _text(pdf: Pdf, number: int) -> bytes:
+    """An object as it is written, from its number to its end."""
     start, end = pdf.spans[number]
-    last = fields.end - 1
-    return number, pdf.data[start:last] + b" %d 0 R " % field + pdf.data[last:end]
+    return pdf.data[start:end]
+
+
+def _is_stamp(pdf: Pdf, field: Value) -> bool:
+    value = pdf.resolve(pdf.dictionary(field, "a form field").get("V"))
+    return isinstance(value, Dictionary) and value.get("Type") == Name("DocTimeStamp")
+
+
+def _write_store(pdf: Pdf, adding: Carried, objects: dict[int, bytes], free: int) -> int:
+    """Write the store again with what is new, and the catalogue where it named none; the next free number."""
+    store, held = place_of(pdf), read_store(pdf) or EMPTY
+    if store is None:
+        store, free = free, free + 1
+        root = pdf.trailer.get("Root")
+        assert isinstance(root, Ref)
+        text = _text(pdf, root.number)
+        last = text.rindex(b">>")  # the object is one dictionary, and nothing but its end follows it
+        objects[root.number] = text[:last] + b" /DSS %d 0 R " % store + text[last:]
+    objects[store] = b""
+    lists = []
+    for numbers, had, values in (
+        (held.crls, held.carried.crls, adding.crls),
+        (held.certificates, held.carried.certificates, adding.certificates),
+        (held.ocsps, held.carried.ocsps, adding.ocsps),
+    ):
+        new = sorted(set(values) - set(had))
+        lists.append((*numbers, *range(free, free + len(new))))
+        for value in new:
+            objects[free] = _object(free, security_store.stream(value))
+            free += 1
+    objects[store] = _object(store, security_store.dictionary(*lists))
+    return free
+
+
+def _object(number: int, content: bytes) -> bytes:
+    return b"%d 0 obj\n%s\nendobj\n" % (number, content)
+
+
+def _table(offsets: Sequence[tuple[int, int]]) -> bytes:
+    """Cross-reference subsections: the first object's alone, then the others' in runs."""
+    runs = [[offsets[0]]]
+    for one in offsets[1:]:
+        if len(runs) > 1 and one[0] == runs[-1][-1][0] + 1:
+            runs[-1].append(one)
+        else:
+            runs.append([one])
+    return b"".join(
+        b"%d %d\n%s" % (run[0][0], len(run), b"".join(b"%010d 00000 n \n" % at for _, at in run))
+        for run in runs
+    )
 
 
 def _trailer(pdf: Pdf, size: int) -> bytes:

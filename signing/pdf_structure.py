@@ -20,6 +20,7 @@ MAX_OBJECTS = 5000
 MAX_DEPTH = 24
 MAX_TOKENS = 30_000  # values, and pieces of strings; our documents have some 600
 MAX_LITERAL = 64 * 1024
+MAX_REVISIONS = 17  # the sealed one, and document time-stamps for decades
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,13 +83,13 @@ Value = None | bool | int | float | Name | Ref | Text | Array | Dictionary | Str
 
 @dataclass(frozen=True, slots=True)
 class Pdf:
-    """A parsed file of one revision."""
+    """A parsed file: of one revision, or with those that were appended up to the end of `data`."""
 
     data: bytes
-    trailer: Dictionary
-    objects: dict[int, Value]
+    trailer: Dictionary  # the first revision's
+    objects: dict[int, Value]  # 1, 2, … without a gap, each as it was written last
     spans: dict[int, tuple[int, int]]  # where each object begins and ends in the file
-    table: int  # where the cross-reference table begins
+    table: int  # where the newest cross-reference table begins
     known: frozenset[int] = frozenset()  # objects of a beginning that was judged before
 
     def resolve(self, value: Value) -> Value:
@@ -170,6 +171,7 @@ _TAIL = re.compile(rb"\nstartxref\n([1-9][0-9]{0,7})\n%%EOF\n")
 _TAIL_LENGTHS = range(len("\nstartxref\n1\n%%EOF\n"), len("\nstartxref\n12345678\n%%EOF\n") + 1)
 _XREF_HEAD = re.compile(rb"xref\n0 ([1-9][0-9]{0,4})\n")
 _UPDATE_HEAD = re.compile(rb"xref\n[1-9][0-9]{0,4} 1\n([0-9]{10}) 00000 n \n")
+_SUBSECTION = re.compile(rb"([1-9][0-9]{0,4}) ([1-9][0-9]{0,3})\n")
 _XREF_FREE = b"0000000000 65535 f \n"
 _XREF_ENTRY = re.compile(rb"([0-9]{10}) 00000 n \n")
 _TRAILER_HEAD = b"trailer\n"
@@ -219,20 +221,47 @@ def read_pdf(data: bytes, beginnings: Beginnings | None = None) -> Pdf:
     return Pdf(data, trailer, objects, spans, table, known)
 
 
-def appended_at(data: bytes) -> int | None:
-    """Where an appended revision begins that writes objects again, by the newest table's first entry, as ours
-    does (`signing.document_time_stamp`); None for any other file, for `read_pdf` to judge.
+def revision_ends(data: bytes) -> list[int]:
+    """Where each revision ends, the first one's end first. An appended one begins with the object that its
+    table names first, as ours do (`signing.document_time_stamp`), and lies behind the one before; whether it
+    is one of ours is for others to judge. A file of another shape has one end.
+
+    Raises VermilionError(INVALID, "structure") for more than MAX_REVISIONS.
     """
-    found = _find_table(data) if len(data) <= MAX_BYTES else None
-    entry = None if found is None else _UPDATE_HEAD.match(data, found[0])
-    if found is None or entry is None or int(entry.group(1)) >= found[0]:
-        return None
-    return int(entry.group(1))
+    ends = [len(data)]
+    while len(data) <= MAX_BYTES:
+        found = _find_table(data, ends[0])
+        entry = None if found is None else _UPDATE_HEAD.match(data, found[0])
+        if found is None or entry is None or int(entry.group(1)) >= found[0]:
+            break
+        if len(ends) == MAX_REVISIONS:
+            refuse("the file has more revisions than any document of ours")
+        ends.insert(0, int(entry.group(1)))
+    return ends
+
+
+def read_appended(before: Pdf, data: bytes) -> Pdf:
+    """The file with one more revision: `data` begins with `before.data`, and its newest table lists objects
+    behind that. Nothing is asked of the bytes between and after them: the caller compares the whole.
+
+    Raises VermilionError(INVALID, "structure").
+    """
+    table, _tail = _locate_table(data)
+    reader = _Reader(data)
+    objects, spans = dict(before.objects), dict(before.spans)
+    for number, offset in _read_update(data, table):
+        if offset < len(before.data):
+            refuse("an appended object lies in a revision before")
+        objects[number], end = reader.indirect_object(offset, number)
+        spans[number] = (offset, end)
+    if not reader.refs <= objects.keys():
+        refuse("a reference names no object")
+    return Pdf(data, before.trailer, objects, spans, table, before.known)
 
 
 def _locate_table(data: bytes) -> tuple[int, int]:
     """Where the cross-reference table and the end part begin. The file ends with its only %%EOF line."""
-    found = _find_table(data)
+    found = _find_table(data, len(data))
     if found is None:
         refuse("the file does not end as ours do")
     if found[0] >= found[1]:
@@ -240,10 +269,10 @@ def _locate_table(data: bytes) -> tuple[int, int]:
     return found
 
 
-def _find_table(data: bytes) -> tuple[int, int] | None:
+def _find_table(data: bytes, size: int) -> tuple[int, int] | None:
     for length in _TAIL_LENGTHS:
-        start = len(data) - length
-        match = _TAIL.fullmatch(data, start) if start > 0 else None
+        start = size - length
+        match = _TAIL.fullmatch(data, start, size) if start > 0 else None
         if match is not None:
             return int(match.group(1)), start
     return None
@@ -271,6 +300,26 @@ def _read_table(data: bytes, table: int) -> tuple[list[int], int]:
     if data[at : at + len(_TRAILER_HEAD)] != _TRAILER_HEAD:
         refuse("no trailer follows the cross-reference table")
     return offsets, at + len(_TRAILER_HEAD)
+
+
+def _read_update(data: bytes, table: int) -> Iterator[tuple[int, int]]:
+    """Numbers and offsets of the objects that an appended table lists."""
+    at, count = table + len(b"xref\n"), 0
+    while data[at : at + len(_TRAILER_HEAD)] != _TRAILER_HEAD:
+        head = _SUBSECTION.match(data, at)
+        if head is None:
+            refuse("an appended cross-reference table is not of our form")
+        at = head.end()
+        first, number = int(head.group(1)), int(head.group(2))
+        count += number
+        if count > MAX_OBJECTS:
+            refuse("an appended revision has too many objects")
+        for one in range(first, first + number):
+            entry = _XREF_ENTRY.match(data, at)
+            if entry is None:
+                refuse("a cross-reference entry is not of our form")
+            yield one, int(entry.group(1))
+            at = entry.end()
 
 
 def _check_trailer(trailer: Dictionary, count: int) -> None:

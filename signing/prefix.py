@@ -25,6 +25,7 @@ from pikepdf import Array, Dictionary, Name, Pdf, String
 from PIL import ImageCms
 
 from keys.errors import Kind, VermilionError
+from signing import security_store
 from signing.document import SealPicture, ValidationData
 from signing.draw import ATTACHMENT
 from signing.face import Box, Face, SealSpot, SpecimenMark, ValueBox
@@ -140,20 +141,16 @@ def make_prefix(base: Base, validation: ValidationData | None = None) -> Prefix:
         block.extend(b"%d 0 obj\n%s\nendobj\n" % (number, content))
         return b"%d 0 R" % number
 
-    lists = (
-        (b"/CRLs", validation.crls),
-        (b"/Certs", validation.certificates),
-        (b"/OCSPs", validation.ocsps),
-    )
+    lists = (validation.crls, validation.certificates, validation.ocsps)
     after = first + 1
-    parts = []
-    for key, values in lists:
-        parts.append(b"%s[%s]" % (key, b" ".join(b"%d 0 R" % (after + at) for at in range(len(values)))))
+    numbers = []
+    for values in lists:
+        numbers.append(range(after, after + len(values)))
         after += len(values)
-    write(b"<<%s/Type/DSS>>" % b"".join(parts))
-    for _, values in lists:
+    write(security_store.dictionary(*numbers))
+    for values in lists:
         for value in values:
-            write(b"<</Length %d>>\nstream\n%s\nendstream" % (len(value), value))
+            write(security_store.stream(value))
     return Prefix(base, validation, bytes(block), b"".join(entries))
 
 

@@ -1,17 +1,18 @@
 """The strict whole-file check: is this, byte for byte, one of the documents our writers make?
 
 It accepts one canonical shape and reads structure, never text (design, section 6): one revision whose
-objects fill it, and after it at most the one that a document time-stamp makes; one signature, found from
-the catalogue both as form field and as DocMDP certification; a ByteRange over the whole revision but that
-signature's own hex string; lower-case hex, zero padding; CMS exactly as `signing.cms` builds it. If the
-digest then agrees and the key is one of ours, the content is what our service wrote, and nothing else is in
-the file.
+objects fill it, and after it those that document time-stamps make, up to the end of the file; one
+signature, found from the catalogue both as form field and as DocMDP certification; a ByteRange over the
+whole revision but that signature's own hex string; lower-case hex, zero padding; CMS exactly as
+`signing.cms` builds it. If the digest then agrees and the key is one of ours, the content is what our
+service wrote, and nothing else is in the file.
 """
 
 from __future__ import annotations
 
 import re
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import new as new_hash
@@ -28,7 +29,7 @@ from keys.suite import Suite, verifies
 from keys.time_stamp import TimeStamp, verify_token
 from keys.trust_list import TrustedKey, TrustList
 from signing import cms
-from signing.document_time_stamp import token_of
+from signing.document_time_stamp import appended_stamps
 from signing.pdf_structure import (
     Array,
     Beginnings,
@@ -39,11 +40,12 @@ from signing.pdf_structure import (
     Stream,
     Text,
     Value,
-    appended_at,
     read_pdf,
     refuse,
+    revision_ends,
 )
-from signing.validation_data import MAX_ITEMS, Carried, Chain, proves
+from signing.security_store import read_store
+from signing.validation_data import Chain, proves, serves
 
 PRINTOUT_NAME = b"record.json"
 MAX_PRINTOUT_BYTES = 1024 * 1024
@@ -64,6 +66,14 @@ _DATE = re.compile(rb"D:([0-9]{14})Z")
 
 
 @dataclass(frozen=True, slots=True)
+class Stamped:
+    """A time-stamp that was verified."""
+
+    at: datetime  # genTime
+    by: bytes  # DER of the authority's certificate
+
+
+@dataclass(frozen=True, slots=True)
 class FileEvidence:
     """What an untouched document proves. `seal_key` is None when no trusted key has this seal's public key:
     its chain is right, but the trust list does not entitle it to anything.
@@ -73,12 +83,18 @@ class FileEvidence:
     seal_key: TrustedKey | None
     seal_certificate: bytes  # DER
     sealed_at: datetime  # genTime of the seal's own time-stamp; without one the signer's claim (/M)
-    level: str  # "B-LT" or "B-T" with a time-stamp, of the seal or of the document; else "B-B"
+    level: str  # "B-B" without a time-stamp; "B-T", "B-LT" by the seal's own; "B-LTA" by one for the archive
     key_id: str  # kid of the seal's key, as in the trust list
     signed_sha256: bytes  # of the signed attributes, by which the registry knows the use of the key
-    stamped_at: datetime | None  # genTime: what is proven; None at B-B
-    stamped_by: bytes | None  # DER of the time-stamp authority's certificate; None at B-B
-    original_sha256: bytes  # of the sealed revision: the file without an appended document time-stamp
+    stamps: tuple[Stamped, ...]  # the seal's own, then the document's, as they follow each other in time
+    to_prove: tuple[Chain, ...]  # what the next time-stamp for the archive must prove good
+    to_tell: tuple[Chain, ...]  # of what it may carry the status all the same
+    original_sha256: bytes  # of the sealed revision: the file without appended document time-stamps
+
+    @property
+    def stamped_at(self) -> datetime | None:
+        """When the sealed document is proven to have existed: by the first time-stamp; None at B-B."""
+        return self.stamps[0].at if self.stamps else None
 
 
 def strict_check(
@@ -91,15 +107,17 @@ def strict_check(
     "too_large", "not_a_pdf", "signature_missing" (no signature in a file of our shape), "structure" (not
     our one shape), "digest_mismatch" and "signature_invalid" (altered), "issuer_unknown" (an authority that
     the trust list does not lead to), "chain" (a certificate or its times are not right), "sealed_in_future"
-    (a clock is wrong).
+    (a clock is wrong), "validation_data" (a time-stamp for the archive came without the proofs it is to
+    keep, or with other things).
     A document without its time-stamp is complete, at level B-B: nothing that is signed says whether a token
     was to follow, so a removed one takes the proof of time with it and shows only in the level. Such a one
     may have a document time-stamp appended: that proves when it existed, so the seal is no later; when it
-    was sealed remains the signer's claim, by which the key's period is judged.
+    was sealed remains the signer's claim, by which the key's period is judged. Likewise one from which a
+    time-stamp for the archive was removed is what it was before.
     Whether key and agency were entitled, or are compromised, is for the caller to judge.
     """
-    size = appended_at(data)
-    pdf = read_pdf(data if size is None else data[:size], beginnings)
+    first, *ends = revision_ends(data)
+    pdf = read_pdf(data[:first] if ends else data, beginnings)
     catalogue = pdf.dictionary(pdf.trailer.get("Root"), "the catalogue")
     _refuse_active_content(pdf)
     field, signature = _the_signature(pdf, catalogue)
@@ -119,27 +137,23 @@ def strict_check(
     if not verifies(public_key, suite, seal.signature, seal.attributes):
         refuse("the seal's signature is wrong, or of another algorithm", "signature_invalid")
 
-    stamp = _time_stamp(seal, pdf, None if size is None else data, trust)
-    carried = _validation_data(pdf, catalogue)
-    sealed_at = claimed_at if stamp is None or size is not None else stamp.gen_time
-    stamped_at = None if stamp is None else stamp.gen_time
-    if max(sealed_at, stamped_at or sealed_at) > at + MAX_CLOCK_DIFFERENCE:
-        refuse("the seal names a moment that has not come", "sealed_in_future")
-    if stamped_at is not None and sealed_at > stamped_at + MAX_CLOCK_DIFFERENCE:
-        refuse("the seal names a later moment than one at which it is proven to exist", "chain")
+    own = None if seal.token is None else _verified(seal.token, sha256(seal.signature).digest(), trust)
+    sealed_at = claimed_at if own is None else own.gen_time
     spki = public_key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     seal_key = next((k for k in trust.keys if k.use == "seal" and k.public_key == spki), None)
+    if sealed_at > at + MAX_CLOCK_DIFFERENCE:
+        refuse("the seal names a moment that has not come", "sealed_in_future")
     issuers = _issuers(seal, seal_key, trust, sealed_at)
     if sorted(seal.issuers) != sorted(issuers):
         refuse("the seal carries other certificates than its own and its issuers'")
-    level = "B-B" if stamp is None else "B-T"
-    if stamp is not None and carried is not None and seal.token is not None:
-        authority = verify_chain(stamp.certificate, trust=trust, at=stamp.gen_time, profile=ProfileName.TSA)
-        outside = seal_key is not None and bool(seal_key.issuers)
-        chains = (Chain(seal.certificate, issuers, outside), Chain(stamp.certificate, (authority,)))
-        level = "B-LT" if proves(carried, chains, trust.roots, stamp.gen_time) else level
+    chain = Chain(seal.certificate, issuers, outside=seal_key is not None and bool(seal_key.issuers))
+    found = _levels(pdf, data, ends, chain, own, trust)
+    if found.stamps and sealed_at > found.stamps[0].gen_time + MAX_CLOCK_DIFFERENCE:
+        refuse("the seal names a later moment than one at which it is proven to exist", "chain")
+    if found.stamps and found.stamps[-1].gen_time > at + MAX_CLOCK_DIFFERENCE:
+        refuse("a time-stamp names a moment that has not come", "sealed_in_future")
     if beginnings is not None:
         beginnings.learn(pdf)
     return FileEvidence(
@@ -147,13 +161,80 @@ def strict_check(
         seal_key=seal_key,
         seal_certificate=seal.certificate,
         sealed_at=sealed_at,
-        level=level,
+        level=found.level,
         key_id=sha256(spki).digest()[:8].hex(),
         signed_sha256=sha256(seal.attributes).digest(),
-        stamped_at=stamped_at,
-        stamped_by=None if stamp is None else stamp.certificate,
+        stamps=tuple(Stamped(stamp.gen_time, stamp.certificate) for stamp in found.stamps),
+        to_prove=found.to_prove,
+        to_tell=(chain,) if found.level != "B-LTA" and chain not in found.to_prove else (),
         original_sha256=sha256(pdf.data).digest(),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    level: str
+    stamps: tuple[TimeStamp, ...]
+    to_prove: tuple[Chain, ...]
+
+
+def _levels(
+    pdf: Pdf, data: bytes, ends: Sequence[int], seal: Chain, own: TimeStamp | None, trust: TrustList
+) -> _Found:
+    """How far the time-stamps lead: `own` is the seal's, `seal` its certificate's chain, `pdf` the sealed
+    revision, behind which others end at `ends`.
+
+    Each time-stamp for the archive comes with what proves the authority of the one before good at its own
+    time, and the seal's certificates where nothing before it did; and with nothing else. The first one may
+    say again what has become of the seal's: who answered when it was sealed may have no certificate by then.
+    """
+    store = read_store(pdf)
+    level, stamps = "B-B", list[TimeStamp]()
+    unproven: tuple[Chain, ...] = (seal,)
+    if own is not None:
+        stamps.append(own)
+        level = "B-T"
+        chains = (seal, _authority(own, trust, own.gen_time))
+        if store is not None and proves(store.carried, chains, trust.roots, own.gen_time):
+            level, unproven = "B-LT", ()
+    for appended in appended_stamps(pdf, data, ends):
+        stamp = _verified(appended.token, appended.digest, trust)
+        if appended.added is None:
+            if stamps:
+                refuse("a time-stamp for the archive comes with validation data")
+            level = "B-T"
+        else:
+            if not stamps:
+                refuse("a time-stamp for the archive follows another one")
+            if stamp.gen_time < stamps[-1].gen_time:
+                refuse("a time-stamp is earlier than the one before it", "chain")
+            at = stamp.gen_time
+            wanted = (*unproven, _authority(stamps[-1], trust, at))
+            for chain in unproven:
+                _require_valid(chain, trust, at)
+            if not (
+                proves(appended.carried, wanted, trust.roots, at)
+                and serves(appended.added, wanted if level == "B-LTA" else (seal, *wanted), trust.roots, at)
+            ):
+                refuse("the validation data are not those that the time-stamp is to keep", "validation_data")
+            level, unproven = "B-LTA", ()
+        stamps.append(stamp)
+    newest = tuple(_authority(stamp, trust, stamp.gen_time) for stamp in stamps[-1:])
+    return _Found(level, tuple(stamps), (*unproven, *newest))
+
+
+def _authority(stamp: TimeStamp, trust: TrustList, at: datetime) -> Chain:
+    """The chain of a time-stamp's authority, valid at this moment. Raises VermilionError(INVALID)."""
+    issuing = verify_chain(stamp.certificate, trust=trust, at=at, profile=ProfileName.TSA)
+    return Chain(stamp.certificate, (issuing,))
+
+
+def _require_valid(seal: Chain, trust: TrustList, at: datetime) -> None:
+    """A seal's certificates at this moment. Raises VermilionError(INVALID)."""
+    if seal.outside:
+        check_chain((seal.certificate, *seal.issuers), at)
+    else:
+        verify_chain(seal.certificate, trust=trust, at=at)
 
 
 def _refuse_active_content(pdf: Pdf) -> None:
@@ -299,25 +380,6 @@ def _embedded_record(pdf: Pdf, catalogue: Dictionary) -> bytes:
     return _decoded(stream)
 
 
-def _validation_data(pdf: Pdf, catalogue: Dictionary) -> Carried | None:
-    """The document security store (EN 319 142-1, 5.4.2) in our one form: three lists of plain streams."""
-    if catalogue.get("DSS") is None:
-        return None
-    store = pdf.dictionary(catalogue.get("DSS"), "the document security store")
-    if store.entries.keys() != {"Type", "Certs", "OCSPs", "CRLs"} or store.get("Type") != Name("DSS"):
-        refuse("the document security store has other keys than ours")
-    lists = []
-    for key in ("Certs", "OCSPs", "CRLs"):
-        items = pdf.array(store.get(key), "a list of the document security store").items
-        streams = [pdf.resolve(item) for item in items]
-        if len(items) > MAX_ITEMS or not all(
-            isinstance(stream, Stream) and stream.entries.keys() == {"Length"} for stream in streams
-        ):
-            refuse("the document security store holds other things than ours")
-        lists.append(tuple(stream.data for stream in streams if isinstance(stream, Stream)))
-    return Carried(*lists)
-
-
 def _decoded(stream: Stream) -> bytes:
     encoding = stream.get("Filter")
     if isinstance(encoding, Array) and len(encoding.items) == 1:
@@ -357,19 +419,6 @@ def _issuers(
         refuse("the seal's certificate is another than the trust list names", "chain")
     check_chain((seal.certificate, *key.issuers), at)
     return key.issuers
-
-
-def _time_stamp(seal: cms.SealSignature, pdf: Pdf, data: bytes | None, trust: TrustList) -> TimeStamp | None:
-    """The one time-stamp that there is: the seal's own, or that of the whole file `data` with what was
-    appended; which was refused to a seal that has one.
-    """
-    if data is None:
-        if seal.token is None:
-            return None
-        return _verified(seal.token, sha256(seal.signature).digest(), trust)
-    if seal.token is not None:
-        refuse("a document time-stamp is appended only where the seal has none")
-    return _verified(*token_of(pdf, data), trust)
 
 
 def _verified(token: bytes, digest: bytes, trust: TrustList) -> TimeStamp:

@@ -20,10 +20,8 @@ from keys.errors import Kind, VermilionError
 from keys.ocsp import GOOD
 from keys.ocsp_response import verify_response
 from keys.outside_status import Said, read_ocsp
+from keys.path import issuer_among
 from signing.document import ValidationData
-
-MAX_ITEMS = 16
-"""Of each kind: ours have four certificates, two answers and two lists at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,61 +71,84 @@ def _untimed() -> VermilionError:
     return VermilionError(Kind.INVALID, "validation data do not say when they hold", reason="validation_data")
 
 
-def proves(carried: Carried, chains: Sequence[Chain], roots: Sequence[bytes], gen_time: datetime) -> bool:
-    """Whether what a document carries shows each certificate of these chains good at its time-stamp's time.
+def proves(carried: Carried, chains: Sequence[Chain], roots: Sequence[bytes], at: datetime) -> bool:
+    """Whether what a document carries shows each certificate of these chains good at a time-stamp's time.
 
     A chain of ours ends with the CA that a root certified; one from outside with its anchor, and only one
     that issued the certificate itself is provable. Nothing is raised: what cannot be read proves nothing.
     """
-    held = _holding(carried, tuple(chains), tuple(roots))
-    return held is not None and held[0] <= gen_time < held[1]
+    proofs = _proofs(carried, tuple(chains), tuple(roots))
+    return bool(proofs) and all(_holds(windows, at) for windows in proofs)
+
+
+def serves(added: Carried, chains: Sequence[Chain], roots: Sequence[bytes], at: datetime) -> bool:
+    """Whether each single thing says something of these chains that is current at `at`: nothing else was
+    added. What it says is not asked.
+    """
+    ours = [chain for chain in chains if not chain.outside]
+    wanted = {der for chain in chains for der in chain.issuers} | {chain.certificate for chain in chains}
+    issuers = [issuer for chain in ours for issuer in chain.issuers]
+    return (
+        wanted.issuperset(added.certificates)
+        and all(any(_holds(_said(chain, [der]), at) for chain in chains) for der in added.ocsps)
+        and all(any(_holds(_listed([der], one, roots), at) for one in issuers) for der in added.crls)
+    )
+
+
+Windows = tuple[tuple[datetime, datetime], ...]
+"""From when until when something is proven good: as often as it is."""
+
+
+def _holds(windows: Windows, at: datetime) -> bool:
+    return any(begin <= at < end for begin, end in windows)
 
 
 @lru_cache(maxsize=256)
-def _holding(
-    carried: Carried, chains: tuple[Chain, ...], roots: tuple[bytes, ...]
-) -> tuple[datetime, datetime] | None:
-    """From when until when it proves all of them good; None for never. Many documents carry the same."""
+def _proofs(carried: Carried, chains: tuple[Chain, ...], roots: tuple[bytes, ...]) -> tuple[Windows, ...]:
+    """For each certificate of the chains when it is proven good; nothing where an issuer is missing. Many
+    documents carry the same.
+    """
     known = {*carried.certificates}
     if not all(known.issuperset(chain.issuers) for chain in chains):
-        return None
-    proofs: list[tuple[datetime, datetime] | None] = []
+        return ()
+    proofs = [_said(chain, carried.ocsps, good=True) for chain in chains]
     for chain in chains:
-        if chain.outside:
-            alone = len(chain.issuers) == 1
-            proofs.append(_good_outside(carried.ocsps, chain) if alone else None)
-        else:
-            proofs.append(_good(carried.ocsps, chain))
-            proofs += [_not_revoked(carried.crls, issuer, roots) for issuer in chain.issuers]
-    found = [proof for proof in proofs if proof is not None]
-    if not found or len(found) != len(proofs):
-        return None
-    return max(begin for begin, _ in found), min(end for _, end in found)
+        if not chain.outside:
+            proofs += [_listed(carried.crls, issuer, roots, good=True) for issuer in chain.issuers]
+    return tuple(proofs)
 
 
-def _good(ocsps: Sequence[bytes], chain: Chain) -> tuple[datetime, datetime] | None:
+def _said(chain: Chain, ocsps: Sequence[bytes], *, good: bool = False) -> Windows:
+    """When answers of its issuer's speak of the chain's own certificate; with `good`: as good."""
+    if not chain.outside:
+        return _of_ours(ocsps, chain, good)
+    return _of_outside(ocsps, chain, good) if len(chain.issuers) == 1 else ()
+
+
+def _of_ours(ocsps: Sequence[bytes], chain: Chain, good: bool) -> Windows:
     """An answer ends with its signer's certificate, so that this holds as long as it does."""
     serial = _serial(chain.certificate)
+    found = []
     for der in ocsps:
         try:
             said = verify_response(der, chain.issuers[0], _produced(der))
         except (VermilionError, ValueError):
             continue
-        for one in said.answers:
-            if one.cert_id.serial == serial and one.status == GOOD:
-                return one.this_update, one.next_update
-    return None
+        about = (one for one in said.answers if one.cert_id.serial == serial)
+        found += [(one.this_update, one.next_update) for one in about if one.status == GOOD or not good]
+    return tuple(found)
 
 
-def _good_outside(ocsps: Sequence[bytes], chain: Chain) -> tuple[datetime, datetime] | None:
+def _of_outside(ocsps: Sequence[bytes], chain: Chain, good: bool) -> Windows:
+    found = []
     for der in ocsps:
         try:
             answer = read_ocsp(der, chain.certificate, chain.issuers[0], at=_produced(der), nonce=None)
         except (VermilionError, ValueError):
             continue
-        if answer.said is Said.GOOD:
-            return answer.this_update, answer.next_update
-    return None
+        if answer.said is Said.GOOD or not good:
+            found.append((answer.this_update, answer.next_update))
+    return tuple(found)
 
 
 def _produced(der: bytes) -> datetime:
@@ -135,19 +156,20 @@ def _produced(der: bytes) -> datetime:
     return ocsp.load_der_ocsp_response(der).produced_at_utc
 
 
-def _not_revoked(
-    crls: Sequence[bytes], issuer: bytes, roots: Sequence[bytes]
-) -> tuple[datetime, datetime] | None:
+def _listed(crls: Sequence[bytes], issuer: bytes, roots: Sequence[bytes], *, good: bool = False) -> Windows:
+    """When lists of the root that certified it are current; with `good`: and do not name it."""
     serial = _serial(issuer)
+    windows = []
     for der in crls:
         for root in roots:
             try:
                 found = verify_crl(der, root)
+                own = issuer_among(issuer, (root,)) is not None
             except VermilionError:
                 continue
-            if serial not in found.entries:
-                return found.this_update, found.next_update
-    return None
+            if own and not (good and serial in found.entries):
+                windows.append((found.this_update, found.next_update))
+    return tuple(windows)
 
 
 def _serial(certificate: bytes) -> int:

@@ -232,8 +232,9 @@ def _kept(document: Document, data: bytes, evidence: FileEvidence) -> Iterator[s
     """What stands beside a document is what it says."""
     if len(data) != document.size or evidence.level != document.level:
         yield "size or level of the document are others"
-    stamper = None if evidence.stamped_by is None else sha256(evidence.stamped_by).hexdigest()
-    if (evidence.stamped_at, stamper) != (document.stamped_at, document.stamped_by):
+    stamp = evidence.stamps[-1] if evidence.stamps else None
+    found = (None, None) if stamp is None else (stamp.at, sha256(stamp.by).hexdigest())
+    if found != (document.stamped_at, document.stamped_by):
         yield "the document was time-stamped at another time, or by another authority"
 
 

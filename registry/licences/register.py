@@ -58,13 +58,13 @@ class Sealed:
 
 def sealed_as(data: bytes, evidence: FileEvidence, credential: bytes) -> Sealed:
     """Of a document that the strict check has accepted."""
-    stamper = evidence.stamped_by
+    own = evidence.stamps[0] if evidence.stamps else None
     return Sealed(
         sha256=sha256(data).digest(),
         size=len(data),
         level=evidence.level,
         sealed_at=evidence.sealed_at,
-        stamped_by=None if stamper is None else sha256(stamper).hexdigest(),
+        stamped_by=None if own is None else sha256(own.by).hexdigest(),
         credential_sha256=sha256(credential).digest(),
     )
 

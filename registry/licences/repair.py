@@ -147,7 +147,7 @@ def _left_behind(ports: Ports, waiting: _Waiting, trust: TrustList) -> tuple[byt
         if error.kind is Kind.UNAVAILABLE:
             raise
         return None
-    whole = evidence.original_sha256 == waiting.sha256 and evidence.stamped_at is not None
+    whole = evidence.original_sha256 == waiting.sha256 and bool(evidence.stamps)
     return (data, evidence) if whole else None
 
 
@@ -185,7 +185,7 @@ def _postpone(ports: Ports, edition_id: str, attempt: int, rest: timedelta) -> N
 
 def _register(ports: Ports, edition_id: str, attempt: int, data: bytes, evidence: FileEvidence) -> bool:
     """Document, event and leaf; False where another attempt was registered, or is under way."""
-    assert evidence.stamped_by is not None
+    newest = evidence.stamps[-1]
     own = (
         update(TimeStampRepair)
         .where(
@@ -208,8 +208,8 @@ def _register(ports: Ports, edition_id: str, attempt: int, data: bytes, evidence
             "level": evidence.level,
             "store_key": document_key(edition_id, attempt),
             "size": len(data),
-            "stamped_at": evidence.stamped_at,
-            "stamped_by": sha256(evidence.stamped_by).hexdigest(),
+            "stamped_at": newest.at,
+            "stamped_by": sha256(newest.by).hexdigest(),
             "registered_at": at.now,
         }
         session.execute(insert(Document).values(document))

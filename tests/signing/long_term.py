@@ -35,10 +35,11 @@ class Prover:
     certificate: bytes
 
     @classmethod
-    def of(cls, authority: TestAuthority) -> Prover:
+    def of(cls, authority: TestAuthority, at: datetime = AT) -> Prover:
+        """A responder of that time: its certificate lasts two weeks."""
         key = authority.custodian.generate(Purpose.OCSP, "p256-sha256")
         certificate = authority.certify(
-            ProfileName.OCSP, Subject("TEST OCSP", "TEST Vermilion"), key, at=AT - timedelta(days=1)
+            ProfileName.OCSP, Subject("TEST OCSP", "TEST Vermilion"), key, at=at - timedelta(days=1)
         )
         return cls(authority, key, certificate)
 

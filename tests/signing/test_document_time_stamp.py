@@ -30,7 +30,8 @@ from signing import cms
 from signing.check import check_file
 from signing.document_time_stamp import RESERVED_BYTES, lay_out
 from signing.pdf_structure import Pdf, read_pdf
-from signing.strict_check import FileEvidence, strict_check
+from signing.strict_check import FileEvidence, Stamped, strict_check
+from signing.validation_data import Chain
 from tests.signing.alter import alterations, attacks, changed_at, gap_of
 from tests.signing.sealing import LATER, NOW, NoStamps, Office, drawn_page, make_office, seal_of, use_of
 from tests.tools import need
@@ -94,8 +95,8 @@ def test_it_proves_when_the_document_existed_and_not_when_it_was_sealed() -> Non
     assert after == replace(
         before,
         level="B-T",
-        stamped_at=STAMPED,
-        stamped_by=next(k.certificate for k in here().trust.keys if k.use == "tsa"),
+        stamps=(Stamped(STAMPED, here().authority.tsa),),
+        to_prove=(*before.to_prove, Chain(here().authority.tsa, (here().authority.issuing,))),
     )
     assert after.original_sha256 == sha256(original()).digest()
     assert after.signed_sha256 == use_of(original())

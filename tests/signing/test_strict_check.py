@@ -27,7 +27,8 @@ from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.trust_list import TrustList
 from signing import cms
-from signing.strict_check import FileEvidence, strict_check
+from signing.strict_check import FileEvidence, Stamped, strict_check
+from signing.validation_data import Chain
 from tests.authority import issue_certificate
 from tests.signing.alter import alterations, attacks, changed_at, gap_of
 from tests.signing.sealing import (
@@ -75,17 +76,22 @@ def test_an_untouched_document_proves_record_seal_and_time() -> None:
         level="B-T",
         key_id=key.kid,
         signed_sha256=use_of(sealed().data),
-        stamped_at=office().stamps.at,
+        stamps=(Stamped(office().stamps.at, office().authority.tsa),),
+        to_prove=(
+            Chain(office().material.certificate, (office().authority.issuing,)),
+            Chain(office().authority.tsa, (office().authority.issuing,)),
+        ),
+        to_tell=(),
         original_sha256=sha256(sealed().data).digest(),
-        stamped_by=next(k.certificate for k in office().trust.keys if k.use == "tsa"),
     )
+    assert evidence.stamped_at == office().stamps.at
     assert use_of(sealed().data) in {sha256(r.data).digest() for r in office().witness.requests}
 
 
 def test_without_a_token_the_level_and_the_claimed_moment_say_so() -> None:
     evidence = check(office().seal(NoStamps()).data)
     assert (evidence.level, evidence.sealed_at) == ("B-B", NOW)
-    assert (evidence.stamped_at, evidence.stamped_by) == (None, None)
+    assert (evidence.stamped_at, evidence.stamps) == (None, ())
 
 
 @pytest.mark.parametrize("seed", [1, 2])
