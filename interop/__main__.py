@@ -100,12 +100,13 @@ def _ask(
 
 
 def machine() -> str:
-    """Processor and number of cores, for the page."""
+    """Processor, number of cores and how busy it is, for the page."""
     try:
         found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     except OSError:
         found = None
-    return f"{os.cpu_count()} cores, {found[1] if found else platform.machine()}"
+    name = found[1] if found else platform.machine()
+    return f"{os.cpu_count()} cores, {name}, load {os.getloadavg()[0]:.1f}"
 
 
 def told(answer: dict[str, Any]) -> str:

@@ -42,3 +42,9 @@ ONE_REVISION: Mapping[str, Difference] = {
     )
 }
 """For the makers that put the validation data into the one revision."""
+_UNREAD = Difference(
+    "INDETERMINATE/CERTIFICATE_CHAIN_GENERAL_FAILURE",
+    "For the same reason EU DSS finds no revocation data in the file, and is undecided until the CRLs or the "
+    "OCSP answers that the authority's site serves lie beside it. We judge by what the file carries.",
+)
+NOTHING_BESIDE: Mapping[str, Difference] = {**ONE_REVISION, "DSS": _UNREAD, "DSS hardened": _UNREAD}

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from bench.sealing import Bench, prepare, printouts
 from interop.alter import ALTERATIONS
-from interop.differences import ONE_REVISION, Difference
+from interop.differences import NOTHING_BESIDE, ONE_REVISION, Difference
 from interop.evidence import Evidence, evidence_of, ocsp_evidence
 from keys.errors import VermilionError
 from signing.document import TimeStamper
@@ -188,6 +188,7 @@ def make_sample(folder: Path, licences: int = 1, makers: tuple[Maker, ...] = MAK
             authority = workshop.bench.authority
             evidence |= {
                 "OCSP": ocsp_evidence(authority, AT),
+                "nothing": Evidence(authority.root),
                 "revoked before": evidence_of(authority, AT, AT - timedelta(days=1)),
                 "revoked after": evidence_of(authority, CHECKED_AT, AT + timedelta(minutes=5)),
             }
@@ -215,6 +216,10 @@ def _circumstances(workshop: Workshop, stranger: Workshop, papers: Iterator[Prin
         ("with a certificate revoked after", ours, "revoked after", passed),
     ):
         yield _document(f"{workshop.name}, B-T: {name}", data, workshop, evidence, wanted)
+    alone = Wanted(None, PASSED, (LEVEL_LT,), True, NOTHING_BESIDE)
+    data = long_term(workshop, next(papers), "intent:alone")
+    title = f"{workshop.name}, B-LT in one revision: with nothing beside the file"
+    yield _document(title, data, workshop, "nothing", alone)
 
 
 def _document(name: str, data: bytes, workshop: Workshop, evidence: str, wanted: Wanted) -> Document:
