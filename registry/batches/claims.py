@@ -11,15 +11,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Table, bindparam, func, select, update
 from sqlalchemy.orm import Session
 
 from registry.batches.states import BatchState, ItemState
 from registry.batches.tables import Batch, BatchItem
 from registry.ports import Ports
 
-SLICE = 64
-"""Lines of one claim. Photos and all, they are held in memory together."""
+SLICE = 128
+SLICE_BYTES = 8 * 1024 * 1024
+"""Lines of one claim, and of their requests (one at least): they are held in memory together."""
 
 _items = cast("Table", BatchItem.__table__)
 
@@ -59,24 +60,32 @@ def claim(ports: Ports, batch_id: str, phase: Phase, size: int) -> tuple[Batch, 
         order = (BatchItem.attempt, BatchItem.line)
         lapsed = (mine, BatchItem.state == phase.held, BatchItem.lease_until < now)
         waiting = (mine, BatchItem.state == phase.waiting)
-        rows: list[Claimed] = []
+        lines: list[int] = []
+        left = SLICE_BYTES
         for wanted in (lapsed, waiting):
             found = (
-                select(BatchItem.line, BatchItem.attempt, BatchItem.request)
+                select(BatchItem.line, func.length(BatchItem.request))
                 .where(*wanted)
                 .order_by(*order)
-                .limit(size - len(rows))
+                .limit(size - len(lines))
                 .with_for_update(skip_locked=True)
             )
-            rows += [Claimed(line, attempt + 1, request) for line, attempt, request in session.execute(found)]
-        if rows:
-            taken = update(BatchItem).where(mine, BatchItem.line.in_([row.line for row in rows]))
+            for line, length in session.execute(found):
+                left -= length or 0
+                if left >= 0 or not lines:
+                    lines.append(line)
+        rows: list[Claimed] = []
+        if lines:
+            taken = update(BatchItem).where(mine, BatchItem.line.in_(lines))
             values = {
                 "state": phase.held.value,
                 "attempt": BatchItem.attempt + 1,
                 "lease_until": now + ports.settings.lease,
             }
             session.execute(taken.values(values), execution_options={"synchronize_session": False})
+            now_held = select(BatchItem.line, BatchItem.attempt, BatchItem.request)
+            held = now_held.where(mine, BatchItem.line.in_(lines)).order_by(BatchItem.line)
+            rows = [Claimed(line, attempt, request) for line, attempt, request in session.execute(held)]
     return batch, rows
 
 

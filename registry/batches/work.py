@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
@@ -38,7 +38,7 @@ DEFECT_REST = timedelta(minutes=1)
 AGAIN = frozenset({"taken_over", "seal_changed", "qr_key_retired"})
 """Refusals of what changed while a licence was being sealed: asked again, the rules see what holds now."""
 
-DAILY_LIMIT = "daily_limit"
+DAILY_LIMIT, DEFECT = "daily_limit", "defect"
 Columns = dict[str, object]
 
 
@@ -108,37 +108,52 @@ def _check(ports: Ports, batch_id: str, round_: Round) -> None:
     if not items:
         _end_check(ports, batch_id)
         return
-    held: list[tuple[Claimed, Columns]] = []
-    outage: VermilionError | None = None
     with Session(ports.database.read) as session:
         actor = rules.acting_for(session, batch)
-        day = civil_day(ports.clock(), ports.settings.tz)
-        for item in items if actor is not None else ():
-            try:
-                assert actor is not None
-                held.append((item, _judge(session, ports, actor, batch_id, item, day)))
-            except VermilionError as error:
-                if error.kind is Kind.UNAVAILABLE:
-                    outage = error
-                    break
-                held.append((item, refusal(faults_of(error))))
-    held += [(item, {"state": ItemState.RECEIVED.value}) for item in items[len(held) :]]
+        found = [None] * len(items) if actor is None else _judged(session, ports, actor, batch, items)
+    held: list[tuple[Claimed, Columns]] = []
+    outage: VermilionError | None = None
+    for item, what in zip(items, found, strict=True):
+        if isinstance(what, bytes):
+            held.append((item, {"state": ItemState.WAITING.value, "attempt": 0, "number_mac": what or None}))
+        elif what is None or what.kind is Kind.UNAVAILABLE:
+            outage = outage or what
+            held.append((item, {"state": ItemState.RECEIVED.value}))
+        else:
+            held.append((item, refusal(faults_of(what))))
     _settle(ports, batch_id, CHECK, held, outage, round_, may_act=actor is not None)
 
 
-def _judge(session: Session, ports: Ports, actor: Actor, batch_id: str, item: Claimed, day: date) -> Columns:
-    """All that reading can say of a line, as of a single request. Raises VermilionError where it is wrong."""
-    request = open_request(ports.vault, batch_id, item.line, item.request).request
-    examined = examine(session, actor, request, day, ports.fonts)
-    require_room(ports, examined, actor.agency_code)
-    mac = None
-    if examined.number is not None:
-        place = (request.type_code, actor.agency_code)
-        mac = number_mac(ports.vault, *place, examined.number)
-        if session.get(Number, (*place, mac)) is not None:
-            detail = "the agency has a licence of this type with this number"
-            raise field_fault("/number", "number_taken", detail, Kind.CONFLICT)
-    return {"state": ItemState.WAITING.value, "attempt": 0, "number_mac": mac}
+def _judged(
+    session: Session, ports: Ports, actor: Actor, batch: Batch, items: Sequence[Claimed]
+) -> list[bytes | VermilionError]:
+    """All that reading can say of lines, as of single requests: what is wrong with each; else the MAC of its
+    number, empty where the registry gives that.
+    """
+    day = civil_day(ports.clock(), ports.settings.tz)
+
+    def judged(item: Claimed) -> bytes | VermilionError:
+        try:
+            request = open_request(ports.vault, batch.id, item.line, item.request).request
+            examined = examine(session, actor, request, day, ports.fonts)
+            require_room(ports, examined, actor.agency_code)
+            if examined.number is None:
+                return b""
+            return number_mac(ports.vault, batch.type_code, actor.agency_code, examined.number)
+        except VermilionError as error:
+            return error
+
+    outcomes = [judged(item) for item in items]
+    macs = {outcome for outcome in outcomes if isinstance(outcome, bytes)}
+    of_agency = select(Number.number_mac).where(
+        Number.type_code == batch.type_code,
+        Number.issuer_code == actor.agency_code,
+        Number.number_mac.in_(macs),
+    )
+    taken = set(session.scalars(of_agency))
+    detail = "the agency has a licence of this type with this number"
+    refused = field_fault("/number", "number_taken", detail, Kind.CONFLICT)
+    return [refused if outcome in taken else outcome for outcome in outcomes]
 
 
 def _end_check(ports: Ports, batch_id: str) -> None:
@@ -210,7 +225,10 @@ def _issue(ports: Ports, batch_id: str, round_: Round) -> None:
     outcomes = _outcomes(ports, actor, batch_id, [order for _, order in orders], round_)
     outage: VermilionError | None = None
     issued: list[tuple[int, str]] = []
-    for (item, _), outcome in zip(orders, outcomes, strict=True):
+    for (item, order), told in zip(orders, outcomes, strict=True):
+        outcome = told
+        if isinstance(told, VermilionError) and told.reason == DEFECT:
+            outcome = _after_defect(ports, actor, order)
         if isinstance(outcome, Issued):
             issued.append((item.line, outcome.edition_id))
         elif _is_for_later(outcome):
@@ -257,7 +275,7 @@ def _outcomes(
         if len(orders) > 1:
             return [_outcomes(ports, actor, batch_id, [order], round_)[0] for order in orders]
         round_.defects.append((batch_id, error))
-        return [_after_defect(ports, actor, orders[0])]
+        return [VermilionError(Kind.UNAVAILABLE, "the licence could not be issued", reason=DEFECT)]
 
 
 def _after_defect(ports: Ports, actor: Actor, order: Ordered) -> VermilionError:
@@ -265,7 +283,7 @@ def _after_defect(ports: Ports, actor: Actor, order: Ordered) -> VermilionError:
     try:
         with database_errors(), Session(ports.database.read) as session:
             if _served(session, ports, actor.client_id, order) is None:
-                return VermilionError(Kind.CONFLICT, "the licence could not be issued", reason="defect")
+                return VermilionError(Kind.CONFLICT, "the licence could not be issued", reason=DEFECT)
     except VermilionError as error:
         return error
     return VermilionError(Kind.IN_PROGRESS, "the licence is registered", reason="in_progress")

@@ -280,22 +280,41 @@ def test_a_batch_ends_when_whoever_sent_it_may_no_longer_issue(world: World, who
     assert kept_requests(world) == 0
 
 
-def test_a_defect_in_one_line_is_its_own(world: World) -> None:
+@pytest.mark.parametrize("told", ["raised", "answered"])
+def test_a_defect_in_one_line_is_its_own(world: World, told: str) -> None:
     batch_id = to_issuing(world, 3)
 
     def broken(ports: Any, actor: Any, orders: Sequence[Ordered]) -> list[Issued | VermilionError]:
-        if any(order.idempotency_key.endswith(" 2") for order in orders):
+        bad = [order.idempotency_key.endswith(" 2") for order in orders]
+        if any(bad) and told == "raised":
             raise ZeroDivisionError
-        return issue_many(ports, actor, orders)
+        defect = VermilionError(Kind.UNAVAILABLE, "a defect", reason="defect")
+        return [
+            defect if wrong else issue_many(ports, actor, [order])[0]
+            for order, wrong in zip(orders, bad, strict=True)
+        ]
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(work_module, "issue_many", broken)
         round_ = worked(world)
-    assert [type(error) for _, error in round_.defects] == [ZeroDivisionError]
+    assert [type(error) for _, error in round_.defects] == [ZeroDivisionError] * (told == "raised")
     assert [(item["state"], item.get("reason")) for item in items(world, batch_id)] == [
         ("issued", None), ("failed", "defect"), ("issued", None),
     ]  # fmt: skip
     assert fsck(world.ports) == []
+
+
+def test_lines_that_are_claimed_together_fit_into_memory(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    batch_id = to_issuing(world, 3)
+    with Session(world.ports.database.read) as session:
+        sizes = [len(kept or b"") for kept in session.scalars(select(BatchItem.request))]
+    for room, lines in ((max(sizes) * 2 + 10, [1, 2]), (1, [3])):
+        monkeypatch.setattr("registry.batches.claims.SLICE_BYTES", room)
+        claimed = claim(world.ports, batch_id, ISSUE, 3)
+        assert claimed is not None
+        assert [item.line for item in claimed[1]] == lines
 
 
 def test_a_defect_whose_licence_may_still_come_is_no_failure(world: World, clock: Ticker) -> None:
