@@ -21,6 +21,10 @@ from registry.client import Answer, ApiClient, Credential, new_person_key
 from registry.ports import Ports
 from registry.samples import SampleAgency, sample_agencies, sample_requests, sample_types
 
+FOOD, TRANSPORT = "food-business-licence", "road-transport-permit"
+OFFICES = {FOOD: ("", "食品经营许可系统"), TRANSPORT: ("transport-", "道路运输许可系统")}
+"""By the type they issue: how the files of their credentials begin, and what their system is called."""
+
 SEAL_AUTHORITY = "12990000MB01090029"
 AUTHORITY_NAME = {"zh": "云溪省电子印章管理中心", "en": "Yunxi Provincial E-Seal Centre"}
 MANAGEMENT_BASIS = "党政机关电子印章应用规范 GB/T 33481"
@@ -58,9 +62,9 @@ class Step:
         return self.answer.json()
 
 
-def agency() -> SampleAgency:
-    """The agency whose licences the sample shows: it issues food business licences."""
-    return next(a for a in sample_agencies() if "food-business-licence" in a.types)
+def agency(slug: str = FOOD) -> SampleAgency:
+    """The agency whose licences of a type the sample shows."""
+    return next(a for a in sample_agencies() if slug in a.types)
 
 
 def enrol(ports: Ports, api: str, folder: Path) -> None:
@@ -82,13 +86,13 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
     from registry.seals.authority import chain
     from registry.seals.trust import publish_trust_list
 
-    office = agency()
+    offices = {slug: agency(slug) for slug in OFFICES}
     with ports.database.transaction() as session:
         if not is_test(chain(session)[-1]):
             raise VermilionError(
                 Kind.CONFLICT, "samples belong in a registry whose root is named TEST", reason="not_test"
             )
-        if session.get(Agency, office.code) is None:
+        if session.get(Agency, SEAL_AUTHORITY) is None:
             if is_founded(session):
                 raise VermilionError(
                     Kind.CONFLICT, "samples belong in a registry of their own", reason="founded"
@@ -106,7 +110,10 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 path.name: put_into_service(session, ports, system, own_files(path)).code
                 for path in sample_types()
             }
-            add_agency(session, ports, system, code=office.code, name=office.name, division=office.division)
+            for office in offices.values():
+                add_agency(
+                    session, ports, system, code=office.code, name=office.name, division=office.division
+                )
             add_agency(
                 session,
                 ports,
@@ -136,34 +143,31 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 credential.save(folder / f"{file}.json")
                 return credential
 
-            own = client(
-                office.code,
-                "食品经营许可系统",
-                {"licence", "seal"},
-                [types[t] for t in office.types],
-                "agency-system",
-            )
-            if ports.settings.demo:
-                secret = _enrol_secret(
-                    session,
-                    ports,
-                    system,
-                    Credential(api, "", None),
-                    [types[t] for t in office.types],
-                    folder,
+            def person(through: Credential, code: str, name: str, role: str, file: str) -> None:
+                private, public = new_person_key()
+                row = add_person(
+                    session, ports, system, agency_code=code, name=name, roles={role}, jwk=public
                 )
+                decide(session, ports, security, subject=row.id, approve=True, seen=[public["kid"]])
+                replace(through, person_id=row.id, person_key=private).save(folder / f"{file}.json")
+
+            for slug, office in offices.items():
+                prefix, name = OFFICES[slug]
+                codes = [types[t] for t in office.types]
+                own = client(office.code, name, {"licence", "seal"}, codes, f"{prefix}agency-system")
+                for file, (is_own, called, role) in PEOPLE.items():
+                    if is_own:
+                        person(own, office.code, called, role, prefix + file)
+            if ports.settings.demo:
+                codes = [types[t] for t in agency().types]
+                secret = _enrol_secret(session, ports, system, Credential(api, "", None), codes, folder)
                 decide(session, ports, security, subject=secret, approve=True)
             authority = client(SEAL_AUTHORITY, "印章管理系统", {"seal"}, [], "authority-system")
-            for file, (is_own, name, role) in PEOPLE.items():
-                private, public = new_person_key()
-                person = add_person(
-                    session, ports, system, agency_code=office.code if is_own else SEAL_AUTHORITY, name=name,
-                    roles={role}, jwk=public,
-                )  # fmt: skip
-                decide(session, ports, security, subject=person.id, approve=True, seen=[public["kid"]])
-                through = own if is_own else authority
-                replace(through, person_id=person.id, person_key=private).save(folder / f"{file}.json")
-    ensure_qr_key(ports, office.code)
+            for file, (is_own, called, role) in PEOPLE.items():
+                if not is_own:
+                    person(authority, SEAL_AUTHORITY, called, role, file)
+    for office in offices.values():
+        ensure_qr_key(ports, office.code)
     publish_trust_list(ports)  # no key signs before a list names it
 
 
@@ -220,13 +224,20 @@ class People:
             }
         )
 
+    def of(self, slug: str) -> People:
+        """Those who act for the office that issues a type, by the names of the first office's."""
+        prefix = OFFICES[slug][0]
+        return People(
+            {name: self.clients.get(prefix + name, client) for name, client in self.clients.items()}
+        )
+
     def __getitem__(self, name: str) -> ApiClient:
         return self.clients[name]
 
 
-def open_seal(people: People, today: date) -> list[Step]:
-    """Bring the agency's seal from application to standing authorisation, each step by another person."""
-    office = agency()
+def open_seal(people: People, today: date, slug: str = FOOD) -> list[Step]:
+    """Bring an agency's seal from application to standing authorisation, each step by another person."""
+    people, office = people.of(slug), agency(slug)
     applied = people["applicant"].post(
         "/api/v1/seal-applications",
         {"kind": office.seal.kind, "name": office.seal.name, "bottom_text": office.seal.bottom_text},
@@ -242,15 +253,16 @@ def open_seal(people: People, today: date) -> list[Step]:
     return [*steps, *_bring_into_use(people, code, "approved"), *_authorise(people, code, today, frozenset())]
 
 
-def sample_seal(people: People, today: date) -> str:
-    """The code of the agency's seal, ready for use: a new one, or what an interrupted start left undone."""
-    known = people["keeper"].get("/api/v1/seals").expect(200).json()["seals"]
+def sample_seal(people: People, today: date, slug: str = FOOD) -> str:
+    """The code of an agency's seal, ready for use: a new one, or what an interrupted start left undone."""
+    mine = people.of(slug)
+    known = mine["keeper"].get("/api/v1/seals").expect(200).json()["seals"]
     if not known:
-        return str(open_seal(people, today)[1].json()["seal"])
+        return str(open_seal(people, today, slug)[1].json()["seal"])
     code, state = str(known[0]["code"]), str(known[0]["state"])
-    _bring_into_use(people, code, state)
-    shown = people["keeper"].get(f"/api/v1/seals/{code}").expect(200).json()
-    _authorise(people, code, today, frozenset(a["type_code"] for a in shown["authorisations"]))
+    _bring_into_use(mine, code, state)
+    shown = mine["keeper"].get(f"/api/v1/seals/{code}").expect(200).json()
+    _authorise(mine, code, today, frozenset(a["type_code"] for a in shown["authorisations"]))
     return code
 
 
@@ -283,9 +295,9 @@ def _authorise(people: People, code: str, today: date, done: frozenset[str]) -> 
     return steps
 
 
-def licence_request(seal_code: str, today: date, number: int = 0) -> dict[str, Any]:
-    """The request body of one of the agency's sample licences."""
-    office = agency()
+def licence_request(seal_code: str, today: date, number: int = 0, slug: str = FOOD) -> dict[str, Any]:
+    """The request body of one of an agency's sample licences."""
+    office = agency(slug)
     samples = [r for r in sample_requests(today) if r["issuer"] == office.code]
     sample = samples[number % len(samples)]
     return {

@@ -300,6 +300,7 @@ class _Compiler:
         """A page of another file as a form XObject."""
         with Pdf.open(io.BytesIO(data)) as source:
             form = self.pdf.copy_foreign(source.pages[page].as_form_xobject())
+        form.write(zlib.compress(form.read_bytes(), 9), filter=Name.FlateDecode)  # a page's are joined plain
         for key in ("/StructParents", "/StructParent", "/PieceInfo", "/Metadata"):
             if key in form:
                 del form[key]

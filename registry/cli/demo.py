@@ -16,7 +16,7 @@ import sys
 import tempfile
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +126,20 @@ class Story:
         self.everywhere("resumed", "valid", issued, file, exit_code=0)
         self.change(people, issued, "ending", {"how": "revoked"})
         self.everywhere("ended", "ended", issued, file, exit_code=1, how="revoked")
+        self.permit(people, today, folder)
+
+    def permit(self, people: Any, today: date, folder: Path) -> None:
+        """Another agency and seal, and a face of two pages: original and duplicate."""
+        from registry.sample_registry import TRANSPORT, licence_request, open_seal
+
+        seal_code = open_seal(people, today, TRANSPORT)[1].json()["seal"]
+        agency = people.of(TRANSPORT)["agency-system"]
+        request = licence_request(seal_code, today, slug=TRANSPORT)
+        issued = agency.post("/api/v1/licences", request, idempotency_key="demo-2").expect(201).json()
+        click.echo(f"{'permit issued':32} {issued['identifier']}  level {issued['document']['level']}")
+        file = folder / "permit.pdf"
+        file.write_bytes(agency.get(issued["document"]["href"]).expect(200).body)
+        self.everywhere("permit", "valid", issued, file, exit_code=0)
 
     def change(self, people: Any, issued: dict[str, Any], what: str, more: dict[str, str]) -> None:
         body = {"legal_basis": LEGAL_BASIS, "reason_code": "demo", "operator": "window-03", **more}

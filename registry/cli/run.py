@@ -29,7 +29,7 @@ AUTHORITY_APP = "registry.authority_wsgi:application"
 PUBLIC_APP = "verify_web.wsgi:application"
 WATCH_SECONDS = 0.25
 LONGEST_WAIT = 180
-SAMPLE_KEY = "sample-licence-1"  # the same key on every start: the same licence comes back
+SAMPLE_KEYS = ("sample-licence-1", "sample-licence-2")  # the same on every start: the same licences come back
 
 
 @dataclass(frozen=True)
@@ -148,20 +148,34 @@ def _plain(value: object) -> str:
 
 def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[str]:
     """What a newcomer needs to know, each line from an answer of the services."""
-    from registry.sample_registry import DEMO_SECRET, People, licence_request, sample_seal
+    from registry.sample_registry import (
+        DEMO_SECRET,
+        FOOD,
+        TRANSPORT,
+        People,
+        licence_request,
+        sample_seal,
+    )
 
     credentials = settings.data / "credentials"
     people = People.load(credentials, site.api)
     today = datetime.now(UTC).astimezone(settings.tz).date()
     sample = settings.data / "sample"
-    request = _request(
-        sample / "request.json",
-        lambda: licence_request(sample_seal(people, today), today),
-    )
-    answer = _issued(people["agency-system"], request, stop)
-    document = people["agency-system"].get(answer["document"]["href"]).expect(200).body
-    file = sample / "licence.pdf"
-    _write_private(file, document)
+    made = []
+    for slug, key, asked, name in (
+        (FOOD, SAMPLE_KEYS[0], "request.json", "licence.pdf"),
+        (TRANSPORT, SAMPLE_KEYS[1], "permit-request.json", "permit.pdf"),
+    ):
+
+        def wish(slug: str = slug) -> dict[str, Any]:
+            return licence_request(sample_seal(people, today, slug), today, slug=slug)
+
+        system = people.of(slug)["agency-system"]
+        issued = _issued(system, _request(sample / asked, wish), key, stop)
+        file = sample / name
+        _write_private(file, system.get(issued["document"]["href"]).expect(200).body)
+        made.append((issued, file))
+    (answer, file), (permit, second) = made
     yield ""
     yield f"Public site   {settings.public_origin}/"
     yield f"Agency API    {site.api}/"
@@ -170,6 +184,9 @@ def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[
     yield f"  link        {answer['link']}"
     yield f"  look-up     {answer['lookup_code']}"
     yield f"  PDF         {file}"
+    yield f"Permit        {permit['identifier']}"
+    yield f"  link        {permit['link']}"
+    yield f"  PDF         {second}   (original and duplicate)"
     yield f"Credentials   {credentials}/*.json (demo only)"
     if (form := credentials / f"{DEMO_SECRET}.form").exists():
         yield f"  a token     curl --data @{shlex.quote(str(form))} {site.api}/oauth2/token"
@@ -179,15 +196,15 @@ def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[
     yield "Press Ctrl-C to stop."
 
 
-def _issued(client: ApiClient, request: dict[str, Any], stop: threading.Event) -> dict[str, Any]:
-    """The sample licence. A start that was killed while it was being issued left an intent, which recovery
+def _issued(client: ApiClient, request: dict[str, Any], key: str, stop: threading.Event) -> dict[str, Any]:
+    """A sample licence. A start that was killed while it was being issued left an intent, which recovery
     settles when its lease is over; until then the API asks us to come again. Raises Stopped.
     """
     from registry.processes import Stopped
 
     waited = 0
     while True:
-        answer = client.post("/api/v1/licences", request, idempotency_key=SAMPLE_KEY)
+        answer = client.post("/api/v1/licences", request, idempotency_key=key)
         after = int(answer.headers.get("retry-after", "0"))
         if answer.status != 409 or not after or waited > LONGEST_WAIT:
             return answer.expect(200, 201).json()

@@ -63,18 +63,20 @@ def sample_requests(issued: date = ISSUED) -> list[dict[str, Any]]:
     """
     from registry.samples.portraits import portrait
 
-    codes = {folder.name: _load(f"{folder.name}/type.toml")["code"] for folder in sample_types()}
+    types = {folder.name: _load(f"{folder.name}/type.toml") for folder in sample_types()}
     requests = []
     for holder in _load("holders.toml")["holder"]:
         fields: dict[str, object] = dict(holder["fields"])
         fields["issue_date"] = issued.isoformat()
+        if any(field["name"] == "valid_from" for field in types[holder["type"]]["field"]):
+            fields["valid_from"] = issued.isoformat()
         if "years" in holder:
             fields["valid_to"] = _years_after(issued, holder["years"]).isoformat()
         if "portrait" in holder:
             fields["photo"] = base64.b64encode(portrait(holder["portrait"])).decode("ascii")
         requests.append(
             {
-                "type": codes[holder["type"]],
+                "type": types[holder["type"]]["code"],
                 "issuer": holder["issuer"],
                 "number": holder["number"],
                 "fields": fields,

@@ -401,17 +401,39 @@ def _with_address(credential: Path, api: str, folder: Path) -> Path:
 
 def test_issue_says_where_the_licence_is(vermilion: Run, again: Running, tmp_path: Path) -> None:
     """The sample's own request under its own key: the same licence comes back, and its file."""
-    from registry.cli.run import SAMPLE_KEY
+    from registry.cli.run import SAMPLE_KEYS
 
     saved = _with_address(again.place.data / "credentials" / "agency-system.json", again.place.api, tmp_path)
     request = again.place.data / "sample" / "request.json"
     target = tmp_path / "licence.pdf"
     code, out, err = vermilion(
-        None, "issue", request, "--credential", saved, "--idempotency-key", SAMPLE_KEY, "--save", target
+        None, "issue", request, "--credential", saved, "--idempotency-key", SAMPLE_KEYS[0], "--save", target
     )
     assert (code, err) == (0, "")
     assert json.loads(out)["document"]["sha256"]
     assert target.read_bytes() == (again.place.data / "sample" / "licence.pdf").read_bytes()
+
+
+def test_a_permit_is_valid_from_the_day_that_it_prints(
+    vermilion: Run, again: Running, tmp_path: Path
+) -> None:
+    credential = again.place.data / "credentials" / "transport-agency-system.json"
+    saved = _with_address(credential, again.place.api, tmp_path)
+    body = json.loads((again.place.data / "sample" / "permit-request.json").read_bytes())
+    body["number"] = "990102000099"
+    body["fields"]["valid_from"] = "2027-02-01"
+    request = tmp_path / "permit.json"
+
+    def asked(**more: str) -> tuple[int, str, str]:
+        request.write_text(json.dumps(body | more))
+        return vermilion(None, "issue", request, "--credential", saved, "--dry-run")
+
+    for more in ({}, {"valid_from": "2027-02-01"}):
+        code, out, err = asked(**more)
+        assert (code, err) == (0, "")
+        assert json.loads(out)["valid_from"] == "2027-02-01"
+    code, _, err = asked(valid_from="2027-02-02")
+    assert (code, "/valid_from: it is another day than the one to be printed" in err) == (1, True)
 
 
 def test_a_whole_registry_has_no_findings(vermilion: Run, place: Place) -> None:

@@ -33,7 +33,7 @@ def test_what_is_printed_of_a_page_was_in_the_page() -> None:
     told = demo("--public-app", "tests.cli.planted:other_words")
     assert told.returncode == 0, told.stdout + told.stderr
     pages = [line for line in told.stdout.splitlines() if "page as a phone sees it" in line]
-    assert len(pages) == 4
+    assert len(pages) == 5
     assert all(line.endswith(HEADING) for line in pages)
 
 

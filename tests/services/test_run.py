@@ -16,6 +16,7 @@ import termios
 from collections.abc import Callable
 from pathlib import Path
 
+import pikepdf
 import pytest
 import zxingcpp
 from PIL import Image
@@ -53,6 +54,10 @@ def test_the_first_start_says_what_a_newcomer_needs(first_start: FirstStart) -> 
     assert len(line(out, "look-up")) >= 8
     assert line(out, "PDF") == str(data / "sample" / "licence.pdf")
     assert first_start.pdf.startswith(b"%PDF-")
+    permit = data / "sample" / "permit.pdf"
+    assert f"  PDF         {permit}   (original and duplicate)" in out.splitlines()
+    with pikepdf.open(permit) as pdf:
+        assert len(pdf.pages) == 2
     assert line(out, "Credentials").startswith(str(data / "credentials"))
 
 
@@ -89,7 +94,7 @@ def test_the_data_directory_is_closed(first_start: FirstStart) -> None:
     assert len(files) > len(Duty)
     assert {mode(path) for path in files} == {0o600}
     assert mode(data / "database" / "registry.db") == 0o640
-    assert mode(data / "sample" / "licence.pdf") == 0o600
+    assert {mode(path) for path in (data / "sample").iterdir()} == {0o600}
 
 
 def test_it_stops_cleanly(first_start: FirstStart) -> None:
@@ -110,7 +115,7 @@ def test_started_again_it_reuses_everything(first_start: FirstStart, again: Runn
     connection = sqlite3.connect(f"file:{data}/database/registry.db?mode=ro", uri=True)
     counts = {t: connection.execute(f"SELECT count(*) FROM {t}").fetchone()[0] for t in ("licence", "seal")}
     connection.close()
-    assert counts == {"licence": 1, "seal": 1}
+    assert counts == {"licence": 2, "seal": 2}
 
 
 def test_the_code_is_drawn_in_a_wide_window_and_left_out_of_none(

@@ -23,8 +23,9 @@ from tests.signing import printing
 FOOD = 0
 TEACHER = len(printing.samples()) - 1
 MM = 72 / 25.4
+ROAD = next(n for n, one in enumerate(printing.samples()) if one.licence_type.slug == "road-transport-permit")
 FOLD = {FOOD: 200, TEACHER: 148.5}  # between the columns, and the pages of the booklet
-MARK_MM = 20  # letters as tall as this are the specimen mark's
+MARK_MM = 24  # letters as tall as this are the specimen mark's
 
 from_both_sources = pytest.mark.parametrize("source", printing.SOURCES)
 
@@ -32,10 +33,10 @@ Word = tuple[str, Box]
 
 
 @cache
-def words(number: int, source: str) -> tuple[Word, ...]:
-    """The words of a document as they were drawn, without the specimen mark."""
+def words(number: int, source: str, page_number: int = 0) -> tuple[Word, ...]:
+    """The words of a document's page as they were drawn, without the specimen mark."""
     text = printing.read_by_poppler(printing.document(number, source), "-bbox")
-    (page,) = ET.fromstring(text).iterfind(".//{*}page")
+    page = list(ET.fromstring(text).iterfind(".//{*}page"))[page_number]
     height = float(page.attrib["height"])
     found = []
     for word in page.iterfind("{*}word"):
@@ -144,6 +145,45 @@ def test_each_value_stands_beside_its_label(number: int, source: str) -> None:
                 assert value.startswith(text), field.name
             else:
                 assert text == value, field.name
+
+
+@from_both_sources
+@pytest.mark.parametrize("number", [FOOD, ROAD, TEACHER])
+def test_each_value_stands_in_each_of_its_places_and_nothing_else_does(number: int, source: str) -> None:
+    one = printing.samples()[number]
+    values = printed_values(one.printout, one.licence_type)
+    for at in one.face.values:
+        found = "".join(
+            word for word, box in words(number, source, at.page) if at.box.distance(*middle(box)) == 0
+        )
+        assert found == printing.squeezed(values[at.source]), (at.page, at.source)
+
+
+@from_both_sources
+def test_a_road_transport_permit_is_an_original_and_a_duplicate_of_the_same_values(source: str) -> None:
+    face = printing.samples()[ROAD].face
+    for page, title in enumerate(("正本", "副本")):
+        text = "".join(word for word, _ in words(ROAD, source, page))
+        assert text.startswith("道路运输经营许可证")
+        assert f"（{title}）" in text
+        for label in (
+            "经营许可证号",
+            "业户名称",
+            "地址",
+            "经营范围",
+            "有效期起",
+            "有效期止",
+            "核发机关",
+            "核发日期",
+        ):
+            assert text.count(f"{label}：") == 1, (page, label)
+    on_original, on_duplicate = (
+        {at.source: at.box for at in face.values if at.page == page} for page in (0, 1)
+    )
+    assert on_original.keys() == on_duplicate.keys()
+    assert all(on_original[source] != on_duplicate[source] for source in on_original)
+    assert [(seal.number, seal.page) for seal in face.seals] == [(1, 0), (1, 1)]
+    assert [qr.page for qr in face.qr] == [0, 1]
 
 
 @from_both_sources

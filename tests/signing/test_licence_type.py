@@ -10,7 +10,7 @@ from keys.errors import Kind, VermilionError
 from registry.samples import sample_types
 from signing.licence_type import load_licence_type
 
-FOOD, TEACHER = sample_types()
+FOOD, ROAD, TEACHER = sample_types()
 
 
 CITIZEN_ID = 'public = "masked"\nqr = "masked"\nmask = "citizen_id"'

@@ -89,6 +89,15 @@ def test_poppler_and_qpdf_find_no_fault(file: Path) -> None:
 
 
 @every_sample
+def test_artwork_is_kept_compressed(number: int) -> None:
+    with pikepdf.open(io.BytesIO(document(number).data)) as pdf:
+        for page in pdf.pages:
+            artwork = page.Resources.XObject["/Artwork"]
+            assert artwork.Filter == "/FlateDecode"
+            assert len(artwork.read_raw_bytes()) <= len(artwork.read_bytes())
+
+
+@every_sample
 def test_pyhanko_finds_it_untouched_under_our_root(number: int) -> None:
     def context() -> ValidationContext:
         roots = [asn1_x509.Certificate.load(office().root)]

@@ -171,5 +171,5 @@ def test_the_sample_agencies_seals_can_be_drawn() -> None:
         )
         for seal in (agency.seal for agency in sample_agencies())
     ]
-    assert [seal.width_mm for seal in seals] == [38, 42, 38]
+    assert [seal.width_mm for seal in seals] == [38, 42, 38, 38]
     assert len({seal.data for seal in seals}) == len(seals)
