@@ -34,6 +34,8 @@ MAX_PAGES = 20
 MAX_PLACES = 500
 MAX_SEALS = 3
 
+_MAX_SHOWN = 60  # characters of a name
+
 BUILT_IN = ("identifier", "lookup_code", "verify_host")
 """Values that are no field of the type. Each has a place on every face."""
 
@@ -232,12 +234,19 @@ def check_face(face: Face, licence_type: LicenceType) -> None:
 
 
 def fault(page: int | None, name: str, reason: str, why: str, box: Box | None = None) -> Fault:
-    """What is wrong at a place of a face, in words that lead there. `page` counts from 0."""
+    """What is wrong at a place of a face, in words that lead there. `page` counts from 0. Names come out of
+    the form, and are shown without what a terminal would act on.
+    """
+    name, why = _shown(name)[:_MAX_SHOWN], _shown(why)[: 5 * _MAX_SHOWN]
     words = [] if page is None else [f"page {page + 1}"]
     words += [f"field {name}"] if name else []
     words += [f"at {box.x:.1f} x {box.y:.1f} mm"] if box else []
     pointer = "".join(f"/{part}" for part in ("face.pdf", "" if page is None else page + 1, name) if part)
     return Fault(pointer, reason, f"{', '.join(words)}: {why}" if words else why)
+
+
+def _shown(text: str) -> str:
+    return "".join(char if char.isprintable() else "?" for char in text)
 
 
 def require_none(faults: list[Fault]) -> None:

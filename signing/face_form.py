@@ -52,7 +52,7 @@ BROKEN = (
 expect; the warning, where warnings are errors, for content that breaks off.
 """
 
-_MAX_DEPTH = 8  # of fields under fields
+_MAX_DEPTH = 8  # of fields under fields, which may name one another as kids
 _MULTILINE = 1 << 12
 _ALIGN = ("left", "center", "right")
 _SEAL = re.compile(rf"seal-([1-{MAX_SEALS}])")

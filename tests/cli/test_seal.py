@@ -117,9 +117,12 @@ def test_the_whole_life_of_a_seal(office: Office) -> None:
     assert shown["authorisations"] == []
 
     # Each agency's people see its own seals, a seal authority's people all; by pages.
-    for who in ("keeper", "applicant", "approver"):
+    for who in ("keeper", "applicant"):
         listed = [seal["code"] for seal in office.does(who, "list")["seals"]]
         assert listed == sorted([kept["code"], code])
+    (other,) = office.does("transport-keeper", "list")["seals"]
+    listed = [seal["code"] for seal in office.does("approver", "list")["seals"]]
+    assert listed == sorted([kept["code"], code, other["code"]])
     assert office.does("keeper", "list", "--after", max(kept["code"], code))["seals"] == []
 
     # Used under the keeper's authorisation alone.

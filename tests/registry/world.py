@@ -282,6 +282,7 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
         slugs = {
             path.name: put_into_service(session, ports, system, own_files(path)).code
             for path in sample_types()
+            if path.name in {*own.types, *other.types}
         }
         types = {"own": slugs[own.types[0]], "other": slugs[other.types[0]]}
         for agency in (own, other):

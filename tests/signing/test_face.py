@@ -63,6 +63,11 @@ def orphaned(pdf: Pdf) -> None:
     del pdf.pages[0].obj["/Annots"]
 
 
+def its_own_kid(pdf: Pdf) -> None:
+    field = forms.widget(pdf, "premises")
+    field.Kids = Array([field] * 100)
+
+
 @pytest.mark.parametrize(
     ("folder", "change", "field", "why"),
     [
@@ -102,6 +107,8 @@ def orphaned(pdf: Pdf) -> None:
         (FOOD, cropped, "/face.pdf/1", "is cropped"),
         (FOOD, huge, "/face.pdf/1", "larger than A0"),
         (FOOD, without_form, "/face.pdf", "holds no form fields"),
+        (FOOD, its_own_kid, "/face.pdf/" + ("premises." * 9)[:60], "is one too many, or too deep"),
+        (FOOD, entry("premises", "/T", "\x1b[2Jpremises\n"), "/face.pdf/1/?[2Jpremises?", "is no field of the type"),
         (FOOD, orphaned, "/face.pdf/operator_name", "is on no page"),
     ],
 )  # fmt: skip
