@@ -15,6 +15,11 @@ BENCHES = {
     "bench.status": ("crl.100k_s", "crl.10k_s", "ocsp.signed_vs_raw"),
     "bench.sealing": ("seal.reference_ms", "seal.raw_ms", "seal.peak_mb"),
     "bench.time_stamps": ("tsa.token_vs_raw",),
+    "bench.group": (
+        "group.registry_ms_sqlite",
+        "group.registry_ms_postgres",
+        "group.postgres_server_ms",
+    ),
     "bench.services": ("issue.http_p50_ms", "check.page_vs_bare"),
 }
 RESULT = Path("build/bench.json")

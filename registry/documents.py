@@ -9,6 +9,7 @@ conditional request (`If-None-Match: *`) in S3.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +41,15 @@ class EncryptedStore:
 
     def put_new(self, key: str, data: bytes) -> None:
         """Encrypt and store. Raises VermilionError: as the store, and UNAVAILABLE without a data key."""
-        self._store.put_new(key, self._vault.encrypt(Use.DOCUMENT, data, key))
+        _the_one(self.put_many([(key, data)]))
+
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        """As `put_new` for each."""
+        try:
+            kept = [(key, self._vault.encrypt(Use.DOCUMENT, data, key)) for key, data in documents]
+        except VermilionError as error:  # without a data key there is none for any
+            return [error] * len(documents)
+        return self._store.put_many(kept)
 
     def get(self, key: str) -> bytes | None:
         """The document, or None. Raises VermilionError: as the store; UNAUTHENTICATED (`document_damaged`)
@@ -63,13 +72,23 @@ class ObjectStore:
 
     def put_new(self, key: str, data: bytes) -> None:
         """Store durably. Raises VermilionError: CONFLICT if the key exists, UNAVAILABLE, INVALID."""
-        _check_key(key)
+        _the_one(self.put_many([(key, data)]))
+
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        """As `put_new` for each."""
+        return [self._put(key, data) for key, data in documents]
+
+    def _put(self, key: str, data: bytes) -> VermilionError | None:
         try:
+            _check_key(key)
             obstore.put(self._store, key, data, mode="create", use_multipart=False)
+        except VermilionError as error:
+            return error
         except AlreadyExistsError:
-            raise VermilionError(Kind.CONFLICT, "the document exists", reason="document_exists") from None
+            return VermilionError(Kind.CONFLICT, "the document exists", reason="document_exists")
         except (BaseError, OSError):
-            raise _unavailable() from None
+            return _unavailable()
+        return None
 
     def get(self, key: str) -> bytes | None:
         """The bytes, or None where nothing was stored. Raises VermilionError(UNAVAILABLE, INVALID)."""
@@ -86,7 +105,7 @@ class FolderStore(ObjectStore):
     """Documents in a folder of a local disk, readable by their owner's group alone.
 
     obstore leaves writing to the disk to the kernel, so a power failure could take a document whose
-    licence is registered. `put_new` therefore returns only after the file and the directories that name
+    licence is registered. A put therefore returns only after the file and the directories that name
     it are synced. If that fails, the caller hears UNAVAILABLE although the file may be there: it belongs
     to no licence then, and its key is never used again.
     """
@@ -96,14 +115,32 @@ class FolderStore(ObjectStore):
         super().__init__(LocalStore(root, automatic_cleanup=False, mkdir=False))
         self._root = root
 
-    def put_new(self, key: str, data: bytes) -> None:
-        super().put_new(key, data)
-        path = self._root / key
-        try:
-            for part in (path, path.parent, self._root):
-                sync(part)
-        except OSError:
-            raise _unavailable() from None
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        """As `put_new` for each; a directory that names several is synced once, after all of them."""
+        outcomes = super().put_many(documents)
+        written = {key: at for at, (key, _) in enumerate(documents) if outcomes[at] is None}
+        lost: set[Path] = set()
+        for path in [*(self._root / key for key in written), *self._directories(written)]:
+            try:
+                sync(path)
+            except OSError:
+                lost.add(path)
+        for key, at in written.items():
+            path = self._root / key
+            if not lost.isdisjoint((path, path.parent, self._root)):
+                outcomes[at] = _unavailable()
+        return outcomes
+
+    def _directories(self, keys: Iterable[str]) -> list[Path]:
+        """Those that name objects of these keys, the inner ones first."""
+        inner = dict.fromkeys((self._root / key).parent for key in keys)
+        return [*inner, self._root] if inner else []
+
+
+def _the_one(outcomes: Sequence[VermilionError | None]) -> None:
+    (error,) = outcomes
+    if error is not None:
+        raise error
 
 
 def _check_key(key: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from keys.clock import Clock
 from keys.custodian import Custodian
+from keys.errors import VermilionError
 from registry.database import Database
 from registry.settings import Settings
 from registry.vault import Vault
@@ -33,6 +34,9 @@ class DocumentStore(Protocol):
 
     def put_new(self, key: str, data: bytes) -> None:
         """Store durably (synced). Raises VermilionError(CONFLICT) if the key exists."""
+
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        """As `put_new` for each key and its bytes: None where they are stored, or why they are not."""
 
     def get(self, key: str) -> bytes | None:
         """The bytes, or None where nothing was ever stored under the key."""

@@ -1,14 +1,29 @@
-"""Rows written past the ORM: many by one statement, and conditional writes that say how many they changed."""
+"""Rows written past the ORM: many by one statement, conditional writes that say how many they changed, and
+the ids of what is written together.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, cast
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar, cast
 
 from sqlalchemy import CursorResult, Delete, Insert, Table, Update, insert
-from sqlalchemy.orm import Session
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.database import Base
+
+_V = TypeVar("_V")
+SHARED_BYTES = 4
+
+
+def new_ids(random: Callable[[int], bytes], count: int) -> list[str]:
+    """Ids of 16 octets, hex, of rows that are written together. They have their first four in common, drawn
+    for them, so that they lie side by side in every index, and their documents in one folder; the other
+    twelve are each one's own.
+    """
+    shared = random(SHARED_BYTES).hex()
+    return [shared + random(16 - SHARED_BYTES).hex() for _ in range(count)]
 
 
 def insert_rows(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
@@ -17,7 +32,29 @@ def insert_rows(session: Session, table: type[Base], rows: Sequence[dict[str, An
         session.execute(insert(cast("Table", table.__table__)), rows)
 
 
+def insert_absent(
+    session: Session, rows: Sequence[dict[str, Any]], key: InstrumentedAttribute[_V]
+) -> set[_V]:
+    """Insert those rows whose keys no other row has, or is about to have: then the answer waits for that one.
+    `key` is the column by which the answer names the rows that were inserted.
+    """
+    if not rows:
+        return set()
+    table = cast("Table", key.class_.__table__)
+    build = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
+    statement = build(table).on_conflict_do_nothing().returning(table.c[key.key])
+    return set(session.scalars(statement, rows))
+
+
 def changed_rows(session: Session, statement: Update | Delete | Insert) -> int:
     """Run the statement and count. Objects already loaded in the session are not brought up to date."""
     result = session.execute(statement, execution_options={"synchronize_session": False})
     return cast("CursorResult[Any]", result).rowcount
+
+
+def changed_each(session: Session, statement: Update, rows: Sequence[dict[str, Any]]) -> int:
+    """As `changed_rows`, the statement run with the parameters of each row: how many they changed in all."""
+    if not rows:
+        return 0
+    result = session.connection().execute(statement, rows)
+    return result.rowcount

@@ -26,11 +26,10 @@ from registry.licences.duties import require_officer
 from registry.licences.examine import IssueRequest, civil_day, may_issue, not_entitled
 from registry.licences.forms import issue_request
 from registry.licences.outage import database_errors
-from registry.licences.reserve import insert_if_absent
 from registry.licences.types import current_type
 from registry.ports import Ports
-from registry.rows import changed_rows
-from registry.seals.use import authorise_use
+from registry.rows import changed_rows, insert_absent
+from registry.seals.use import usable_seal
 
 MAX_BODY = 256 * 1024 * 1024
 MAX_LINES = 100_000
@@ -143,7 +142,7 @@ def _begin(ports: Ports, actor: Actor, key: str, *, check_only: bool) -> tuple[s
             "check_only": check_only, "type_code": "", "seal_code": "", "state": BatchState.RECEIVING.value,
             "lines": 0, "outages": 0, "due_at": until, "created_at": now,
         }  # fmt: skip
-        if not insert_if_absent(session, Batch, row):
+        if not insert_absent(session, [row], Batch.id):
             raise _in_progress(until, now)
     return batch_id, None
 
@@ -285,29 +284,22 @@ def _require_entitled(ports: Ports, actor: Actor, request: IssueRequest) -> None
     no reason to refuse: the batch waits for the next day.
     """
     now = ports.clock()
-    with database_errors():
-        with Session(ports.database.read) as session:
-            if not may_issue(session, actor.client_id, actor.agency_code, request.type_code):
-                raise not_entitled()
-            loaded = current_type(session, request.type_code)
+    with database_errors(), Session(ports.database.read) as session:
+        if not may_issue(session, actor.client_id, actor.agency_code, request.type_code):
+            raise not_entitled()
+        loaded = current_type(session, request.type_code)
         if loaded is None:
             raise field_fault("/type", "type_unknown", "no such licence type is published")
-        with Session(ports.database.write) as session, session.begin() as transaction:
-            try:
-                authorise_use(
-                    session,
-                    seal_code=request.seal_code,
-                    client_id=actor.client_id,
-                    agency_code=actor.agency_code,
-                    type_code=request.type_code,
-                    seal_kind=loaded.type.seal_kind,
-                    day=civil_day(now, ports.settings.tz),
-                    now=now,
-                )
-            except VermilionError as error:
-                if error.reason != "daily_limit":
-                    raise
-            transaction.rollback()
+        usable_seal(
+            session,
+            seal_code=request.seal_code,
+            client_id=actor.client_id,
+            agency_code=actor.agency_code,
+            type_code=request.type_code,
+            seal_kind=loaded.type.seal_kind,
+            day=civil_day(now, ports.settings.tz),
+            now=now,
+        )
 
 
 def _in_progress(until: datetime, now: datetime) -> VermilionError:

@@ -21,7 +21,7 @@ from registry.batches.receive import faults_of, refusal, set_aside
 from registry.batches.requests import KeptRequest, open_request, ordered
 from registry.batches.states import BatchState, ItemState
 from registry.batches.tables import Batch, BatchItem
-from registry.licences.examine import civil_day, examine
+from registry.licences.examine import IssueRequest, civil_day, examine
 from registry.licences.idempotency import request_mac, served_before
 from registry.licences.issue import Issued
 from registry.licences.issue_many import Ordered, issue_many
@@ -132,18 +132,29 @@ def _judged(
     """
     day = civil_day(ports.clock(), ports.settings.tz)
 
-    def judged(item: Claimed) -> bytes | VermilionError:
+    def opened(item: Claimed) -> IssueRequest | VermilionError:
         try:
-            request = open_request(ports.vault, batch.id, item.line, item.request).request
-            examined = examine(session, actor, request, day, ports.fonts)
-            require_room(ports, examined, actor.agency_code)
-            if examined.number is None:
-                return b""
-            return number_mac(ports.vault, batch.type_code, actor.agency_code, examined.number)
+            return open_request(ports.vault, batch.id, item.line, item.request).request
         except VermilionError as error:
             return error
 
-    outcomes = [judged(item) for item in items]
+    requests = [opened(item) for item in items]
+    readable = [request for request in requests if isinstance(request, IssueRequest)]
+    examined = iter(examine(session, actor, readable, day, ports.fonts))
+
+    def judged(request: IssueRequest | VermilionError) -> bytes | VermilionError:
+        found = request if isinstance(request, VermilionError) else next(examined)
+        if isinstance(found, VermilionError):
+            return found
+        try:
+            require_room(ports, found, actor.agency_code)
+            if found.number is None:
+                return b""
+            return number_mac(ports.vault, batch.type_code, actor.agency_code, found.number)
+        except VermilionError as error:
+            return error
+
+    outcomes = [judged(request) for request in requests]
     macs = {outcome for outcome in outcomes if isinstance(outcome, bytes)}
     of_agency = select(Number.number_mac).where(
         Number.type_code == batch.type_code,
@@ -290,8 +301,11 @@ def _after_defect(ports: Ports, actor: Actor, order: Ordered) -> VermilionError:
 
 
 def _served(session: Session, ports: Ports, client_id: str, order: Ordered) -> str | None:
-    mac = request_mac(ports.vault, order.body_sha256)
-    return served_before(session, client_id, order.idempotency_key, mac, ports.clock())
+    asked = {order.idempotency_key: request_mac(ports.vault, order.body_sha256)}
+    found = served_before(session, client_id, asked, ports.clock()).get(order.idempotency_key)
+    if isinstance(found, VermilionError):
+        raise found
+    return found
 
 
 def _settle(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
@@ -52,22 +52,43 @@ def civil_day(moment: datetime, zone: ZoneInfo) -> date:
     return moment.astimezone(zone).date()
 
 
-def examine(session: Session, actor: Actor, request: IssueRequest, day: date, fonts: Fonts) -> Examined:
-    """Check a request. Raises VermilionError: FORBIDDEN (`type_not_entitled`) before the values are looked
-    at; INVALID with every fault of the values, `type_unknown`, or `glyph_missing`.
+def examine(
+    session: Session, actor: Actor, requests: Sequence[IssueRequest], day: date, fonts: Fonts
+) -> list[Examined | VermilionError]:
+    """Check requests: what each asks for, or why it may not, in order. What several share is read once.
+
+    The failures: FORBIDDEN (`type_not_entitled`) before the values are looked at; INVALID with every fault of
+    the values, `type_unknown`, or `glyph_missing`.
     """
-    if not may_issue(session, actor.client_id, actor.agency_code, request.type_code):
-        raise not_entitled()
-    loaded = current_type(session, request.type_code)
-    if loaded is None:
-        raise field_fault("/type", "type_unknown", "no such licence type is published")
+    types = {code: _issuable(session, actor, code) for code in {one.type_code for one in requests}}
+    issuer_name = session.scalars(select(Agency.name_zh).where(Agency.code == actor.agency_code)).one()
+    outcomes: list[Examined | VermilionError] = []
+    for request in requests:
+        loaded = types[request.type_code]
+        if isinstance(loaded, VermilionError):
+            outcomes.append(loaded)
+            continue
+        try:
+            outcomes.append(_examined(loaded, request, issuer_name, day, fonts))
+        except VermilionError as error:
+            outcomes.append(error)
+    return outcomes
+
+
+def _issuable(session: Session, actor: Actor, type_code: str) -> LoadedType | VermilionError:
+    if not may_issue(session, actor.client_id, actor.agency_code, type_code):
+        return not_entitled()
+    loaded = current_type(session, type_code)
+    return loaded or field_fault("/type", "type_unknown", "no such licence type is published")
+
+
+def _examined(
+    loaded: LoadedType, request: IssueRequest, issuer_name: str, day: date, fonts: Fonts
+) -> Examined:
     licence_type = loaded.type
     submission = parse_submission(licence_type, request.fields, day, number=request.number)
     values = dict(submission.fields)
-    issuer_field = _required(licence_type, Role.ISSUER_NAME)
-    values[issuer_field] = session.scalars(
-        select(Agency.name_zh).where(Agency.code == actor.agency_code)
-    ).one()
+    values[_required(licence_type, Role.ISSUER_NAME)] = issuer_name
     issue_date = date.fromisoformat(str(values[_required(licence_type, Role.ISSUE_DATE)]))
     until = licence_type.field(Role.VALID_TO)
     valid_to = date.fromisoformat(str(values[until.name])) if until and until.name in values else None

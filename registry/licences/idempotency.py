@@ -6,10 +6,12 @@ The key's row lives in the transaction that writes the intent, and goes when the
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import func, select
+from sqlalchemy import BigInteger, func, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -25,38 +27,61 @@ def request_mac(vault: Vault, body_sha256: bytes) -> bytes:
 
 
 def served_before(
-    session: Session, client_id: str, key: str, request_mac: bytes, now: datetime
-) -> str | None:
-    """The intent that this very request made, once done; None for a key that is free.
+    session: Session, client_id: str, asked: Mapping[str, bytes], now: datetime
+) -> dict[str, str | VermilionError]:
+    """What is known of requests (their MAC by idempotency key): the intent that the very request made, once
+    done, or a failure; nothing of a key that is free.
 
-    Raises VermilionError: IDEMPOTENCY_REUSED for another body under the key, IN_PROGRESS (with
-    `retry_after` seconds) while the first request runs, or until recovery has settled what became of it.
+    The failures: IDEMPOTENCY_REUSED for another body under the key; IN_PROGRESS (with `retry_after` seconds)
+    while the first request runs, or until recovery has settled what became of it.
     """
-    row = session.execute(
-        select(IdempotencyKey.request_mac, Intent.id, Intent.state, Intent.lease_until)
-        .join(Intent, Intent.id == IdempotencyKey.intent_id)
-        .where(IdempotencyKey.client_id == client_id, IdempotencyKey.key == key)
-    ).one_or_none()
-    if row is None:
-        return None
-    if not hmac.compare_digest(row.request_mac, request_mac):
-        raise VermilionError(
-            Kind.IDEMPOTENCY_REUSED, "the idempotency key was used for another request", reason="key_reused"
+    rows = session.execute(
+        select(
+            IdempotencyKey.key,
+            IdempotencyKey.request_mac,
+            Intent.id,
+            Intent.state,
+            Intent.lease_until,
         )
-    if row.state == "done":
-        return str(row.id)
-    left = int((row.lease_until - now).total_seconds()) + 1
-    raise VermilionError(
-        Kind.IN_PROGRESS,
-        "the same request is being served",
-        reason="in_progress",
-        retry_after=min(max(left, 1), MAX_RETRY_AFTER),
+        .join(Intent, Intent.id == IdempotencyKey.intent_id)
+        .where(IdempotencyKey.client_id == client_id, IdempotencyKey.key.in_(asked))
+    )
+    found: dict[str, str | VermilionError] = {}
+    for row in rows:
+        if not hmac.compare_digest(row.request_mac, asked[row.key]):
+            found[row.key] = reused()
+        elif row.state == "done":
+            found[row.key] = str(row.id)
+        else:
+            found[row.key] = in_progress(int((row.lease_until - now).total_seconds()) + 1)
+    return found
+
+
+def reused() -> VermilionError:
+    """The answer to another body under a key that was used."""
+    return VermilionError(
+        Kind.IDEMPOTENCY_REUSED, "the idempotency key was used for another request", reason="key_reused"
     )
 
 
-def serialise_key(session: Session, client_id: str, key: str) -> None:
+def in_progress(seconds: int) -> VermilionError:
+    """The answer while the first request runs, for so many seconds at most."""
+    return VermilionError(
+        Kind.IN_PROGRESS,
+        "the same request is being served",
+        reason="in_progress",
+        retry_after=min(max(seconds, 1), MAX_RETRY_AFTER),
+    )
+
+
+def serialise_keys(session: Session, client_id: str, keys: Iterable[str]) -> None:
     """Let transactions under one key pass one after the other. SQLite's writers do so anyway."""
     if session.get_bind().dialect.name == "postgresql":
-        digest = sha256(f"idempotency\x00{client_id}\x00{key}".encode()).digest()
-        number = int.from_bytes(digest[:8], "big", signed=True)
-        session.execute(select(func.pg_advisory_xact_lock(number)))
+        locks = sorted({_lock(client_id, key) for key in keys})  # in one order: nobody waits in a circle
+        numbers = func.unnest(literal(locks, ARRAY(BigInteger))).column_valued("number")
+        session.execute(select(func.pg_advisory_xact_lock(numbers)))
+
+
+def _lock(client_id: str, key: str) -> int:
+    digest = sha256(f"idempotency\x00{client_id}\x00{key}".encode()).digest()
+    return int.from_bytes(digest[:8], "big", signed=True)

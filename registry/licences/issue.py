@@ -1,38 +1,22 @@
-"""Issuing: write the intent, sign, commit; never the other way round (design, section 4)."""
+"""Issuing one licence, or saying what would be issued: a group of one (`registry.licences.issue_many`)."""
 
 from __future__ import annotations
 
-import contextlib
 from dataclasses import dataclass, replace
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError
+from keys.errors import VermilionError
 from registry.actor import Actor
-from registry.documents import document_key
 from registry.licences.duties import require_officer
-from registry.licences.examine import Examined, IssueRequest, civil_day, examine
-from registry.licences.idempotency import request_mac, serialise_key, served_before
-from registry.licences.issued import Issued, read_issued
+from registry.licences.examine import IssueRequest
+from registry.licences.issue_many import Ordered, examine_all, issue_all, setting_now
+from registry.licences.issued import Issued
 from registry.licences.outage import database_errors
-from registry.licences.printing import (
-    draw_printout,
-    printout_of,
-    seal_drawn,
-    sign_credential,
-    unsigned_credential,
-)
-from registry.licences.register import abandon, register, sealed_as
-from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, reserve
-from registry.licences.room import require_room
-from registry.licences.tables import Intent
-from registry.licences.trust import require_recognised, trust_now
+from registry.licences.printing import draw_printout, printout_of, unsigned_credential
+from registry.licences.reserve import Wanted, reserve
 from registry.ports import Ports
-from signing.credential import qr_text
-from signing.document import SealedDocument
-from signing.record import Printout, Record
-from signing.strict_check import FileEvidence, strict_check
+from signing.record import Record
 
 __all__ = ["IssueRequest", "Issued", "Preview", "issue"]
 
@@ -65,148 +49,30 @@ def issue(
     IDEMPOTENCY_REUSED; IN_PROGRESS; KEY_REFUSED; UNAVAILABLE. After any of them nothing is half done: the
     intent is abandoned, here or by recovery once its lease lapses.
     """
-    require_officer(actor)
     actor = replace(actor, operator=request.operator)
-    ports.vault.ready()
     if dry_run:
+        require_officer(actor)
+        ports.vault.ready()
         with database_errors():
             return _preview(ports, actor, request)
-    intent_id = ports.random(16).hex()
-    mac = request_mac(ports.vault, body_sha256)
-    reserved = _reserve(ports, actor, request, idempotency_key, mac, intent_id)
-    if isinstance(reserved, str):
-        return read_issued(ports, reserved, replayed=True)
-    try:
-        with database_errors():
-            return _seal_and_register(ports, actor, reserved)
-    except Exception as error:
-        if _settle(ports, intent_id, actor, error):
-            return read_issued(ports, intent_id, replayed=False)
-        raise
-
-
-def _setting(ports: Ports) -> Setting:
-    now = ports.clock()
-    settings = ports.settings
-    day = civil_day(now, settings.tz)
-    return Setting(now, day, settings.lease, settings.public_origin, ports.vault, ports.random)
-
-
-def _examine(ports: Ports, actor: Actor, request: IssueRequest) -> Examined:
-    day = civil_day(ports.clock(), ports.settings.tz)
-    with Session(ports.database.read) as session:
-        examined = examine(session, actor, request, day, ports.fonts)
-    require_room(ports, examined, actor.agency_code)
-    return examined
-
-
-def _reserve(
-    ports: Ports,
-    actor: Actor,
-    request: IssueRequest,
-    idempotency_key: str,
-    mac: bytes,
-    intent_id: str,
-) -> Reserved | str:
-    """What was reserved, or the id of the edition that this very request made before."""
-
-    def served(session: Session) -> str | None:
-        return served_before(session, actor.client_id, idempotency_key, mac, ports.clock())
-
-    with database_errors():
-        with Session(ports.database.read) as session:
-            before = served(session)
-        if before is not None:
-            return before
-        examined = _examine(ports, actor, request)
-    try:
-        with database_errors(), ports.database.transaction() as session:
-            serialise_key(session, actor.client_id, idempotency_key)
-            return served(session) or reserve(
-                session,
-                actor,
-                request,
-                examined,
-                _setting(ports),
-                intent_id=intent_id,
-                idempotency=(idempotency_key, mac),
-            )
-    except Exception as error:
-        if not isinstance(error, VermilionError) or error.kind is Kind.UNAVAILABLE:
-            _settle(ports, intent_id, actor, error)  # it may have committed; a refusal rolled back
-        raise
-
-
-def _seal_and_register(ports: Ports, actor: Actor, reserved: Reserved) -> Issued:
-    printout, document, evidence = _print_and_seal(ports, reserved)
-    ports.documents.put_new(document_key(reserved.intent_id), document.data)
-    sealed = sealed_as(document.data, evidence, printout.credential)
-    with ports.database.transaction() as session:
-        register(session, ports, reserved.intent_id, reserved.fence, sealed, actor)
-    return Issued(
-        edition_id=reserved.intent_id,
-        printout=printout,
-        link=qr_text(printout.link, printout.credential),
-        sha256=sealed.sha256,
-        size=sealed.size,
-        level=sealed.level,
-        status="in_force",
-        replayed=False,
-    )
-
-
-def _print_and_seal(ports: Ports, reserved: Reserved) -> tuple[Printout, SealedDocument, FileEvidence]:
-    printout = printout_of(reserved, sign_credential(ports, reserved))
-    sealed = seal_drawn(ports, reserved, draw_printout(ports, reserved, printout))
-    return printout, sealed, _check_own_work(ports, printout, sealed)
-
-
-def _check_own_work(ports: Ports, printout: Printout, sealed: SealedDocument) -> FileEvidence:
-    """Nothing is registered that a relying party's check of the file or of its code would refuse.
-
-    Raises VermilionError(UNAVAILABLE) where only the trust list is behind; else that is our defect.
-    """
-    trust, now = trust_now(ports), ports.clock()
-    try:
-        evidence = strict_check(sealed.data, trust, at=now)
-    except VermilionError as error:
-        if error.kind is Kind.UNAVAILABLE:
-            raise
-        raise RuntimeError(f"the sealed document does not pass our own check: {error.reason}") from error
-    require_recognised(evidence, printout, trust, now)
-    return evidence
+    (outcome,) = issue_all(ports, actor, [Ordered(request, idempotency_key, body_sha256)])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:
-    examined = _examine(ports, actor, request)
+    (examined,) = examine_all(ports, actor, [request])
+    if isinstance(examined, Exception):
+        raise examined
+    wanted = Wanted(ports.random(16).hex(), request, examined, None)
     with Session(ports.database.write) as session, session.begin() as transaction:
-        reserved = reserve(
-            session,
-            actor,
-            request,
-            examined,
-            _setting(ports),
-            intent_id=ports.random(16).hex(),
-            idempotency=None,
-        )
+        (reserved,) = reserve(session, actor, [wanted], setting_now(ports))
         transaction.rollback()
+    if isinstance(reserved, VermilionError):
+        raise reserved
     credential = unsigned_credential(
         reserved.record, examined.loaded.type, reserved.origin, reserved.link_id, reserved.qr.suite
     )
     draw_printout(ports, reserved, printout_of(reserved, credential))
     return Preview(reserved.record, request.seal_code)
-
-
-def _settle(ports: Ports, intent_id: str, actor: Actor, error: Exception) -> bool:
-    """After a failure: abandon what is open. True if the licence was registered after all.
-
-    A commit may have happened although its answer was lost. What cannot be settled now, recovery will.
-    """
-    reason = error.reason if isinstance(error, VermilionError) else "defect"
-    with contextlib.suppress(VermilionError), database_errors():
-        with ports.database.transaction() as session:
-            if abandon(session, ports, intent_id, FIRST_FENCE, reason, actor):
-                return False
-        with Session(ports.database.read) as session:
-            return session.scalar(select(Intent.state).where(Intent.id == intent_id)) == "done"
-    return False

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+
+from keys.custodian import KeyRef, SignRequest, sign_each
 from keys.custodian import Kind as SignKind
-from keys.custodian import SignRequest
+from keys.errors import Kind, VermilionError
 from keys.suite import SUITES, SuiteName, ecdsa
+from keys.trust_list import TrustList
+from registry.licences.outcomes import each, together
 from registry.licences.reserve import Reserved
+from registry.licences.trust import require_recognised, trust_now
 from registry.ports import Ports
 from signing.claims import claims_of, encode_claims
 from signing.credential import assemble, link_text, raw_signature, sig_structure
 from signing.document import SealedDocument
 from signing.draw import draw
+from signing.laid_out import LaidOut, checked_signature, splice, stamped_digest
 from signing.licence_type import LicenceType
 from signing.record import Printout, Record
-from signing.seal import seal
+from signing.seal import lay_out
+from signing.strict_check import FileEvidence, strict_check
 
 
 def record_name(intent_id: str) -> str:
@@ -21,16 +32,149 @@ def record_name(intent_id: str) -> str:
     return f"intent:{intent_id}"
 
 
-def sign_credential(ports: Ports, reserved: Reserved) -> bytes:
-    """The QR credential (COSE_Sign1) by the agency's QR key. Raises VermilionError."""
-    suite = ecdsa(SUITES[reserved.qr.suite])
-    claims = claims_of(reserved.record, reserved.examined.loaded.type)
-    structure, protected = sig_structure(
-        claims, reserved.qr_kid, suite.cose_alg, reserved.origin, reserved.link_id
+@dataclass(frozen=True, slots=True)
+class Printed:
+    """A reserved licence as it was sealed, and what our own check found in it."""
+
+    reserved: Reserved
+    printout: Printout
+    document: SealedDocument
+    evidence: FileEvidence
+
+
+def print_and_seal_many(ports: Ports, reserved: Sequence[Reserved]) -> list[Printed | Exception]:
+    """Draw and seal, with one call to the custodian for the credentials, one for each seal's signatures and
+    one for the time-stamps: what came of each, in order.
+
+    The failures: VermilionError (INVALID for values that cannot be printed faithfully, KEY_REFUSED,
+    UNAVAILABLE); anything else is our defect. An outage of time-stamps only costs a level.
+    """
+    with_credentials = together(reserved, partial(_sign_credentials, ports))
+    laid_out = each(with_credentials, partial(_lay_out, ports))
+    signed = together(laid_out, partial(_sign, ports))
+    stamped = together(signed, partial(_stamp, ports))
+    return together(stamped, partial(_finish, ports))
+
+
+@dataclass(frozen=True, slots=True)
+class _LaidOut:
+    reserved: Reserved
+    printout: Printout
+    file: LaidOut
+
+
+@dataclass(frozen=True, slots=True)
+class _Signed:
+    laid_out: _LaidOut
+    signature: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class _Stamped:
+    signed: _Signed
+    answer: bytes | VermilionError
+
+
+def _sign_credentials(
+    ports: Ports, reserved: Sequence[Reserved]
+) -> list[tuple[Reserved, Printout] | Exception]:
+    """Printouts with their QR credentials (COSE_Sign1) by their agencies' keys."""
+    claims = [claims_of(one.record, one.examined.loaded.type) for one in reserved]
+    prepared = [
+        sig_structure(said, one.qr_kid, ecdsa(SUITES[one.qr.suite]).cose_alg, one.origin, one.link_id)
+        for one, said in zip(reserved, claims, strict=True)
+    ]
+    wanted = [
+        (one.qr, SignRequest(SignKind.SIG_STRUCTURE, structure, record_name(one.intent_id)))
+        for one, (structure, _) in zip(reserved, prepared, strict=True)
+    ]
+    signed = _signed_by_key(ports, wanted)
+
+    def assembled(at: int) -> tuple[Reserved, Printout] | Exception:
+        one, signature = reserved[at], signed[at]
+        if isinstance(signature, VermilionError):
+            return signature
+        raw = raw_signature(signature, ecdsa(SUITES[one.qr.suite]))
+        return one, printout_of(one, assemble(prepared[at][1], encode_claims(claims[at]), raw))
+
+    return [assembled(at) for at in range(len(reserved))]
+
+
+def _lay_out(ports: Ports, wanted: tuple[Reserved, Printout]) -> _LaidOut:
+    """The drawn document with room for the face's seal. Raises VermilionError(INVALID)."""
+    reserved, printout = wanted
+    loaded = reserved.examined.loaded
+    file = lay_out(
+        draw_printout(ports, reserved, printout),
+        material=reserved.material,
+        places=loaded.face.seal_places(),
+        at=ports.clock(),
+        reason_text=loaded.type.name["zh"],
     )
-    request = SignRequest(SignKind.SIG_STRUCTURE, structure, record_name(reserved.intent_id))
-    (signature,) = ports.custodian.sign(reserved.qr, [request])
-    return assemble(protected, encode_claims(claims), raw_signature(signature, suite))
+    return _LaidOut(reserved, printout, file)
+
+
+def _sign(ports: Ports, laid_out: Sequence[_LaidOut]) -> list[_Signed | Exception]:
+    wanted = [
+        (
+            one.reserved.material.key,
+            SignRequest(SignKind.SIGNED_ATTRIBUTES, one.file.attributes, record_name(one.reserved.intent_id)),
+        )
+        for one in laid_out
+    ]
+    signed = [
+        raw if isinstance(raw, VermilionError) else (one, raw)
+        for one, raw in zip(laid_out, _signed_by_key(ports, wanted), strict=True)
+    ]
+    return each(signed, lambda one: _Signed(one[0], checked_signature(one[0].file, one[1])))
+
+
+def _stamp(ports: Ports, signed: Sequence[_Signed]) -> list[_Stamped | Exception]:
+    asked = [(stamped_digest(one.signature), record_name(one.laid_out.reserved.intent_id)) for one in signed]
+    answers = ports.timestamper.stamp_many(asked)
+    return [_Stamped(one, answer) for one, answer in zip(signed, answers, strict=True)]
+
+
+def _finish(ports: Ports, stamped: Sequence[_Stamped]) -> list[Printed | Exception]:
+    """Splice, and check our own work, all against one trust list."""
+    trust, now = trust_now(ports), ports.clock()
+
+    def finished(one: _Stamped) -> Printed:
+        laid_out = one.signed.laid_out
+        document = splice(laid_out.file, one.signed.signature, one.answer)
+        evidence = _check_own_work(laid_out.printout, document, trust, now)
+        return Printed(laid_out.reserved, laid_out.printout, document, evidence)
+
+    return each(stamped, finished)
+
+
+def _check_own_work(
+    printout: Printout, sealed: SealedDocument, trust: TrustList, now: datetime
+) -> FileEvidence:
+    """Nothing is registered that a relying party's check of the file or of its code would refuse.
+
+    Raises VermilionError(UNAVAILABLE) where only the trust list is behind; else that is our defect.
+    """
+    try:
+        evidence = strict_check(sealed.data, trust, at=now)
+    except VermilionError as error:
+        if error.kind is Kind.UNAVAILABLE:
+            raise
+        raise RuntimeError(f"the sealed document does not pass our own check: {error.reason}") from error
+    require_recognised(evidence, printout, trust, now)
+    return evidence
+
+
+def _signed_by_key(
+    ports: Ports, wanted: Sequence[tuple[KeyRef, SignRequest]]
+) -> list[bytes | VermilionError]:
+    """One call to the custodian for each key: a signature or a failure for each request, in order."""
+    outcomes: dict[int, bytes | VermilionError] = {}
+    for ref in dict.fromkeys(ref for ref, _ in wanted):
+        places = [at for at, (key, _) in enumerate(wanted) if key == ref]
+        signed = sign_each(ports.custodian, ref, [wanted[at][1] for at in places])
+        outcomes.update(zip(places, signed, strict=True))
+    return [outcomes[at] for at in range(len(wanted))]
 
 
 def unsigned_credential(
@@ -57,17 +201,3 @@ def draw_printout(ports: Ports, reserved: Reserved, printout: Printout) -> bytes
     """The drawn PDF. Raises VermilionError(INVALID) for values that cannot be printed faithfully."""
     loaded = reserved.examined.loaded
     return draw(printout, loaded.type, loaded.face, ports.fonts)
-
-
-def seal_drawn(ports: Ports, reserved: Reserved, pdf: bytes) -> SealedDocument:
-    """Seal with the face's first seal. Raises VermilionError; an outage of time-stamps only costs a level."""
-    return seal(
-        pdf,
-        material=reserved.material,
-        places=reserved.examined.loaded.face.seal_places(),
-        custodian=ports.custodian,
-        timestamper=ports.timestamper,
-        at=ports.clock(),
-        record=record_name(reserved.intent_id),
-        reason_text=reserved.examined.loaded.type.name["zh"],
-    )

@@ -21,7 +21,7 @@ from registry.documents import document_key
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.outage import DATABASE_OUT, database_errors
 from registry.licences.records import open_record, record_text
-from registry.licences.register import Sealed, abandon, register, sealed_as
+from registry.licences.register import Ending, Registration, Sealed, abandon, register, sealed_as
 from registry.licences.tables import Intent
 from registry.licences.trust import trust_now
 from registry.ports import Ports
@@ -153,15 +153,18 @@ def _settle(ports: Ports, claimed: _Claimed, report: RecoveryReport) -> None:
         if data is not None:
             sealed = _verified(data, claimed, ports)
             with database_errors(), ports.database.transaction() as session:
-                register(session, ports, claimed.id, claimed.fence, sealed, None)
-            report.adopted.append(claimed.id)
-            return
+                registration = Registration(claimed.id, claimed.fence, sealed)
+                (failure,) = register(session, ports, [registration], None)
+            if failure is None:
+                report.adopted.append(claimed.id)
+                return
+            reason = failure.reason
     except VermilionError as error:
         if error.kind is Kind.UNAVAILABLE:
             raise
         reason = error.reason
     with database_errors(), ports.database.transaction() as session:
-        if abandon(session, ports, claimed.id, claimed.fence, reason, None):
+        if abandon(session, ports, [Ending(claimed.id, claimed.fence, reason)], None):
             report.abandoned.append(claimed.id)
 
 

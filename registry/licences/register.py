@@ -1,16 +1,18 @@
-"""How an intent ends: transaction 2 registers the edition, or the intent is abandoned (design, section 4.4).
+"""How intents end: transaction 2 registers the editions, or the intents are abandoned (design, section 4.4).
 
-Issuing and recovery end intents through these two functions alone. Both begin by locking the intent, open
-and under the caller's fence, so of two who try only one does; what they record is timed under that lock.
+Issuing and recovery end intents through these two functions alone. Both begin by locking the intents, open
+and under the caller's fences, so of two who try only one does; what they record is timed under that lock.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -33,11 +35,11 @@ from registry.licences.tables import (
     TimeStampRepair,
 )
 from registry.licences.types import newest_version, published_version, type_version
-from registry.log.rules import Ground, record_event
+from registry.log.rules import Ground, Happening, record_events
 from registry.ports import Ports
-from registry.rows import changed_rows
+from registry.rows import changed_rows, insert_rows
 from registry.seals.tables import Key
-from registry.seals.use import apply_use, still_usable, void_use
+from registry.seals.use import apply_uses, still_usable, void_uses
 from signing.disclosure import public_record
 from signing.licence_type import LicenceType
 from signing.record import Record
@@ -69,173 +71,285 @@ def sealed_as(data: bytes, evidence: FileEvidence, credential: bytes) -> Sealed:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A sealed document for its intent."""
+
+    intent_id: str
+    fence: int
+    sealed: Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """An intent that comes to nothing."""
+
+    intent_id: str
+    fence: int
+    reason: str
+
+
 def register(
-    session: Session, ports: Ports, intent_id: str, fence: int, sealed: Sealed, actor: Actor | None
-) -> None:
-    """Transaction 2: edition, document, seal use, event and leaf, if everything still holds; and the repair
-    that is due where the document has no time-stamp.
+    session: Session, ports: Ports, wanted: Sequence[Registration], actor: Actor | None
+) -> list[VermilionError | None]:
+    """Transaction 2: edition, document, seal use, event and leaf of each, if everything still holds for it;
+    and the repair that is due where the document has no time-stamp. None for each that was registered, or
+    why it was not: that one's intent stays as it was.
 
     A first edition has no predecessor; its licence's number and identifier are unique by constraint.
-    `actor` is None in recovery. Raises VermilionError(CONFLICT) with reason `taken_over`, `seal_changed`,
-    `not_entitled` or `qr_key_retired`; the caller's transaction must then be rolled back.
+    `actor` is None in recovery. The failures: CONFLICT with reason `taken_over`, `seal_changed`,
+    `not_entitled` or `qr_key_retired`. Raises VermilionError where none may be registered: the caller's
+    transaction must then be rolled back.
     """
-    intent = _open_intent(session, intent_id, fence)
-    if intent is None:
-        raise _no_longer("the intent is no longer this one's to end", "taken_over")
+    intents = _open_intents(session, {one.intent_id: one.fence for one in wanted})
     at = moment(ports)
-    record = open_record(ports.vault, intent_id, intent.record)
-    licence_type = _require_still_entitled(session, intent, record, at)
-    _end(session, intent_id, "done", at)
-    session.execute(
-        insert(Edition).values(
-            id=intent_id,
-            licence_id=intent.licence_id,
-            number=record.edition,
-            identifier=record.identifier,
-            public_record=public_text(public_record(record, licence_type)),
-            status="in_force",
-            status_version=1,
-            since=record.issue_date,
-            issue_date=record.issue_date,
-            valid_from=record.valid_from,
-            valid_to=record.valid_to,
-            origin=intent.origin,
-            link_id_sha256=intent.link_id_sha256,
-            lookup_sha256=intent.lookup_sha256,
-            credential_sha256=sealed.credential_sha256,
-            seal_edition_id=intent.seal_edition_id,
-            seal_state_version=intent.seal_state_version,
-            sealed_at=sealed.sealed_at,
-            registered_at=at.now,
-        )
+    failures: dict[str, VermilionError] = {}
+    permitted: dict[_Conditions, LicenceType | VermilionError] = {}
+    whole: list[_Registered] = []
+    for one in wanted:
+        intent = intents.get(one.intent_id)
+        if intent is None:
+            failures[one.intent_id] = _no_longer("the intent is no longer this one's to end", "taken_over")
+            continue
+        record = open_record(ports.vault, one.intent_id, intent.record)
+        conditions = _conditions(intent, record)
+        if conditions not in permitted:
+            try:
+                permitted[conditions] = _require_still_entitled(session, conditions, at)
+            except VermilionError as error:
+                permitted[conditions] = error
+        licence_type = permitted[conditions]
+        if isinstance(licence_type, VermilionError):
+            failures[one.intent_id] = licence_type
+        else:
+            whole.append(_Registered(intent, record, licence_type, one.sealed))
+    if whole:
+        _write(session, ports, whole, actor, at)
+    return [failures.get(one.intent_id) for one in wanted]
+
+
+_Intent = Row[*tuple[Any, ...]]
+_INTENT = select(*Intent.__table__.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    intent: _Intent
+    record: Record
+    type: LicenceType
+    sealed: Sealed
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditions:
+    """What must hold still for licences that are issued under the same: asked once for all of them."""
+
+    seal_edition_id: str
+    seal_state_version: int
+    authorisation_id: str
+    client_id: str
+    person_id: str | None
+    qr_key_id: str
+    issuer_code: str
+    type_code: str
+    type_version: int
+
+
+def _conditions(intent: _Intent, record: Record) -> _Conditions:
+    return _Conditions(
+        seal_edition_id=intent.seal_edition_id,
+        seal_state_version=intent.seal_state_version,
+        authorisation_id=intent.authorisation_id,
+        client_id=intent.client_id,
+        person_id=intent.person_id,
+        qr_key_id=intent.qr_key_id,
+        issuer_code=record.issuer_code,
+        type_code=record.type_code,
+        type_version=record.type_version,
     )
-    session.execute(
-        insert(Document).values(
-            sha256=sealed.sha256,
-            edition_id=intent_id,
-            kind=ORIGINAL,
-            format="pdf",
-            level=sealed.level,
-            store_key=document_key(intent_id),
-            size=sealed.size,
-            stamped_at=None if sealed.stamped_by is None else sealed.sealed_at,
-            stamped_by=sealed.stamped_by,
-            registered_at=at.now,
-        )
-    )
-    if sealed.stamped_by is None:
-        waiting = {"edition_id": intent_id, "state": "waiting", "attempt": 0, "due_at": at.now}
-        session.execute(insert(TimeStampRepair).values(waiting))
-    apply_use(session, intent_id, sealed.sha256, at.now)
-    record_event(
+
+
+def _write(
+    session: Session, ports: Ports, whole: Sequence[_Registered], actor: Actor | None, at: Moment
+) -> None:
+    _end(session, [one.intent.id for one in whole], "done", at)
+    insert_rows(session, Edition, [_edition(one, at) for one in whole])
+    insert_rows(session, Document, [_document(one, at) for one in whole])
+    waiting = [one.intent.id for one in whole if one.sealed.stamped_by is None]
+    repair = {"state": "waiting", "attempt": 0, "imprint": None, "due_at": at.now}
+    insert_rows(session, TimeStampRepair, [{"edition_id": edition_id, **repair} for edition_id in waiting])
+    apply_uses(session, {one.intent.id: one.sealed.sha256 for one in whole}, at.now)
+    record_events(
         session,
         kind="licence.issued",
         subject_kind="edition",
-        subject=intent_id,
-        ground=Ground(licence_type.legal_basis, "issued", record.issue_date),
-        actor=actor or _actor_of(intent, record),
+        happenings=[
+            Happening(
+                subject=one.intent.id,
+                ground=Ground(one.type.legal_basis, "issued", one.record.issue_date),
+                actor=_actor_of(one.intent, one.record.issuer_code),
+                detail={
+                    "identifier": one.record.identifier,
+                    "matter_code": one.intent.matter_code,
+                    "case_number": one.intent.case_number,
+                    "document": one.sealed.sha256.hex(),
+                    "level": one.sealed.level,
+                    "recovered": actor is None,
+                },
+            )
+            for one in whole
+        ],
         now=at.now,
         random=ports.random,
-        detail={
-            "identifier": record.identifier,
-            "matter_code": intent.matter_code,
-            "case_number": intent.case_number,
-            "document": sealed.sha256.hex(),
-            "level": sealed.level,
-            "recovered": actor is None,
-        },
     )
 
 
-def abandon(
-    session: Session, ports: Ports, intent_id: str, fence: int, reason: str, actor: Actor | None
-) -> bool:
-    """End an open intent without a licence; False if it is not open under this fence.
+def _edition(one: _Registered, at: Moment) -> dict[str, Any]:
+    intent, record = one.intent, one.record
+    return {
+        "id": intent.id,
+        "licence_id": intent.licence_id,
+        "number": record.edition,
+        "identifier": record.identifier,
+        "public_record": public_text(public_record(record, one.type)),
+        "status": "in_force",
+        "status_version": 1,
+        "since": record.issue_date,
+        "issue_date": record.issue_date,
+        "valid_from": record.valid_from,
+        "valid_to": record.valid_to,
+        "origin": intent.origin,
+        "link_id_sha256": intent.link_id_sha256,
+        "lookup_sha256": intent.lookup_sha256,
+        "credential_sha256": one.sealed.credential_sha256,
+        "seal_edition_id": intent.seal_edition_id,
+        "seal_state_version": intent.seal_state_version,
+        "sealed_at": one.sealed.sealed_at,
+        "registered_at": at.now,
+    }
+
+
+def _document(one: _Registered, at: Moment) -> dict[str, Any]:
+    sealed = one.sealed
+    return {
+        "sha256": sealed.sha256,
+        "edition_id": one.intent.id,
+        "kind": ORIGINAL,
+        "format": "pdf",
+        "level": sealed.level,
+        "store_key": document_key(one.intent.id),
+        "size": sealed.size,
+        "stamped_at": None if sealed.stamped_by is None else sealed.sealed_at,
+        "stamped_by": sealed.stamped_by,
+        "registered_at": at.now,
+    }
+
+
+def abandon(session: Session, ports: Ports, endings: Sequence[Ending], actor: Actor | None) -> set[str]:
+    """End open intents without a licence; the ids of those that were open under their fence.
 
     The seal use becomes void, the slot invalid, the idempotency key and a number given by the agency free.
     The registry's own serial, and number, stay burnt; the event says so, and names the law that the licence
-    was to be issued under. What lies in the store under the intent's id is never looked up again.
+    was to be issued under. What lies in the store under the intent's id is never looked up again. `actor` is
+    None in recovery.
     """
-    intent = _open_intent(session, intent_id, fence)
-    if intent is None:
-        return False
+    intents = _open_intents(session, {one.intent_id: one.fence for one in endings})
+    ending = [one for one in endings if one.intent_id in intents]
+    if not ending:
+        return set()
     at = moment(ports)
-    _end(session, intent_id, "abandoned", at, reason)
-    record = None
-    try:
-        record = open_record(ports.vault, intent_id, intent.record)
-    except VermilionError as error:
-        if error.kind is Kind.UNAVAILABLE:
-            raise  # else it was altered where it is kept, and its intent comes to an end all the same
-    licence = session.get_one(Licence, intent.licence_id)
-    if record is None:
-        licence_type = newest_version(session, licence.type_code).type
-    else:
-        licence_type = type_version(session, record.type_code, record.type_version).type
-    if licence_type.number.given_by == "agency":
-        changed_rows(session, delete(Number).where(Number.licence_id == licence.id))
-    changed_rows(session, delete(IdempotencyKey).where(IdempotencyKey.intent_id == intent_id))
-    changed_rows(session, update(StatusIndex).where(StatusIndex.intent_id == intent_id).values(invalid=True))
-    void_use(session, intent_id, at.now)
-    record_event(
+    ids = [one.intent_id for one in ending]
+    for reason in sorted({one.reason for one in ending}):
+        _end(session, [one.intent_id for one in ending if one.reason == reason], "abandoned", at, reason)
+    free, happenings = [], []
+    for one in ending:
+        intent = intents[one.intent_id]
+        record, licence_type = _as_far_as_known(session, ports, intent)
+        if licence_type.number.given_by == "agency":
+            free.append(intent.licence_id)
+        happenings.append(
+            Happening(
+                subject=one.intent_id,
+                ground=Ground(licence_type.legal_basis, one.reason[:40], at.day),
+                actor=None if actor is None else _actor_of(intent, actor.agency_code),
+                detail={
+                    "identifier": None if record is None else record.identifier,
+                    "matter_code": intent.matter_code,
+                    "case_number": intent.case_number,
+                },
+            )
+        )
+    changed_rows(session, delete(Number).where(Number.licence_id.in_(free)))
+    changed_rows(session, delete(IdempotencyKey).where(IdempotencyKey.intent_id.in_(ids)))
+    changed_rows(session, update(StatusIndex).where(StatusIndex.intent_id.in_(ids)).values(invalid=True))
+    void_uses(session, ids, at.now)
+    record_events(
         session,
         kind="licence.abandoned",
         subject_kind="edition",
-        subject=intent_id,
-        ground=Ground(licence_type.legal_basis, reason[:40], at.day),
-        actor=actor,
+        happenings=happenings,
         now=at.now,
         random=ports.random,
-        detail={
-            "identifier": None if record is None else record.identifier,
-            "matter_code": intent.matter_code,
-            "case_number": intent.case_number,
-        },
     )
-    return True
+    return set(ids)
 
 
-def _open_intent(session: Session, intent_id: str, fence: int) -> Intent | None:
-    """The intent, locked until the transaction ends; None unless it is open under this fence."""
-    statement = select(Intent).where(Intent.id == intent_id, Intent.state == "open", Intent.fence == fence)
-    return session.execute(statement.with_for_update()).scalar_one_or_none()
+def _as_far_as_known(session: Session, ports: Ports, intent: _Intent) -> tuple[Record | None, LicenceType]:
+    """The record of an intent that ends, None where it was altered where it is kept: its intent comes to an
+    end all the same. Raises VermilionError(UNAVAILABLE).
+    """
+    try:
+        record = open_record(ports.vault, intent.id, intent.record)
+    except VermilionError as error:
+        if error.kind is Kind.UNAVAILABLE:
+            raise
+        licence = session.get_one(Licence, intent.licence_id)
+        return None, newest_version(session, licence.type_code).type
+    return record, type_version(session, record.type_code, record.type_version).type
 
 
-def _end(session: Session, intent_id: str, state: str, at: Moment, reason: str | None = None) -> None:
+def _open_intents(session: Session, fences: Mapping[str, int]) -> dict[str, _Intent]:
+    """Those intents that are open under these fences, by id, locked until the transaction ends."""
+    statement = _INTENT.where(Intent.id.in_(fences), Intent.state == "open").order_by(Intent.id)
+    rows = session.execute(statement.with_for_update()).all()
+    return {row.id: row for row in rows if row.fence == fences[row.id]}
+
+
+def _end(session: Session, ids: Sequence[str], state: str, at: Moment, reason: str | None = None) -> None:
     values = {"state": state, "ended_at": at.now, "end_reason": None if reason is None else reason[:60]}
-    changed_rows(session, update(Intent).where(Intent.id == intent_id).values(**values))
+    changed_rows(session, update(Intent).where(Intent.id.in_(ids)).values(**values))
 
 
-def _require_still_entitled(session: Session, intent: Intent, record: Record, at: Moment) -> LicenceType:
+def _require_still_entitled(session: Session, wanted: _Conditions, at: Moment) -> LicenceType:
     """What transaction 1 found still holds, its rows locked; the type. Raises VermilionError(CONFLICT)."""
     if not still_usable(
         session,
-        seal_edition_id=intent.seal_edition_id,
-        state_version=intent.seal_state_version,
-        authorisation_id=intent.authorisation_id,
-        client_id=intent.client_id,
-        type_code=record.type_code,
+        seal_edition_id=wanted.seal_edition_id,
+        state_version=wanted.seal_state_version,
+        authorisation_id=wanted.authorisation_id,
+        client_id=wanted.client_id,
+        type_code=wanted.type_code,
         day=at.day,
     ):
         raise _no_longer("the seal or its authorisation changed meanwhile", "seal_changed")
-    loaded = published_version(session, record.type_code, record.type_version)
+    loaded = published_version(session, wanted.type_code, wanted.type_version)
     if (
         loaded is None
-        or not may_issue(session, intent.client_id, record.issuer_code, record.type_code)
-        or not still_officer(session, intent.person_id)
+        or not may_issue(session, wanted.client_id, wanted.issuer_code, wanted.type_code)
+        or not still_officer(session, wanted.person_id)
     ):
         raise _no_longer("client, person or type are no longer entitled", "not_entitled")
-    qr_state = session.scalar(select(Key.state).where(Key.id == intent.qr_key_id).with_for_update(read=True))
+    qr_state = session.scalar(select(Key.state).where(Key.id == wanted.qr_key_id).with_for_update(read=True))
     if qr_state != "active":
         raise _no_longer("the agency's key for QR codes changed meanwhile", "qr_key_retired")
     return loaded.type
 
 
-def _actor_of(intent: Intent, record: Record) -> Actor:
-    """On whose behalf recovery completes what a process left."""
+def _actor_of(intent: _Intent, agency_code: str) -> Actor:
+    """On whose behalf the intent was written."""
     return Actor(
         client_id=intent.client_id,
-        agency_code=record.issuer_code,
+        agency_code=agency_code,
         scopes=frozenset(),
         person_id=intent.person_id,
         operator=intent.operator,

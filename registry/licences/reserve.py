@@ -6,37 +6,41 @@ registry's own serial, slot and number (design, section 4.2).
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from hashlib import sha256
+from operator import itemgetter
+from typing import Any
 
 from cryptography import x509
 from cryptography.x509.oid import NameOID
-from sqlalchemy import func, insert, literal, select
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from keys.custodian import KeyRef
-from keys.errors import Kind, VermilionError, field_fault
+from keys.errors import Kind, VermilionError
 from registry.actor import Actor
-from registry.database import Base
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.examine import Examined, IssueRequest, may_issue, not_entitled, number_field
-from registry.licences.numbers import (
-    STATUS_LIST_SIZE,
-    new_lookup_code,
-    new_number,
-    new_serial,
-    number_mac,
-    uniform,
-)
+from registry.licences.numbers import new_lookup_code
 from registry.licences.records import close_record
-from registry.licences.tables import IdempotencyKey, Intent, Licence, Number, StatusIndex
+from registry.licences.tables import IdempotencyKey, Intent, StatusIndex
+from registry.licences.taking import Taken, Want, free_slots, give_back, number_taken, take_numbers
 from registry.licences.types import still_published
 from registry.ports import Random
+from registry.rows import insert_absent, insert_rows, new_ids
 from registry.seals.authority import chain
 from registry.seals.tables import Key
-from registry.seals.use import authorise_use, begin_use, qr_key, seal_material
+from registry.seals.use import (
+    UsableSeal,
+    Use,
+    begin_uses,
+    draw_uses,
+    limit_used_up,
+    qr_key,
+    seal_material,
+    usable_seal,
+)
 from registry.vault import Vault
 from signing.claims import claims_of
 from signing.codes import make_identifier
@@ -45,11 +49,7 @@ from signing.document import SealMaterial
 from signing.record import Record
 
 FIRST_FENCE = 1
-SLOT_PROBES = 24
-"""When so many random slots in a row are taken, the next status list is begun: at 58 to 68 % of a list's
-slots nine times in ten, above half of them and below 70 % but for one list in 200. Nothing is counted, and
-no row is every issue's.
-"""
+RACE = "race"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,28 +80,112 @@ class Setting:
     random: Random
 
 
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One licence to be reserved."""
+
+    intent_id: str
+    request: IssueRequest
+    examined: Examined
+    idempotency: tuple[str, bytes] | None  # the key and the request's MAC; None in a dry run
+
+
 def reserve(
+    session: Session, actor: Actor, wanted: Sequence[Wanted], setting: Setting
+) -> list[Reserved | VermilionError]:
+    """Reserve number, identifier, slot and seal use for each, and write the intents: what was reserved, or
+    why it was not, in order. What is refused leaves nothing, draws on no limit and costs no other anything.
+
+    A dry run is rolled back. The failures: FORBIDDEN or CONFLICT from the seal's rules, CONFLICT
+    `number_taken`. Raises VermilionError(UNAVAILABLE, reason "race") where another was quicker: the
+    transaction may be tried again.
+    """
+    refused: dict[str, VermilionError] = {}
+    seals = _usable_seals(session, actor, wanted, setting, refused)
+
+    def left() -> list[Wanted]:
+        return [one for one in wanted if one.intent_id not in refused]
+
+    licences, lost = _take_licences(session, actor, left(), setting)
+    refused |= dict.fromkeys(lost, number_taken())
+    made: dict[str, Reserved] = {}
+    if licences:
+        specimen = is_test(chain(session)[-1])
+        slots = free_slots(session, setting.random, len(licences))
+        for one, slot in zip(left(), slots, strict=True):
+            seal, licence = seals[_seal_of(one)], licences[one.intent_id]
+            record = first_edition(
+                one.examined, actor.agency_code, licence.serial, licence.number, slot, specimen=specimen
+            )
+            try:
+                made[one.intent_id] = _reserved(one, record, seal, setting)
+            except VermilionError as error:  # what cannot be printed is refused here
+                refused[one.intent_id] = error
+    uses = _draw(session, left(), seals, setting.day, refused)
+    give_back(session, [licence.id for of, licence in licences.items() if of in refused])
+    _write(session, actor, left(), licences, made, uses, seals, setting)
+    return [refused.get(one.intent_id) or made[one.intent_id] for one in wanted]
+
+
+@dataclass(frozen=True, slots=True)
+class _Seal:
+    usable: UsableSeal
+    material: SealMaterial
+    qr: KeyRef
+    qr_kid: bytes
+
+
+def _seal_of(one: Wanted) -> tuple[str, str, int]:
+    """What licences that are sealed under the same conditions have in common: seal, type and its version."""
+    licence_type = one.examined.loaded.type
+    return one.request.seal_code, licence_type.code, licence_type.version
+
+
+def _take_licences(
+    session: Session, actor: Actor, left: Sequence[Wanted], setting: Setting
+) -> tuple[dict[str, Taken], list[str]]:
+    """A licence's place in the register for each intent, and the intents whose number is in use."""
+    ids = new_ids(setting.random, len(left))
+    wants = [
+        Want(licence_id, one.examined.loaded.type, one.examined.number)
+        for one, licence_id in zip(left, ids, strict=True)
+    ]
+    taken = take_numbers(session, actor.agency_code, wants, setting.now, setting.vault, setting.random)
+    of = dict(zip((one.intent_id for one in left), ids, strict=True))
+    licences = {intent_id: taken[licence_id] for intent_id, licence_id in of.items() if licence_id in taken}
+    return licences, [intent_id for intent_id in of if intent_id not in licences]
+
+
+def _usable_seals(
     session: Session,
     actor: Actor,
-    request: IssueRequest,
-    examined: Examined,
+    wanted: Sequence[Wanted],
     setting: Setting,
-    *,
-    intent_id: str,
-    idempotency: tuple[str, bytes] | None,
-) -> Reserved:
-    """Reserve number, identifier, slot and seal use, and write the intent.
+    refused: dict[str, VermilionError],
+) -> dict[tuple[str, str, int], _Seal]:
+    """What may be sealed with what, each asked once."""
+    seals: dict[tuple[str, str, int], _Seal] = {}
+    failures: dict[tuple[str, str, int], VermilionError] = {}
+    for one in wanted:
+        key = _seal_of(one)
+        if key not in seals and key not in failures:
+            try:
+                seals[key] = _seal(session, actor, one, setting)
+            except VermilionError as error:
+                failures[key] = error
+        if key in failures:
+            refused[one.intent_id] = failures[key]
+    return seals
 
-    `idempotency` is the key and the MAC of the request; None in a dry run, which is rolled back.
-    Raises VermilionError: FORBIDDEN or CONFLICT from the seal's rules, CONFLICT `number_taken`.
-    """
-    random, licence_type = setting.random, examined.loaded.type
+
+def _seal(session: Session, actor: Actor, one: Wanted, setting: Setting) -> _Seal:
+    licence_type = one.examined.loaded.type
     entitled = may_issue(session, actor.client_id, actor.agency_code, licence_type.code)
     if not entitled or not still_published(session, licence_type.code, licence_type.version):
         raise not_entitled()
-    usable = authorise_use(
+    usable = usable_seal(
         session,
-        seal_code=request.seal_code,
+        seal_code=one.request.seal_code,
         client_id=actor.client_id,
         agency_code=actor.agency_code,
         type_code=licence_type.code,
@@ -111,75 +195,107 @@ def reserve(
     )
     material = seal_material(session, usable.seal_edition_id)
     qr = qr_key(session, actor.agency_code, setting.now)
-    qr_kid = sha256(session.get_one(Key, qr.id).public_key).digest()[:8]
+    kid = sha256(session.get_one(Key, qr.id).public_key).digest()[:8]
+    return _Seal(usable, material, qr, kid)
 
-    licence_id, serial = random(16).hex(), new_serial(random)
-    session.execute(
-        insert(Licence).values(
-            id=licence_id,
-            type_code=licence_type.code,
-            issuer_code=actor.agency_code,
-            serial=serial,
-            created_at=setting.now,
-        )
-    )
-    number = _reserve_number(session, examined, actor.agency_code, licence_id, setting)
-    status_list, status_index = free_slot(session, random)
-    record = first_edition(
-        examined,
-        actor.agency_code,
-        serial,
-        number,
-        (status_list, status_index),
-        specimen=is_test(chain(session)[-1]),
-    )
-    claims_of(record, licence_type)  # what cannot be printed is refused here
-    link_id, lookup_code = random(16), new_lookup_code(random)
-    session.execute(
-        insert(Intent).values(
-            id=intent_id,
-            licence_id=licence_id,
-            client_id=actor.client_id,
-            person_id=actor.person_id,
-            operator=request.operator,
-            matter_code=request.matter_code,
-            case_number=request.case_number,
-            seal_edition_id=usable.seal_edition_id,
-            seal_state_version=usable.state_version,
-            authorisation_id=usable.authorisation_id,
-            qr_key_id=qr.id,
-            record=close_record(setting.vault, intent_id, record),
-            origin=setting.origin,
-            link_id_sha256=link_digest(link_id),
-            lookup_sha256=lookup_digest(record.identifier, lookup_code),
-            state="open",
-            fence=FIRST_FENCE,
-            lease_until=setting.now + setting.lease,
-            created_at=setting.now,
-        )
-    )
-    _take(
-        session,
-        StatusIndex,
-        {"list": status_list, "index": status_index, "intent_id": intent_id, "invalid": False},
-    )
-    begin_use(session, intent_id, usable, setting.now, random)
-    if idempotency is not None:
-        row = {"client_id": actor.client_id, "key": idempotency[0], "request_mac": idempotency[1]}
-        _take(session, IdempotencyKey, {**row, "intent_id": intent_id, "created_at": setting.now})
-    session.flush()
+
+def _reserved(one: Wanted, record: Record, seal: _Seal, setting: Setting) -> Reserved:
+    """Raises VermilionError(INVALID) for what a QR credential cannot carry."""
+    claims_of(record, one.examined.loaded.type)
     return Reserved(
-        intent_id=intent_id,
+        intent_id=one.intent_id,
         fence=FIRST_FENCE,
         record=record,
-        examined=examined,
+        examined=one.examined,
         origin=normal_origin(setting.origin),
-        link_id=link_id,
-        lookup_code=lookup_code,
-        qr=qr,
-        qr_kid=qr_kid,
-        material=material,
+        link_id=setting.random(16),
+        lookup_code=new_lookup_code(setting.random),
+        qr=seal.qr,
+        qr_kid=seal.qr_kid,
+        material=seal.material,
     )
+
+
+def _draw(
+    session: Session,
+    left: Sequence[Wanted],
+    seals: Mapping[tuple[str, str, int], _Seal],
+    day: date,
+    refused: dict[str, VermilionError],
+) -> list[Use]:
+    together: dict[tuple[str, str, int], list[str]] = {}
+    for one in left:
+        together.setdefault(_seal_of(one), []).append(one.intent_id)
+    uses: list[Use] = []
+    for key in sorted(together):  # in one order: nobody waits in a circle
+        drawn = draw_uses(session, seals[key].usable, day, together[key])
+        uses += drawn
+        refused.update(dict.fromkeys(together[key][len(drawn) :], limit_used_up()))
+    return uses
+
+
+def _write(
+    session: Session,
+    actor: Actor,
+    left: Sequence[Wanted],
+    licences: Mapping[str, Taken],
+    made: Mapping[str, Reserved],
+    uses: Sequence[Use],
+    seals: Mapping[tuple[str, str, int], _Seal],
+    setting: Setting,
+) -> None:
+    """Intents, and what names them."""
+    authorisations = {use.intent_id: use.authorisation_id for use in uses}
+    intents, slots, keys = [], [], []
+    for one in left:
+        reserved, usable = made[one.intent_id], seals[_seal_of(one)].usable
+        record, request = reserved.record, one.request
+        intents.append(
+            {
+                "id": one.intent_id,
+                "licence_id": licences[one.intent_id].id,
+                "client_id": actor.client_id,
+                "person_id": actor.person_id,
+                "operator": request.operator,
+                "matter_code": request.matter_code,
+                "case_number": request.case_number,
+                "seal_edition_id": usable.seal_edition_id,
+                "seal_state_version": usable.state_version,
+                "authorisation_id": authorisations[one.intent_id],
+                "qr_key_id": reserved.qr.id,
+                "record": close_record(setting.vault, one.intent_id, record),
+                "origin": setting.origin,
+                "link_id_sha256": link_digest(reserved.link_id),
+                "lookup_sha256": lookup_digest(record.identifier, reserved.lookup_code),
+                "state": "open",
+                "fence": FIRST_FENCE,
+                "lease_until": setting.now + setting.lease,
+                "created_at": setting.now,
+            }
+        )
+        slots.append(
+            {
+                "list": record.status_list,
+                "index": record.status_index,
+                "intent_id": one.intent_id,
+                "invalid": False,
+            }
+        )
+        if one.idempotency is not None:
+            key, mac = one.idempotency
+            keys.append(
+                {
+                    "client_id": actor.client_id,
+                    "key": key,
+                    "request_mac": mac,
+                    "intent_id": one.intent_id,
+                    "created_at": setting.now,
+                }
+            )
+    insert_rows(session, Intent, intents)
+    _take(session, sorted(slots, key=itemgetter("list", "index")), StatusIndex.intent_id)
+    begin_uses(session, uses, setting.now, setting.random)
+    _take(session, keys, IdempotencyKey.intent_id)
 
 
 def first_edition(
@@ -210,40 +326,6 @@ def is_test(issuing: bytes) -> bool:
     return any("TEST" in str(name.value).split() for name in names)
 
 
-def _reserve_number(
-    session: Session, examined: Examined, issuer_code: str, licence_id: str, setting: Setting
-) -> str:
-    rule, given, type_code = examined.loaded.type.number, examined.number, examined.loaded.type.code
-    row = {"type_code": type_code, "issuer_code": issuer_code, "licence_id": licence_id}
-    for _ in range(1 if given else 20):
-        number = given or new_number(rule, setting.random)
-        mac = number_mac(setting.vault, type_code, issuer_code, number)
-        if insert_if_absent(session, Number, {**row, "number_mac": mac}):
-            return number
-    detail = "the agency has a licence of this type with this number"
-    raise field_fault("/number", "number_taken", detail, Kind.CONFLICT)
-
-
-def free_slot(session: Session, random: Random) -> tuple[int, int]:
-    """A random free slot of the newest status list, or of a new one: list and index.
-
-    Random, because neighbours in a status list would say something about each other.
-    """
-    newest = session.scalar(select(func.max(StatusIndex.list))) or 0
-    for _ in range(SLOT_PROBES):
-        index = uniform(random, STATUS_LIST_SIZE)
-        if session.get(StatusIndex, (newest, index)) is None:
-            return newest, index
-    return newest + 1, uniform(random, STATUS_LIST_SIZE)
-
-
-def _take(session: Session, table: type[Base], values: dict[str, object]) -> None:
-    if not insert_if_absent(session, table, values):  # taken between our look and our touch
-        raise VermilionError(Kind.UNAVAILABLE, "try again", reason="race", retry_after=1)
-
-
-def insert_if_absent(session: Session, table: type[Base], values: dict[str, object]) -> bool:
-    """Insert a row unless one with its key exists, or is about to: then the answer waits for that one."""
-    build = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = build(table).values(**values).on_conflict_do_nothing().returning(literal(1))
-    return session.execute(statement).first() is not None
+def _take(session: Session, rows: Sequence[dict[str, Any]], key: InstrumentedAttribute[str]) -> None:
+    if len(insert_absent(session, rows, key)) != len(rows):  # taken between our look and our touch
+        raise VermilionError(Kind.UNAVAILABLE, "try again", reason=RACE, retry_after=1)

@@ -63,6 +63,12 @@ def still_published(session: Session, code: str, version: int) -> bool:
     return published_version(session, code, version) is not None
 
 
+def licence_type_of(session: Session, code: str, version: int) -> LicenceType:
+    """Of a version on record, whatever its state, without its face."""
+    row = session.get_one(TypeVersion, (code, version))
+    return parse_licence_type(row.slug, row.type_toml)
+
+
 @lru_cache(maxsize=1000)
 def parse_licence_type(slug: str, type_toml: str) -> LicenceType:
     """A stored text, parsed. Raises VermilionError as `read_licence_type` does."""

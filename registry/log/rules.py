@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from keys.canonical import canonical_json
 from registry.actor import Actor, Administrator
 from registry.log.tables import Event, Leaf
+from registry.rows import insert_rows, new_ids
 
 SALT_BYTES = 32
 
@@ -24,6 +25,16 @@ class Ground:
     legal_basis: str
     reason_code: str
     effective_from: date
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What an event is about, and who brought it about. `detail` holds no personal data."""
+
+    subject: str
+    ground: Ground
+    actor: Actor | Administrator | None
+    detail: Mapping[str, Any]
 
 
 def record_event(
@@ -43,11 +54,51 @@ def record_event(
     `actor` is None for what the registry does by itself (recovery, first start), for ceremonies, and for the
     founding of its administration.
     """
-    event = Event(
-        id=random(16).hex(),
+    happening = Happening(subject, ground, actor, detail or {})
+    event = _event(random(16).hex(), kind, subject_kind, happening, now)
+    session.add(event)
+    session.flush()  # the leaf refers to the event's row
+    salt = random(SALT_BYTES)
+    session.add(Leaf(event_id=event.id, salt=salt, data=leaf_bytes(event, salt)))
+    return event
+
+
+def record_events(
+    session: Session,
+    *,
+    kind: str,
+    subject_kind: str,
+    happenings: Sequence[Happening],
+    now: datetime,
+    random: Callable[[int], bytes],
+) -> None:
+    """As `record_event` for each: many events of one kind and moment, by two statements."""
+    events = [
+        _event(event_id, kind, subject_kind, one, now)
+        for event_id, one in zip(new_ids(random, len(happenings)), happenings, strict=True)
+    ]
+    insert_rows(session, Event, [{name: getattr(event, name) for name in _COLUMNS} for event in events])
+    salts = [random(SALT_BYTES) for _ in events]
+    insert_rows(
+        session,
+        Leaf,
+        [
+            {"event_id": event.id, "salt": salt, "data": leaf_bytes(event, salt)}
+            for event, salt in zip(events, salts, strict=True)
+        ],
+    )
+
+
+_COLUMNS = tuple(column.key for column in Event.__table__.columns)
+
+
+def _event(event_id: str, kind: str, subject_kind: str, happening: Happening, now: datetime) -> Event:
+    ground, actor = happening.ground, happening.actor
+    return Event(
+        id=event_id,
         kind=kind,
         subject_kind=subject_kind,
-        subject=subject,
+        subject=happening.subject,
         effective_from=ground.effective_from,
         recorded_at=now,
         legal_basis=ground.legal_basis,
@@ -55,13 +106,8 @@ def record_event(
         person_id=actor.person_id if actor else None,
         client_id=actor.client_id if actor else None,
         operator=actor.operator if actor else "",
-        detail=dict(detail or {}),
+        detail=dict(happening.detail),
     )
-    session.add(event)
-    session.flush()  # the leaf refers to the event's row
-    salt = random(SALT_BYTES)
-    session.add(Leaf(event_id=event.id, salt=salt, data=leaf_bytes(event, salt)))
-    return event
 
 
 def leaf_bytes(event: Event, salt: bytes) -> bytes:

@@ -24,7 +24,7 @@ from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
 from registry.database import Database
-from registry.rows import changed_rows, insert_rows
+from registry.rows import changed_rows, insert_rows, new_ids
 from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
 from registry.seals.answer_ledger import BlockLedger
 from registry.seals.intent_policy import require_intents
@@ -99,7 +99,7 @@ class DatabaseLedger:
         now = self._clock()
         rows = [
             {
-                "id": self._random(16).hex(),
+                "id": use_id,
                 "key_id": ref.id,
                 "record": request.record,
                 "kind": request.kind.value,
@@ -108,7 +108,7 @@ class DatabaseLedger:
                 "ended_at": None,
                 "signed": None,
             }
-            for request in requests
+            for use_id, request in zip(new_ids(self._random, len(requests)), requests, strict=True)
         ]
         try:
             with self._database.transaction() as session:

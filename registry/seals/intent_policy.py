@@ -24,13 +24,14 @@ from keys.suite import SUITES, ecdsa
 from registry.agencies.tables import Client, ClientType
 from registry.licences.digests import link_digest
 from registry.licences.records import kept_record
-from registry.licences.tables import Intent, TypeVersion
-from registry.licences.types import parse_licence_type
+from registry.licences.tables import Intent
+from registry.licences.types import licence_type_of
 from registry.seals.outside_status import current_good
 from registry.seals.tables import Certificate, Key, Seal, SealEdition, SealUse, StandingAuthorisation
 from registry.vault import Vault
 from signing.claims import claims_of
 from signing.credential import parse_id, sig_structure
+from signing.licence_type import LicenceType
 from signing.record import Record
 
 _STATEMENT = (
@@ -91,6 +92,7 @@ def require_intents(
         except VermilionError as error:
             _refuse(error.detail, error.reason)
     entitled: dict[tuple[str, str], bool] = {}
+    types: dict[tuple[str, int], LicenceType] = {}
     for intent_id, request in asked:
         if intent_id not in rows:
             _refuse("there is no such intent", "intent")
@@ -104,7 +106,10 @@ def require_intents(
         if not (intent.client_active and entitled[may]):
             _refuse("the client may not issue this type", "not_entitled")
         if request.kind is SignKind.SIG_STRUCTURE:
-            _require_own_credential(session, ref, key, intent, record, request.data)
+            version = (record.type_code, record.type_version)
+            if version not in types:
+                types[version] = licence_type_of(session, *version)
+            _require_own_credential(ref, key, intent, record, types[version], request.data)
 
 
 def _require_open(ref: KeyRef, intent: Row[*tuple[Any, ...]], now: datetime) -> None:
@@ -131,11 +136,14 @@ def _require_authorised(intent: Row[*tuple[Any, ...]], record: Record, local: da
 
 
 def _require_own_credential(
-    session: Session, ref: KeyRef, key: Key, intent: Row[*tuple[Any, ...]], record: Record, data: bytes
+    ref: KeyRef,
+    key: Key,
+    intent: Row[*tuple[Any, ...]],
+    record: Record,
+    licence_type: LicenceType,
+    data: bytes,
 ) -> None:
     """A QR credential says what the intent's record says, for the intent's own link."""
-    version = session.get_one(TypeVersion, (record.type_code, record.type_version))
-    licence_type = parse_licence_type(version.slug, version.type_toml)
     kid = hashlib.sha256(key.public_key).digest()[:8]
     bound_to: bytes = cbor2.loads(data)[
         2

@@ -1,17 +1,17 @@
 """Using a seal: under a standing authorisation of its keeper, counted, and always recorded.
 
-What issuing calls, in its order: `authorise_use` and `begin_use` in the transaction that writes the
-intent, `seal_material` and `qr_key` before sealing, `still_usable` and `apply_use` in the transaction
-that registers the document, `void_use` where the intent is abandoned.
+What issuing calls, in its order: `usable_seal`, `seal_material`, `qr_key`, `draw_uses` and `begin_uses` in
+the transaction that writes the intents, `still_usable` and `apply_uses` in the transaction that registers
+their documents, `void_uses` where intents are abandoned.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import Select, insert, select, update
+from sqlalchemy import Select, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -19,7 +19,7 @@ from keys.custodian import KeyRef
 from keys.errors import Fault, Kind, VermilionError, field_fault
 from keys.profiles import ProfileName
 from registry.agencies.tables import Client, ClientType
-from registry.rows import changed_rows
+from registry.rows import changed_each, changed_rows, insert_rows, new_ids
 from registry.seals.authority import chain_of
 from registry.seals.editions import edition_in_use
 from registry.seals.keys import key_ref
@@ -42,18 +42,36 @@ ACTIVE = "active"
 
 
 @dataclass(frozen=True, slots=True)
+class Grant:
+    """A standing authorisation that holds."""
+
+    id: str
+    daily_limit: int
+
+
+@dataclass(frozen=True, slots=True)
 class UsableSeal:
-    """A seal that may be used once, now, by this client for this type."""
+    """A seal that may be used now, by this client for this type, as often as its grants' limits leave."""
 
     seal_edition_id: str
     seal_code: str
     state_version: int
-    authorisation_id: str
     key: KeyRef
     outside_status_id: str | None  # the word of an authority outside that permits it
+    grants: tuple[Grant, ...]  # the oldest first
 
 
-def authorise_use(
+@dataclass(frozen=True, slots=True)
+class Use:
+    """One use of a seal for an intent, drawn from an authorisation's limit."""
+
+    intent_id: str
+    seal_edition_id: str
+    authorisation_id: str
+    outside_status_id: str | None
+
+
+def usable_seal(
     session: Session,
     *,
     seal_code: str,
@@ -64,16 +82,12 @@ def authorise_use(
     day: date,
     now: datetime,
 ) -> UsableSeal:
-    """Check that the client may use the seal for the type on the civil `day` of `now`, and draw 1 from its
-    limit.
+    """Check that the client may use the seal for the type on the civil `day` of `now`.
 
-    `seal_kind` is the kind of seal that the type's face wants.
-
-    The draw stands or falls with the caller's transaction, so a refused or a dry request draws nothing; an
-    abandoned intent's draw is not given back, because its key may have been used. Raises VermilionError:
-    FORBIDDEN with reason `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT
-    with `seal_not_active`, `seal_expired`, `certificate_revoked` or `daily_limit`; INVALID with `seal_kind`;
-    UNAVAILABLE with `status_unknown`. Each names `/seal`.
+    `seal_kind` is the kind of seal that the type's face wants. Raises VermilionError: FORBIDDEN with reason
+    `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT with `seal_not_active`,
+    `seal_expired` or `certificate_revoked`; INVALID with `seal_kind`; UNAVAILABLE with `status_unknown`. Each
+    names `/seal`.
     """
     seal = session.get(Seal, seal_code)
     if seal is None or seal.agency_code != agency_code:
@@ -94,11 +108,31 @@ def authorise_use(
     if not granted:
         detail = "the keeper has not authorised this client for this type"
         raise _unusable(Kind.FORBIDDEN, "not_authorised", detail)
-    drawn = next((g for g in granted if _draw(session, g, day)), None)
-    if drawn is None:
-        raise _unusable(Kind.CONFLICT, "daily_limit", "the authorisation's daily limit is used up")
     key = session.get_one(Key, edition.key_id)
-    return UsableSeal(edition.id, seal.code, seal.state_version, drawn.id, key_ref(key), status)
+    grants = tuple(Grant(one.id, one.daily_limit) for one in granted)
+    return UsableSeal(edition.id, seal.code, seal.state_version, key_ref(key), status, grants)
+
+
+def draw_uses(session: Session, usable: UsableSeal, day: date, intent_ids: Sequence[str]) -> list[Use]:
+    """Draw one use for each intent from the day's limits: as many as are left, for the first of them.
+
+    The draws stand or fall with the caller's transaction, so a refused or a dry request draws nothing; an
+    abandoned intent's draw is not given back, because its key may have been used.
+    """
+    uses: list[Use] = []
+    for grant in usable.grants:
+        waiting = intent_ids[len(uses) :]
+        if waiting:
+            uses += [
+                Use(intent_id, usable.seal_edition_id, grant.id, usable.outside_status_id)
+                for intent_id in waiting[: _draw(session, grant, day, len(waiting))]
+            ]
+    return uses
+
+
+def limit_used_up() -> VermilionError:
+    """The answer to whoever no use is left for."""
+    return _unusable(Kind.CONFLICT, "daily_limit", "the authorisation's daily limit is used up")
 
 
 def still_usable(
@@ -111,7 +145,7 @@ def still_usable(
     type_code: str,
     day: date,
 ) -> bool:
-    """Whether what `authorise_use` found still holds, client and entitlement included.
+    """Whether what `usable_seal` found still holds, client and entitlement included.
 
     The seal's row stays locked until the caller's transaction ends: a suspension comes wholly before, and
     makes this False, or wholly after.
@@ -137,33 +171,49 @@ def still_usable(
     return holds is not None
 
 
-def begin_use(
-    session: Session, intent_id: str, usable: UsableSeal, now: datetime, random: Callable[[int], bytes]
-) -> None:
-    """Record the use before any key is touched; the intent's row must be written already."""
-    session.add(
-        SealUse(
-            id=random(16).hex(),
-            seal_edition_id=usable.seal_edition_id,
-            authorisation_id=usable.authorisation_id,
-            intent_id=intent_id,
-            state="begun",
-            document_sha256=None,
-            begun_at=now,
-            ended_at=None,
-            outside_status_id=usable.outside_status_id,
-        )
+def begin_uses(session: Session, uses: Sequence[Use], now: datetime, random: Callable[[int], bytes]) -> None:
+    """Record uses before any key is touched; their intents' rows must be written already."""
+    insert_rows(
+        session,
+        SealUse,
+        [
+            {
+                "id": use_id,
+                "seal_edition_id": use.seal_edition_id,
+                "authorisation_id": use.authorisation_id,
+                "intent_id": use.intent_id,
+                "state": "begun",
+                "document_sha256": None,
+                "begun_at": now,
+                "ended_at": None,
+                "outside_status_id": use.outside_status_id,
+            }
+            for use_id, use in zip(new_ids(random, len(uses)), uses, strict=True)
+        ],
     )
 
 
-def apply_use(session: Session, intent_id: str, document_sha256: bytes, now: datetime) -> None:
-    """The seal stands on the registered document. Raises VermilionError(CONFLICT) unless just begun."""
-    _end(session, intent_id, "applied", document_sha256, now)
+def apply_uses(session: Session, documents: Mapping[str, bytes], now: datetime) -> None:
+    """The seal stands on the registered documents (SHA-256, by intent). Raises VermilionError(CONFLICT)
+    unless each use was just begun.
+    """
+    statement = (
+        update(SealUse)
+        .where(SealUse.intent_id == bindparam("of_intent"), SealUse.state == "begun")
+        .values(state="applied", document_sha256=bindparam("document"), ended_at=now)
+    )
+    rows = [{"of_intent": intent_id, "document": digest} for intent_id, digest in documents.items()]
+    _require_all(changed_each(session, statement, rows), rows)
 
 
-def void_use(session: Session, intent_id: str, now: datetime) -> None:
-    """The intent came to nothing. Raises VermilionError(CONFLICT) unless just begun."""
-    _end(session, intent_id, "void", None, now)
+def void_uses(session: Session, intent_ids: Sequence[str], now: datetime) -> None:
+    """The intents came to nothing. Raises VermilionError(CONFLICT) unless each use was just begun."""
+    statement = (
+        update(SealUse)
+        .where(SealUse.intent_id.in_(intent_ids), SealUse.state == "begun")
+        .values(state="void", ended_at=now)
+    )
+    _require_all(changed_rows(session, statement), intent_ids)
 
 
 def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
@@ -244,28 +294,31 @@ def _authorisations(client_id: str, type_code: str, day: date) -> Select[Standin
     )
 
 
-def _draw(session: Session, granted: StandingAuthorisation, day: date) -> bool:
-    """Take 1 from the day's limit, if anything is left, in one conditional statement."""
-    row = (AuthorisationDay.authorisation_id == granted.id, AuthorisationDay.day == day)
+def _draw(session: Session, grant: Grant, day: date, wanted: int) -> int:
+    """Take so many from the day's limit, or what is left of it, by conditional statements: how many."""
+    row = (AuthorisationDay.authorisation_id == grant.id, AuthorisationDay.day == day)
     if session.scalar(select(AuthorisationDay.day).where(*row)) is None:
         try:
             with session.begin_nested():  # two may find the day missing; one inserts it
-                session.execute(insert(AuthorisationDay).values(authorisation_id=granted.id, day=day, used=0))
+                session.execute(insert(AuthorisationDay).values(authorisation_id=grant.id, day=day, used=0))
         except IntegrityError:
             pass
-    statement = (
-        update(AuthorisationDay)
-        .where(*row, AuthorisationDay.used < granted.daily_limit)
-        .values(used=AuthorisationDay.used + 1)
-    )
-    return changed_rows(session, statement) == 1
+
+    def taken(count: int) -> bool:
+        statement = (
+            update(AuthorisationDay)
+            .where(*row, AuthorisationDay.used <= grant.daily_limit - count)
+            .values(used=AuthorisationDay.used + count)
+        )
+        return changed_rows(session, statement) == 1
+
+    if taken(wanted):
+        return wanted
+    used = session.scalars(select(AuthorisationDay.used).where(*row).with_for_update()).one()
+    left = max(grant.daily_limit - used, 0)
+    return left if left and taken(left) else 0
 
 
-def _end(session: Session, intent_id: str, state: str, document: bytes | None, now: datetime) -> None:
-    statement = (
-        update(SealUse)
-        .where(SealUse.intent_id == intent_id, SealUse.state == "begun")
-        .values(state=state, document_sha256=document, ended_at=now)
-    )
-    if changed_rows(session, statement) != 1:
+def _require_all(changed: int, wanted: Sequence[object]) -> None:
+    if changed != len(wanted):
         raise VermilionError(Kind.CONFLICT, "no seal use is open for this intent", reason="seal_use")

@@ -89,6 +89,12 @@ class FaultyStore:
     def put_new(self, key: str, data: bytes) -> None:
         self.faults.around("store put", lambda: self.inner.put_new(key, data))
 
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        try:
+            return self.faults.around("store put", lambda: self.inner.put_many(documents))
+        except VermilionError as error:
+            return [error] * len(documents)
+
     def get(self, key: str) -> bytes | None:
         return self.faults.around("store get", lambda: self.inner.get(key))
 
@@ -181,6 +187,9 @@ class NoStore:
     def put_new(self, key: str, data: bytes) -> None:
         raise VermilionError(Kind.UNAVAILABLE, "out")
 
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        return [VermilionError(Kind.UNAVAILABLE, "out") for _ in documents]
+
     def get(self, key: str) -> bytes | None:
         raise VermilionError(Kind.UNAVAILABLE, "out")
 
@@ -191,6 +200,7 @@ def main() -> None:
     from registry.actor import Actor
     from registry.composition import open_ports
     from registry.licences.issue import issue
+    from registry.licences.issue_many import Ordered, issue_many
     from registry.settings import Settings
     from tests.registry.issuing import to_request
 
@@ -201,17 +211,23 @@ def main() -> None:
 
     ports = open_ports(settings, clock=lambda: now, cost=ScryptCost(n=2**10))
 
-    def attempt(watched: Ports, body: dict[str, Any], key: str) -> None:
-        issue(watched, actor, to_request(body), key, key.encode().ljust(32)[:32])
+    def attempt(watched: Ports, bodies: list[dict[str, Any]]) -> None:
+        keys = [f"key-{body['number']}" for body in bodies]
+        digests = [key.encode().ljust(32)[:32] for key in keys]
+        if len(bodies) == 1:
+            issue(watched, actor, to_request(bodies[0]), keys[0], digests[0])
+        else:
+            made = zip(bodies, keys, digests, strict=True)
+            issue_many(watched, actor, [Ordered(to_request(body), key, digest) for body, key, digest in made])
 
     with contextlib.suppress(VermilionError):  # keys, glyphs and artwork once; the intent is abandoned
-        attempt(replace(ports, documents=NoStore()), plan["warm"], "warm")
+        attempt(replace(ports, documents=NoStore()), [plan["warm"]])
     ports.database.dispose()
 
     def child(job: dict[str, Any]) -> int:
         faults = Faults(at=job["at"], when=job["when"], strike=kill)
         with faulty(ports, faults) as watched:
-            attempt(watched, job["body"], job["key"])
+            attempt(watched, job["bodies"])
         return 0
 
     statuses = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -15,8 +15,10 @@ from sqlalchemy import event
 from stdnum.iso7064 import mod_11_10
 
 from keys.canonical import canonical_json
+from keys.errors import VermilionError
 from registry.licences.examine import IssueRequest
 from registry.licences.issue import Issued, issue
+from registry.licences.issue_many import Ordered
 from registry.ports import DocumentStore, Ports
 from registry.samples import sample_requests
 from tests.registry.world import World
@@ -57,6 +59,11 @@ def to_request(body: dict[str, Any]) -> IssueRequest:
         case_number=body["case_number"],
         operator=body["operator"],
     )
+
+
+def ordered(body: dict[str, Any], key: str | None = None) -> Ordered:
+    """As one of a group."""
+    return Ordered(to_request(body), key or f"key-{body['number']}", sha256(canonical_json(body)).digest())
 
 
 def issue_one(
@@ -111,9 +118,13 @@ class Store:
     change: Callable[[bytes], bytes | None] = lambda data: data
 
     def put_new(self, key: str, data: bytes) -> None:
-        changed = self.change(data)
-        if changed is not None:
-            self.inner.put_new(key, changed)
+        raise AssertionError
+
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        for key, data in documents:
+            changed = self.change(data)
+            if changed is not None:
+                self.inner.put_new(key, changed)
         raise Died
 
     def get(self, key: str) -> bytes | None:

@@ -31,10 +31,11 @@ from registry.seals.tables import (
     StandingAuthorisation,
     TrustListDraft,
 )
-from registry.seals.use import UsableSeal, apply_use, authorise_use, begin_use, qr_key, void_use
+from registry.seals.use import apply_uses, begin_uses, qr_key, void_uses
 from signing.codes import make_identifier
 from signing.record import Record
 from tests.registry.issuing import issue_one
+from tests.registry.uses import Drawn, draw_use
 from tests.registry.world import BASIS, GROUND, START, Ticker, World, on_sqlite
 
 INTENT = "a" * 32
@@ -44,29 +45,21 @@ INTENT = "a" * 32
 class Prepared:
     """An open intent with its seal use begun."""
 
-    usable: UsableSeal
+    usable: Drawn
     qr: KeyRef
     tsa: KeyRef
 
 
-def usable(world: World) -> UsableSeal:
+def usable(world: World) -> Drawn:
     with world.ports.database.transaction() as session:
-        return draw(session, world)
-
-
-def draw(session: Session, world: World, **changes: Any) -> UsableSeal:
-    wanted: dict[str, Any] = {
-        "seal_code": world.seal_code, "client_id": world.clients["system"].id,
-        "agency_code": world.codes["own"], "type_code": world.type_code, "seal_kind": "special",
-    }  # fmt: skip
-    return authorise_use(session, **(wanted | changes), day=world.today, now=world.ports.clock())
+        return draw_use(session, world)
 
 
 @pytest.fixture
 def prepared(world: World) -> Prepared:
     ports, now = world.ports, world.ports.clock()
     with ports.database.transaction() as session:
-        seal, qr = draw(session, world), qr_key(session, world.codes["own"], now)
+        seal, qr = draw_use(session, world, INTENT), qr_key(session, world.codes["own"], now)
         session.add(
             Licence(
                 id="b" * 32,
@@ -87,7 +80,7 @@ def prepared(world: World) -> Prepared:
             )
         )  # fmt: skip
         session.flush()
-        begin_use(session, INTENT, seal, now, ports.random)
+        begin_uses(session, [seal.use], now, ports.random)
         tsa = time_stamp_authority(session, now).key
     return Prepared(seal, qr, tsa)
 
@@ -223,10 +216,10 @@ def test_a_lapsed_lease_uses_no_key(world: World, prepared: Prepared, clock: Tic
 
 def test_a_voided_use_uses_no_key(world: World, prepared: Prepared) -> None:
     with world.ports.database.transaction() as session:
-        void_use(session, INTENT, world.ports.clock())
+        void_uses(session, [INTENT], world.ports.clock())
     assert ask(world, prepared.usable.key) == "intent"
     with pytest.raises(VermilionError), world.ports.database.transaction() as session:
-        apply_use(session, INTENT, b"d", world.ports.clock())
+        apply_uses(session, {INTENT: b"d"}, world.ports.clock())
 
 
 def test_a_suspended_seal_is_not_used_nor_one_resumed_since(world: World, prepared: Prepared) -> None:
@@ -321,13 +314,13 @@ def test_a_use_is_on_record_before_and_after_and_happens_once(world: World, prep
 )
 def test_a_use_nobody_authorised_is_refused(world: World, changes: dict[str, str], reason: str) -> None:
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
-        draw(session, world, **changes)
+        draw_use(session, world, **changes)
     assert (refused.value.kind, refused.value.reason) == (ErrorKind.FORBIDDEN, reason)
 
 
 def test_a_seal_of_another_kind_than_the_type_wants_is_not_used(world: World) -> None:
     with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
-        draw(session, world, seal_kind="name")
+        draw_use(session, world, seal_kind="name")
     assert (refused.value.kind, refused.value.reason) == (ErrorKind.INVALID, "seal_kind")
     assert [fault.field for fault in refused.value.faults] == ["/seal"]
 

@@ -82,6 +82,28 @@ def test_file_and_directories_are_synced(tmp_path: Path, monkeypatch: pytest.Mon
     assert synced == [str(root / KEY), str((root / KEY).parent), str(root)]
 
 
+def test_of_many_each_is_synced_and_each_directory_once_after_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[str] = []
+    real = os.fsync
+
+    def fsync(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        if synced[-1] == f"{'ab' * 15}02.enc":
+            raise OSError(5, "Input/output error")
+        real(descriptor)
+
+    store = FolderStore(tmp_path / "documents")
+    keys = [document_key("ab" * 15 + number) for number in ("01", "02", "03")] + [document_key("cd" * 16)]
+    store.put_new(keys[2], b"before")
+    monkeypatch.setattr(os, "fsync", fsync)
+    outcomes = store.put_many([(key, b"data") for key in keys])
+    assert [error and error.kind for error in outcomes] == [None, Kind.UNAVAILABLE, Kind.CONFLICT, None]
+    written = [key for key in keys if key != keys[2]]
+    assert synced == [*(key.partition("/")[2] for key in written), "ab", "cd", "documents"]
+
+
 def test_a_document_that_could_not_be_synced_is_not_stored_for_the_caller(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,12 +20,15 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.licences.fsck import fsck
+from registry.licences.issue_many import DEFECT, issue_many
+from registry.licences.issued import Issued
 from registry.licences.numbers import number_mac
 from registry.licences.records import open_record
 from registry.licences.recovery import recover
 from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Number
+from registry.ports import Ports
 from tests.registry.faults import Faults, When, fail, faulty, has_effect
-from tests.registry.issuing import LEASE, issue_one, request_body
+from tests.registry.issuing import LEASE, issue_one, ordered, request_body
 from tests.registry.world import Ticker, World
 
 ROOT = Path(__file__).parents[2]
@@ -34,12 +37,32 @@ READ_OUTSIDE = {  # what issuing reads outside its two transactions
 }  # fmt: skip
 
 
-def calls_of_one_issue(world: World) -> list[str]:
+sizes = pytest.mark.parametrize("size", [1, 3], ids=["one", "a group"])
+
+
+def attempt(
+    world: World, bodies: list[dict[str, Any]], ports: Ports | None = None
+) -> list[Issued | VermilionError]:
+    """What became of each: of one by itself, of several as a group."""
+    ports = ports or world.ports
+    try:
+        if len(bodies) == 1:
+            return [issue_one(world, bodies[0], ports=ports)]
+        return issue_many(ports, world.actor(), [ordered(body) for body in bodies])
+    except VermilionError as error:
+        return [error] * len(bodies)
+
+
+def bodies_of(world: World, size: int) -> list[dict[str, Any]]:
+    return [request_body(world) for _ in range(size)]
+
+
+def calls_of_one_issue(world: World, size: int) -> list[str]:
     """Every call that one issue makes, in order."""
-    issue_one(world)  # what happens once in a process happens here
+    attempt(world, bodies_of(world, size))  # what happens once in a process happens here
     faults = Faults()
     with faulty(world.ports, faults) as watched:
-        issue_one(world, ports=watched)
+        attempt(world, bodies_of(world, size), watched)
     return faults.calls
 
 
@@ -87,9 +110,12 @@ def outcome_of(world: World, number: str) -> Outcome:
         )
 
 
+@sizes
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Callable[[str], None]) -> None:
-    calls = calls_of_one_issue(world)
+def test_every_call_fails_once(
+    world: World, clock: Ticker, when: When, size: int, tell: Callable[[str], None]
+) -> None:
+    calls = calls_of_one_issue(world, size)
     live = live_intent(world, clock)
     kinds = Counter(name.split(maxsplit=1)[0] for name in calls)
     assert set(kinds) == {"read", "sql", "store", "custodian", "time-stamp"}
@@ -97,49 +123,52 @@ def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Ca
     points = [at for at, name in enumerate(calls, 1) if when == "before" or has_effect(name)]
     outcomes: Counter[str] = Counter()
     for at in points:
-        body = request_body(world)
+        bodies = bodies_of(world, size)
         faults = Faults(at=at, when=when, strike=fail)
         with faulty(world.ports, faults) as watched:
-            try:
-                issued = issue_one(world, body, ports=watched)
-            except VermilionError as error:
-                assert error.kind is Kind.UNAVAILABLE, (calls[at - 1], error.detail)
-                issued = None
+            answers = attempt(world, bodies, watched)
         assert faults.struck
         clock.advance(LEASE)
         assert not recover(world.ports).defects
-        outcome = outcome_of(world, body["number"])
-        where = f"{when} {calls[at - 1]} ({at})"
-        assert outcome.complete or outcome.abandoned, (where, outcome)
-        if issued is not None:  # nobody was told of a licence that is not there
-            assert outcome.complete, where
-            if calls[at - 1] == "time-stamp":
-                assert issued.level == "B-B"
-        outcomes["complete" if outcome.complete else "abandoned"] += 1
+        for body, answer in zip(bodies, answers, strict=True):
+            outcome = outcome_of(world, body["number"])
+            where = f"{when} {calls[at - 1]} ({at})"
+            assert outcome.complete or outcome.abandoned, (where, outcome)
+            if isinstance(answer, VermilionError):
+                assert answer.kind is Kind.UNAVAILABLE, (where, answer.detail)
+                assert answer.reason != DEFECT, (where, answer.__cause__)
+            else:  # nobody was told of a licence that is not there
+                assert outcome.complete, where
+                if calls[at - 1] == "time-stamp":
+                    assert answer.level == "B-B"
+            outcomes["complete" if outcome.complete else "abandoned"] += 1
     assert outcomes["abandoned"] > outcomes["complete"] > 0
     assert_untouched(world, live)
     assert fsck(world.ports) == []
-    tell(f"{len(calls)} calls {dict(kinds)}, {len(points)} failed {when}: {dict(outcomes)}")
+    tell(f"{size}: {len(calls)} calls {dict(kinds)}, {len(points)} failed {when}: {dict(outcomes)}")
 
 
+@sizes
+@pytest.mark.timeout(900)
 def test_the_process_is_killed_at_every_call(
-    world: World, clock: Ticker, tell: Callable[[str], None]
+    world: World, clock: Ticker, size: int, tell: Callable[[str], None]
 ) -> None:
-    calls = calls_of_one_issue(world)
+    calls = calls_of_one_issue(world, size)
     live = live_intent(world, clock)
-    points = [(at, "before") for at in range(1, len(calls) + 1)]
     # Nothing durable happens between one call's return and the next call: to be killed after a call is to be
     # killed before its successor. Only the last has none; calls with an effect are killed after it as well.
+    # One licence is killed before its reads too, which a group makes where one does.
+    points = [(at, "before") for at, name in enumerate(calls, 1) if size == 1 or has_effect(name)]
     effects = ("sql COMMIT", "store put", "custodian", "time-stamp")
     points += [(at, "after") for at, name in enumerate(calls, 1) if name.startswith(effects)]
-    jobs: list[dict[str, Any]] = []
-    for at, when in points:
-        body = request_body(world)
-        jobs.append({"at": at, "when": when, "body": body, "key": f"key-{body['number']}"})
+    jobs: list[dict[str, Any]] = [
+        {"at": at, "when": when, "bodies": bodies_of(world, size)} for at, when in points
+    ]
     statuses = run_and_kill(world, clock, jobs)
     assert set(statuses) == {-9}
-    before = {job["key"]: outcome_of(world, job["body"]["number"]) for job in jobs}
-    assert any(outcome.intents == ("open",) for outcome in before.values())
+    assert any(
+        outcome_of(world, body["number"]).intents == ("open",) for job in jobs for body in job["bodies"]
+    )
     assert not recover(world.ports)  # the leases still run
     clock.advance(LEASE)
     adopted = 0
@@ -150,14 +179,17 @@ def test_the_process_is_killed_at_every_call(
     assert adopted > 0
     outcomes: Counter[str] = Counter()
     for job in jobs:
-        outcome = outcome_of(world, job["body"]["number"])
-        where = f"killed {job['when']} {calls[job['at'] - 1]} ({job['at']})"
-        assert outcome.complete or outcome.abandoned, (where, outcome)
-        outcomes["complete" if outcome.complete else "abandoned"] += 1
+        for body in job["bodies"]:
+            outcome = outcome_of(world, body["number"])
+            where = f"killed {job['when']} {calls[job['at'] - 1]} ({job['at']})"
+            assert outcome.complete or outcome.abandoned, (where, outcome)
+            outcomes["complete" if outcome.complete else "abandoned"] += 1
     assert outcomes["abandoned"] > outcomes["complete"] > 0
     assert_untouched(world, live)
     assert fsck(world.ports) == []
-    tell(f"killed at {len(jobs)} points of {len(calls)} calls: {dict(outcomes)}, {adopted} of them adopted")
+    tell(
+        f"{size}: killed at {len(jobs)} points of {len(calls)} calls: {dict(outcomes)}, {adopted} of them adopted"
+    )
 
 
 def run_and_kill(world: World, clock: Ticker, jobs: list[dict[str, Any]]) -> list[int]:
@@ -173,7 +205,7 @@ def run_and_kill(world: World, clock: Ticker, jobs: list[dict[str, Any]]) -> lis
     }
     done = subprocess.run(
         [sys.executable, "-m", "tests.registry.faults"],
-        input=json.dumps(plan), capture_output=True, text=True, cwd=ROOT, timeout=280, check=False,
+        input=json.dumps(plan), capture_output=True, text=True, cwd=ROOT, timeout=580, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     statuses: list[int] = json.loads(done.stdout)
@@ -186,7 +218,7 @@ def live_intent(world: World, clock: Ticker) -> tuple[str, int]:
     (status,) = run_and_kill(
         world,
         clock,
-        [{"at": first_custodian_call(world), "when": "before", "body": body, "key": "live"}],
+        [{"at": first_custodian_call(world), "when": "before", "bodies": [body]}],
     )
     assert status == -9
     with world.ports.database.transaction() as session:

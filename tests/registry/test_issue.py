@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -18,13 +18,13 @@ from sqlalchemy.pool import QueuePool
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Client, ClientType, Person
-from registry.licences import reserve as reserving
-from registry.licences.examine import civil_day, examine
+from registry.licences import taking
+from registry.licences.examine import Examined, civil_day, examine
 from registry.licences.fsck import fsck
 from registry.licences.issue import Preview, issue
 from registry.licences.issued import attached_printout
 from registry.licences.numbers import STATUS_LIST_SIZE, new_lookup_code, new_number, new_serial, uniform
-from registry.licences.reserve import Setting, reserve
+from registry.licences.reserve import Setting, Wanted, reserve
 from registry.licences.tables import (
     Document,
     Edition,
@@ -99,8 +99,12 @@ class LastMoment:
     act: Callable[[], object]
 
     def put_new(self, key: str, data: bytes) -> None:
-        self.inner.put_new(key, data)
+        raise AssertionError
+
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        outcomes = self.inner.put_many(documents)
         self.act()
+        return outcomes
 
     def get(self, key: str) -> bytes | None:
         return self.inner.get(key)
@@ -294,18 +298,18 @@ def test_a_type_withdrawn_while_the_request_is_examined_is_named(world: World) -
     body = request_body(world)
     day = civil_day(world.ports.clock(), world.ports.settings.tz)
     with Session(world.ports.database.read) as session:
-        examined = examine(session, world.actor(), to_request(body), day, world.ports.fonts)
+        (examined,) = examine(session, world.actor(), [to_request(body)], day, world.ports.fonts)
+    assert isinstance(examined, Examined)
     with world.ports.database.transaction() as session:
         session.execute(update(TypeVersion).values(state="withdrawn"))
     ports = world.ports
     setting = Setting(ports.clock(), day, timedelta(minutes=1), "http://localhost", ports.vault, ports.random)
-    with pytest.raises(VermilionError) as caught, world.ports.database.transaction() as session:
-        reserve(
-            session, world.actor(), to_request(body), examined, setting,
-            intent_id="0" * 32, idempotency=None,
-        )  # fmt: skip
-    assert (caught.value.kind, caught.value.reason) == (Kind.FORBIDDEN, "type_not_entitled")
-    assert [f.field for f in caught.value.faults] == ["/type"]
+    wanted = Wanted("0" * 32, to_request(body), examined, None)
+    with world.ports.database.transaction() as session:
+        (error,) = reserve(session, world.actor(), [wanted], setting)
+    assert isinstance(error, VermilionError)
+    assert (error.kind, error.reason) == (Kind.FORBIDDEN, "type_not_entitled")
+    assert [f.field for f in error.faults] == ["/type"]
 
 
 def test_the_same_number_is_issued_once(world: World) -> None:
@@ -420,7 +424,7 @@ def test_an_intents_end_is_timed_under_its_lock(world: World, clock: Ticker) -> 
 
 
 def test_a_full_status_list_is_followed_by_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reserving, "STATUS_LIST_SIZE", 1)  # each list is full after one
+    monkeypatch.setattr(taking, "STATUS_LIST_SIZE", 1)  # each list is full after one
     records = [issue_one(world).printout.record for _ in range(3)]
     assert [(r.status_list, r.status_index) for r in records] == [(0, 0), (1, 0), (2, 0)]
     assert fsck(world.ports) == []
@@ -433,7 +437,7 @@ def test_a_status_list_is_left_between_half_and_seven_tenths() -> None:
     for step in range(100):
         fill = step / 100
         reached[fill] = 1 - math.exp(-left)
-        left += STATUS_LIST_SIZE / 100 * (fill + 0.005) ** reserving.SLOT_PROBES
+        left += STATUS_LIST_SIZE / 100 * (fill + 0.005) ** taking.SLOT_PROBES
     assert reached[0.5] < 0.005
     assert reached[0.7] > 0.99
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -204,11 +205,11 @@ def test_a_process_that_wakes_late_registers_nothing(world: World, clock: Ticker
     class Asleep:
         inner: DocumentStore
 
-        def put_new(self, key: str, data: bytes) -> None:
+        def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
             clock.advance(LEASE)
             assert len(recover(world.ports).abandoned) == 1
             issue_one(world, body, key="the second request")
-            self.inner.put_new(key, data)
+            return self.inner.put_many(documents)
 
     with pytest.raises(VermilionError) as caught:
         issue_one(world, body, ports=replace(world.ports, documents=Asleep(world.ports.documents)))  # type: ignore[arg-type]

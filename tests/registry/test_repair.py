@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -247,6 +247,9 @@ class DiesAfterStoring:
     def put_new(self, key: str, data: bytes) -> None:
         self._inner.put_new(key, self._change(data))
         raise Died
+
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        raise AssertionError
 
     def get(self, key: str) -> bytes | None:
         return self._inner.get(key)

@@ -13,7 +13,8 @@ from keys.errors import VermilionError
 from registry.agencies.rules import set_client_active
 from registry.seals.authorisations import withdraw
 from registry.seals.tables import StandingAuthorisation
-from registry.seals.use import authorise_use, still_usable
+from registry.seals.use import still_usable
+from tests.registry.uses import draw_use
 from tests.registry.world import BASIS, GROUND, World, on_sqlite
 
 
@@ -75,13 +76,8 @@ def test_its_terms_are_checked(world: World, changes: dict[str, Any], pointer: s
 
 def test_each_reason_why_a_seal_cannot_be_used_names_it(world: World) -> None:
     def reason(**changes: Any) -> str:
-        wanted: dict[str, Any] = {
-            "seal_code": world.seal_code, "client_id": world.clients["system"].id,
-            "agency_code": world.codes["own"], "type_code": world.type_code, "seal_kind": "special",
-            "day": world.today, "now": world.ports.clock(),
-        }  # fmt: skip
         with pytest.raises(VermilionError) as refused, world.ports.database.transaction() as session:
-            authorise_use(session, **(wanted | changes))
+            draw_use(session, world, **changes)
         (fault,) = refused.value.faults
         assert (fault.field, fault.reason) == ("/seal", refused.value.reason)
         return fault.reason
@@ -95,11 +91,7 @@ def test_each_reason_why_a_seal_cannot_be_used_names_it(world: World) -> None:
     once = world.active_seal()
     world.authorise(once, daily_limit=1)
     with world.ports.database.transaction() as session:
-        authorise_use(
-            session, seal_code=once, client_id=world.clients["system"].id,
-            agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special", day=world.today,
-            now=world.ports.clock(),
-        )  # fmt: skip
+        draw_use(session, world, seal_code=once)
     assert reason(seal_code=once) == "daily_limit"
 
 
@@ -174,11 +166,7 @@ def usable(world: World) -> bool:
 
 def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) -> None:
     with world.ports.database.transaction() as session:
-        found = authorise_use(
-            session, seal_code=world.seal_code, client_id=world.clients["system"].id,
-            agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special",
-            day=world.today, now=world.ports.clock(),
-        )  # fmt: skip
+        found = draw_use(session, world)
 
     def still(**changes: Any) -> bool:
         wanted: dict[str, Any] = {

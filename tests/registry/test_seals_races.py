@@ -17,7 +17,7 @@ from registry.seals.making import make
 from registry.seals.rules import decide_change, suspend
 from registry.seals.tables import AuthorisationDay, PublishedTrustList, Seal, SealState, StandingAuthorisation
 from registry.seals.trust import publish_trust_list
-from registry.seals.use import authorise_use
+from tests.registry.uses import draw_use
 from tests.registry.world import BASIS, World
 
 
@@ -124,11 +124,7 @@ def test_the_daily_limit_holds_when_many_draw(world: World) -> None:
 
     def act() -> None:
         with ports.database.transaction() as session:
-            authorise_use(
-                session, seal_code=world.seal_code, client_id=world.clients["system"].id,
-                agency_code=world.codes["own"], type_code=world.type_code, seal_kind="special",
-                day=world.today, now=ports.clock(),
-            )  # fmt: skip
+            draw_use(session, world)
 
     assert at_once(*[act] * 6) == ["daily_limit"] * 3 + ["done"] * 3
     with Session(ports.database.read) as session:
