@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+import structlog
 from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
@@ -29,6 +30,7 @@ from signing.verdict import instant
 
 blueprint = Blueprint("batches", __name__, url_prefix="/api/v1/batches")
 
+_log = structlog.get_logger("registry.api")
 NO_STORE = {"Cache-Control": "no-store"}
 _MEDIA = (NDJSON, CSV)
 
@@ -120,18 +122,25 @@ def documents(batch_id: str) -> Response:
 
 def _files(ports: Ports, batch_id: str) -> Iterator[tuple[str, bytes]]:
     """What an ended batch has sealed does not change. Where a document cannot be read the archive breaks off,
-    shorter than it was said to be.
+    shorter than it was said to be; no answer can say why by then, so the log does.
     """
     after = 0
-    while True:
-        with Session(ports.database.read) as session:
-            found = rules.sealed_items(session, batch_id, after)
-        for item in found:
-            data = read_document(ports.documents, item.store_key, item.sha256)
-            yield _name(item.line, item.identifier), data
-            after = item.line
-        if not found:
-            return
+    try:
+        while True:
+            with Session(ports.database.read) as session:
+                found = rules.sealed_items(session, batch_id, after)
+            for item in found:
+                yield (
+                    _name(item.line, item.identifier),
+                    read_document(ports.documents, item.store_key, item.sha256),
+                )
+                after = item.line
+            if not found:
+                return
+    except Exception as error:
+        reason = error.reason if isinstance(error, VermilionError) else type(error).__name__
+        _log.error("archive_broken_off", batch=batch_id, after_line=after, reason=reason)
+        raise
 
 
 def _name(line: int, identifier: str) -> str:

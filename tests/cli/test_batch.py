@@ -178,6 +178,25 @@ def test_a_dry_run_is_another_batch_than_the_one_that_is_issued(office: Office, 
     assert re.search(r"(Checking|Issuing) +\[#+\] +100%", shown), shown
 
 
+def test_an_archive_that_lacks_a_document_is_no_archive(office: Office, tmp_path: Path) -> None:
+    """The service cannot say so any more once it has begun: it breaks off, and the command notices."""
+    file, target = written(tmp_path, office.requests(2)), tmp_path / "all.zip"
+    assert run(office, file)[0] == 0
+    edition = office.ask("SELECT edition_id FROM batch_item WHERE line = 2 ORDER BY rowid DESC LIMIT 1")
+    document = office.place.data / "documents" / edition[:2] / f"{edition}.enc"
+    away = document.rename(tmp_path / "away")
+    try:
+        code, out, err = run(office, file, "--save", target)
+    finally:
+        away.rename(document)
+    assert (code, out) == (1, "")
+    assert "ended too early" in err
+    assert not target.exists()
+    assert run(office, file, "--save", target)[0] == 0
+    with zipfile.ZipFile(target) as opened:
+        assert opened.testzip() is None
+
+
 def test_a_batch_that_was_cancelled_is_issued_in_part(office: Office, tmp_path: Path) -> None:
     file, client = written(tmp_path, office.requests(40)), office.client()
     key = f"batch-{sha256(file.read_bytes()).hexdigest()}"

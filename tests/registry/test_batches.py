@@ -7,6 +7,7 @@ import json
 import zipfile
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,11 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
+from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
+from keys.errors import VermilionError
 from registry.batches import receive
 from registry.batches.lines import CSV, NDJSON
 from registry.batches.tables import Batch, BatchItem
+from registry.body_slots import BATCH_SLOTS
 from registry.documents import document_key
 from registry.licences.fsck import fsck
 from registry.licences.tables import Intent
@@ -109,6 +113,25 @@ def test_the_archive_opens_and_each_file_is_what_was_sealed(world: World) -> Non
         assert sha256(data).hexdigest() == item["document"]["sha256"]
     world.get(told(world, batch_id)["documents"])  # the slots are given back
     assert all(world.get(told(world, batch_id)["documents"]).status_code == 200 for _ in range(4))
+
+
+def test_an_archive_that_breaks_off_says_why_in_the_log(world: World, tmp_path: Path) -> None:
+    batch_id = sent(world, 2)
+    worked(world)
+    with Session(world.ports.database.read) as session:
+        lost = session.scalars(select(BatchItem.edition_id).where(BatchItem.line == 2)).one()
+    assert lost is not None
+    (world.ports.settings.documents_directory / document_key(lost)).rename(tmp_path / "lost")
+    for _ in range(BATCH_SLOTS):
+        answer = world.get(f"{PATH}/{batch_id}/documents")
+        with capture_logs() as logged, pytest.raises(VermilionError):
+            answer.get_data()
+        answer.close()
+    told_of = [line for line in logged if line["event"] == "archive_broken_off"]
+    assert [(line["after_line"], line["reason"]) for line in told_of] == [(1, "document_lost")]
+    (tmp_path / "lost").rename(world.ports.settings.documents_directory / document_key(lost))
+    for _ in range(BATCH_SLOTS + 1):  # no slot is held
+        assert world.get(f"{PATH}/{batch_id}/documents").status_code == 200
 
 
 def test_csv_says_the_same_as_ndjson(world: World) -> None:

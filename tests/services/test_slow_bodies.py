@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import pytest
 
-from registry.body_slots import BLOCKING_THREADS, BODY_SLOTS, TOKEN_SLOTS
+from registry.body_slots import BATCH_SLOTS, BLOCKING_THREADS, BODY_SLOTS, TOKEN_SLOTS
 from registry.client import ApiClient, Credential, call, pdf_headers
 from tests.services.conftest import Running
 from tests.services.running import PATIENCE, crowding, line, until
@@ -78,3 +78,30 @@ def test_half_sent_token_requests_do_not_keep_a_client_waiting(again: Running) -
         for _ in range(BLOCKING_THREADS - TOKEN_SLOTS + 1):
             assert client.get("/api/v1/agencies/self").status == 200
     until(lambda: not busy(), "the slots are free again")
+
+
+def test_half_sent_batches_do_not_keep_a_client_waiting(again: Running) -> None:
+    """Nor does one whose sender goes away become a batch."""
+    place = again.place
+    client = ApiClient(Credential.load(place.data / "credentials" / "agency-system.json"))
+    client = ApiClient(replace(client.credential, api=place.api))
+    head = (
+        f"POST /api/v1/batches HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {client.token()}\r\n"
+        "Content-Type: application/x-ndjson\r\nIdempotency-Key: half\r\nContent-Length: 8000\r\n\r\n{}\n"
+    )
+
+    def answered(key: str) -> int:
+        headers = {"Content-Type": "application/x-ndjson", "Idempotency-Key": key}
+        return client.request("POST", "/api/v1/batches", b"\n", headers).status
+
+    def busy() -> bool:
+        status = answered("another")
+        assert status in {422, 503}  # it has no line
+        return status == 503
+
+    with half_sent(head.encode(), place.api_port):
+        until(busy, "the batches hold every slot")
+        for _ in range(BLOCKING_THREADS - BATCH_SLOTS + 1):
+            assert client.get("/api/v1/agencies/self").status == 200
+    until(lambda: not busy(), "the slots are free again")
+    until(lambda: answered("half") == 422, "the key is free again")
