@@ -23,6 +23,7 @@ from keys.der import require_der
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ocsp import read_response_data
+from keys.seal_attributes import is_our_form
 from keys.suite import Suite, signature_algorithm, suite_of
 from keys.transcript import parse_transcript, transcript_body
 from keys.tst_info import read_attributes
@@ -57,8 +58,11 @@ def _certificate(data: bytes, suite: Suite) -> None:
 
 def _seal_attributes(data: bytes, suite: Suite) -> None:
     """RFC 5652, 5.4: content-type, message-digest and signing-certificate-v2 (RFC 5035), each once with
-    one value; cms-algorithm-protection (RFC 6211) may be there; nothing else may.
+    one value; cms-algorithm-protection (RFC 6211) may be there; nothing else may. No tree is built of what
+    has the form that our own documents carry.
     """
+    if is_our_form(data, suite):
+        return
     found: dict[str, Any] = {}
     for attribute in _load_der(cms.CMSAttributes, data):
         name = attribute["type"].native

@@ -12,7 +12,7 @@ from hashlib import sha256
 
 from asn1crypto import algos, cms, core, tsp
 
-from keys.der import integer, tlv
+from keys.der import content_of, integer, members, read_integer, read_time, tlv
 from keys.suite import SUITES, Suite
 
 ACCURACY_SECONDS = 1
@@ -46,6 +46,33 @@ def encode_tst_info(
     """
     time = tlv(0x18, gen_time.strftime("%Y%m%d%H%M%SZ").encode("ascii"))
     return tlv(0x30, _VERSION, policy, imprint, integer(serial), time, _ACCURACY, nonce)
+
+
+@dataclass(frozen=True, slots=True)
+class TstInfo:
+    """What `encode_tst_info` was given."""
+
+    policy: bytes  # DER
+    imprint: bytes  # DER
+    serial: int
+    gen_time: datetime
+    nonce: bytes  # DER, or nothing
+
+    def digest(self) -> bytes:
+        """The hashed message of the imprint."""
+        return content_of(members(self.imprint, 0x30)[-1], 0x04)
+
+
+def read_tst_info(data: bytes) -> TstInfo:
+    """Take a TSTInfo apart and build it again: there is one encoding, and all of it is compared.
+
+    Raises ValueError for anything that `encode_tst_info` does not give.
+    """
+    _version, policy, imprint, serial, at, _accuracy, *nonce = members(data, 0x30)
+    found = TstInfo(policy, imprint, read_integer(serial), read_time(at), b"".join(nonce))
+    if encode_tst_info(policy, imprint, found.serial, found.gen_time, found.nonce) != data:
+        raise ValueError("not a TSTInfo of ours")
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,11 +14,12 @@ MAX_DEPTH = 4
 
 _UNSIGNED, _NEGATIVE, _BYTES, _TEXT, _ARRAY, _MAP = range(6)
 _NULL = 0xF6
+_BYTE = [bytes([value]) for value in range(256)]
 
 
 def _head(major: int, argument: int) -> bytes:
     if argument < 24:
-        return bytes([major << 5 | argument])
+        return _BYTE[major << 5 | argument]
     for extra, size in ((24, 1), (25, 2), (26, 4), (27, 8)):
         if argument < 1 << 8 * size:
             return bytes([major << 5 | extra]) + argument.to_bytes(size, "big")
@@ -40,10 +41,10 @@ def encode(value: object) -> bytes:
             raise VermilionError(Kind.INVALID, "a text holds a lone surrogate", reason="cbor") from None
         return _head(_TEXT, len(data)) + data
     if isinstance(value, list | tuple):
-        return _head(_ARRAY, len(value)) + b"".join(encode(item) for item in value)
+        return _head(_ARRAY, len(value)) + b"".join([encode(item) for item in value])
     if isinstance(value, dict) and all(type(key) is int for key in value):
-        pairs = sorted((encode(key), encode(item)) for key, item in value.items())
-        return _head(_MAP, len(pairs)) + b"".join(key + item for key, item in pairs)
+        pairs = sorted([(encode(key), encode(item)) for key, item in value.items()])
+        return _head(_MAP, len(pairs)) + b"".join([key + item for key, item in pairs])
     raise VermilionError(Kind.INVALID, "a value of a type that has no place in a credential", reason="cbor")
 
 

@@ -105,6 +105,8 @@ def claims_of(record: Record, licence_type: LicenceType) -> dict[int, object]:
 
 
 def _shorten(claims: dict[int, object]) -> None:
+    if len(cbor.encode(claims)) <= MAX_PAYLOAD:
+        return
     for key in _SHORTENED:
         text = claims.get(key)
         while isinstance(text, str) and len(text) > 1 and len(cbor.encode(claims)) > MAX_PAYLOAD:

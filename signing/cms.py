@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from keys.clock import parse_compact_utc
 from keys.der import tlv
 from keys.errors import Kind, VermilionError
+from keys.seal_attributes import encode_seal_attributes
 from keys.suite import SUITES, Ecdsa, Suite, signature_algorithm, signature_bytes
 
 _SEQUENCE, _SET, _OCTETS, _INTEGER, _TIME = 0x30, 0x31, 0x04, 0x02, 0x18
@@ -102,23 +103,7 @@ def signed_attributes(digest: bytes, certificate: bytes, suite: Suite) -> bytes:
     """The bytes a seal key signs: content-type, message-digest, signing-certificate-v2 (RFC 5035) and
     cms-algorithm-protection (RFC 6211), a DER SET OF. No signing-time: EN 319 142-1, 6.3 has it in /M.
     """
-    attributes = {
-        "content_type": _DATA,
-        "message_digest": tlv(_OCTETS, digest),
-        # ESSCertIDv2 with its default algorithm, SHA-256, and so without naming it.
-        "signing_certificate_v2": tlv(
-            _SEQUENCE, tlv(_SEQUENCE, tlv(_SEQUENCE, tlv(_OCTETS, sha256(certificate).digest())))
-        ),
-        "cms_algorithm_protection": tlv(
-            _SEQUENCE,
-            tlv(_SEQUENCE, _digest_oid(suite)),
-            tlv(_CONTEXT_1, content(signature_algorithm(suite), _SEQUENCE)),
-        ),
-    }
-    return tlv(
-        _SET,
-        *sorted(tlv(_SEQUENCE, _ATTRIBUTE[name], tlv(_SET, value)) for name, value in attributes.items()),
-    )
+    return encode_seal_attributes(digest, sha256(certificate).digest(), suite)
 
 
 def build_seal(

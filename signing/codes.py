@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 from stdnum.cn import uscc
 from stdnum.iso7064 import mod_11_2, mod_11_10, mod_37_36
@@ -57,6 +58,7 @@ def _bad_check(what: str) -> VermilionError:
     )
 
 
+@lru_cache(maxsize=4096)
 def check_uscc(text: str) -> str:
     """Unified social credit code of GB 32100-2015: 18 characters in capitals. Returns it unchanged."""
     if not _USCC.fullmatch(text):

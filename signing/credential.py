@@ -42,6 +42,7 @@ __all__ = [
     "parse_digits",
     "parse_id",
     "parse_link",
+    "protected_header",
     "qr_text",
     "raw_signature",
     "sig_structure",
@@ -183,8 +184,13 @@ def sig_structure(
     decode_claims(payload)
     if len(kid) != 8:
         raise VermilionError(Kind.INVALID, "a key id has 8 bytes", reason="kid")
-    protected = cbor.encode({1: alg, 4: kid})
+    protected = protected_header(kid, alg)
     return _structure(protected, origin, _id_text(link_id), payload), protected
+
+
+def protected_header(kid: bytes, alg: int) -> bytes:
+    """{1: alg, 4: kid} and nothing else (RFC 9052, section 3.1)."""
+    return cbor.encode({1: alg, 4: kid})
 
 
 def raw_signature(der: bytes, suite: Suite) -> bytes:

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import lru_cache
 
 from keys.errors import VermilionError
 from signing.codes import check_citizen_id, check_food_licence_number, check_uscc, citizen_is_male
@@ -38,9 +39,13 @@ def has_refused_characters(text: str) -> bool:
     Unassigned ones are refused where a licence is issued only: which they are depends on the reader's edition
     of Unicode, and a verdict may not.
     """
-    return any(
+    return any(map(_is_refused, text))
+
+
+@lru_cache(maxsize=1 << 16)
+def _is_refused(c: str) -> bool:
+    return (
         unicodedata.category(c) in _REFUSED or "\ufe00" <= c <= "\ufe0f" or "\U000e0100" <= c <= "\U000e01ef"
-        for c in text
     )
 
 

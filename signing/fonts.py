@@ -54,14 +54,14 @@ class Fonts:
 
     def width(self, text: str, weight: Weight) -> float:
         """The set width of a text in ems. Raises VermilionError(INVALID) for a missing glyph."""
-        store = self.store(weight)
-        return sum(store.get(char).advance for char in text) / UNITS_PER_EM
+        return self.store(weight).advance(text) / UNITS_PER_EM
 
     def require(self, text: str) -> None:
         """Raises VermilionError(INVALID, reason="glyph_missing") for the first character not covered."""
-        for char in text:
-            self.regular.get(char)
-            self.bold.get(char)
+        if not (self.regular.knows(text) and self.bold.knows(text)):
+            for char in text:
+                self.regular.get(char)
+                self.bold.get(char)
 
 
 def find_sources() -> tuple[FontSource, FontSource]:

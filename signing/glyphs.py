@@ -99,6 +99,18 @@ class GlyphStore:
         location = dict(self.source.location) if "fvar" in self._font else None
         return self._font.getGlyphSet(location=location)
 
+    def advance(self, text: str) -> int:
+        """The set width of a text, in units. Raises VermilionError as `get` does."""
+        known = self._known
+        try:
+            return sum([known[char].advance for char in text])
+        except KeyError:
+            return sum(self.get(char).advance for char in text)
+
+    def knows(self, text: str) -> bool:
+        """Whether every character's glyph was read in this process."""
+        return self._known.keys() >= set(text)
+
     def get(self, char: str) -> Glyph:
         """The glyph of a character.
 

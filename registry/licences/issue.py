@@ -71,8 +71,6 @@ def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:
         transaction.rollback()
     if isinstance(reserved, VermilionError):
         raise reserved
-    credential = unsigned_credential(
-        reserved.record, examined.loaded.type, reserved.origin, reserved.link_id, reserved.qr.suite
-    )
+    credential = unsigned_credential(reserved.record, examined.loaded.type, reserved.qr.suite)
     draw_printout(ports, reserved, printout_of(reserved, credential))
     return Preview(reserved.record, request.seal_code)

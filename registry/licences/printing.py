@@ -17,7 +17,7 @@ from registry.licences.reserve import Reserved
 from registry.licences.trust import require_recognised, trust_now
 from registry.ports import Ports
 from signing.claims import claims_of, encode_claims
-from signing.credential import assemble, link_text, raw_signature, sig_structure
+from signing.credential import assemble, link_text, protected_header, raw_signature, sig_structure
 from signing.document import SealedDocument
 from signing.draw import draw
 from signing.laid_out import LaidOut, checked_signature, splice, stamped_digest
@@ -79,10 +79,9 @@ def _sign_credentials(
     ports: Ports, reserved: Sequence[Reserved]
 ) -> list[tuple[Reserved, Printout] | Exception]:
     """Printouts with their QR credentials (COSE_Sign1) by their agencies' keys."""
-    claims = [claims_of(one.record, one.examined.loaded.type) for one in reserved]
     prepared = [
-        sig_structure(said, one.qr_kid, ecdsa(SUITES[one.qr.suite]).cose_alg, one.origin, one.link_id)
-        for one, said in zip(reserved, claims, strict=True)
+        sig_structure(one.claims, one.qr_kid, ecdsa(SUITES[one.qr.suite]).cose_alg, one.origin, one.link_id)
+        for one in reserved
     ]
     wanted = [
         (one.qr, SignRequest(SignKind.SIG_STRUCTURE, structure, record_name(one.intent_id)))
@@ -95,7 +94,7 @@ def _sign_credentials(
         if isinstance(signature, VermilionError):
             return signature
         raw = raw_signature(signature, ecdsa(SUITES[one.qr.suite]))
-        return one, printout_of(one, assemble(prepared[at][1], encode_claims(claims[at]), raw))
+        return one, printout_of(one, assemble(prepared[at][1], encode_claims(one.claims), raw))
 
     return [assembled(at) for at in range(len(reserved))]
 
@@ -177,14 +176,12 @@ def _signed_by_key(
     return [outcomes[at] for at in range(len(wanted))]
 
 
-def unsigned_credential(
-    record: Record, licence_type: LicenceType, origin: str, link_id: bytes, suite: SuiteName = "p256-sha256"
-) -> bytes:
+def unsigned_credential(record: Record, licence_type: LicenceType, suite: SuiteName = "p256-sha256") -> bytes:
     """A credential of the right length signed by nobody, to be measured or drawn and never kept."""
-    claims = claims_of(record, licence_type)
     algorithm = ecdsa(SUITES[suite])
-    _, protected = sig_structure(claims, bytes(8), algorithm.cose_alg, origin, link_id)
-    return assemble(protected, encode_claims(claims), b"\x01" * 2 * algorithm.field_bytes)
+    protected = protected_header(bytes(8), algorithm.cose_alg)
+    payload = encode_claims(claims_of(record, licence_type))
+    return assemble(protected, payload, b"\x01" * 2 * algorithm.field_bytes)
 
 
 def printout_of(reserved: Reserved, credential: bytes) -> Printout:

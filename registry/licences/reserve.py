@@ -59,6 +59,7 @@ class Reserved:
     intent_id: str
     fence: int
     record: Record
+    claims: dict[int, object]  # what the QR credential says of the record
     examined: Examined
     origin: str
     link_id: bytes
@@ -201,11 +202,11 @@ def _seal(session: Session, actor: Actor, one: Wanted, setting: Setting) -> _Sea
 
 def _reserved(one: Wanted, record: Record, seal: _Seal, setting: Setting) -> Reserved:
     """Raises VermilionError(INVALID) for what a QR credential cannot carry."""
-    claims_of(record, one.examined.loaded.type)
     return Reserved(
         intent_id=one.intent_id,
         fence=FIRST_FENCE,
         record=record,
+        claims=claims_of(record, one.examined.loaded.type),
         examined=one.examined,
         origin=normal_origin(setting.origin),
         link_id=setting.random(16),

@@ -30,7 +30,7 @@ def require_room(ports: Ports, examined: Examined, issuer_code: str) -> None:
     printout = Printout(
         record=record,
         link=link_text(origin, link_id),
-        credential=unsigned_credential(record, licence_type, origin, link_id),
+        credential=unsigned_credential(record, licence_type),
         lookup_code=new_lookup_code(random),
         photo=examined.photo,
     )

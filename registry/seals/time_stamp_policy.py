@@ -13,7 +13,6 @@ from hashlib import new as new_hash
 from hashlib import sha256
 from typing import NoReturn
 
-from asn1crypto import tsp
 from sqlalchemy import func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
@@ -22,14 +21,14 @@ from keys.custodian import KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from keys.profiles import POLICY_TSA
 from keys.suite import SUITES
-from keys.tbs import load_der
 from keys.tsa import Announced
-from keys.tst_info import read_attributes
+from keys.tst_info import encode_policy, read_attributes, read_tst_info
 from registry.database import Database
 from registry.licences.tables import TimeStampRepair
 from registry.rows import insert_rows
 from registry.seals.tables import Certificate, TimeStamp
 
+_POLICY = encode_policy(POLICY_TSA)
 PATIENCE = timedelta(seconds=60)  # between reading the clock and signing, and between two hosts' clocks
 
 
@@ -99,16 +98,20 @@ def require_announced(
 
 def _require_as_recorded(row: TimeStamp, serial: str | None, now: datetime) -> bytes:
     """The digest that the token is over."""
-    info = load_der(tsp.TSTInfo, row.info)
+    try:
+        info = read_tst_info(row.info)
+        digest = info.digest()
+    except ValueError:
+        _refuse("the time-stamp on record is not one of ours")
     if (
-        f"{info['serial_number'].native:x}" != row.serial
+        f"{info.serial:x}" != row.serial
         or serial not in (None, row.serial)
-        or info["gen_time"].native != row.gen_time
-        or info["policy"].native != POLICY_TSA
+        or info.gen_time != row.gen_time
+        or info.policy != _POLICY
         or not now - PATIENCE <= row.gen_time <= now + PATIENCE
     ):
         _refuse("the time-stamp says something else than its record, or is not of this moment")
-    return bytes(info["message_imprint"]["hashed_message"].native)
+    return digest
 
 
 def require_repair(session: Session, edition_id: str, attempt: int, imprint: bytes, now: datetime) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import subprocess
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from hypothesis import strategies as st
 
 from keys.certificates import Subject
 from keys.custodian import Kind, Purpose, SignRequest
+from keys.der import integer
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ledger import MemoryTimeStamps
@@ -30,6 +32,7 @@ from keys.suite import P256
 from keys.time_source import GivenClock
 from keys.time_stamp import token_shape, verify_token
 from keys.tsa import TimeStampAuthority
+from keys.tst_info import encode_policy, encode_tst_info, read_tst_info, sha256_imprint
 from tests.authority import TestAuthority, counted_random, make_authority
 from tests.tools import need
 
@@ -350,3 +353,19 @@ def test_many_at_once_say_one_time_and_a_refusal_costs_itself_alone(authority: T
         if isinstance(one, bytes):
             assert verify_token(one, digest, trust=authority.trust()).gen_time == authority.now
     assert authority.stamper.stamp_many([]) == []
+
+
+def test_what_a_token_says_is_read_in_its_one_form(authority: TestAuthority) -> None:
+    now = authority.now.replace(microsecond=0)
+    for nonce in (b"", integer(7)):
+        info = encode_tst_info(encode_policy(POLICY_TSA), sha256_imprint(DIGEST), 1 << 130, now, nonce)
+        said = read_tst_info(info)
+        assert (said.serial, said.gen_time, said.digest(), said.nonce) == (1 << 130, now, DIGEST, nonce)
+        assert said.policy == encode_policy(POLICY_TSA)
+        for at in range(len(info)):
+            altered = info[:at] + bytes([info[at] ^ 1]) + info[at + 1 :]
+            with contextlib.suppress(ValueError):
+                assert read_tst_info(altered) != said
+        for other in (b"", info[:-1], info + b"\0"):
+            with pytest.raises(ValueError, match=r"."):
+                read_tst_info(other)
