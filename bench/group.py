@@ -30,7 +30,7 @@ from tests.registry.issuing import ordered, request_body
 from tests.registry.world import Ticker, World, make_world
 
 GROUP = 100
-GROUPS = 5
+GROUPS = 3
 DOCUMENTS_OWN = ("draw_printout", "lay_out", "checked_signature", "splice", "strict_check")
 
 
