@@ -49,6 +49,9 @@ WIND_UP = Phase(BatchState.CANCELLING, ItemState.WAITING, ItemState.ISSUING)
 def claim(ports: Ports, batch_id: str, phase: Phase, size: int) -> tuple[Batch, list[Claimed]] | None:
     """Lines for the caller alone, least tried first, and their batch; None if that is in another state.
 
+    At most `size`, and half of that for each outage in a row: what took so long that leases ran out must not
+    take as long the next time, and while a part is out a few lines are enough to find out.
+
     The batch's row is locked meanwhile: who cancels does so wholly before, or after.
     """
     now = ports.clock()
@@ -57,6 +60,7 @@ def claim(ports: Ports, batch_id: str, phase: Phase, size: int) -> tuple[Batch, 
         if batch is None:
             return None
         mine = BatchItem.batch_id == batch_id
+        size = max(1, size >> min(batch.outages, 16))
         order = (BatchItem.attempt, BatchItem.line)
         lapsed = (mine, BatchItem.state == phase.held, BatchItem.lease_until < now)
         waiting = (mine, BatchItem.state == phase.waiting)

@@ -35,8 +35,10 @@ from registry.rows import changed_rows
 SWEEP = 1000  # lines that are changed or removed together, where nothing but rows is touched
 LONGEST_REST = timedelta(minutes=5)
 DEFECT_REST = timedelta(minutes=1)
-AGAIN = frozenset({"taken_over", "seal_changed", "qr_key_retired"})
-"""Refusals of what changed while a licence was being sealed: asked again, the rules see what holds now."""
+AGAIN = frozenset({"taken_over", "seal_changed", "qr_key_retired", "intent"})
+"""Refusals of what changed while a licence was being sealed: asked again, the rules see what holds now. The
+last is the custodian's, where the intent's lease had run out by then.
+"""
 
 DAILY_LIMIT, DEFECT = "daily_limit", "defect"
 Columns = dict[str, object]

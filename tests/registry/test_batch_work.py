@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +13,7 @@ from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
+from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Client, Person
 from registry.batches import work as work_module
@@ -192,6 +193,35 @@ def test_an_outage_puts_a_batch_off_and_it_goes_on_by_itself(world: World, clock
     batch = told(world, batch_id)
     assert (batch["state"], batch["counts"]) == ("done", {"issued": 2})
     assert "waiting_for" not in batch
+    assert fsck(world.ports) == []
+
+
+def test_where_leases_run_out_fewer_lines_are_begun_together(world: World, clock: Ticker) -> None:
+    """A custodian that takes its time for each signature: four lines, or two, are more than a lease has room for."""
+    batch_id = to_issuing(world, 4)
+    asked: list[int] = []
+
+    @dataclass(frozen=True)
+    class Slow:
+        inner: Custodian
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self.inner, name)
+
+        def sign(self, ref: KeyRef, some: Sequence[SignRequest]) -> list[bytes]:
+            asked.append(len(some))
+            clock.advance(timedelta(seconds=16) * len(some))
+            return self.inner.sign(ref, some)
+
+    for _ in range(8):
+        round_ = work(replace(world.ports, custodian=Slow(world.ports.custodian)), size=4)
+        assert not round_.defects
+        clock.advance(LEASE)
+    assert max(asked) == 4
+    assert 1 in asked
+    batch = told(world, batch_id)
+    assert (batch["state"], batch["counts"]) == ("done", {"issued": 4})
+    assert editions(world) == 4
     assert fsck(world.ports) == []
 
 
