@@ -13,7 +13,15 @@ from bench.row import Row
 BENCHES = {
     "bench.certificates": ("cert.linted_per_s",),
     "bench.status": ("crl.100k_s", "crl.10k_s", "ocsp.signed_vs_raw"),
-    "bench.sealing": ("seal.reference_ms", "seal.raw_ms", "seal.peak_mb"),
+    "bench.sealing": (
+        "seal.blt_ms",
+        "seal.blt_vs_raw",
+        "seal.blt_vs_reference",
+        "seal.rsa_ms",
+        "seal.reference_ms",
+        "seal.raw_ms",
+        "seal.peak_mb",
+    ),
     "bench.time_stamps": ("tsa.token_vs_raw",),
     "bench.group": (
         "group.registry_ms_sqlite",

@@ -24,6 +24,7 @@ from registry.custodians import (
 from registry.database import Database
 from registry.documents import EncryptedStore, open_store
 from registry.licences.outage import database_errors
+from registry.licences.prefixes import Prefixes
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.schema import upgrade
@@ -32,7 +33,9 @@ from registry.seals.renewal import renew_delegate
 from registry.seals.revocation_list import publish_due, publish_root_crl
 from registry.seals.stamping import time_stamper
 from registry.seals.trust import publish_trust_list
+from registry.seals.validation import Validation
 from registry.settings import Settings
+from registry.shared_parts import SharingStore
 from registry.vault import Vault
 from signing.fonts import Fonts
 
@@ -79,14 +82,18 @@ def open_ports(
     base = lay_foundation(settings, clock=clock, random=random, cost=cost)
     with database_errors(), Session(base.database.read) as session:
         chain(session)
+    documents = SharingStore(EncryptedStore(open_store(settings.documents_directory), base.vault))
+    fonts = Fonts.find(settings.data / "fonts")
+    validation = Validation(base.database, base.custodian, clock=clock, random=random)
     return Ports(
         settings=settings,
         database=base.database,
-        documents=EncryptedStore(open_store(settings.documents_directory), base.vault),
+        documents=documents,
         custodian=base.custodian,
         vault=base.vault,
         timestamper=time_stamper(base),
-        fonts=Fonts.find(settings.data / "fonts"),
+        prefixes=Prefixes(fonts, validation, documents),
+        fonts=fonts,
         clock=clock,
         random=random,
     )

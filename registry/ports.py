@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from keys.clock import Clock
 from keys.custodian import Custodian
@@ -14,6 +14,9 @@ from registry.settings import Settings
 from registry.vault import Vault
 from signing.document import ManyStamper
 from signing.fonts import Fonts
+
+if TYPE_CHECKING:
+    from registry.licences.prefixes import Prefixes
 
 Random = Callable[[int], bytes]  # n -> n unpredictable bytes
 
@@ -52,6 +55,7 @@ class Ports:
     custodian: Custodian
     vault: Vault
     timestamper: ManyStamper
+    prefixes: Prefixes
     fonts: Fonts
     clock: Clock
     random: Random

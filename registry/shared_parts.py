@@ -70,6 +70,10 @@ class SharingStore:
         """Store durably. Raises VermilionError(CONFLICT) if the key exists; UNAVAILABLE."""
         self._store.put_new(key, self._packed(data))
 
+    def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
+        """As `put_new` for each."""
+        return self._store.put_many([(key, self._packed(data)) for key, data in documents])
+
     def get(self, key: str) -> bytes | None:
         """The bytes, or None. Raises VermilionError: as the store; UNAVAILABLE (`document_part_lost`) where a
         part cannot be had; UNAUTHENTICATED (`document_damaged`) for what was not stored here.

@@ -34,7 +34,14 @@ from keys.custodian import Custodian
 from keys.errors import Kind, VermilionError
 from keys.suite import SUITES, Suite
 from signing import cms
-from signing.document import SealedDocument, SealMaterial, SealPicture, SealPlace, TimeStamper
+from signing.document import (
+    SealedDocument,
+    SealMaterial,
+    SealPicture,
+    SealPlace,
+    TimeStamper,
+    ValidationData,
+)
 from signing.laid_out import RESERVED_BYTES, LaidOut, Stamping, seal_laid_out
 
 FIELD_NAME = "Seal1"
@@ -51,19 +58,22 @@ def seal(
     at: datetime,
     record: str,
     reason_text: str,
+    validation: ValidationData | None = None,
 ) -> SealedDocument:
     """Seal a drawn document with one seal.
 
     The first of `places` bears the signature's widget; at the others the page shows the same picture. `at`
     (aware) is written as /M, to the second; `record` names what the key is used for, as in
     `SignRequest.record`; `reason_text` is the signature's /Reason. The signature covers every byte of
-    the returned file but its own hex string.
+    the returned file but its own hex string, `validation` included where it is given.
 
     Without a time-stamper, when it raises VermilionError(UNAVAILABLE), or when what it returns is no
     token of these bytes, the level is "B-B" and `sealed_at` is `at`. Raises VermilionError: INVALID for
     a document or place that cannot be sealed, KEY_REFUSED or UNAVAILABLE from the custodian.
     """
-    laid_out = lay_out(pdf, material=material, places=places, at=at, reason_text=reason_text)
+    laid_out = lay_out(
+        pdf, material=material, places=places, at=at, reason_text=reason_text, validation=validation
+    )
     stamp = None if timestamper is None else _one_by_one(timestamper)
     (sealed,) = seal_laid_out([(laid_out, record)], custodian=custodian, stamp=stamp)
     return sealed
@@ -80,18 +90,26 @@ def _one_by_one(timestamper: TimeStamper) -> Stamping:
 
 
 def lay_out(
-    pdf: bytes, *, material: SealMaterial, places: Sequence[SealPlace], at: datetime, reason_text: str
+    pdf: bytes,
+    *,
+    material: SealMaterial,
+    places: Sequence[SealPlace],
+    at: datetime,
+    reason_text: str,
+    validation: ValidationData | None = None,
 ) -> LaidOut:
     """The first step of `seal`: all but signature and time-stamp. Raises VermilionError(INVALID)."""
     moment = at.astimezone(UTC).replace(microsecond=0)
     suite = SUITES[material.key.suite]
     try:
         writer = _one_revision(pdf)
+        if validation is not None:
+            _add_validation_data(writer, validation)
         document, start, end = _lay_out(writer, material.picture, places, moment, reason_text, suite)
     except (PdfError, SigningError) as error:
         raise VermilionError(Kind.INVALID, "the drawn document cannot be sealed", reason="drawing") from error
     attributes = cms.signed_attributes(_digest(document, start, end, suite), material.certificate, suite)
-    return LaidOut(document, start, end, moment, material, attributes)
+    return LaidOut(document, start, end, moment, material, attributes, validation)
 
 
 def _one_revision(pdf: bytes) -> PdfFileWriter:
@@ -102,6 +120,24 @@ def _one_revision(pdf: bytes) -> PdfFileWriter:
     identifier = generic.ByteStringObject(sha256(pdf).digest()[:16])
     writer._document_id = generic.ArrayObject([identifier, identifier])  # noqa: SLF001
     return writer
+
+
+def _add_validation_data(writer: PdfFileWriter, validation: ValidationData) -> None:
+    """The document security store (EN 319 142-1, 5.4.2), within what is signed."""
+
+    def streams(values: Sequence[bytes]) -> Any:
+        made = [writer.add_object(generic.StreamObject(stream_data=value)) for value in values]
+        return generic.ArrayObject(made)
+
+    store = generic.DictionaryObject(
+        {
+            pdf_name("/Type"): pdf_name("/DSS"),
+            pdf_name("/Certs"): streams(validation.certificates),
+            pdf_name("/OCSPs"): streams(validation.ocsps),
+            pdf_name("/CRLs"): streams(validation.crls),
+        }
+    )
+    writer.root[pdf_name("/DSS")] = writer.add_object(store)
 
 
 def _lay_out(

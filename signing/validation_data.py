@@ -143,12 +143,18 @@ def _of_outside(ocsps: Sequence[bytes], chain: Chain, good: bool) -> Windows:
     found = []
     for der in ocsps:
         try:
-            answer = read_ocsp(der, chain.certificate, chain.issuers[0], at=_produced(der), nonce=None)
+            answer = read_ocsp(der, chain.certificate, chain.issuers[0], at=_begins(der), nonce=None)
         except (VermilionError, ValueError):
             continue
         if answer.said is Said.GOOD or not good:
             found.append((answer.this_update, answer.next_update))
     return tuple(found)
+
+
+def _begins(der: bytes) -> datetime:
+    """thisUpdate: producedAt is dated by others as they please. Raises ValueError."""
+    first: datetime = next(iter(ocsp.load_der_ocsp_response(der).responses)).this_update_utc
+    return first
 
 
 def _produced(der: bytes) -> datetime:

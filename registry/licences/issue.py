@@ -13,7 +13,7 @@ from registry.licences.examine import IssueRequest
 from registry.licences.issue_many import Ordered, examine_all, issue_all, setting_now
 from registry.licences.issued import Issued
 from registry.licences.outage import database_errors
-from registry.licences.printing import draw_printout, printout_of, unsigned_credential
+from registry.licences.printing import preview_printout, printout_of, unsigned_credential
 from registry.licences.reserve import Wanted, reserve
 from registry.ports import Ports
 from signing.record import Record
@@ -72,5 +72,5 @@ def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:
     if isinstance(reserved, VermilionError):
         raise reserved
     credential = unsigned_credential(reserved.record, examined.loaded.type, reserved.qr.suite)
-    draw_printout(ports, reserved, printout_of(reserved, credential))
+    preview_printout(ports, reserved, printout_of(reserved, credential))
     return Preview(reserved.record, request.seal_code)

@@ -34,7 +34,7 @@ class Issued:
     link: str  # with the fragment, as the QR code says it
     sha256: bytes  # of the sealed original
     size: int
-    level: str  # "B-T" or "B-B"
+    level: str  # as in SealedDocument
     status: str
     replayed: bool
 

@@ -18,13 +18,13 @@ from registry.licences.trust import require_recognised, trust_now
 from registry.ports import Ports
 from signing.claims import claims_of, encode_claims
 from signing.credential import assemble, link_text, protected_header, raw_signature, sig_structure
-from signing.document import SealedDocument
-from signing.draw import draw
+from signing.document import SealedDocument, ValidationData
 from signing.laid_out import LaidOut, checked_signature, splice, stamped_digest
 from signing.licence_type import LicenceType
+from signing.prefix import Prefix
 from signing.record import Printout, Record
-from signing.seal import lay_out
 from signing.strict_check import FileEvidence, strict_check
+from signing.tail import lay_out
 
 
 def record_name(intent_id: str) -> str:
@@ -50,7 +50,7 @@ def print_and_seal_many(ports: Ports, reserved: Sequence[Reserved]) -> list[Prin
     UNAVAILABLE); anything else is our defect. An outage of time-stamps only costs a level.
     """
     with_credentials = together(reserved, partial(_sign_credentials, ports))
-    laid_out = each(with_credentials, partial(_lay_out, ports))
+    laid_out = together(with_credentials, partial(_lay_out, ports))
     signed = together(laid_out, partial(_sign, ports))
     stamped = together(signed, partial(_stamp, ports))
     return together(stamped, partial(_finish, ports))
@@ -99,18 +99,36 @@ def _sign_credentials(
     return [assembled(at) for at in range(len(reserved))]
 
 
-def _lay_out(ports: Ports, wanted: tuple[Reserved, Printout]) -> _LaidOut:
-    """The drawn document with room for the face's seal. Raises VermilionError(INVALID)."""
-    reserved, printout = wanted
-    loaded = reserved.examined.loaded
-    file = lay_out(
-        draw_printout(ports, reserved, printout),
+def _lay_out(ports: Ports, wanted: Sequence[tuple[Reserved, Printout]]) -> list[_LaidOut | Exception]:
+    """The drawn documents with room for their seals, all of a seal with the same proofs, taken now."""
+    proofs: dict[bytes, ValidationData | None] = {}
+    prefixes: dict[tuple[bytes, str, int, bool, bool], Prefix] = {}
+
+    def laid_out(one: tuple[Reserved, Printout]) -> _LaidOut:
+        reserved, printout = one
+        loaded, material = reserved.examined.loaded, reserved.material
+        if material.certificate not in proofs:
+            proofs[material.certificate] = ports.prefixes.validation(material)
+        specimen, photo = reserved.record.specimen, printout.photo is not None
+        look = material.certificate, loaded.type.code, loaded.type.version, specimen, photo
+        if look not in prefixes:
+            prefixes[look] = ports.prefixes.of(
+                loaded, material, specimen=specimen, photo=photo, validation=proofs[material.certificate]
+            )
+        return _LaidOut(reserved, printout, _drawn(ports, reserved, printout, prefixes[look]))
+
+    return each(wanted, laid_out)
+
+
+def _drawn(ports: Ports, reserved: Reserved, printout: Printout, prefix: Prefix) -> LaidOut:
+    """Raises VermilionError(INVALID) for values that cannot be printed faithfully."""
+    return lay_out(
+        prefix,
+        printout,
         material=reserved.material,
-        places=loaded.face.seal_places(),
         at=ports.clock(),
-        reason_text=loaded.type.name["zh"],
+        reason_text=reserved.examined.loaded.type.name["zh"],
     )
-    return _LaidOut(reserved, printout, file)
 
 
 def _sign(ports: Ports, laid_out: Sequence[_LaidOut]) -> list[_Signed | Exception]:
@@ -141,21 +159,21 @@ def _finish(ports: Ports, stamped: Sequence[_Stamped]) -> list[Printed | Excepti
     def finished(one: _Stamped) -> Printed:
         laid_out = one.signed.laid_out
         document = splice(laid_out.file, one.signed.signature, one.answer)
-        evidence = _check_own_work(laid_out.printout, document, trust, now)
+        evidence = _check_own_work(ports, laid_out.printout, document, trust, now)
         return Printed(laid_out.reserved, laid_out.printout, document, evidence)
 
     return each(stamped, finished)
 
 
 def _check_own_work(
-    printout: Printout, sealed: SealedDocument, trust: TrustList, now: datetime
+    ports: Ports, printout: Printout, sealed: SealedDocument, trust: TrustList, now: datetime
 ) -> FileEvidence:
     """Nothing is registered that a relying party's check of the file or of its code would refuse.
 
     Raises VermilionError(UNAVAILABLE) where only the trust list is behind; else that is our defect.
     """
     try:
-        evidence = strict_check(sealed.data, trust, at=now)
+        evidence = strict_check(sealed.data, trust, at=now, beginnings=ports.prefixes.beginnings)
     except VermilionError as error:
         if error.kind is Kind.UNAVAILABLE:
             raise
@@ -194,7 +212,14 @@ def printout_of(reserved: Reserved, credential: bytes) -> Printout:
     )
 
 
-def draw_printout(ports: Ports, reserved: Reserved, printout: Printout) -> bytes:
-    """The drawn PDF. Raises VermilionError(INVALID) for values that cannot be printed faithfully."""
-    loaded = reserved.examined.loaded
-    return draw(printout, loaded.type, loaded.face, ports.fonts)
+def preview_printout(ports: Ports, reserved: Reserved, printout: Printout) -> None:
+    """Draw and keep nothing; neither key nor store is touched. Raises VermilionError(INVALID) for values that
+    cannot be printed faithfully.
+    """
+    prefix = ports.prefixes.preview(
+        reserved.examined.loaded,
+        reserved.material,
+        specimen=reserved.record.specimen,
+        photo=printout.photo is not None,
+    )
+    _drawn(ports, reserved, printout, prefix)

@@ -27,6 +27,7 @@ from registry.licences.records import open_record
 from registry.licences.recovery import recover
 from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Number
 from registry.ports import Ports
+from registry.seals.use import seal_material
 from tests.registry.faults import Faults, When, fail, faulty, has_effect
 from tests.registry.issuing import LEASE, issue_one, ordered, request_body
 from tests.registry.world import Ticker, World
@@ -55,6 +56,14 @@ def attempt(
 
 def bodies_of(world: World, size: int) -> list[dict[str, Any]]:
     return [request_body(world) for _ in range(size)]
+
+
+def proofs_at_hand(world: World) -> None:
+    """Answers about certificates are made anew every few minutes: not in the midst of calls that are counted."""
+    with Session(world.ports.database.read) as session:
+        edition = session.scalars(select(Intent.seal_edition_id).limit(1)).one()
+        material = seal_material(session, edition)
+    assert world.ports.prefixes.validation(material) is not None
 
 
 def calls_of_one_issue(world: World, size: int) -> list[str]:
@@ -124,6 +133,7 @@ def test_every_call_fails_once(
     outcomes: Counter[str] = Counter()
     for at in points:
         bodies = bodies_of(world, size)
+        proofs_at_hand(world)
         faults = Faults(at=at, when=when, strike=fail)
         with faulty(world.ports, faults) as watched:
             answers = attempt(world, bodies, watched)

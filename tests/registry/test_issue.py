@@ -121,7 +121,7 @@ def test_a_licence_is_sealed_registered_and_stored(world: World) -> None:
     assert (record.number, record.edition, record.issuer_code) == (body["number"], 1, world.codes["own"])
     assert record.fields["issuer"] == "云溪省样本市市场监督管理局"
     assert record.specimen  # the root is named TEST
-    assert issued.level == "B-T"
+    assert issued.level == "B-LT"
     assert fsck(world.ports) == []
 
 

@@ -69,7 +69,7 @@ def test_a_group_is_issued_each_licence_by_its_own_order(world: World) -> None:
     for one in group:
         data = world.ports.documents.get(f"{one.edition_id[:2]}/{one.edition_id}.enc")
         assert data is not None
-        assert (sha256(data).digest(), one.level, one.replayed) == (one.sha256, "B-T", False)
+        assert (sha256(data).digest(), one.level, one.replayed) == (one.sha256, "B-LT", False)
         assert attached_printout(data) == replace(one.printout, photo=None)
     for table in (
         Licence,
@@ -137,15 +137,15 @@ def test_what_is_refused_costs_itself_alone_and_leaves_nothing(world: World) -> 
     expected: list[str] = []
     for reason, body in bad.items():
         orders += [*orders_of(world, 1), ordered(body, f"key-{reason}")]
-        expected += ["B-T", reason]
+        expected += ["B-LT", reason]
     orders += [ordered(twin, "twin 1"), ordered(twin, "twin 2")]
-    expected += ["B-T", "number_taken"]
+    expected += ["B-LT", "number_taken"]
     used = world.ports.database
     with Session(used.read) as session:
         before = session.scalars(select(AuthorisationDay.used)).one()
     outcomes = issued_by(world, orders)
     assert told(outcomes) == expected
-    good = expected.count("B-T")
+    good = expected.count("B-LT")
     for table in (Licence, Number, Intent, Edition, SealUse, StatusIndex, IdempotencyKey):
         assert rows(world, table) == [good + 1], table
     with Session(used.read) as session:
@@ -161,9 +161,9 @@ def test_what_is_refused_costs_itself_alone_and_leaves_nothing(world: World) -> 
 def test_a_key_that_stands_twice_is_served_once(world: World) -> None:
     body, other = request_body(world), request_body(world)
     outcomes = issued_by(world, [ordered(body, "k"), ordered(body, "k"), ordered(other, "k")])
-    assert told(outcomes) == ["B-T", "in_progress", "key_reused"]
+    assert told(outcomes) == ["B-LT", "in_progress", "key_reused"]
     assert rows(world, Edition) == [1]
-    assert told(issued_by(world, [ordered(body, "k")])) == ["B-T"]
+    assert told(issued_by(world, [ordered(body, "k")])) == ["B-LT"]
     assert rows(world, Edition) == [1]
 
 
@@ -171,14 +171,14 @@ def test_what_a_daily_limit_leaves_goes_to_the_first_and_the_next_grant_to_the_r
     with world.ports.database.transaction() as session:
         session.execute(update(StandingAuthorisation).values(daily_limit=4))
     taken = orders_of(world, 1)
-    assert told(issued_by(world, taken)) == ["B-T"]
+    assert told(issued_by(world, taken)) == ["B-LT"]
     again = ordered(request_body(world, number=number_of(taken[0])), "again")
     orders = [orders_of(world, 1)[0], again, *orders_of(world, 4)]
-    expected = ["B-T", "number_taken", "B-T", "B-T", "daily_limit", "daily_limit"]
+    expected = ["B-LT", "number_taken", "B-LT", "B-LT", "daily_limit", "daily_limit"]
     assert told(issued_by(world, orders)) == expected, "who is refused draws nothing"
     assert rows(world, Licence, Number, Intent) == [4, 4, 4]
     world.authorise(world.seal_code, daily_limit=1)
-    assert told(issued_by(world, orders[-2:])) == ["B-T", "daily_limit"]
+    assert told(issued_by(world, orders[-2:])) == ["B-LT", "daily_limit"]
     with Session(world.ports.database.read) as session:
         assert sorted(session.scalars(select(AuthorisationDay.used))) == [1, 4]
     assert fsck(world.ports) == []
@@ -189,7 +189,7 @@ def test_licences_of_several_seals_are_sealed_each_by_its_own(world: World) -> N
     world.authorise(other)
     orders = [ordered(request_body(world, seal=code)) for code in (world.seal_code, other) * 2]
     world.act("keeper", f"/api/v1/seals/{other}/suspension", BASIS)
-    assert told(issued_by(world, orders)) == ["B-T", "seal_not_active"] * 2
+    assert told(issued_by(world, orders)) == ["B-LT", "seal_not_active"] * 2
     assert rows(world, Edition, Licence) == [2, 2]
     assert fsck(world.ports) == []
 
@@ -218,7 +218,7 @@ def test_what_a_key_is_refused_for_is_abandoned_alone(world: World, purpose: str
 
     custodian = cast("Custodian", Meddling(world.ports, purpose, spoil))
     outcomes = issued_by(world, orders_of(world, 3), custodian=custodian)
-    assert sorted(told(outcomes)) == ["B-T", "B-T", "intent"]
+    assert sorted(told(outcomes)) == ["B-LT", "B-LT", "intent"]
     assert sorted(states(world)) == ["abandoned", "done", "done"]
     assert fsck(world.ports) == []
 
@@ -249,12 +249,12 @@ def test_a_defect_in_one_costs_that_one_and_is_told_in_the_log_alone(world: Worl
         def get(self, key: str) -> bytes | None:
             return self.inner.get(key)
 
-    assert told(issued_by(world, orders, documents=Store())) == ["B-T", "B-T", "document_exists"]
+    assert told(issued_by(world, orders, documents=Store())) == ["B-LT", "B-LT", "document_exists"]
     assert calls == [3]
     with spoilt_rows(world) as spoilt, capture_logs() as log:
         outcomes = issued_by(world, [*orders[2:], *orders_of(world, 3)])
     assert spoilt
-    assert sorted(told(outcomes)) == ["B-T", "B-T", "B-T", "defect"]
+    assert sorted(told(outcomes)) == ["B-LT", "B-LT", "B-LT", "defect"]
     assert [(one["event"], one["kind"]) for one in log if one["log_level"] == "error"] == [
         ("issue_defect", "ZeroDivisionError")
     ]
@@ -350,7 +350,7 @@ def test_groups_at_the_same_moment_take_one_number_once(world: World) -> None:
     ]
     with ThreadPoolExecutor(2) as pool:
         outcomes = [one for group in pool.map(lambda group: issued_by(world, group), groups) for one in group]
-    assert sorted(told(outcomes)) == ["B-T"] * 4 + ["number_taken"] * 4
+    assert sorted(told(outcomes)) == ["B-LT"] * 4 + ["number_taken"] * 4
     with Session(world.ports.database.read) as session:
         assert session.scalar(select(func.count()).select_from(Edition)) == 4
     assert fsck(world.ports) == []

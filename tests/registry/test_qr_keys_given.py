@@ -131,4 +131,4 @@ def test_the_registry_s_own_keys_have_a_successor_at_once(
         "compromised" if compromised else "retired",
         "revoked",
     )
-    assert issue_one(world).level == "B-T"
+    assert issue_one(world).level == "B-LT"

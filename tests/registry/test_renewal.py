@@ -21,6 +21,7 @@ from registry.seals.authority import give_issuing_key, issuing_authority
 from registry.seals.keys import subject_name
 from registry.seals.renewal import REMAINING, TRY_AGAIN, renew_delegate, renew_due
 from registry.seals.responder import unanswered
+from registry.seals.revocation_list import publish_root_crl
 from registry.seals.serving import certified_keys
 from registry.seals.tables import Certificate, Key, KeyUse
 from registry.seals.trust import publish_trust_list
@@ -110,6 +111,7 @@ def test_a_qr_key_is_renewed_in_its_last_quarter_and_the_list_comes_first(
 def test_time_stamps_go_over_to_a_new_key_without_a_restart(world: World, clock: Ticker) -> None:
     clock.advance(TSA * (1 - REMAINING))
     renew_delegate(world.with_root())
+    publish_root_crl(world.with_root())
     renew_due(world.ports)
     publish_trust_list(world.ports)
     world.authorise(seal := world.active_seal())
@@ -121,6 +123,8 @@ def test_time_stamps_go_over_to_a_new_key_without_a_restart(world: World, clock:
     assert second != first
     clock.advance(TSA * REMAINING)  # the first one's certificate is over
     renew_delegate(world.with_root())
+    publish_root_crl(world.with_root())
+    renew_due(world.ports)  # the OCSP responder's, of two weeks
     publish_trust_list(world.ports)
     world.authorise(seal)
     assert stamped(world, seal) == second
@@ -130,7 +134,7 @@ def test_time_stamps_go_over_to_a_new_key_without_a_restart(world: World, clock:
 def stamped(world: World, seal: str) -> str:
     """The id of the key whose time-stamp a new licence bears; the issuing has checked the token."""
     issued = issue_one(world, body_today(world, seal))
-    assert (issued.level, verdict(world, issued.link)) == ("B-T", "valid")
+    assert (issued.level, verdict(world, issued.link)) == ("B-LT", "valid")
     of_licence = KeyUse.record == f"intent:{issued.edition_id}"
     with Session(world.ports.database.read) as session:
         return session.scalars(select(KeyUse.key_id).where(of_licence, KeyUse.kind == TIME_STAMP)).one()

@@ -117,7 +117,7 @@ def test_an_outage_costs_the_level_until_time_stamps_are_back(world: World, cloc
 
 def test_one_that_has_its_time_stamp_is_not_repaired(world: World) -> None:
     issued = issue_one(world)
-    assert issued.level == "B-T"
+    assert issued.level == "B-LT"
     assert repair_due(world.ports) == RepairReport()
     assert set(documents(world, issued.edition_id)) == {"original"}
 

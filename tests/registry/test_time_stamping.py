@@ -266,7 +266,7 @@ def test_no_time_stamp_names_another_s_certificate(world: World) -> None:
 @on_sqlite
 def test_an_intent_s_time_stamp_is_on_record_too_and_of_this_moment(world: World) -> None:
     issued = issue_one(world)
-    assert issued.level == "B-T"
+    assert issued.level == "B-LT"
     with Session(world.ports.database.read) as session:
         row = session.scalars(select(TimeStamp)).one()
     assert row.record == f"intent:{issued.edition_id}"
@@ -293,7 +293,7 @@ def test_no_time_goes_back_across_a_restart(
 @on_sqlite
 def test_a_clock_that_stepped_back_costs_a_licence_its_level_alone(world: World, clock: Ticker) -> None:
     clock.advance(2 * SECOND)
-    assert issue_one(world).level == "B-T"
+    assert issue_one(world).level == "B-LT"
     clock.advance(-2 * SECOND)
     ports = replace(world.ports, timestamper=time_stamper(world.ports))
     assert issue_one(world, key="k2", ports=ports).level == "B-B"

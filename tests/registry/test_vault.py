@@ -169,7 +169,9 @@ def test_a_document_that_does_not_open_is_lost_to_who_asks_and_named_by_fsck(wor
 
 def test_an_intent_whose_document_does_not_open_is_given_up(world: World, clock: Ticker) -> None:
     die(world)
-    (path,) = world.ports.settings.documents_directory.glob("*/*.enc")
+    with Session(world.ports.database.read) as session:
+        (intent,) = session.scalars(select(Intent))
+    path = world.ports.settings.documents_directory / document_key(intent.id)
     path.chmod(0o600)
     path.write_bytes(path.read_bytes()[:-1])
     clock.advance(LEASE)
@@ -205,8 +207,7 @@ def test_fsck_names_what_stands_beside_the_record_and_says_otherwise(world: Worl
             .where(TypeVersion.code == world.type_code)
             .values(face_pdf=b"x", face_sha256=bytes(32))
         )
-    (stored,) = world.ports.settings.documents_directory.glob("*/*.enc")
-    stored.unlink()
+    (world.ports.settings.documents_directory / document_key(issued.edition_id)).unlink()
     found = "\n".join(fsck(world.ports))
     for said in (
         "identifier, number or dates", "its licence is another", "another slot", "its type cannot be read",

@@ -369,7 +369,7 @@ def test_the_registry_issues_without_passphrase_or_key_directory(served: Served,
     assert served.socket.parent.stat().st_mode & 0o777 == 0o711
     assert served.socket.stat().st_mode & 0o777 == 0o666
     issued = issue_one(served.world, ports=ports)
-    assert issued.level == "B-T"
+    assert issued.level == "B-LT"
     bare = issue_one(served.world, ports=replace(ports, timestamper=NoStamps()))
     assert repair_due(ports).repaired == [bare.edition_id]
     ports.database.dispose()

@@ -20,8 +20,9 @@ from signing.prefix import make_prefix
 from signing.strict_check import FileEvidence, strict_check
 from signing.validation_data import Carried, Chain, gather
 from tests.authority import AT
+from tests.prover import Prover
 from tests.signing import printing
-from tests.signing.long_term import Prover, base_of, laid_out, sealed
+from tests.signing.long_term import base_of, laid_out, sealed
 from tests.signing.sealing import NoStamps, Office, make_office
 
 DAY = timedelta(days=1)

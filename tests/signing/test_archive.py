@@ -300,7 +300,7 @@ def of_tomorrow(proofs: Carried) -> Carried:
 
 
 def of_another_root(proofs: Carried) -> Carried:
-    from tests.signing.long_term import Prover
+    from tests.prover import Prover
 
     return replace(proofs, crls=(*proofs.crls, Prover.of(make_office().authority, SECOND).root_crl(SECOND)))
 

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+from hashlib import sha256
+from typing import Any
+
 import pytest
 from asn1crypto import cms as asn1_cms
+from asn1crypto import x509 as asn1_x509
+from asn1crypto.algos import SignedDigestAlgorithm
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from hypothesis import given
 from hypothesis import strategies as st
+from pyhanko.sign import signers
+from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from keys.der import tlv
 from keys.errors import VermilionError
@@ -217,3 +225,88 @@ def test_damaged_signatures_and_tokens_raise_nothing_but_the_typed_error(data: s
             read(value)
         except VermilionError:
             continue
+
+
+def test_asn1crypto_builds_the_same_bytes() -> None:
+    """Its trees, from the same parts, with and without a token."""
+    found = cms.parse_seal(contents())
+    certificate = asn1_x509.Certificate.load(found.certificate)
+    digest_algorithm = {"algorithm": "sha256"}
+
+    def bare(value: asn1_cms.DigestAlgorithm) -> asn1_cms.DigestAlgorithm:
+        return asn1_cms.DigestAlgorithm.load(tlv(0x30, value["algorithm"].dump()))  # RFC 5754: no parameters
+
+    for token in (found.token, None):
+        signer = {
+            "version": "v1",
+            "sid": {
+                "issuer_and_serial_number": {
+                    "issuer": certificate.issuer,
+                    "serial_number": certificate.serial_number,
+                }
+            },
+            "digest_algorithm": bare(asn1_cms.DigestAlgorithm(digest_algorithm)),
+            "signed_attrs": asn1_cms.CMSAttributes.load(found.attributes),
+            "signature_algorithm": {"algorithm": "sha256_ecdsa"},
+            "signature": found.signature,
+        }
+        if token is not None:
+            value = asn1_cms.ContentInfo.load(token)
+            signer["unsigned_attrs"] = [{"type": "signature_time_stamp_token", "values": [value]}]
+        bag = sorted((found.certificate, *found.issuers))
+        built = asn1_cms.ContentInfo(
+            {
+                "content_type": "signed_data",
+                "content": {
+                    "version": "v1",
+                    "digest_algorithms": [bare(asn1_cms.DigestAlgorithm(digest_algorithm))],
+                    "encap_content_info": {"content_type": "data"},
+                    "certificates": [asn1_x509.Certificate.load(one) for one in bag],
+                    "signer_infos": [signer],
+                },
+            }
+        )
+        assert built.dump() == rebuilt(token=token)
+
+
+class _Given(signers.Signer):
+    """pyHanko's signer, with a signature that was made before."""
+
+    def __init__(self, found: cms.SealSignature) -> None:
+        registry: Any = SimpleCertificateStore()  # type: ignore[no-untyped-call]
+        registry.register_multiple([asn1_x509.Certificate.load(one) for one in found.issuers])
+        super().__init__(
+            signing_cert=asn1_x509.Certificate.load(found.certificate),
+            cert_registry=registry,
+            signature_mechanism=SignedDigestAlgorithm({"algorithm": "sha256_ecdsa"}),
+            embed_roots=False,
+        )
+        self._signature = found.signature
+
+    async def async_sign_raw(self, data: bytes, digest_algorithm: str, dry_run: bool = False) -> bytes:
+        self.asked = data
+        return self._signature
+
+
+def test_pyhanko_has_the_same_attributes_signed_and_makes_the_same_signature() -> None:
+    """Compared as what they say: pyHanko orders a set as it comes, writes NULL parameters, and names in
+    ESSCertIDv2 the issuer and serial number too, which RFC 5035 leaves open.
+    """
+    found = cms.parse_seal(contents())
+    signer = _Given(found)
+    made = asyncio.run(signer.async_sign(found.digest, "sha256", use_pades=True))
+    (theirs,) = made["content"]["signer_infos"]
+    ours = asn1_cms.ContentInfo.load(rebuilt(token=None))["content"]["signer_infos"][0]
+
+    def said(attributes: asn1_cms.CMSAttributes) -> dict[str, Any]:
+        return {one["type"].native: one["values"][0].native for one in attributes}
+
+    expected, known = said(asn1_cms.CMSAttributes.load(signer.asked)), said(ours["signed_attrs"])
+    assert known.keys() == expected.keys() | {"cms_algorithm_protection"}  # RFC 6211: our own choice
+    for name in ("content_type", "message_digest"):
+        assert known[name] == expected[name]
+    hashes = [one["signing_certificate_v2"]["certs"][0]["cert_hash"] for one in (known, expected)]
+    assert hashes == [sha256(found.certificate).digest()] * 2
+    assert theirs["sid"].dump() == ours["sid"].dump()
+    assert theirs["signature"].native == ours["signature"].native
+    assert {one.dump() for one in made["content"]["certificates"]} == {found.certificate, *found.issuers}

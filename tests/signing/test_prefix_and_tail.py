@@ -39,9 +39,9 @@ from signing.tail import write_tail
 from signing.validation_data import gather
 from signing.value_font import GlyphSet, build_value_font
 from tests.authority import AT
+from tests.prover import OCSP_LIFE
 from tests.signing import printing
 from tests.signing.long_term import (
-    OCSP_LIFE,
     base_of,
     document,
     glyphs,

@@ -1,0 +1,112 @@
+"""What a document carries to prove its certificates good: our OCSP answers and the root's CRL, as of now.
+
+An answer comes from the responder's cache only for the state that is on record at this moment, so a document
+never carries a `good` from before a revocation that it could know of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import structlog
+from cryptography import x509
+from sqlalchemy import select
+from sqlalchemy.orm import Session, aliased
+
+from keys.certificates import certificate_key, key_identifier
+from keys.clock import Clock
+from keys.custodian import Custodian
+from keys.errors import Kind, VermilionError
+from keys.ocsp import build_request, cert_id
+from registry.database import Database
+from registry.licences.outage import database_errors
+from registry.seals.authority import chain_of, time_stamp_authority
+from registry.seals.outside_status import current_good
+from registry.seals.outside_tables import OutsideEvidence, OutsideStatus
+from registry.seals.responder import Responder
+from registry.seals.tables import Certificate, RevocationList
+from signing.document import SealMaterial, ValidationData
+from signing.validation_data import gather
+
+_log = structlog.get_logger("registry.validation")
+
+
+class Validation:
+    """Validation data of seals in use. Safe between threads; one a process that seals."""
+
+    def __init__(
+        self, database: Database, custodian: Custodian, *, clock: Clock, random: Callable[[int], bytes]
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._responder = Responder(database, custodian, clock=clock, random=random)
+
+    def of(self, material: SealMaterial) -> ValidationData | None:
+        """What a document under this seal carries now; None where not all of it can be had, which costs the
+        document a level and is logged.
+        """
+        try:
+            return self._gather(material)
+        except VermilionError as error:
+            _log.warning("validation_data_missing", reason=error.reason)
+            return None
+
+    def _gather(self, material: SealMaterial) -> ValidationData:
+        with database_errors(), Session(self._database.read) as session:
+            stamp = time_stamp_authority(session, self._clock())
+            assert stamp.certificate is not None
+            beside = chain_of(session, stamp.key.id)
+            ours = [(stamp.certificate, beside[0])]
+            answers = []
+            seal = session.scalars(
+                select(Certificate).where(
+                    Certificate.key_id == material.key.id, Certificate.der == material.certificate
+                )
+            ).one()
+            if seal.issuer_key_id is None:
+                answers.append(self._outside(session, seal))
+            else:
+                ours.insert(0, (material.certificate, material.chain[0]))
+            lists = _root_lists(session, [issuer for _, issuer in ours])
+        with database_errors():
+            answers += [self._answer(certificate, issuer) for certificate, issuer in ours]
+        return gather((*material.chain, *beside, stamp.certificate), answers, lists)
+
+    def _answer(self, certificate: bytes, issuer: bytes) -> bytes:
+        serial = x509.load_der_x509_certificate(certificate).serial_number
+        name = key_identifier(certificate_key(issuer)).hex()
+        reply = self._responder.answer(name, build_request([cert_id(issuer, serial)]))
+        if reply.produced_at is None:
+            raise VermilionError(Kind.UNAVAILABLE, "no answer about a certificate can be had", reason="ocsp")
+        return reply.body
+
+    def _outside(self, session: Session, certificate: Certificate) -> bytes:
+        """The OCSP response of its authority by which the seal may be used now."""
+        status = current_good(session, certificate, self._clock())
+        found = session.execute(
+            select(OutsideEvidence.kind, OutsideEvidence.data)
+            .join(OutsideStatus, OutsideStatus.evidence == OutsideEvidence.sha256)
+            .where(OutsideStatus.id == status)
+        ).one()
+        if found.kind != "ocsp":
+            raise VermilionError(Kind.UNAVAILABLE, "the authority outside gave a list only", reason="crl")
+        return bytes(found.data)
+
+
+def _root_lists(session: Session, issuers: Sequence[bytes]) -> list[bytes]:
+    """The newest CRL of each root that certified one of these CAs. Raises VermilionError(UNAVAILABLE)."""
+    lists = []
+    issuing, newer = aliased(Certificate), aliased(RevocationList)
+    for issuer in dict.fromkeys(issuers):
+        serial = x509.load_der_x509_certificate(issuer).serial_number
+        root = select(issuing.issuer_key_id).where(issuing.serial == f"{serial:x}").scalar_subquery()
+        der = session.scalar(
+            select(newer.der)
+            .where(newer.ca_key_id == root, newer.der.is_not(None))
+            .order_by(newer.number.desc())
+            .limit(1)
+        )
+        if der is None:
+            raise VermilionError(Kind.UNAVAILABLE, "a root has published no list yet", reason="crl")
+        lists.append(der)
+    return list(dict.fromkeys(lists))
