@@ -52,6 +52,8 @@ def break_lines(text: str, available: float, width_of: Callable[[str], float]) -
     """Break greedily between characters, keeping Latin words and numbers whole where they fit a line, no
     closing mark at a line's head and no opening one at its end.
     """
+    if width_of(text) <= available:  # most texts are one line
+        return [text] if text else []
     units: list[str] = []
     for unit in _UNIT.findall(text):
         units.extend(unit if len(unit) > 1 and width_of(unit) > available else [unit])
