@@ -1,7 +1,6 @@
 """The registry's share of issuing in groups: everything but drawing and sealing the document.
 
-A whole registry issues groups through `issue_many`. What the document's own steps cost (drawing, laying out,
-checking the signature, splicing, the strict check of the file) is taken off by a stopwatch around each of
+A whole registry issues groups through `issue_many`. What the document's own steps cost (laying out, checking the signature, splicing, the strict check of the file) is taken off by a stopwatch around each of
 them; what is left is examining, reserving, QR credentials, the custodian's policy, ledger and signatures,
 time-stamps, encrypting and storing, registering, events and leaves.
 """
@@ -31,7 +30,7 @@ from tests.registry.world import Ticker, World, make_world
 
 GROUP = 100
 GROUPS = 3
-DOCUMENTS_OWN = ("draw_printout", "lay_out", "checked_signature", "splice", "strict_check")
+DOCUMENTS_OWN = ("lay_out", "checked_signature", "splice", "strict_check")
 
 
 @dataclass
