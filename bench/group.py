@@ -1,8 +1,9 @@
 """The registry's share of issuing in groups: everything but drawing and sealing the document.
 
-A whole registry issues groups through `issue_many`. What the document's own steps cost (laying out, checking the signature, splicing, the strict check of the file) is taken off by a stopwatch around each of
-them; what is left is examining, reserving, QR credentials, the custodian's policy, ledger and signatures,
-time-stamps, encrypting and storing, registering, events and leaves.
+A whole registry issues groups through `issue_many`. What the document's own steps cost (laying out, checking
+the signature, splicing, the strict check of the file) is taken off by a stopwatch around each of them; what
+is left is examining, reserving, QR credentials, the custodian's policy, ledger and signatures, time-stamps,
+encrypting and storing, registering, events and leaves.
 """
 
 from __future__ import annotations
