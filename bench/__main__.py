@@ -28,6 +28,13 @@ BENCHES = {
         "group.registry_ms_postgres",
         "group.postgres_server_ms",
     ),
+    "bench.bulk": (
+        "bulk.sqlite_10k_per_s",
+        "bulk.postgres_10k_per_s",
+        "bulk.peak_mb",
+        "store.bytes_per_licence",
+    ),
+    "bench.bulk_large": ("bulk.sqlite_100k_vs_10k",),
     "bench.services": ("issue.http_p50_ms", "check.page_vs_bare"),
 }
 RESULT = Path("build/bench.json")

@@ -1,7 +1,7 @@
 """Recording what an authority outside said of a seal's certificate, and what follows from it at once.
 
 A revocation stops the seal in the transaction that records it, by an event with its reason. The evidence is
-kept as it came: documents do not carry it yet.
+kept as it came; an OCSP answer stands in the documents too (`registry.seals.validation`).
 """
 
 from __future__ import annotations
