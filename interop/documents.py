@@ -17,14 +17,11 @@ from interop.alter import ALTERATIONS
 from interop.differences import NOTHING_BESIDE, ONE_REVISION, Difference
 from interop.evidence import Evidence, evidence_of, ocsp_evidence
 from keys.errors import VermilionError
-from signing.document import TimeStamper
 from signing.document_time_stamp import lay_out, read_document
-from signing.draw import draw
-from signing.laid_out import seal_laid_out
+from signing.laid_out import Stamping, seal_laid_out
 from signing.pdf_structure import read_pdf
 from signing.prefix import Prefix, compile_base, make_prefix
 from signing.record import Printout
-from signing.seal import seal
 from signing.strict_check import strict_check
 from signing.tail import lay_out as lay_out_tail
 from signing.validation_data import Carried, gather
@@ -32,7 +29,11 @@ from signing.value_font import GlyphSet
 from tests.authority import AT
 
 CHECKED_AT = AT + timedelta(minutes=10)
-TYPES = {"food": "11990000MB0001011X001", "teacher": "11990000MB00020229001"}
+TYPES = {
+    "food": "11990000MB0001011X001",
+    "teacher": "11990000MB00020229001",
+    "permit": "11990000MB0003033L001",
+}
 
 PASSED = "TOTAL_PASSED"
 REVOKED = "INDETERMINATE/REVOKED_NO_POE"
@@ -82,6 +83,7 @@ class Workshop:
     bench: Bench
     evidence: Evidence
     prefix: Prefix
+    plain: Prefix  # without validation data
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +99,12 @@ class Maker:
 
 
 def basic(workshop: Workshop, printout: Printout, record: str) -> bytes:
-    return _reference(workshop, printout, record, None)
+    return _sealed(workshop, workshop.plain, printout, record, None)
 
 
 def time_stamped(workshop: Workshop, printout: Printout, record: str) -> bytes:
-    return _reference(workshop, printout, record, workshop.bench.authority.stamper)
+    stamp = workshop.bench.authority.stamper.stamp_many
+    return _sealed(workshop, workshop.plain, printout, record, stamp)
 
 
 def stamped_later(workshop: Workshop, printout: Printout, record: str) -> bytes:
@@ -113,18 +116,9 @@ def stamped_later(workshop: Workshop, printout: Printout, record: str) -> bytes:
 
 
 def long_term(workshop: Workshop, printout: Printout, record: str) -> bytes:
-    """Prefix and tail: one revision, with the validation data in it."""
-    authority = workshop.bench.authority
-    waiting = lay_out_tail(
-        workshop.prefix,
-        printout,
-        material=workshop.bench.material,
-        at=AT,
-        reason_text=workshop.bench.licence_type.name["zh"],
-    )
-    stamp = authority.stamper.stamp_many
-    (sealed,) = seal_laid_out([(waiting, record)], custodian=authority.custodian, stamp=stamp)
-    return sealed.data
+    """One revision, with the validation data in it."""
+    stamp = workshop.bench.authority.stamper.stamp_many
+    return _sealed(workshop, workshop.prefix, printout, record, stamp)
 
 
 def archived(workshop: Workshop, printout: Printout, record: str) -> bytes:
@@ -151,17 +145,21 @@ def open_workshop(folder: Path, name: str) -> Workshop:
     bench = prepare(folder, TYPES[name])
     authority, face = bench.authority, bench.face
     proofs = ocsp_evidence(authority, AT)
-    base = compile_base(
-        face,
-        bench.licence_type,
-        [bench.material.picture] * face.seal_count,
-        GlyphSet(bench.fonts),
-        specimen=True,
-        photo=bool(face.photos),
-        validated=True,
+    with_data, without = (
+        compile_base(
+            face,
+            bench.licence_type,
+            [bench.material.picture] * face.seal_count,
+            GlyphSet(bench.fonts),
+            specimen=True,
+            photo=bool(face.photos),
+            validated=validated,
+        )
+        for validated in (True, False)
     )
     validation = gather((authority.issuing, authority.tsa), proofs.ocsps, proofs.crls)
-    return Workshop(name, bench, evidence_of(authority, AT), make_prefix(base, validation))
+    prefix, plain = make_prefix(with_data, validation), make_prefix(without)
+    return Workshop(name, bench, evidence_of(authority, AT), prefix, plain)
 
 
 def make_sample(folder: Path, licences: int = 1, makers: tuple[Maker, ...] = MAKERS) -> Sample:
@@ -231,15 +229,11 @@ def _document(name: str, data: bytes, workshop: Workshop, evidence: str, wanted:
     return Document(name, data, evidence, ours, wanted)
 
 
-def _reference(workshop: Workshop, printout: Printout, record: str, stamper: TimeStamper | None) -> bytes:
+def _sealed(
+    workshop: Workshop, prefix: Prefix, printout: Printout, record: str, stamp: Stamping | None
+) -> bytes:
     bench = workshop.bench
-    return seal(
-        draw(printout, bench.licence_type, bench.face, bench.fonts),
-        material=bench.material,
-        places=bench.face.seal_places(),
-        custodian=bench.authority.custodian,
-        timestamper=stamper,
-        at=AT,
-        record=record,
-        reason_text=bench.licence_type.name["zh"],
-    ).data
+    reason_text = bench.licence_type.name["zh"]
+    waiting = lay_out_tail(prefix, printout, material=bench.material, at=AT, reason_text=reason_text)
+    (made,) = seal_laid_out([(waiting, record)], custodian=bench.authority.custodian, stamp=stamp)
+    return made.data
