@@ -158,7 +158,7 @@ def transcript(
         "operation": "delegate", "title": "Renewal", "file_sha256": "0" * 64, "software": "vermilion 0",
         "attempt": 1, "begun": 1, "iat": 2, "present": [{"name": "林知遥", "role": "keeper"}],
         "shares": {"scheme": "SLIP-39", "threshold": 2, "total": None},
-        "revoked": [],
+        "revoked": [], "former_root": None,
         "certificates": [
             {"profile": "trust-list", "key": "0" * 32, "serial": "1", "sha256": "0" * 64, "tbs_sha256": "0" * 64,
              "lint": "pkilint", "x5c": base64.b64encode(certificate).decode()}
