@@ -92,7 +92,7 @@ def open_ports(
         custodian=base.custodian,
         vault=base.vault,
         timestamper=time_stamper(base),
-        prefixes=Prefixes(fonts, validation, documents),
+        prefixes=Prefixes(fonts, validation),
         fonts=fonts,
         clock=clock,
         random=random,

@@ -17,6 +17,7 @@ from signing.fonts import Fonts
 
 if TYPE_CHECKING:
     from registry.licences.prefixes import Prefixes
+    from registry.shared_parts import Part
 
 Random = Callable[[int], bytes]  # n -> n unpredictable bytes
 
@@ -45,13 +46,23 @@ class DocumentStore(Protocol):
         """The bytes, or None where nothing was ever stored under the key."""
 
 
+class SharingDocumentStore(DocumentStore, Protocol):
+    """A document store that keeps once what documents begin with."""
+
+    def share(self, *parts: Part) -> None:
+        """From now on keep documents that begin with these parts without them, which are stored durably.
+
+        Raises VermilionError(UNAVAILABLE).
+        """
+
+
 @dataclass(frozen=True)
 class Ports:
     """One per process."""
 
     settings: Settings
     database: Database
-    documents: DocumentStore
+    documents: SharingDocumentStore
     custodian: Custodian
     vault: Vault
     timestamper: ManyStamper

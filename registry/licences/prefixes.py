@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from hashlib import sha256
 
 from registry.licences.types import LoadedType
+from registry.ports import SharingDocumentStore
 from registry.seals.validation import Validation
-from registry.shared_parts import Part, SharingStore
+from registry.shared_parts import Part
 from signing.document import SealMaterial, SealPicture, ValidationData
 from signing.fonts import Fonts
 from signing.pdf_structure import Beginnings
@@ -35,10 +36,9 @@ class Look:
 class Prefixes:
     """Safe between threads; one a process that seals."""
 
-    def __init__(self, fonts: Fonts, validation: Validation, store: SharingStore) -> None:
+    def __init__(self, fonts: Fonts, validation: Validation) -> None:
         self._glyphs = GlyphSet(fonts)
         self._validation = validation
-        self._store = store
         self._lock = threading.Lock()
         self._bases: OrderedDict[Look, tuple[Base, Part]] = OrderedDict()
         self.beginnings = Beginnings(KEPT)
@@ -46,6 +46,7 @@ class Prefixes:
 
     def of(
         self,
+        documents: SharingDocumentStore,
         loaded: LoadedType,
         material: SealMaterial,
         *,
@@ -53,13 +54,13 @@ class Prefixes:
         photo: bool,
         validation: ValidationData | None,
     ) -> Prefix:
-        """The prefix of licences of this type under this seal, stored so that documents need not repeat it.
+        """The prefix of licences of this type under this seal, in the store so that none of them repeats it.
 
         Raises VermilionError: INVALID for a face that cannot be compiled; UNAVAILABLE from the store.
         """
         base, part = self._base(loaded, material.picture, specimen, photo, validation is not None)
         prefix = make_prefix(base, validation)
-        self._store.share(part, Part.of(prefix.block))
+        documents.share(part, Part.of(prefix.block))
         self.beginnings.expect(base.data)
         return prefix
 

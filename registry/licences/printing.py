@@ -113,7 +113,12 @@ def _lay_out(ports: Ports, wanted: Sequence[tuple[Reserved, Printout]]) -> list[
         look = material.certificate, loaded.type.code, loaded.type.version, specimen, photo
         if look not in prefixes:
             prefixes[look] = ports.prefixes.of(
-                loaded, material, specimen=specimen, photo=photo, validation=proofs[material.certificate]
+                ports.documents,
+                loaded,
+                material,
+                specimen=specimen,
+                photo=photo,
+                validation=proofs[material.certificate],
             )
         return _LaidOut(reserved, printout, _drawn(ports, reserved, printout, prefixes[look]))
 

@@ -26,7 +26,8 @@ from sqlalchemy.exc import OperationalError
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from keys.suite import SuiteName
-from registry.ports import DocumentStore, Ports
+from registry.ports import Ports, SharingDocumentStore
+from registry.shared_parts import Part
 from signing.document import ManyStamper
 
 When = Literal["before", "after"]
@@ -83,7 +84,7 @@ def kill(name: str) -> None:
 
 @dataclass(frozen=True)
 class FaultyStore:
-    inner: DocumentStore
+    inner: SharingDocumentStore
     faults: Faults
 
     def put_new(self, key: str, data: bytes) -> None:
@@ -94,6 +95,9 @@ class FaultyStore:
             return self.faults.around("store put", lambda: self.inner.put_many(documents))
         except VermilionError as error:
             return [error] * len(documents)
+
+    def share(self, *parts: Part) -> None:
+        self.inner.share(*parts)
 
     def get(self, key: str) -> bytes | None:
         return self.faults.around("store get", lambda: self.inner.get(key))
@@ -189,6 +193,9 @@ class NoStore:
 
     def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
         return [VermilionError(Kind.UNAVAILABLE, "out") for _ in documents]
+
+    def share(self, *parts: Part) -> None:
+        raise VermilionError(Kind.UNAVAILABLE, "out")
 
     def get(self, key: str) -> bytes | None:
         raise VermilionError(Kind.UNAVAILABLE, "out")

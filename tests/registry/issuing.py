@@ -19,8 +19,9 @@ from keys.errors import VermilionError
 from registry.licences.examine import IssueRequest
 from registry.licences.issue import Issued, issue
 from registry.licences.issue_many import Ordered
-from registry.ports import DocumentStore, Ports
+from registry.ports import Ports, SharingDocumentStore
 from registry.samples import sample_requests
+from registry.shared_parts import Part
 from tests.registry.world import World
 
 ISSUED = date(2026, 11, 20)
@@ -114,7 +115,7 @@ class Died(BaseException):
 class Store:
     """The real store of a process that dies once its document lies there (or just before)."""
 
-    inner: DocumentStore
+    inner: SharingDocumentStore
     change: Callable[[bytes], bytes | None] = lambda data: data
 
     def put_new(self, key: str, data: bytes) -> None:
@@ -126,6 +127,9 @@ class Store:
             if changed is not None:
                 self.inner.put_new(key, changed)
         raise Died
+
+    def share(self, *parts: Part) -> None:
+        self.inner.share(*parts)
 
     def get(self, key: str) -> bytes | None:
         return self.inner.get(key)

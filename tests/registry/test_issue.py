@@ -36,8 +36,9 @@ from registry.licences.tables import (
     TypeVersion,
 )
 from registry.log.tables import Event, Leaf
-from registry.ports import DocumentStore, Ports
+from registry.ports import Ports, SharingDocumentStore
 from registry.seals.tables import AuthorisationDay, KeyUse, SealUse
+from registry.shared_parts import Part
 from signing.codes import CROCKFORD
 from signing.credential import parse_link
 from signing.licence_type import NumberRule
@@ -95,7 +96,7 @@ class Meddling:
 class LastMoment:
     """The real store, with something happening when the document lies there and before it is registered."""
 
-    inner: DocumentStore
+    inner: SharingDocumentStore
     act: Callable[[], object]
 
     def put_new(self, key: str, data: bytes) -> None:
@@ -105,6 +106,9 @@ class LastMoment:
         outcomes = self.inner.put_many(documents)
         self.act()
         return outcomes
+
+    def share(self, *parts: Part) -> None:
+        self.inner.share(*parts)
 
     def get(self, key: str) -> bytes | None:
         return self.inner.get(key)

@@ -29,8 +29,9 @@ from registry.licences.tables import (
     TimeStampRepair,
 )
 from registry.log.tables import Event, Leaf
-from registry.ports import DocumentStore, Ports
+from registry.ports import Ports, SharingDocumentStore
 from registry.seals.tables import AuthorisationDay, KeyUse, SealUse, StandingAuthorisation, TimeStamp
+from registry.shared_parts import Part
 from tests.registry.faults import NoStore
 from tests.registry.issuing import ordered, request_body
 from tests.registry.test_issue import rows
@@ -236,7 +237,7 @@ def test_a_defect_in_one_costs_that_one_and_is_told_in_the_log_alone(world: Worl
         return world.ports.clock()
 
     class Store:
-        inner: DocumentStore = world.ports.documents
+        inner: SharingDocumentStore = world.ports.documents
 
         def put_new(self, key: str, data: bytes) -> None:
             raise AssertionError
@@ -245,6 +246,9 @@ def test_a_defect_in_one_costs_that_one_and_is_told_in_the_log_alone(world: Worl
             calls.append(len(documents))
             broken = [VermilionError(Kind.CONFLICT, "the document exists", reason="document_exists")]
             return [*self.inner.put_many(documents[:2]), *broken]
+
+        def share(self, *parts: Part) -> None:
+            self.inner.share(*parts)
 
         def get(self, key: str) -> bytes | None:
             return self.inner.get(key)

@@ -26,6 +26,7 @@ from registry.licences.tables import Document, TimeStampRepair
 from registry.licences.trust import trust_now
 from registry.log.tables import Event, Leaf
 from registry.seals.tables import KeyUse, TimeStamp
+from registry.shared_parts import Part
 from signing.check import check_file
 from signing.document_time_stamp import lay_out
 from signing.pdf_structure import read_pdf
@@ -250,6 +251,9 @@ class DiesAfterStoring:
 
     def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
         raise AssertionError
+
+    def share(self, *parts: Part) -> None:
+        self._inner.share(*parts)
 
     def get(self, key: str) -> bytes | None:
         return self._inner.get(key)
