@@ -120,6 +120,31 @@ class Settings(BaseSettings):
             "on at most, whatever its nextUpdate says."
         ),
     )
+    archive_after: int = Field(
+        default=0,
+        ge=0,
+        le=36500,
+        description=(
+            "Days after which a licence's document gets a time-stamp for the archive (level B-LTA), which "
+            "makes it a further form beside the original; 0: only where `vermilion archive-stamp` names it."
+        ),
+    )
+    archive_renew_days: int = Field(
+        default=365,
+        ge=1,
+        le=1825,
+        description=(
+            "Days before the end of its time-stamp authority's certificate at which an archived document "
+            "gets the next time-stamp, of the authority that serves by then."
+        ),
+    )
+    archive_retired: str = Field(
+        default="",
+        description=(
+            "Suites that archived documents are to leave, such as `p256-sha256`, with commas between: they "
+            "get the next time-stamp as soon as the authority that serves is of another."
+        ),
+    )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 
@@ -142,6 +167,15 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise PydanticCustomError("zone", "no zone of the IANA database") from None
+        return value
+
+    @field_validator("archive_retired")
+    @classmethod
+    def _known_suites(cls, value: str) -> str:
+        from keys.suite import SUITES
+
+        if not {name for name in value.split(",") if name} <= SUITES.keys():
+            raise PydanticCustomError("suites", "names of suites: " + ", ".join(SUITES))
         return value
 
     @field_validator("origin", "authority_origin")

@@ -14,8 +14,9 @@ from registry import background
 from registry.app import create_app
 from registry.batches.work import Round, work
 from registry.composition import open_ports
+from registry.licences.archive import pick_due
+from registry.licences.document_stamps import StampReport, stamp_due
 from registry.licences.recovery import RecoveryReport, recovery_loop
-from registry.licences.repair import RepairReport, repair_due
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.anchor import anchor_due, outside_stamper
@@ -39,9 +40,9 @@ def application() -> object:
 
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
-    life is past; time-stamps appended where none could be had; the status of certificates that authorities
-    outside gave; batches checked and issued: at start and from then on, until `stop` is set. The last three
-    have threads of their own, because they may take their time.
+    life is past; time-stamps appended where none could be had, and for the archive; the status of
+    certificates that authorities outside gave; batches checked and issued: at start and from then on, until
+    `stop` is set. The last three have threads of their own, because they may take their time.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -49,13 +50,15 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     }
     if (stamper := outside_stamper(ports)) is not None:
         tasks["day_not_anchored"] = partial(anchor_due, ports, stamper)
+    stamps: dict[str, Callable[[], object]] = {
+        "archive_not_picked": partial(pick_due, ports),
+        "document_stamps_failed": lambda: log_document_stamps(stamp_due(ports)),
+    }
     statuses = {"outside_status_not_fetched": OutsideStatuses(ports).fetch_due}
     return background.start(
         {
             "outside-status": partial(background.keep, statuses, stop, KEEP_EVERY),
-            "repair": partial(
-                background.keep, {"repair_failed": lambda: log_repair(repair_due(ports))}, stop, KEEP_EVERY
-            ),
+            "document-stamps": partial(background.keep, stamps, stop, KEEP_EVERY),
             "batches": partial(
                 background.keep,
                 {"batches_not_worked_on": lambda: log_batches(work(ports, stop.is_set))},
@@ -78,14 +81,17 @@ def log_recovery(outcome: RecoveryReport | Exception) -> None:
         _log.error("recovery_defect", intent=intent_id, kind=type(error).__name__, where=places(error))
 
 
-def log_repair(outcome: RepairReport) -> None:
-    """A line for a round that repaired documents or could not, and for each defect."""
+def log_document_stamps(outcome: StampReport) -> None:
+    """A line for a round that stamped documents or could not, and for each that cannot be, or is a defect."""
     if outcome:
-        _log.info("repair", repaired=outcome.repaired, deferred=outcome.deferred)
+        _log.info("document_stamps", stamped=outcome.stamped, deferred=outcome.deferred)
     if outcome.outage is not None:
         _log.warning("document_not_time_stamped", reason=outcome.outage.reason, detail=outcome.outage.detail)
+    for edition_id, refusal in outcome.refused.items():
+        _log.error("document_not_archived", edition=edition_id, reason=refusal.reason)
     for edition_id, error in outcome.defects.items():
-        _log.error("repair_defect", edition=edition_id, kind=type(error).__name__, where=places(error))
+        where = places(error)
+        _log.error("document_stamp_defect", edition=edition_id, kind=type(error).__name__, where=where)
 
 
 def log_batches(outcome: Round) -> None:

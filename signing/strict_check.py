@@ -45,7 +45,7 @@ from signing.pdf_structure import (
     revision_ends,
 )
 from signing.security_store import read_store
-from signing.validation_data import Chain, proves, serves
+from signing.validation_data import Carried, Chain, proves, serves
 
 PRINTOUT_NAME = b"record.json"
 MAX_PRINTOUT_BYTES = 1024 * 1024
@@ -210,12 +210,9 @@ def _levels(
                 refuse("a time-stamp is earlier than the one before it", "chain")
             at = stamp.gen_time
             wanted = (*unproven, _authority(stamps[-1], trust, at))
-            for chain in unproven:
-                _require_valid(chain, trust, at)
-            if not (
-                proves(appended.carried, wanted, trust.roots, at)
-                and serves(appended.added, wanted if level == "B-LTA" else (seal, *wanted), trust.roots, at)
-            ):
+            require_proofs(appended.carried, wanted, trust, at)
+            spoken_of = wanted if level == "B-LTA" else (seal, *wanted)
+            if not serves(appended.added, spoken_of, trust.roots, at):
                 refuse("the validation data are not those that the time-stamp is to keep", "validation_data")
             level, unproven = "B-LTA", ()
         stamps.append(stamp)
@@ -223,18 +220,24 @@ def _levels(
     return _Found(level, tuple(stamps), (*unproven, *newest))
 
 
+def require_proofs(carried: Carried, chains: Sequence[Chain], trust: TrustList, at: datetime) -> None:
+    """Check that these chains are valid at a moment, and that what a document carries shows them good then.
+
+    Raises VermilionError(INVALID) with reason "chain", "issuer_unknown" or "validation_data".
+    """
+    for chain in chains:
+        if chain.outside:
+            check_chain((chain.certificate, *chain.issuers), at)
+        else:
+            verify_chain(chain.certificate, trust=trust, at=at, profile=chain.profile)
+    if not proves(carried, chains, trust.roots, at):
+        refuse("the validation data do not prove the certificates good", "validation_data")
+
+
 def _authority(stamp: TimeStamp, trust: TrustList, at: datetime) -> Chain:
     """The chain of a time-stamp's authority, valid at this moment. Raises VermilionError(INVALID)."""
     issuing = verify_chain(stamp.certificate, trust=trust, at=at, profile=ProfileName.TSA)
-    return Chain(stamp.certificate, (issuing,))
-
-
-def _require_valid(seal: Chain, trust: TrustList, at: datetime) -> None:
-    """A seal's certificates at this moment. Raises VermilionError(INVALID)."""
-    if seal.outside:
-        check_chain((seal.certificate, *seal.issuers), at)
-    else:
-        verify_chain(seal.certificate, trust=trust, at=at)
+    return Chain(stamp.certificate, (issuing,), profile=ProfileName.TSA)
 
 
 def _refuse_active_content(pdf: Pdf) -> None:

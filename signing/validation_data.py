@@ -21,6 +21,7 @@ from keys.ocsp import GOOD
 from keys.ocsp_response import verify_response
 from keys.outside_status import Said, read_ocsp
 from keys.path import issuer_among
+from keys.profiles import ProfileName
 from signing.document import ValidationData
 
 
@@ -32,6 +33,13 @@ class Carried:
     ocsps: tuple[bytes, ...]
     crls: tuple[bytes, ...]
 
+    def plus(self, other: Carried) -> Carried:
+        return Carried(
+            (*self.certificates, *other.certificates),
+            (*self.ocsps, *other.ocsps),
+            (*self.crls, *other.crls),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Chain:
@@ -40,6 +48,7 @@ class Chain:
     certificate: bytes
     issuers: tuple[bytes, ...]
     outside: bool = False
+    profile: ProfileName = ProfileName.SEAL
 
 
 def gather(certificates: Iterable[bytes], ocsps: Sequence[bytes], crls: Sequence[bytes]) -> ValidationData:

@@ -32,6 +32,7 @@ GRANT SELECT ON
   client,
   client_type,
   data_key,
+  document_stamp,
   intent,
   key,
   outside_certificate,
@@ -44,7 +45,6 @@ GRANT SELECT ON
   seal_use,
   standing_authorisation,
   time_stamp,
-  time_stamp_repair,
   trust_list_draft,
   type_version
 TO vermilion_signer;

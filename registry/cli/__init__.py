@@ -19,6 +19,7 @@ COMMANDS = {
     "admin": "registry.cli.admin:admin",
     "agency": "registry.cli.agency:agency",
     "anchor": "registry.cli.anchor:anchor",
+    "archive-stamp": "registry.cli.archive:archive_stamp",
     "audit": "registry.cli.audit:audit",
     "backup": "registry.cli.backup:backup",
     "ceremony": "registry.cli.ceremony:ceremony",

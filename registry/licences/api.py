@@ -22,7 +22,7 @@ from registry.agencies.rules import SCOPE_LICENCE
 from registry.licences import rules
 from registry.licences.forms import MAX_REQUEST, Operator, issue_request
 from registry.licences.issue import Issued, Preview, issue
-from registry.licences.issued import TIME_STAMPED, read_document
+from registry.licences.issued import ORIGINAL, read_document
 from registry.licences.outage import database_errors
 from registry.licences.records import kept_record
 from registry.licences.rules import Decision, How, LicenceStatus, SuspensionGround
@@ -181,9 +181,9 @@ def _identifier(text: str) -> str:
 
 
 def _newest(session: Session, edition_id: str) -> Document:
-    """The newest form with an appended time-stamp, where there is one."""
+    """The newest form with appended time-stamps, where there is one."""
     documents = session.scalars(select(Document).where(Document.edition_id == edition_id)).all()
-    return max(documents, key=lambda document: (document.kind == TIME_STAMPED, document.registered_at))
+    return max(documents, key=lambda document: (document.kind != ORIGINAL, document.registered_at))
 
 
 def _href(identifier: str) -> str:

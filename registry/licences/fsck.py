@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
@@ -20,7 +20,7 @@ from keys.errors import VermilionError
 from keys.trust_list import TrustList, read_trust_list
 from registry.batches.broken import broken_batches
 from registry.licences.digests import link_digest, lookup_digest
-from registry.licences.issued import ORIGINAL, TIME_STAMPED, read_document
+from registry.licences.issued import ARCHIVED, ORIGINAL, TIME_STAMPED, read_document
 from registry.licences.lookup import current_trust_list
 from registry.licences.numbers import number_mac
 from registry.licences.outage import database_errors
@@ -28,13 +28,13 @@ from registry.licences.public_records import public_text
 from registry.licences.records import open_record, record_text
 from registry.licences.tables import (
     Document,
+    DocumentStamp,
     Edition,
     IdempotencyKey,
     Intent,
     Licence,
     Number,
     StatusIndex,
-    TimeStampRepair,
     TypeVersion,
 )
 from registry.licences.types import DRAFT, parse_licence_type, type_version
@@ -72,7 +72,7 @@ def fsck(ports: Ports) -> list[str]:
                 *_intents(session, ports.vault),
                 *_editions(session, ports, trust, now),
                 *_time_stamped(session, ports.documents, trust, now),
-                *_repairs(session),
+                *_stamps(session),
                 *broken_batches(session, ports.vault),
                 *_numbers(session),
                 *_log(session),
@@ -241,7 +241,7 @@ def _kept(document: Document, data: bytes, evidence: FileEvidence) -> Iterator[s
 def _time_stamped(
     session: Session, documents: DocumentStore, trust: TrustList, now: datetime
 ) -> Iterator[str]:
-    """A form with an appended time-stamp holds its edition's very original."""
+    """A form with appended time-stamps holds its edition's very original."""
     original = aliased(Document)
     rows = session.execute(
         select(Document, original.sha256)
@@ -251,7 +251,7 @@ def _time_stamped(
     )
     for document, original_sha256 in rows:
         name = f"edition {document.edition_id}, time-stamped form"
-        if document.kind != TIME_STAMPED:
+        if document.kind not in _TOLD:
             yield f"{name}: a document of the impossible kind {document.kind}"
             continue
         try:
@@ -265,34 +265,48 @@ def _time_stamped(
             yield f"{name}: it is not the original with a time-stamp"
 
 
-def _repairs(session: Session) -> Iterator[str]:
-    """What has no time-stamp waits for one, until there is a form that has it and an event that says so."""
-    appended = (
-        select(Document.sha256)
-        .where(Document.edition_id == Edition.id, Document.kind == TIME_STAMPED)
+_TOLD = {TIME_STAMPED: "licence.time_stamped", ARCHIVED: "licence.archive_stamped"}
+"""The event that tells of each form."""
+
+
+def _stamps(session: Session) -> Iterator[str]:
+    """Of an edition's forms each but the newest was followed, and the newest where it waits for a time-stamp,
+    as one without any does; events tell of all that were appended.
+    """
+    told = {
+        kind: select(func.count())
+        .where(Event.subject_kind == "edition", Event.subject == Edition.id, Event.kind == event)
         .correlate(Edition)
-        .exists()
-    )
-    events = (
-        select(func.count())
-        .where(
-            Event.subject_kind == "edition",
-            Event.subject == Edition.id,
-            Event.kind == "licence.time_stamped",
-        )
         .scalar_subquery()
-    )
+        for kind, event in _TOLD.items()
+    }
     rows = session.execute(
-        select(Edition.id, Document.stamped_at, TimeStampRepair.state, appended, events)
-        .join(Document, and_(Document.edition_id == Edition.id, Document.kind == ORIGINAL))
-        .outerjoin(TimeStampRepair, TimeStampRepair.edition_id == Edition.id)
-        .where(or_(Document.stamped_at.is_(None), TimeStampRepair.state.is_not(None), appended))
+        select(Edition.id, DocumentStamp.state, DocumentStamp.form, *told.values())
+        .outerjoin(DocumentStamp, DocumentStamp.edition_id == Edition.id)
         .execution_options(yield_per=BATCH)
     )
-    for edition_id, own_time_stamp, state, repaired, told in rows:
-        expected = None if own_time_stamp is not None else "done" if repaired else "waiting"
-        if state != expected or told != repaired:
-            yield f"edition {edition_id}: its repair is {state}, and documents or events do not say so"
+    for page in rows.partitions():
+        forms: dict[str, list[Document]] = {row[0]: [] for row in page}
+        found = select(Document).where(Document.edition_id.in_(forms)).order_by(Document.registered_at)
+        for document in session.scalars(found):
+            forms[document.edition_id].append(document)
+        for edition_id, state, form, *events in page:
+            ordered = sorted(forms[edition_id], key=lambda one: one.kind != ORIGINAL)
+            counts = [sum(one.kind == kind for one in ordered) for kind in _TOLD]
+            if ordered and (counts != events or not _queued(ordered, state, form)):
+                yield f"edition {edition_id}: a time-stamp is {state}, and documents or events do not say so"
+
+
+def _queued(ordered: Sequence[Document], state: str | None, form: bytes | None) -> bool:
+    """Whether the row of the queue fits these forms of an edition, oldest first."""
+    newest = ordered[-1]
+    if not all(one.followed for one in ordered[:-1]):
+        return False
+    if state in {"waiting", "refused"}:
+        return newest.followed and newest.sha256 == form
+    if newest.followed or newest.stamped_at is None:
+        return False
+    return len(ordered) == 1 if state is None else len(ordered) > 1 and ordered[-2].sha256 == form
 
 
 def _numbers(session: Session) -> Iterator[str]:

@@ -22,7 +22,7 @@ from signing.credential import qr_text
 from signing.draw import ATTACHMENT
 from signing.record import Printout, printout_from_json
 
-ORIGINAL, TIME_STAMPED = "original", "time_stamped"
+ORIGINAL, TIME_STAMPED, ARCHIVED = "original", "time_stamped", "archived"
 
 
 @dataclass(frozen=True, slots=True)

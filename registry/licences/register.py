@@ -26,13 +26,13 @@ from registry.licences.public_records import public_text
 from registry.licences.records import open_record
 from registry.licences.tables import (
     Document,
+    DocumentStamp,
     Edition,
     IdempotencyKey,
     Intent,
     Licence,
     Number,
     StatusIndex,
-    TimeStampRepair,
 )
 from registry.licences.types import newest_version, published_version, type_version
 from registry.log.rules import Ground, Happening, record_events
@@ -93,7 +93,7 @@ def register(
     session: Session, ports: Ports, wanted: Sequence[Registration], actor: Actor | None
 ) -> list[VermilionError | None]:
     """Transaction 2: edition, document, seal use, event and leaf of each, if everything still holds for it;
-    and the repair that is due where the document has no time-stamp. None for each that was registered, or
+    and the time-stamp that is due where the document has none. None for each that was registered, or
     why it was not: that one's intent stays as it was.
 
     A first edition has no predecessor; its licence's number and identifier are unique by constraint.
@@ -175,9 +175,10 @@ def _write(
     _end(session, [one.intent.id for one in whole], "done", at)
     insert_rows(session, Edition, [_edition(one, at) for one in whole])
     insert_rows(session, Document, [_document(one, at) for one in whole])
-    waiting = [one.intent.id for one in whole if one.sealed.stamped_by is None]
-    repair = {"state": "waiting", "attempt": 0, "imprint": None, "due_at": at.now}
-    insert_rows(session, TimeStampRepair, [{"edition_id": edition_id, **repair} for edition_id in waiting])
+    waiting = {"state": "waiting", "attempt": 0, "imprint": None, "due_at": at.now}
+    without = [one for one in whole if one.sealed.stamped_by is None]
+    stamps = [{"edition_id": one.intent.id, "form": one.sealed.sha256, **waiting} for one in without]
+    insert_rows(session, DocumentStamp, stamps)
     apply_uses(session, {one.intent.id: one.sealed.sha256 for one in whole}, at.now)
     record_events(
         session,
@@ -242,6 +243,7 @@ def _document(one: _Registered, at: Moment) -> dict[str, Any]:
         "stamped_at": None if sealed.stamped_by is None else sealed.sealed_at,
         "stamped_by": sealed.stamped_by,
         "registered_at": at.now,
+        "followed": sealed.stamped_by is None,
     }
 
 

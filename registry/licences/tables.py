@@ -124,9 +124,14 @@ class Document(Base):
     """A registered document of an edition, known by its digest."""
 
     __tablename__ = "document"
+    __table_args__ = (
+        # What is due for the archive: the newest forms, by their age or their time-stamp authority.
+        Index(None, "followed", "level", "registered_at"),
+        Index(None, "followed", "level", "stamped_by"),
+    )
     sha256: Mapped[bytes] = mapped_column(primary_key=True)
     edition_id: Mapped[str] = mapped_column(ForeignKey("edition.id"), index=True)
-    kind: Mapped[str] = mapped_column(String(12))  # original, time_stamped
+    kind: Mapped[str] = mapped_column(String(12))  # original, time_stamped, archived
     format: Mapped[str] = mapped_column(String(12))  # "pdf"
     level: Mapped[str] = mapped_column(String(8))
     store_key: Mapped[str] = mapped_column(String(200))
@@ -134,15 +139,19 @@ class Document(Base):
     stamped_at: Mapped[datetime | None]  # genTime of its newest time-stamp; None without one
     stamped_by: Mapped[str | None] = mapped_column(String(64))  # SHA-256 of that authority's certificate, hex
     registered_at: Mapped[datetime] = mapped_column(index=True)
+    followed: Mapped[bool] = mapped_column(default=False)  # a further form is made of it, or was asked for
 
 
-class TimeStampRepair(Base):
-    """An edition whose original is at level B-B: a time-stamp is appended once one can be had."""
+class DocumentStamp(Base):
+    """An edition of which a form is to get a document time-stamp appended: an original without one as soon
+    as it can be had, others for the archive. The attempts count on from one form to the next.
+    """
 
-    __tablename__ = "time_stamp_repair"
+    __tablename__ = "document_stamp"
     __table_args__ = (Index(None, "state", "due_at"),)
     edition_id: Mapped[str] = mapped_column(ForeignKey("edition.id"), primary_key=True)
-    state: Mapped[str] = mapped_column(String(10))  # waiting, done
+    form: Mapped[bytes] = mapped_column(ForeignKey("document.sha256"))  # what it is appended to
+    state: Mapped[str] = mapped_column(String(10))  # waiting, done, refused
     attempt: Mapped[int]  # from 1; 0 before the first. Whoever makes one raises it
     imprint: Mapped[bytes | None]  # SHA-256 that this attempt asks a time-stamp over
     due_at: Mapped[datetime]  # nobody begins another attempt before

@@ -39,14 +39,14 @@ from registry.seals.tables import (
     PublishedTrustList,
     TrustListDraft,
 )
-from registry.seals.time_stamp_policy import require_announced, require_repair
+from registry.seals.time_stamp_policy import require_announced, require_document_stamp
 from registry.vault import Vault
 
 UNWRAP = "unwrap"  # a kind of use beside those of signatures
 _INTENT = re.compile(r"intent:([0-9a-f]{32})")
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TIME_STAMP = re.compile(
-    r"intent:([0-9a-f]{32})|time-stamp:([0-9a-f]{1,40})|repair:([0-9a-f]{32}):([1-9][0-9]{0,5})"
+    r"intent:([0-9a-f]{32})|time-stamp:([0-9a-f]{1,40})|document-stamp:([0-9a-f]{32}):([1-9][0-9]{0,5})"
 )
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
 _CEREMONY = re.compile(r"ceremony:([0-9a-f]{64}):([1-9][0-9]{0,5})")
@@ -180,7 +180,7 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vau
             stamps = [(request, match) for request, match in asked if request.kind is SignKind.TIME_STAMP]
             if stamps:
                 _require_stamps(session, ref, stamps, now)
-            # A time-stamp for whoever asked, or to repair, serves no open intent.
+            # A time-stamp for whoever asked, or of a document, serves no open intent.
             serving = [
                 (match[1], request)
                 for request, match in asked
@@ -228,7 +228,7 @@ def _require_stamps(
     imprints = require_announced(session, ref, [(request, match[2]) for request, match in stamps], now)
     for (_, match), imprint in zip(stamps, imprints, strict=True):
         if match[3] is not None:
-            require_repair(session, match[3], int(match[4]), imprint, now)
+            require_document_stamp(session, match[3], int(match[4]), imprint, now)
 
 
 def _require_serving(session: Session, key: Key, now: datetime) -> None:

@@ -24,7 +24,7 @@ from keys.suite import SUITES
 from keys.tsa import Announced
 from keys.tst_info import encode_policy, read_attributes, read_tst_info
 from registry.database import Database
-from registry.licences.tables import TimeStampRepair
+from registry.licences.tables import DocumentStamp
 from registry.rows import insert_rows
 from registry.seals.tables import Certificate, TimeStamp
 
@@ -114,18 +114,20 @@ def _require_as_recorded(row: TimeStamp, serial: str | None, now: datetime) -> b
     return digest
 
 
-def require_repair(session: Session, edition_id: str, attempt: int, imprint: bytes, now: datetime) -> None:
+def require_document_stamp(
+    session: Session, edition_id: str, attempt: int, imprint: bytes, now: datetime
+) -> None:
     """A document's time-stamp serves the attempt that was begun last, while it lasts, and the digest that it
-    has announced: there is one time-stamp an attempt, and none once the edition has its own.
+    has announced: there is one time-stamp an attempt, and none once its form is registered.
     """
-    row = session.get(TimeStampRepair, edition_id)
+    row = session.get(DocumentStamp, edition_id)
     if (
         row is None
         or (row.state, row.attempt, row.imprint) != ("waiting", attempt, imprint)
         or row.due_at <= now
     ):
         raise VermilionError(
-            Kind.KEY_REFUSED, "no attempt to repair a document asks for this", reason="repair"
+            Kind.KEY_REFUSED, "no attempt to stamp a document asks for this", reason="document_stamp"
         )
 
 

@@ -7,6 +7,7 @@ never carries a `good` from before a revocation that it could know of.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 
 import structlog
 from cryptography import x509
@@ -18,15 +19,17 @@ from keys.clock import Clock
 from keys.custodian import Custodian
 from keys.errors import Kind, VermilionError
 from keys.ocsp import build_request, cert_id
+from keys.profiles import ProfileName
 from registry.database import Database
 from registry.licences.outage import database_errors
 from registry.seals.authority import chain_of, time_stamp_authority
+from registry.seals.outside_making import FINGERPRINT_DIGITS
 from registry.seals.outside_status import current_good
 from registry.seals.outside_tables import OutsideEvidence, OutsideStatus
 from registry.seals.responder import Responder
 from registry.seals.tables import Certificate, RevocationList
 from signing.document import SealMaterial, ValidationData
-from signing.validation_data import gather
+from signing.validation_data import Carried, Chain, gather
 
 _log = structlog.get_logger("registry.validation")
 
@@ -72,6 +75,30 @@ class Validation:
             answers += [self._answer(certificate, issuer) for certificate, issuer in ours]
         return gather((*material.chain, *beside, stamp.certificate), answers, lists)
 
+    def proofs(self, chains: Sequence[Chain], told: Sequence[Chain]) -> Carried:
+        """What is said now of the certificates of these chains, for a document that exists already: of those
+        that are only `told`, where it can be had. Whether it proves them good is not asked.
+
+        Raises VermilionError(UNAVAILABLE).
+        """
+        ours = [chain for chain in chains if not chain.outside]
+        answers = []
+        with database_errors(), Session(self._database.read) as session:
+            lists = _root_lists(session, [chain.issuers[0] for chain in (*ours, *told) if not chain.outside])
+            for chain in (*chains, *told):
+                if chain.outside:
+                    try:
+                        answers.append(self._outside(session, _of_outside(session, chain.certificate)))
+                    except VermilionError:
+                        if chain in chains:
+                            raise
+        with database_errors():
+            asked = [*ours, *(chain for chain in told if not chain.outside)]
+            answers += [self._answer(chain.certificate, chain.issuers[0]) for chain in asked]
+        certificates = [der for chain in (*chains, *told) for der in chain.issuers]
+        certificates += [chain.certificate for chain in chains if chain.profile is ProfileName.TSA]
+        return Carried(tuple(dict.fromkeys(certificates)), tuple(answers), tuple(lists))
+
     def _answer(self, certificate: bytes, issuer: bytes) -> bytes:
         serial = x509.load_der_x509_certificate(certificate).serial_number
         name = key_identifier(certificate_key(issuer)).hex()
@@ -91,6 +118,11 @@ class Validation:
         if found.kind != "ocsp":
             raise VermilionError(Kind.UNAVAILABLE, "the authority outside gave a list only", reason="crl")
         return bytes(found.data)
+
+
+def _of_outside(session: Session, der: bytes) -> Certificate:
+    """One that an authority outside gave, by the number that it has here."""
+    return session.get_one(Certificate, sha256(der).hexdigest()[:FINGERPRINT_DIGITS])
 
 
 def _root_lists(session: Session, issuers: Sequence[bytes]) -> list[bytes]:

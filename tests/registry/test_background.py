@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from keys.profiles import PROFILES, ProfileName
 from registry import background
 from registry.licences.fsck import fsck
-from registry.licences.issued import TIME_STAMPED
+from registry.licences.issued import ARCHIVED, TIME_STAMPED
 from registry.licences.tables import Document, Intent
 from registry.seals.keys import Pieces
 from registry.seals.renewal import REMAINING, renew_delegate
@@ -23,6 +23,8 @@ from registry.seals.trust import publish_trust_list
 from registry.wsgi import start_background
 from tests.registry.batching import sent, told
 from tests.registry.issuing import die, issue_one
+from tests.registry.test_archive import archiving, later
+from tests.registry.test_document_stamps import documents
 from tests.registry.world import Ticker, World
 from tests.services.running import until
 from tests.signing.sealing import NoStamps
@@ -50,7 +52,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
             thread.join(30)
     assert [thread.name for thread in threads] == [
         "outside-status",
-        "repair",
+        "document-stamps",
         "batches",
         "recovery",
         "trust-list",
@@ -70,6 +72,20 @@ def test_a_start_renews_what_is_due_and_lists_it(world: World, clock: Ticker) ->
         stop.set()
         for thread in threads:
             thread.join(30)
+
+
+def test_what_is_old_is_archived(world: World, clock: Ticker) -> None:
+    old = issue_one(world)
+    later(world, clock, timedelta(days=2))
+    stop = threading.Event()
+    threads = start_background(archiving(world.ports, archive_after=1), stop)
+    try:
+        until(lambda: ARCHIVED in documents(world, old.edition_id), "the old document is archived")
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+    assert fsck(world.ports) == []
 
 
 def stamped(world: World) -> list[str]:

@@ -20,13 +20,13 @@ from registry.licences.issue_many import MAX_GROUP, Ordered, issue_many
 from registry.licences.issued import Issued, attached_printout
 from registry.licences.tables import (
     Document,
+    DocumentStamp,
     Edition,
     IdempotencyKey,
     Intent,
     Licence,
     Number,
     StatusIndex,
-    TimeStampRepair,
 )
 from registry.log.tables import Event, Leaf
 from registry.ports import Ports, SharingDocumentStore
@@ -308,7 +308,7 @@ def test_a_seal_suspended_before_transaction_2_ends_the_whole_group(world: World
 
 def test_an_outage_of_time_stamps_lowers_each_and_one_of_the_store_abandons_each(world: World) -> None:
     assert told(issued_by(world, orders_of(world, 2), timestamper=NoStamps())) == ["B-B", "B-B"]
-    assert rows(world, TimeStampRepair) == [2]
+    assert rows(world, DocumentStamp) == [2]
     outcomes = issued_by(world, orders_of(world, 2), documents=NoStore())
     assert [one.kind for one in outcomes if isinstance(one, VermilionError)] == [Kind.UNAVAILABLE] * 2
     assert sorted(states(world)) == ["abandoned", "abandoned", "done", "done"]

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from keys.certificates import new_serial
 from keys.errors import Kind, VermilionError
 from registry.composition import open_ports
-from registry.licences.repair import repair_due
+from registry.licences.document_stamps import stamp_due
 from registry.log.tables import Event
 from registry.ports import Ports
 from registry.seals import revocation
@@ -86,7 +86,7 @@ def _same_serial(ports: Ports) -> None:
 
 
 def _repair(ports: Ports) -> None:
-    if not repair_due(ports).repaired:
+    if not stamp_due(ports).stamped:
         raise VermilionError(Kind.CONFLICT, "another was faster", reason="nothing")
 
 

@@ -30,7 +30,7 @@ from keys.remote import RemoteCustodian
 from keys.suite import SUITES, verifies
 from registry.composition import open_ports
 from registry.database import Database
-from registry.licences.repair import repair_due
+from registry.licences.document_stamps import stamp_due
 from registry.licences.tables import Intent
 from registry.seals.authority import issuing_authority, root_authority
 from registry.seals.tables import KeyUse
@@ -371,7 +371,7 @@ def test_the_registry_issues_without_passphrase_or_key_directory(served: Served,
     issued = issue_one(served.world, ports=ports)
     assert issued.level == "B-LT"
     bare = issue_one(served.world, ports=replace(ports, timestamper=NoStamps()))
-    assert repair_due(ports).repaired == [bare.edition_id]
+    assert stamp_due(ports).stamped == [bare.edition_id]
     ports.database.dispose()
     ports.custodian.close()
     assert not settings.keys_directory.exists()

@@ -26,6 +26,7 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 
 from keys.errors import VermilionError
+from keys.profiles import ProfileName
 from signing import cms
 from signing.check import check_file
 from signing.document_time_stamp import RESERVED_BYTES, lay_out
@@ -96,7 +97,10 @@ def test_it_proves_when_the_document_existed_and_not_when_it_was_sealed() -> Non
         before,
         level="B-T",
         stamps=(Stamped(STAMPED, here().authority.tsa),),
-        to_prove=(*before.to_prove, Chain(here().authority.tsa, (here().authority.issuing,))),
+        to_prove=(
+            *before.to_prove,
+            Chain(here().authority.tsa, (here().authority.issuing,), profile=ProfileName.TSA),
+        ),
     )
     assert after.original_sha256 == sha256(original()).digest()
     assert after.signed_sha256 == use_of(original())

@@ -79,7 +79,7 @@ def test_an_untouched_document_proves_record_seal_and_time() -> None:
         stamps=(Stamped(office().stamps.at, office().authority.tsa),),
         to_prove=(
             Chain(office().material.certificate, (office().authority.issuing,)),
-            Chain(office().authority.tsa, (office().authority.issuing,)),
+            Chain(office().authority.tsa, (office().authority.issuing,), profile=ProfileName.TSA),
         ),
         to_tell=(),
         original_sha256=sha256(sealed().data).digest(),

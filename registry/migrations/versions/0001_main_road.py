@@ -855,29 +855,40 @@ def upgrade() -> None:
         sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("stamped_by", sa.String(length=64), nullable=True),
         sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("followed", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["edition_id"], ["edition.id"], name=op.f("fk_document_edition_id_edition")),
         sa.PrimaryKeyConstraint("sha256", name=op.f("pk_document")),
     )
     with op.batch_alter_table("document", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_document_edition_id"), ["edition_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_document_followed_level_registered_at"),
+            ["followed", "level", "registered_at"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_document_followed_level_stamped_by"),
+            ["followed", "level", "stamped_by"],
+            unique=False,
+        )
         batch_op.create_index(batch_op.f("ix_document_registered_at"), ["registered_at"], unique=False)
 
     op.create_table(
-        "time_stamp_repair",
+        "document_stamp",
         sa.Column("edition_id", sa.String(length=32), nullable=False),
+        sa.Column("form", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("imprint", sa.LargeBinary(), nullable=True),
         sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(
-            ["edition_id"], ["edition.id"], name=op.f("fk_time_stamp_repair_edition_id_edition")
+            ["edition_id"], ["edition.id"], name=op.f("fk_document_stamp_edition_id_edition")
         ),
-        sa.PrimaryKeyConstraint("edition_id", name=op.f("pk_time_stamp_repair")),
+        sa.ForeignKeyConstraint(["form"], ["document.sha256"], name=op.f("fk_document_stamp_form_document")),
+        sa.PrimaryKeyConstraint("edition_id", name=op.f("pk_document_stamp")),
     )
-    with op.batch_alter_table("time_stamp_repair", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_time_stamp_repair_state_due_at"), ["state", "due_at"], unique=False
-        )
+    with op.batch_alter_table("document_stamp", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_document_stamp_state_due_at"), ["state", "due_at"], unique=False)
 
     op.create_table(
         "batch",
@@ -943,12 +954,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_batch_due_at"))
 
     op.drop_table("batch")
-    with op.batch_alter_table("time_stamp_repair", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_time_stamp_repair_state_due_at"))
+    with op.batch_alter_table("document_stamp", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_document_stamp_state_due_at"))
 
-    op.drop_table("time_stamp_repair")
+    op.drop_table("document_stamp")
     with op.batch_alter_table("document", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_document_registered_at"))
+        batch_op.drop_index(batch_op.f("ix_document_followed_level_stamped_by"))
+        batch_op.drop_index(batch_op.f("ix_document_followed_level_registered_at"))
         batch_op.drop_index(batch_op.f("ix_document_edition_id"))
 
     op.drop_table("document")

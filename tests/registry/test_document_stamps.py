@@ -1,4 +1,6 @@
-"""A licence issued in an outage of the time-stamps gets one appended, once, whatever fails on the way."""
+"""A licence issued in an outage of the time-stamps gets one appended, once, whatever fails on the way; and
+licences that grow old get theirs for the archive.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,12 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.documents import document_key
+from registry.licences.document_stamps import LONGEST_REST, StampReport, stamp_due
 from registry.licences.fsck import fsck
 from registry.licences.issued import Issued, read_issued
 from registry.licences.lookup import SqlLiveRegistry
 from registry.licences.recovery import recover
-from registry.licences.repair import LONGEST_REST, RepairReport, repair_due
-from registry.licences.tables import Document, TimeStampRepair
+from registry.licences.tables import Document, DocumentStamp
 from registry.licences.trust import trust_now
 from registry.log.tables import Event, Leaf
 from registry.seals.tables import KeyUse, TimeStamp
@@ -83,13 +85,13 @@ def test_an_outage_costs_the_level_until_time_stamps_are_back(world: World, cloc
     original = download(world, issued)
     assert sha256(original).digest() == issued.sha256
     clock.advance(MINUTE)
-    report = repair_due(replace(world.ports, timestamper=NoStamps()))
-    assert (report.repaired, report.deferred, report.defects) == ([], [issued.edition_id], {})
+    report = stamp_due(replace(world.ports, timestamper=NoStamps()))
+    assert (report.stamped, report.deferred, report.defects) == ([], [issued.edition_id], {})
     assert download(world, issued) == original
     assert fsck(world.ports) == []
 
     clock.advance(MINUTE)
-    assert repair_due(world.ports) == RepairReport(repaired=[issued.edition_id])
+    assert stamp_due(world.ports) == StampReport(stamped=[issued.edition_id])
     repaired = download(world, issued)
     assert repaired.startswith(original)
     assert len(repaired) > len(original)
@@ -112,14 +114,14 @@ def test_an_outage_costs_the_level_until_time_stamps_are_back(world: World, cloc
         assert event.detail["original"] == issued.sha256.hex()
         assert event.detail["document"] == sha256(repaired).hexdigest()
         assert session.scalars(select(Leaf).where(Leaf.event_id == event.id)).one()
-    assert repair_due(world.ports) == RepairReport()
+    assert stamp_due(world.ports) == StampReport()
     assert fsck(world.ports) == []
 
 
 def test_one_that_has_its_time_stamp_is_not_repaired(world: World) -> None:
     issued = issue_one(world)
     assert issued.level == "B-LT"
-    assert repair_due(world.ports) == RepairReport()
+    assert stamp_due(world.ports) == StampReport()
     assert set(documents(world, issued.edition_id)) == {"original"}
 
 
@@ -128,15 +130,15 @@ def test_those_that_wait_longest_are_first_and_an_outage_is_asked_once(world: Wo
     clock.advance(MINUTE)
     second = issue_in_outage(world)
     out = replace(world.ports, timestamper=NoStamps())
-    assert repair_due(out).deferred == [first.edition_id]
-    assert repair_due(out).deferred == [second.edition_id]
-    assert not repair_due(out)  # both are left alone for a while
+    assert stamp_due(out).deferred == [first.edition_id]
+    assert stamp_due(out).deferred == [second.edition_id]
+    assert not stamp_due(out)  # both are left alone for a while
     clock.advance(MINUTE)
-    assert repair_due(out).deferred == [first.edition_id]
+    assert stamp_due(out).deferred == [first.edition_id]
     clock.advance(MINUTE)  # the first rests twice as long now
-    assert repair_due(world.ports).repaired == [second.edition_id]
+    assert stamp_due(world.ports).stamped == [second.edition_id]
     clock.advance(MINUTE)
-    assert repair_due(world.ports).repaired == [first.edition_id]
+    assert stamp_due(world.ports).stamped == [first.edition_id]
 
 
 def test_a_document_that_is_lost_keeps_no_other_waiting(world: World, clock: Ticker) -> None:
@@ -145,25 +147,25 @@ def test_a_document_that_is_lost_keeps_no_other_waiting(world: World, clock: Tic
     kept = path.read_bytes()
     path.unlink()
     clock.advance(MINUTE)
-    report = repair_due(world.ports)
-    assert (report.repaired, report.deferred) == ([whole.edition_id], [lost.edition_id])
+    report = stamp_due(world.ports)
+    assert (report.stamped, report.deferred) == ([whole.edition_id], [lost.edition_id])
     path.write_bytes(kept)
     clock.advance(LONGEST_REST)
-    assert repair_due(world.ports).repaired == [lost.edition_id]
+    assert stamp_due(world.ports).stamped == [lost.edition_id]
     assert fsck(world.ports) == []
 
 
 def test_the_impact_list_shows_it_as_proof_of_its_own_moment(world: World, clock: Ticker) -> None:
     early, late = issue_in_outage(world), issue_in_outage(world)
     with world.ports.database.transaction() as session:  # the second is repaired after the seal's end
-        later = update(TimeStampRepair).where(TimeStampRepair.edition_id == late.edition_id)
+        later = update(DocumentStamp).where(DocumentStamp.edition_id == late.edition_id)
         session.execute(later.values(due_at=clock.now + timedelta(hours=2)))
     clock.advance(MINUTE)
-    assert repair_due(world.ports).repaired == [early.edition_id]
+    assert stamp_due(world.ports).stamped == [early.edition_id]
     clock.advance(MINUTE)
     cancel(world)
     clock.advance(timedelta(hours=3))
-    assert repair_due(world.ports).repaired == [late.edition_id]
+    assert stamp_due(world.ports).stamped == [late.edition_id]
     found = listed(world)
     assert found["totals"] == {"proven": 0, "own_word": 1, "unproven": 1, "after": 0}
     rows = {row["identifier"]: row for row in found["licences"]}
@@ -178,7 +180,7 @@ def test_the_impact_list_shows_it_as_proof_of_its_own_moment(world: World, clock
 def test_an_altered_one_is_altered_and_another_form_is_not_registered(world: World, clock: Ticker) -> None:
     issued = issue_in_outage(world)
     clock.advance(MINUTE)
-    repair_due(world.ports)
+    stamp_due(world.ports)
     original, data = stored(world, issued.edition_id, 0), stored(world, issued.edition_id, 1)
     size = len(original)
     (gap,) = (
@@ -202,8 +204,8 @@ def test_an_altered_one_is_altered_and_another_form_is_not_registered(world: Wor
     # Our authority stamps for anybody: a second genuine form of the same original is not a registered one.
     revision = lay_out(read_pdf(original))
     with pytest.raises(VermilionError) as refused:
-        world.ports.timestamper.stamp(revision.digest(), f"repair:{issued.edition_id}:2")
-    assert (refused.value.kind, refused.value.reason) == (Kind.KEY_REFUSED, "repair")
+        world.ports.timestamper.stamp(revision.digest(), f"document-stamp:{issued.edition_id}:2")
+    assert (refused.value.kind, refused.value.reason) == (Kind.KEY_REFUSED, "document_stamp")
 
 
 def test_a_time_stamp_serves_the_attempt_on_record_and_its_digest_alone(world: World, clock: Ticker) -> None:
@@ -216,27 +218,27 @@ def test_a_time_stamp_serves_the_attempt_on_record_and_its_digest_alone(world: W
         assert refused.value.kind is Kind.KEY_REFUSED
         return refused.value.reason
 
-    name = f"repair:{issued.edition_id}"
-    assert refusal(digest, f"{name}:1") == "repair"  # nobody has begun
+    name = f"document-stamp:{issued.edition_id}"
+    assert refusal(digest, f"{name}:1") == "document_stamp"  # nobody has begun
     with world.ports.database.transaction() as session:
-        row = session.get_one(TimeStampRepair, issued.edition_id)
+        row = session.get_one(DocumentStamp, issued.edition_id)
         row.attempt, row.imprint, row.due_at = 3, digest, clock.now + MINUTE
     for over, record in (
-        (digest, f"{name}:2"), (digest, f"{name}:4"), (bytes(32), f"{name}:3"), (digest, f"repair:{'0' * 32}:3"),
+        (digest, f"{name}:2"), (digest, f"{name}:4"), (bytes(32), f"{name}:3"), (digest, f"document-stamp:{'0' * 32}:3"),
     ):  # fmt: skip
-        assert refusal(over, record) == "repair"
+        assert refusal(over, record) == "document_stamp"
     for record in (name, f"{name}:0", f"{name}:03", f"{name}:3 "):
         assert refusal(digest, record) == "record"
     clock.advance(MINUTE)
-    assert refusal(digest, f"{name}:3") == "repair"  # its lease is over
+    assert refusal(digest, f"{name}:3") == "document_stamp"  # its lease is over
     with world.ports.database.transaction() as session:
-        session.get_one(TimeStampRepair, issued.edition_id).due_at = clock.now + MINUTE
+        session.get_one(DocumentStamp, issued.edition_id).due_at = clock.now + MINUTE
     # each record serves once, refused or not: the custodian asks before it writes a use down
     assert world.ports.timestamper.stamp(digest, f"{name}:3")
     assert refusal(digest, f"{name}:3") == "record_used"
     with world.ports.database.transaction() as session:
-        session.get_one(TimeStampRepair, issued.edition_id).state = "done"
-    assert refusal(digest, f"{name}:4") == "repair"
+        session.get_one(DocumentStamp, issued.edition_id).state = "done"
+    assert refusal(digest, f"{name}:4") == "document_stamp"
 
 
 class DiesAfterStoring:
@@ -262,11 +264,11 @@ class DiesAfterStoring:
 def test_what_a_dead_process_stored_is_adopted(world: World, clock: Ticker) -> None:
     issued = issue_in_outage(world)
     with pytest.raises(Died):
-        repair_due(replace(world.ports, documents=DiesAfterStoring(world)))
-    assert not repair_due(world.ports)  # its lease still runs
+        stamp_due(replace(world.ports, documents=DiesAfterStoring(world)))
+    assert not stamp_due(world.ports)  # its lease still runs
     clock.advance(2 * MINUTE)
     out = replace(world.ports, timestamper=NoStamps())  # no second time-stamp is needed
-    assert repair_due(out).repaired == [issued.edition_id]
+    assert stamp_due(out).stamped == [issued.edition_id]
     assert download(world, issued) == stored(world, issued.edition_id, 1)
     assert fsck(world.ports) == []
 
@@ -277,9 +279,9 @@ def test_what_does_not_verify_is_left_behind(
 ) -> None:
     issued = issue_in_outage(world)
     with pytest.raises(Died):
-        repair_due(replace(world.ports, documents=DiesAfterStoring(world, change)))
+        stamp_due(replace(world.ports, documents=DiesAfterStoring(world, change)))
     clock.advance(2 * MINUTE)
-    assert repair_due(world.ports).repaired == [issued.edition_id]
+    assert stamp_due(world.ports).stamped == [issued.edition_id]
     assert download(world, issued) == stored(world, issued.edition_id, 2)
     assert fsck(world.ports) == []
 
@@ -287,16 +289,16 @@ def test_what_does_not_verify_is_left_behind(
 def test_the_stamped_form_of_another_original_is_not_adopted(world: World, clock: Ticker) -> None:
     one, other = issue_in_outage(world), issue_in_outage(world)
     clock.advance(MINUTE)
-    assert set(repair_due(world.ports).repaired) == {one.edition_id, other.edition_id}
+    assert set(stamp_due(world.ports).stamped) == {one.edition_id, other.edition_id}
     third = issue_in_outage(world)
     with pytest.raises(Died):
-        repair_due(
+        stamp_due(
             replace(
                 world.ports, documents=DiesAfterStoring(world, lambda _: stored(world, one.edition_id, 1))
             )
         )
     clock.advance(2 * MINUTE)
-    assert repair_due(world.ports).repaired == [third.edition_id]
+    assert stamp_due(world.ports).stamped == [third.edition_id]
     assert download(world, third) == stored(world, third.edition_id, 2)
 
 
@@ -305,7 +307,7 @@ def test_a_licence_that_recovery_adopts_is_repaired_as_well(world: World, clock:
     die(replace(world, ports=ports))
     clock.advance(2 * MINUTE)
     (adopted,) = recover(world.ports).adopted
-    assert repair_due(world.ports).repaired == [adopted]
+    assert stamp_due(world.ports).stamped == [adopted]
     assert fsck(world.ports) == []
 
 
@@ -327,7 +329,7 @@ def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Ca
     issue_in_outage(world)
     counting = Faults()
     with faulty(world.ports, counting) as watched:
-        assert len(repair_due(watched).repaired) == 1
+        assert len(stamp_due(watched).stamped) == 1
     calls = counting.calls
     kinds = Counter(name.split(maxsplit=1)[0] for name in calls)
     assert set(kinds) == {"read", "sql", "store", "time-stamp"}
@@ -339,7 +341,7 @@ def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Ca
         faults = Faults(at=at, when=when, strike=fail)
         with faulty(world.ports, faults) as watched:
             try:
-                report = repair_due(watched)
+                report = stamp_due(watched)
                 assert report.defects == {}, name
             except VermilionError as error:
                 assert error.kind is Kind.UNAVAILABLE, name
@@ -347,7 +349,7 @@ def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Ca
         now = set(documents(world, issued.edition_id))
         outcomes["at once" if "time_stamped" in now else "later"] += 1
         clock.advance(2 * MINUTE)
-        later = repair_due(world.ports)
+        later = stamp_due(world.ports)
         assert (later.deferred, later.defects) == ([], {}), name
         assert set(documents(world, issued.edition_id)) == {"original", "time_stamped"}, name
     assert outcomes["later"] > 0
@@ -364,7 +366,7 @@ def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Ca
 def test_fsck_finds_what_is_wrong_with_it(world: World, clock: Ticker, fault: str) -> None:
     issued = issue_in_outage(world)
     clock.advance(MINUTE)
-    repair_due(world.ports)
+    stamp_due(world.ports)
     assert fsck(world.ports) == []
     path = world.ports.settings.documents_directory / document_key(issued.edition_id, 1)
     with world.ports.database.transaction() as session:
@@ -384,7 +386,7 @@ def test_fsck_finds_what_is_wrong_with_it(world: World, clock: Ticker, fault: st
             session.flush()
             session.delete(event)
         else:
-            session.get_one(TimeStampRepair, issued.edition_id).state = "waiting"
+            session.get_one(DocumentStamp, issued.edition_id).state = "waiting"
     assert len(fsck(world.ports)) == 1
 
 
@@ -393,11 +395,11 @@ def test_the_queue_is_read_by_its_index(world: World) -> None:
     """However many documents there are, a round asks only for those that wait."""
     with world.ports.database.read.connect() as connection:
         plan = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN SELECT edition_id FROM time_stamp_repair JOIN document USING (edition_id) "
+            "EXPLAIN QUERY PLAN SELECT edition_id FROM document_stamp JOIN document USING (edition_id) "
             "WHERE state = 'waiting' AND due_at <= '2026-01-01' AND kind = 'original' ORDER BY due_at LIMIT 500"
         ).all()
     said = " ".join(str(row[3]) for row in plan)
-    assert "ix_time_stamp_repair_state_due_at" in said
+    assert "ix_document_stamp_state_due_at" in said
     assert "SCAN" not in said
     assert "TEMP B-TREE" not in said
 
@@ -406,7 +408,7 @@ def test_strictly_checked_it_says_both_moments(world: World, clock: Ticker) -> N
     issued = issue_in_outage(world)
     sealed = clock.now.replace(microsecond=0)
     clock.advance(10 * MINUTE)
-    repair_due(world.ports)
+    stamp_due(world.ports)
     evidence = strict_check(stored(world, issued.edition_id, 1), trust_now(world.ports), at=clock.now)
     assert evidence.sealed_at == sealed
     assert evidence.stamped_at == sealed + 10 * MINUTE
