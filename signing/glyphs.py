@@ -76,6 +76,28 @@ class FontSource:
         return TTFont(mapped, fontNumber=self.number, lazy=True)
 
 
+class _OpenFont:
+    """A font that is being read: some 70 MB, so one a process, whoever draws from it."""
+
+    def __init__(self, source: FontSource) -> None:
+        self.lock = threading.Lock()  # fontTools reads a font lazily and is not made for threads
+        self.font = source.open()
+        self.cmap: dict[int, str] = dict(self.font.getBestCmap())
+        location = dict(source.location) if "fvar" in self.font else None
+        self.glyph_set: Any = self.font.getGlyphSet(location=location)
+
+
+_open_fonts: dict[str, _OpenFont] = {}
+_opening = threading.Lock()
+
+
+def _open(source: FontSource) -> _OpenFont:
+    with _opening:
+        if source.cache_key not in _open_fonts:
+            _open_fonts[source.cache_key] = _OpenFont(source)
+        return _open_fonts[source.cache_key]
+
+
 class GlyphStore:
     """Glyphs of one font source by character, through memory, the disk cache and the font itself."""
 
@@ -84,20 +106,6 @@ class GlyphStore:
         self.cache_dir = cache_dir
         self._folder = cache_dir / source.cache_key
         self._known: dict[str, Glyph] = {}
-        self._opened = threading.Lock()  # fontTools reads a font lazily and is not made for threads
-
-    @cached_property
-    def _font(self) -> TTFont:
-        return self.source.open()
-
-    @cached_property
-    def _cmap(self) -> dict[int, str]:
-        return dict(self._font.getBestCmap())
-
-    @cached_property
-    def _glyph_set(self) -> Any:
-        location = dict(self.source.location) if "fvar" in self._font else None
-        return self._font.getGlyphSet(location=location)
 
     def advance(self, text: str) -> int:
         """The set width of a text, in units. Raises VermilionError as `get` does."""
@@ -120,16 +128,16 @@ class GlyphStore:
         if glyph is None:
             glyph = self._read(char)
             if glyph is None:
-                with self._opened:
-                    glyph = self._convert(char)
+                opened = _open(self.source)
+                with opened.lock:
+                    glyph = self._convert(opened, char)
                 self._write(char, glyph)
             self._known[char] = glyph
         return glyph
 
     def covers(self, char: str) -> bool:
         """Whether the font has a glyph for the character."""
-        with self._opened:
-            return char in self._known or ord(char) in self._cmap
+        return char in self._known or ord(char) in _open(self.source).cmap
 
     def _file(self, char: str) -> Path:
         return self._folder / f"{ord(char):06X}.glyph"
@@ -163,15 +171,16 @@ class GlyphStore:
         except OSError:
             return  # a cache that cannot be written costs time, never a licence
 
-    def _convert(self, char: str) -> Glyph:
-        name = self._cmap.get(ord(char))
-        if name is None or self._font.getGlyphID(name) == 0:
+    def _convert(self, opened: _OpenFont, char: str) -> Glyph:
+        font, glyph_set = opened.font, opened.glyph_set
+        name = opened.cmap.get(ord(char))
+        if name is None or font.getGlyphID(name) == 0:
             raise VermilionError(
                 Kind.INVALID, f"the font has no glyph for {char} (U+{ord(char):04X})", reason="glyph_missing"
             )
-        scale = UNITS_PER_EM / self._font["head"].unitsPerEm
-        outline = convert(self._glyph_set, name, scale=scale, reverse="glyf" not in self._font)
-        advance = round(self._glyph_set[name].width * scale)
+        scale = UNITS_PER_EM / font["head"].unitsPerEm
+        outline = convert(glyph_set, name, scale=scale, reverse="glyf" not in font)
+        advance = round(glyph_set[name].width * scale)
         data: bytes = outline.compile(None) if outline.numberOfContours else b""
         return Glyph(advance, getattr(outline, "xMin", 0) if data else 0, data)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from operator import attrgetter
 
+from keys.errors import VermilionError
 from signing.fonts import ASCENT, DESCENT, Fonts, Weight
 from signing.glyphs import UNITS_PER_EM, Glyph
 
@@ -80,8 +81,16 @@ class GlyphSet:
         return found
 
     def covers(self, weight: Weight, char: str) -> bool:
-        """Whether the family has the character in that weight."""
-        return self._stores[weight].covers(char)
+        """Whether the family has the character in that weight. One that was drawn before is known without
+        opening the font, which costs 50 MB.
+        """
+        try:
+            self.get(weight, char)
+        except VermilionError as error:
+            if error.reason != "glyph_missing":
+                raise
+            return False
+        return True
 
     def width(self, text: str, weight: Weight) -> float:
         """The set width of a text in ems. Raises VermilionError(INVALID) for a missing glyph."""
