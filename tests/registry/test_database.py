@@ -74,7 +74,7 @@ def test_no_statement_of_issuing_scans_a_table(world: World, monkeypatch: pytest
     change = {**BASIS, "ground": "other", "operator": "window-03"}
     assert world.post(f"{path}/suspension", change).status_code == 200
     with monkeypatch.context() as patch:
-        patch.setattr(world.ports.documents, "put_new", _full)
+        patch.setattr(world.ports.documents, "put_many", _full)
         with pytest.raises(OSError, match="full"):
             issue_one(world)  # abandoned, and its number free again
     for engine in engines:
@@ -126,7 +126,7 @@ def test_requests_about_a_seal_are_found_by_it(world: World) -> None:
     assert not [step for step in plan if step[3].startswith("SCAN")]
 
 
-def _full(_key: str, _data: bytes) -> None:
+def _full(_documents: object) -> None:
     raise OSError("the disk is full")
 
 

@@ -124,7 +124,7 @@ def test_a_seal_is_lost(place: Place, rehearse: Any) -> None:
     cancelled = json.loads((made / "cancelled.json").read_text())
     assert cancelled["seal_state"] == "cancelled"
     seal = select(Certificate.state, Certificate.reason).where(Certificate.profile == "seal")
-    assert read(place, seal) == [("revoked", "keyCompromise")]
+    assert [row for row in read(place, seal) if row[0] != "good"] == [("revoked", "keyCompromise")]
     assert lines(made / "impact.jsonl")
     assert len((made / "uses.csv").read_text().splitlines()) >= 2
 
