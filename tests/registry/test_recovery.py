@@ -19,8 +19,9 @@ from registry.licences.fsck import fsck
 from registry.licences.recovery import RecoveryReport, recover, recovery_loop
 from registry.licences.tables import Edition, Intent
 from registry.log.tables import Event
-from registry.ports import DocumentStore
+from registry.ports import SharingDocumentStore
 from registry.seals.tables import PublishedTrustList, SealUse
+from registry.shared_parts import Part
 from registry.wsgi import log_recovery
 from tests.registry.issuing import LEASE, die, issue_one, request_body
 from tests.registry.world import BASIS, Ticker, World
@@ -203,7 +204,10 @@ def test_a_process_that_wakes_late_registers_nothing(world: World, clock: Ticker
 
     @dataclass(frozen=True)
     class Asleep:
-        inner: DocumentStore
+        inner: SharingDocumentStore
+
+        def share(self, *parts: Part) -> None:
+            self.inner.share(*parts)
 
         def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
             clock.advance(LEASE)
