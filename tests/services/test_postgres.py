@@ -28,7 +28,7 @@ from tests.postgres import PostgresServer, find_binaries
 from tests.services.road import walk
 from tests.services.running import ROOT, Place, command, environment, passable_folder, until
 
-ROLES = ("public", "signer", "owner")
+ROLES = ("public", "signer", "auditor", "owner")
 DEPLOY = ROOT / "deploy" / "postgres"
 SECRET = "a-shared-secret-of-forty-characters-or-so"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
