@@ -84,7 +84,6 @@ def open_ports(
         chain(session)
     documents = SharingStore(EncryptedStore(open_store(settings.documents_directory), base.vault))
     fonts = Fonts.find(settings.data / "fonts")
-    validation = Validation(base.database, base.custodian, clock=clock, random=random)
     return Ports(
         settings=settings,
         database=base.database,
@@ -92,7 +91,8 @@ def open_ports(
         custodian=base.custodian,
         vault=base.vault,
         timestamper=time_stamper(base),
-        prefixes=Prefixes(fonts, validation),
+        validation=Validation(base.database, base.custodian, clock=clock, random=random),
+        prefixes=Prefixes(fonts),
         fonts=fonts,
         clock=clock,
         random=random,

@@ -17,6 +17,7 @@ from signing.fonts import Fonts
 
 if TYPE_CHECKING:
     from registry.licences.prefixes import Prefixes
+    from registry.seals.validation import Validation
     from registry.shared_parts import Part
 
 Random = Callable[[int], bytes]  # n -> n unpredictable bytes
@@ -66,6 +67,7 @@ class Ports:
     custodian: Custodian
     vault: Vault
     timestamper: ManyStamper
+    validation: Validation
     prefixes: Prefixes
     fonts: Fonts
     clock: Clock

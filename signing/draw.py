@@ -21,12 +21,12 @@ from reportlab.pdfgen.canvas import Canvas
 from keys.errors import Fault, Kind, VermilionError
 from signing.codes import print_lookup_code
 from signing.embedded_font import EmbeddedFont
-from signing.face import QUIET_ZONE, Box, Face, QrBox, SpecimenMark, TextStyle
+from signing.face import Box, Face, QrBox, SpecimenMark, ValueBox
 from signing.fonts import Fonts, Weight, build_font
 from signing.licence_type import FieldKind, LicenceType, Role
-from signing.qr_symbol import QrSymbol, make_symbol, module_mm, outline, symbol_size
+from signing.qr_symbol import QrSymbol, make_symbol, module_mm, path, placed, symbol_size
 from signing.record import LIST_JOIN, FieldValue, Printout, check_link, printout_to_json
-from signing.text_layout import ASCENT, MM, OVERFLOW, fit, overflow
+from signing.text_layout import MM, OVERFLOW, fit, overflow, place_lines, place_picture
 
 ATTACHMENT = "record.json"
 
@@ -175,8 +175,7 @@ def _draw_pages(
         for place in face.values:
             text = texts.get(place.source)
             if text and place.page == number:
-                size, lines = fit(text, place, partial(fonts.width, weight=place.style.weight))
-                _draw_lines(canvas, fonts, place.box, place.style, size, place.line_spacing, lines)
+                _draw_lines(canvas, fonts, place, text)
         for spot in face.photos:
             if image is not None and spot.page == number:
                 _draw_photo(canvas, spot.box, image)
@@ -188,25 +187,13 @@ def _draw_pages(
     return buffer.getvalue()
 
 
-def _draw_lines(
-    canvas: Canvas, fonts: Fonts, box: Box, style: TextStyle, size: float, spacing: float, lines: list[str]
-) -> None:
-    canvas.setFillColor(HexColor(style.colour))
-    canvas.setFont(_FONT_NAMES[style.weight], size)
-    height = ((len(lines) - 1) * spacing + 1) * size
-    room = box.height * MM - height
-    top = (box.y + box.height) * MM - {"top": 0.0, "middle": room / 2, "bottom": room}[style.valign]
-    for number, line in enumerate(lines):
-        width = fonts.width(line, style.weight) * size
-        x, y = box.x * MM, top - (ASCENT + number * spacing) * size
-        if style.align == "justify" and len(line) > 1:
-            canvas.drawString(x, y, line, charSpace=(box.width * MM - width) / (len(line) - 1))
-        elif style.align == "right":
-            canvas.drawString(x + box.width * MM - width, y, line)
-        elif style.align == "center":
-            canvas.drawString(x + (box.width * MM - width) / 2, y, line)
-        else:
-            canvas.drawString(x, y, line)
+def _draw_lines(canvas: Canvas, fonts: Fonts, place: ValueBox, text: str) -> None:
+    width_of = partial(fonts.width, weight=place.style.weight)
+    size, lines = fit(text, place, width_of)
+    canvas.setFillColor(HexColor(place.style.colour))
+    canvas.setFont(_FONT_NAMES[place.style.weight], size)
+    for line in place_lines(lines, size, place, width_of):
+        canvas.drawString(line.x, line.y, line.text, charSpace=line.spread)
 
 
 def _draw_specimen(canvas: Canvas, mark: SpecimenMark, fonts: Fonts) -> None:
@@ -222,30 +209,18 @@ def _draw_specimen(canvas: Canvas, mark: SpecimenMark, fonts: Fonts) -> None:
 
 def _draw_photo(canvas: Canvas, box: Box, image: ImageReader) -> None:
     width, height = image.getSize()
-    scale = min(box.width / width, box.height / height) * MM
-    x = box.x * MM + (box.width * MM - width * scale) / 2
-    y = box.y * MM + (box.height * MM - height * scale) / 2
-    canvas.drawImage(image, x, y, width * scale, height * scale)
+    canvas.drawImage(image, *place_picture(width, height, box))
 
 
 def _draw_qr(canvas: Canvas, place: QrBox, symbol: QrSymbol) -> None:
-    module = module_mm(symbol.size, place.size)
-    side = (symbol.size + 2 * QUIET_ZONE) * module
-    left = place.x + (place.size - side) / 2
-    bottom = place.y + (place.size - side) / 2
+    at = placed(symbol.size, place.box)
     canvas.setFillColorRGB(1, 1, 1)
-    canvas.rect(left * MM, bottom * MM, side * MM, side * MM, stroke=0, fill=1)
+    canvas.rect(at.left * MM, at.bottom * MM, at.side * MM, at.side * MM, stroke=0, fill=1)
     canvas.saveState()
-    canvas.translate((left + QUIET_ZONE * module) * MM, (bottom + side - QUIET_ZONE * module) * MM)
-    canvas.scale(module * MM, -module * MM)
+    canvas.translate(*(edge * MM for edge in at.corner))
+    canvas.scale(at.module * MM, -at.module * MM)
     canvas.setFillColorRGB(0, 0, 0)
-    path = canvas.beginPath()
-    for loop in outline(symbol):
-        path.moveTo(*loop[0])
-        for point in loop[1:]:
-            path.lineTo(*point)
-        path.close()
-    canvas.drawPath(path, stroke=0, fill=1, fillMode=1)
+    canvas.addLiteral(path(symbol).decode("ascii") + "f")
     canvas.restoreState()
 
 

@@ -23,7 +23,7 @@ from qrcode.constants import ERROR_CORRECT_Q
 from qrcode.main import QRCode
 
 from keys.errors import Kind, VermilionError
-from signing.face import MIN_MODULE_MM, QUIET_ZONE
+from signing.face import MIN_MODULE_MM, QUIET_ZONE, Box
 
 PRINTER_DOT_MM = 25.4 / 600
 """Modules are whole dots of a 600 dpi printer, so that none is wider than its neighbour."""
@@ -248,6 +248,30 @@ def module_mm(size: int, box_mm: float) -> float:
     return dots * PRINTER_DOT_MM
 
 
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """Where a symbol stands in its box, mm from the page's lower left: the white ground, and the module."""
+
+    left: float
+    bottom: float
+    side: float  # of the ground: symbol and quiet zone
+    module: float
+
+    @property
+    def corner(self) -> tuple[float, float]:
+        """The symbol's upper left corner, where row 0 begins."""
+        margin = QUIET_ZONE * self.module
+        return self.left + margin, self.bottom + self.side - margin
+
+
+def placed(size: int, box: Box) -> Placed:
+    """A symbol of `size` modules in the middle of a square box. Raises VermilionError as `module_mm`."""
+    module = module_mm(size, box.width)
+    side = (size + 2 * QUIET_ZONE) * module
+    left, bottom = (edge + (box.width - side) / 2 for edge in (box.x, box.y))
+    return Placed(left, bottom, side, module)
+
+
 def _too_large() -> VermilionError:
     return VermilionError(Kind.INVALID, "the QR code would not fit its place", reason="qr_too_large")
 
@@ -279,43 +303,3 @@ def _runs(column: int, value: int) -> bytes:
 
 
 _RUNS = [[_runs(column, value) for value in range(256)] for column in range(row_bytes(177))]
-
-
-def outline(symbol: QrSymbol) -> Iterator[list[Point]]:
-    """The edges of the dark areas as closed loops of corners, x to the right and y down, in modules.
-
-    Loops run with the dark side on the right; filled together by the non-zero rule they are the symbol
-    without a seam between modules.
-    """
-    edges: dict[Point, list[Point]] = {}
-    size, dark = symbol.size, symbol.dark
-    for y in range(size):
-        for x in range(size):
-            if not dark(x, y):
-                continue
-            if not dark(x, y - 1):
-                edges.setdefault((x, y), []).append((x + 1, y))
-            if not dark(x + 1, y):
-                edges.setdefault((x + 1, y), []).append((x + 1, y + 1))
-            if not dark(x, y + 1):
-                edges.setdefault((x + 1, y + 1), []).append((x, y + 1))
-            if not dark(x - 1, y):
-                edges.setdefault((x, y + 1), []).append((x, y))
-    while edges:
-        start = next(iter(edges))
-        loop, point = [start], _follow(edges, start)
-        while point != start:
-            loop.append(point)
-            point = _follow(edges, point)
-        yield [p for n, p in enumerate(loop) if _turns(loop[n - 1], p, loop[(n + 1) % len(loop)])]
-
-
-def _follow(edges: dict[Point, list[Point]], point: Point) -> Point:
-    following = edges[point].pop()
-    if not edges[point]:
-        del edges[point]
-    return following
-
-
-def _turns(before: Point, point: Point, after: Point) -> bool:
-    return not (before[0] == point[0] == after[0] or before[1] == point[1] == after[1])

@@ -20,15 +20,15 @@ from keys.suite import SUITES
 from signing import cms
 from signing.document import SealMaterial
 from signing.draw import printed_photo, printed_values
-from signing.face import QUIET_ZONE, Box, QrBox, ValueBox
+from signing.face import Box, ValueBox
 from signing.fonts import Weight
 from signing.laid_out import RESERVED_BYTES, LaidOut
 from signing.pdf_objects import number, text_string
 from signing.photo import jpeg_size
 from signing.prefix import COMMON, OWN, Prefix, colour, page_parts, to_unicode
-from signing.qr_symbol import make_symbol, module_mm, path
+from signing.qr_symbol import make_symbol, path, placed
 from signing.record import Printout, printout_to_json
-from signing.text_layout import ASCENT, MM, fit
+from signing.text_layout import MM, fit, place_lines, place_picture
 from signing.value_font import build_value_font
 
 _ENTRY = 20  # bytes of a cross-reference entry
@@ -182,25 +182,15 @@ class _Writer:
             yield b"EMC\n"
 
     def _text(self, place: ValueBox, text: str) -> bytes:
-        style, box = place.style, place.box
+        style = place.style
         width_of = partial(self.base.glyphs.width, weight=style.weight)
         size, lines = fit(text, place, width_of)
-        height = ((len(lines) - 1) * place.line_spacing + 1) * size
-        room = box.height * MM - height
-        top = (box.y + box.height) * MM - {"top": 0.0, "middle": room / 2, "bottom": room}[style.valign]
         parts = [b"BT %s rg\n" % _colour(style.colour)]
-        for at, line in enumerate(lines):
-            x, y = box.x * MM, top - (ASCENT + at * place.line_spacing) * size
-            if style.align != "left":
-                free = box.width * MM - width_of(line) * size
-                if style.align == "right":
-                    x += free
-                elif style.align == "center":
-                    x += free / 2
-                elif len(line) > 1:
-                    parts.append(b"%s Tc\n" % number(free / (len(line) - 1)))
-            parts.append(b"1 0 0 1 %s %s Tm\n" % (number(x), number(y)))
-            parts += self._shown(line, style.weight, b" %s Tf " % number(size))
+        for line in place_lines(lines, size, place, width_of):
+            if line.spread:
+                parts.append(b"%s Tc\n" % number(line.spread))
+            parts.append(b"1 0 0 1 %s %s Tm\n" % (number(line.x), number(line.y)))
+            parts += self._shown(line.text, style.weight, b" %s Tf " % number(size))
         if style.align == "justify":
             parts.append(b"0 Tc\n")
         parts.append(b"ET\n")
@@ -229,28 +219,18 @@ class _Writer:
             yield b">Tj\n"
 
     def _qr(self, box: Box) -> bytes:
-        place = QrBox(0, box.x, box.y, box.width)
-        module = module_mm(self.side, place.size)
-        whole = (self.side + 2 * QUIET_ZONE) * module
-        left, bottom = (edge + (place.size - whole) / 2 for edge in (place.x, place.y))
-        return b"1 g %s re f\nq %s 0 0 %s %s %s cm 0 g\n%sf Q\n" % (
-            b" ".join(number(edge * MM) for edge in (left, bottom, whole, whole)),
-            _exact(module * MM),
-            _exact(-module * MM),
-            number((left + QUIET_ZONE * module) * MM),
-            number((bottom + whole - QUIET_ZONE * module) * MM),
+        at = placed(self.side, box)
+        return b"1 g %s re f\nq %s 0 0 %s %s cm 0 g\n%sf Q\n" % (
+            b" ".join(number(edge * MM) for edge in (at.left, at.bottom, at.side, at.side)),
+            _exact(at.module * MM),
+            _exact(-at.module * MM),
+            b" ".join(number(edge * MM) for edge in at.corner),
             self.dark,
         )
 
     def _photo(self, box: Box) -> bytes:
-        width, height = self.photo_size
-        scale = min(box.width / width, box.height / height) * MM
-        return b"q %s 0 0 %s %s %s cm /Photo Do Q\n" % (
-            number(width * scale),
-            number(height * scale),
-            number(box.x * MM + (box.width * MM - width * scale) / 2),
-            number(box.y * MM + (box.height * MM - height * scale) / 2),
-        )
+        x, y, width, height = map(number, place_picture(*self.photo_size, box))
+        return b"q %s 0 0 %s %s %s cm /Photo Do Q\n" % (width, height, x, y)
 
 
 @lru_cache(maxsize=256)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 from keys.errors import Fault, Kind, VermilionError
-from signing.face import ValueBox
+from signing.face import Box, ValueBox
 
 MM = 72 / 25.4
 """Points in a millimetre."""
@@ -39,6 +40,48 @@ def fit(text: str, place: ValueBox, width_of: Callable[[str], float]) -> tuple[f
             return size, lines
         size -= _STEP
     raise overflow(Fault(f"/fields/{place.source}", OVERFLOW, "the text does not fit its place on the face"))
+
+
+@dataclass(frozen=True, slots=True)
+class PlacedLine:
+    """Where a line stands, points: the start of its baseline, and what is added after each character."""
+
+    text: str
+    x: float
+    y: float
+    spread: float = 0.0
+
+
+def place_lines(
+    lines: Sequence[str], size: float, place: ValueBox, width_of: Callable[[str], float]
+) -> Iterator[PlacedLine]:
+    """Lines that `fit` found, by the alignment of their box."""
+    style, box = place.style, place.box
+    height = ((len(lines) - 1) * place.line_spacing + 1) * size
+    room = box.height * MM - height
+    top = (box.y + box.height) * MM - {"top": 0.0, "middle": room / 2, "bottom": room}[style.valign]
+    for at, line in enumerate(lines):
+        x, y, spread = box.x * MM, top - (ASCENT + at * place.line_spacing) * size, 0.0
+        if style.align != "left":
+            free = box.width * MM - width_of(line) * size
+            if style.align == "right":
+                x += free
+            elif style.align == "center":
+                x += free / 2
+            elif len(line) > 1:
+                spread = free / (len(line) - 1)
+        yield PlacedLine(line, x, y, spread)
+
+
+def place_picture(width: int, height: int, box: Box) -> tuple[float, float, float, float]:
+    """As large as fits, in the middle of its box: x, y, width and height, points."""
+    scale = min(box.width / width, box.height / height) * MM
+    return (
+        box.x * MM + (box.width * MM - width * scale) / 2,
+        box.y * MM + (box.height * MM - height * scale) / 2,
+        width * scale,
+        height * scale,
+    )
 
 
 def overflow(*faults: Fault) -> VermilionError:

@@ -69,7 +69,7 @@ class GlyphSet:
     """Prepared glyphs of a family, by character and weight; kept for the life of the process."""
 
     def __init__(self, fonts: Fonts) -> None:
-        self._stores = {weight: fonts.store(weight) for weight in Weight}
+        self._fonts = fonts
         self._known: dict[tuple[Weight, str], _Prepared] = {}
 
     def get(self, weight: Weight, char: str) -> _Prepared:
@@ -77,7 +77,7 @@ class GlyphSet:
         key = weight, char
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = _prepare(self._stores[weight].get(char))
+            found = self._known[key] = _prepare(self._fonts.store(weight).get(char))
         return found
 
     def covers(self, weight: Weight, char: str) -> bool:
@@ -94,7 +94,7 @@ class GlyphSet:
 
     def width(self, text: str, weight: Weight) -> float:
         """The set width of a text in ems. Raises VermilionError(INVALID) for a missing glyph."""
-        return sum([self.get(weight, char).advance for char in text]) / UNITS_PER_EM
+        return self._fonts.width(text, weight)
 
 
 def build_value_font(glyphs: Sequence[_Prepared]) -> bytes:

@@ -30,7 +30,6 @@ from registry.licences.types import type_version
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports
 from registry.rows import changed_rows
-from registry.seals.validation import Validation
 from signing.document_time_stamp import StampRevision, lay_out
 from signing.document_time_stamp import read_document as read_form
 from signing.security_store import EMPTY, read_store
@@ -132,7 +131,6 @@ class _Work:
     def __init__(self, ports: Ports, trust: TrustList) -> None:
         self.ports, self.trust = ports, trust
         self.without: VermilionError | None = None  # why there are no proofs
-        self.validation = Validation(ports.database, ports.custodian, clock=ports.clock, random=ports.random)
 
     def stamp(self, waiting: _Waiting) -> bool:
         """Whether this process registered the stamped form."""
@@ -184,7 +182,7 @@ class _Work:
         if self.without is not None:
             raise self.without
         try:
-            return self.validation.proofs(before.to_prove, before.to_tell)
+            return self.ports.validation.proofs(before.to_prove, before.to_tell)
         except VermilionError as error:
             if error.kind is not Kind.UNAVAILABLE or error.reason == DATABASE_OUT:
                 raise

@@ -9,7 +9,6 @@ from hashlib import sha256
 
 from registry.licences.types import LoadedType
 from registry.ports import SharingDocumentStore
-from registry.seals.validation import Validation
 from registry.shared_parts import Part
 from signing.document import SealMaterial, SealPicture, ValidationData
 from signing.fonts import Fonts
@@ -36,9 +35,8 @@ class Look:
 class Prefixes:
     """Safe between threads; one a process that seals."""
 
-    def __init__(self, fonts: Fonts, validation: Validation) -> None:
+    def __init__(self, fonts: Fonts) -> None:
         self._glyphs = GlyphSet(fonts)
-        self._validation = validation
         self._lock = threading.Lock()
         self._bases: OrderedDict[Look, tuple[Base, Part]] = OrderedDict()
         self.beginnings = Beginnings(KEPT)
@@ -67,10 +65,6 @@ class Prefixes:
     def preview(self, loaded: LoadedType, material: SealMaterial, *, specimen: bool, photo: bool) -> Prefix:
         """One without validation data, that touches neither key nor store."""
         return make_prefix(self._base(loaded, material.picture, specimen, photo, validated=False)[0])
-
-    def validation(self, material: SealMaterial) -> ValidationData | None:
-        """See `registry.seals.validation.Validation.of`."""
-        return self._validation.of(material)
 
     def _base(
         self, loaded: LoadedType, picture: SealPicture, specimen: bool, photo: bool, validated: bool

@@ -108,7 +108,7 @@ def _lay_out(ports: Ports, wanted: Sequence[tuple[Reserved, Printout]]) -> list[
         reserved, printout = one
         loaded, material = reserved.examined.loaded, reserved.material
         if material.certificate not in proofs:
-            proofs[material.certificate] = ports.prefixes.validation(material)
+            proofs[material.certificate] = ports.validation.of(material)
         specimen, photo = reserved.record.specimen, printout.photo is not None
         look = material.certificate, loaded.type.code, loaded.type.version, specimen, photo
         if look not in prefixes:

@@ -63,7 +63,7 @@ def proofs_at_hand(world: World) -> None:
     with Session(world.ports.database.read) as session:
         edition = session.scalars(select(Intent.seal_edition_id).limit(1)).one()
         material = seal_material(session, edition)
-    assert world.ports.prefixes.validation(material) is not None
+    assert world.ports.validation.of(material) is not None
 
 
 def calls_of_one_issue(world: World, size: int) -> list[str]:
