@@ -31,6 +31,7 @@ class Purpose(StrEnum):
     LOG = "log"
     SEAL_MAKER = "seal-maker"
     TRUST_LIST = "trust-list"
+    STATUS_LIST = "status-list"
 
 
 class Kind(StrEnum):
@@ -46,6 +47,8 @@ class Kind(StrEnum):
     SEAL_EDITION = "seal-edition"  # GB/T 38540 SES_SealInfo, DER
     CEREMONY_TRANSCRIPT = "ceremony-transcript"  # RFC 7515 JWS signing input
     CERTIFICATION_REQUEST = "certification-request-info"  # RFC 2986 CertificationRequestInfo, DER
+    STATUS_LIST_JWT = "status-list-jwt"  # RFC 7515 JWS signing input of a status list token
+    STATUS_LIST_CWT = "status-list-cwt"  # RFC 9052 Sig_structure of a status list token
 
 
 PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
@@ -58,12 +61,15 @@ PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
     Purpose.LOG: frozenset(),  # until a log serves
     Purpose.SEAL_MAKER: frozenset({Kind.SEAL_EDITION}),
     Purpose.TRUST_LIST: frozenset({Kind.TRUST_LIST}),
+    Purpose.STATUS_LIST: frozenset({Kind.STATUS_LIST_JWT, Kind.STATUS_LIST_CWT}),
 }
 
 _ANY: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384", "rsa3072-sha256"})
-_SMALL: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384"})  # a credential must fit its QR code
+_ECDSA: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384"})
+_ONLY_ECDSA = frozenset({Purpose.QR, Purpose.STATUS_LIST})
+"""A credential must fit its QR code; a status list is signed by JOSE and COSE alike, for browsers too."""
 PURPOSE_SUITES: dict[Purpose, frozenset[SuiteName]] = {
-    purpose: _SMALL if purpose is Purpose.QR else _ANY for purpose in Purpose
+    purpose: _ECDSA if purpose in _ONLY_ECDSA else _ANY for purpose in Purpose
 }
 
 

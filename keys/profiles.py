@@ -20,6 +20,7 @@ class ProfileName(StrEnum):
     LOG = "log"
     SEAL_MAKER = "seal-maker"
     TRUST_LIST = "trust-list"
+    STATUS_LIST = "status-list"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,7 @@ POLICY_QR = "1.2.156.3005.2.999.3"
 POLICY_LOG = "1.2.156.3005.2.999.4"
 POLICY_SEAL_MAKER = "1.2.156.3005.2.999.5"
 POLICY_TRUST_LIST = "1.2.156.3005.2.999.6"
+POLICY_STATUS_LIST = "1.2.156.3005.2.999.7"
 
 PROFILES: dict[ProfileName, Profile] = {
     profile.name: profile
@@ -99,6 +101,11 @@ PROFILES: dict[ProfileName, Profile] = {
             ProfileName.TRUST_LIST, Purpose.TRUST_LIST, Purpose.ROOT_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
             policy=POLICY_TRUST_LIST, life=timedelta(days=2 * 365),
+        ),
+        Profile(  # no EKU: id-kp-oauthStatusSigning has no number yet (the draft's section 10)
+            ProfileName.STATUS_LIST, Purpose.STATUS_LIST, Purpose.ISSUING_CA, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
+            policy=POLICY_STATUS_LIST, life=timedelta(days=2 * 365),
         ),
     )
 }  # fmt: skip

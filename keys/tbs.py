@@ -31,6 +31,7 @@ from keys.tst_info import read_attributes
 MAX_BYTES = 4 * 1024 * 1024  # a trust list, a seal with its picture
 MAX_CRL_BYTES = 32 * 1024 * 1024  # some 400,000 entries
 MAX_TRANSCRIPT_BYTES = 128 * 1024
+MAX_STATUS_LIST_BYTES = 384 * 1024  # a list of which deflate can make nothing smaller, in base64url
 MAX_SMALL_BYTES = 16 * 1024  # everything else
 MAX_SIG_STRUCTURE_BYTES = 1024  # a credential has at most 400 bytes, and a link some 100 before its id
 TRUST_LIST_TYPE = "trust-list+jwt"
@@ -195,11 +196,33 @@ def _certification_request(data: bytes, suite: Suite) -> None:
         _refuse("the request is for a key of another suite")
 
 
+def _status_list_jwt(data: bytes, suite: Suite) -> None:
+    """The draft's section 5.1: a whole list of our own form (`keys.status_list`), inflated and measured."""
+    from keys.status_list import require_jwt_input
+
+    try:
+        require_jwt_input(data, suite)
+    except VermilionError as error:
+        _refuse(error.detail)
+
+
+def _status_list_cwt(data: bytes, suite: Suite) -> None:
+    """The draft's section 5.2: as above."""
+    from keys.status_list import require_cwt_input
+
+    try:
+        require_cwt_input(data, suite)
+    except VermilionError as error:
+        _refuse(error.detail)
+
+
 _MAX = {
     Kind.TRUST_LIST: MAX_BYTES,
     Kind.SEAL_EDITION: MAX_BYTES,
     Kind.CRL: MAX_CRL_BYTES,
     Kind.CEREMONY_TRANSCRIPT: MAX_TRANSCRIPT_BYTES,
+    Kind.STATUS_LIST_JWT: MAX_STATUS_LIST_BYTES,
+    Kind.STATUS_LIST_CWT: MAX_STATUS_LIST_BYTES,
 }
 _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.CERTIFICATE: _certificate,
@@ -212,6 +235,8 @@ _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.SEAL_EDITION: _seal_edition,
     Kind.CEREMONY_TRANSCRIPT: _transcript,
     Kind.CERTIFICATION_REQUEST: _certification_request,
+    Kind.STATUS_LIST_JWT: _status_list_jwt,
+    Kind.STATUS_LIST_CWT: _status_list_cwt,
 }
 
 

@@ -46,7 +46,9 @@ LIFE = timedelta(days=7)
 MAX_FORMER_ROOTS = 16
 RENEW_AFTER = LIFE / 3  # a verifier asks for the next list by then
 
-KeyUse = Literal["qr", "seal", "tsa"]
+KeyUse = Literal["qr", "seal", "tsa", "status-list"]
+REGISTRY_USES: frozenset[KeyUse] = frozenset({"tsa", "status-list"})
+"""Keys of the registry's own: of no agency and for no type."""
 KeyState = Literal["active", "retired", "compromised"]
 
 
@@ -58,9 +60,9 @@ class TrustedKey:
     use: KeyUse
     suite: SuiteName
     public_key: bytes  # SubjectPublicKeyInfo, DER
-    certificate: bytes | None  # DER; present for "seal" and "tsa"
-    agency: str | None  # USCC; None for "tsa"
-    types: tuple[str, ...]  # licence type codes; empty for "tsa"
+    certificate: bytes | None  # DER; present but for "qr"
+    agency: str | None  # USCC; None for the registry's own
+    types: tuple[str, ...]  # licence type codes; empty for the registry's own
     sign_from: datetime
     sign_to: datetime
     state: KeyState
@@ -310,9 +312,9 @@ def _check_entry(entry: TrustedKey, issuing: tuple[bytes, ...]) -> None:
             _refuse("a key of the trust list may sign when its certificate is not valid", "malformed")
     if entry.sign_from > entry.sign_to:
         _refuse("a key of the trust list may sign at no time", "malformed")
-    if entry.use in ("seal", "tsa") and entry.certificate is None:
-        _refuse("a seal or time-stamp key of the trust list has no certificate", "malformed")
-    if (entry.agency is None) != (entry.use == "tsa"):
+    if entry.use != "qr" and entry.certificate is None:
+        _refuse("a key of the trust list that is for more than QR codes has no certificate", "malformed")
+    if (entry.agency is None) != (entry.use in REGISTRY_USES):
         _refuse("a key of the trust list names no agency", "malformed")
 
 

@@ -1,7 +1,8 @@
 """The three checks: a scanned code, a file, and typed details (design, section 6).
 
 Each gathers `Facts` and lets the table decide. The registry is asked through the ports of `signing.live`;
-without one a check is offline and can be positive only by the trust list. No clock: `now` is an argument.
+without one a check is offline and can be positive only by the trust list, and by the registry's status lists
+where they are at hand. No clock: `now` is an argument.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from signing.record import Printout, printout_from_json
 from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, Verification, decide
 
 if TYPE_CHECKING:
+    from signing.status_list import Source, StatusList
     from signing.strict_check import FileEvidence
 
 __all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "failed_check", "unmatched"]
@@ -47,7 +49,8 @@ class Outcome:
 
     `claims` and `printout` are there only where they are proven and their issuer is not refused; `licence` is
     what the registry holds, of which `disclose` shows what the public may see. `alarm` names the sign of key
-    compromise that was raised.
+    compromise that was raised. `status_list` is the list that was looked at, an expired one included;
+    `as_of` is its time where the verdict rests on it.
     """
 
     verification: Verification
@@ -56,12 +59,19 @@ class Outcome:
     printout: Printout | None = None
     facts: Facts = field(default_factory=Facts)
     alarm: str | None = None
+    status_list: StatusList | None = None
 
 
 def check_scan(
-    text: str, trust: TrustList | None, live: LiveRegistry | None, alarm: Alarm | None, now: datetime
+    text: str,
+    trust: TrustList | None,
+    live: LiveRegistry | None,
+    alarm: Alarm | None,
+    now: datetime,
+    lists: Source | None = None,
 ) -> Outcome:
-    """Check what a scanner read: a licence's link with or without its fragment. Never raises.
+    """Check what a scanner read: a licence's link with or without its fragment. Never raises. `lists` are the
+    status lists at hand, for where the registry does not answer.
 
     Online the fragment's bytes must be the registered ones, whatever their signature says. A right signature
     over others raises the alarm `credential_not_registered`.
@@ -86,7 +96,7 @@ def check_scan(
     facts, licence = _ask_for_link(link.id_bytes, live)
     zone = DEFAULT_ZONE if trust is None else trust.zone
     claims = proof.credential.claims if proof and proof.credential and proof.key else None
-    raised = None
+    raised, found = None, None
     if licence is None:
         if proof is not None:
             facts = replace(
@@ -100,11 +110,12 @@ def check_scan(
             facts = replace(facts, content_reason="content_not_proven", issuer_reason="trust_list_missing")
         if claims is not None and proof is not None and proof.issuer is Issuer.RECOGNISED:
             facts = replace(facts, time=_time(claims.valid_from, claims.valid_to, now, zone))
+            facts, found = _by_list(facts, claims.status_list, claims.status_index, trust, lists, now)
         if facts.record is OnRecord.UNKNOWN:
             raised = _raise_for_credential(alarm, proof, None)
         if facts.record is OnRecord.UNKNOWN or facts.issuer is Issuer.REFUSED:
             claims = None
-        return _end(facts, now, claims=claims, alarm=raised)
+        return _end(facts, now, claims=claims, alarm=raised, found=found)
 
     facts = _with_licence(facts, licence, now, zone)
     if link.credential is None:
@@ -146,9 +157,15 @@ def check_id(id_text: str, trust: TrustList | None, live: LiveRegistry | None, n
 
 
 def check_file(
-    data: bytes, trust: TrustList | None, live: LiveRegistry | None, alarm: Alarm | None, now: datetime
+    data: bytes,
+    trust: TrustList | None,
+    live: LiveRegistry | None,
+    alarm: Alarm | None,
+    now: datetime,
+    lists: Source | None = None,
 ) -> Outcome:
-    """Check an uploaded file: its digest in the registry, else the strict check. Never raises.
+    """Check an uploaded file: its digest in the registry, else the strict check. Never raises. `lists` are
+    the status lists at hand, for where the registry does not answer.
 
     Online only a registered digest can be positive. A right signature of ours over other bytes is `unknown`
     and, unless it is one that the registry itself made, raises the alarm `document_not_registered`.
@@ -169,7 +186,7 @@ def check_file(
         return _refused_file(facts, error.reason, data, trust, live, alarm, now)
     facts = replace(facts, content=Content.PROVEN, content_reason="signature_correct")
     printout = _printout(evidence)
-    registered = facts.record is not OnRecord.UNKNOWN
+    registered, found = facts.record is not OnRecord.UNKNOWN, None
     if printout is None:
         identifier = None
         # Only a stolen key seals what is no record; online that is first of all not registered.
@@ -188,6 +205,7 @@ def check_file(
         facts = replace(facts, issuer=issuer, issuer_reason=reason)
         if issuer is Issuer.RECOGNISED:
             facts = replace(facts, time=_time(record.valid_from, record.valid_to, now, zone))
+            facts, found = _by_list(facts, record.status_list, record.status_index, trust, lists, now)
     raised = None
     if not registered:
         made_here = _made_here(live, evidence.signed_sha256)
@@ -199,7 +217,7 @@ def check_file(
         identifier = None
     if identifier is None or not registered:
         printout = None
-    return _end(facts, now, printout=printout, identifier=identifier, alarm=raised)
+    return _end(facts, now, printout=printout, identifier=identifier, alarm=raised, found=found)
 
 
 def check_typed(
@@ -275,6 +293,20 @@ def _time(first: date, last: date | None, now: datetime, zone: str) -> Time:
     if today < first:
         return Time.BEFORE
     return Time.AFTER if last is not None and today > last else Time.WITHIN
+
+
+def _by_list(
+    facts: Facts, number: int, index: int, trust: TrustList | None, lists: Source | None, now: datetime
+) -> tuple[Facts, StatusList | None]:
+    """What the status lists say of a licence whose content and issuer are proven, where the registry was not
+    asked or does not answer; and the list.
+    """
+    if facts.record is not OnRecord.NOT_ASKED or trust is None or lists is None:
+        return facts, None
+    from signing.status_list import look_up
+
+    looked = look_up(lists, trust, number, index, now)
+    return replace(facts, status=looked.listed.status, status_reason=looked.listed.reason), looked.found
 
 
 def _with_licence(facts: Facts, licence: LiveLicence, now: datetime, zone: str) -> Facts:
@@ -400,11 +432,15 @@ def _end(
     printout: Printout | None = None,
     identifier: str | None = None,
     alarm: str | None = None,
+    found: StatusList | None = None,
 ) -> Outcome:
+    as_of = now if licence is None else licence.as_of
+    if found is not None and facts.status is not Status.NOT_CHECKED:
+        as_of = found.issued_at
     verification = decide(
         facts,
-        as_of=now if licence is None else licence.as_of,
+        as_of=as_of,
         how=None if licence is None else licence.how,
         identifier=identifier if licence is None else licence.record.identifier,
     )
-    return Outcome(verification, claims, licence, printout, facts, alarm)
+    return Outcome(verification, claims, licence, printout, facts, alarm, found)

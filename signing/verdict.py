@@ -71,6 +71,8 @@ class Status(StrEnum):
     ENDED = "ended"
     REPLACED = "replaced"
     NOT_CHECKED = "not_checked"
+    LISTED = "listed"  # in force by a signed status list within its ttl
+    LISTED_BEFORE = "listed_before"  # by one older than that
 
 
 class Time(StrEnum):
@@ -80,6 +82,15 @@ class Time(StrEnum):
     AFTER = "after"
     BEFORE = "before"
     UNKNOWN = "unknown"
+
+
+class Age(StrEnum):
+    """Of a status list, by its own times."""
+
+    FRESH = "fresh"  # within its ttl
+    OLD = "old"
+    EXPIRED = "expired"
+    FUTURE = "future"
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +152,8 @@ class Table(TypedDict):
     axes: dict[str, list[str]]
     verdict: list[Rule]
     checks: dict[str, list[Rule]]
+    listed_axes: dict[str, list[str]]
+    listed: list[Rule]
 
 
 HOWS = ("revoked", "annulled", "withdrawn", "cancelled", "unspecified")
@@ -158,6 +171,24 @@ def _first(rules: Sequence[Rule], facts: Mapping[str, str]) -> Rule:
     return next(
         rule for rule in rules if all(facts[axis] in values for axis, values in rule["when"].items())
     )  # the last rule of every list has no condition
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a status list comes to: the fact, and the reason where the status check is not done."""
+
+    status: Status
+    reason: str
+
+    @classmethod
+    def unusable(cls, reason: str) -> Listed:
+        return cls(Status.NOT_CHECKED, reason)
+
+
+def listed(age: Age, value: str) -> Listed:
+    """Run the table for a status list of this age that says `value`: valid, invalid, suspended, replaced."""
+    rule = _first(table()["listed"], {"age": age.value, "value": value})
+    return Listed(Status(rule["then"]), rule.get("reason", "status_not_asked"))
 
 
 def decide(
@@ -218,6 +249,15 @@ def to_json(verification: Verification, details: Mapping[str, object] | None = N
         "identifier": verification.identifier,
     }
     return {**(details or {}), **answer}
+
+
+def list_json(issued_at: datetime, expires_at: datetime, now: datetime) -> dict[str, object]:
+    """The member `status_list` of an answer that a status list was looked at for; its age is in seconds."""
+    return {
+        "issued_at": instant(issued_at),
+        "expires_at": instant(expires_at),
+        "age": int((now - issued_at).total_seconds()),
+    }
 
 
 def exit_code(verdict: Verdict) -> int:

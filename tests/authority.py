@@ -32,7 +32,15 @@ from keys.profiles import ProfileName
 from keys.software import SoftwareCustodian
 from keys.suite import SUITES, SuiteName, suite_of
 from keys.time_source import GivenClock
-from keys.trust_list import KeyUse, TrustedKey, TrustList, kid_of, sign_trust_list, trust_list_input
+from keys.trust_list import (
+    REGISTRY_USES,
+    KeyUse,
+    TrustedKey,
+    TrustList,
+    kid_of,
+    sign_trust_list,
+    trust_list_input,
+)
 from keys.tsa import TimeStampAuthority
 
 AT = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -155,7 +163,7 @@ class TestAuthority:
         )
 
     def trusted(self, use: KeyUse, certificate: bytes) -> TrustedKey:
-        """A trust list entry for a certificate: of this agency and types unless it is the TSA's."""
+        """A trust list entry for a certificate: of this agency and types unless it is the registry's own."""
         spki = certificate_key(certificate)
         suite = suite_of(serialization.load_der_public_key(spki))
         assert suite is not None
@@ -166,8 +174,8 @@ class TestAuthority:
             suite=suite.name,
             public_key=spki,
             certificate=certificate,
-            agency=None if use == "tsa" else self.agency,
-            types=() if use == "tsa" else self.types,
+            agency=None if use in REGISTRY_USES else self.agency,
+            types=() if use in REGISTRY_USES else self.types,
             sign_from=sign_from,
             sign_to=sign_to,
             state="active",

@@ -9,8 +9,13 @@ from pathlib import Path
 
 import pytest
 
+from keys.certificates import certificate_key
+from keys.suite import P256
+from keys.trust_list import jwk_of
 from signing.verdict import Verdict
+from tests.authority import make_authority
 from tests.js.conftest import SCRIPTS, STATIC, run
+from tests.signing.listing import Lister
 from tests.tools import need
 from verify_web import page
 
@@ -22,6 +27,25 @@ def test_suite(folder: Path, suite: str) -> None:
     passed = re.search(r"^[#ℹ] pass (\d+)$", done.stdout, re.MULTILINE)
     assert passed is not None
     assert int(passed[1]) >= 1
+
+
+def test_a_client_of_its_own_reads_our_status_lists(
+    folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """One that knows the draft alone, and reads the draft's own tokens first."""
+    lister = Lister(make_authority(tmp_path_factory.mktemp("authority")))
+    values = {0: 1, 1993: 2, 25460: 1, 159495: 3, 2**20 - 1: 2}
+    content = lister.content(values, number=7)
+    jwt, cwt = lister.sign(content)
+    wanted = {
+        "sub": content.uri, "iat": int(content.issued_at.timestamp()), "exp": int(content.expires_at.timestamp()),
+        "ttl": 3600, "bits": 2, "bytes": 2**18, "statuses": values,
+    }  # fmt: skip
+    ours = {"jwt": jwt.decode(), "cwt": cwt.hex(), "key": jwk_of(certificate_key(lister.certificate), P256)}
+    (folder / "our_status_list.json").write_text(json.dumps({**ours, "wanted": wanted}))
+    done = run(folder, "status_list")
+    assert done.returncode == 0, done.stdout[-4000:]
+    assert re.search(r"^[#ℹ] pass 3$", done.stdout, re.MULTILINE)
 
 
 def test_the_suites_notice_a_script_that_says_valid_to_everything(folder: Path) -> None:

@@ -2,13 +2,13 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { read } from "./setup.mjs";
-import { decide } from "./verdict.js";
+import { ageOf, decide, listed } from "./verdict.js";
 
 const table = read("./verdict_table.json");
 
 test("every combination of facts gets the verdict that Python gives", () => {
   const { axes, rows } = read("./verdict.json");
-  assert.equal(rows.length, 720);
+  assert.equal(rows.length, 1008);
   for (const row of rows) {
     const words = row.split(" ");
     const facts = { content_reason: "c", issuer_reason: "i", status_reason: "s" };
@@ -35,4 +35,16 @@ test("how it ended is one of five words", () => {
   assert.equal(decide(table, facts, "revoked").heading, "ended_revoked");
   assert.equal(decide(table, facts, "__proto__").heading, "ended_unspecified");
   assert.equal(decide(table, facts).how, "unspecified");
+});
+
+test("a status list comes to what Python says it comes to", () => {
+  const { ages, rows } = read("./listed.json");
+  assert.deepEqual([...new Set(ages.map(({ age }) => age))].sort(), ["expired", "fresh", "future", "old"]);
+  for (const { iat, exp, ttl, at, age } of ages) assert.equal(ageOf({ iat, exp, ttl }, at), age, String(at - iat));
+  assert.equal(rows.length, 16);
+  for (const row of rows) {
+    const [age, value, status, reason] = row.split(" ");
+    assert.deepEqual(listed(table, age, value), { status, reason }, row);
+  }
+  assert.throws(() => listed(table, "fresh", "sure"));
 });

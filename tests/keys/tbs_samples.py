@@ -9,6 +9,7 @@ from functools import cache
 from hashlib import new as new_hash
 from hashlib import sha256
 from typing import Any
+from zlib import compress
 
 import cbor2
 from asn1crypto import algos, cms, core, tsp, x509
@@ -20,7 +21,8 @@ from keys.csr import request_info
 from keys.custodian import Kind, Purpose
 from keys.ocsp import GOOD, Answer, cert_id, response_data
 from keys.seal_data import SealData, seal_info
-from keys.suite import P256, SUITES, Suite, SuiteName, generate_private_key, signature_algorithm
+from keys.status_list import LIFE, PACKED_BYTES, TTL, Content, cwt_input, jwt_input
+from keys.suite import P256, SUITES, Ecdsa, Suite, SuiteName, generate_private_key, signature_algorithm
 
 AT = datetime(2026, 11, 20, tzinfo=UTC)
 CERTIFICATE_HASH = sha256(b"certificate").digest()
@@ -113,6 +115,7 @@ KIND_OF = {
     Purpose.QR: Kind.SIG_STRUCTURE,
     Purpose.OCSP: Kind.OCSP_RESPONSE,
     Purpose.SEAL_MAKER: Kind.SEAL_EDITION,
+    Purpose.STATUS_LIST: Kind.STATUS_LIST_JWT,
 }
 
 
@@ -138,7 +141,16 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P25
         return transcript(certificate, suite)
     if kind is Kind.CERTIFICATION_REQUEST:
         return certification_request(suite, seed)
+    if kind in {Kind.STATUS_LIST_JWT, Kind.STATUS_LIST_CWT}:
+        return status_list(kind, suite, seed)
     return trust_list(suite.jose_alg)
+
+
+def status_list(kind: Kind = Kind.STATUS_LIST_JWT, suite: Suite = P256, seed: bytes = b"") -> bytes:
+    life = LIFE - timedelta(seconds=len(seed) and seed[0])
+    content = Content("http://localhost:8801/status/0", AT, AT + life, TTL, compress(bytes(PACKED_BYTES), 9))
+    lay_out = jwt_input if kind is Kind.STATUS_LIST_JWT else cwt_input
+    return lay_out(content, "01" * 8, suite if isinstance(suite, Ecdsa) else P256)
 
 
 @cache

@@ -39,7 +39,10 @@ def keys() -> set[str]:
 
 def reasons_in_code() -> set[str]:
     """Each slug that Facts, judgements and refusals carry, read from the sources."""
-    found = {rule["reason"] for rules in table()["checks"].values() for rule in rules if "reason" in rule}
+    rules = [*table()["listed"], *(rule for rules in table()["checks"].values() for rule in rules)]
+    found = {rule["reason"] for rule in rules if "reason" in rule}
+    text = (SOURCES / "status_list.py").read_text(encoding="utf-8")
+    found |= set(re.findall(r'unusable\("([a-z_]+)"\)', text))
     for name in ("verdict.py", "issuer.py", "check.py"):
         text = (SOURCES / name).read_text(encoding="utf-8")
         found |= set(re.findall(r'_reason(?:: str)? ?= ?"([a-z_]+)"', text))

@@ -43,7 +43,7 @@ def each(verdict: Verdict) -> list[Facts]:
 def test_the_axes_are_those_of_the_code() -> None:
     names = {"content": Content, "issuer": Issuer, "record": OnRecord, "status": Status, "time": Time}
     assert table()["axes"] == {axis: list(values) for axis, values in names.items()}
-    assert len(EVERY) == 3 * 4 * 3 * 5 * 4
+    assert len(EVERY) == 3 * 4 * 3 * 7 * 4
 
 
 def test_every_verdict_is_reached_and_every_rule_used() -> None:
@@ -65,14 +65,18 @@ def _applies(when: dict[str, list[str]], facts: Facts) -> bool:
 
 def test_nothing_is_valid_unless_each_fact_says_so() -> None:
     assert [(f.content, f.issuer, f.record, f.status, f.time) for f in each(Verdict.VALID)] == [
-        (content, Issuer.RECOGNISED, OnRecord.KNOWN, Status.IN_FORCE, Time.WITHIN)
-        for content in (Content.PROVEN, Content.NOT_COMPARED)
+        (Content.PROVEN, Issuer.RECOGNISED, OnRecord.KNOWN, Status.IN_FORCE, Time.WITHIN),
+        (Content.PROVEN, Issuer.RECOGNISED, OnRecord.NOT_ASKED, Status.LISTED, Time.WITHIN),
+        (Content.NOT_COMPARED, Issuer.RECOGNISED, OnRecord.KNOWN, Status.IN_FORCE, Time.WITHIN),
     ]
 
 
-def test_green_is_one_combination_alone() -> None:
+def test_green_is_one_combination_online_and_one_by_a_fresh_list() -> None:
     green = [facts for facts in EVERY if found(facts).green]
-    assert green == [Facts(Content.PROVEN, Issuer.RECOGNISED, OnRecord.KNOWN, Status.IN_FORCE, Time.WITHIN)]
+    assert green == [
+        Facts(Content.PROVEN, Issuer.RECOGNISED, OnRecord.KNOWN, Status.IN_FORCE, Time.WITHIN),
+        Facts(Content.PROVEN, Issuer.RECOGNISED, OnRecord.NOT_ASKED, Status.LISTED, Time.WITHIN),
+    ]
     uncompared = found(
         Facts(Content.NOT_COMPARED, Issuer.RECOGNISED, OnRecord.KNOWN, Status.IN_FORCE, Time.WITHIN)
     )
@@ -86,7 +90,7 @@ def test_green_is_one_combination_alone() -> None:
 def test_genuine_offline_wants_content_issuer_and_time() -> None:
     for facts in each(Verdict.GENUINE_OFFLINE):
         assert (facts.content, facts.issuer, facts.time) == (Content.PROVEN, Issuer.RECOGNISED, Time.WITHIN)
-        assert facts.status is Status.NOT_CHECKED
+        assert facts.status in {Status.NOT_CHECKED, Status.LISTED_BEFORE}
         assert facts.record is not OnRecord.UNKNOWN
 
 
@@ -146,7 +150,9 @@ def test_the_checks_say_what_their_axis_says() -> None:
         assert (v.issuer.result is Result.PASSED) == (facts.issuer is Issuer.RECOGNISED)
         assert (v.issuer.result is Result.FAILED) == (facts.issuer is Issuer.REFUSED)
         assert (v.status.result is Result.PASSED) == (
-            facts.record is OnRecord.KNOWN and facts.status is Status.IN_FORCE and facts.time is Time.WITHIN
+            (facts.record, facts.status)
+            in {(OnRecord.KNOWN, Status.IN_FORCE), (OnRecord.NOT_ASKED, Status.LISTED)}
+            and facts.time is Time.WITHIN
         )
 
 
@@ -197,6 +203,19 @@ proven doubtful unknown not_checked unknown -> unknown
 not_compared not_checked unknown not_checked unknown -> unknown
 proven recognised not_asked in_force within -> cannot_check
 proven recognised not_asked suspended within -> suspended
+proven recognised not_asked listed within -> valid
+proven recognised not_asked listed after -> expired
+proven recognised not_asked listed before -> not_yet_valid
+proven recognised not_asked listed unknown -> cannot_check
+proven doubtful not_asked listed within -> cannot_check
+not_compared recognised not_asked listed within -> cannot_check
+proven recognised known listed within -> cannot_check
+proven recognised unknown listed within -> unknown
+altered recognised not_asked listed within -> altered
+proven refused not_asked listed within -> not_recognised
+proven recognised not_asked listed_before within -> genuine_offline
+proven recognised not_asked listed_before after -> expired
+proven doubtful not_asked listed_before within -> cannot_check
 """.strip().splitlines()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,8 @@ from typing import Any
 from signing.check import check_id, check_scan
 from signing.credential import MAX_SIGNED, parse_link
 from signing.page_data import page_data
-from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, decide, table
+from signing.status_list import StatusList, age_of
+from signing.verdict import Age, Content, Facts, Issuer, OnRecord, Status, Time, decide, listed, table
 from tests.signing.checking import LINK_ID, NOW, food, records, scanned, sign
 from tests.signing.scan_cases import LINK, cases
 
@@ -94,6 +96,30 @@ def scan_vectors() -> list[dict[str, Any]]:
     return found
 
 
+def listed_vectors() -> dict[str, Any]:
+    """Ages of a status list at moments about each of its times, and what each age and value come to."""
+    life, ttl, skew = timedelta(hours=48), timedelta(hours=1), timedelta(minutes=5)
+    found = StatusList("", NOW, NOW + life, ttl, b"")
+    moments = [
+        edge + timedelta(seconds=off)
+        for edge in (NOW - skew, NOW, NOW + ttl, NOW + life)
+        for off in (-1, 0, 1)
+    ]
+    times = {"iat": _seconds(NOW), "exp": _seconds(NOW + life), "ttl": int(ttl.total_seconds())}
+    return {
+        "ages": [{**times, "at": _seconds(at), "age": age_of(found, at)} for at in moments],
+        "rows": [
+            f"{age} {value} {came.status} {came.reason}"
+            for age, value in product(Age, table()["listed_axes"]["value"])
+            for came in (listed(age, value),)
+        ],
+    }
+
+
+def _seconds(at: datetime) -> int:
+    return int(at.timestamp())
+
+
 def files() -> dict[str, str]:
     """Name and text of each vector file."""
     assert parse_link(LINK).id_bytes == LINK_ID
@@ -103,6 +129,7 @@ def files() -> dict[str, str]:
             ("verdict.json", verdict_vectors()),
             ("credential.json", credential_vectors()),
             ("scan.json", scan_vectors()),
+            ("listed.json", listed_vectors()),
         )
     }
 

@@ -41,3 +41,20 @@ export function decide(table, facts, how = null) {
   if (verdict === "valid" && !green) heading = "valid_not_compared";
   return { verdict, how: shownHow, checks, green, tone: green ? "good" : TONES[verdict], heading };
 }
+
+const CLOCK_SKEW = 300; // seconds, as keys/trust_list.py has it
+
+// The age of a status list at a moment; all in seconds since 1970.
+export function ageOf({ iat, exp, ttl }, at) {
+  if (at + CLOCK_SKEW < iat) return "future";
+  if (at >= exp) return "expired";
+  return at <= iat + ttl ? "fresh" : "old";
+}
+
+// What a status list of this age that says this value comes to: {status, reason}.
+export function listed(table, age, value) {
+  const axes = table.listed_axes;
+  if (!axes.age.includes(age) || !axes.value.includes(value)) throw new Error("a status list says none of the table's");
+  const rule = first(table.listed, { age, value });
+  return { status: rule.then, reason: rule.reason ?? "status_not_asked" };
+}
