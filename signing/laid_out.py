@@ -26,10 +26,11 @@ token, about 3 kB with one of ours; outside authorities send their whole chain.
 
 @dataclass(frozen=True, slots=True)
 class LaidOut:
-    """A whole file with room for its CMS."""
+    """A whole file with room for its CMS, in two parts: what many files begin with is held once."""
 
-    document: bytes
-    start: int  # of the CMS's hex string, delimiters included
+    prefix: bytes
+    tail: bytes
+    start: int  # of the CMS's hex string within the file, delimiters included
     end: int
     moment: datetime  # /M
     material: SealMaterial
@@ -106,8 +107,8 @@ def splice(laid_out: LaidOut, signature: bytes, answer: bytes | VermilionError |
             Kind.INVALID, "the seal's certificates do not fit", reason="certificates_too_long"
         )
     digits = der.hex().encode("ascii")
-    begin = laid_out.start + 1
-    data = b"".join((laid_out.document[:begin], digits, laid_out.document[begin + len(digits) :]))
+    tail, begin = memoryview(laid_out.tail), laid_out.start + 1 - len(laid_out.prefix)
+    data = b"".join((laid_out.prefix, tail[:begin], digits, tail[begin + len(digits) :]))
     return SealedDocument(
         data=data, level=_level(laid_out, token, stamped_at), sealed_at=stamped_at or laid_out.moment
     )

@@ -9,9 +9,10 @@ Every way out for bad input is `VermilionError(INVALID)`; work is linear in the 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Container, Iterator
+from dataclasses import dataclass, field
+from hashlib import new as new_hash
+from typing import Any, NoReturn
 
 from keys.errors import Kind, VermilionError
 
@@ -90,7 +91,24 @@ class Pdf:
     objects: dict[int, Value]  # 1, 2, … without a gap, each as it was written last
     spans: dict[int, tuple[int, int]]  # where each object begins and ends in the file
     table: int  # where the newest cross-reference table begins
-    known: frozenset[int] = frozenset()  # objects of a beginning that was judged before
+    beginning: Beginning | None = None  # of the file, judged before
+
+    @property
+    def known(self) -> Container[int]:
+        """Objects that were judged before."""
+        return () if self.beginning is None else self.beginning.objects
+
+    def digest(self, name: str, start: int | None = None, end: int | None = None) -> bytes:
+        """The digest of the file, without the bytes between `start` and `end` where these are given."""
+        begun, view = self.beginning, memoryview(self.data)
+        first = len(view) if start is None else start
+        if begun is None or first < len(begun.data):
+            state = new_hash(name, view[:first])
+        else:
+            state = begun.state(name)
+            state.update(view[len(begun.data) : first])
+        state.update(view[first if end is None else end :])
+        return state.digest()
 
     def resolve(self, value: Value) -> Value:
         """The object a reference names (an object is never itself a reference), or the value itself."""
@@ -110,11 +128,20 @@ class Pdf:
 
 
 @dataclass(frozen=True, slots=True)
-class _Beginning:
+class Beginning:
+    """What the files of a writer begin with, read once."""
+
     data: bytes
     objects: dict[int, Value]
     spans: dict[int, tuple[int, int]]
     refs: frozenset[int]
+    _states: dict[str, Any] = field(default_factory=dict)
+
+    def state(self, name: str) -> Any:  # hashlib names no type of its own
+        """The digest of `data`, to be continued by the caller."""
+        if name not in self._states:
+            self._states[name] = new_hash(name, self.data)
+        return self._states[name].copy()
 
 
 class Beginnings:
@@ -125,7 +152,7 @@ class Beginnings:
 
     def __init__(self, most: int = 64) -> None:
         self._most = most
-        self._found: dict[bytes, _Beginning | None] = {}
+        self._found: dict[bytes, Beginning | None] = {}
 
     def expect(self, data: bytes) -> None:
         """Files will begin so; the next one that is accepted tells what the objects are."""
@@ -134,7 +161,7 @@ class Beginnings:
                 del self._found[next(iter(self._found))]
             self._found[data] = None
 
-    def of(self, data: bytes) -> _Beginning | None:
+    def of(self, data: bytes) -> Beginning | None:
         """The longest one that a file begins with, if its objects are known."""
         fitting = [one for one in list(self._found.values()) if one is not None and data.startswith(one.data)]
         return max(fitting, key=lambda one: len(one.data), default=None)
@@ -146,7 +173,7 @@ class Beginnings:
                 spans = {n: span for n, span in pdf.spans.items() if span[1] <= len(data)}
                 objects = {number: pdf.objects[number] for number in spans}
                 refs = frozenset(number for value in objects.values() for number in _refs(value))
-                self._found[data] = _Beginning(data, objects, spans, refs)
+                self._found[data] = Beginning(data, objects, spans, refs)
 
 
 def _refs(value: Value) -> Iterator[int]:
@@ -217,8 +244,7 @@ def read_pdf(data: bytes, beginnings: Beginnings | None = None) -> Pdf:
     refs = reader.refs if beginning is None else reader.refs | beginning.refs
     if not refs <= objects.keys():
         refuse("a reference names no object")
-    known = frozenset() if beginning is None else frozenset(beginning.objects)
-    return Pdf(data, trailer, objects, spans, table, known)
+    return Pdf(data, trailer, objects, spans, table, beginning)
 
 
 def revision_ends(data: bytes) -> list[int]:
@@ -256,7 +282,7 @@ def read_appended(before: Pdf, data: bytes) -> Pdf:
         spans[number] = (offset, end)
     if not reader.refs <= objects.keys():
         refuse("a reference names no object")
-    return Pdf(data, before.trailer, objects, spans, table, before.known)
+    return Pdf(data, before.trailer, objects, spans, table, before.beginning)
 
 
 def _locate_table(data: bytes) -> tuple[int, int]:
@@ -331,7 +357,7 @@ def _check_trailer(trailer: Dictionary, count: int) -> None:
 
 
 def _read_objects(
-    reader: _Reader, offsets: list[int], first: int, table: int, beginning: _Beginning | None
+    reader: _Reader, offsets: list[int], first: int, table: int, beginning: Beginning | None
 ) -> tuple[dict[int, Value], dict[int, tuple[int, int]]]:
     """Parse every object; together they fill the file from the header to the table without a gap."""
     objects: dict[int, Value] = {}

@@ -109,7 +109,7 @@ def lay_out(
     except (PdfError, SigningError) as error:
         raise VermilionError(Kind.INVALID, "the drawn document cannot be sealed", reason="drawing") from error
     attributes = cms.signed_attributes(_digest(document, start, end, suite), material.certificate, suite)
-    return LaidOut(document, start, end, moment, material, attributes, validation)
+    return LaidOut(b"", document, start, end, moment, material, attributes, validation)
 
 
 def _one_revision(pdf: bytes) -> PdfFileWriter:

@@ -15,7 +15,6 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from hashlib import new as new_hash
 from hashlib import sha256
 
 from cryptography.hazmat.primitives import serialization
@@ -25,7 +24,7 @@ from keys.errors import VermilionError
 from keys.outside_chain import check_chain
 from keys.path import verify_chain
 from keys.profiles import ProfileName
-from keys.suite import Suite, verifies
+from keys.suite import verifies
 from keys.time_stamp import TimeStamp, verify_token
 from keys.trust_list import TrustedKey, TrustList
 from signing import cms
@@ -89,6 +88,7 @@ class FileEvidence:
     stamps: tuple[Stamped, ...]  # the seal's own, then the document's, as they follow each other in time
     to_prove: tuple[Chain, ...]  # what the next time-stamp for the archive must prove good
     to_tell: tuple[Chain, ...]  # of what it may carry the status all the same
+    sha256: bytes  # of the whole file
     original_sha256: bytes  # of the sealed revision: the file without appended document time-stamps
 
     @property
@@ -130,7 +130,7 @@ def strict_check(
     assert isinstance(contents, Text)
     seal = cms.parse_seal(cms.leading_element(contents.value))
     suite = seal.suite
-    if seal.digest != _digest(pdf.data, start, end, suite):
+    if seal.digest != pdf.digest(suite.digest_name, start, end):
         refuse("the content is not what was sealed", "digest_mismatch")
     certificate = cms.load_certificate(seal.certificate)
     public_key = certificate.public_key()
@@ -156,6 +156,7 @@ def strict_check(
         refuse("a time-stamp names a moment that has not come", "sealed_in_future")
     if beginnings is not None:
         beginnings.learn(pdf)
+    original_sha256 = pdf.digest("sha256")
     return FileEvidence(
         printout_json=printout,
         seal_key=seal_key,
@@ -167,7 +168,8 @@ def strict_check(
         stamps=tuple(Stamped(stamp.gen_time, stamp.certificate) for stamp in found.stamps),
         to_prove=found.to_prove,
         to_tell=(chain,) if found.level != "B-LTA" and chain not in found.to_prove else (),
-        original_sha256=sha256(pdf.data).digest(),
+        sha256=sha256(data).digest() if ends else original_sha256,
+        original_sha256=original_sha256,
     )
 
 
@@ -401,13 +403,6 @@ def _decoded(stream: Stream) -> bytes:
     if not inflater.eof or inflater.unused_data:
         refuse("the embedded record is too long, or does not end with its stream")
     return plain
-
-
-def _digest(data: bytes, start: int, end: int, suite: Suite) -> bytes:
-    view = memoryview(data)
-    state = new_hash(suite.digest_name, view[:start])
-    state.update(view[end:])
-    return state.digest()
 
 
 def _issuers(

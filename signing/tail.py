@@ -68,8 +68,9 @@ def lay_out(
     state.update(view[: tail.start - before])
     state.update(view[tail.end - before :])
     attributes = cms.signed_attributes(state.digest(), material.certificate, suite)
-    document = prefix.data + tail.data
-    return LaidOut(document, tail.start, tail.end, moment, material, attributes, prefix.validation)
+    return LaidOut(
+        prefix.data, tail.data, tail.start, tail.end, moment, material, attributes, prefix.validation
+    )
 
 
 def write_tail(prefix: Prefix, printout: Printout, *, moment: datetime, reason_text: str) -> Tail:

@@ -62,7 +62,7 @@ def sealed_as(data: bytes, evidence: FileEvidence, credential: bytes) -> Sealed:
     """Of a document that the strict check has accepted."""
     own = evidence.stamps[0] if evidence.stamps else None
     return Sealed(
-        sha256=sha256(data).digest(),
+        sha256=evidence.sha256,
         size=len(data),
         level=evidence.level,
         sealed_at=evidence.sealed_at,

@@ -95,6 +95,7 @@ def test_it_proves_when_the_document_existed_and_not_when_it_was_sealed() -> Non
     assert (before.level, before.sealed_at, before.stamped_at) == ("B-B", NOW, None)
     assert after == replace(
         before,
+        sha256=sha256(stamped()).digest(),
         level="B-T",
         stamps=(Stamped(STAMPED, here().authority.tsa),),
         to_prove=(

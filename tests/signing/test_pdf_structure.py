@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from hashlib import new as new_hash
 
 import pytest
 from hypothesis import example, given
@@ -182,7 +183,17 @@ def test_a_beginning_that_is_known_changes_nothing_but_the_time() -> None:
     for data in (one, other):
         known = read_pdf(data, beginnings)
         assert known.known
-        assert replace(known, known=frozenset()) == read_pdf(data)
+        whole = read_pdf(data)
+        assert replace(known, beginning=None) == whole
+        for gap in (
+            (),
+            (len(prefix) - 1, len(prefix) + 9),
+            (len(prefix), len(data)),
+            (len(data) - 9, len(data)),
+        ):
+            start, end = gap or (len(data), len(data))
+            expected = new_hash("sha384", data[:start] + data[end:]).digest()
+            assert known.digest("sha384", *gap) == whole.digest("sha384", *gap) == expected
     changed = bytearray(other)
     changed[prefix.index(b"/Lang") + 1] ^= 1
     assert beginnings.of(bytes(changed)) is None

@@ -82,6 +82,7 @@ def test_an_untouched_document_proves_record_seal_and_time() -> None:
             Chain(office().authority.tsa, (office().authority.issuing,), profile=ProfileName.TSA),
         ),
         to_tell=(),
+        sha256=sha256(sealed().data).digest(),
         original_sha256=sha256(sealed().data).digest(),
     )
     assert evidence.stamped_at == office().stamps.at
