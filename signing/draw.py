@@ -192,7 +192,7 @@ def _draw_lines(canvas: Canvas, fonts: Fonts, place: ValueBox, text: str) -> Non
     size, lines = fit(text, place, width_of)
     canvas.setFillColor(HexColor(place.style.colour))
     canvas.setFont(_FONT_NAMES[place.style.weight], size)
-    for line in place_lines(lines, size, place, width_of):
+    for line in place_lines(lines, size, place):
         canvas.drawString(line.x, line.y, line.text, charSpace=line.spread)
 
 

@@ -187,7 +187,7 @@ class _Writer:
         width_of = partial(self.base.glyphs.width, weight=style.weight)
         size, lines = fit(text, place, width_of)
         parts = [b"BT %s rg\n" % _colour(style.colour)]
-        for line in place_lines(lines, size, place, width_of):
+        for line in place_lines(lines, size, place):
             if line.spread:
                 parts.append(b"%s Tc\n" % number(line.spread))
             parts.append(b"1 0 0 1 %s %s Tm\n" % (number(line.x), number(line.y)))

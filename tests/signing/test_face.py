@@ -18,7 +18,7 @@ from signing.face_form import MAX_FORM_BYTES, load_face, read_face
 from signing.fonts import Weight
 from signing.licence_type import load_licence_type
 from signing.seal_picture import DIAMETER_MM, SealKind
-from signing.text_layout import break_lines, fit
+from signing.text_layout import break_lines, fit, measured_units
 from tests.signing import forms, printing
 from tests.signing.forms import FOOD, TEACHER, Change, added, edited, entry, moved, removed
 
@@ -275,12 +275,16 @@ def em(text: str) -> float:
     return sum(0.5 if ord(char) < 0x2000 else 1.0 for char in text)
 
 
+def broken(text: str, available: float) -> list[str]:
+    return [line.text for line in break_lines(measured_units(text, em), available, em)]
+
+
 def test_lines_break_by_the_rules_of_chinese_setting() -> None:
-    assert break_lines("一二三四五六七", 3, em) == ["一二三", "四五六", "七"]
-    assert break_lines("一二三，四五", 3, em) == ["一二", "三，四", "五"]  # no comma heads a line
-    assert break_lines("一二B1-23号", 3, em) == ["一二", "B1-23", "号"]  # a word stays whole
-    assert break_lines("ABCDEFGH", 2, em) == ["ABCD", "EFGH"]  # unless it is longer than the line
-    assert "".join(break_lines("样本，。（样本）" * 9, 4, em)) == "样本，。（样本）" * 9
+    assert broken("一二三四五六七", 3) == ["一二三", "四五六", "七"]
+    assert broken("一二三，四五", 3) == ["一二", "三，四", "五"]  # no comma heads a line
+    assert broken("一二B1-23号", 3) == ["一二", "B1-23", "号"]  # a word stays whole
+    assert broken("ABCDEFGH", 2) == ["ABCD", "EFGH"]  # unless it is longer than the line
+    assert "".join(broken("样本，。（样本）" * 9, 4)) == "样本，。（样本）" * 9
 
 
 def test_type_shrinks_until_it_fits_and_then_is_refused() -> None:
