@@ -35,7 +35,15 @@ BENCHES = {
         "store.bytes_per_licence",
     ),
     "bench.bulk_large": ("bulk.sqlite_100k_vs_10k",),
-    "bench.services": ("issue.http_p50_ms", "check.page_vs_bare"),
+    "bench.issuing": (
+        "issue.http_p50_ms",
+        "issue.http_p99_ms",
+        "issue.http_cpu_ms",
+        "issue.http_deployed_p50_ms",
+        "issue.http_deployed_p99_ms",
+        "issue.http_deployed_cpu_ms",
+    ),
+    "bench.services": ("check.page_vs_bare",),
 }
 RESULT = Path("build/bench.json")
 
@@ -52,11 +60,11 @@ def main(only: str | None) -> int:
         rows.extend(importlib.import_module(module).run())
     if only is not None and only not in BENCHES:
         rows = [row for row in rows if row.name == only]
-    print(f"{'name':24} {'value':>10} {'unit':6} {'baseline':>10} {'ratio':>8}")
+    print(f"{'name':28} {'value':>10} {'unit':6} {'baseline':>10} {'ratio':>8}")
     for row in rows:
         baseline = "" if row.baseline is None else f"{row.baseline:10.3f}"
         ratio = "" if row.ratio is None else f"{row.ratio:8.3f}"
-        print(f"{row.name:24} {row.value:10.3f} {row.unit:6} {baseline:>10} {ratio:>8}")
+        print(f"{row.name:28} {row.value:10.3f} {row.unit:6} {baseline:>10} {ratio:>8}")
     RESULT.parent.mkdir(exist_ok=True)
     RESULT.write_text(
         json.dumps(

@@ -14,9 +14,10 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from itertools import count
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal
 
 import psycopg
@@ -60,10 +61,15 @@ def _unprivileged() -> dict[str, Any]:
     raise RuntimeError("no unprivileged user to run PostgreSQL as")
 
 
+DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+"""In place of those, for a server that is measured."""
+
+
 class PostgresServer:
     """A running server. Databases are made from templates, which is a copy of files and quick."""
 
-    def __init__(self, binaries: Path) -> None:
+    def __init__(self, binaries: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+        self._settings = {**SERVER_SETTINGS, **settings}
         self._directory = Path(tempfile.mkdtemp(prefix="vermilion-pg-"))
         self._numbers = count(1)
         self._templates: dict[str, str] = {}
@@ -85,7 +91,7 @@ class PostgresServer:
             [*initdb, "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"],
             check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=STARTUP_SECONDS, **who,
         )  # fmt: skip
-        settings = [f"-c{name}={value}" for name, value in SERVER_SETTINGS.items()]
+        settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         server = [str(binaries / "postgres"), "-D", str(data), "-k", str(self._directory), *settings]
         if setpriv := shutil.which("setpriv"):  # a killed test process leaves no server behind
             server = [setpriv, "--pdeathsig", "QUIT", *server]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from functools import cache
 
 from PIL import Image, ImageDraw
 
@@ -15,6 +16,7 @@ _COAT = ("#27364f", "#3b3f46", "#5a2e3b", "#2f4a43", "#4b3b5f", "#20303a")
 _LONG_HAIR = {1, 2, 5}
 
 
+@cache
 def portrait(number: int) -> bytes:
     """A portrait as JPEG, 358 x 441 pixels on the white-blue ground of a licence photo."""
     image = Image.new("RGB", (_WIDTH * _SCALE, _HEIGHT * _SCALE), "#dfe9f2")

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
 import bench.sealing
 from bench.__main__ import BENCHES, RESULT, main
+from bench.issuing import percentile
+from bench.load import paced
 
 ROOT = Path(__file__).parents[2]
 PROMISED = {
     "seal.reference_ms",
     "seal.raw_ms",
     "issue.http_p50_ms",
+    "issue.http_p99_ms",
+    "crl.10k_s",
     "check.page_vs_bare",
     "cert.linted_per_s",
 }
@@ -71,3 +77,48 @@ def test_an_unknown_figure_is_wrong_usage_and_says_which_there_are() -> None:
     )
     assert done.returncode == 64
     assert all(name in done.stdout for name in PROMISED)
+
+
+def test_a_schedule_waits_for_no_answer_and_counts_from_when_a_request_was_due() -> None:
+    """The first request is answered when the third has come: a load that waited would never come to it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connections = []
+            for _ in range(3):
+                connection, _ = listener.accept()
+                assert connection.recv(100) == b"a request"
+                connections.append(connection)
+            for number, connection in enumerate(connections):
+                connection.sendall(b"HTTP/1.1 201 Created\r\nContent-Length: 1\r\n\r\n%d" % number)
+            for connection in connections:
+                connection.recv(1)  # until the load is over
+                connection.close()
+
+        server = threading.Thread(target=serve)
+        server.start()
+        first, second, third = paced(listener.getsockname()[1], [b"a request"] * 3, per_second=50)
+        server.join()
+    assert [one.answer[-1:] for one in (first, second, third)] == [b"0", b"1", b"2"]
+    assert first.latency >= 2 / 50
+    assert second.latency >= 1 / 50
+    assert all(0 <= one.lag <= one.latency for one in (first, second, third))
+
+
+def test_a_schedule_ends_where_the_service_does() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def hang_up() -> None:
+            listener.accept()[0].close()
+
+        server = threading.Thread(target=hang_up)
+        server.start()
+        with pytest.raises(RuntimeError):
+            paced(listener.getsockname()[1], [b"a request"], per_second=50)
+        server.join()
+
+
+def test_a_percentile_is_one_of_the_figures() -> None:
+    figures = [float(n) for n in range(200, 0, -1)]
+    assert (percentile(figures, 50), percentile(figures, 99)) == (100, 198)
+    assert percentile([7.0], 99) == 7
