@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from keys.errors import Kind, VermilionError
 from signing import cbor
@@ -150,8 +151,12 @@ def _day(value: object) -> date:
     return _EPOCH + timedelta(days=_number(value, 0, _LAST_DAY))
 
 
+@lru_cache(maxsize=1024)
 def decode_claims(payload: bytes) -> Claims:
-    """Read a payload. Raises VermilionError(MALFORMED) for all but claims of the right types and ranges."""
+    """Read a payload; that of one credential is read several times, while it is made and checked.
+
+    Raises VermilionError(MALFORMED) for all but claims of the right types and ranges.
+    """
     found = cbor.decode(payload)
     if not isinstance(found, dict):
         raise _malformed("the claims are no map")

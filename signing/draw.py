@@ -9,7 +9,6 @@ import hashlib
 import io
 import threading
 from datetime import date
-from functools import partial
 
 import pikepdf
 from pikepdf import Array, Dictionary, Name, Pdf, String
@@ -100,7 +99,7 @@ def measure(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fo
     for place in face.values:
         if text := texts.get(place.source):
             try:
-                fit(text, place, partial(fonts.width, weight=place.style.weight))
+                fit(text, place, fonts.store(place.style.weight).advances)
             except VermilionError as error:
                 if error.reason != OVERFLOW:
                     raise
@@ -188,8 +187,7 @@ def _draw_pages(
 
 
 def _draw_lines(canvas: Canvas, fonts: Fonts, place: ValueBox, text: str) -> None:
-    width_of = partial(fonts.width, weight=place.style.weight)
-    size, lines = fit(text, place, width_of)
+    size, lines = fit(text, place, fonts.store(place.style.weight).advances)
     canvas.setFillColor(HexColor(place.style.colour))
     canvas.setFont(_FONT_NAMES[place.style.weight], size)
     for line in place_lines(lines, size, place):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from datetime import date
-from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -115,7 +114,7 @@ def fits_all(face: Face, fonts: Fonts, source: str, text: str) -> bool:
     for place in face.values:
         if place.source == source:
             try:
-                fit(text, place, partial(fonts.width, weight=place.style.weight))
+                fit(text, place, fonts.store(place.style.weight).advances)
             except VermilionError as error:
                 if error.reason != OVERFLOW:
                     raise

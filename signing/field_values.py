@@ -54,6 +54,11 @@ def is_plain_text(text: str) -> bool:
     return not has_refused_characters(text) and unicodedata.is_normalized("NFC", text)
 
 
+@lru_cache(maxsize=1 << 16)
+def _is_unassigned(c: str) -> bool:
+    return unicodedata.category(c) == "Cn"
+
+
 def parse_iso_date(text: str) -> date | None:
     """A calendar date in exactly the form YYYY-MM-DD, or None."""
     if not _DATE.fullmatch(text):
@@ -69,7 +74,7 @@ def _text(raw: object, max_length: int) -> str:
         raise FieldFault("wrong_type", "a text is expected")
     if len(raw) > 4 * max_length:  # before any work is done on it; NFC shrinks a text less than that
         raise FieldFault("too_long", f"at most {max_length} characters")
-    if has_refused_characters(raw) or any(unicodedata.category(c) == "Cn" for c in raw):
+    if has_refused_characters(raw) or any(map(_is_unassigned, raw)):
         raise FieldFault("bad_characters", "control, format, unassigned or surrogate characters are refused")
     text = unicodedata.normalize("NFC", raw)
     if not text or text != text.strip():

@@ -54,11 +54,15 @@ class Fonts:
 
     def width(self, text: str, weight: Weight) -> float:
         """The set width of a text in ems. Raises VermilionError(INVALID) for a missing glyph."""
-        return self.store(weight).advance(text) / UNITS_PER_EM
+        return sum(self.store(weight).advances(text)) / UNITS_PER_EM
+
+    def knows(self, text: str) -> bool:
+        """Whether every character was drawn in this process, in both weights."""
+        return self.regular.knows(text) and self.bold.knows(text)
 
     def require(self, text: str) -> None:
         """Raises VermilionError(INVALID, reason="glyph_missing") for the first character not covered."""
-        if not (self.regular.knows(text) and self.bold.knows(text)):
+        if not self.knows(text):
             for char in text:
                 self.regular.get(char)
                 self.bold.get(char)

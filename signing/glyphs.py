@@ -107,13 +107,13 @@ class GlyphStore:
         self._folder = cache_dir / source.cache_key
         self._known: dict[str, Glyph] = {}
 
-    def advance(self, text: str) -> int:
-        """The set width of a text, in units. Raises VermilionError as `get` does."""
+    def advances(self, text: str) -> list[int]:
+        """The set widths of a text's characters, in units. Raises VermilionError as `get` does."""
         known = self._known
         try:
-            return sum([known[char].advance for char in text])
+            return [known[char].advance for char in text]
         except KeyError:
-            return sum(self.get(char).advance for char in text)
+            return [self.get(char).advance for char in text]
 
     def knows(self, text: str) -> bool:
         """Whether every character's glyph was read in this process."""

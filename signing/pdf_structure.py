@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Container, Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import new as new_hash
 from typing import Any, NoReturn
 
@@ -380,6 +381,12 @@ def _read_objects(
     return objects, spans
 
 
+@lru_cache(maxsize=1024)
+def _name_of(written: bytes) -> Name:
+    raw = _ESCAPED_BYTE.sub(lambda match: bytes([int(match.group(1), 16)]), written)
+    return Name(raw.decode("latin-1"))
+
+
 class _Reader:
     """A recursive-descent parser over one file; depth and tokens are bounded."""
 
@@ -451,8 +458,7 @@ class _Reader:
         match = _NAME.match(self.data, at)
         if match is None:
             refuse("a name is malformed")
-        raw = _ESCAPED_BYTE.sub(lambda m: bytes([int(m.group(1), 16)]), match.group(1))
-        return Name(raw.decode("latin-1")), match.end()
+        return _name_of(match.group(1)), match.end()
 
     def _array(self, start: int, depth: int) -> tuple[Array, int]:
         items: list[Value] = []

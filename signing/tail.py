@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import lru_cache
 from hashlib import sha256
 from xml.sax.saxutils import escape
 
@@ -184,8 +184,7 @@ class _Writer:
 
     def _text(self, place: ValueBox, text: str) -> bytes:
         style = place.style
-        width_of = partial(self.base.glyphs.width, weight=style.weight)
-        size, lines = fit(text, place, width_of)
+        size, lines = fit(text, place, self.base.glyphs.store(style.weight).advances)
         parts = [b"BT %s rg\n" % _colour(style.colour)]
         for line in place_lines(lines, size, place):
             if line.spread:

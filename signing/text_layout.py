@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from keys.errors import Fault, Kind, VermilionError
 from signing.face import Box, ValueBox
+from signing.glyphs import UNITS_PER_EM
 
 MM = 72 / 25.4
 """Points in a millimetre."""
@@ -17,7 +18,7 @@ ASCENT = 0.88
 
 OVERFLOW = "overflow"
 _STEP = 0.25
-_SLACK = 1e-9  # ems: sums of thousandths are not exact
+_SLACK = 1e-6  # thousandths of an em: the room is computed from millimetres
 _NOT_FIRST = "，。、；：！？）》」』】〕”’·,.;:!?)]"
 _NOT_LAST = "（《「『【〔“‘(["
 _UNIT = re.compile(r"[A-Za-z0-9@#&%+\-_/.:]+|.", re.DOTALL)
@@ -25,28 +26,32 @@ _UNIT = re.compile(r"[A-Za-z0-9@#&%+\-_/.:]+|.", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A piece of text and its set width in ems."""
+    """A piece of text and its set width in thousandths of an em, as fonts have it."""
 
     text: str
-    width: float
+    width: int
 
 
-def fit(text: str, place: ValueBox, width_of: Callable[[str], float]) -> tuple[float, list[Line]]:
+Advances = Callable[[str], Sequence[int]]
+"""The set widths of a text's characters, in thousandths of an em."""
+
+
+def fit(text: str, place: ValueBox, advances: Advances) -> tuple[float, list[Line]]:
     """The size in points and the lines with which a text fits its box.
 
-    `width_of` measures in ems. Raises VermilionError(INVALID, reason="overflow") when the text does not fit
-    at the smallest size.
+    Raises VermilionError(INVALID, reason="overflow") when the text does not fit at the smallest size.
     """
-    whole, units = Line(text, width_of(text)), list[Line]()
+    widths = advances(text)
+    whole, units = Line(text, sum(widths)), list[_Unit]()
     size = place.style.size
     while size >= place.min_size - 1e-9:
-        available = place.box.width * MM / size
+        available = place.box.width * MM / size * UNITS_PER_EM + _SLACK
         lines = [whole]
         if place.wrap and whole.width > available:
-            units = units or measured_units(text, width_of)
-            lines = break_lines(units, available, width_of)
+            units = units or _units(text, widths)
+            lines = _broken(units, available)
         height = ((len(lines) - 1) * place.line_spacing + 1) * size
-        if height <= place.box.height * MM + 1e-6 and all(line.width <= available + _SLACK for line in lines):
+        if height <= place.box.height * MM + 1e-6 and all(line.width <= available for line in lines):
             return size, lines
         size -= _STEP
     raise overflow(Fault(f"/fields/{place.source}", OVERFLOW, "the text does not fit its place on the face"))
@@ -71,7 +76,7 @@ def place_lines(lines: Sequence[Line], size: float, place: ValueBox) -> Iterator
     for at, line in enumerate(lines):
         x, y, spread = box.x * MM, top - (ASCENT + at * place.line_spacing) * size, 0.0
         if style.align != "left":
-            free = box.width * MM - line.width * size
+            free = box.width * MM - line.width * size / UNITS_PER_EM
             if style.align == "right":
                 x += free
             elif style.align == "center":
@@ -99,36 +104,50 @@ def overflow(*faults: Fault) -> VermilionError:
     )
 
 
-def measured_units(text: str, width_of: Callable[[str], float]) -> list[Line]:
-    """What a text is broken between: its characters, Latin words and numbers whole."""
-    return [Line(unit, width_of(unit)) for unit in _UNIT.findall(text)]
-
-
-def break_lines(units: Sequence[Line], available: float, width_of: Callable[[str], float]) -> list[Line]:
-    """Break greedily between units, and within one that is longer than a line; no closing mark at a line's
-    head and no opening one at its end. Widths are ems.
+def break_lines(text: str, available: float, advances: Advances) -> list[Line]:
+    """Break greedily between characters, keeping Latin words and numbers whole where they fit a line, no
+    closing mark at a line's head and no opening one at its end. `available` is in thousandths of an em.
     """
-    lines: list[str] = []
-    line: list[str] = []
-    used = 0.0  # by the line; widths add up
-    for unit in _divided(units, available, width_of):
-        if line and used + unit.width > available + _SLACK:
-            carried = [unit.text]
-            while len(line) > 1 and (carried[0][0] in _NOT_FIRST or line[-1][-1] in _NOT_LAST):
+    return _broken(_units(text, advances(text)), available)
+
+
+_Unit = tuple[str, int, Sequence[int]]
+"""What a text is broken between: a character, or a Latin word or number; its width and its characters'."""
+
+
+def _units(text: str, widths: Sequence[int]) -> list[_Unit]:
+    units = []
+    for match in _UNIT.finditer(text):
+        own = widths[match.start() : match.end()]
+        units.append((match.group(), sum(own), own))
+    return units
+
+
+def _broken(units: Sequence[_Unit], available: float) -> list[Line]:
+    lines: list[list[tuple[str, int]]] = [[]]
+    used = 0
+    for piece in _pieces(units, available):
+        line = lines[-1]
+        if line and used + piece[1] > available:
+            carried = [piece]
+            while len(line) > 1 and (carried[0][0][0] in _NOT_FIRST or line[-1][0][-1] in _NOT_LAST):
                 carried.insert(0, line.pop())
-            lines.append("".join(line).rstrip(" "))
-            line = carried if carried != [" "] else []
-            used = width_of("".join(line))
+            while line and line[-1][0] == " ":
+                line.pop()
+            lines.append(carried if carried[0][0] != " " or len(carried) > 1 else [])
+            used = sum([width for _, width in lines[-1]])
         else:
-            line.append(unit.text)
-            used += unit.width
-    lines.append("".join(line))
-    return [Line(kept, width_of(kept)) for kept in lines if kept]
+            line.append(piece)
+            used += piece[1]
+    return [
+        Line("".join([text for text, _ in line]), sum([width for _, width in line])) for line in lines if line
+    ]
 
 
-def _divided(units: Sequence[Line], available: float, width_of: Callable[[str], float]) -> Iterator[Line]:
-    for unit in units:
-        if unit.width > available and len(unit.text) > 1:
-            yield from [Line(char, width_of(char)) for char in unit.text]
+def _pieces(units: Sequence[_Unit], available: float) -> Iterator[tuple[str, int]]:
+    """Units, but for those that are longer than a line, which are broken as well."""
+    for text, width, widths in units:
+        if width > available:
+            yield from zip(text, widths, strict=True)
         else:
-            yield unit
+            yield text, width

@@ -15,7 +15,7 @@ from operator import attrgetter
 
 from keys.errors import VermilionError
 from signing.fonts import ASCENT, DESCENT, Fonts, Weight
-from signing.glyphs import UNITS_PER_EM, Glyph
+from signing.glyphs import UNITS_PER_EM, Glyph, GlyphStore
 
 BOX = (-1000, -1000, 3000, 2000)
 """What no glyph leaves, in font units: xMin, yMin, xMax, yMax."""
@@ -92,9 +92,8 @@ class GlyphSet:
             return False
         return True
 
-    def width(self, text: str, weight: Weight) -> float:
-        """The set width of a text in ems. Raises VermilionError(INVALID) for a missing glyph."""
-        return self._fonts.width(text, weight)
+    def store(self, weight: Weight) -> GlyphStore:
+        return self._fonts.store(weight)
 
 
 def build_value_font(glyphs: Sequence[_Prepared]) -> bytes:

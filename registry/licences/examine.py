@@ -157,17 +157,21 @@ def _check_period(issue_date: date, valid_from: date, valid_to: date | None) -> 
 
 def _check_glyphs(licence_type: LicenceType, values: Mapping[str, FieldValue], fonts: Fonts) -> None:
     """A character that no font draws is the request's fault, found before a serial is spent on it."""
+    texts = {
+        field.name: printed(field.kind, value)
+        for field in licence_type.fields
+        if field.kind is not FieldKind.PHOTO and (value := values.get(field.name)) is not None
+    }
+    if fonts.knows("".join(texts.values())):
+        return
     faults = []
-    for field in licence_type.fields:
-        value = values.get(field.name)
-        if value is None or field.kind is FieldKind.PHOTO:
-            continue
+    for name, text in texts.items():
         try:
-            fonts.require(printed(field.kind, value))
+            fonts.require(text)
         except VermilionError as error:
             if error.kind is not Kind.INVALID:
                 raise
-            faults.append(Fault(f"/fields/{field.name}", error.reason, error.detail))
+            faults.append(Fault(f"/fields/{name}", error.reason, error.detail))
     if faults:
         raise VermilionError(
             Kind.INVALID, "a character cannot be printed", reason="glyph_missing", faults=tuple(faults)

@@ -18,7 +18,7 @@ from signing.face_form import MAX_FORM_BYTES, load_face, read_face
 from signing.fonts import Weight
 from signing.licence_type import load_licence_type
 from signing.seal_picture import DIAMETER_MM, SealKind
-from signing.text_layout import break_lines, fit, measured_units
+from signing.text_layout import break_lines, fit
 from tests.signing import forms, printing
 from tests.signing.forms import FOOD, TEACHER, Change, added, edited, entry, moved, removed
 
@@ -271,12 +271,12 @@ def test_the_distance_of_a_box_is_that_of_its_nearest_point() -> None:
     assert box.distance(7, 6) == 5
 
 
-def em(text: str) -> float:
-    return sum(0.5 if ord(char) < 0x2000 else 1.0 for char in text)
+def em(text: str) -> list[int]:
+    return [500 if ord(char) < 0x2000 else 1000 for char in text]
 
 
 def broken(text: str, available: float) -> list[str]:
-    return [line.text for line in break_lines(measured_units(text, em), available, em)]
+    return [line.text for line in break_lines(text, 1000 * available, em)]
 
 
 def test_lines_break_by_the_rules_of_chinese_setting() -> None:
