@@ -71,6 +71,8 @@ class TrustedKey:
     """Of a seal that an authority outside certified: the certificates (DER) that go with its own, each the
     issuer of the one before. The list itself vouches for them, and for no others of that authority's.
     """
+    co_types: tuple[str, ...] = ()
+    """Of a seal: types of which it may seal other agencies' licences, beside the issuer's seal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +223,8 @@ def _entry(key: TrustedKey) -> dict[str, Any]:
         "state": key.state,
         "since": None if key.since is None else _seconds(key.since),
     }
+    if key.co_types:
+        entry["co_types"] = list(key.co_types)
     if key.certificate is not None:
         entry["x5c"] = [jws.b64(certificate) for certificate in (key.certificate, *key.issuers)]
     return entry
@@ -256,7 +260,7 @@ def _parse(value: Any, root: bytes) -> TrustList:
 
 
 def _parse_entry(value: Any) -> TrustedKey:
-    if not isinstance(value, dict) or set(value) - {"x5c"} != _ENTRY_MEMBERS:
+    if not isinstance(value, dict) or set(value) - {"x5c", "co_types"} != _ENTRY_MEMBERS:
         _refuse("a key of the trust list has other members", "malformed")
     suite = next((s for s in SUITES.values() if s.jose_alg == value["alg"]), None)
     if suite is None or value["use"] not in get_args(KeyUse) or value["state"] not in get_args(KeyState):
@@ -266,6 +270,9 @@ def _parse_entry(value: Any) -> TrustedKey:
     certificates = [jws.unb64(c) for c in _list(value.get("x5c", []))]
     if len(certificates) > (MAX_CERTIFICATES if value["use"] == "seal" else 1):
         _refuse("a key of the trust list has too many certificates", "malformed")
+    co_types = tuple(_str(t) for t in _list(value.get("co_types", [])))
+    if ("co_types" in value) != bool(co_types) or (co_types and value["use"] != "seal"):
+        _refuse("a key of the trust list names types of other agencies, and none or for no seal", "malformed")
     return TrustedKey(
         kid=_str(value["kid"]),
         use=value["use"],
@@ -279,6 +286,7 @@ def _parse_entry(value: Any) -> TrustedKey:
         state=value["state"],
         since=None if value["since"] is None else _instant(value["since"]),
         issuers=tuple(certificates[1:]),
+        co_types=co_types,
     )
 
 

@@ -23,7 +23,7 @@ from signing.issuer import (
     CredentialProof,
     civil_day,
     judge_live,
-    judge_seal,
+    judge_seals,
     origin_is_trusted,
     verify_credential,
 )
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 __all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "failed_check", "unmatched"]
 
 DEFAULT_ZONE = "Asia/Shanghai"
+_OF_SHAPE = frozenset({"structure", "not_a_pdf", "seal_missing", "seal_order", "seal_twice"})
 _A_CENTURY = timedelta(days=36500)
 # The registry answered once and then no more: neither "altered" nor an alarm would be known to be right.
 _CUT_OFF = Facts(content_reason="content_not_proven", status_reason="registry_unreachable")
@@ -195,7 +196,7 @@ def check_file(
     else:
         record = printout.record
         identifier = record.identifier
-        issuer, reason = judge_seal(evidence, record.issuer_code, record.type_code, trust, now)
+        issuer, reason = judge_seals(evidence, record, trust, now)
         if registered and issuer is not Issuer.REFUSED:
             disagreement = _disagreement(printout, trust, now)
             if disagreement is not None:
@@ -208,11 +209,12 @@ def check_file(
             facts, found = _by_list(facts, record.status_list, record.status_index, trust, lists, now)
     raised = None
     if not registered:
-        made_here = _made_here(live, evidence.signed_sha256)
-        if made_here is None:
-            return _end(_CUT_OFF, now)
-        if not made_here:
-            raised = _raise(alarm, "document_not_registered", evidence.key_id, identifier, digest)
+        for seal in evidence.seals:
+            made_here = _made_here(live, seal.signed_sha256)
+            if made_here is None:
+                return _end(_CUT_OFF, now)
+            if not made_here:
+                raised = _raise(alarm, "document_not_registered", seal.key_id, identifier, digest)
     if facts.issuer is Issuer.REFUSED:
         identifier = None
     if identifier is None or not registered:
@@ -366,7 +368,7 @@ def _refused_file(
     if seals and reason in {"issuer_unknown", "chain", "signature_missing"}:
         reason = "structure"  # the seal is right: what is wrong stands beside it
     of_content = reason in {"digest_mismatch", "signature_invalid"}
-    if of_content or seals or (reason in {"structure", "not_a_pdf"} and bears_a_seal(data, trust)):
+    if of_content or seals or (reason in _OF_SHAPE and bears_a_seal(data, trust)):
         facts = replace(facts, content=Content.ALTERED, content_reason=reason)
     else:
         facts = replace(

@@ -10,6 +10,9 @@ from typing import Protocol
 from keys.custodian import KeyRef
 from keys.errors import VermilionError
 
+MAX_SEALS = 3
+"""On one document."""
+
 
 @dataclass(frozen=True, slots=True)
 class SealPicture:

@@ -26,19 +26,18 @@ from signing.pdf_structure import (
     Name,
     Pdf,
     Ref,
-    Text,
     Value,
     read_appended,
     read_pdf,
     refuse,
     revision_ends,
 )
+from signing.revision import object_text, signed_revision, written_object
 from signing.security_store import EMPTY, added_since, place_of, read_store
 from signing.validation_data import Carried
 
 FIELD_NAME = "TimeStamp%d"
 RESERVED_BYTES = 8192  # for the token: fixed, so that its length never depends on what is stamped
-_RANGE_WIDTH = 40
 _LOWER_HEX = re.compile(rb"[0-9a-f]+")
 
 
@@ -123,7 +122,7 @@ def lay_out(pdf: Pdf, adding: Carried | None = None) -> StampRevision:
     """The one revision that may follow: a repair, or an archival time-stamp that adds these validation data,
     as far as the document does not carry them already. Raises VermilionError(INVALID, "structure").
     """
-    begin, free = len(pdf.data), len(pdf.objects) + 1
+    free = len(pdf.objects) + 1
     objects: dict[int, bytes] = {}  # as they are written; the first is how a reader finds where all begin
     fields = _fields(pdf)
     listing = _holder(pdf, fields)
@@ -131,7 +130,7 @@ def lay_out(pdf: Pdf, adding: Carried | None = None) -> StampRevision:
     if adding is not None:
         free = _write_store(pdf, adding, objects, free)
     stamp = free + 1
-    listed = objects[listing] or _text(pdf, listing)
+    listed = objects[listing] or object_text(pdf, listing)
     last = fields.end - 1 - pdf.spans[listing][0]
     objects[listing] = listed[:last] + b" %d 0 R " % free + listed[last:]
     name = FIELD_NAME % (1 + sum(_is_stamp(pdf, one) for one in fields.items))
@@ -139,27 +138,8 @@ def lay_out(pdf: Pdf, adding: Carried | None = None) -> StampRevision:
         b"%d 0 obj\n<< /FT /Sig /T (%s) /Type /Annot /Subtype /Widget /F 132 /Rect [0 0 0 0] /V %d 0 R >>\n"
         b"endobj\n"
     ) % (free, name.encode("ascii"), stamp)
-    head = b"%d 0 obj\n<< /Type /DocTimeStamp /Filter /Adobe.PPKLite /SubFilter /ETSI.RFC3161 /Contents " % (
-        stamp
-    )
-    gap = b"<" + b"0" * (2 * RESERVED_BYTES) + b">"
-    offsets: list[tuple[int, int]] = []
-    at = begin
-    for number, text in objects.items():
-        offsets.append((number, at))
-        at += len(text)
-    offsets.append((stamp, at))
-    start = at + len(head)
-    end = start + len(gap)
-    after = b" /ByteRange %s >>\nendobj\n"
-    table_at = end + len(after % (b" " * _RANGE_WIDTH))
-    tail = b"xref\n%strailer\n%s\nstartxref\n%d\n%%%%EOF\n" % (
-        _table(offsets), _trailer(pdf, stamp + 1), table_at
-    )  # fmt: skip
-    size = table_at + len(tail)
-    byte_range = (b"[0 %d %d %d]" % (start, end, size - end)).ljust(_RANGE_WIDTH)
-    appended = b"".join((*objects.values(), head, gap, after % byte_range, tail))
-    return StampRevision(pdf.data, appended, start, end)
+    entries = b"/Type /DocTimeStamp /Filter /Adobe.PPKLite /SubFilter /ETSI.RFC3161"
+    return StampRevision(pdf.data, *signed_revision(pdf, objects, stamp, entries, RESERVED_BYTES))
 
 
 def _fields(pdf: Pdf) -> Array:
@@ -176,12 +156,6 @@ def _holder(pdf: Pdf, fields: Array) -> int:
     return number
 
 
-def _text(pdf: Pdf, number: int) -> bytes:
-    """An object as it is written, from its number to its end."""
-    start, end = pdf.spans[number]
-    return pdf.data[start:end]
-
-
 def _is_stamp(pdf: Pdf, field: Value) -> bool:
     value = pdf.resolve(pdf.dictionary(field, "a form field").get("V"))
     return isinstance(value, Dictionary) and value.get("Type") == Name("DocTimeStamp")
@@ -194,7 +168,7 @@ def _write_store(pdf: Pdf, adding: Carried, objects: dict[int, bytes], free: int
         store, free = free, free + 1
         root = pdf.trailer.get("Root")
         assert isinstance(root, Ref)
-        text = _text(pdf, root.number)
+        text = object_text(pdf, root.number)
         last = text.rindex(b">>")  # the object is one dictionary, and nothing but its end follows it
         objects[root.number] = text[:last] + b" /DSS %d 0 R " % store + text[last:]
     objects[store] = b""
@@ -207,41 +181,7 @@ def _write_store(pdf: Pdf, adding: Carried, objects: dict[int, bytes], free: int
         new = sorted(set(values) - set(had))
         lists.append((*numbers, *range(free, free + len(new))))
         for value in new:
-            objects[free] = _object(free, security_store.stream(value))
+            objects[free] = written_object(free, security_store.stream(value))
             free += 1
-    objects[store] = _object(store, security_store.dictionary(*lists))
+    objects[store] = written_object(store, security_store.dictionary(*lists))
     return free
-
-
-def _object(number: int, content: bytes) -> bytes:
-    return b"%d 0 obj\n%s\nendobj\n" % (number, content)
-
-
-def _table(offsets: Sequence[tuple[int, int]]) -> bytes:
-    """Cross-reference subsections: the first object's alone, then the others' in runs."""
-    runs = [[offsets[0]]]
-    for one in offsets[1:]:
-        if len(runs) > 1 and one[0] == runs[-1][-1][0] + 1:
-            runs[-1].append(one)
-        else:
-            runs.append([one])
-    return b"".join(
-        b"%d %d\n%s" % (run[0][0], len(run), b"".join(b"%010d 00000 n \n" % at for _, at in run))
-        for run in runs
-    )
-
-
-def _trailer(pdf: Pdf, size: int) -> bytes:
-    identifier = pdf.trailer.get("ID")
-    first = identifier.items[0] if isinstance(identifier, Array) and identifier.items else None
-    root, info = pdf.trailer.get("Root"), pdf.trailer.get("Info")
-    if not isinstance(first, Text) or not isinstance(root, Ref):
-        refuse("the trailer has no identifier of our form")
-    parts = [b"<< /Root %d 0 R" % root.number]
-    if isinstance(info, Ref):
-        parts.append(b"/Info %d 0 R" % info.number)
-    # ISO 32000-2, 14.4: the first part names the document, the second this version of it.
-    version = sha256(pdf.data).digest()[:16]
-    parts.append(b"/ID [<%s> <%s>]" % (first.value.hex().encode("ascii"), version.hex().encode("ascii")))
-    parts.append(b"/Size %d /Prev %d >>" % (size, pdf.table))
-    return b" ".join(parts)

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from keys.errors import Fault, Kind, VermilionError
-from signing.document import SealPlace
+from signing.document import MAX_SEALS, SealPlace
 from signing.fonts import Weight
 from signing.licence_type import FieldKind, LicenceType
 
@@ -32,7 +32,6 @@ MAX_PAGE_MM = 1200.0
 
 MAX_PAGES = 20
 MAX_PLACES = 500
-MAX_SEALS = 3
 
 _MAX_SHOWN = 60  # characters of a name
 

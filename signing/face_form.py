@@ -21,10 +21,10 @@ from pikepdf import Name, Pdf
 
 from keys.errors import Fault, Kind, VermilionError
 from signing.artwork import take_artwork
+from signing.document import MAX_SEALS
 from signing.face import (
     MAX_PAGES,
     MAX_PLACES,
-    MAX_SEALS,
     MAX_SIZE,
     Box,
     Face,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from hashlib import sha256
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -18,7 +19,8 @@ from signing.live import LiveLicence
 from signing.verdict import Content, Issuer
 
 if TYPE_CHECKING:
-    from signing.strict_check import FileEvidence
+    from signing.record import Record
+    from signing.strict_check import FileEvidence, SealEvidence
 
 Judgement = tuple[Issuer, str]
 
@@ -57,10 +59,12 @@ def origin_is_trusted(origin: str, trust: TrustList) -> bool:
 
 
 def _key_judgement(
-    key: TrustedKey, issuer_code: str, type_code: str, trust: TrustList, at: datetime
+    key: TrustedKey, agency: str, type_code: str, trust: TrustList, at: datetime, *, beside: bool = False
 ) -> Judgement:
-    if key.agency != issuer_code or type_code not in key.types:
-        return Issuer.REFUSED, "not_entitled"
+    """`beside`: for a further seal on another's licence."""
+    types = (*key.types, *key.co_types) if beside else key.types
+    if key.agency != agency or type_code not in types:
+        return Issuer.REFUSED, "co_seal_not_entitled" if beside else "not_entitled"
     if key.state == "compromised":
         return Issuer.DOUBTFUL, "key_compromised"
     if at >= trust.expires_at:
@@ -113,15 +117,38 @@ def _period_judgement(issue_date: date, key: TrustedKey, trust: TrustList) -> Ju
     return RECOGNISED if issue_date <= last else (Issuer.REFUSED, "out_of_period")
 
 
-def judge_seal(
-    evidence: FileEvidence, issuer_code: str, type_code: str, trust: TrustList, at: datetime
+def judge_seals(evidence: FileEvidence, record: Record, trust: TrustList, at: datetime) -> Judgement:
+    """May the seals' keys have sealed this record then, and are they those that it names? By the trust list
+    alone. The first seal is the issuer's; each further one is of the agency that the record names for it, and
+    entitled to this type by that agency, as its own or beside another's.
+    """
+    named = record.seals
+    if len(evidence.seals) != max(1, len(named)) or any(
+        sha256(seal.certificate).hexdigest() != one.certificate_sha256
+        for seal, one in zip(evidence.seals, named, strict=False)
+    ):
+        return Issuer.REFUSED, "seals_differ"
+    judgements = [_judge_seal(evidence.seals[0], record.issuer_code, record.type_code, trust, at)]
+    for seal, one in zip(evidence.seals[1:], named[1:], strict=True):
+        judgements.append(_judge_seal(seal, one.agency, record.type_code, trust, at, beside=True))
+    refused = (one for one in judgements if one[0] is Issuer.REFUSED)
+    return next(refused, next((one for one in judgements if one != RECOGNISED), RECOGNISED))
+
+
+def _judge_seal(
+    seal: SealEvidence,
+    agency: str,
+    type_code: str,
+    trust: TrustList,
+    at: datetime,
+    *,
+    beside: bool = False,
 ) -> Judgement:
-    """May this seal's key have sealed a document of this agency and type then? By the trust list alone."""
-    key = evidence.seal_key
+    key = seal.key
     if key is None or key.use != "seal":
         return Issuer.REFUSED, "key_unknown"
-    judgement = _key_judgement(key, issuer_code, type_code, trust, at)
-    if judgement == RECOGNISED and not key.sign_from <= evidence.sealed_at <= key.sign_to:
+    judgement = _key_judgement(key, agency, type_code, trust, at, beside=beside)
+    if judgement == RECOGNISED and not key.sign_from <= seal.sealed_at <= key.sign_to:
         return Issuer.REFUSED, "out_of_period"
     return judgement
 

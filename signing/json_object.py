@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import date
 
 from keys.errors import Kind, VermilionError
@@ -55,6 +56,15 @@ class JsonObject:
             self._take(name)
             return None
         return self.day(name)
+
+    def has(self, name: str) -> bool:
+        return name in self._left
+
+    def array(self, name: str, longest: int) -> Sequence[object]:
+        value = self._take(name)
+        if not isinstance(value, list) or len(value) > longest:
+            raise bad_record(f"{name} must be a list of at most {longest}")
+        return value
 
     def object(self, name: str) -> dict[str, object]:
         value = self._take(name)

@@ -146,8 +146,3 @@ def name(text: str) -> bytes:
 def number(value: float) -> bytes:
     """A number to a ten-thousandth, without needless digits."""
     return f"{value:.4f}".rstrip("0").rstrip(".").encode("ascii") if value % 1 else b"%d" % value
-
-
-def text_string(text: str) -> bytes:
-    """A text string (ISO 32000-1, 7.9.2.2) as UTF-16BE with its mark, in hexadecimal."""
-    return b"<feff" + text.encode("utf-16-be").hex().encode("ascii") + b">"

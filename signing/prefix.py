@@ -384,6 +384,9 @@ class _Compiler:
             )
             if number == 1:
                 widget.V = self.objects["seal"]
+            elif number == len(forms):
+                lock = Dictionary(Type=Name.SigFieldLock, Action=Name.All, P=1)
+                widget.Lock = self.pdf.make_indirect(lock)  # ISO 32000-2, 12.7.5.5, wants it so
             made = self.pdf.make_indirect(widget)
             page = self.pages[spot.page]
             page.Annots = Array([*page.get("/Annots", []), made])

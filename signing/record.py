@@ -24,6 +24,7 @@ from signing.codes import (
     normalise_lookup_code,
     parse_identifier,
 )
+from signing.document import MAX_SEALS
 from signing.field_values import (
     MAX_ITEMS,
     FieldFault,
@@ -37,6 +38,14 @@ from signing.licence_type import FieldKind, LicenceType, Role
 
 FieldValue = str | tuple[str, ...]
 LIST_JOIN = "；"  # between the items of a LIST, wherever a list is shown as one line
+
+
+@dataclass(frozen=True, slots=True)
+class RecordSeal:
+    """A seal edition that a joint licence is sealed with, by its certificate: each edition has its own."""
+
+    agency: str  # USCC
+    certificate_sha256: str  # lower-case hex, of the certificate's DER
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +65,7 @@ class Record:
     status_list: int
     status_index: int
     specimen: bool  # the face says 样本 SPECIMEN
+    seals: tuple[RecordSeal, ...] = ()  # of a joint licence all, the issuer's first; else none is named
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +83,7 @@ MAX_PRINTOUT_BYTES = 64 * 1024
 MAX_CREDENTIAL_BYTES = 1024
 
 _FIELD_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
 _BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 _LINK_PATH = re.compile(r"/c/[A-Za-z0-9_-]{22}")
 _HOST = re.compile(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
@@ -80,7 +91,9 @@ _HOST = re.compile(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
 
 def record_to_json(record: Record) -> dict[str, object]:
     """The record as the JSON object that is stored, attached to documents and digested."""
-    return {
+    seals = [{"agency": one.agency, "certificate": one.certificate_sha256} for one in record.seals]
+    joint: dict[str, object] = {"seals": seals} if seals else {}
+    return joint | {
         "identifier": record.identifier,
         "type": record.type_code,
         "type_version": record.type_version,
@@ -140,8 +153,11 @@ def record_from_json(data: object) -> Record:
         status_list=members.integer("status_list", 2**32 - 1),
         status_index=members.integer("status_index", 2**32 - 1),
         specimen=members.flag("specimen"),
+        seals=_record_seals(members),
     )
     members.finish()
+    if record.seals and record.seals[0].agency != record.issuer_code:
+        raise bad_record("the first seal is another agency's than the issuer's")
     if record.valid_to is not None and record.valid_to < record.valid_from:
         raise bad_record("valid_to lies before valid_from")
     if not record.identifier.startswith(IDENTIFIER_ROOT):
@@ -154,6 +170,22 @@ def record_from_json(data: object) -> Record:
     ):
         raise bad_record("the identifier names another type, issuer or edition")
     return record
+
+
+def _record_seals(members: JsonObject) -> tuple[RecordSeal, ...]:
+    if not members.has("seals"):
+        return ()
+    seals = []
+    for item in members.array("seals", MAX_SEALS):
+        one = JsonObject(item)
+        agency, certificate = check_uscc(one.text("agency", 18)), one.text("certificate", 64)
+        one.finish()
+        if not _SHA256.fullmatch(certificate):
+            raise bad_record("a seal is named by no digest")
+        seals.append(RecordSeal(agency, certificate))
+    if len(seals) < 2 or len({one.certificate_sha256 for one in seals}) != len(seals):
+        raise bad_record("a joint licence names two seals or three, and none twice")
+    return tuple(seals)
 
 
 def check_link(link: str) -> str:

@@ -1,11 +1,12 @@
 """The strict whole-file check: is this, byte for byte, one of the documents our writers make?
 
 It accepts one canonical shape and reads structure, never text (design, section 6): one revision whose
-objects fill it, and after it those that document time-stamps make, up to the end of the file; one
-signature, found from the catalogue both as form field and as DocMDP certification; a ByteRange over the
-whole revision but that signature's own hex string; lower-case hex, zero padding; CMS exactly as
-`signing.cms` builds it. If the digest then agrees and the key is one of ours, the content is what our
-service wrote, and nothing else is in the file.
+objects fill it, and after it those that the further seals of a joint licence make, one each, then those of
+document time-stamps, up to the end of the file; in the first revision one signature, found from the
+catalogue both as form field and as DocMDP certification; of each signature a ByteRange over the whole
+file up to its revision's end but its own hex string; lower-case hex, zero padding; CMS exactly as
+`signing.cms` builds it. If the digests then agree and the keys are ours, the content is what our service
+wrote, and nothing else is in the file.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import pairwise
 
 from cryptography.hazmat.primitives import serialization
 
@@ -29,6 +31,7 @@ from keys.time_stamp import TimeStamp, verify_token
 from keys.trust_list import TrustedKey, TrustList
 from signing import cms
 from signing.document_time_stamp import appended_stamps
+from signing.joint import Sealed, appended_seals, check_locks, seal_fields
 from signing.pdf_structure import (
     Array,
     Beginnings,
@@ -73,23 +76,43 @@ class Stamped:
 
 
 @dataclass(frozen=True, slots=True)
-class FileEvidence:
-    """What an untouched document proves. `seal_key` is None when no trusted key has this seal's public key:
-    its chain is right, but the trust list does not entitle it to anything.
+class SealEvidence:
+    """One seal on a document. `key` is None when no trusted key has this seal's public key: its chain is
+    right, but the trust list does not entitle it to anything.
     """
 
-    printout_json: bytes  # the embedded record, as printed
-    seal_key: TrustedKey | None
-    seal_certificate: bytes  # DER
+    key: TrustedKey | None
+    certificate: bytes  # DER
     sealed_at: datetime  # genTime of the seal's own time-stamp; without one the signer's claim (/M)
-    level: str  # "B-B" without a time-stamp; "B-T", "B-LT" by the seal's own; "B-LTA" by one for the archive
     key_id: str  # kid of the seal's key, as in the trust list
     signed_sha256: bytes  # of the signed attributes, by which the registry knows the use of the key
-    stamps: tuple[Stamped, ...]  # the seal's own, then the document's, as they follow each other in time
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvidence:
+    """What an untouched document proves."""
+
+    printout_json: bytes  # the embedded record, as printed
+    seals: tuple[SealEvidence, ...]  # in the order of their places; the first is the issuer's
+    level: str  # "B-B" without a time-stamp; "B-T", "B-LT" by the seals' own; "B-LTA" by one for the archive
+    stamps: tuple[Stamped, ...]
+    """Those that prove the whole document, as they follow each other in time: the last seal's own where every
+    seal has one, then the document's.
+    """
     to_prove: tuple[Chain, ...]  # what the next time-stamp for the archive must prove good
     to_tell: tuple[Chain, ...]  # of what it may carry the status all the same
     sha256: bytes  # of the whole file
-    original_sha256: bytes  # of the sealed revision: the file without appended document time-stamps
+    original_sha256: bytes  # of the sealed file, without appended document time-stamps
+
+    @property
+    def seal_key(self) -> TrustedKey | None:
+        """The issuer's."""
+        return self.seals[0].key
+
+    @property
+    def sealed_at(self) -> datetime:
+        """When the issuer sealed."""
+        return self.seals[0].sealed_at
 
     @property
     def stamped_at(self) -> datetime | None:
@@ -105,7 +128,8 @@ def strict_check(
 
     Raises VermilionError(INVALID) with one of these reasons:
     "too_large", "not_a_pdf", "signature_missing" (no signature in a file of our shape), "structure" (not
-    our one shape), "digest_mismatch" and "signature_invalid" (altered), "issuer_unknown" (an authority that
+    our one shape), "seal_missing", "seal_order" and "seal_twice" (not all seals of a joint licence, or not
+    as they belong), "digest_mismatch" and "signature_invalid" (altered), "issuer_unknown" (an authority that
     the trust list does not lead to), "chain" (a certificate or its times are not right), "sealed_in_future"
     (a clock is wrong), "validation_data" (a time-stamp for the archive came without the proofs it is to
     keep, or with other things).
@@ -120,17 +144,55 @@ def strict_check(
     pdf = read_pdf(data[:first] if ends else data, beginnings)
     catalogue = pdf.dictionary(pdf.trailer.get("Root"), "the catalogue")
     _refuse_active_content(pdf)
-    field, signature = _the_signature(pdf, catalogue)
-    _check_pages(pdf, catalogue, field)
-    start, end = _signed_range(pdf, signature)
-    claimed_at = _claimed_moment(signature)
+    fields = seal_fields(pdf)
+    signature = _the_certification(pdf, catalogue, fields)
+    _check_pages(pdf, catalogue, fields)
+    sealed = [Sealed(pdf, *_signed_range(pdf, signature), signature)]
     printout = _embedded_record(pdf, catalogue)
+    if len(fields) > 1:
+        sealed += appended_seals(pdf, data, ends, fields)
+    judged = [_judged(one, trust, at) for one in sealed]
+    _check_order(judged)
+    whole, later = sealed[-1].pdf, ends[len(fields) - 1 :]
+    found = _levels(whole, data, later, judged, trust)
+    if found.stamps and any(
+        one.seal.sealed_at > found.stamps[0].gen_time + MAX_CLOCK_DIFFERENCE for one in judged
+    ):
+        refuse("the seal names a later moment than one at which it is proven to exist", "chain")
+    if found.stamps and found.stamps[-1].gen_time > at + MAX_CLOCK_DIFFERENCE:
+        refuse("a time-stamp names a moment that has not come", "sealed_in_future")
+    if beginnings is not None:
+        beginnings.learn(pdf)
+    original_sha256 = whole.digest("sha256")
+    told = tuple(one.chain for one in judged if one.chain not in found.to_prove)
+    return FileEvidence(
+        printout_json=printout,
+        seals=tuple(one.seal for one in judged),
+        level=found.level,
+        stamps=tuple(Stamped(stamp.gen_time, stamp.certificate) for stamp in found.stamps),
+        to_prove=found.to_prove,
+        to_tell=told if found.level != "B-LTA" else (),
+        sha256=sha256(data).digest() if later else original_sha256,
+        original_sha256=original_sha256,
+    )
 
-    contents = signature.get("Contents")
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    seal: SealEvidence
+    public_key: bytes  # SubjectPublicKeyInfo, DER
+    chain: Chain
+    own: TimeStamp | None
+
+
+def _judged(sealed: Sealed, trust: TrustList, at: datetime) -> _Judged:
+    """One seal: its digest, signature, time-stamp and certificates. Raises VermilionError(INVALID)."""
+    claimed_at = _claimed_moment(sealed.signature)
+    contents = sealed.signature.get("Contents")
     assert isinstance(contents, Text)
     seal = cms.parse_seal(cms.leading_element(contents.value))
     suite = seal.suite
-    if seal.digest != pdf.digest(suite.digest_name, start, end):
+    if seal.digest != sealed.pdf.digest(suite.digest_name, sealed.start, sealed.end):
         refuse("the content is not what was sealed", "digest_mismatch")
     certificate = cms.load_certificate(seal.certificate)
     public_key = certificate.public_key()
@@ -142,35 +204,33 @@ def strict_check(
     spki = public_key.public_bytes(
         serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
     )
-    seal_key = next((k for k in trust.keys if k.use == "seal" and k.public_key == spki), None)
+    key = next((k for k in trust.keys if k.use == "seal" and k.public_key == spki), None)
     if sealed_at > at + MAX_CLOCK_DIFFERENCE:
         refuse("the seal names a moment that has not come", "sealed_in_future")
-    issuers = _issuers(seal, seal_key, trust, sealed_at)
+    issuers = _issuers(seal, key, trust, sealed_at)
     if sorted(seal.issuers) != sorted(issuers):
         refuse("the seal carries other certificates than its own and its issuers'")
-    chain = Chain(seal.certificate, issuers, outside=seal_key is not None and bool(seal_key.issuers))
-    found = _levels(pdf, data, ends, chain, own, trust)
-    if found.stamps and sealed_at > found.stamps[0].gen_time + MAX_CLOCK_DIFFERENCE:
-        refuse("the seal names a later moment than one at which it is proven to exist", "chain")
-    if found.stamps and found.stamps[-1].gen_time > at + MAX_CLOCK_DIFFERENCE:
-        refuse("a time-stamp names a moment that has not come", "sealed_in_future")
-    if beginnings is not None:
-        beginnings.learn(pdf)
-    original_sha256 = pdf.digest("sha256")
-    return FileEvidence(
-        printout_json=printout,
-        seal_key=seal_key,
-        seal_certificate=seal.certificate,
+    evidence = SealEvidence(
+        key=key,
+        certificate=seal.certificate,
         sealed_at=sealed_at,
-        level=found.level,
         key_id=sha256(spki).digest()[:8].hex(),
         signed_sha256=sha256(seal.attributes).digest(),
-        stamps=tuple(Stamped(stamp.gen_time, stamp.certificate) for stamp in found.stamps),
-        to_prove=found.to_prove,
-        to_tell=(chain,) if found.level != "B-LTA" and chain not in found.to_prove else (),
-        sha256=sha256(data).digest() if ends else original_sha256,
-        original_sha256=original_sha256,
     )
+    outside = key is not None and bool(key.issuers)
+    return _Judged(evidence, spki, Chain(seal.certificate, issuers, outside=outside), own)
+
+
+def _check_order(judged: Sequence[_Judged]) -> None:
+    """No seal stands twice, and none was put before the one under it."""
+    if len({one.public_key for one in judged}) != len(judged):
+        refuse("one seal stands on the document twice", "seal_twice")
+    stamps = [one.own.gen_time for one in judged if one.own is not None]
+    if stamps != sorted(stamps):
+        refuse("a seal's time-stamp is earlier than that of the seal before it", "chain")
+    for before, after in pairwise(judged):
+        if after.seal.sealed_at < before.seal.sealed_at - MAX_CLOCK_DIFFERENCE:
+            refuse("a seal names an earlier moment than the seal before it", "chain")
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,25 +240,30 @@ class _Found:
     to_prove: tuple[Chain, ...]
 
 
-def _levels(
-    pdf: Pdf, data: bytes, ends: Sequence[int], seal: Chain, own: TimeStamp | None, trust: TrustList
-) -> _Found:
-    """How far the time-stamps lead: `own` is the seal's, `seal` its certificate's chain, `pdf` the sealed
-    revision, behind which others end at `ends`.
+def _levels(pdf: Pdf, data: bytes, ends: Sequence[int], seals: Sequence[_Judged], trust: TrustList) -> _Found:
+    """How far the time-stamps lead, the seals' own and those of the document: `pdf` is the sealed document,
+    behind which other revisions end at `ends`. A document is at the level of the least of its seals.
 
     Each time-stamp for the archive comes with what proves the authority of the one before good at its own
-    time, and the seal's certificates where nothing before it did; and with nothing else. The first one may
-    say again what has become of the seal's: who answered when it was sealed may have no certificate by then.
+    time, and the seals' certificates where nothing before it did; and with nothing else. The first one may
+    say again what has become of the seals': who answered when it was sealed may have no certificate by then.
     """
     store = read_store(pdf)
     level, stamps = "B-B", list[TimeStamp]()
-    unproven: tuple[Chain, ...] = (seal,)
-    if own is not None:
-        stamps.append(own)
+    chains = tuple(one.chain for one in seals)
+    unproven: tuple[Chain, ...] = chains
+    own = [one.own for one in seals if one.own is not None]
+    if len(own) == len(seals):
+        stamps.append(own[-1])
         level = "B-T"
-        chains = (seal, _authority(own, trust, own.gen_time))
-        if store is not None and proves(store.carried, chains, trust.roots, own.gen_time):
+        authorities = [_authority(stamp, trust, stamp.gen_time) for stamp in own]
+        if store is not None and all(
+            proves(store.carried, (one.chain, authority), trust.roots, stamp.gen_time)
+            for one, authority, stamp in zip(seals, authorities, own, strict=True)
+        ):
             level, unproven = "B-LT", ()
+        else:  # the last one's is proven by whatever follows it
+            unproven = _each_once(*chains, *(one for one in authorities if one != authorities[-1]))
     for appended in appended_stamps(pdf, data, ends):
         stamp = _verified(appended.token, appended.digest, trust)
         if appended.added is None:
@@ -211,15 +276,19 @@ def _levels(
             if stamp.gen_time < stamps[-1].gen_time:
                 refuse("a time-stamp is earlier than the one before it", "chain")
             at = stamp.gen_time
-            wanted = (*unproven, _authority(stamps[-1], trust, at))
+            wanted = _each_once(*unproven, _authority(stamps[-1], trust, at))
             require_proofs(appended.carried, wanted, trust, at)
-            spoken_of = wanted if level == "B-LTA" else (seal, *wanted)
+            spoken_of = wanted if level == "B-LTA" else (*chains, *wanted)
             if not serves(appended.added, spoken_of, trust.roots, at):
                 refuse("the validation data are not those that the time-stamp is to keep", "validation_data")
             level, unproven = "B-LTA", ()
         stamps.append(stamp)
     newest = tuple(_authority(stamp, trust, stamp.gen_time) for stamp in stamps[-1:])
-    return _Found(level, tuple(stamps), (*unproven, *newest))
+    return _Found(level, tuple(stamps), _each_once(*unproven, *newest))
+
+
+def _each_once(*chains: Chain) -> tuple[Chain, ...]:
+    return tuple(dict.fromkeys(chains))
 
 
 def require_proofs(carried: Carried, chains: Sequence[Chain], trust: TrustList, at: datetime) -> None:
@@ -263,35 +332,21 @@ def _refuse_active_content(pdf: Pdf) -> None:
         refuse("the file has more than one signature dictionary")
 
 
-def _the_signature(pdf: Pdf, catalogue: Dictionary) -> tuple[Ref, Dictionary]:
-    """The one signature field, by reference, and its value, which is also the certification signature."""
-    if catalogue.get("AcroForm") is None:
-        refuse("the file bears no seal", "signature_missing")
-    form = pdf.dictionary(catalogue.get("AcroForm"), "the form")
-    fields = pdf.array(form.get("Fields"), "the list of form fields").items
-    if not fields:
-        refuse("the file bears no seal", "signature_missing")
-    if len(fields) != 1 or not isinstance(fields[0], Ref) or form.get("SigFlags") != 3:
-        refuse("the form holds other things than one seal")
-    field = pdf.dictionary(fields[0], "the form field")
-    value = field.get("V")
+def _the_certification(pdf: Pdf, catalogue: Dictionary, fields: Sequence[Ref]) -> Dictionary:
+    """The first field's value, which is also the certification signature."""
+    value = pdf.dictionary(fields[0], "the form field").get("V")
     if value is None:
         refuse("the seal's field is empty", "signature_missing")
     permissions = pdf.dictionary(catalogue.get("Perms"), "the permissions")
-    if (
-        not isinstance(value, Ref)
-        or permissions.entries != {"DocMDP": value}
-        or field.get("FT") != Name("Sig")
-        or field.get("Subtype") != Name("Widget")
-        or "Kids" in field.entries
-    ):
+    if not isinstance(value, Ref) or permissions.entries != {"DocMDP": value}:
         refuse("the seal's field is not the certification of the file")
+    check_locks(pdf, fields)
     signature = pdf.dictionary(value, "the signature")
-    _check_signature_dictionary(pdf, signature)
-    return fields[0], signature
+    _check_signature_dictionary(pdf, signature, permission=1 if len(fields) == 1 else 2)
+    return signature
 
 
-def _check_signature_dictionary(pdf: Pdf, signature: Dictionary) -> None:
+def _check_signature_dictionary(pdf: Pdf, signature: Dictionary, permission: int) -> None:
     required = {"Type", "Filter", "SubFilter", "Contents", "ByteRange", "M", "Reference"}
     if not required <= signature.entries.keys() <= required | {"Reason", "Location", "Name"}:
         refuse("the signature dictionary has other keys than ours")
@@ -309,14 +364,14 @@ def _check_signature_dictionary(pdf: Pdf, signature: Dictionary) -> None:
     if (
         reference.entries.keys() != {"Type", "TransformMethod", "TransformParams"}
         or reference.get("TransformMethod") != Name("DocMDP")
-        or parameters.entries != {"Type": Name("TransformParams"), "V": Name("1.2"), "P": 1}
+        or parameters.entries != {"Type": Name("TransformParams"), "V": Name("1.2"), "P": permission}
         or type(parameters.get("P")) is not int
     ):
-        refuse("the certification does not forbid every change")
+        refuse("the certification permits other changes than ours")
 
 
-def _check_pages(pdf: Pdf, catalogue: Dictionary, field: Ref) -> None:
-    """One flat page tree, on which the seal is the only annotation."""
+def _check_pages(pdf: Pdf, catalogue: Dictionary, fields: Sequence[Ref]) -> None:
+    """One flat page tree, on which the seals are the only annotations."""
     tree = pdf.dictionary(catalogue.get("Pages"), "the page tree")
     kids = pdf.array(tree.get("Kids"), "the list of pages").items
     pages = {kid.number for kid in kids if isinstance(kid, Ref)}
@@ -329,8 +384,8 @@ def _check_pages(pdf: Pdf, catalogue: Dictionary, field: Ref) -> None:
             refuse("the page tree is not flat")
         if "Annots" in page.entries:
             annotations.extend(pdf.array(page.get("Annots"), "the annotations").items)
-    if annotations != [field]:
-        refuse("the pages hold other annotations than the seal")
+    if len(annotations) != len(fields) or any(field not in annotations for field in fields):
+        refuse("the pages hold other annotations than the seals")
 
 
 def _signed_range(pdf: Pdf, signature: Dictionary) -> tuple[int, int]:

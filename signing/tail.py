@@ -23,11 +23,12 @@ from signing.draw import printed_photo, printed_values
 from signing.face import Box, ValueBox
 from signing.fonts import Weight
 from signing.laid_out import RESERVED_BYTES, LaidOut
-from signing.pdf_objects import number, text_string
+from signing.pdf_objects import number
 from signing.photo import jpeg_size
 from signing.prefix import COMMON, OWN, Prefix, colour, page_parts, to_unicode
 from signing.qr_symbol import make_symbol, path, placed
 from signing.record import Printout, printout_to_json
+from signing.revision import text_string
 from signing.text_layout import MM, fit, place_lines, place_picture
 from signing.value_font import build_value_font
 

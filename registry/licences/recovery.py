@@ -176,7 +176,7 @@ def _verified(data: bytes, claimed: _Claimed, ports: Ports) -> Sealed:
     """
     now = ports.clock()
     evidence = strict_check(data, trust_now(ports), at=now)
-    if evidence.seal_certificate != claimed.seal_certificate:
+    if [one.certificate for one in evidence.seals] != [claimed.seal_certificate]:
         raise _foreign("another seal")
     printout = printout_from_json(evidence.printout_json)
     link = parse_link(printout.link)

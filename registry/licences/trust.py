@@ -9,7 +9,7 @@ from keys.trust_list import TrustList, read_trust_list
 from registry.licences.lookup import current_trust_list
 from registry.ports import Ports
 from signing.credential import parse_link, qr_text
-from signing.issuer import judge_seal, verify_credential
+from signing.issuer import judge_seals, verify_credential
 from signing.record import Printout
 from signing.strict_check import FileEvidence
 from signing.verdict import Issuer
@@ -42,7 +42,7 @@ def require_recognised(evidence: FileEvidence, printout: Printout, trust: TrustL
     if proof.issuer is Issuer.NOT_CHECKED:
         raise RuntimeError(f"the QR code does not pass our own check: {proof.content_reason}")
     record = printout.record
-    judged = judge_seal(evidence, record.issuer_code, record.type_code, trust, now)
+    judged = judge_seals(evidence, record, trust, now)
     for issuer, reason in ((proof.issuer, proof.issuer_reason), judged):
         if issuer is Issuer.REFUSED:
             detail = "the trust list does not name the agency's keys for this yet"

@@ -44,6 +44,13 @@ from keys.trust_list import TrustList, _payload, jwk_of, kid_of, read_trust_list
 from tests.authority import CHEAP, TestAuthority, issue_certificate, issue_trust_list, make_authority
 
 
+def test_types_that_a_seal_seals_beside_others_come_back(authority: TestAuthority) -> None:
+    seal, *others = authority.trust().keys
+    keys = (replace(seal, co_types=("11100000MB0306534Y001",)), *others)
+    found = read_trust_list(authority.jws(sequence=8, keys=keys), at=authority.now)
+    assert found == authority.trust(sequence=8, keys=keys)
+
+
 @pytest.fixture(scope="session")  # its number is signed once for the session's authority
 def published(authority: TestAuthority) -> str:
     return authority.jws(sequence=7)
@@ -178,6 +185,9 @@ WRONG: dict[str, Callable[[dict[str, Any]], Any]] = {
     "no point": lambda body: seal_entry(body)["jwk"].update(x="A" * 43),
     "a private key": lambda body: seal_entry(body)["jwk"].update(d="A" * 43),
     "another key's certificate": lambda body: seal_entry(body).update(x5c=body["keys"][1]["x5c"]),
+    "no types of other agencies": _set_key("co_types", []),
+    "types of other agencies that are no list": _set_key("co_types", "11100000MB0306534Y001"),
+    "types of other agencies for no seal": lambda body: body["keys"][1].update(co_types=["x"]),
     "no certificate": lambda body: seal_entry(body).pop("x5c") and None,
     "two certificates": lambda body: seal_entry(body).update(x5c=seal_entry(body)["x5c"] * 2),
     "a certificate that is none": _set_key("x5c", ["AAAA"]),

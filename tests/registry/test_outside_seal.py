@@ -119,7 +119,7 @@ def test_it_is_sealed_and_verified_with_nothing_but_the_trust_list(
     (entry,) = [key for key in trusted.keys if key.certificate == certificate]
     assert (entry.issuers, entry.suite) == ((ca.below.der,), suite)
     evidence = strict_check(data, trusted, at=world.ports.clock())
-    assert (evidence.seal_certificate, evidence.seal_key, evidence.level) == (certificate, entry, "B-LT")
+    assert (evidence.seals[0].certificate, evidence.seal_key, evidence.level) == (certificate, entry, "B-LT")
     outcome = check_file(data, trusted, None, None, world.ports.clock())
     assert outcome.verification.verdict is Verdict.GENUINE_OFFLINE
 

@@ -21,7 +21,8 @@ from registry.licences.lookup import current_trust_list
 from registry.seals import impact
 from registry.seals.tables import Key, Seal, SealEdition, SealState
 from registry.seals.trust import publish_trust_list
-from signing.issuer import RECOGNISED, judge_seal
+from signing.issuer import RECOGNISED, judge_seals
+from signing.record import printout_from_json
 from signing.strict_check import strict_check
 from tests.registry.issuing import issue_one
 from tests.registry.world import BASIS, Ticker, World, on_sqlite
@@ -117,7 +118,7 @@ def test_no_order_of_acts_breaks_the_record(world: World, clock: Ticker, seed: i
         data = world.ports.documents.get(f"{edition_id[:2]}/{edition_id}.enc")
         assert data is not None
         evidence = strict_check(data, trust, at=clock.now)
-        judged = judge_seal(evidence, world.codes["own"], world.type_code, trust, clock.now)
+        judged = judge_seals(evidence, printout_from_json(evidence.printout_json).record, trust, clock.now)
         assert judged == RECOGNISED
     assert fsck(world.ports) == []
     with Session(world.ports.database.read) as session:

@@ -68,7 +68,7 @@ def test_it_keeps_the_proofs_and_says_when_each_time_stamp_was_given() -> None:
     for evidence in (after, renewed):  # what proves that the seal came first is the first time-stamp
         assert (evidence.stamped_at, evidence.sealed_at) == (SEALED, before.sealed_at)
         assert evidence.original_sha256 == sha256(original()).digest()
-        assert evidence.signed_sha256 == before.signed_sha256
+        assert evidence.seals == before.seals
         assert evidence.printout_json == before.printout_json
     assert [chain.certificate for chain in after.to_prove] == [tsa]
     assert [chain.certificate for chain in renewed.to_prove] == [later]

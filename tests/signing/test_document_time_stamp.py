@@ -104,7 +104,7 @@ def test_it_proves_when_the_document_existed_and_not_when_it_was_sealed() -> Non
         ),
     )
     assert after.original_sha256 == sha256(original()).digest()
-    assert after.signed_sha256 == use_of(original())
+    assert after.seals[0].signed_sha256 == use_of(original())
 
 
 def test_it_is_over_everything_but_its_own_hex_string() -> None:

@@ -455,5 +455,5 @@ def test_pdfium_shows_rare_characters_that_only_this_licence_has(tmp_path: Path)
 def test_the_cms_is_what_the_strict_builder_makes() -> None:
     data = document(0).data
     evidence = strict_check(data, office().trust, at=LATER)
-    assert evidence.signed_sha256 == sha256(laid_out(printing.samples()[0]).attributes).digest()
-    assert cms.load_certificate(evidence.seal_certificate)
+    assert evidence.seals[0].signed_sha256 == sha256(laid_out(printing.samples()[0]).attributes).digest()
+    assert cms.load_certificate(evidence.seals[0].certificate)

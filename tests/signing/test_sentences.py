@@ -56,7 +56,7 @@ def reasons_in_code() -> set[str]:
             re.findall(r'\["(?:altered|refused|doubtful|not_\w+|proven|recognised)", "([a-z_]+)"\]', text)
         )
         found |= set(re.findall(r'reason = "([a-z_]+)"', text))
-    for name in ("strict_check.py", "cms.py"):
+    for name in ("strict_check.py", "joint.py", "cms.py"):
         strict = (SOURCES / name).read_text(encoding="utf-8")
         found |= set(re.findall(r'refuse\([^)]*, "([a-z_]+)"\)', strict))
         found |= set(re.findall(r'reason="([a-z_]+)"', strict))

@@ -27,7 +27,7 @@ from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.trust_list import TrustList
 from signing import cms
-from signing.strict_check import FileEvidence, Stamped, strict_check
+from signing.strict_check import FileEvidence, SealEvidence, Stamped, strict_check
 from signing.validation_data import Chain
 from tests.authority import issue_certificate
 from tests.signing.alter import alterations, attacks, changed_at, gap_of
@@ -70,12 +70,16 @@ def test_an_untouched_document_proves_record_seal_and_time() -> None:
     (key,) = (k for k in office().trust.keys if k.use == "seal")
     assert evidence == FileEvidence(
         printout_json=RECORD,
-        seal_key=key,
-        seal_certificate=office().material.certificate,
-        sealed_at=office().stamps.at,
+        seals=(
+            SealEvidence(
+                key=key,
+                certificate=office().material.certificate,
+                sealed_at=office().stamps.at,
+                key_id=key.kid,
+                signed_sha256=use_of(sealed().data),
+            ),
+        ),
         level="B-T",
-        key_id=key.kid,
-        signed_sha256=use_of(sealed().data),
         stamps=(Stamped(office().stamps.at, office().authority.tsa),),
         to_prove=(
             Chain(office().material.certificate, (office().authority.issuing,)),
