@@ -105,7 +105,7 @@ PROFILES: dict[ProfileName, Profile] = {
         Profile(  # no EKU: id-kp-oauthStatusSigning has no number yet (the draft's section 10)
             ProfileName.STATUS_LIST, Purpose.STATUS_LIST, Purpose.ISSUING_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
-            policy=POLICY_STATUS_LIST, life=timedelta(days=2 * 365),
+            policy=POLICY_STATUS_LIST, life=timedelta(days=3 * 365),
         ),
     )
 }  # fmt: skip

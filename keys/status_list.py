@@ -16,12 +16,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 import cbor2
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 
 from keys.canonical import canonical_json, strict_json
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
-from keys.suite import SUITES, Suite, ecdsa, signature_bytes, signature_to_raw
+from keys.suite import (
+    SUITES,
+    Ecdsa,
+    Suite,
+    ecdsa,
+    signature_bytes,
+    signature_from_raw,
+    signature_to_raw,
+    suite_of,
+    verifies,
+)
 
 BITS = 2
 SIZE = 2**20
@@ -108,6 +120,18 @@ def take_apart(data: bytes) -> Token:
         _refuse(error.detail)
     except ValueError as error:
         _refuse(str(error))
+
+
+def is_signed(token: Token, public_key: bytes) -> bool:
+    """Whether this key (SubjectPublicKeyInfo, DER) signed the token, by the algorithm of its own suite."""
+    try:
+        public = serialization.load_der_public_key(public_key)
+        suite = suite_of(public)
+        if not isinstance(suite, Ecdsa) or token.alg not in (suite.jose_alg, suite.cose_alg):
+            return False
+        return verifies(public, suite, signature_from_raw(suite, token.signature), token.signed)
+    except (ValueError, UnsupportedAlgorithm):
+        return False
 
 
 def require_jwt_input(data: bytes, suite: Suite) -> None:

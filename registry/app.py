@@ -16,6 +16,7 @@ from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
 from registry.licences.outage import database_out
+from registry.licences.status_lists import overdue as status_list_overdue
 from registry.log.api import blueprint as audit
 from registry.logs import configure_logs
 from registry.observation import observe, serve_metrics
@@ -55,13 +56,14 @@ def _serve_operations(app: Flask, ports: Ports) -> None:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        """Ready when the database answers, and a trust list is published and not overdue. What only a
+        """Ready when the database answers, and neither trust list nor status lists are overdue. What only a
         ceremony renews, and should by now, is named: nothing here can do it.
         """
         try:
             with Session(ports.database.read) as session:
                 issued_at = last_issued_at(session)
                 ending = expiring(session, ports.clock())
+                unlisted = status_list_overdue(session, ports.clock())
         except SQLAlchemyError as error:
             raise database_out() from error
         if issued_at is None:
@@ -69,6 +71,10 @@ def _serve_operations(app: Flask, ports: Ports) -> None:
         if overdue(issued_at, ports.clock()):
             raise VermilionError(
                 Kind.UNAVAILABLE, "the trust list was not signed again in time", reason="trust_list_overdue"
+            )
+        if unlisted:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "a status list was not signed in time", reason="status_list_overdue"
             )
         named = [{"certificate": one.profile.value, "until": one.until.isoformat()} for one in ending]
         return web.answer({"status": "ready", **({"expiring": named} if named else {})})

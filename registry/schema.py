@@ -35,6 +35,7 @@ PUBLIC_TABLES = (
     "seal_use",
     "standing_authorisation",
     "status_index",
+    "status_list_token",
     "type_version",
 )
 """What the public site's role may read. Persons, clients, tokens, requests and intents are not its business.

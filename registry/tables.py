@@ -5,6 +5,7 @@ from __future__ import annotations
 from registry.agencies import tables as agencies
 from registry.batches import tables as batches
 from registry.database import Base
+from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences
 from registry.log import tables as log
 from registry.seals import outside_tables as outside
@@ -12,4 +13,4 @@ from registry.seals import tables as seals
 
 metadata = Base.metadata
 
-__all__ = ["agencies", "batches", "licences", "log", "metadata", "outside", "seals"]
+__all__ = ["agencies", "batches", "licences", "log", "metadata", "outside", "seals", "status_lists"]

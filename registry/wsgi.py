@@ -17,6 +17,8 @@ from registry.composition import open_ports
 from registry.licences.archive import pick_due
 from registry.licences.document_stamps import StampReport, stamp_due
 from registry.licences.recovery import RecoveryReport, recovery_loop
+from registry.licences.status_lists import LOOK_EVERY
+from registry.licences.status_lists import publish_due as publish_status_lists
 from registry.logs import configure_logs
 from registry.ports import Ports
 from registry.seals.anchor import anchor_due, outside_stamper
@@ -41,8 +43,8 @@ def application() -> object:
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
-    certificates that authorities outside gave; batches checked and issued: at start and from then on, until
-    `stop` is set. The last three have threads of their own, because they may take their time.
+    certificates that authorities outside gave; batches checked and issued; status lists signed: at start and
+    from then on, until `stop` is set. The last four have threads of their own: they may take their time.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -64,6 +66,12 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
                 {"batches_not_worked_on": lambda: log_batches(work(ports, stop.is_set))},
                 stop,
                 BATCHES_EVERY,
+            ),
+            "status-lists": partial(
+                background.keep,
+                {"status_lists_not_published": partial(publish_status_lists, ports)},
+                stop,
+                LOOK_EVERY,
             ),
             "recovery": partial(recovery_loop, ports, stop, report=log_recovery),
             "trust-list": partial(background.keep, tasks, stop, KEEP_EVERY),

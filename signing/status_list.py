@@ -15,9 +15,6 @@ from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import NoReturn
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-
 from keys.errors import Kind, VermilionError
 from keys.path import verify_chain
 from keys.profiles import ProfileName
@@ -26,12 +23,11 @@ from keys.status_list import (
     PACKED_BYTES,
     SIZE,
     Content,
-    Token,
     inflate,
+    is_signed,
     require_content,
     take_apart,
 )
-from keys.suite import SUITES, Ecdsa, signature_from_raw, verifies
 from keys.trust_list import CLOCK_SKEW, TrustedKey, TrustList
 from signing.verdict import Age, Listed, listed
 
@@ -148,22 +144,11 @@ def authentic(data: bytes, *, uri: str, trust: TrustList) -> StatusList:
     signers = [key for key in trust.keys if key.use == "status-list" and key.kid == token.kid]
     if not signers:
         _refuse("the trust list names no such key for status lists", "key_unknown")
-    signer = next((key for key in signers if _signed(token, key)), None)
+    signer = next((key for key in signers if is_signed(token, key.public_key)), None)
     if signer is None:
         _refuse("the status list's signature is wrong", "bad_signature")
     _require_entitled(signer, content, trust)
     return StatusList(uri, content.issued_at, content.expires_at, content.ttl, values)
-
-
-def _signed(token: Token, key: TrustedKey) -> bool:
-    suite = SUITES[key.suite]
-    if not isinstance(suite, Ecdsa) or token.alg not in (suite.jose_alg, suite.cose_alg):
-        return False
-    try:
-        public = serialization.load_der_public_key(key.public_key)
-        return verifies(public, suite, signature_from_raw(suite, token.signature), token.signed)
-    except (ValueError, UnsupportedAlgorithm):
-        return False
 
 
 def _require_entitled(key: TrustedKey, content: Content, trust: TrustList) -> None:

@@ -64,6 +64,7 @@ def create_app(
         live=source.live,
         types=source.types,
         trust=TrustSource(source.trust_list, clock),
+        status_lists=source.status_lists,
         store=store,
         alarm=SiteAlarm(store, metrics),
         limits=TypedLimits(store),

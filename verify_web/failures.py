@@ -25,7 +25,7 @@ _log = logging.getLogger("vermilion.site")
 
 def for_program() -> bool:
     """Whether the answer is read by a program."""
-    return request.path.startswith(("/api/", "/.well-known/", "/static/")) or wants_json(request)
+    return request.path.startswith(("/api/", "/.well-known/", "/static/", "/status/")) or wants_json(request)
 
 
 def _page(status: int, words: str) -> Response:

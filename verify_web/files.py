@@ -3,24 +3,57 @@
 from __future__ import annotations
 
 import hashlib
+import json
 
 from flask import Blueprint, Response, abort, jsonify, request
 
 from keys.errors import VermilionError
+from keys.status_list import CWT_TYPE, JWT_MEDIA_TYPE
 from registry.local import is_local
+from signing.status_list import parse_number
 from verify_web import assets, metrics
 from verify_web.site import site
 
 files = Blueprint("files", __name__)
+PLAIN = "text/plain; charset=utf-8"
+MAX_AGE = 60
+"""Seconds that trust list and status lists may be kept by caches: they may change as often."""
 
 
 @files.get("/.well-known/elicence/trust-list")
 def trust_list() -> Response:
     """The signed trust list as published: a compact JWS (RFC 7515)."""
-    jws = site().trust.published().jws.encode()
-    response = Response(jws, content_type="application/jwt")
-    response.set_etag(hashlib.sha256(jws).hexdigest()[:32])
-    response.headers["Cache-Control"] = "public, max-age=60"
+    return _published(site().trust.published().jws.encode(), "application/jwt", MAX_AGE)
+
+
+@files.get("/status/<text>")
+def status_list(text: str) -> Response:
+    """A status list token (draft-ietf-oauth-status-list-21, section 8): JWT, or CWT for who asks for that."""
+    number, here = parse_number(text), site()
+    if "time" in request.args:  # section 8.4
+        return Response("past status lists are not given here\n", 501, content_type=PLAIN)
+    cwt = request.accept_mimetypes.best_match([JWT_MEDIA_TYPE, CWT_TYPE], default=JWT_MEDIA_TYPE) == CWT_TYPE
+    found = None if number is None else here.status_lists.newest(number, cwt=cwt)
+    if found is None:
+        abort(404)
+    left = (found.expires_at - here.clock()).total_seconds()
+    response = _published(found.token, CWT_TYPE if cwt else JWT_MEDIA_TYPE, max(0, min(MAX_AGE, int(left))))
+    response.vary.add("Accept")
+    return response
+
+
+@files.get("/status/")
+def status_lists() -> Response:
+    """Where all of them are (section 9.3)."""
+    body = json.dumps({"status_lists": list(site().status_lists.addresses().values())}) + "\n"
+    return _published(body.encode(), "application/json", MAX_AGE)
+
+
+def _published(data: bytes, content_type: str, max_age: int) -> Response:
+    """What caches may keep and every site may read; a 304 for who has these bytes."""
+    response = Response(data, content_type=content_type)
+    response.set_etag(hashlib.sha256(data).hexdigest()[:32])
+    response.headers["Cache-Control"] = f"public, max-age={max_age}"
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
     response.make_conditional(request)
@@ -38,13 +71,13 @@ def static(version: str, name: str) -> Response:
 @files.get("/robots.txt")
 def robots() -> Response:
     """Links of licences belong to nobody's index."""
-    return Response("User-agent: *\nDisallow: /c/\n", content_type="text/plain; charset=utf-8")
+    return Response("User-agent: *\nDisallow: /c/\n", content_type=PLAIN)
 
 
 @files.get("/livez")
 def livez() -> Response:
     """The process answers."""
-    return Response("ok\n", content_type="text/plain; charset=utf-8")
+    return Response("ok\n", content_type=PLAIN)
 
 
 @files.get("/readyz")

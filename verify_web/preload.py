@@ -10,6 +10,7 @@ from pathlib import Path
 
 from keys.clock import system_clock
 from keys.errors import Kind, VermilionError
+from registry.licences.status_read import SignedList
 from registry.settings import Settings
 from signing.disclosure import PublicRecord
 from signing.live import LiveLicence
@@ -65,6 +66,14 @@ class _Sample:
         return False
 
 
+class _NoLists:
+    def newest(self, number: int, *, cwt: bool) -> SignedList | None:  # noqa: ARG002
+        return None
+
+    def addresses(self) -> dict[int, str]:
+        return {}
+
+
 def _no_trust_list() -> str:
     raise VermilionError(Kind.UNAVAILABLE, "there is none")
 
@@ -77,7 +86,7 @@ def preload() -> None:
         importlib.import_module(module)
     settings = Settings()
     registry_source(settings, system_clock)  # loads the database's driver
-    source = Source(_Sample(), lambda code, version: None, _no_trust_list)  # noqa: ARG005
+    source = Source(_Sample(), lambda code, version: None, _no_trust_list, _NoLists())  # noqa: ARG005
     with tempfile.TemporaryDirectory() as scratch:
         app = create_app(Settings(data=Path(scratch), zone=settings.zone), source=source)
         client = app.test_client()
@@ -86,6 +95,8 @@ def preload() -> None:
                 client.get(f"{path}?lang={lang}")
         client.get(f"/c/{_ID}", headers={"Accept": "application/json"})
         for path in ("/livez", "/readyz", "/metrics", "/robots.txt", "/.well-known/elicence/trust-list"):
+            client.get(path)
+        for path in ("/status/", "/status/0"):
             client.get(path)
         client.post("/check", data={"identifier": "1", "lookup_code": "2"})
         client.post("/upload", data={"file": (BytesIO(b"%PDF-1.7\n"), "a.pdf")})

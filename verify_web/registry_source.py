@@ -10,6 +10,7 @@ from keys.clock import Clock
 from registry.database import read_engine
 from registry.licences.lookup import SqlLiveRegistry, current_trust_list
 from registry.licences.outage import database_errors
+from registry.licences.status_read import SignedLists
 from registry.licences.tables import TypeVersion
 from registry.licences.types import DRAFT, parse_licence_type
 from registry.settings import Settings
@@ -48,4 +49,5 @@ def registry_source(settings: Settings, clock: Clock) -> Source:
         live=SqlLiveRegistry(engine, clock),
         types=PublishedTypes(engine),
         trust_list=lambda: current_trust_list(engine),
+        status_lists=SignedLists(engine),
     )

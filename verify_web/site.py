@@ -13,7 +13,7 @@ from registry.settings import Settings
 from signing.live import Alarm, LiveRegistry
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
-from verify_web.source import Types
+from verify_web.source import StatusLists, Types
 from verify_web.store import Store
 from verify_web.trust import TrustSource
 
@@ -25,6 +25,7 @@ class Site:
     live: LiveRegistry
     types: Types
     trust: TrustSource
+    status_lists: StatusLists
     store: Store
     alarm: Alarm
     limits: TypedLimits

@@ -17,6 +17,7 @@ GRANT SELECT ON
   seal_use,
   standing_authorisation,
   status_index,
+  status_list_token,
   type_version
 TO vermilion_public;
 GRANT SELECT (digest, kind, signed) ON key_use TO vermilion_public;
@@ -44,6 +45,7 @@ GRANT SELECT ON
   seal_edition_draft,
   seal_use,
   standing_authorisation,
+  status_list_token,
   time_stamp,
   trust_list_draft,
   type_version

@@ -26,6 +26,7 @@ from registry.licences.issued import ORIGINAL, read_document
 from registry.licences.outage import database_errors
 from registry.licences.records import kept_record
 from registry.licences.rules import Decision, How, LicenceStatus, SuspensionGround
+from registry.licences.status_changes import shown_in
 from registry.licences.tables import Document, Edition, Intent
 from signing.codes import parse_identifier
 from signing.record import Record, record_to_json
@@ -83,6 +84,7 @@ def show(identifier: str) -> Response:
         record = kept_record(vault, intent.id, intent.record)
         body = {
             **_status(status),
+            "shown_in": shown_in(session, status.edition_id),
             "type": record.type_code,
             "issuer": record.issuer_code,
             "number": record.number,
@@ -160,7 +162,9 @@ def _changing(identifier: str, body: ChangeBody) -> Iterator[tuple[Session, Acto
 
 
 def _changed(status: LicenceStatus) -> Response:
-    return web.answer(_status(status), 200, {"Cache-Control": "no-store"})
+    with database_errors(), Session(web.ports().database.read) as session:
+        shown = shown_in(session, status.edition_id)
+    return web.answer({**_status(status), "shown_in": shown}, 200, {"Cache-Control": "no-store"})
 
 
 def _actor(operator: str | None = None) -> Actor:

@@ -26,6 +26,7 @@ from registry.licences.numbers import number_mac
 from registry.licences.outage import database_errors
 from registry.licences.public_records import public_text
 from registry.licences.records import open_record, record_text
+from registry.licences.status_audit import broken_lists
 from registry.licences.tables import (
     Document,
     DocumentStamp,
@@ -75,6 +76,7 @@ def fsck(ports: Ports) -> list[str]:
                 *_stamps(session),
                 *broken_batches(session, ports.vault),
                 *_numbers(session),
+                *broken_lists(session),
                 *_log(session),
                 *altered_editions(session),
                 *broken_anchors(session),

@@ -24,6 +24,7 @@ from registry.licences.issued import ORIGINAL
 from registry.licences.moment import Moment, moment
 from registry.licences.public_records import public_text
 from registry.licences.records import open_record
+from registry.licences.status_changes import note_changes
 from registry.licences.tables import (
     Document,
     DocumentStamp,
@@ -284,6 +285,7 @@ def abandon(session: Session, ports: Ports, endings: Sequence[Ending], actor: Ac
     changed_rows(session, delete(Number).where(Number.licence_id.in_(free)))
     changed_rows(session, delete(IdempotencyKey).where(IdempotencyKey.intent_id.in_(ids)))
     changed_rows(session, update(StatusIndex).where(StatusIndex.intent_id.in_(ids)).values(invalid=True))
+    note_changes(session, ports.random, ids, at.now)
     void_uses(session, ids, at.now)
     record_events(
         session,

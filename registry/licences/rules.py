@@ -19,6 +19,7 @@ from registry.actor import Actor
 from registry.licences.duties import require_officer
 from registry.licences.examine import may_issue
 from registry.licences.moment import moment
+from registry.licences.status_changes import note_changes
 from registry.licences.tables import Edition, Licence
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports
@@ -177,6 +178,7 @@ def _change(
     )
     if changed_rows(session, statement) != 1:
         raise _changed_meanwhile(decision.version)
+    note_changes(session, ports.random, [edition.id], at.now)
     detail: dict[str, object] = {
         "identifier": edition.identifier,
         "status": after,

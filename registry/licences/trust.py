@@ -7,7 +7,7 @@ from datetime import datetime
 from keys.errors import Kind, VermilionError
 from keys.trust_list import TrustList, read_trust_list
 from registry.licences.lookup import current_trust_list
-from registry.ports import Ports
+from registry.seals.keys import Pieces
 from signing.credential import parse_link, qr_text
 from signing.issuer import judge_seals, verify_credential
 from signing.record import Printout
@@ -17,7 +17,7 @@ from signing.verdict import Issuer
 _read: dict[str, TrustList] = {}  # the list read last, by its text: verifying one takes milliseconds
 
 
-def trust_now(ports: Ports) -> TrustList:
+def trust_now(ports: Pieces) -> TrustList:
     """The current list. Raises VermilionError(UNAVAILABLE) without one that serves."""
     now = ports.clock()
     try:

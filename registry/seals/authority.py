@@ -33,11 +33,13 @@ class AuthorityNames:
     issuing: str = "Seal Issuing CA"
     trust_list: str = "Trust List"
     tsa: str = "Time-Stamp Authority"
+    status_lists: str = "Status Lists"
 
 
 def establish(pieces: Pieces, names: AuthorityNames, *, test: bool) -> None:
-    """Make what is missing of root, issuing CA, the trust list's delegate, time-stamp authority and OCSP
-    responder; a `test` root says TEST in its name. What a ceremony made has named the rest.
+    """Make what is missing of root, issuing CA, the trust list's delegate, time-stamp authority, OCSP
+    responder and key for status lists; a `test` root says TEST in its name. What a ceremony made has named
+    the rest.
 
     Started again after a failure it goes on where it stopped. Raises VermilionError: CONFLICT where another
     made a root meanwhile, UNAVAILABLE (`root_absent`) where the root is needed and not here, and what the
@@ -54,13 +56,15 @@ def establish(pieces: Pieces, names: AuthorityNames, *, test: bool) -> None:
         issuing = _issuer(certify_new_key(pieces, ProfileName.ISSUING, ISSUING_SUITE, name, root))
     if _established(pieces, ProfileName.TRUST_LIST) is None:
         give_delegate_key(pieces, subject_name(prefix + names.trust_list, None, organisation))
-    if _established(pieces, ProfileName.TSA) is None:
+    for profile, called in ((ProfileName.TSA, names.tsa), (ProfileName.STATUS_LIST, names.status_lists)):
+        if _established(pieces, profile) is not None:
+            continue
         assert root.certificate is not None
         assert issuing.certificate is not None
         prefix = "TEST " if "TEST" in certificate_subject(root.certificate).common_name.split() else ""
         of = certificate_subject(issuing.certificate)
-        name = Subject((prefix + names.tsa)[:MAX_NAME], of.organisation, of.country)
-        certify_new_key(pieces, ProfileName.TSA, END_SUITE, name, issuing)
+        name = Subject((prefix + called)[:MAX_NAME], of.organisation, of.country)
+        certify_new_key(pieces, profile, END_SUITE, name, issuing)
     if _established(pieces, ProfileName.OCSP) is None:
         give_ocsp_key(pieces)
 
@@ -136,18 +140,28 @@ def give_qr_key(pieces: Pieces, agency_code: str, by: Administrator | None = Non
 
 
 def give_tsa_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
-    """One more key for time-stamps, named as the last one. It serves once a trust list that names it is
+    """One more key for time-stamps, as `_give_another` has it."""
+    return _give_another(pieces, ProfileName.TSA, by)
+
+
+def give_status_list_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
+    """One more key for status lists, as `_give_another` has it."""
+    return _give_another(pieces, ProfileName.STATUS_LIST, by)
+
+
+def _give_another(pieces: Pieces, profile: ProfileName, by: Administrator | None) -> Certified:
+    """One more key of the registry's own, named as the last one. It serves once a trust list that names it is
     published.
 
     Raises VermilionError(UNAVAILABLE) and what the custodian raises.
     """
     with Session(pieces.database.read) as session:
-        row = session.execute(signed_certificates(ProfileName.TSA).limit(1)).first()
+        row = session.execute(signed_certificates(profile).limit(1)).first()
         issuing = issuing_authority(session)
     if row is None or row.Certificate.der is None:
-        raise _missing(ProfileName.TSA)
+        raise _missing(profile)
     name = certificate_subject(row.Certificate.der)
-    return certify_new_key(pieces, ProfileName.TSA, END_SUITE, name, issuing, by=by)
+    return certify_new_key(pieces, profile, END_SUITE, name, issuing, by=by)
 
 
 def issuing_authority(session: Session) -> Issuer:

@@ -30,7 +30,11 @@ from registry.seals.answer_ledger import BlockLedger
 from registry.seals.intent_policy import require_intents
 from registry.seals.maker import require_drafted_edition
 from registry.seals.outside_request import require_drafted_request
-from registry.seals.status_policy import require_drafted_crl, require_true_answer
+from registry.seals.status_policy import (
+    require_drafted_crl,
+    require_drafted_status_list,
+    require_true_answer,
+)
 from registry.seals.tables import (
     Ceremony,
     Certificate,
@@ -54,6 +58,8 @@ _CRL = re.compile(r"crl:([0-9a-f]{32}):([1-9][0-9]{0,8})")
 _OCSP = re.compile(r"ocsp:[0-9a-f]{32}")
 _REQUEST = re.compile(r"certification-request:([0-9a-f]{32})")
 _SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
+_STATUS_LIST_JWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):jwt")
+_STATUS_LIST_CWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):cwt")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
@@ -65,6 +71,8 @@ _RECORDS = {
     SignKind.SIGNED_ATTRIBUTES: _INTENT,
     SignKind.TIME_STAMP: _TIME_STAMP,
     SignKind.SIG_STRUCTURE: _INTENT,
+    SignKind.STATUS_LIST_JWT: _STATUS_LIST_JWT,
+    SignKind.STATUS_LIST_CWT: _STATUS_LIST_CWT,
 }
 _BEFORE_IT_SERVES = frozenset({SignKind.CERTIFICATE, SignKind.CERTIFICATION_REQUEST})
 """What a key signs, or an authority for it, that does not serve yet; each asks for itself."""
@@ -74,7 +82,14 @@ _SIGNS = {
         {ProfileName.ROOT, ProfileName.ROOT_LINK, ProfileName.ISSUING, ProfileName.TRUST_LIST}
     ),
     Purpose.ISSUING_CA: frozenset(
-        {ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.OCSP, ProfileName.SEAL_MAKER}
+        {
+            ProfileName.SEAL,
+            ProfileName.TSA,
+            ProfileName.QR,
+            ProfileName.OCSP,
+            ProfileName.SEAL_MAKER,
+            ProfileName.STATUS_LIST,
+        }
     ),
 }
 
@@ -220,6 +235,8 @@ def _require_on_record(
         require_true_answer(session, key, request.data, now)
     elif request.kind is SignKind.SEAL_EDITION:
         require_drafted_edition(session, key, match[1], request.data)
+    elif request.kind in (SignKind.STATUS_LIST_JWT, SignKind.STATUS_LIST_CWT):
+        require_drafted_status_list(session, key, int(match[1]), int(match[2]), request)
 
 
 def _require_stamps(
@@ -235,7 +252,7 @@ def _require_serving(session: Session, key: Key, now: datetime) -> None:
     """An active key within its certificate, which relying parties can know of."""
     if key.state != "active":
         _refuse("the key is not an active key of the registry", "key_state")
-    if key.listed_at is None and key.purpose in (Purpose.QR, Purpose.TSA):
+    if key.listed_at is None and key.purpose in (Purpose.QR, Purpose.TSA, Purpose.STATUS_LIST):
         _refuse("no trust list names the key yet", "key_unlisted")
     valid = select(Certificate.serial).where(
         Certificate.key_id == key.id,

@@ -22,13 +22,22 @@ from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
-from registry.seals.authority import give_ocsp_key, give_tsa_key, root_authority
+from registry.seals.authority import give_ocsp_key, give_status_list_key, give_tsa_key, root_authority
 from registry.seals.keys import Pieces
 from registry.seals.revocation import State, revoke, revoke_key
 from registry.seals.serving import certified_keys
 from registry.seals.tables import Certificate, Key
 
-RETIRABLE = frozenset({Purpose.QR, Purpose.TSA, Purpose.OCSP, Purpose.SEAL_MAKER, Purpose.TRUST_LIST})
+RETIRABLE = frozenset(
+    {
+        Purpose.QR,
+        Purpose.TSA,
+        Purpose.OCSP,
+        Purpose.SEAL_MAKER,
+        Purpose.TRUST_LIST,
+        Purpose.STATUS_LIST,
+    }
+)
 
 
 def end_former_authorities(
@@ -123,7 +132,11 @@ def succeed(pieces: Pieces, purpose: Purpose, admin: Administrator) -> str | Non
 
     Raises VermilionError(UNAVAILABLE) and what the custodian raises.
     """
-    give = {Purpose.TSA: (ProfileName.TSA, give_tsa_key), Purpose.OCSP: (ProfileName.OCSP, give_ocsp_key)}
+    give = {
+        Purpose.TSA: (ProfileName.TSA, give_tsa_key),
+        Purpose.OCSP: (ProfileName.OCSP, give_ocsp_key),
+        Purpose.STATUS_LIST: (ProfileName.STATUS_LIST, give_status_list_key),
+    }
     if purpose not in give:
         return None
     profile, certify = give[purpose]

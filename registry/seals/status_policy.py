@@ -1,4 +1,4 @@
-"""What a custodian asks before it signs a CRL or an OCSP answer: that it says what is on record."""
+"""What a custodian asks before it signs a CRL, OCSP answer or status list: that it says what is on record."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.certificates import key_identifier
+from keys.custodian import Kind as SignKind
+from keys.custodian import SignRequest
 from keys.errors import Kind, VermilionError
 from keys.ocsp import matches, read_response_data
 from keys.profiles import ProfileName
+from registry.licences.status_tables import StatusListToken
 from registry.seals.responder import LIFE, statuses
 from registry.seals.serving import certified_keys
 from registry.seals.tables import Certificate, Key, RevocationList
@@ -32,6 +35,23 @@ def require_drafted_crl(session: Session, key: Key, ca_key_id: str, number: int,
         _refuse("this is not a CRL that waits for its signature", "crl_number")
     if sha256(data).digest() != row.tbs_sha256:
         _refuse("the CRL is not the one on record", "crl")
+
+
+def require_drafted_status_list(
+    session: Session, key: Key, number: int, generation: int, request: SignRequest
+) -> None:
+    """A status list is the very one on record under its generation, for this key; none later is signed."""
+    row = session.get(StatusListToken, (number, generation))
+    signed = session.scalar(
+        select(func.max(StatusListToken.generation)).where(
+            StatusListToken.list == number, StatusListToken.jwt.is_not(None)
+        )
+    )
+    if row is None or row.key_id != key.id or row.jwt is not None or generation <= (signed or 0):
+        _refuse("this is not a status list that waits for its signature", "status_list_generation")
+    on_record = row.jwt_sha256 if request.kind is SignKind.STATUS_LIST_JWT else row.cwt_sha256
+    if sha256(request.data).digest() != on_record:
+        _refuse("the status list is not the one on record", "status_list")
 
 
 def require_true_answer(session: Session, key: Key, data: bytes, now: datetime) -> None:

@@ -28,8 +28,10 @@ from keys.profiles import ProfileName
 from keys.suite import SUITES
 from keys.trust_list import (
     LIFE,
+    REGISTRY_USES,
     RENEW_AFTER,
     KeyState,
+    KeyUse,
     TrustedKey,
     TrustList,
     kid_of,
@@ -178,7 +180,7 @@ def _timeless(trust: TrustList) -> TrustList:
 
 def _content(session: Session, settings: Settings, root: bytes, last: TrustList | None) -> TrustList:
     """Everything but number and times. Instants are whole seconds, as the list carries them."""
-    keys = (*_seal_keys(session), *_qr_keys(session), *_tsa_keys(session))
+    keys = (*_seal_keys(session), *_qr_keys(session), *_own_keys(session))
     issuing = [certificate for _key, certificate in session.execute(signed_certificates(ProfileName.ISSUING))]
     certifying = {certificate.issuer_key_id for certificate in issuing}
     roots = [
@@ -255,9 +257,15 @@ def _qr_keys(session: Session) -> Iterator[TrustedKey]:
         yield _entry(key, certificate, "qr", types, *_key_state(key))
 
 
-def _tsa_keys(session: Session) -> Iterator[TrustedKey]:
-    for key, certificate in session.execute(signed_certificates(ProfileName.TSA)):
-        yield _entry(key, certificate, "tsa", (), *_key_state(key))
+def _own_keys(session: Session) -> Iterator[TrustedKey]:
+    """The registry's own: for time-stamps and status lists."""
+    uses: tuple[tuple[ProfileName, KeyUse], ...] = (
+        (ProfileName.TSA, "tsa"),
+        (ProfileName.STATUS_LIST, "status-list"),
+    )
+    for profile, use in uses:
+        for key, certificate in session.execute(signed_certificates(profile)):
+            yield _entry(key, certificate, use, (), *_key_state(key))
 
 
 def _key_state(key: Key) -> tuple[KeyState, datetime | None]:
@@ -298,7 +306,7 @@ def _gainsaid(session: Session, certificate: Certificate) -> datetime | None:
 def _entry(
     key: Key,
     certificate: Certificate,
-    use: str,
+    use: KeyUse,
     types: Iterable[str],
     state: KeyState,
     since: datetime | None,
@@ -307,11 +315,11 @@ def _entry(
     cut = certificate.not_after if state != "retired" or since is None else min(certificate.not_after, since)
     return TrustedKey(
         kid=kid_of(key.public_key),
-        use=use,  # type: ignore[arg-type]
+        use=use,
         suite=key_ref(key).suite,
         public_key=key.public_key,
         certificate=None if use == "qr" else certificate.der,
-        agency=None if use == "tsa" else key.agency_code,
+        agency=None if use in REGISTRY_USES else key.agency_code,
         types=tuple(types),
         sign_from=_whole(certificate.not_before),
         sign_to=_whole(cut),

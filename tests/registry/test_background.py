@@ -54,6 +54,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         "outside-status",
         "document-stamps",
         "batches",
+        "status-lists",
         "recovery",
         "trust-list",
     ]

@@ -73,7 +73,14 @@ def hall(tmp_path: Path) -> Hall:
 
 def test_it_founds_an_authority_and_what_serves_needs_no_root(hall: Hall) -> None:
     made = hall.hold("establish.toml")
-    assert hall.keys() == {"root-ca": 1, "issuing-ca": 1, "trust-list": 1, "tsa": 1, "ocsp": 1}
+    assert hall.keys() == {
+        "root-ca": 1,
+        "issuing-ca": 1,
+        "trust-list": 1,
+        "tsa": 1,
+        "ocsp": 1,
+        "status-list": 1,
+    }
     shutil.move(hall.place / "root", hall.place / "carried-away")
     assert not (hall.settings.data / "root").exists()
     establish_registry(hall.settings, test=True, clock=hall.clock, cost=CHEAP)  # a service's start

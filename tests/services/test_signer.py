@@ -50,7 +50,7 @@ from tests.tools import need
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 API_USER, STRANGER = "nobody", "daemon"
 TOKEN_PIN = "a PIN of the registry's"
-CALLERS = f"{API_USER}=seal,qr,tsa,issuing-ca,trust-list,wrapping;root=*,generate"
+CALLERS = f"{API_USER}=seal,qr,tsa,issuing-ca,trust-list,status-list,wrapping;root=*,generate"
 
 
 @dataclass(frozen=True)

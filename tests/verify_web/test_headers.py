@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
+from werkzeug.test import TestResponse
 
 from tests.verify_web.conftest import MakeWorld
 from tests.verify_web.world import FRAGMENT, LINK_ID, LOOKUP_CODE, ORIGIN, World
@@ -20,6 +22,8 @@ PATHS = {
     "pages.upload": "/upload",
     "pages.verifications": "/api/v1/verifications",
     "files.trust_list": "/.well-known/elicence/trust-list",
+    "files.status_list": "/status/0",
+    "files.status_lists": "/status/",
     "files.static": f"/static/{VERSION}/site.css",
     "files.robots": "/robots.txt",
     "files.livez": "/livez",
@@ -55,7 +59,9 @@ def test_headers_of_every_answer(world: World, path: str, method: str) -> None:
     assert answer.headers["Referrer-Policy"] == "no-referrer"
     assert "camera=()" in answer.headers["Permissions-Policy"]
     assert "Set-Cookie" not in answer.headers
-    assert answer.headers["Cache-Control"] == "no-store" or path.startswith(("/static/", "/.well-known/"))
+    assert answer.headers["Cache-Control"] == "no-store" or path.startswith(
+        ("/static/", "/.well-known/", "/status/")
+    )
     assert answer.status_code < 500 or path in {"/readyz", "/.well-known/elicence/trust-list"}
     assert "Location" not in answer.headers  # a redirect could lose the fragment
 
@@ -86,6 +92,43 @@ def test_the_trust_list_is_for_every_site_to_fetch(build: MakeWorld) -> None:
     etag = {"If-None-Match": answer.headers["ETag"]}
     assert world.client.get("/.well-known/elicence/trust-list", headers=etag).status_code == 304
     assert world.client.get("/readyz").get_json()["trust_list"] == "failing"  # it does not verify
+
+
+def test_status_lists_are_for_every_site_to_fetch_in_the_form_it_asks_for(build: MakeWorld) -> None:
+    world = build(status_lists={0: (b"aaa.bbb.ccc", b"\xd2\x84"), 7: (b"ddd.eee.fff", b"\xd2\x85")})
+
+    def get(path: str, **headers: str) -> TestResponse:
+        names = {name.replace("_", "-"): value for name, value in headers.items()}
+        return world.client.get(path, headers=names)
+
+    jwt, cwt = "application/statuslist+jwt", "application/statuslist+cwt"
+    for accept, kind, data in (
+        (jwt, jwt, b"aaa.bbb.ccc"),
+        (cwt, cwt, b"\xd2\x84"),
+        (f"{jwt};q=0.5, {cwt}", cwt, b"\xd2\x84"),
+        ("*/*", jwt, b"aaa.bbb.ccc"),
+        ("text/html", jwt, b"aaa.bbb.ccc"),
+    ):
+        answer = get("/status/0", Accept=accept)
+        assert (answer.status_code, answer.content_type, answer.data) == (200, kind, data)
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+        assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+        assert answer.headers["Cache-Control"] == "public, max-age=60"
+        assert answer.headers["Vary"] == "Accept"
+        again = get("/status/0", Accept=accept, If_None_Match=answer.headers["ETag"])
+        assert (again.status_code, again.data, again.headers["Vary"]) == (304, b"", "Accept")
+    assert get("/status/0", Accept=jwt).headers["ETag"] != get("/status/0", Accept=cwt).headers["ETag"]
+    world.clock.now += timedelta(hours=48) - timedelta(seconds=30)
+    assert get("/status/0").headers["Cache-Control"] == "public, max-age=30"
+    world.clock.now += timedelta(days=1)
+    assert get("/status/0").headers["Cache-Control"] == "public, max-age=0"
+    for name in ("1", "00", "-1", "0.jwt", "0/", "1000000000", "%30%30", "x", "\u0660"):
+        answer = get(f"/status/{name}")
+        assert (answer.status_code, answer.mimetype) == (404, "application/problem+json"), name
+        assert answer.headers["Cache-Control"] == "no-store"
+    assert get("/status/0?time=1686925000").status_code == 501
+    assert get("/status/").get_json() == {"status_lists": [f"{ORIGIN}/status/0", f"{ORIGIN}/status/7"]}
+    assert get("/status/").headers["Access-Control-Allow-Origin"] == "*"
 
 
 def test_the_log_names_no_licence_and_no_visitor(build: MakeWorld, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ import base64
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 
 import registry.samples
 from keys.errors import Kind, VermilionError
+from registry.licences.status_read import SignedList
 from registry.settings import Settings
 from signing.codes import make_identifier
 from signing.disclosure import public_record
@@ -175,6 +176,22 @@ def find_type(code: str, version: int) -> LicenceType | None:
     )
 
 
+@dataclass
+class Lists:
+    """Implements `verify_web.source.StatusLists`: JWT and CWT of each list."""
+
+    tokens: Mapping[int, tuple[bytes, bytes]]
+
+    def newest(self, number: int, *, cwt: bool) -> SignedList | None:
+        if number not in self.tokens:
+            return None
+        uri, life = f"{ORIGIN}/status/{number}", timedelta(hours=48)
+        return SignedList(uri, 1, NOW, NOW + life, self.tokens[number][cwt])
+
+    def addresses(self) -> dict[int, str]:
+        return {number: f"{ORIGIN}/status/{number}" for number in self.tokens}
+
+
 def no_trust_list() -> str:
     raise VermilionError(Kind.UNAVAILABLE, "none is published yet")
 
@@ -202,7 +219,12 @@ def make_world(
     memory, clock = Memory(licence or sample()), Hand()
     app = create_app(
         Settings(data=data, origin=options.pop("origin", "")),
-        source=Source(memory, find_type, options.pop("trust_list", no_trust_list)),
+        source=Source(
+            memory,
+            find_type,
+            options.pop("trust_list", no_trust_list),
+            Lists(options.pop("status_lists", {})),
+        ),
         clock=clock,
         catch_all=catch_all,
         **options,

@@ -844,6 +844,41 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_status_index_intent_id"), ["intent_id"], unique=False)
 
     op.create_table(
+        "status_change",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("intent_id", sa.String(length=32), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["intent_id"], ["intent.id"], name=op.f("fk_status_change_intent_id_intent")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_status_change")),
+    )
+    with op.batch_alter_table("status_change", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_status_change_intent_id"), ["intent_id"], unique=False)
+
+    op.create_table(
+        "status_list",
+        sa.Column("list", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("lst", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("list", name=op.f("pk_status_list")),
+    )
+    op.create_table(
+        "status_list_token",
+        sa.Column("list", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("generation", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("key_id", sa.String(length=32), nullable=False),
+        sa.Column("uri", sa.String(length=300), nullable=False),
+        sa.Column("jwt_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("cwt_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("issued_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("jwt", sa.String(), nullable=True),
+        sa.Column("cwt", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(["key_id"], ["key.id"], name=op.f("fk_status_list_token_key_id_key")),
+        sa.PrimaryKeyConstraint("list", "generation", name=op.f("pk_status_list_token")),
+    )
+
+    op.create_table(
         "document",
         sa.Column("sha256", sa.LargeBinary(), nullable=False),
         sa.Column("edition_id", sa.String(length=32), nullable=False),
@@ -965,6 +1000,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_document_edition_id"))
 
     op.drop_table("document")
+    op.drop_table("status_list_token")
+    op.drop_table("status_list")
+    with op.batch_alter_table("status_change", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_status_change_intent_id"))
+
+    op.drop_table("status_change")
     with op.batch_alter_table("status_index", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_status_index_intent_id"))
 

@@ -1,0 +1,96 @@
+"""What a licence's slot in the status lists is to say, and where a change of it is noted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy.orm import Session
+
+from registry.licences.status_tables import StatusChange, StatusListState, StatusListToken
+from registry.licences.tables import Edition, StatusIndex
+from registry.ports import Random
+from registry.rows import insert_rows, new_ids
+from signing.status_list import EMPTY, Value, packed_with
+
+_SAID = (StatusIndex.index.label("slot"), StatusIndex.invalid, Edition.status, Edition.how)
+
+
+def note_changes(session: Session, random: Random, intent_ids: Sequence[str], now: datetime) -> None:
+    """Have the slots of these licences looked at. In the transaction that changes what they are to say."""
+    rows = [
+        {"id": change_id, "intent_id": intent_id, "recorded_at": now}
+        for change_id, intent_id in zip(new_ids(random, len(intent_ids)), intent_ids, strict=True)
+    ]
+    insert_rows(session, StatusChange, rows)
+
+
+def value_of(invalid: bool, status: str | None, how: str | None) -> Value:
+    """The one rule of what a slot says: an abandoned intent's is invalid, one that is not registered yet is
+    as if it were never given away, an ended licence's is invalid unless a newer edition took its place.
+    """
+    if invalid:
+        return Value.INVALID
+    if status == "suspended":
+        return Value.SUSPENDED
+    if status == "ended":
+        return Value.REPLACED if how == "replaced" else Value.INVALID
+    return Value.VALID
+
+
+def changes_of(session: Session, number: int, limit: int) -> tuple[list[str], dict[int, Value]]:
+    """What waits for a list: ids of the changes, and what their slots are to say as of this statement."""
+    statement = (
+        select(StatusChange.id, *_SAID)
+        .join(StatusIndex, StatusIndex.intent_id == StatusChange.intent_id)
+        .outerjoin(Edition, Edition.id == StatusIndex.intent_id)
+        .where(StatusIndex.list == number)
+        .limit(limit)
+    )
+    rows = session.execute(statement).all()
+    values = {row.slot: value_of(row.invalid, row.status, row.how) for row in rows}
+    return [row.id for row in rows], values
+
+
+def lists_that_wait(session: Session) -> set[int]:
+    """Numbers of the lists that changes wait for."""
+    statement = (
+        select(StatusIndex.list)
+        .join(StatusChange, StatusChange.intent_id == StatusIndex.intent_id)
+        .distinct()
+    )
+    return set(session.scalars(statement))
+
+
+def derived(session: Session, number: int) -> bytes:
+    """The packed values of a list from the record itself, which reads every licence of it."""
+    statement = (
+        select(*_SAID)
+        .outerjoin(Edition, Edition.id == StatusIndex.intent_id)
+        .where(
+            StatusIndex.list == number,
+            or_(StatusIndex.invalid, and_(Edition.status.is_not(None), Edition.status != "in_force")),
+        )
+    )
+    values = {row.slot: value_of(row.invalid, row.status, row.how) for row in session.execute(statement)}
+    return packed_with(EMPTY, values)
+
+
+def shown_in(session: Session, intent_id: str) -> dict[str, str]:
+    """Where a licence's status shows already: the register is `live`; a status list is `pending` until one is
+    signed that covers the last change, `published` then, `not_available` before the first one.
+    """
+    number = session.scalar(select(StatusIndex.list).where(StatusIndex.intent_id == intent_id))
+    waits = session.scalar(select(exists().where(StatusChange.intent_id == intent_id)))
+    version = session.scalar(select(StatusListState.version).where(StatusListState.list == number))
+    signed = session.scalar(
+        select(func.max(StatusListToken.version)).where(
+            StatusListToken.list == number, StatusListToken.jwt.is_not(None)
+        )
+    )
+    if waits or (version is not None and signed != version):
+        shown = "pending"
+    else:
+        shown = "not_available" if signed is None else "published"
+    return {"registry": "live", "status_list": shown, "log": "not_available"}

@@ -1,0 +1,376 @@
+"""The status lists follow the record: each change shows within about a minute, and nothing else is signed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import timedelta
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from keys.custodian import Kind, SignRequest
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.status_list import LIFE, TTL, Content, cwt_input, jwt_input, take_apart
+from keys.suite import P256
+from keys.trust_list import read_trust_list
+from registry.licences import status_lists
+from registry.licences.fsck import fsck
+from registry.licences.recovery import recover
+from registry.licences.status_changes import derived, note_changes
+from registry.licences.status_lists import COALESCE, PATIENCE, RENEW_AFTER, overdue, publish_due
+from registry.licences.status_tables import StatusChange, StatusListState, StatusListToken
+from registry.licences.tables import Edition, StatusIndex
+from registry.licences.trust import trust_now
+from registry.seals.keys import key_ref
+from registry.seals.retirement import retire_key, succeed
+from registry.seals.tables import Key, KeyUse
+from registry.seals.trust import current_trust_list, publish_trust_list
+from signing.status_list import EMPTY, StatusList, Value, compress, packed_with, read_status_list, uri_of
+from tests.registry.issuing import LEASE, die, issue_one
+from tests.registry.test_status import change
+from tests.registry.world import GROUND, Ticker, World, on_sqlite
+
+SECOND = timedelta(seconds=1)
+
+
+def rows(world: World) -> list[StatusListToken]:
+    with Session(world.ports.database.read) as session:
+        statement = select(StatusListToken).order_by(StatusListToken.list, StatusListToken.generation)
+        return list(session.scalars(statement))
+
+
+def read(world: World, number: int = 0) -> StatusList:
+    """As a relying party does, which has the trust list and the newest token; both forms."""
+    now = world.ports.clock()
+    with Session(world.ports.database.read) as session:
+        trust = read_trust_list(current_trust_list(session) or "", at=now)
+    row = [one for one in rows(world) if one.list == number and one.jwt is not None][-1]
+    uri = uri_of(trust.status_lists, number)
+    assert row.jwt is not None
+    assert row.cwt is not None
+    found = [read_status_list(token, uri=uri, trust=trust, at=now) for token in (row.jwt.encode(), row.cwt)]
+    assert found[0] == found[1]
+    return found[0]
+
+
+def slots(world: World) -> dict[str, tuple[int, int]]:
+    """List and index of each intent."""
+    with Session(world.ports.database.read) as session:
+        found = session.execute(select(StatusIndex.intent_id, StatusIndex.list, StatusIndex.index)).all()
+        return {intent: (number, index) for intent, number, index in found}
+
+
+def others(found: StatusList, values: Mapping[int, int]) -> bool:
+    """Whether the list says these values and nothing of any other slot."""
+    return found.values == packed_with(EMPTY, values)
+
+
+def shown(world: World, identifier: str) -> dict[str, str]:
+    answer = world.get(f"/api/v1/licences/{identifier}", person="officer").get_json()["shown_in"]
+    assert isinstance(answer, dict)
+    return answer
+
+
+def test_a_life_is_followed_by_its_list(world: World, clock: Ticker) -> None:
+    issued = [issue_one(world) for _ in range(4)]
+    names = [one.printout.record.identifier for one in issued]
+    index = [one.printout.record.status_index for one in issued]
+    assert shown(world, names[0]) == {
+        "registry": "live",
+        "status_list": "not_available",
+        "log": "not_available",
+    }
+    assert publish_due(world.ports) == 2  # the next list is there before its first licence
+    assert [row.list for row in rows(world)] == [0, 1]
+    first = read(world)
+    assert others(first, {})
+    assert (first.ttl, first.expires_at - first.issued_at) == (TTL, LIFE)
+    assert others(read(world, 1), {})
+    assert shown(world, names[0])["status_list"] == "published"
+
+    change(world, "suspend", names[0], suspension="penalty")
+    change(world, "end", names[1], how="revoked")
+    change(world, "suspend", names[2], suspension="other")
+    change(world, "resume", names[2])
+    assert shown(world, names[0])["status_list"] == "pending"
+    assert shown(world, names[3])["status_list"] == "published"
+    assert fsck(world.ports) == []  # what waits is no fault
+    assert publish_due(world.ports) == 0  # signed a moment ago
+    clock.advance(COALESCE)
+    assert publish_due(world.ports) == 1
+    assert others(read(world), {index[0]: Value.SUSPENDED, index[1]: Value.INVALID})
+    assert {shown(world, name)["status_list"] for name in names} == {"published"}
+    clock.advance(COALESCE)
+    assert publish_due(world.ports) == 0
+
+    change(world, "resume", names[0])
+    change(world, "end", names[1], how="cancelled")  # the formal removal changes nothing here
+    with world.ports.database.transaction() as session:  # a newer edition takes the place of this one
+        session.execute(
+            update(Edition).where(Edition.identifier == names[3]).values(status="ended", how="replaced")
+        )
+        note_changes(session, world.ports.random, [issued[3].edition_id], clock.now)
+    assert publish_due(world.ports) == 1
+    assert others(read(world), {index[1]: Value.INVALID, index[3]: Value.REPLACED})
+    with Session(world.ports.database.read) as session:
+        assert session.scalar(select(func.count()).select_from(StatusChange)) == 0
+        assert derived(session, 0) == read(world).values
+    assert [(row.list, row.generation) for row in rows(world)] == [(0, 3), (1, 1)]
+    assert [one for one in fsck(world.ports) if "status list" in one] == []
+
+
+def test_an_abandoned_intent_leaves_an_invalid_slot(world: World, clock: Ticker) -> None:
+    before = set(slots(world))
+    publish_due(world.ports)
+    die(world, change=lambda _data: None)
+    clock.advance(LEASE)
+    report = recover(world.ports)
+    assert len(report.abandoned) == 1
+    (intent,) = set(slots(world)) - before
+    number, index = slots(world)[intent]
+    assert number == 0
+    assert publish_due(world.ports) >= 1
+    assert others(read(world), {index: Value.INVALID})
+    assert fsck(world.ports) == []
+
+
+@on_sqlite
+def test_lists_are_signed_again_before_their_ttl_is_over(world: World, clock: Ticker) -> None:
+    issue_one(world)
+    assert publish_due(world.ports) == 2
+    first = read(world)
+    clock.advance(RENEW_AFTER - SECOND)
+    assert publish_due(world.ports) == 0
+    clock.advance(SECOND)
+    assert publish_due(world.ports) == 2
+    second = read(world)
+    assert second.issued_at - first.issued_at == RENEW_AFTER < TTL
+    assert second.values == first.values
+    with Session(world.ports.database.read) as session:
+        assert [s.version for s in session.scalars(select(StatusListState))] == [1, 1]
+
+
+@on_sqlite
+def test_who_fails_to_sign_is_found_out(world: World, clock: Ticker) -> None:
+    def ready() -> int:
+        return world.http.get("/readyz").status_code
+
+    identifier = issue_one(world).printout.record.identifier
+    clock.advance(timedelta(days=1))
+    assert ready() == 200  # no list was ever signed here
+    publish_due(world.ports)
+    change(world, "suspend", identifier, suspension="penalty")
+    clock.advance(PATIENCE)
+    assert ready() == 200
+    clock.advance(SECOND)
+    assert world.http.get("/readyz").get_json()["reason"] == "status_list_overdue"
+    publish_due(world.ports)
+    assert ready() == 200
+    clock.advance(RENEW_AFTER + PATIENCE + SECOND)
+    with Session(world.ports.database.read) as session:
+        assert overdue(session, clock.now)
+    publish_due(world.ports)
+    assert ready() == 200
+
+
+@on_sqlite
+def test_a_list_that_could_not_be_signed_is_followed_by_another(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = issue_one(world)
+    publish_due(world.ports)
+    clock.advance(COALESCE)
+    change(world, "end", issued.printout.record.identifier, how="revoked")
+
+    def dead(*_: object) -> Any:
+        raise VermilionError(ErrorKind.UNAVAILABLE, "no key", reason="key_unusable")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(status_lists, "sign_status_list", dead)
+        with pytest.raises(VermilionError):
+            publish_due(world.ports)
+    assert others(read(world), {})  # the last one that was signed
+    assert shown(world, issued.printout.record.identifier)["status_list"] == "pending"
+    assert publish_due(world.ports) == 0  # another process may be signing it
+    clock.advance(COALESCE)
+    assert publish_due(world.ports) == 1
+    assert others(read(world), {issued.printout.record.status_index: Value.INVALID})
+    assert [(row.list, row.generation, row.jwt is not None) for row in rows(world)] == [
+        (0, 3, True),
+        (1, 1, True),
+    ]
+    assert shown(world, issued.printout.record.identifier)["status_list"] == "published"
+
+
+@on_sqlite
+def test_a_list_that_nobody_would_believe_is_not_published(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish_due(world.ports)
+    clock.advance(RENEW_AFTER)
+    forgetful = replace(trust_now(world.ports), keys=())  # a list that does not name the key
+    monkeypatch.setattr(status_lists, "trust_now", lambda _pieces: forgetful)
+    with pytest.raises(VermilionError) as caught:
+        publish_due(world.ports)
+    assert caught.value.reason == "status_list_defective"
+    assert [row.jwt is not None for row in rows(world) if row.list == 0] == [True, False]
+
+
+def test_of_two_who_sign_at_once_one_is_too_late(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the other one did while this one was reading, nothing is lost and nothing said twice."""
+    first, second = issue_one(world), issue_one(world)
+    publish_due(world.ports)
+    trust = trust_now(world.ports)
+    clock.advance(COALESCE)
+    change(world, "end", first.printout.record.identifier, how="revoked")
+    held = status_lists._held
+    raced: list[bool] = []
+
+    def slow(session: Session, number: int) -> Any:
+        mine = held(session, number)
+        if not raced:
+            raced.append(True)
+            assert status_lists.publish_list(world.ports, trust, number)
+            change(world, "end", second.printout.record.identifier, how="revoked")
+        return mine
+
+    monkeypatch.setattr(status_lists, "_held", slow)
+    assert not status_lists.publish_list(world.ports, trust, 0)
+    assert others(read(world), {first.printout.record.status_index: Value.INVALID})
+    clock.advance(COALESCE)
+    assert publish_due(world.ports) == 1
+    ended = (one.printout.record.status_index for one in (first, second))
+    assert others(read(world), dict.fromkeys(ended, Value.INVALID))
+    assert fsck(world.ports) == []
+
+
+def test_a_registry_that_had_no_lists_derives_them_from_its_record(world: World, clock: Ticker) -> None:
+    issued = [issue_one(world) for _ in range(3)]
+    change(world, "end", issued[0].printout.record.identifier, how="annulled")
+    change(world, "suspend", issued[1].printout.record.identifier, suspension="other")
+    with world.ports.database.transaction() as session:
+        session.query(StatusChange).delete()
+    assert publish_due(world.ports) == 2
+    assert others(
+        read(world),
+        {
+            issued[0].printout.record.status_index: Value.INVALID,
+            issued[1].printout.record.status_index: Value.SUSPENDED,
+        },
+    )
+    assert fsck(world.ports) == []
+
+
+@on_sqlite
+def test_the_key_signs_no_list_but_the_one_on_record(world: World, clock: Ticker) -> None:
+    issue_one(world)
+    publish_due(world.ports)
+    with Session(world.ports.database.read) as session:
+        key = session.scalars(select(Key).where(Key.purpose == "status-list")).one()
+    row = rows(world)[0]
+    kid = take_apart((row.jwt or "").encode()).kid
+    now = clock.now.replace(microsecond=0)
+    content = Content(row.uri, now, now + LIFE, TTL, compress(packed_with(EMPTY, {1: 1})))
+    jwt, cwt = jwt_input(content, kid, P256), cwt_input(content, kid, P256)
+    # A list that others are about to sign: its content is on record, and it alone is signed.
+    with world.ports.database.transaction() as session:
+        session.add(
+            StatusListToken(
+                list=0,
+                generation=2,
+                version=1,
+                key_id=key.id,
+                uri=row.uri,
+                issued_at=now,
+                expires_at=now + LIFE,
+                jwt_sha256=sha256(jwt).digest(),
+                cwt_sha256=sha256(cwt).digest(),
+                jwt=None,
+                cwt=None,
+            )
+        )
+    other = jwt_input(Content(row.uri, now, now + LIFE, TTL, compress(EMPTY)), kid, P256)
+    custodian, ref = world.ports.custodian, key_ref(key)
+    for kind, data, record, reason in (
+        (Kind.STATUS_LIST_JWT, other, "status-list:0:2:jwt", "status_list"),
+        (Kind.STATUS_LIST_CWT, cwt, "status-list:0:3:cwt", "status_list_generation"),
+        (Kind.STATUS_LIST_JWT, jwt, "status-list:0:1:jwt", "status_list_generation"),
+        (Kind.STATUS_LIST_JWT, jwt, "status-list:1:2:jwt", "status_list_generation"),
+        (Kind.STATUS_LIST_JWT, jwt, "status-list:0:2:cwt", "record"),
+        (Kind.STATUS_LIST_CWT, cwt, "status-list:0:2:jwt", "record"),
+        (Kind.STATUS_LIST_JWT, jwt, "trust-list:1", "record"),
+    ):
+        with pytest.raises(VermilionError) as caught:
+            custodian.sign(ref, [SignRequest(kind, data, record)])
+        assert (caught.value.kind, caught.value.reason) == (ErrorKind.KEY_REFUSED, reason)
+    custodian.sign(ref, [SignRequest(Kind.STATUS_LIST_JWT, jwt, "status-list:0:2:jwt")])
+    with pytest.raises(VermilionError) as caught:
+        custodian.sign(ref, [SignRequest(Kind.STATUS_LIST_JWT, jwt, "status-list:0:2:jwt")])
+    assert caught.value.reason == "record_used"
+    with Session(world.ports.database.read) as session:
+        used = session.scalars(select(KeyUse.record).where(KeyUse.key_id == key.id)).all()
+    assert sorted(used) == [
+        "status-list:0:1:cwt", "status-list:0:1:jwt", "status-list:0:2:jwt",
+        "status-list:1:1:cwt", "status-list:1:1:jwt",
+    ]  # fmt: skip
+
+
+@on_sqlite
+@pytest.mark.parametrize("compromised", [False, True])
+def test_a_key_that_ended_is_followed_by_its_successor(
+    world: World, clock: Ticker, compromised: bool
+) -> None:
+    publish_due(world.ports)
+    before = rows(world)[0].key_id
+    clock.advance(COALESCE)
+    with world.ports.database.transaction() as session:
+        purpose = retire_key(
+            session, world.ports, world.system, key_id=before, ground=GROUND, compromised=compromised
+        )
+    successor = succeed(world.ports, purpose, world.system)
+    assert successor is not None
+    publish_trust_list(world.ports)
+    if compromised:
+        with pytest.raises(VermilionError) as caught:
+            read(world)
+        assert caught.value.reason == "key_compromised"
+    else:
+        read(world)  # what it signed while it served
+    assert publish_due(world.ports) == 1  # there is one list as long as there is no licence
+    assert {row.key_id for row in rows(world)} == {successor}
+    read(world)
+
+
+@on_sqlite
+def test_fsck_names_a_list_that_says_otherwise(world: World, clock: Ticker) -> None:
+    issued = issue_one(world)
+    index = issued.printout.record.status_index
+    publish_due(world.ports)
+
+    def lists(lst: bytes) -> list[str]:
+        with world.ports.database.transaction() as session:
+            session.execute(update(StatusListState).where(StatusListState.list == 0).values(lst=lst))
+        return fsck(world.ports)
+
+    with Session(world.ports.database.read) as session:
+        right = session.get_one(StatusListState, 0).lst
+    wrong = "status list 0 holds another value than the record of 1 of its slots"
+    other = "status list 0, generation 1, is another than its row says"
+    assert lists(compress(packed_with(EMPTY, {index: 1}))) == [wrong, other]
+    assert lists(compress(packed_with(EMPTY, {(index + 1) % 2**20: 3}))) == [wrong, other]
+    assert lists(b"nothing") == ["status list 0 cannot be read", other]
+    assert lists(right) == []
+    with world.ports.database.transaction() as session:
+        session.execute(update(Edition).values(status="suspended", ground="other", status_version=2))
+    assert wrong in fsck(world.ports)
+    with world.ports.database.transaction() as session:
+        session.execute(update(Edition).values(status="in_force", ground=None, status_version=1))
+        session.execute(update(StatusListToken).values(jwt=StatusListToken.jwt + "A"))
+    assert sorted(fsck(world.ports)) == [other, other.replace("list 0", "list 1")]
