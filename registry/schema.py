@@ -23,12 +23,14 @@ _LOCK = 0x7665726D696C696F  # pg_advisory_xact_lock: "vermilio", ours alone
 PUBLIC_TABLES = (
     "agency",
     "certificate",
+    "certificate_authority",
     "document",
     "edition",
     "event",
     "leaf",
     "licence",
     "published_trust_list",
+    "revocation_list",
     "seal",
     "seal_edition",
     "seal_state",
@@ -38,8 +40,8 @@ PUBLIC_TABLES = (
     "status_list_token",
     "type_version",
 )
-"""What the public site's role may read. Persons, clients, tokens, requests and intents are not its business.
-`deploy/postgres/grants.sql` says the same for the Compose file."""
+"""What the public site's role may read, and `vermilion publish` with it. Persons, clients, tokens, requests
+and intents are not its business. `deploy/postgres/grants.sql` says the same for the Compose file."""
 
 PUBLIC_COLUMNS = {"key_use": ("digest", "kind", "signed")}
 """Of other tables it may read these columns: whether a signature that it was shown was made here."""

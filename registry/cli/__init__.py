@@ -32,6 +32,7 @@ COMMANDS = {
     "migrate": "registry.cli.administration:migrate",
     "outside-ca": "registry.cli.outside_ca:outside_ca",
     "person": "registry.cli.people:person",
+    "publish": "registry.cli.publish:publish",
     "restore": "registry.cli.backup:restore",
     "run": "registry.cli.run:run",
     "seal": "registry.cli.seal:seal",

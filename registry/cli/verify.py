@@ -1,4 +1,6 @@
-"""`vermilion verify`: what a relying party runs. With `--trust` it needs no database and no network."""
+"""`vermilion verify`: what a relying party runs. With `--trust` or `--bundle` it needs neither database nor
+network.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from registry.cli import is_about_settings
 
 if TYPE_CHECKING:
     from keys.trust_list import TrustList
+    from signing.check import Outcome
     from signing.live import Alarm, LiveRegistry
+    from signing.status_list import Source
     from signing.verdict import Verification
 
 MAX_FILE = 8 * 1024 * 1024
@@ -34,6 +38,12 @@ _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
     "--trust",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Signed trust list: check offline, without any service.",
+)
+@click.option(
+    "--bundle",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Folder with trust list and status lists, as `vermilion publish` writes it, or a copy: check "
+    "offline, the status too.",
 )
 @click.option("--root-sha256", metavar="HEX", help="Fingerprint that the trust list's root must have.")
 @click.option(
@@ -55,6 +65,7 @@ _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
 def verify(
     subject: str,
     trust: Path | None,
+    bundle: Path | None,
     root_sha256: str | None,
     service: str | None,
     data: Path | None,
@@ -67,11 +78,15 @@ def verify(
     check from being made, a trust list that cannot be trusted included, is said on standard error. So is an
     alarm: where the local registry is asked, a right signature of ours over what was never registered.
     """
-    if trust is not None and (service is not None or data is not None):
-        raise click.UsageError("--trust checks offline: it goes with neither --service nor --data")
+    if sum(one is not None for one in (trust, bundle)) + (service is not None or data is not None) > 1:
+        raise click.UsageError(
+            "--trust and --bundle check offline: neither goes with the other, with --service or with --data"
+        )
     shown = subject if _is_link(subject) else _read(subject)  # a file that is not there is wrong usage
     if trust is not None:
-        ask = partial(_offline, shown, trust, _read(str(trust)), root_sha256)
+        ask = partial(_offline, shown, str(trust), _read(str(trust)), root_sha256)
+    elif bundle is not None:
+        ask = partial(_by_bundle, shown, bundle, root_sha256)
     elif service is not None:
         ask = partial(_by_service, shown, service)
     else:
@@ -124,10 +139,22 @@ class StandardErrorAlarm:
         click.echo(f"vermilion: alarm: {reason}, key {key_id}, SHA-256 {digest.hex()}", err=True)
 
 
+def _by_bundle(shown: str | bytes, folder: Path, root_sha256: str | None) -> dict[str, Any]:
+    from signing.bundle import TRUST_LIST, Bundle
+
+    bundle = Bundle(folder)
+    return _offline(shown, str(folder / TRUST_LIST), bundle.trust_list(), root_sha256, bundle.status_list)
+
+
 def _offline(
-    shown: str | bytes, trust_file: Path, trust_list: bytes, root_sha256: str | None
+    shown: str | bytes,
+    trust_file: str,
+    trust_list: bytes,
+    root_sha256: str | None,
+    lists: Source | None = None,
 ) -> dict[str, Any]:
     from keys.trust_list import read_trust_list
+    from signing.verdict import list_json, to_json
 
     now = datetime.now(UTC)
     trust: TrustList | None = None
@@ -135,7 +162,14 @@ def _offline(
         trust = read_trust_list(trust_list, at=now, root_sha256=root_sha256)
     except VermilionError as error:
         click.echo(f"vermilion: {trust_file}: {error.detail}", err=True)
-    return _check(shown, trust, None, None, now)
+    outcome = _outcome(shown, trust, None, None, now, lists)
+    ages: dict[str, object] = {}
+    if trust is not None:
+        ages["trust_list"] = list_json(trust.issued_at, trust.expires_at, now)
+    if outcome.status_list is not None:
+        found = outcome.status_list
+        ages["status_list"] = list_json(found.issued_at, found.expires_at, now)
+    return to_json(outcome.verification, ages)
 
 
 def _by_database(shown: str | bytes, data: Path | None) -> dict[str, Any]:
@@ -153,22 +187,26 @@ def _by_database(shown: str | bytes, data: Path | None) -> dict[str, Any]:
     engine = read_engine(settings.url)
     try:
         trust = read_trust_list(current_trust_list(engine), at=now)
-        return _check(shown, trust, SqlLiveRegistry(engine, lambda: now), StandardErrorAlarm(), now)
+        live = SqlLiveRegistry(engine, lambda: now)
+        return _as_json(_outcome(shown, trust, live, StandardErrorAlarm(), now).verification)
     finally:
         engine.dispose()
 
 
-def _check(
-    shown: str | bytes, trust: TrustList | None, live: LiveRegistry | None, alarm: Alarm | None, now: datetime
-) -> dict[str, Any]:
-    """The verdict on the text of a code, or on the bytes of a file."""
+def _outcome(
+    shown: str | bytes,
+    trust: TrustList | None,
+    live: LiveRegistry | None,
+    alarm: Alarm | None,
+    now: datetime,
+    lists: Source | None = None,
+) -> Outcome:
+    """What comes of the text of a code, or of the bytes of a file."""
     from signing.check import check_file, check_scan
 
     if isinstance(shown, str):
-        outcome = check_scan(shown, trust, live, alarm, now)
-    else:
-        outcome = check_file(shown, trust, live, alarm, now)
-    return _as_json(outcome.verification)
+        return check_scan(shown, trust, live, alarm, now, lists)
+    return check_file(shown, trust, live, alarm, now, lists)
 
 
 def _as_json(verification: Verification) -> dict[str, Any]:
@@ -254,3 +292,18 @@ def _explained(answer: dict[str, Any]) -> Iterator[str]:
         yield f"  {name:8}{check['result']:9} {reason_sentence(check['reason'], 'en')}"
     yield f"  identifier  {answer['identifier'] or '-'}"
     yield f"  as of       {answer['as_of']}"
+    for name, member in (("trust list", "trust_list"), ("status list", "status_list")):
+        listed = answer.get(member)
+        signed, age = (
+            (listed.get("issued_at"), listed.get("age")) if isinstance(listed, dict) else (None, None)
+        )
+        if _is_instant(signed) and type(age) is int:
+            yield f"  {name:11} of {signed}, {_in_words(age)} old"
+
+
+def _in_words(seconds: int) -> str:
+    """An age in the largest unit that leaves two of it, or in minutes."""
+    for size, unit in ((86400, "days"), (3600, "hours")):
+        if seconds >= 2 * size:
+            return f"{seconds // size} {unit}"
+    return f"{max(0, seconds) // 60} minutes"

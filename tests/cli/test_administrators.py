@@ -39,6 +39,7 @@ NOBODY_S = {
     "migrate": "the database's owner: tables, and nothing in them",
     "run": "a service", "serve-api": "a service", "serve-authority": "a service", "serve-public": "a service",
     "signer": "a service",
+    "publish": "a timer's: signed files, by a role that only reads",
     "issue": "through the API, by credential",
     "verify": "anybody's",
 }  # fmt: skip

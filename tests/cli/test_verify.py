@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -11,9 +12,14 @@ from typing import Any
 import pytest
 
 import registry.cli.verify
+from registry.cli import main
+from registry.composition import open_ports
 from registry.database import read_engine
 from registry.licences.lookup import current_trust_list
+from registry.licences.status_lists import publish_due
+from registry.publication import publish_to
 from registry.settings import Settings
+from signing.bundle import TRUST_LIST
 from tests.cli.conftest import Verify
 from tests.services.conftest import FirstStart
 from tests.services.running import environment, line
@@ -26,6 +32,18 @@ def trust(first_start: FirstStart, tmp_path: Path) -> Path:
     path.write_text(current_trust_list(engine))
     engine.dispose()
     return path
+
+
+def later(by: timedelta) -> type[datetime]:
+    """A clock that is ahead."""
+
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Later:
+            there = datetime.now(tz or UTC) + by
+            return cls.fromtimestamp(there.timestamp(), tz or UTC)
+
+    return Later
 
 
 @pytest.fixture
@@ -67,6 +85,74 @@ def test_the_text_of_a_scanned_code(verify: Verify, trust: Path, first_start: Fi
     assert (code, answer["verdict"]) == (1, "altered")
 
 
+@pytest.fixture(scope="module")
+def bundle(first_start: FirstStart, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `vermilion publish` writes of the first start's registry, whose lists are signed by then."""
+    settings = Settings(data=first_start.place.data)
+    ports = open_ports(settings)
+    publish_due(ports)
+    ports.database.dispose()
+    folder = tmp_path_factory.mktemp("published")
+    engine = read_engine(settings.url)
+    publish_to(engine, folder)
+    engine.dispose()
+    return folder
+
+
+def test_a_bundle_proves_the_status_too(
+    verify: Verify, sample: Path, bundle: Path, first_start: FirstStart, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Within the list's ttl as of its time; later with its age; beyond its end not at all."""
+    signed: list[str] = []
+    for subject in (sample, line(first_start.out, "link")):
+        code, answer, err = verify(subject, "--bundle", bundle)
+        assert (code, answer["verdict"], err) == (0, "valid", "")
+        assert answer["checks"]["status"] == {"result": "passed", "reason": "in_force_by_list"}
+        assert answer["as_of"] == answer["status_list"]["issued_at"]
+        assert 0 <= answer["status_list"]["age"] < 3600
+        assert set(answer["trust_list"]) == {"issued_at", "expires_at", "age"}
+        signed.append(answer["as_of"])
+    for hours, reason in ((2, "status_list_old"), (49, "status_list_expired")):
+        monkeypatch.setattr(registry.cli.verify, "datetime", later(timedelta(hours=hours)))
+        code, answer, _ = verify(sample, "--bundle", bundle)
+        assert (code, answer["verdict"]) == (2, "genuine_offline")
+        assert answer["checks"]["status"] == {"result": "not_done", "reason": reason}
+        assert answer["status_list"]["age"] >= hours * 3600
+
+
+def test_a_bundle_says_its_age_in_words(
+    sample: Path, bundle: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(registry.cli.verify, "datetime", later(timedelta(hours=30)))
+    with pytest.raises(SystemExit):
+        main(["verify", str(sample), "--bundle", str(bundle)])
+    said = capsys.readouterr().out.splitlines()
+    assert said[-1].startswith("  status list of ")
+    assert said[-1].endswith("Z, 30 hours old")
+
+
+def test_a_bundle_without_lists_and_one_without_anything(
+    verify: Verify, sample: Path, bundle: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(bundle, copy)
+    (copy / "status" / "0").unlink()
+    assert verify(sample, "--bundle", copy)[1]["verdict"] == "valid"  # the CWT is there
+    (copy / "status" / "0.cwt").write_bytes((copy / "status" / "1.cwt").read_bytes())
+    code, answer, _ = verify(sample, "--bundle", copy)
+    assert (code, answer["checks"]["status"]["reason"]) == (2, "status_list_refused")
+    shutil.rmtree(copy / "status")
+    code, answer, _ = verify(sample, "--bundle", copy)
+    assert (code, answer["verdict"]) == (2, "genuine_offline")
+    assert answer["checks"]["status"]["reason"] == "status_list_missing"
+    code, answer, err = verify(sample, "--bundle", tmp_path)
+    assert (code, answer["verdict"]) == (2, "cannot_check")
+    assert "trust-list cannot be read" in err
+    assert verify(sample, "--bundle", bundle, "--root-sha256", "0" * 64)[1]["verdict"] == "cannot_check"
+    assert verify(sample, "--bundle", bundle, "--trust", bundle / TRUST_LIST)[0] == 64
+    assert verify(sample, "--bundle", bundle, "--data", ".")[0] == 64
+
+
 @pytest.mark.parametrize(
     ("name", "content"), [("garbage", b"not a list"), ("empty", b""), ("binary", bytes(range(256)) * 40)]
 )
@@ -90,13 +176,7 @@ def test_a_trust_list_of_another_root_checks_nothing(verify: Verify, sample: Pat
 def test_an_expired_trust_list_checks_nothing(
     verify: Verify, sample: Path, trust: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Later(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> Later:
-            there = datetime.now(tz or UTC) + timedelta(days=30)
-            return cls.fromtimestamp(there.timestamp(), tz or UTC)
-
-    monkeypatch.setattr(registry.cli.verify, "datetime", Later)
+    monkeypatch.setattr(registry.cli.verify, "datetime", later(timedelta(days=30)))
     code, answer, err = verify(sample, "--trust", trust)
     assert (code, answer["verdict"]) == (2, "cannot_check")
     assert str(trust) in err
@@ -146,7 +226,7 @@ def broken(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_: Any) -> Any:
         raise RecursionError("secret detail")
 
-    monkeypatch.setattr(registry.cli.verify, "_check", fail)
+    monkeypatch.setattr(registry.cli.verify, "_outcome", fail)
 
 
 @pytest.mark.usefixtures("broken")
