@@ -13,6 +13,7 @@ from bench.row import Row
 BENCHES = {
     "bench.certificates": ("cert.linted_per_s",),
     "bench.status": ("crl.100k_s", "crl.10k_s", "ocsp.signed_vs_raw"),
+    "bench.status_lists": ("status.resign_s", "status.resign_sqlite_s", "status.resign_postgres_s"),
     "bench.sealing": (
         "seal.blt_ms",
         "seal.blt_vs_raw",

@@ -46,12 +46,11 @@ _MAX_INDEX = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to publish. `order` grows with each newer one of the same path; 0 where there is only one."""
+    """A file to publish. Of one path, what was issued later is the newer one."""
 
     path: str
     media_type: str
     data: bytes
-    order: int = 0
     issued_at: datetime | None = None
     expires_at: datetime | None = None
 
@@ -92,9 +91,8 @@ def gather(engine: Engine) -> Iterator[File]:
         if trust is None:
             raise VermilionError(Kind.UNAVAILABLE, "no trust list is published yet", reason="no_trust_list")
         yield File(
-            TRUST_LIST, "application/jwt", trust.jws.encode("ascii"), trust.sequence, trust.issued_at,
-            trust.expires_at,
-        )  # fmt: skip
+            TRUST_LIST, "application/jwt", trust.jws.encode("ascii"), trust.issued_at, trust.expires_at
+        )
         yield from _authorities(session)
     yield from _status_lists(SignedLists(engine))
 
@@ -108,7 +106,7 @@ def _authorities(session: Session) -> Iterator[File]:
     )
     for name, der, not_before, not_after in certificates:
         path = f"ca/{name}.cer"
-        yield File(path, "application/pkix-cert", der or b"", 0, not_before, not_after)
+        yield File(path, "application/pkix-cert", der or b"", not_before, not_after)
     newest = (
         select(RevocationList.ca_key_id, func.max(RevocationList.number).label("number"))
         .where(RevocationList.der.is_not(None))
@@ -126,9 +124,8 @@ def _authorities(session: Session) -> Iterator[File]:
     )
     for name, row in lists:
         yield File(
-            f"crl/{name}.crl", "application/pkix-crl", row.der or b"", row.number, row.this_update,
-            row.next_update,
-        )  # fmt: skip
+            f"crl/{name}.crl", "application/pkix-crl", row.der or b"", row.this_update, row.next_update
+        )
 
 
 def _status_lists(lists: SignedLists) -> Iterator[File]:
@@ -138,11 +135,10 @@ def _status_lists(lists: SignedLists) -> Iterator[File]:
             found = lists.newest(number, cwt=cwt)
             if found is not None:
                 yield File(
-                    status_path(number, cwt=cwt), media_type, found.token, found.generation, found.issued_at,
-                    found.expires_at,
-                )  # fmt: skip
+                    status_path(number, cwt=cwt), media_type, found.token, found.issued_at, found.expires_at
+                )
     aggregation = json.dumps({"status_lists": list(addresses.values())}) + "\n"
-    yield File("status/index.json", "application/json", aggregation.encode(), len(addresses))
+    yield File("status/index.json", "application/json", aggregation.encode())
 
 
 @contextmanager
@@ -172,7 +168,7 @@ def _write(folder: Path, files: Sequence[File]) -> Report:
     for file in files:
         entry = _entry(file)
         lies = before.get(file.path)
-        if lies is not None and lies["order"] > file.order and (folder / file.path).exists():
+        if lies is not None and _is_newer(lies, entry) and (folder / file.path).exists():
             kept.append(file.path)
             entry = lies
         elif _replace(folder, file.path, file.data):
@@ -187,13 +183,18 @@ def _write(folder: Path, files: Sequence[File]) -> Report:
     return Report(tuple(written), tuple(removed), tuple(kept))
 
 
+def _is_newer(lies: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
+    """By the times of issue, whose texts sort as they do."""
+    one, other = lies.get("issued_at"), entry["issued_at"]
+    return isinstance(one, str) and isinstance(other, str) and one > other
+
+
 def _entry(file: File) -> dict[str, Any]:
     return {
         "path": file.path,
         "media_type": file.media_type,
         "sha256": sha256(file.data).hexdigest(),
         "size": len(file.data),
-        "order": file.order,
         "issued_at": None if file.issued_at is None else instant(file.issued_at),
         "expires_at": None if file.expires_at is None else instant(file.expires_at),
     }
@@ -210,7 +211,6 @@ def _index(folder: Path) -> Mapping[str, dict[str, Any]]:
                 for entry in files
                 if isinstance(entry, dict)
                 and isinstance(entry.get("path"), str)
-                and type(entry.get("order")) is int
                 and _OURS.fullmatch(entry["path"])
             }
     return {}

@@ -2,6 +2,7 @@
 // draft's own tokens, then ours.
 
 import assert from "node:assert/strict";
+import { X509Certificate } from "node:crypto";
 import { inflateSync } from "node:zlib";
 import { test } from "node:test";
 
@@ -108,8 +109,27 @@ test("the draft's tokens", async () => {
   check(await readCwt(Buffer.from(cwt, "hex"), jwk), wanted);
 });
 
-test("ours", async () => {
-  const { jwt, cwt, key: jwk, wanted } = read("./our_status_list.json");
+// The members of a trust list, whose signer the pinned root certified.
+async function readTrustList(token, rootSha256) {
+  const [header, payload, signature] = token.split(".");
+  const { alg, typ, x5c } = JSON.parse(b64(header));
+  assert.deepEqual([alg, typ, x5c.length], ["ES256", "trust-list+jwt", 2]);
+  const [delegate, root] = x5c.map((one) => new X509Certificate(Buffer.from(one, "base64")));
+  assert.equal(root.fingerprint256.replaceAll(":", "").toLowerCase(), rootSha256);
+  assert.ok(delegate.verify(root.publicKey) && delegate.checkIssued(root));
+  const jwk = delegate.publicKey.export({ format: "jwk" });
+  const signed = Buffer.from(`${header}.${payload}`);
+  assert.ok(await crypto.subtle.verify(ES256, await key(jwk), b64(signature), signed));
+  return JSON.parse(b64(payload));
+}
+
+test("ours, from the fingerprint of the root alone", async () => {
+  const { jwt, cwt, trust, root_sha256: pin, wanted } = read("./our_status_list.json");
+  const named = await readTrustList(trust, pin);
+  assert.equal(`${named.status_lists}7`, wanted.sub);
+  const { kid } = JSON.parse(b64(jwt.split(".")[0]));
+  const [{ use, alg, jwk }] = named.keys.filter((one) => one.kid === kid);
+  assert.deepEqual([use, alg], ["status-list", "ES256"]);
   check(await readJwt(jwt, jwk), wanted);
   check(await readCwt(Buffer.from(cwt, "hex"), jwk), wanted);
 });

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 import re
 import subprocess
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
-from keys.certificates import certificate_key
-from keys.suite import P256
-from keys.trust_list import jwk_of
 from signing.verdict import Verdict
-from tests.authority import make_authority
+from tests.authority import issue_trust_list, make_authority
 from tests.js.conftest import SCRIPTS, STATIC, run
 from tests.signing.listing import Lister
 from tests.tools import need
@@ -41,7 +39,12 @@ def test_a_client_of_its_own_reads_our_status_lists(
         "sub": content.uri, "iat": int(content.issued_at.timestamp()), "exp": int(content.expires_at.timestamp()),
         "ttl": 3600, "bits": 2, "bytes": 2**18, "statuses": values,
     }  # fmt: skip
-    ours = {"jwt": jwt.decode(), "cwt": cwt.hex(), "key": jwk_of(certificate_key(lister.certificate), P256)}
+    authority = lister.authority
+    trust = issue_trust_list(
+        lister.trust(), authority.custodian, authority.delegate_key, authority.delegate, authority.root
+    )
+    pin = sha256(authority.root).hexdigest()
+    ours = {"jwt": jwt.decode(), "cwt": cwt.hex(), "trust": trust, "root_sha256": pin}
     (folder / "our_status_list.json").write_text(json.dumps({**ours, "wanted": wanted}))
     done = run(folder, "status_list")
     assert done.returncode == 0, done.stdout[-4000:]

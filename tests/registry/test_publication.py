@@ -30,7 +30,7 @@ from signing.status_list import Value, look_up, read_status_list, uri_of
 from signing.verdict import Status
 from tests.registry.issuing import issue_one
 from tests.registry.test_status import change
-from tests.registry.world import Ticker, World, on_sqlite
+from tests.registry.world import START, Ticker, World, on_sqlite
 
 
 @pytest.fixture
@@ -127,8 +127,7 @@ def test_what_is_no_more_is_removed_and_nothing_else(world: World, folder: Path)
     index = json.loads((folder / INDEX).read_text())
     outside = folder.parent / "precious"
     outside.write_text("not ours")
-    index["files"].append({"path": "../precious", "order": 0})
-    index["files"].append({"path": "robots.txt", "order": 0})
+    index["files"] += [{"path": "../precious"}, {"path": "robots.txt"}, {"path": 1}, 1]
     (folder / INDEX).write_text(json.dumps(index))
     with world.ports.database.transaction() as session:
         session.execute(delete(StatusListToken).where(StatusListToken.list == 1))
@@ -141,7 +140,7 @@ def test_what_is_no_more_is_removed_and_nothing_else(world: World, folder: Path)
 
 @on_sqlite
 def test_nothing_older_takes_the_place_of_something_newer(world: World, clock: Ticker, folder: Path) -> None:
-    """A replica may lag behind, and a database may have been restored."""
+    """A replica may lag behind. What a restored database signs anew is of a later moment, and is taken."""
     publish_due(world.ports)
     clock.advance(timedelta(days=3))
     publish_trust_list(world.ports)
@@ -153,11 +152,16 @@ def test_nothing_older_takes_the_place_of_something_newer(world: World, clock: T
             select(PublishedTrustList).order_by(PublishedTrustList.sequence.desc())
         ).first()
         session.delete(last)
-        session.execute(update(StatusListToken).values(generation=1, jwt="older"))
+        session.execute(update(StatusListToken).values(issued_at=START, jwt="older", cwt=b"older"))
     report = published(world, folder)
     assert set(report.kept) == {TRUST_LIST, "status/0", "status/0.cwt"}
     assert (folder / TRUST_LIST).read_bytes() == newest
     assert published(world, folder).kept == report.kept
+    clock.advance(COALESCE)
+    publish_trust_list(world.ports)
+    publish_due(world.ports)
+    again = published(world, folder)
+    assert (again.kept, set(again.written)) == ((), {TRUST_LIST, "status/0", "status/0.cwt", INDEX})
     (folder / TRUST_LIST).unlink()  # nothing lies there: then what there is
     assert TRUST_LIST in published(world, folder).written
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
@@ -12,6 +13,7 @@ import pytest
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from bench.many import fill
 from keys.custodian import Kind, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
@@ -156,6 +158,20 @@ def test_lists_are_signed_again_before_their_ttl_is_over(world: World, clock: Ti
 
 
 @on_sqlite
+def test_lists_move_with_the_site(world: World, clock: Ticker) -> None:
+    """A code names a list by its number: where that stands, the trust list says."""
+    issue_one(world)
+    publish_due(world.ports)
+    assert read(world).uri == "http://localhost:8801/status/0"
+    moved = world.ports.settings.model_copy(update={"origin": "https://licence.example"})
+    elsewhere = replace(world.ports, settings=moved)
+    publish_trust_list(elsewhere)
+    clock.advance(COALESCE)
+    assert publish_due(elsewhere) == 2
+    assert read(world).uri == "https://licence.example/status/0"
+
+
+@on_sqlite
 def test_who_fails_to_sign_is_found_out(world: World, clock: Ticker) -> None:
     def ready() -> int:
         return world.http.get("/readyz").status_code
@@ -266,6 +282,23 @@ def test_a_registry_that_had_no_lists_derives_them_from_its_record(world: World,
         },
     )
     assert fsck(world.ports) == []
+
+
+@on_sqlite
+def test_one_of_many_is_changed_and_the_others_stay(world: World, clock: Ticker) -> None:
+    """As `bench.status_lists` measures it: lists that hold many values, of which one changes."""
+    issued = issue_one(world)
+    fill(world.ports.database, 2_000)
+    publish_due(world.ports)
+    before = read(world).values
+    said = Counter(byte >> 2 * slot & 3 for byte in before for slot in range(4))
+    assert said == {0: 2**20 - 43, Value.INVALID: 39, Value.SUSPENDED: 4}
+    clock.advance(COALESCE)
+    change(world, "suspend", issued.printout.record.identifier, suspension="other")
+    assert publish_due(world.ports) == 1
+    with Session(world.ports.database.read) as session:
+        assert read(world).values == derived(session, 0)
+    assert read(world).values == packed_with(before, {issued.printout.record.status_index: Value.SUSPENDED})
 
 
 @on_sqlite

@@ -17,9 +17,11 @@ from typing import Any
 
 import cbor2
 import pytest
+from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 from joserfc import jws
@@ -31,7 +33,7 @@ from keys.custodian import Purpose, SignRequest
 from keys.errors import Kind, VermilionError
 from keys.status_list import CWT_TYPE, JWT_TYPE, LIFE, PACKED_BYTES, TTL, cwt_input, inflate, jwt_input
 from keys.suite import P256
-from keys.trust_list import jwk_of, kid_of
+from keys.trust_list import kid_of
 from signing.check import Outcome, check_file, check_scan
 from signing.status_list import (
     EMPTY,
@@ -45,7 +47,7 @@ from signing.status_list import (
     value_at,
 )
 from signing.verdict import Status
-from tests.authority import make_authority
+from tests.authority import issue_trust_list, make_authority
 from tests.signing import sealing
 from tests.signing.checking import Register, food, licence, register, scanned, sign
 from tests.signing.listing import Lister
@@ -131,9 +133,36 @@ def test_the_independent_readers_read_the_drafts_tokens() -> None:
         assert bit_string(read["raw"]) == "1001110111000101"
 
 
+def independent_trust_list(text: str, root_sha256: str) -> dict[str, Any]:
+    """A trust list's members, by joserfc and cryptography: signed by whom the pinned root certified."""
+    header = json.loads(base64.urlsafe_b64decode(text.partition(".")[0] + "=="))
+    assert header["typ"] == "trust-list+jwt"
+    delegate, root = (x509.load_der_x509_certificate(base64.b64decode(one)) for one in header["x5c"])
+    assert root.fingerprint(hashes.SHA256()).hex() == root_sha256
+    delegate.verify_directly_issued_by(root)
+    key = ECKey.import_key(
+        delegate.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
+    registry = jws.JWSRegistry(algorithms=["ES256"])
+    registry.max_header_length = registry.max_payload_length = 64 * 1024  # it carries certificates
+    found = jws.deserialize_compact(text, key, registry=registry)
+    members: dict[str, Any] = json.loads(found.payload)
+    return members
+
+
 def test_the_independent_readers_read_ours(lister: Lister) -> None:
+    """From the root alone: its fingerprint, the trust list, the key that it names for lists, a list."""
+    authority = lister.authority
+    trust = issue_trust_list(
+        lister.trust(), authority.custodian, authority.delegate_key, authority.delegate, authority.root
+    )
     jwt, cwt = lister.sign(lister.content(VALUES, number=7))
-    jwk = jwk_of(certificate_key(lister.certificate), P256)
+    named = independent_trust_list(trust, sha256(authority.root).hexdigest())
+    kid = jws.extract_compact(jwt).headers()["kid"]
+    (entry,) = (one for one in named["keys"] if one["kid"] == kid)
+    assert (entry["use"], entry["alg"], entry["state"]) == ("status-list", "ES256", "active")
+    assert named["status_lists"] == "http://localhost:8801/status/"
+    jwk = entry["jwk"]
     for read in (independent_jwt(jwt.decode(), jwk), independent_cwt(cwt, jwk)):
         assert read["sub"] == "http://localhost:8801/status/7"
         assert datetime.fromtimestamp(read["iat"], UTC) == lister.authority.now

@@ -25,6 +25,7 @@ PROMISED = {
     "crl.10k_s",
     "check.page_vs_bare",
     "cert.linted_per_s",
+    "status.resign_s",
 }
 
 

@@ -1,0 +1,79 @@
+"""A register of very many licences, copies of one that was really issued: for what reads the register, and
+opens neither record nor document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from hashlib import sha256
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from registry.database import Base, Database
+from registry.licences.tables import Edition, Intent, Licence, StatusIndex
+
+CHUNK = 5_000
+IN_A_LIST = 650_000  # where a list is left, about
+ENDED, SUSPENDED = 50, 500  # one in so many
+
+
+def fill(database: Database, count: int) -> None:
+    """Bring the register to `count` licences. One in fifty has ended, one in five hundred is suspended; slots
+    are spread over their list as random ones are.
+    """
+    with Session(database.read) as session:
+        first = session.scalars(select(Edition).order_by(Edition.registered_at).limit(1)).one()
+        rows = {
+            Licence: _row(session.get_one(Licence, first.licence_id)),
+            Intent: _row(session.get_one(Intent, first.id)),
+            Edition: _row(first),
+            StatusIndex: _row(
+                session.scalars(select(StatusIndex).where(StatusIndex.intent_id == first.id)).one()
+            ),
+        }
+    slots = _slots(taken=(rows[StatusIndex]["list"], rows[StatusIndex]["index"]))
+    for begin in range(1, count, CHUNK):
+        numbers = range(begin, min(begin + CHUNK, count))
+        made = [_copies(rows, number, next(slots)) for number in numbers]
+        with database.transaction() as session:
+            for table in rows:
+                session.execute(insert(table), [one[table] for one in made])
+
+
+def _row(entity: Base) -> dict[str, Any]:
+    return {column.key: getattr(entity, column.key) for column in entity.__table__.columns}
+
+
+def _slots(taken: tuple[int, int]) -> Iterator[tuple[int, int]]:
+    """Each slot of a list once, in an order that jumps about: an odd step leads through all of 2^20."""
+    number, index, used = 0, 0, 0
+    while True:
+        index, used = (index + 669_607) % 2**20, used + 1
+        if used > IN_A_LIST:
+            number, used = number + 1, 1
+        if (number, index) != taken:
+            yield number, index
+
+
+def _copies(
+    rows: dict[type[Base], dict[str, Any]], number: int, slot: tuple[int, int]
+) -> dict[type[Base], dict[str, Any]]:
+    name = sha256(b"licence %d" % number)
+    own, licence = name.hexdigest()[:32], name.hexdigest()[32:]
+    status: dict[str, Any] = {"status": "in_force"}
+    if number % ENDED == 0:
+        status = {"status": "ended", "how": "revoked"}
+    elif number % SUSPENDED == 1:
+        status = {"status": "suspended", "ground": "other"}
+    link = {"link_id_sha256": sha256(name.digest()).digest()}
+    return {
+        Licence: {**rows[Licence], "id": licence, "serial": f"{number:016}"},
+        Intent: {**rows[Intent], "id": own, "licence_id": licence, "record": b"", **link},
+        Edition: {
+            **rows[Edition], "id": own, "licence_id": licence, **link, **status,
+            "identifier": f"{rows[Edition]['identifier']}-{number}",
+        },
+        StatusIndex: {**rows[StatusIndex], "list": slot[0], "index": slot[1], "intent_id": own},
+    }  # fmt: skip
