@@ -24,6 +24,7 @@ PUBLIC_TABLES = (
     "agency",
     "certificate",
     "certificate_authority",
+    "co_seal",
     "document",
     "edition",
     "event",

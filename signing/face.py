@@ -333,3 +333,7 @@ def _unplaced(face: Face, licence_type: LicenceType) -> Iterator[Fault]:
         yield fault(
             None, f"seal-{missing}", "face_field_missing", "has no place on the face: a licence is sealed"
         )
+    elif licence_type.co_seal_kinds and len(licence_type.co_seal_kinds) != len(numbers) - 1:
+        yield fault(
+            None, f"seal-{len(numbers)}", "face_seal_kinds", "co_seal_kinds names other places than the face"
+        )

@@ -201,12 +201,11 @@ def _narrow(face: Face, source: str, why: str) -> Iterator[Fault]:
 
 
 def _seals_without_room(licence_type: LicenceType, face: Face) -> Iterator[Fault]:
-    """The type's kind of seal is the first one's; the others may be of any kind."""
-    diameter = DIAMETER_MM[SealKind(licence_type.seal_kind)]
     for seal in face.seals:
-        if seal.number == 1 and seal.diameter < diameter:
+        diameter = DIAMETER_MM[SealKind(licence_type.kind_at(seal.number))]
+        if seal.diameter < diameter:
             why = f"is {seal.diameter:.1f} mm wide, and the type's seal {diameter:.0f} mm"
-            yield fault(seal.page, "seal-1", "face_no_room", why, seal.box)
+            yield fault(seal.page, f"seal-{seal.number}", "face_no_room", why, seal.box)
 
 
 def _with_seals(drawn: bytes, licence_type: LicenceType, face: Face, fonts: Fonts) -> bytes:

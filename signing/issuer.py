@@ -5,6 +5,7 @@ Every function answers with an `Issuer` value and the reason that goes with it (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from hashlib import sha256
@@ -15,7 +16,7 @@ from keys.errors import Kind, VermilionError
 from keys.suite import SUITES
 from keys.trust_list import TrustedKey, TrustList
 from signing.credential import Credential, Link, decode_credential, normal_origin, signed_by
-from signing.live import LiveLicence
+from signing.live import LiveLicence, LiveSeal
 from signing.verdict import Content, Issuer
 
 if TYPE_CHECKING:
@@ -131,8 +132,7 @@ def judge_seals(evidence: FileEvidence, record: Record, trust: TrustList, at: da
     judgements = [_judge_seal(evidence.seals[0], record.issuer_code, record.type_code, trust, at)]
     for seal, one in zip(evidence.seals[1:], named[1:], strict=True):
         judgements.append(_judge_seal(seal, one.agency, record.type_code, trust, at, beside=True))
-    refused = (one for one in judgements if one[0] is Issuer.REFUSED)
-    return next(refused, next((one for one in judgements if one != RECOGNISED), RECOGNISED))
+    return _worst(judgements)
 
 
 def _judge_seal(
@@ -154,18 +154,43 @@ def _judge_seal(
 
 
 def judge_live(licence: LiveLicence) -> Judgement:
-    """The sealing against the seal's stored history at sealing time; what came later is a note at most."""
-    if not licence.entitled:
-        return Issuer.REFUSED, "not_entitled"
-    if licence.seal_state_at_sealing != "active":
+    """The sealing against the stored history of each seal at sealing time; what came later is a note at
+    most.
+    """
+    first = LiveSeal(
+        sealed_at=licence.sealed_at,
+        state=licence.seal_state,
+        state_at_sealing=licence.seal_state_at_sealing,
+        compromised_since=licence.seal_compromised_since,
+        entitled=licence.entitled,
+    )
+    judged = [_judge_live_seal(first, "not_entitled")]
+    judged += [_judge_live_seal(seal, "co_seal_not_entitled") for seal in licence.co_seals]
+    return _worst(judged)
+
+
+def _judge_live_seal(seal: LiveSeal, not_entitled: str) -> Judgement:
+    if not seal.entitled:
+        return Issuer.REFUSED, not_entitled
+    if seal.state_at_sealing != "active":
         return Issuer.REFUSED, "seal_not_active"
-    since = licence.seal_compromised_since
+    since = seal.compromised_since
     if since is not None:
-        if licence.sealed_at < since:
+        if seal.sealed_at < since:
             return Issuer.RECOGNISED, "seal_compromised_later"
         return Issuer.REFUSED, "seal_compromised"
-    if licence.seal_state == "compromised":  # compromised, and nobody can say since when
+    if seal.state == "compromised":  # compromised, and nobody can say since when
         return Issuer.REFUSED, "seal_compromised"
-    if licence.seal_state == "cancelled":
+    if seal.state == "cancelled":
         return Issuer.RECOGNISED, "seal_cancelled_later"
     return RECOGNISED
+
+
+def _worst(judged: Sequence[Judgement]) -> Judgement:
+    """What is said of several seals: a refusal, else a doubt, else a note, of the first that has one."""
+    order = (Issuer.REFUSED, Issuer.DOUBTFUL)
+    for wanted in order:
+        found = next((one for one in judged if one[0] is wanted), None)
+        if found is not None:
+            return found
+    return next((one for one in judged if one != RECOGNISED), RECOGNISED)

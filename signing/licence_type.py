@@ -105,8 +105,13 @@ class LicenceType:
     number: NumberRule
     fields: tuple[Field, ...]
     seal_kind: str  # the kind of seal the face wants, e.g. "special"
+    co_seal_kinds: tuple[str, ...]  # of places 2 and 3 of a joint licence; empty: the same kind as the first
     setting: Setting  # of values without one of their own
     settings: Mapping[str, Setting]  # by field of the face
+
+    def kind_at(self, place: int) -> str:
+        """The kind of seal that stands at a place of the face, from 1."""
+        return self.seal_kind if place == 1 or not self.co_seal_kinds else self.co_seal_kinds[place - 2]
 
     def field(self, role: Role) -> Field | None:
         """The field that plays `role`, if the type has one."""
@@ -261,6 +266,7 @@ def _licence_type(slug: str, table: Table) -> LicenceType:
         number=_load_number(number),
         fields=tuple(_load_field(field) for field in table.tables("field")),
         seal_kind=table.text("seal_kind"),
+        co_seal_kinds=table.texts("co_seal_kinds", ()),
         setting=setting,
         settings=settings,
     )

@@ -10,6 +10,17 @@ from signing.disclosure import PublicRecord
 
 
 @dataclass(frozen=True, slots=True)
+class LiveSeal:
+    """A further seal of a joint licence, at `LiveLicence.as_of`; as what a licence says of its first one."""
+
+    sealed_at: datetime
+    state: str
+    state_at_sealing: str
+    compromised_since: datetime | None
+    entitled: bool
+
+
+@dataclass(frozen=True, slots=True)
 class LiveLicence:
     """An edition as the registry knows it at `as_of`, read in one transaction."""
 
@@ -29,6 +40,7 @@ class LiveLicence:
     issuer_name: dict[str, str]
     type_name: dict[str, str]
     as_of: datetime
+    co_seals: tuple[LiveSeal, ...] = ()  # by place
 
 
 class LiveRegistry(Protocol):

@@ -20,6 +20,7 @@ from signing.record import LIST_JOIN
 NDJSON, CSV = "application/x-ndjson", "text/csv"
 MEMBERS = frozenset(IssueBody.model_fields) - {"fields"}
 REQUIRED = frozenset(name for name in MEMBERS if IssueBody.model_fields[name].is_required())
+LISTS = frozenset({"co_seals"})
 MAX_COLUMNS = 200
 _FIELD = re.compile(r"fields\.([a-z][a-z0-9_]{0,39})(\[\])?")
 _BOM = b"\xef\xbb\xbf"
@@ -156,7 +157,8 @@ def _header(cells: list[str]) -> tuple[_Column, ...]:
             words = "neither a member of a request nor fields.<name>, or fields.<name>[] for a list"
             faults.append(Fault(f"column {number}", "unknown", words))
             continue
-        column = _Column(field[1] if field else name, field is not None, bool(field and field[2]))
+        is_list = bool(field[2]) if field else name in LISTS
+        column = _Column(field[1] if field else name, field is not None, is_list)
         if any((c.member, c.is_field) == (column.member, column.is_field) for c in columns):
             faults.append(Fault(f"column {number}", "repeated", "an earlier column has this name"))
         columns.append(column)

@@ -23,7 +23,7 @@ from registry.batches.requests import close_request
 from registry.batches.states import UNFINISHED, BatchState, ItemState
 from registry.batches.tables import Batch, BatchItem
 from registry.licences.duties import require_officer
-from registry.licences.examine import IssueRequest, civil_day, may_issue, not_entitled
+from registry.licences.examine import IssueRequest, check_seals, civil_day, may_issue, not_entitled
 from registry.licences.forms import issue_request
 from registry.licences.outage import database_errors
 from registry.licences.types import current_type
@@ -271,11 +271,12 @@ def _formed(line: Line) -> tuple[IssueRequest | None, tuple[Fault, ...]]:
 
 
 def _differing(first: IssueRequest, request: IssueRequest) -> tuple[Fault, ...]:
-    wanted: tuple[tuple[str, str, Callable[[IssueRequest], str]], ...] = (
+    wanted: tuple[tuple[str, str, Callable[[IssueRequest], object]], ...] = (
         ("/type", "type_differs", lambda r: r.type_code),
         ("/seal", "seal_differs", lambda r: r.seal_code),
+        ("/co_seals", "seal_differs", lambda r: r.co_seals),
     )
-    detail = "a batch has one type and one seal: those of its first right line"
+    detail = "a batch has one type and the same seals throughout: those of its first right line"
     return tuple(Fault(at, reason, detail) for at, reason, of in wanted if of(request) != of(first))
 
 
@@ -290,16 +291,19 @@ def _require_entitled(ports: Ports, actor: Actor, request: IssueRequest) -> None
         loaded = current_type(session, request.type_code)
         if loaded is None:
             raise field_fault("/type", "type_unknown", "no such licence type is published")
-        usable_seal(
-            session,
-            seal_code=request.seal_code,
-            client_id=actor.client_id,
-            agency_code=actor.agency_code,
-            type_code=request.type_code,
-            seal_kind=loaded.type.seal_kind,
-            day=civil_day(now, ports.settings.tz),
-            now=now,
-        )
+        check_seals(loaded, request)
+        for place, code in enumerate((request.seal_code, *request.co_seals), 1):
+            usable_seal(
+                session,
+                seal_code=code,
+                client_id=actor.client_id,
+                agency_code=actor.agency_code,
+                type_code=request.type_code,
+                seal_kind=loaded.type.kind_at(place),
+                day=civil_day(now, ports.settings.tz),
+                now=now,
+                place=place,
+            )
 
 
 def _in_progress(until: datetime, now: datetime) -> VermilionError:

@@ -92,6 +92,7 @@ def show(identifier: str) -> Response:
             "valid_from": record.valid_from.isoformat(),
             "valid_to": _day(record.valid_to),
             "fields": record_to_json(record)["fields"],
+            **_seals(record),
             "specimen": record.specimen,
             "matter_code": intent.matter_code,
             "case_number": intent.case_number,
@@ -228,8 +229,14 @@ def _preview(record: Record) -> dict[str, object]:
         "valid_from": record.valid_from.isoformat(),
         "valid_to": _day(record.valid_to),
         "fields": record_to_json(record)["fields"],
+        **_seals(record),
         "specimen": record.specimen,
     }
+
+
+def _seals(record: Record) -> dict[str, object]:
+    """The seals of a joint licence as its record names them; of others nothing is said."""
+    return {"seals": record_to_json(record)["seals"]} if record.seals else {}
 
 
 def _status(status: LicenceStatus) -> dict[str, object]:

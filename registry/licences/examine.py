@@ -32,6 +32,7 @@ class IssueRequest:
     operator: str  # the agency's own account name; never trusted
     number: object = None  # None where `fields` has it, or where the registry gives it
     valid_from: date | None = None  # None: the day that `fields` has, else the issue date
+    co_seals: tuple[str, ...] = ()  # seal codes of the further places of a joint licence, in order
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +87,7 @@ def _examined(
     loaded: LoadedType, request: IssueRequest, issuer_name: str, day: date, fonts: Fonts
 ) -> Examined:
     licence_type = loaded.type
+    check_seals(loaded, request)
     submission = parse_submission(licence_type, request.fields, day, number=request.number)
     values = dict(submission.fields)
     values[_required(licence_type, Role.ISSUER_NAME)] = issuer_name
@@ -109,6 +111,16 @@ def _examined(
         valid_from=valid_from,
         valid_to=valid_to,
     )
+
+
+def check_seals(loaded: LoadedType, request: IssueRequest) -> None:
+    """A request names a seal for each place of the face, and none twice. Raises VermilionError(INVALID)."""
+    if len(request.co_seals) != loaded.face.seal_count - 1:
+        count = loaded.face.seal_count
+        detail = f"this type is sealed with {count} seals: one in `seal`, {count - 1} in `co_seals`"
+        raise field_fault("/co_seals", "seal_count", detail)
+    if len({request.seal_code, *request.co_seals}) != loaded.face.seal_count:
+        raise field_fault("/co_seals", "seal_twice", "a seal stands on a licence once")
 
 
 def may_issue(session: Session, client_id: str, agency_code: str, type_code: str) -> bool:

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from registry import web
 from registry.licences.examine import IssueRequest
+from signing.document import MAX_SEALS
 
 MAX_REQUEST = 512 * 1024  # bytes of JSON: a photo in base64 and the rest
 
@@ -22,9 +23,13 @@ Text40 = Annotated[str, Field(min_length=1, max_length=40), AfterValidator(_prin
 Operator = Annotated[str, Field(min_length=1, max_length=80), AfterValidator(_printable)]
 
 
+SealCode = Annotated[str, Field(pattern=r"^[0-9]{14}\Z")]
+
+
 class IssueBody(web.Body):
     type: web.TypeCode
-    seal: Annotated[str, Field(pattern=r"^[0-9]{14}\Z")]
+    seal: SealCode
+    co_seals: Annotated[list[SealCode], Field(max_length=MAX_SEALS - 1)] | None = None
     number: Annotated[str, Field(min_length=1, max_length=40)] | None = None
     fields: Annotated[dict[str, Any], Field(max_length=100)]
     valid_from: web.Day | None = None
@@ -39,6 +44,7 @@ def issue_request(value: object) -> IssueRequest:
     return IssueRequest(
         type_code=body.type,
         seal_code=body.seal,
+        co_seals=tuple(body.co_seals or ()),
         fields=body.fields,
         number=body.number,
         valid_from=body.valid_from,

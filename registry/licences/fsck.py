@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import Engine, and_, func, or_, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import Engine, ScalarSelect, and_, func, or_, select
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from keys.errors import VermilionError
 from keys.trust_list import TrustList, read_trust_list
@@ -28,6 +28,7 @@ from registry.licences.public_records import public_text
 from registry.licences.records import open_record, record_text
 from registry.licences.status_audit import broken_lists
 from registry.licences.tables import (
+    CoSeal,
     Document,
     DocumentStamp,
     Edition,
@@ -71,6 +72,7 @@ def fsck(ports: Ports) -> list[str]:
         with _snapshot(ports.database.read) as session:
             return [
                 *_intents(session, ports.vault),
+                *_co_seals(session),
                 *_editions(session, ports, trust, now),
                 *_time_stamped(session, ports.documents, trust, now),
                 *_stamps(session),
@@ -101,15 +103,24 @@ def _snapshot(engine: Engine) -> Iterator[Session]:
 
 def _intents(session: Session, vault: Vault) -> Iterator[str]:
     rows = session.execute(
-        select(Intent, SealUse, StatusIndex, Edition.id, IdempotencyKey.key.is_not(None), Number)
-        .outerjoin(SealUse, SealUse.intent_id == Intent.id)
+        select(
+            Intent,
+            SealUse,
+            StatusIndex,
+            Edition.id,
+            IdempotencyKey.key.is_not(None),
+            Number,
+            _count(CoSeal.intent_id),
+            _count(SealUse.intent_id),
+        )
+        .outerjoin(SealUse, and_(SealUse.intent_id == Intent.id, SealUse.place == 1))
         .outerjoin(StatusIndex, StatusIndex.intent_id == Intent.id)
         .outerjoin(Edition, Edition.id == Intent.id)
         .outerjoin(IdempotencyKey, IdempotencyKey.intent_id == Intent.id)
         .outerjoin(Number, Number.licence_id == Intent.licence_id)
         .execution_options(yield_per=BATCH)
     )
-    for intent, use, slot, edition_id, has_key, held in rows:
+    for intent, use, slot, edition_id, has_key, held, further, uses in rows:
         name = f"intent {intent.id}"
         if intent.state not in USE_OF_INTENT:
             yield f"{name} has the impossible state {intent.state}"
@@ -128,6 +139,8 @@ def _intents(session: Session, vault: Vault) -> Iterator[str]:
         except VermilionError as error:
             yield f"{name} has a record that cannot be read ({error.reason})"
             continue
+        if (further, uses) != (max(len(record.seals), 1) - 1, max(len(record.seals), 1)):
+            yield f"{name} has other seals, or uses of them, than its record names"
         number = number_mac(vault, record.type_code, record.issuer_code, record.number)
         if held is not None and (held.type_code, held.issuer_code, held.number_mac) != (
             record.type_code,
@@ -139,13 +152,43 @@ def _intents(session: Session, vault: Vault) -> Iterator[str]:
             yield f"{name} has another slot of a status list than its record says"
 
 
+def _count(of: InstrumentedAttribute[str]) -> ScalarSelect[int]:
+    """How many rows of another table name the intent."""
+    rows = aliased(of.class_)
+    counted = select(func.count()).where(rows.intent_id == Intent.id).correlate(Intent)
+    return counted.scalar_subquery()
+
+
+def _co_seals(session: Session) -> Iterator[str]:
+    """The further seals of joint licences, each with its use."""
+    used = and_(SealUse.intent_id == CoSeal.intent_id, SealUse.place == CoSeal.place)
+    rows = session.execute(
+        select(CoSeal, SealUse, Intent.state, Document.sha256)
+        .join(Intent, Intent.id == CoSeal.intent_id)
+        .outerjoin(SealUse, used)
+        .outerjoin(Document, and_(Document.edition_id == CoSeal.intent_id, Document.kind == ORIGINAL))
+        .execution_options(yield_per=BATCH)
+    )
+    for seal, use, state, document in rows:
+        name = f"intent {seal.intent_id}, seal {seal.place}"
+        if use is None or use.state != USE_OF_INTENT.get(state):
+            yield f"{name} is {state}, and its use is {use.state if use else 'missing'}"
+            continue
+        if (use.seal_edition_id, use.authorisation_id) != (seal.seal_edition_id, seal.authorisation_id):
+            yield f"{name}: the use is of another seal, or under another authorisation"
+        if use.document_sha256 != document:
+            yield f"{name}: the seal use names another document"
+        if (seal.sealed_at is not None) != (state == "done"):
+            yield f"{name} is {state}, and the time of its sealing does not fit"
+
+
 def _editions(session: Session, ports: Ports, trust: TrustList, now: datetime) -> Iterator[str]:
     originals = and_(Document.edition_id == Edition.id, Document.kind == ORIGINAL)
     rows = session.execute(
         select(Edition, Intent, Document, SealUse.document_sha256)
         .join(Intent, Intent.id == Edition.id)
         .outerjoin(Document, originals)
-        .outerjoin(SealUse, SealUse.intent_id == Edition.id)
+        .outerjoin(SealUse, and_(SealUse.intent_id == Edition.id, SealUse.place == 1))
         .execution_options(yield_per=BATCH)
     )
     for edition, intent, document, used_for in rows:
@@ -166,7 +209,11 @@ def _editions(session: Session, ports: Ports, trust: TrustList, now: datetime) -
             record = open_record(ports.vault, intent.id, intent.record)
         if record is not None:
             yield from (f"{name}: {fault}" for fault in _in_clear(session, edition, intent, record))
-        found = _document(edition, record, document, ports.documents, trust, now)
+        further: list[datetime | None] = []
+        if record is not None and record.seals:
+            times = select(CoSeal.sealed_at).where(CoSeal.intent_id == edition.id).order_by(CoSeal.place)
+            further = list(session.scalars(times))
+        found = _document(edition, record, document, further, ports.documents, trust, now)
         yield from (f"{name}: {fault}" for fault in found)
 
 
@@ -201,6 +248,7 @@ def _document(
     edition: Edition,
     record: Record | None,
     document: Document,
+    further: Sequence[datetime | None],
     documents: DocumentStore,
     trust: TrustList,
     now: datetime,
@@ -216,8 +264,11 @@ def _document(
     yield from _kept(document, data, evidence)
     if evidence.original_sha256 != document.sha256:
         yield "the original has another's time-stamp appended"
-    if evidence.sealed_at != edition.sealed_at:
-        yield "the document was sealed at another time"
+    if [one.sealed_at for one in evidence.seals] != [edition.sealed_at, *further]:
+        yield "the document was sealed at another time, or by more or fewer seals"
+    borne = [sha256(one.certificate).hexdigest() for one in evidence.seals]
+    if record is not None and record.seals and borne != [one.certificate_sha256 for one in record.seals]:
+        yield "the document bears other seals than its record names"
     if record is not None and record_text(printout.record) != record_text(record):
         yield "the document says another thing than the record"
     if not hmac.compare_digest(link_digest(link_id), edition.link_id_sha256):

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Engine, Row, Select, and_, bindparam, select
+from sqlalchemy.orm import aliased
 
 from keys.clock import Clock
 from keys.custodian import Kind as SignKind
@@ -20,7 +21,7 @@ from registry.agencies.tables import Agency
 from registry.licences.digests import lookup_digest
 from registry.licences.outage import database_errors
 from registry.licences.public_records import stored_public
-from registry.licences.tables import Document, Edition, Licence, TypeVersion
+from registry.licences.tables import CoSeal, Document, Edition, Licence, TypeVersion
 from registry.seals.tables import (
     KeyUse,
     PublishedTrustList,
@@ -31,13 +32,25 @@ from registry.seals.tables import (
     StandingAuthorisation,
 )
 from signing.codes import normalise_lookup_code, parse_identifier
-from signing.live import LiveLicence
+from signing.live import LiveLicence, LiveSeal
+
+_CoEdition, _CoSealRow, _CoState = aliased(SealEdition), aliased(Seal), aliased(SealState)
+_CoUse, _CoAuthorisation = aliased(SealUse), aliased(StandingAuthorisation)
 
 
 def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
-    """One row for each registered document of the edition that `condition` names."""
+    """One row for each registered document of the edition that `condition` names; of a joint licence, for
+    each of them and each further seal.
+    """
     history = and_(
         SealState.seal_code == SealEdition.seal_code, SealState.version == Edition.seal_state_version
+    )
+    used = and_(SealUse.intent_id == Edition.id, SealUse.place == 1, SealUse.state == "applied")
+    co_history = and_(
+        _CoState.seal_code == _CoEdition.seal_code, _CoState.version == CoSeal.seal_state_version
+    )
+    co_used = and_(
+        _CoUse.intent_id == CoSeal.intent_id, _CoUse.place == CoSeal.place, _CoUse.state == "applied"
     )
     return (
         select(
@@ -61,6 +74,14 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             StandingAuthorisation.seal_code.label("authorised_seal"),
             StandingAuthorisation.type_code.label("authorised_type"),
             Document.sha256,
+            CoSeal.place.label("co_place"),
+            CoSeal.sealed_at.label("co_sealed_at"),
+            _CoSealRow.code.label("co_seal_code"),
+            _CoSealRow.state.label("co_seal_state"),
+            _CoSealRow.compromised_since.label("co_compromised_since"),
+            _CoState.state.label("co_seal_state_then"),
+            _CoAuthorisation.seal_code.label("co_authorised_seal"),
+            _CoAuthorisation.type_code.label("co_authorised_type"),
         )
         .select_from(Edition)
         .join(Licence, Licence.id == Edition.licence_id)
@@ -69,8 +90,14 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
         .join(Seal, Seal.code == SealEdition.seal_code)
         .join(Document, Document.edition_id == Edition.id)
         .outerjoin(SealState, history)
-        .outerjoin(SealUse, and_(SealUse.intent_id == Edition.id, SealUse.state == "applied"))
+        .outerjoin(SealUse, used)
         .outerjoin(StandingAuthorisation, StandingAuthorisation.id == SealUse.authorisation_id)
+        .outerjoin(CoSeal, CoSeal.intent_id == Edition.id)
+        .outerjoin(_CoEdition, _CoEdition.id == CoSeal.seal_edition_id)
+        .outerjoin(_CoSealRow, _CoSealRow.code == _CoEdition.seal_code)
+        .outerjoin(_CoState, co_history)
+        .outerjoin(_CoUse, co_used)
+        .outerjoin(_CoAuthorisation, _CoAuthorisation.id == _CoUse.authorisation_id)
         .where(condition)
     )
 
@@ -164,10 +191,11 @@ class SqlLiveRegistry:
             seal_state_at_sealing=row.seal_state_then or "unknown",
             seal_compromised_since=row.compromised_since,
             entitled=_was_entitled(row),
-            documents=tuple(r.sha256 for r in rows),
+            documents=tuple(dict.fromkeys(r.sha256 for r in rows)),
             issuer_name={"zh": row.name_zh, "en": row.name_en},
             type_name=dict(self._type_name(record.type_code, record.type_version)),
             as_of=self._clock(),
+            co_seals=_co_seals(rows),
         )
 
     def _type_name(self, code: str, version: int) -> Mapping[str, str]:
@@ -178,6 +206,23 @@ class SqlLiveRegistry:
                 text = connection.execute(_TYPE, {"code": code, "version": version}).scalar_one()
             self._type_names[key] = {lang: str(name) for lang, name in tomllib.loads(text)["name"].items()}
         return self._type_names[key]
+
+
+def _co_seals(rows: Sequence[Row[Any]]) -> tuple[LiveSeal, ...]:
+    """The further seals of a joint licence, each applied under an authorisation for this type: by whichever
+    agency, whose keeper permitted it.
+    """
+    places = {row.co_place: row for row in rows if row.co_place is not None}
+    return tuple(
+        LiveSeal(
+            sealed_at=row.co_sealed_at,
+            state=row.co_seal_state,
+            state_at_sealing=row.co_seal_state_then or "unknown",
+            compromised_since=row.co_compromised_since,
+            entitled=(row.co_authorised_seal, row.co_authorised_type) == (row.co_seal_code, row.type_code),
+        )
+        for _, row in sorted(places.items())
+    )
 
 
 def _was_entitled(row: Row[Any]) -> bool:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
 from registry.licences.types import LoadedType
 from registry.ports import SharingDocumentStore
 from registry.shared_parts import Part
-from signing.document import SealMaterial, SealPicture, ValidationData
+from signing.document import SealMaterial, ValidationData
 from signing.fonts import Fonts
 from signing.pdf_structure import Beginnings
 from signing.prefix import Base, Prefix, compile_base, make_prefix
@@ -26,7 +27,7 @@ class Look:
 
     type_code: str
     type_version: int
-    picture_sha256: bytes
+    pictures: tuple[bytes, ...]  # SHA-256, of the seals in the order of their places
     specimen: bool
     photo: bool
     validated: bool
@@ -46,32 +47,39 @@ class Prefixes:
         self,
         documents: SharingDocumentStore,
         loaded: LoadedType,
-        material: SealMaterial,
+        materials: Sequence[SealMaterial],
         *,
         specimen: bool,
         photo: bool,
         validation: ValidationData | None,
     ) -> Prefix:
-        """The prefix of licences of this type under this seal, in the store so that none of them repeats it.
+        """The prefix of licences of this type under these seals, by place, in the store so that none of them
+        repeats it.
 
         Raises VermilionError: INVALID for a face that cannot be compiled; UNAVAILABLE from the store.
         """
-        base, part = self._base(loaded, material.picture, specimen, photo, validation is not None)
+        base, part = self._base(loaded, materials, specimen, photo, validation is not None)
         prefix = make_prefix(base, validation)
         documents.share(part, Part.of(prefix.block))
         self.beginnings.expect(base.data)
         return prefix
 
-    def preview(self, loaded: LoadedType, material: SealMaterial, *, specimen: bool, photo: bool) -> Prefix:
+    def preview(
+        self, loaded: LoadedType, materials: Sequence[SealMaterial], *, specimen: bool, photo: bool
+    ) -> Prefix:
         """One without validation data, that touches neither key nor store."""
-        return make_prefix(self._base(loaded, material.picture, specimen, photo, validated=False)[0])
+        return make_prefix(self._base(loaded, materials, specimen, photo, validated=False)[0])
 
     def _base(
-        self, loaded: LoadedType, picture: SealPicture, specimen: bool, photo: bool, validated: bool
+        self,
+        loaded: LoadedType,
+        materials: Sequence[SealMaterial],
+        specimen: bool,
+        photo: bool,
+        validated: bool,
     ) -> tuple[Base, Part]:
-        look = Look(
-            loaded.type.code, loaded.type.version, sha256(picture.data).digest(), specimen, photo, validated
-        )
+        pictures = tuple(sha256(one.picture.data).digest() for one in materials)
+        look = Look(loaded.type.code, loaded.type.version, pictures, specimen, photo, validated)
         with self._lock:
             found = self._bases.get(look)
             if found is not None:
@@ -80,7 +88,7 @@ class Prefixes:
         base = compile_base(
             loaded.face,
             loaded.type,
-            [picture] * loaded.face.seal_count,
+            [one.picture for one in materials],
             self._glyphs,
             specimen=specimen,
             photo=photo,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -19,6 +19,7 @@ from registry.ports import Ports
 from signing.claims import claims_of, encode_claims
 from signing.credential import assemble, link_text, protected_header, raw_signature, sig_structure
 from signing.document import SealedDocument, ValidationData
+from signing.joint import lay_out_next
 from signing.laid_out import LaidOut, checked_signature, splice, stamped_digest
 from signing.licence_type import LicenceType
 from signing.prefix import Prefix
@@ -27,9 +28,11 @@ from signing.strict_check import FileEvidence, strict_check
 from signing.tail import lay_out
 
 
-def record_name(intent_id: str) -> str:
-    """How key uses name the intent they serve; each key serves it once."""
-    return f"intent:{intent_id}"
+def record_name(intent_id: str, place: int = 1) -> str:
+    """How key uses name the intent they serve, and the place of a further seal on it; each key serves it
+    once, and the time-stamp authority's once for each seal.
+    """
+    return f"intent:{intent_id}" if place == 1 else f"intent:{intent_id}:{place}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,8 @@ class Printed:
 
 def print_and_seal_many(ports: Ports, reserved: Sequence[Reserved]) -> list[Printed | Exception]:
     """Draw and seal, with one call to the custodian for the credentials, one for each seal's signatures and
-    one for the time-stamps: what came of each, in order.
+    one for the time-stamps: what came of each, in order. Then the further seals of joint licences in the same
+    way, place by place.
 
     The failures: VermilionError (INVALID for values that cannot be printed faithfully, KEY_REFUSED,
     UNAVAILABLE); anything else is our defect. An outage of time-stamps only costs a level.
@@ -53,7 +57,11 @@ def print_and_seal_many(ports: Ports, reserved: Sequence[Reserved]) -> list[Prin
     laid_out = together(with_credentials, partial(_lay_out, ports))
     signed = together(laid_out, partial(_sign, ports))
     stamped = together(signed, partial(_stamp, ports))
-    return together(stamped, partial(_finish, ports))
+    sealed = each(stamped, _spliced)
+    for place in range(2, 1 + max((len(one.materials) for one in reserved), default=1)):
+        further = together(sealed, partial(_seal_further, ports, place))
+        sealed = further
+    return together(sealed, partial(_finish, ports))
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +69,7 @@ class _LaidOut:
     reserved: Reserved
     printout: Printout
     file: LaidOut
+    place: int = 1  # of the seal that is to come
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +82,12 @@ class _Signed:
 class _Stamped:
     signed: _Signed
     answer: bytes | VermilionError
+
+
+@dataclass(frozen=True, slots=True)
+class _Sealed:
+    laid_out: _LaidOut
+    document: SealedDocument
 
 
 def _sign_credentials(
@@ -101,24 +116,25 @@ def _sign_credentials(
 
 def _lay_out(ports: Ports, wanted: Sequence[tuple[Reserved, Printout]]) -> list[_LaidOut | Exception]:
     """The drawn documents with room for their seals, all of a seal with the same proofs, taken now."""
-    proofs: dict[bytes, ValidationData | None] = {}
-    prefixes: dict[tuple[bytes, str, int, bool, bool], Prefix] = {}
+    proofs: dict[tuple[bytes, ...], ValidationData | None] = {}
+    prefixes: dict[tuple[tuple[bytes, ...], str, int, bool, bool], Prefix] = {}
 
     def laid_out(one: tuple[Reserved, Printout]) -> _LaidOut:
         reserved, printout = one
-        loaded, material = reserved.examined.loaded, reserved.material
-        if material.certificate not in proofs:
-            proofs[material.certificate] = ports.validation.of(material)
+        loaded, materials = reserved.examined.loaded, reserved.materials
+        seals = tuple(material.certificate for material in materials)
+        if seals not in proofs:
+            proofs[seals] = ports.validation.of(*materials)
         specimen, photo = reserved.record.specimen, printout.photo is not None
-        look = material.certificate, loaded.type.code, loaded.type.version, specimen, photo
+        look = seals, loaded.type.code, loaded.type.version, specimen, photo
         if look not in prefixes:
             prefixes[look] = ports.prefixes.of(
                 ports.documents,
                 loaded,
-                material,
+                materials,
                 specimen=specimen,
                 photo=photo,
-                validation=proofs[material.certificate],
+                validation=proofs[seals],
             )
         return _LaidOut(reserved, printout, _drawn(ports, reserved, printout, prefixes[look]))
 
@@ -139,8 +155,8 @@ def _drawn(ports: Ports, reserved: Reserved, printout: Printout, prefix: Prefix)
 def _sign(ports: Ports, laid_out: Sequence[_LaidOut]) -> list[_Signed | Exception]:
     wanted = [
         (
-            one.reserved.material.key,
-            SignRequest(SignKind.SIGNED_ATTRIBUTES, one.file.attributes, record_name(one.reserved.intent_id)),
+            one.file.material.key,
+            SignRequest(SignKind.SIGNED_ATTRIBUTES, one.file.attributes, _record_of(one)),
         )
         for one in laid_out
     ]
@@ -152,22 +168,53 @@ def _sign(ports: Ports, laid_out: Sequence[_LaidOut]) -> list[_Signed | Exceptio
 
 
 def _stamp(ports: Ports, signed: Sequence[_Signed]) -> list[_Stamped | Exception]:
-    asked = [(stamped_digest(one.signature), record_name(one.laid_out.reserved.intent_id)) for one in signed]
+    asked = [(stamped_digest(one.signature), _record_of(one.laid_out)) for one in signed]
     answers = ports.timestamper.stamp_many(asked)
     return [_Stamped(one, answer) for one, answer in zip(signed, answers, strict=True)]
 
 
-def _finish(ports: Ports, stamped: Sequence[_Stamped]) -> list[Printed | Exception]:
-    """Splice, and check our own work, all against one trust list."""
+def _record_of(one: _LaidOut) -> str:
+    return record_name(one.reserved.intent_id, one.place)
+
+
+def _spliced(one: _Stamped) -> _Sealed:
+    return _Sealed(one.signed.laid_out, splice(one.signed.laid_out.file, one.signed.signature, one.answer))
+
+
+def _seal_further(ports: Ports, place: int, sealed: Sequence[_Sealed]) -> list[_Sealed | Exception]:
+    """The seal at a place, from 2, of all that have one there; the others as they are."""
+
+    def wants(one: _Sealed) -> bool:
+        return len(one.laid_out.reserved.materials) >= place
+
+    def laid_out(one: _Sealed) -> _LaidOut:
+        before = one.laid_out
+        file = lay_out_next(
+            one.document.data,
+            material=before.reserved.materials[place - 1],
+            at=ports.clock(),
+            reason_text=before.reserved.examined.loaded.type.name["zh"],
+            validation=before.file.validation,
+            beginnings=ports.prefixes.beginnings,
+        )
+        return replace(before, file=file, place=place)
+
+    waiting = each([one for one in sealed if wants(one)], laid_out)
+    stamped = together(together(waiting, partial(_sign, ports)), partial(_stamp, ports))
+    made = iter(each(stamped, _spliced))
+    return [next(made) if wants(one) else one for one in sealed]
+
+
+def _finish(ports: Ports, sealed: Sequence[_Sealed]) -> list[Printed | Exception]:
+    """Check our own work, all against one trust list."""
     trust, now = trust_now(ports), ports.clock()
 
-    def finished(one: _Stamped) -> Printed:
-        laid_out = one.signed.laid_out
-        document = splice(laid_out.file, one.signed.signature, one.answer)
-        evidence = _check_own_work(ports, laid_out.printout, document, trust, now)
-        return Printed(laid_out.reserved, laid_out.printout, document, evidence)
+    def finished(one: _Sealed) -> Printed:
+        laid_out = one.laid_out
+        evidence = _check_own_work(ports, laid_out.printout, one.document, trust, now)
+        return Printed(laid_out.reserved, laid_out.printout, one.document, evidence)
 
-    return each(stamped, finished)
+    return each(sealed, finished)
 
 
 def _check_own_work(
@@ -223,7 +270,7 @@ def preview_printout(ports: Ports, reserved: Reserved, printout: Printout) -> No
     """
     prefix = ports.prefixes.preview(
         reserved.examined.loaded,
-        reserved.material,
+        reserved.materials,
         specimen=reserved.record.specimen,
         photo=printout.photo is not None,
     )

@@ -22,7 +22,7 @@ from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.outage import DATABASE_OUT, database_errors
 from registry.licences.records import open_record, record_text
 from registry.licences.register import Ending, Registration, Sealed, abandon, register, sealed_as
-from registry.licences.tables import Intent
+from registry.licences.tables import CoSeal, Intent
 from registry.licences.trust import trust_now
 from registry.ports import Ports
 from registry.rows import changed_rows
@@ -56,7 +56,7 @@ class _Claimed:
     origin: str
     link_id_sha256: bytes
     lookup_sha256: bytes
-    seal_certificate: bytes
+    seal_certificates: tuple[bytes, ...]  # by place
     qr_public_key: bytes  # SubjectPublicKeyInfo, DER
     qr_suite: Suite
 
@@ -132,6 +132,10 @@ def _claim(ports: Ports, intent_id: str, fence: int) -> _Claimed | None:
             return None
         intent = session.execute(select(Intent).where(Intent.id == intent_id)).scalar_one()
         qr = session.get_one(Key, intent.qr_key_id)
+        further = session.scalars(
+            select(CoSeal.seal_edition_id).where(CoSeal.intent_id == intent_id).order_by(CoSeal.place)
+        )
+        seals = [seal_material(session, one) for one in (intent.seal_edition_id, *further)]
         return _Claimed(
             id=intent_id,
             fence=fence + 1,
@@ -139,7 +143,7 @@ def _claim(ports: Ports, intent_id: str, fence: int) -> _Claimed | None:
             origin=intent.origin,
             link_id_sha256=intent.link_id_sha256,
             lookup_sha256=intent.lookup_sha256,
-            seal_certificate=seal_material(session, intent.seal_edition_id).certificate,
+            seal_certificates=tuple(one.certificate for one in seals),
             qr_public_key=qr.public_key,
             qr_suite=SUITES[cast("SuiteName", qr.suite)],
         )
@@ -176,7 +180,7 @@ def _verified(data: bytes, claimed: _Claimed, ports: Ports) -> Sealed:
     """
     now = ports.clock()
     evidence = strict_check(data, trust_now(ports), at=now)
-    if [one.certificate for one in evidence.seals] != [claimed.seal_certificate]:
+    if tuple(one.certificate for one in evidence.seals) != claimed.seal_certificates:
         raise _foreign("another seal")
     printout = printout_from_json(evidence.printout_json)
     link = parse_link(printout.link)

@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, delete, select, update
+from sqlalchemy import Row, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -26,6 +26,7 @@ from registry.licences.public_records import public_text
 from registry.licences.records import open_record
 from registry.licences.status_changes import note_changes
 from registry.licences.tables import (
+    CoSeal,
     Document,
     DocumentStamp,
     Edition,
@@ -38,7 +39,7 @@ from registry.licences.tables import (
 from registry.licences.types import newest_version, published_version, type_version
 from registry.log.rules import Ground, Happening, record_events
 from registry.ports import Ports
-from registry.rows import changed_rows, insert_rows
+from registry.rows import changed_each, changed_rows, insert_rows
 from registry.seals.tables import Key
 from registry.seals.use import apply_uses, still_usable, void_uses
 from signing.disclosure import public_record
@@ -55,8 +56,10 @@ class Sealed:
     size: int
     level: str
     sealed_at: datetime
+    stamped_at: datetime | None  # None at B-B
     stamped_by: str | None  # SHA-256 of the time-stamp authority's certificate, hex; None at B-B
     credential_sha256: bytes
+    co_sealed_at: tuple[datetime, ...]  # by the further seals of a joint licence
 
 
 def sealed_as(data: bytes, evidence: FileEvidence, credential: bytes) -> Sealed:
@@ -67,8 +70,10 @@ def sealed_as(data: bytes, evidence: FileEvidence, credential: bytes) -> Sealed:
         size=len(data),
         level=evidence.level,
         sealed_at=evidence.sealed_at,
+        stamped_at=None if own is None else own.at,
         stamped_by=None if own is None else sha256(own.by).hexdigest(),
         credential_sha256=sha256(credential).digest(),
+        co_sealed_at=tuple(one.sealed_at for one in evidence.seals[1:]),
     )
 
 
@@ -104,6 +109,8 @@ def register(
     """
     intents = _open_intents(session, {one.intent_id: one.fence for one in wanted})
     at = moment(ports)
+    records = {one.id: open_record(ports.vault, one.id, one.record) for one in intents.values()}
+    further = _further_seals(session, [one for one, record in records.items() if record.seals])
     failures: dict[str, VermilionError] = {}
     permitted: dict[_Conditions, LicenceType | VermilionError] = {}
     whole: list[_Registered] = []
@@ -112,8 +119,8 @@ def register(
         if intent is None:
             failures[one.intent_id] = _no_longer("the intent is no longer this one's to end", "taken_over")
             continue
-        record = open_record(ports.vault, one.intent_id, intent.record)
-        conditions = _conditions(intent, record)
+        record = records[one.intent_id]
+        conditions = _conditions(intent, record, further.get(one.intent_id, ()))
         if conditions not in permitted:
             try:
                 permitted[conditions] = _require_still_entitled(session, conditions, at)
@@ -142,12 +149,19 @@ class _Registered:
 
 
 @dataclass(frozen=True, slots=True)
+class _SealThen:
+    """A seal as it was found usable in transaction 1."""
+
+    edition_id: str
+    state_version: int
+    authorisation_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class _Conditions:
     """What must hold still for licences that are issued under the same: asked once for all of them."""
 
-    seal_edition_id: str
-    seal_state_version: int
-    authorisation_id: str
+    seals: tuple[_SealThen, ...]
     client_id: str
     person_id: str | None
     qr_key_id: str
@@ -156,11 +170,21 @@ class _Conditions:
     type_version: int
 
 
-def _conditions(intent: _Intent, record: Record) -> _Conditions:
+def _further_seals(session: Session, intent_ids: Sequence[str]) -> dict[str, tuple[_SealThen, ...]]:
+    """Of joint licences, by intent and in order."""
+    found: dict[str, tuple[_SealThen, ...]] = {}
+    if intent_ids:
+        rows = select(CoSeal).where(CoSeal.intent_id.in_(intent_ids)).order_by(CoSeal.intent_id, CoSeal.place)
+        for row in session.scalars(rows):
+            seal = _SealThen(row.seal_edition_id, row.seal_state_version, row.authorisation_id)
+            found[row.intent_id] = (*found.get(row.intent_id, ()), seal)
+    return found
+
+
+def _conditions(intent: _Intent, record: Record, further: tuple[_SealThen, ...]) -> _Conditions:
+    first = _SealThen(intent.seal_edition_id, intent.seal_state_version, intent.authorisation_id)
     return _Conditions(
-        seal_edition_id=intent.seal_edition_id,
-        seal_state_version=intent.seal_state_version,
-        authorisation_id=intent.authorisation_id,
+        seals=(first, *further),
         client_id=intent.client_id,
         person_id=intent.person_id,
         qr_key_id=intent.qr_key_id,
@@ -180,7 +204,8 @@ def _write(
     without = [one for one in whole if one.sealed.stamped_by is None]
     stamps = [{"edition_id": one.intent.id, "form": one.sealed.sha256, **waiting} for one in without]
     insert_rows(session, DocumentStamp, stamps)
-    apply_uses(session, {one.intent.id: one.sealed.sha256 for one in whole}, at.now)
+    co_seals = _co_sealed(session, whole)
+    apply_uses(session, {one.intent.id: one.sealed.sha256 for one in whole}, at.now, co_seals)
     record_events(
         session,
         kind="licence.issued",
@@ -204,6 +229,23 @@ def _write(
         now=at.now,
         random=ports.random,
     )
+
+
+def _co_sealed(session: Session, whole: Sequence[_Registered]) -> int:
+    """When the further seals of joint licences were put on them; how many those are."""
+    rows = [
+        {"of_intent": one.intent.id, "at_place": place, "at": sealed_at}
+        for one in whole
+        for place, sealed_at in enumerate(one.sealed.co_sealed_at, 2)
+    ]
+    statement = (
+        update(CoSeal)
+        .where(CoSeal.intent_id == bindparam("of_intent"), CoSeal.place == bindparam("at_place"))
+        .values(sealed_at=bindparam("at"))
+    )
+    if changed_each(session, statement, rows) != len(rows):
+        raise _no_longer("the document bears other seals than its intent", "seal_use")
+    return len(rows)
 
 
 def _edition(one: _Registered, at: Moment) -> dict[str, Any]:
@@ -241,7 +283,7 @@ def _document(one: _Registered, at: Moment) -> dict[str, Any]:
         "level": sealed.level,
         "store_key": document_key(one.intent.id),
         "size": sealed.size,
-        "stamped_at": None if sealed.stamped_by is None else sealed.sealed_at,
+        "stamped_at": sealed.stamped_at,
         "stamped_by": sealed.stamped_by,
         "registered_at": at.now,
         "followed": sealed.stamped_by is None,
@@ -286,7 +328,8 @@ def abandon(session: Session, ports: Ports, endings: Sequence[Ending], actor: Ac
     changed_rows(session, delete(IdempotencyKey).where(IdempotencyKey.intent_id.in_(ids)))
     changed_rows(session, update(StatusIndex).where(StatusIndex.intent_id.in_(ids)).values(invalid=True))
     note_changes(session, ports.random, ids, at.now)
-    void_uses(session, ids, at.now)
+    further = select(func.count()).select_from(CoSeal).where(CoSeal.intent_id.in_(ids))
+    void_uses(session, ids, at.now, session.scalars(further).one())
     record_events(
         session,
         kind="licence.abandoned",
@@ -326,19 +369,21 @@ def _end(session: Session, ids: Sequence[str], state: str, at: Moment, reason: s
 
 def _require_still_entitled(session: Session, wanted: _Conditions, at: Moment) -> LicenceType:
     """What transaction 1 found still holds, its rows locked; the type. Raises VermilionError(CONFLICT)."""
-    if not still_usable(
-        session,
-        seal_edition_id=wanted.seal_edition_id,
-        state_version=wanted.seal_state_version,
-        authorisation_id=wanted.authorisation_id,
-        client_id=wanted.client_id,
-        type_code=wanted.type_code,
-        day=at.day,
-    ):
-        raise _no_longer("the seal or its authorisation changed meanwhile", "seal_changed")
+    for seal in wanted.seals:
+        if not still_usable(
+            session,
+            seal_edition_id=seal.edition_id,
+            state_version=seal.state_version,
+            authorisation_id=seal.authorisation_id,
+            client_id=wanted.client_id,
+            type_code=wanted.type_code,
+            day=at.day,
+        ):
+            raise _no_longer("the seal or its authorisation changed meanwhile", "seal_changed")
     loaded = published_version(session, wanted.type_code, wanted.type_version)
     if (
         loaded is None
+        or loaded.face.seal_count != len(wanted.seals)
         or not may_issue(session, wanted.client_id, wanted.issuer_code, wanted.type_code)
         or not still_officer(session, wanted.person_id)
     ):

@@ -7,7 +7,7 @@ registry's own serial, slot and number (design, section 4.2).
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from hashlib import sha256
 from operator import itemgetter
@@ -24,18 +24,19 @@ from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.examine import Examined, IssueRequest, may_issue, not_entitled, number_field
 from registry.licences.numbers import new_lookup_code
 from registry.licences.records import close_record
-from registry.licences.tables import IdempotencyKey, Intent, StatusIndex
+from registry.licences.tables import CoSeal, IdempotencyKey, Intent, StatusIndex
 from registry.licences.taking import Taken, Want, free_slots, give_back, number_taken, take_numbers
 from registry.licences.types import still_published
 from registry.ports import Random
 from registry.rows import insert_absent, insert_rows, new_ids
 from registry.seals.authority import chain
-from registry.seals.tables import Key
+from registry.seals.tables import Key, Seal
 from registry.seals.use import (
     UsableSeal,
     Use,
     begin_uses,
     draw_uses,
+    give_back_uses,
     limit_used_up,
     qr_key,
     seal_material,
@@ -46,7 +47,7 @@ from signing.claims import claims_of
 from signing.codes import make_identifier
 from signing.credential import normal_origin
 from signing.document import SealMaterial
-from signing.record import Record
+from signing.record import Record, RecordSeal
 
 FIRST_FENCE = 1
 RACE = "race"
@@ -66,7 +67,12 @@ class Reserved:
     lookup_code: str
     qr: KeyRef
     qr_kid: bytes
-    material: SealMaterial
+    material: SealMaterial  # of the issuer's seal
+    co_materials: tuple[SealMaterial, ...]  # of the further places of a joint licence, in order
+
+    @property
+    def materials(self) -> tuple[SealMaterial, ...]:
+        return (self.material, *self.co_materials)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +124,8 @@ def reserve(
             record = first_edition(
                 one.examined, actor.agency_code, licence.serial, licence.number, slot, specimen=specimen
             )
+            if seal.named:
+                record = replace(record, seals=seal.named)
             try:
                 made[one.intent_id] = _reserved(one, record, seal, setting)
             except VermilionError as error:  # what cannot be printed is refused here
@@ -130,16 +138,20 @@ def reserve(
 
 @dataclass(frozen=True, slots=True)
 class _Seal:
-    usable: UsableSeal
-    material: SealMaterial
+    usable: tuple[UsableSeal, ...]  # by place
+    materials: tuple[SealMaterial, ...]
+    named: tuple[RecordSeal, ...]  # in the record: of joint licences alone
     qr: KeyRef
     qr_kid: bytes
 
 
-def _seal_of(one: Wanted) -> tuple[str, str, int]:
-    """What licences that are sealed under the same conditions have in common: seal, type and its version."""
+_Conditions = tuple[str, tuple[str, ...], str, int]
+
+
+def _seal_of(one: Wanted) -> _Conditions:
+    """What licences that are sealed under the same conditions have in common: seals, type and its version."""
     licence_type = one.examined.loaded.type
-    return one.request.seal_code, licence_type.code, licence_type.version
+    return one.request.seal_code, one.request.co_seals, licence_type.code, licence_type.version
 
 
 def _take_licences(
@@ -163,10 +175,10 @@ def _usable_seals(
     wanted: Sequence[Wanted],
     setting: Setting,
     refused: dict[str, VermilionError],
-) -> dict[tuple[str, str, int], _Seal]:
+) -> dict[_Conditions, _Seal]:
     """What may be sealed with what, each asked once."""
-    seals: dict[tuple[str, str, int], _Seal] = {}
-    failures: dict[tuple[str, str, int], VermilionError] = {}
+    seals: dict[_Conditions, _Seal] = {}
+    failures: dict[_Conditions, VermilionError] = {}
     for one in wanted:
         key = _seal_of(one)
         if key not in seals and key not in failures:
@@ -184,20 +196,30 @@ def _seal(session: Session, actor: Actor, one: Wanted, setting: Setting) -> _Sea
     entitled = may_issue(session, actor.client_id, actor.agency_code, licence_type.code)
     if not entitled or not still_published(session, licence_type.code, licence_type.version):
         raise not_entitled()
-    usable = usable_seal(
-        session,
-        seal_code=one.request.seal_code,
-        client_id=actor.client_id,
-        agency_code=actor.agency_code,
-        type_code=licence_type.code,
-        seal_kind=licence_type.seal_kind,
-        day=setting.day,
-        now=setting.now,
+    usable = tuple(
+        usable_seal(
+            session,
+            seal_code=code,
+            client_id=actor.client_id,
+            agency_code=actor.agency_code,
+            type_code=licence_type.code,
+            seal_kind=licence_type.kind_at(place),
+            day=setting.day,
+            now=setting.now,
+            place=place,
+        )
+        for place, code in enumerate((one.request.seal_code, *one.request.co_seals), 1)
     )
-    material = seal_material(session, usable.seal_edition_id)
+    materials = tuple(seal_material(session, seal.seal_edition_id) for seal in usable)
+    named = tuple(
+        RecordSeal(
+            session.get_one(Seal, seal.seal_code).agency_code, sha256(material.certificate).hexdigest()
+        )
+        for seal, material in zip(usable, materials, strict=True)
+    )
     qr = qr_key(session, actor.agency_code, setting.now)
     kid = sha256(session.get_one(Key, qr.id).public_key).digest()[:8]
-    return _Seal(usable, material, qr, kid)
+    return _Seal(usable, materials, named if len(named) > 1 else (), qr, kid)
 
 
 def _reserved(one: Wanted, record: Record, seal: _Seal, setting: Setting) -> Reserved:
@@ -213,26 +235,31 @@ def _reserved(one: Wanted, record: Record, seal: _Seal, setting: Setting) -> Res
         lookup_code=new_lookup_code(setting.random),
         qr=seal.qr,
         qr_kid=seal.qr_kid,
-        material=seal.material,
+        material=seal.materials[0],
+        co_materials=seal.materials[1:],
     )
 
 
 def _draw(
     session: Session,
     left: Sequence[Wanted],
-    seals: Mapping[tuple[str, str, int], _Seal],
+    seals: Mapping[_Conditions, _Seal],
     day: date,
     refused: dict[str, VermilionError],
 ) -> list[Use]:
-    together: dict[tuple[str, str, int], list[str]] = {}
+    together: dict[tuple[str, int, _Conditions], list[str]] = {}
     for one in left:
-        together.setdefault(_seal_of(one), []).append(one.intent_id)
+        conditions = _seal_of(one)
+        for place, usable in enumerate(seals[conditions].usable, 1):
+            together.setdefault((usable.seal_code, place, conditions), []).append(one.intent_id)
     uses: list[Use] = []
     for key in sorted(together):  # in one order: nobody waits in a circle
-        drawn = draw_uses(session, seals[key].usable, day, together[key])
+        _code, place, conditions = key
+        drawn = draw_uses(session, seals[conditions].usable[place - 1], day, together[key], place)
         uses += drawn
-        refused.update(dict.fromkeys(together[key][len(drawn) :], limit_used_up()))
-    return uses
+        refused.update(dict.fromkeys(together[key][len(drawn) :], limit_used_up(place)))
+    give_back_uses(session, [use for use in uses if use.intent_id in refused], day)
+    return [use for use in uses if use.intent_id not in refused]
 
 
 def _write(
@@ -242,14 +269,14 @@ def _write(
     licences: Mapping[str, Taken],
     made: Mapping[str, Reserved],
     uses: Sequence[Use],
-    seals: Mapping[tuple[str, str, int], _Seal],
+    seals: Mapping[_Conditions, _Seal],
     setting: Setting,
 ) -> None:
     """Intents, and what names them."""
-    authorisations = {use.intent_id: use.authorisation_id for use in uses}
-    intents, slots, keys = [], [], []
+    authorisations = {(use.intent_id, use.place): use.authorisation_id for use in uses}
+    intents, co_seals, slots, keys = [], [], [], []
     for one in left:
-        reserved, usable = made[one.intent_id], seals[_seal_of(one)].usable
+        reserved, (usable, *further) = made[one.intent_id], seals[_seal_of(one)].usable
         record, request = reserved.record, one.request
         intents.append(
             {
@@ -262,7 +289,7 @@ def _write(
                 "case_number": request.case_number,
                 "seal_edition_id": usable.seal_edition_id,
                 "seal_state_version": usable.state_version,
-                "authorisation_id": authorisations[one.intent_id],
+                "authorisation_id": authorisations[one.intent_id, 1],
                 "qr_key_id": reserved.qr.id,
                 "record": close_record(setting.vault, one.intent_id, record),
                 "origin": setting.origin,
@@ -274,6 +301,17 @@ def _write(
                 "created_at": setting.now,
             }
         )
+        co_seals += [
+            {
+                "intent_id": one.intent_id,
+                "place": place,
+                "seal_edition_id": seal.seal_edition_id,
+                "seal_state_version": seal.state_version,
+                "authorisation_id": authorisations[one.intent_id, place],
+                "sealed_at": None,
+            }
+            for place, seal in enumerate(further, 2)
+        ]
         slots.append(
             {
                 "list": record.status_list,
@@ -294,6 +332,7 @@ def _write(
                 }
             )
     insert_rows(session, Intent, intents)
+    insert_rows(session, CoSeal, co_seals)
     _take(session, sorted(slots, key=itemgetter("list", "index")), StatusIndex.intent_id)
     begin_uses(session, uses, setting.now, setting.random)
     _take(session, keys, IdempotencyKey.intent_id)

@@ -86,6 +86,21 @@ class Intent(Base):
     end_reason: Mapped[str | None] = mapped_column(String(60))
 
 
+class CoSeal(Base):
+    """A further seal of a joint licence, at place 2 or 3 of its face: what an intent and its edition have for
+    the first one.
+    """
+
+    __tablename__ = "co_seal"
+    __table_args__ = (Index(None, "seal_edition_id", "sealed_at", "intent_id"),)  # as of `Edition`
+    intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), primary_key=True)
+    place: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"))
+    seal_state_version: Mapped[int]
+    authorisation_id: Mapped[str] = mapped_column(ForeignKey("standing_authorisation.id"))
+    sealed_at: Mapped[datetime | None]  # None until the edition is registered
+
+
 class Edition(Base):
     """A registered edition: it exists only together with its sealed document."""
 

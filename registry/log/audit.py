@@ -212,6 +212,7 @@ def _seal_use_line(row: Any) -> dict[str, Any]:
         "begun_at": use.begun_at.isoformat(),
         "ended_at": None if use.ended_at is None else use.ended_at.isoformat(),
         "seal_edition": use.seal_edition_id,
+        "place": use.place,
         "authorisation": use.authorisation_id,
         "intent": use.intent_id,
         "state": use.state,

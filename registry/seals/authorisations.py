@@ -39,8 +39,9 @@ class Permission:
 def authorise(
     session: Session, ports: Ports, actor: Actor, code: str, permission: Permission
 ) -> StandingAuthorisation:
-    """Permit a client of the seal's agency to use the seal: its keeper, who neither applied for, approved nor
-    made it.
+    """Permit a client to use the seal: its keeper, who neither applied for, approved nor made it. The client
+    is one of the seal's agency; or of another, for a joint licence, on which the seal then stands beside that
+    agency's own.
 
     Raises VermilionError(FORBIDDEN, NOT_FOUND, CONFLICT, INVALID).
     """
@@ -54,14 +55,19 @@ def authorise(
         raise field_fault("/type_code", error.reason, error.detail) from None
     _check_terms(permission, now.astimezone(ports.settings.tz).date())
     client = session.get(Client, permission.client_id)
-    if client is None or client.agency_code != seal.agency_code:
+    loaded = current_type(session, permission.type_code)
+    joint = loaded is not None and loaded.face.seal_count > 1
+    own = client is not None and client.agency_code == seal.agency_code
+    if client is None or not (own or joint):
         raise field_fault("/client_id", "client_unknown", "the agency has no such client")
     if not is_entitled(session, client_id=client.id, type_code=permission.type_code):
         raise field_fault("/type_code", "not_entitled", "the client may not issue this type")
-    loaded = current_type(session, permission.type_code)
-    if loaded is not None and loaded.type.seal_kind != seal.kind:
-        detail = f"the type is sealed with a seal of the kind {loaded.type.seal_kind}"
-        raise field_fault("/type_code", "seal_kind", detail)
+    if loaded is not None:
+        places = range(1 if own else 2, loaded.face.seal_count + 1)
+        kinds = dict.fromkeys(loaded.type.kind_at(place) for place in places)
+        if seal.kind not in kinds:
+            detail = f"the type is sealed with a seal of the kind {' or '.join(kinds)}"
+            raise field_fault("/type_code", "seal_kind", detail)
     authorisation = StandingAuthorisation(
         id=ports.random(16).hex(),
         seal_code=code,

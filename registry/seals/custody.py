@@ -47,10 +47,11 @@ from registry.seals.time_stamp_policy import require_announced, require_document
 from registry.vault import Vault
 
 UNWRAP = "unwrap"  # a kind of use beside those of signatures
-_INTENT = re.compile(r"intent:([0-9a-f]{32})")
+_INTENT = re.compile(r"intent:([0-9a-f]{32})(?::([23]))?")  # with the place of a further seal
 _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TIME_STAMP = re.compile(
-    r"intent:([0-9a-f]{32})|time-stamp:([0-9a-f]{1,40})|document-stamp:([0-9a-f]{32}):([1-9][0-9]{0,5})"
+    r"intent:([0-9a-f]{32})(?::([23]))?|time-stamp:([0-9a-f]{1,40})"
+    r"|document-stamp:([0-9a-f]{32}):([1-9][0-9]{0,5})"
 )
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
 _CEREMONY = re.compile(r"ceremony:([0-9a-f]{64}):([1-9][0-9]{0,5})")
@@ -197,7 +198,7 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vau
                 _require_stamps(session, ref, stamps, now)
             # A time-stamp for whoever asked, or of a document, serves no open intent.
             serving = [
-                (match[1], request)
+                (match[1], int(match[2] or 1), request)
                 for request, match in asked
                 if match.re in (_INTENT, _TIME_STAMP) and match[1] is not None
             ]
@@ -242,10 +243,10 @@ def _require_on_record(
 def _require_stamps(
     session: Session, ref: KeyRef, stamps: Sequence[tuple[SignRequest, re.Match[str]]], now: datetime
 ) -> None:
-    imprints = require_announced(session, ref, [(request, match[2]) for request, match in stamps], now)
+    imprints = require_announced(session, ref, [(request, match[3]) for request, match in stamps], now)
     for (_, match), imprint in zip(stamps, imprints, strict=True):
-        if match[3] is not None:
-            require_document_stamp(session, match[3], int(match[4]), imprint, now)
+        if match[4] is not None:
+            require_document_stamp(session, match[4], int(match[5]), imprint, now)
 
 
 def _require_serving(session: Session, key: Key, now: datetime) -> None:

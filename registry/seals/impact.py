@@ -8,23 +8,23 @@ Read in pages (`walk`). The totals cost one statement over everything that the s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, Select, case, func, literal, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Row, ScalarSelect, case, func, literal, select, union_all
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from keys.certificates import certificate_subject
 from keys.profiles import ProfileName
 from registry.licences.issued import ORIGINAL
-from registry.licences.tables import Document, Edition, Licence
+from registry.licences.tables import CoSeal, Document, Edition, Licence
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import DayAnchor, Seal, SealEdition, SealState
-from registry.seals.walk import Place, edition_numbers, no_such_place, walk
+from registry.seals.walk import Place, Source, edition_numbers, no_such_place, walk
 
 PAGE = 500
 OWN_TSA, OUTSIDE_TSA, DAY_ANCHOR = "own_tsa", "outside_tsa", "day_anchor"
@@ -96,12 +96,17 @@ def limit_of(session: Session, seal: Seal, now: datetime) -> Limit:
 
 def totals(session: Session, seal: Seal, limit: Limit) -> dict[str, int]:
     """How many editions stand how, by `Standing`; every standing is named."""
+    of_seal = select(SealEdition.id).where(SealEdition.seal_code == seal.code)
+    sealed = union_all(
+        select(Edition.id, Edition.sealed_at).where(Edition.seal_edition_id.in_(of_seal)),
+        select(CoSeal.intent_id, CoSeal.sealed_at).where(
+            CoSeal.seal_edition_id.in_(of_seal), CoSeal.sealed_at.is_not(None)
+        ),
+    ).subquery()
     per_edition = (
-        select(Edition.sealed_at, *_earliest(_own_authorities(session)))
-        .join(SealEdition, SealEdition.id == Edition.seal_edition_id)
-        .outerjoin(Document, Document.edition_id == Edition.id)
-        .where(SealEdition.seal_code == seal.code)
-        .group_by(Edition.id, Edition.sealed_at)
+        select(sealed.c.sealed_at, *_earliest(_own_authorities(session)))
+        .outerjoin(Document, Document.edition_id == sealed.c.id)
+        .group_by(sealed.c.id, sealed.c.sealed_at)
         .subquery()
     )
     standing = case(
@@ -124,30 +129,49 @@ def page(session: Session, seal: Seal, limit: Limit, after: str | None = None, s
     numbers = edition_numbers(session, seal.code)
     place = None
     if after is not None:
-        last = session.get(Edition, after)
-        if last is None or last.seal_edition_id not in numbers:
-            raise no_such_place()
-        place = Place(last.seal_edition_id, last.sealed_at, last.id)
-    rows, more = walk(session, numbers, _sealed_by, Edition.sealed_at, Edition.id, place, size)
+        place = _place_of(session, after, numbers)
+    rows, more = walk(session, numbers, _sealed_by, place, size)
     return Page(_sealings(session, rows, numbers, limit), more)
 
 
-def _sealed_by(seal_edition_id: str) -> Select[*tuple[Any, ...]]:
-    return (
-        select(
-            Edition.id,
-            Edition.identifier,
-            Edition.number,
-            Edition.seal_edition_id,
-            Edition.sealed_at,
-            Edition.status,
-            Edition.ground,
-            Edition.how,
-            Licence.type_code,
-        )
-        .join(Licence, Licence.id == Edition.licence_id)
-        .where(Edition.seal_edition_id == seal_edition_id)
-    )
+def _place_of(session: Session, edition_id: str, numbers: Mapping[str, int]) -> Place:
+    """Where an edition stands in the list: by its first seal or a further one.
+
+    Raises VermilionError(INVALID).
+    """
+    first = session.get(Edition, edition_id)
+    if first is not None and first.seal_edition_id in numbers:
+        return Place(first.seal_edition_id, first.sealed_at, first.id)
+    further = session.scalars(
+        select(CoSeal).where(CoSeal.intent_id == edition_id, CoSeal.seal_edition_id.in_(numbers))
+    ).one_or_none()
+    if further is None or further.sealed_at is None:
+        raise no_such_place()
+    return Place(further.seal_edition_id, further.sealed_at, edition_id)
+
+
+def _sealed_by(seal_edition_id: str) -> list[Source]:
+    """What it sealed as the issuer's seal, and beside others."""
+    licences = select(
+        Edition.id,
+        Edition.identifier,
+        Edition.number,
+        Edition.status,
+        Edition.ground,
+        Edition.how,
+        Licence.type_code,
+    ).join(Licence, Licence.id == Edition.licence_id)
+    first = licences.add_columns(Edition.seal_edition_id, Edition.sealed_at)
+    further = licences.add_columns(CoSeal.seal_edition_id, CoSeal.sealed_at)
+    further = further.join(CoSeal, CoSeal.intent_id == Edition.id)
+    return [
+        (first.where(Edition.seal_edition_id == seal_edition_id), Edition.sealed_at, Edition.id),
+        (
+            further.where(CoSeal.seal_edition_id == seal_edition_id, CoSeal.sealed_at.is_not(None)),
+            cast("InstrumentedAttribute[datetime]", CoSeal.sealed_at),
+            CoSeal.intent_id,
+        ),
+    ]
 
 
 def _sealings(

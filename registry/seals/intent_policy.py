@@ -10,11 +10,11 @@ import hashlib
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from zoneinfo import ZoneInfo
 
 import cbor2
-from sqlalchemy import Row, select
+from sqlalchemy import ColumnElement, Row, Select, and_, join, literal, select
 from sqlalchemy.orm import Session
 
 from keys.custodian import KeyRef, Purpose, SignRequest
@@ -24,7 +24,7 @@ from keys.suite import SUITES, ecdsa
 from registry.agencies.tables import Client, ClientType
 from registry.licences.digests import link_digest
 from registry.licences.records import kept_record
-from registry.licences.tables import Intent
+from registry.licences.tables import CoSeal, Intent
 from registry.licences.types import licence_type_of
 from registry.seals.outside_status import current_good
 from registry.seals.tables import Certificate, Key, Seal, SealEdition, SealUse, StandingAuthorisation
@@ -34,39 +34,49 @@ from signing.credential import parse_id, sig_structure
 from signing.licence_type import LicenceType
 from signing.record import Record
 
-_STATEMENT = (
-    select(
-        Intent.id,
-        Intent.state,
-        Intent.lease_until,
-        Intent.client_id,
-        Intent.qr_key_id,
-        Intent.seal_state_version,
-        Intent.record,
-        Intent.origin,
-        Intent.link_id_sha256,
-        SealUse.state.label("use"),
-        SealEdition.key_id.label("seal_key_id"),
-        SealEdition.certificate_serial,
-        SealEdition.valid_from.label("edition_from"),
-        SealEdition.valid_to.label("edition_to"),
-        Seal.code.label("seal_code"),
-        Seal.state.label("seal_state"),
-        Seal.state_version.label("seal_version"),
-        StandingAuthorisation.seal_code.label("authorised_seal"),
-        StandingAuthorisation.client_id.label("authorised_client"),
-        StandingAuthorisation.type_code.label("authorised_type"),
-        StandingAuthorisation.valid_from.label("authorised_from"),
-        StandingAuthorisation.valid_to.label("authorised_to"),
-        StandingAuthorisation.withdrawn_at,
-        Client.active.label("client_active"),
+
+def _with_seal(of: type[Intent | CoSeal], place: ColumnElement[int]) -> Select[*tuple[Any, ...]]:
+    """Intents with one of their seals: the first, which the intent itself names, or a further one."""
+    source = Intent.__table__ if of is Intent else join(Intent, CoSeal, CoSeal.intent_id == Intent.id)
+    return (
+        select(
+            Intent.id,
+            place.label("place"),
+            Intent.state,
+            Intent.lease_until,
+            Intent.client_id,
+            Intent.qr_key_id,
+            of.seal_state_version,
+            Intent.record,
+            Intent.origin,
+            Intent.link_id_sha256,
+            SealUse.state.label("use"),
+            SealEdition.key_id.label("seal_key_id"),
+            SealEdition.certificate_serial,
+            SealEdition.valid_from.label("edition_from"),
+            SealEdition.valid_to.label("edition_to"),
+            Seal.code.label("seal_code"),
+            Seal.state.label("seal_state"),
+            Seal.state_version.label("seal_version"),
+            StandingAuthorisation.seal_code.label("authorised_seal"),
+            StandingAuthorisation.client_id.label("authorised_client"),
+            StandingAuthorisation.type_code.label("authorised_type"),
+            StandingAuthorisation.valid_from.label("authorised_from"),
+            StandingAuthorisation.valid_to.label("authorised_to"),
+            StandingAuthorisation.withdrawn_at,
+            Client.active.label("client_active"),
+        )
+        .select_from(source)
+        .join(SealEdition, SealEdition.id == of.seal_edition_id)
+        .join(Seal, Seal.code == SealEdition.seal_code)
+        .join(StandingAuthorisation, StandingAuthorisation.id == of.authorisation_id)
+        .join(Client, Client.id == Intent.client_id)
+        .outerjoin(SealUse, and_(SealUse.intent_id == Intent.id, SealUse.place == place))
     )
-    .join(SealEdition, SealEdition.id == Intent.seal_edition_id)
-    .join(Seal, Seal.code == SealEdition.seal_code)
-    .join(StandingAuthorisation, StandingAuthorisation.id == Intent.authorisation_id)
-    .join(Client, Client.id == Intent.client_id)
-    .outerjoin(SealUse, SealUse.intent_id == Intent.id)
-)
+
+
+_FIRST = _with_seal(Intent, literal(1))
+_FURTHER = _with_seal(CoSeal, cast("ColumnElement[int]", CoSeal.place))
 
 
 def require_intents(
@@ -74,18 +84,23 @@ def require_intents(
     vault: Vault,
     ref: KeyRef,
     key: Key,
-    asked: Sequence[tuple[str, SignRequest]],
+    asked: Sequence[tuple[str, int, SignRequest]],
     now: datetime,
     zone: ZoneInfo,
 ) -> None:
     """A seal, a QR credential or a time-stamp serves an open intent within its lease, under its own keys,
     while the seal is as it was when the intent was written, its keeper's authorisation holds for the record's
-    type, and the client may issue it. `asked`: intents by id, each with what is to be signed for it.
+    type, and the client may issue it. `asked`: intents by id, each with the seal's place and what is to be
+    signed for it.
 
     Raises VermilionError(KEY_REFUSED) where one of them may not; UNAVAILABLE.
     """
-    ids = {intent_id for intent_id, _ in asked}
-    rows = {row.id: row for row in session.execute(_STATEMENT.where(Intent.id.in_(ids)))}
+    rows: dict[tuple[str, int], Row[*tuple[Any, ...]]] = {}
+    for statement, further in ((_FIRST, False), (_FURTHER, True)):
+        ids = {intent_id for intent_id, place, _ in asked if (place > 1) is further}
+        if ids:
+            found = session.execute(statement.where(Intent.id.in_(ids)))
+            rows |= {(row.id, row.place): row for row in found}
     for serial in sorted({row.certificate_serial for row in rows.values()}):
         try:
             current_good(session, session.get_one(Certificate, serial), now)
@@ -93,10 +108,10 @@ def require_intents(
             _refuse(error.detail, error.reason)
     entitled: dict[tuple[str, str], bool] = {}
     types: dict[tuple[str, int], LicenceType] = {}
-    for intent_id, request in asked:
-        if intent_id not in rows:
+    for intent_id, place, request in asked:
+        if (intent_id, place) not in rows:
             _refuse("there is no such intent", "intent")
-        intent = rows[intent_id]
+        intent = rows[intent_id, place]
         _require_open(ref, intent, now)
         record = kept_record(vault, intent_id, intent.record)
         _require_authorised(intent, record, now.astimezone(zone))
@@ -106,6 +121,8 @@ def require_intents(
         if not (intent.client_active and entitled[may]):
             _refuse("the client may not issue this type", "not_entitled")
         if request.kind is SignKind.SIG_STRUCTURE:
+            if place > 1:
+                _refuse("a credential serves an intent, and none of its further seals", "record")
             version = (record.type_code, record.type_version)
             if version not in types:
                 types[version] = licence_type_of(session, *version)

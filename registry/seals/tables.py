@@ -300,13 +300,15 @@ class SealUse(Base):
 
     __tablename__ = "seal_use"
     __table_args__ = (
+        UniqueConstraint("intent_id", "place"),
         Index(None, "seal_edition_id", "begun_at", "id"),  # the pages of a seal's ledger
         Index(None, "begun_at", "id"),  # and of the audit
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"))
     authorisation_id: Mapped[str] = mapped_column(ForeignKey("standing_authorisation.id"))
-    intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), unique=True)
+    intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"))
+    place: Mapped[int]  # on the face: 1 is the issuer's
     state: Mapped[str] = mapped_column(String(10))  # begun, applied, void
     document_sha256: Mapped[bytes | None]
     begun_at: Mapped[datetime]

@@ -2,11 +2,12 @@
 past.
 
 What a key may sign is what its agency was ever entitled to: a QR key, the types of all the agency's clients,
-disabled ones included; a seal's key, the types that its keeper ever authorised. Neither row is ever deleted,
-so that what was sealed under an entitlement goes on being recognised after it ended. A seal that is
-suspended or cancelled is `retired` from that instant, and so is an edition when another takes its place: what
-it sealed earlier stays good, a document sealed later is out of period. A seal that is resumed is active
-again. A compromised one carries its invalidity date.
+disabled ones included; a seal's key, the types that its keeper ever authorised for its own agency's clients
+and, apart from them, those for others', on whose licences it may stand beside their own seal. Neither row is
+ever deleted, so that what was sealed under an entitlement goes on being recognised after it ended. A seal
+that is suspended or cancelled is `retired` from that instant, and so is an edition when another takes its
+place: what it sealed earlier stays good, a document sealed later is out of period. A seal that is resumed is
+active again. A compromised one carries its invalidity date.
 """
 
 from __future__ import annotations
@@ -224,12 +225,15 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
         .order_by(SealEdition.seal_code, SealEdition.number)
     )
     for ended_at, seal, key, certificate in rows:
-        types = session.scalars(
-            select(StandingAuthorisation.type_code)
+        permitted = session.execute(
+            select(StandingAuthorisation.type_code, Client.agency_code == seal.agency_code)
+            .join(Client, Client.id == StandingAuthorisation.client_id)
             .where(StandingAuthorisation.seal_code == seal.code)
             .distinct()
             .order_by(StandingAuthorisation.type_code)
-        )
+        ).all()
+        types = [code for code, own in permitted if own]
+        co_types = [code for code, own in permitted if not own]  # beside the seals of others
         outside = certificate.issuer_key_id is None
         state: KeyState = "active"
         since = None
@@ -242,7 +246,8 @@ def _seal_keys(session: Session) -> Iterator[TrustedKey]:
             if ends:
                 state, since = "retired", min(ends)
         issuers = embedded_issuers(session, certificate.serial) if outside else ()
-        yield _entry(key, certificate, "seal", types, state, since, issuers)
+        entry = _entry(key, certificate, "seal", types, state, since, issuers)
+        yield replace(entry, co_types=tuple(co_types))
 
 
 def _qr_keys(session: Session) -> Iterator[TrustedKey]:

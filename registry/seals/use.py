@@ -7,8 +7,9 @@ their documents, `void_uses` where intents are abandoned.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 from sqlalchemy import Select, bindparam, insert, select, update
@@ -69,6 +70,7 @@ class Use:
     seal_edition_id: str
     authorisation_id: str
     outside_status_id: str | None
+    place: int = 1  # on the face
 
 
 def usable_seal(
@@ -81,16 +83,46 @@ def usable_seal(
     seal_kind: str,
     day: date,
     now: datetime,
+    place: int = 1,
 ) -> UsableSeal:
     """Check that the client may use the seal for the type on the civil `day` of `now`.
 
-    `seal_kind` is the kind of seal that the type's face wants. Raises VermilionError: FORBIDDEN with reason
-    `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT with `seal_not_active`,
-    `seal_expired` or `certificate_revoked`; INVALID with `seal_kind`; UNAVAILABLE with `status_unknown`. Each
-    names `/seal`.
+    `seal_kind` is the kind of seal that the type's face wants at this place. The first seal is one of the
+    client's agency; at a further place a keeper of any agency may permit it. Raises VermilionError: FORBIDDEN
+    with reason `seal_unknown` (also for another agency's seal) or `not_authorised`; CONFLICT with
+    `seal_not_active`, `seal_expired` or `certificate_revoked`; INVALID with `seal_kind`; UNAVAILABLE with
+    `status_unknown`. Each names `/seal`, or `/co_seals/0` and `/co_seals/1`.
     """
+    try:
+        return _usable(session, seal_code, client_id, agency_code, type_code, seal_kind, day, now, place)
+    except VermilionError as error:
+        if place == 1:
+            raise
+        faults = tuple(replace(fault, field=_pointer(place)) for fault in error.faults)
+        raise VermilionError(
+            error.kind, error.detail, reason=error.reason, faults=faults, retry_after=error.retry_after
+        ) from None
+
+
+def _usable(
+    session: Session,
+    seal_code: str,
+    client_id: str,
+    agency_code: str,
+    type_code: str,
+    seal_kind: str,
+    day: date,
+    now: datetime,
+    place: int,
+) -> UsableSeal:
     seal = session.get(Seal, seal_code)
-    if seal is None or seal.agency_code != agency_code:
+    if place > 1 and (seal is None or seal.agency_code != agency_code):
+        # Whoever may not use another agency's seal learns nothing of it.
+        permitted = _authorisations(client_id, type_code, day)
+        permitted = permitted.where(StandingAuthorisation.seal_code == seal_code)
+        if seal is None or session.scalars(permitted.limit(1)).first() is None:
+            raise _not_authorised()
+    elif seal is None or seal.agency_code != agency_code:
         raise _unusable(Kind.FORBIDDEN, "seal_unknown", "the agency has no such seal")
     if seal.kind != seal_kind:
         raise _unusable(Kind.INVALID, "seal_kind", f"this type is sealed with a seal of the kind {seal_kind}")
@@ -106,14 +138,15 @@ def usable_seal(
         .order_by(StandingAuthorisation.granted_at, StandingAuthorisation.id)
     ).all()
     if not granted:
-        detail = "the keeper has not authorised this client for this type"
-        raise _unusable(Kind.FORBIDDEN, "not_authorised", detail)
+        raise _not_authorised()
     key = session.get_one(Key, edition.key_id)
     grants = tuple(Grant(one.id, one.daily_limit) for one in granted)
     return UsableSeal(edition.id, seal.code, seal.state_version, key_ref(key), status, grants)
 
 
-def draw_uses(session: Session, usable: UsableSeal, day: date, intent_ids: Sequence[str]) -> list[Use]:
+def draw_uses(
+    session: Session, usable: UsableSeal, day: date, intent_ids: Sequence[str], place: int = 1
+) -> list[Use]:
     """Draw one use for each intent from the day's limits: as many as are left, for the first of them.
 
     The draws stand or fall with the caller's transaction, so a refused or a dry request draws nothing; an
@@ -124,15 +157,33 @@ def draw_uses(session: Session, usable: UsableSeal, day: date, intent_ids: Seque
         waiting = intent_ids[len(uses) :]
         if waiting:
             uses += [
-                Use(intent_id, usable.seal_edition_id, grant.id, usable.outside_status_id)
+                Use(intent_id, usable.seal_edition_id, grant.id, usable.outside_status_id, place)
                 for intent_id in waiting[: _draw(session, grant, day, len(waiting))]
             ]
     return uses
 
 
-def limit_used_up() -> VermilionError:
+def give_back_uses(session: Session, uses: Sequence[Use], day: date) -> None:
+    """Uses that were drawn in this transaction, for licences that lack the use of another seal."""
+    for authorisation_id, count in sorted(Counter(use.authorisation_id for use in uses).items()):
+        row = AuthorisationDay.authorisation_id == authorisation_id, AuthorisationDay.day == day
+        changed_rows(session, update(AuthorisationDay).where(*row).values(used=AuthorisationDay.used - count))
+
+
+def limit_used_up(place: int = 1) -> VermilionError:
     """The answer to whoever no use is left for."""
-    return _unusable(Kind.CONFLICT, "daily_limit", "the authorisation's daily limit is used up")
+    detail = "the authorisation's daily limit is used up"
+    return field_fault(_pointer(place), "daily_limit", detail, Kind.CONFLICT)
+
+
+def _pointer(place: int) -> str:
+    """Where a request names the seal at a place."""
+    return "/seal" if place == 1 else f"/co_seals/{place - 2}"
+
+
+def _not_authorised() -> VermilionError:
+    detail = "the keeper has not authorised this client for this type"
+    return _unusable(Kind.FORBIDDEN, "not_authorised", detail)
 
 
 def still_usable(
@@ -182,6 +233,7 @@ def begin_uses(session: Session, uses: Sequence[Use], now: datetime, random: Cal
                 "seal_edition_id": use.seal_edition_id,
                 "authorisation_id": use.authorisation_id,
                 "intent_id": use.intent_id,
+                "place": use.place,
                 "state": "begun",
                 "document_sha256": None,
                 "begun_at": now,
@@ -193,9 +245,9 @@ def begin_uses(session: Session, uses: Sequence[Use], now: datetime, random: Cal
     )
 
 
-def apply_uses(session: Session, documents: Mapping[str, bytes], now: datetime) -> None:
-    """The seal stands on the registered documents (SHA-256, by intent). Raises VermilionError(CONFLICT)
-    unless each use was just begun.
+def apply_uses(session: Session, documents: Mapping[str, bytes], now: datetime, co_seals: int = 0) -> None:
+    """The seals stand on the registered documents (SHA-256, by intent), with so many `co_seals` on joint ones
+    among them. Raises VermilionError(CONFLICT) unless each use was just begun.
     """
     statement = (
         update(SealUse)
@@ -203,17 +255,19 @@ def apply_uses(session: Session, documents: Mapping[str, bytes], now: datetime) 
         .values(state="applied", document_sha256=bindparam("document"), ended_at=now)
     )
     rows = [{"of_intent": intent_id, "document": digest} for intent_id, digest in documents.items()]
-    _require_all(changed_each(session, statement, rows), rows)
+    _require_all(changed_each(session, statement, rows), len(rows) + co_seals)
 
 
-def void_uses(session: Session, intent_ids: Sequence[str], now: datetime) -> None:
-    """The intents came to nothing. Raises VermilionError(CONFLICT) unless each use was just begun."""
+def void_uses(session: Session, intent_ids: Sequence[str], now: datetime, co_seals: int = 0) -> None:
+    """The intents came to nothing, with their `co_seals` on joint licences. Raises VermilionError(CONFLICT)
+    unless each use was just begun.
+    """
     statement = (
         update(SealUse)
         .where(SealUse.intent_id.in_(intent_ids), SealUse.state == "begun")
         .values(state="void", ended_at=now)
     )
-    _require_all(changed_rows(session, statement), intent_ids)
+    _require_all(changed_rows(session, statement), len(intent_ids) + co_seals)
 
 
 def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
@@ -319,6 +373,6 @@ def _draw(session: Session, grant: Grant, day: date, wanted: int) -> int:
     return left if left and taken(left) else 0
 
 
-def _require_all(changed: int, wanted: Sequence[object]) -> None:
-    if changed != len(wanted):
+def _require_all(changed: int, wanted: int) -> None:
+    if changed != wanted:
         raise VermilionError(Kind.CONFLICT, "no seal use is open for this intent", reason="seal_use")

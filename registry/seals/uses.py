@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from registry.agencies.tables import Client
 from registry.licences.tables import Edition, Intent
 from registry.seals.tables import Seal, SealUse, StandingAuthorisation
-from registry.seals.walk import Place, edition_numbers, no_such_place, walk
+from registry.seals.walk import Place, Source, edition_numbers, no_such_place, walk
 
 PAGE = 500
 
@@ -72,13 +72,15 @@ def page(
             raise no_such_place()
         place = Place(last.seal_edition_id, last.begun_at, last.id)
 
-    def of_edition(seal_edition_id: str) -> Select[*tuple[Any, ...]]:
+    def of_edition(seal_edition_id: str) -> list[Source]:
         statement = _STATEMENT.where(SealUse.seal_edition_id == seal_edition_id)
         if begin is not None:
             statement = statement.where(SealUse.begun_at >= begin)
-        return statement if end is None else statement.where(SealUse.begun_at < end)
+        if end is not None:
+            statement = statement.where(SealUse.begun_at < end)
+        return [(statement, SealUse.begun_at, SealUse.id)]
 
-    rows, more = walk(session, numbers, of_edition, SealUse.begun_at, SealUse.id, place, size)
+    rows, more = walk(session, numbers, of_edition, place, size)
     return [
         Use(
             id=row.id,

@@ -44,36 +44,38 @@ class Validation:
         self._clock = clock
         self._responder = Responder(database, custodian, clock=clock, random=random)
 
-    def of(self, material: SealMaterial) -> ValidationData | None:
-        """What a document under this seal carries now; None where not all of it can be had, which costs the
+    def of(self, *materials: SealMaterial) -> ValidationData | None:
+        """What a document under these seals carries now; None where not all of it can be had, which costs the
         document a level and is logged.
         """
         try:
-            return self._gather(material)
+            return self._gather(materials)
         except VermilionError as error:
             _log.warning("validation_data_missing", reason=error.reason)
             return None
 
-    def _gather(self, material: SealMaterial) -> ValidationData:
+    def _gather(self, materials: Sequence[SealMaterial]) -> ValidationData:
         with database_errors(), Session(self._database.read) as session:
             stamp = time_stamp_authority(session, self._clock())
             assert stamp.certificate is not None
             beside = chain_of(session, stamp.key.id)
-            ours = [(stamp.certificate, beside[0])]
-            answers = []
-            seal = session.scalars(
-                select(Certificate).where(
-                    Certificate.key_id == material.key.id, Certificate.der == material.certificate
-                )
-            ).one()
-            if seal.issuer_key_id is None:
-                answers.append(self._outside(session, seal))
-            else:
-                ours.insert(0, (material.certificate, material.chain[0]))
+            ours, answers = [], []
+            for material in materials:
+                seal = session.scalars(
+                    select(Certificate).where(
+                        Certificate.key_id == material.key.id, Certificate.der == material.certificate
+                    )
+                ).one()
+                if seal.issuer_key_id is None:
+                    answers.append(self._outside(session, seal))
+                else:
+                    ours.append((material.certificate, material.chain[0]))
+            ours.append((stamp.certificate, beside[0]))
             lists = _root_lists(session, [issuer for _, issuer in ours])
         with database_errors():
             answers += [self._answer(certificate, issuer) for certificate, issuer in ours]
-        return gather((*material.chain, *beside, stamp.certificate), answers, lists)
+        chains = [der for material in materials for der in material.chain]
+        return gather((*chains, *beside, stamp.certificate), answers, lists)
 
     def proofs(self, chains: Sequence[Chain], told: Sequence[Chain]) -> Carried:
         """What is said now of the certificates of these chains, for a document that exists already: of those

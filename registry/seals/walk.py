@@ -6,9 +6,10 @@ where the last one ended: it costs the same wherever it lies.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, and_, or_, select
@@ -37,27 +38,31 @@ def edition_numbers(session: Session, code: str) -> dict[str, int]:
     return {row.id: row.number for row in rows}
 
 
+Source = tuple[Select[*tuple[Any, ...]], InstrumentedAttribute[datetime], InstrumentedAttribute[str]]
+"""A statement, and the time and the id by which its rows are ordered and an index has them."""
+
+
 def walk(
     session: Session,
     numbers: dict[str, int],
-    of_edition: Callable[[str], Select[*tuple[Any, ...]]],
-    at: InstrumentedAttribute[datetime],
-    row_id: InstrumentedAttribute[str],
+    of_edition: Callable[[str], Sequence[Source]],
     after: Place | None,
     size: int,
 ) -> tuple[list[Row[Any]], bool]:
-    """At most `size` rows of the statements `of_edition`, and whether there are more. `at` and `row_id` are
-    what they are ordered by.
-    """
+    """At most `size` rows of the sources `of_edition`, and whether there are more."""
     waiting = list(numbers)
     rows: list[Row[Any]] = []
     if after is not None:
         waiting = waiting[waiting.index(after.seal_edition_id) :]
     for seal_edition_id in waiting:
-        statement = of_edition(seal_edition_id).order_by(at, row_id).limit(size + 1 - len(rows))
-        if after is not None and seal_edition_id == after.seal_edition_id:
-            statement = statement.where(_behind(at, row_id, after))
-        rows += session.execute(statement).all()
+        found: list[tuple[tuple[datetime, str], Row[Any]]] = []
+        for statement, at, row_id in of_edition(seal_edition_id):
+            wanted = statement.add_columns(at.label("walk_at"), row_id.label("walk_id"))
+            wanted = wanted.order_by(at, row_id).limit(size + 1 - len(rows))
+            if after is not None and seal_edition_id == after.seal_edition_id:
+                wanted = wanted.where(_behind(at, row_id, after))
+            found += [((row.walk_at, row.walk_id), row) for row in session.execute(wanted)]
+        rows += [row for _, row in sorted(found, key=itemgetter(0))][: size + 1 - len(rows)]
         if len(rows) > size:
             break
     return rows[:size], len(rows) > size

@@ -59,6 +59,7 @@ def to_request(body: dict[str, Any]) -> IssueRequest:
         matter_code=body["matter_code"],
         case_number=body["case_number"],
         operator=body["operator"],
+        co_seals=tuple(body.get("co_seals", ())),
     )
 
 

@@ -115,6 +115,7 @@ class World:
     seal_code: str = ""
     authorisation_id: str = ""
     admins: dict[Duty, Holder] = field(default_factory=dict)
+    beside: Any = None  # `tests.registry.jointly.Beside`, in a world with a joint type
 
     def admin(self, duty: Duty) -> Administrator:
         """As `prove_administrator` would establish it."""
@@ -363,4 +364,5 @@ def copy_world(tmp_path: Path, database_url: str, clock: Clock, name: str = "") 
     world = _serve(ports, first.codes, first.types, dict(first.clients), dict(first.people))
     world.seal_code, world.authorisation_id = first.seal_code, first.authorisation_id
     world.admins = dict(first.admins)
+    world.beside = first.beside
     return world

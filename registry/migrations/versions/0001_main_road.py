@@ -634,6 +634,32 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "co_seal",
+        sa.Column("intent_id", sa.String(length=32), nullable=False),
+        sa.Column("place", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seal_edition_id", sa.String(length=32), nullable=False),
+        sa.Column("seal_state_version", sa.Integer(), nullable=False),
+        sa.Column("authorisation_id", sa.String(length=32), nullable=False),
+        sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["authorisation_id"],
+            ["standing_authorisation.id"],
+            name=op.f("fk_co_seal_authorisation_id_standing_authorisation"),
+        ),
+        sa.ForeignKeyConstraint(["intent_id"], ["intent.id"], name=op.f("fk_co_seal_intent_id_intent")),
+        sa.ForeignKeyConstraint(
+            ["seal_edition_id"], ["seal_edition.id"], name=op.f("fk_co_seal_seal_edition_id_seal_edition")
+        ),
+        sa.PrimaryKeyConstraint("intent_id", "place", name=op.f("pk_co_seal")),
+    )
+    with op.batch_alter_table("co_seal", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_co_seal_seal_edition_id_sealed_at_intent_id"),
+            ["seal_edition_id", "sealed_at", "intent_id"],
+            unique=False,
+        )
+
+    op.create_table(
         "edition",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("licence_id", sa.String(length=32), nullable=False),
@@ -798,6 +824,7 @@ def upgrade() -> None:
         sa.Column("seal_edition_id", sa.String(length=32), nullable=False),
         sa.Column("authorisation_id", sa.String(length=32), nullable=False),
         sa.Column("intent_id", sa.String(length=32), nullable=False),
+        sa.Column("place", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("document_sha256", sa.LargeBinary(), nullable=True),
         sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
@@ -818,7 +845,7 @@ def upgrade() -> None:
             name=op.f("fk_seal_use_outside_status_id_outside_status"),
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_seal_use")),
-        sa.UniqueConstraint("intent_id", name=op.f("uq_seal_use_intent_id")),
+        sa.UniqueConstraint("intent_id", "place", name=op.f("uq_seal_use_intent_id_place")),
     )
     with op.batch_alter_table("seal_use", schema=None) as batch_op:
         batch_op.create_index(
@@ -1035,6 +1062,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_edition_seal_edition_id_sealed_at_id"))
 
     op.drop_table("edition")
+    with op.batch_alter_table("co_seal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_co_seal_seal_edition_id_sealed_at_intent_id"))
+
+    op.drop_table("co_seal")
     with op.batch_alter_table("intent", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_intent_state_lease_until"))
         batch_op.drop_index(batch_op.f("ix_intent_licence_id"))
