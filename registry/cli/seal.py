@@ -322,7 +322,11 @@ def authorise(
     daily_limit: int,
     credential: Path,
 ) -> None:
-    """Let a client use the seal for a licence type (the keeper's duty)."""
+    """Let a client use the seal for a licence type (the keeper's duty).
+
+    The client is one of the seal's agency; or another agency's, where licences of the type bear several
+    seals: then this one stands beside that agency's own.
+    """
     body = {
         "client_id": client_id,
         "type_code": type_code,
