@@ -10,15 +10,14 @@ from hashlib import new as new_hash
 from hashlib import sha256
 from typing import TYPE_CHECKING, NoReturn
 
-from asn1crypto import algos, cms, tsp, x509
+from asn1crypto import algos, cms, x509
 
 from keys.der import content_of, integer, members, tlv
 from keys.errors import Kind, VermilionError
 from keys.path import certificate_public_key, parse_certificate, verify_chain
 from keys.profiles import ProfileName
 from keys.suite import SUITES, PublicKey, Suite, SuiteName, signature_algorithm, verifies
-from keys.tbs import load_der
-from keys.tst_info import StampAttributes, read_attributes
+from keys.tst_info import StampAttributes, decode_policy, read_attributes, read_tst_info, sha256_imprint
 
 if TYPE_CHECKING:
     from keys.trust_list import TrustList
@@ -98,32 +97,27 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
         _refuse("the time-stamp is too long")
     try:
         found = _take_apart(token)
-        info = load_der(tsp.TSTInfo, found.info)
+        info = read_tst_info(found.info)
     except ValueError:
-        _refuse("the time-stamp is not of the shape of RFC 3161, in DER")
+        _refuse("the time-stamp is not encoded as ours are")
     certificate = _signer_certificate(found)
     public, suite = _signers_key(certificate)
     try:
         said = read_attributes(found.attributes, suite)
     except ValueError as error:
         _refuse(str(error))
-    imprint = info["message_imprint"]
-    if (
-        said != StampAttributes(_digest(suite.digest_name, found.info), sha256(certificate).digest())
-        or imprint["hash_algorithm"]["algorithm"].native != "sha256"
-        or imprint["hashed_message"].native != digest
-        or info["version"].native != "v1"
-    ):
+    expected = StampAttributes(_digest(suite.digest_name, found.info), sha256(certificate).digest())
+    if said != expected or info.imprint != sha256_imprint(digest):
         _refuse("the time-stamp is over something else")
     if not verifies(public, suite, found.signature, found.attributes):
         _refuse("the time-stamp's signature is wrong")
-    at: datetime = info["gen_time"].native
+    at = info.gen_time
     issuing = verify_chain(certificate, trust=trust, at=at, profile=ProfileName.TSA)
     # Versions, algorithms, parameters and certificates are not signed: built again, they must be these bytes.
     shape = _shape(suite.name, certificate, issuing)
     if shape.token(found.info, found.attributes, found.signature) != token:
         _refuse("the time-stamp is encoded otherwise than ours are")
-    return TimeStamp(at, info["serial_number"].native, info["policy"].native, certificate)
+    return TimeStamp(at, info.serial, decode_policy(info.policy), certificate)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from hashlib import new as new_hash
 from hashlib import sha256
 
@@ -34,6 +35,13 @@ def encode_policy(policy: str) -> bytes:
     """A policy's OBJECT IDENTIFIER (DER), from its dotted form."""
     encoded: bytes = core.ObjectIdentifier(policy).dump()
     return encoded
+
+
+@lru_cache(maxsize=64)
+def decode_policy(policy: bytes) -> str:
+    """The dotted form of a policy's OBJECT IDENTIFIER (DER)."""
+    dotted: str = core.ObjectIdentifier.load(policy).dotted
+    return dotted
 
 
 def encode_tst_info(

@@ -170,6 +170,7 @@ def rebuilt(
         "message_imprint": {"hash_algorithm": {"algorithm": "sha256"}, "hashed_message": DIGEST},
         "serial_number": 5,
         "gen_time": core.GeneralizedTime(authority.now),
+        "accuracy": {"seconds": 1},
         **(info or {}),
     }
     inner = tsp.TSTInfo(content).dump()
