@@ -21,6 +21,7 @@ from typing import Any
 from sqlalchemy import update
 
 from bench.row import Row, peak_mb
+from registry.batches.claims import SLICE
 from registry.documents import document_key
 from registry.samples import sample_requests
 from registry.seals.tables import StandingAuthorisation
@@ -30,7 +31,7 @@ from tests.registry.world import CHEAP, Ticker, World, make_world
 
 COUNT = 10_000
 WORKERS = 2
-GROUP = 50
+GROUP = SLICE
 PATIENCE = 3600  # seconds for a run
 
 

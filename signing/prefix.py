@@ -65,7 +65,7 @@ class Base:
     licence_type: LicenceType
     face: Face
     glyphs: GlyphSet
-    common: dict[tuple[Weight, str], int]  # glyph numbers in the base's font
+    common: dict[Weight, dict[str, bytes]]  # glyph numbers in the base's font, hex
     specimen: bool
     photo: bool
     validated: bool  # whether a block of validation data follows
@@ -221,7 +221,10 @@ class _Compiler:
             licence_type=self.type,
             face=self.face,
             glyphs=self.glyphs,
-            common={key: number for number, key in enumerate(common, 1)},
+            common={
+                weight: {char: b"%04x" % at for at, (own, char) in enumerate(common, 1) if own is weight}
+                for weight in Weight
+            },
             specimen=self.specimen,
             photo=self.photo,
             validated=self.validated,

@@ -199,23 +199,23 @@ class _Writer:
 
     def _shown(self, line: str, weight: Weight, size: bytes) -> Iterator[bytes]:
         """A line, piece by piece in the font that has its characters."""
-        common, own = self.base.common, self.own
+        common, own = self.base.common[weight], self.own
         font: bytes | None = None
+        if common.keys() >= set(line):  # as most lines
+            yield b"".join([COMMON, size, b"<", *[common[char] for char in line], b">Tj\n"])
+            return
         for char in line:
-            key = weight, char
-            glyph = common.get(key)
+            code = common.get(char)
             wanted = COMMON
-            if glyph is None:
+            if code is None:
                 wanted = OWN
-                glyph = own.get(key)
-                if glyph is None:
-                    glyph = own[key] = len(own) + 1
+                code = b"%04x" % own.setdefault((weight, char), len(own) + 1)
             if wanted is not font:
                 if font is not None:
                     yield b">Tj "
                 yield wanted + size + b"<"
                 font = wanted
-            yield b"%04x" % glyph
+            yield code
         if font is not None:
             yield b">Tj\n"
 

@@ -36,6 +36,7 @@ from registry.licences.tables import Intent
 from registry.ports import Ports
 from registry.rows import new_ids
 from signing.credential import qr_text
+from signing.record import Printout
 
 MAX_GROUP = MAX_REQUESTS
 """Licences of a group: what a custodian signs in one call."""
@@ -201,8 +202,7 @@ def _reserved_in(
 
 def _seal_and_register(ports: Ports, actor: Actor, reserved: Sequence[Reserved]) -> list[Issued | Exception]:
     """From the end of transaction 1 to that of transaction 2, and what is to be done about failures."""
-    printed = print_and_seal_many(ports, reserved)
-    stored = together(printed, partial(_store, ports))
+    stored = print_and_seal_many(ports, reserved, partial(_store, ports))
     registered = together(stored, partial(_register, ports, actor))
     failed = [
         (one.intent_id, outcome)
@@ -216,39 +216,48 @@ def _seal_and_register(ports: Ports, actor: Actor, reserved: Sequence[Reserved])
     ]
 
 
-def _store(ports: Ports, printed: Sequence[Printed]) -> list[tuple[Printed, Sealed] | Exception]:
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    """A licence whose document lies in the store under its intent's id."""
+
+    reserved: Reserved
+    printout: Printout
+    sealed: Sealed
+
+
+def _store(ports: Ports, printed: Sequence[Printed]) -> list[_Stored | VermilionError]:
     documents = [(document_key(one.reserved.intent_id), one.document.data) for one in printed]
     return [
-        error or (one, sealed_as(one.document.data, one.evidence, one.printout.credential))
+        error
+        or _Stored(
+            one.reserved,
+            one.printout,
+            sealed_as(one.document.data, one.evidence, one.printout.credential),
+        )
         for one, error in zip(printed, ports.documents.put_many(documents), strict=True)
     ]
 
 
-def _register(
-    ports: Ports, actor: Actor, stored: Sequence[tuple[Printed, Sealed]]
-) -> list[Issued | Exception]:
+def _register(ports: Ports, actor: Actor, stored: Sequence[_Stored]) -> list[Issued | Exception]:
     """Transaction 2. What is the matter with one of them is found by halves."""
 
-    def registered(some: Sequence[tuple[Printed, Sealed]]) -> list[Issued | VermilionError]:
-        wanted = [
-            Registration(printed.reserved.intent_id, printed.reserved.fence, sealed)
-            for printed, sealed in some
-        ]
+    def registered(some: Sequence[_Stored]) -> list[Issued | VermilionError]:
+        wanted = [Registration(one.reserved.intent_id, one.reserved.fence, one.sealed) for one in some]
         with database_errors(), ports.database.transaction() as session:
             failures = register(session, ports, wanted, actor)
-        return [failure or _issued(*one) for failure, one in zip(failures, some, strict=True)]
+        return [failure or _issued(one) for failure, one in zip(failures, some, strict=True)]
 
     return by_halves(stored, registered, Exception, _is_ones)
 
 
-def _issued(printed: Printed, sealed: Sealed) -> Issued:
+def _issued(stored: _Stored) -> Issued:
     return Issued(
-        edition_id=printed.reserved.intent_id,
-        printout=printed.printout,
-        link=qr_text(printed.printout.link, printed.printout.credential),
-        sha256=sealed.sha256,
-        size=sealed.size,
-        level=sealed.level,
+        edition_id=stored.reserved.intent_id,
+        printout=stored.printout,
+        link=qr_text(stored.printout.link, stored.printout.credential),
+        sha256=stored.sealed.sha256,
+        size=stored.sealed.size,
+        level=stored.sealed.level,
         status="in_force",
         replayed=False,
     )

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
+from typing import TypeVar
 
 from keys.custodian import KeyRef, SignRequest, sign_each
 from keys.custodian import Kind as SignKind
@@ -27,6 +28,10 @@ from signing.record import Printout, Record
 from signing.strict_check import FileEvidence, strict_check
 from signing.tail import lay_out
 
+HELD = 32
+"""Whole documents in memory, of a third of a megabyte and more each."""
+_Kept = TypeVar("_Kept")
+
 
 def record_name(intent_id: str, place: int = 1) -> str:
     """How key uses name the intent they serve, and the place of a further seal on it; each key serves it
@@ -45,10 +50,12 @@ class Printed:
     evidence: FileEvidence
 
 
-def print_and_seal_many(ports: Ports, reserved: Sequence[Reserved]) -> list[Printed | Exception]:
+def print_and_seal_many(
+    ports: Ports, reserved: Sequence[Reserved], keep: Callable[[Sequence[Printed]], Sequence[_Kept]]
+) -> list[_Kept | Exception]:
     """Draw and seal, with one call to the custodian for the credentials, one for each seal's signatures and
     one for the time-stamps: what came of each, in order. Then the further seals of joint licences in the same
-    way, place by place.
+    way, place by place. Some at a time are given to `keep`, so that few whole documents are held at once.
 
     The failures: VermilionError (INVALID for values that cannot be printed faithfully, KEY_REFUSED,
     UNAVAILABLE); anything else is our defect. An outage of time-stamps only costs a level.
@@ -57,11 +64,10 @@ def print_and_seal_many(ports: Ports, reserved: Sequence[Reserved]) -> list[Prin
     laid_out = together(with_credentials, partial(_lay_out, ports))
     signed = together(laid_out, partial(_sign, ports))
     stamped = together(signed, partial(_stamp, ports))
-    sealed = each(stamped, _spliced)
     for place in range(2, 1 + max((len(one.materials) for one in reserved), default=1)):
-        further = together(sealed, partial(_seal_further, ports, place))
-        sealed = further
-    return together(sealed, partial(_finish, ports))
+        further = together(stamped, partial(_seal_further, ports, place))
+        stamped = further
+    return together(stamped, partial(_finish, ports, keep))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +88,6 @@ class _Signed:
 class _Stamped:
     signed: _Signed
     answer: bytes | VermilionError
-
-
-@dataclass(frozen=True, slots=True)
-class _Sealed:
-    laid_out: _LaidOut
-    document: SealedDocument
 
 
 def _sign_credentials(
@@ -177,20 +177,20 @@ def _record_of(one: _LaidOut) -> str:
     return record_name(one.reserved.intent_id, one.place)
 
 
-def _spliced(one: _Stamped) -> _Sealed:
-    return _Sealed(one.signed.laid_out, splice(one.signed.laid_out.file, one.signed.signature, one.answer))
+def _spliced(one: _Stamped) -> SealedDocument:
+    return splice(one.signed.laid_out.file, one.signed.signature, one.answer)
 
 
-def _seal_further(ports: Ports, place: int, sealed: Sequence[_Sealed]) -> list[_Sealed | Exception]:
+def _seal_further(ports: Ports, place: int, stamped: Sequence[_Stamped]) -> list[_Stamped | Exception]:
     """The seal at a place, from 2, of all that have one there; the others as they are."""
 
-    def wants(one: _Sealed) -> bool:
-        return len(one.laid_out.reserved.materials) >= place
+    def wants(one: _Stamped) -> bool:
+        return len(one.signed.laid_out.reserved.materials) >= place
 
-    def laid_out(one: _Sealed) -> _LaidOut:
-        before = one.laid_out
+    def laid_out(one: _Stamped) -> _LaidOut:
+        before = one.signed.laid_out
         file = lay_out_next(
-            one.document.data,
+            _spliced(one).data,
             material=before.reserved.materials[place - 1],
             at=ports.clock(),
             reason_text=before.reserved.examined.loaded.type.name["zh"],
@@ -199,22 +199,27 @@ def _seal_further(ports: Ports, place: int, sealed: Sequence[_Sealed]) -> list[_
         )
         return replace(before, file=file, place=place)
 
-    waiting = each([one for one in sealed if wants(one)], laid_out)
-    stamped = together(together(waiting, partial(_sign, ports)), partial(_stamp, ports))
-    made = iter(each(stamped, _spliced))
-    return [next(made) if wants(one) else one for one in sealed]
+    waiting = each([one for one in stamped if wants(one)], laid_out)
+    made = iter(together(together(waiting, partial(_sign, ports)), partial(_stamp, ports)))
+    return [next(made) if wants(one) else one for one in stamped]
 
 
-def _finish(ports: Ports, sealed: Sequence[_Sealed]) -> list[Printed | Exception]:
-    """Check our own work, all against one trust list."""
+def _finish(
+    ports: Ports, keep: Callable[[Sequence[Printed]], Sequence[_Kept]], stamped: Sequence[_Stamped]
+) -> list[_Kept | Exception]:
+    """Splice, and check our own work, all against one trust list; and have it kept."""
     trust, now = trust_now(ports), ports.clock()
 
-    def finished(one: _Sealed) -> Printed:
-        laid_out = one.laid_out
-        evidence = _check_own_work(ports, laid_out.printout, one.document, trust, now)
-        return Printed(laid_out.reserved, laid_out.printout, one.document, evidence)
+    def finished(one: _Stamped) -> Printed:
+        laid_out = one.signed.laid_out
+        document = _spliced(one)
+        evidence = _check_own_work(ports, laid_out.printout, document, trust, now)
+        return Printed(laid_out.reserved, laid_out.printout, document, evidence)
 
-    return each(sealed, finished)
+    outcomes: list[_Kept | Exception] = []
+    for at in range(0, len(stamped), HELD):
+        outcomes += together(each(stamped[at : at + HELD], finished), keep)
+    return outcomes
 
 
 def _check_own_work(
