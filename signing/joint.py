@@ -2,7 +2,8 @@
 
 All seals' fields and pictures exist in the first revision, whose signature certifies with DocMDP P=2: what
 may follow is that fields are signed. Each further seal is a revision of its own with two objects: its field
-written again with its value, and the signature's dictionary. The last field carries a lock (ISO 32000-2,
+written again with its value and its picture, which shows only from then on, and the signature's dictionary.
+The last field carries a lock (ISO 32000-2,
 12.7.5.5) and the last signature a FieldMDP reference over all fields: with it the document is closed, P=1.
 The validation data of all seals stand in the first revision.
 
@@ -172,7 +173,8 @@ def _lay_out(
     signature = len(pdf.objects) + 1
     text = object_text(pdf, field)
     last = text.rindex(b">>")  # the object is one dictionary, and nothing but its end follows it
-    written = text[:last] + b" /V %d 0 R " % signature + text[last:]
+    shown = b" /AP << /N %d 0 R >> /V %d 0 R " % (_picture(pdf, fields[place], place), signature)
+    written = text[:last] + shown + text[last:]
     entries = b"/Type /Sig /Filter /Adobe.PPKLite /SubFilter /ETSI.CAdES.detached /M (%s) /Reason %s" % (
         moment,
         reason,
@@ -185,6 +187,16 @@ def _lay_out(
             b" /TransformParams << /Type /TransformParams /V /1.2 /Action /All /P 1 >> >>]" % root.number
         )  # /P beside the lock's: some readers look for it here
     return signed_revision(pdf, {field: written}, signature, entries, RESERVED_BYTES)
+
+
+def _picture(pdf: Pdf, field: Ref, place: int) -> int:
+    """The seal's picture, among the resources of the page that its field is on."""
+    page = pdf.dictionary(_field(pdf, field).get("P"), "the page of a seal")
+    resources = pdf.dictionary(page.get("Resources"), "the resources of a page")
+    picture = pdf.dictionary(resources.get("XObject"), "the pictures of a page").get(f"Seal{place + 1}")
+    if not isinstance(picture, Ref):
+        refuse("a seal has no picture")
+    return picture.number
 
 
 def _field(pdf: Pdf, ref: Ref) -> Dictionary:

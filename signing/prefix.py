@@ -207,7 +207,7 @@ class _Compiler:
         fields = self._seal_fields(forms)
         root.AcroForm = Dictionary(Fields=Array(fields), SigFlags=3)
         root.Perms = Dictionary(DocMDP=self.objects["seal"])
-        self._structure(fields)
+        self._structure(fields[:1])  # a further seal changes its field, and the structure is not to change
         self._archive()
         self._record()
         if self.validated:
@@ -330,6 +330,10 @@ class _Compiler:
         if foreground:
             drawn = b"/Artifact BMC\n%sEMC\n" % b"".join(foreground)
             contents.append(self.pdf.make_stream(drawn))
+        for spot in self._firsts():
+            if spot.number > 1 and spot.page == number:
+                # Shown once it is sealed (`signing.joint`), and named here until then.
+                forms[f"/Seal{spot.number}"] = seals[spot.number - 1]
         if any(photo.page == number for photo in self.face.photos) and self.photo:
             forms["/Photo"] = self.objects["photo"]
         faint = Dictionary(Type=Name.ExtGState, ca=0.16)
@@ -345,6 +349,11 @@ class _Compiler:
                 Tabs=Name.S,
             )
         )
+
+    def _firsts(self) -> Iterable[SealSpot]:
+        """Where the seals' widgets are, in their order."""
+        numbers = range(1, self.face.seal_count + 1)
+        return (next(s for s in self.face.seals if s.number == number) for number in numbers)
 
     def _copies(self) -> Iterable[SealSpot]:
         """Where a seal's picture stands without its widget, which is at its first place."""
@@ -369,8 +378,7 @@ class _Compiler:
 
     def _seal_fields(self, forms: Sequence[pikepdf.Object]) -> list[pikepdf.Object]:
         fields: list[pikepdf.Object] = []
-        for number, form in enumerate(forms, 1):
-            spot = next(s for s in self.face.seals if s.number == number)
+        for number, (form, spot) in enumerate(zip(forms, self._firsts(), strict=True), 1):
             bounds = [float(edge) for edge in form.BBox]
             half = (bounds[2] - bounds[0]) / 2, (bounds[3] - bounds[1]) / 2
             x, y = spot.x * MM, spot.y * MM
@@ -383,9 +391,9 @@ class _Compiler:
                 F=_PRINTED | _LOCKED,
                 Rect=Array([round(n, 3) for n in (x - half[0], y - half[1], x + half[0], y + half[1])]),
                 P=self.pages[spot.page],
-                AP=Dictionary(N=form),
             )
             if number == 1:
+                widget.AP = Dictionary(N=form)
                 widget.V = self.objects["seal"]
             elif number == len(forms):
                 lock = Dictionary(Type=Name.SigFieldLock, Action=Name.All, P=1)

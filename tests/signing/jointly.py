@@ -170,7 +170,7 @@ def base_sample(count: int) -> printing.Sample:
     one = printing.samples()[0]
     (spot, *_others) = one.face.seals
     places = [
-        SealSpot(n, spot.page, spot.x - 44 * (n - 1), spot.y, spot.diameter) for n in range(2, count + 1)
+        SealSpot(n, spot.page, spot.x - 48 * (n - 1), spot.y, spot.diameter) for n in range(2, count + 1)
     ]
     return replace(one, face=replace(one.face, seals=(*one.face.seals, *places)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from asn1crypto import x509 as asn1_x509
+from PIL import Image
 from pyhanko.pdf_utils.incremental_writer import IncrementalPdfFileWriter
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.diff_analysis import ModificationLevel
@@ -27,7 +29,7 @@ from signing.codes import make_identifier
 from signing.document_time_stamp import lay_out as lay_out_stamp
 from signing.document_time_stamp import read_document
 from signing.joint import lay_out_next
-from signing.pdf_structure import Pdf, read_pdf, revision_ends
+from signing.pdf_structure import Pdf, Stream, read_pdf, revision_ends
 from signing.record import RecordSeal, record_from_json, record_to_json
 from signing.revision import object_text, signed_revision
 from signing.strict_check import strict_check
@@ -35,7 +37,7 @@ from signing.validation_data import Carried
 from signing.verdict import Verdict
 from tests.signing.alter import alterations, attacks, gap_of
 from tests.signing.checking import Alarms, Register
-from tests.signing.jointly import ISSUER, OTHERS, TYPE, Agencies, agencies, forms, in_turn
+from tests.signing.jointly import ISSUER, OTHERS, TYPE, Agencies, agencies, base_sample, forms, in_turn
 from tests.signing.sealing import LATER
 from tests.tools import need
 
@@ -84,8 +86,15 @@ def test_each_seal_is_one_revision_of_two_objects_behind_all_that_was_there(coun
             newer = {n for n, span in pdf.spans.items() if span[0] >= len(before.data)}
             field = next(n for n in newer if n in before.objects)
             assert newer == {field, len(before.objects) + 1}
-            value = b" /V %d 0 R " % (len(before.objects) + 1)
-            assert object_text(pdf, field).replace(value, b"") == object_text(before, field)
+            old, new = object_text(before, field), object_text(pdf, field)
+            added = re.fullmatch(
+                re.escape(old[: old.rindex(b">>")])
+                + rb" /AP << /N ([0-9]+) 0 R >> /V %d 0 R " % (len(before.objects) + 1)
+                + re.escape(old[old.rindex(b">>") :]),
+                new,
+            )
+            assert added is not None
+            assert isinstance(before.objects[int(added[1])], Stream)
         before = pdf
 
 
@@ -128,6 +137,23 @@ def test_poppler_and_qpdf_find_every_seal_valid_and_nothing_to_complain_of(
     checked = run(need("qpdf"), "--check", str(path))
     assert "No syntax or stream encoding errors found" in checked
     assert "WARNING" not in checked
+
+
+def test_a_seals_picture_shows_once_its_seal_is_there(tmp_path: Path) -> None:
+    face, dpi = base_sample(3).face, 150
+    for number, form in enumerate(forms(3), 1):
+        path = tmp_path / f"{number}.pdf"
+        path.write_bytes(form)
+        run(need("pdftoppm"), "-r", str(dpi), "-png", "-singlefile", str(path), str(tmp_path / str(number)))
+        page = Image.open(tmp_path / f"{number}.png").convert("RGB")
+        for spot in face.seals:
+            right = int(
+                (spot.x + spot.diameter / 2 - 0.6) / 25.4 * dpi
+            )  # the rim, at the height of the middle
+            middle = int((face.pages[0].height - spot.y) / 25.4 * dpi)
+            seen = [page.getpixel((right + at, middle)) for at in range(-4, 5)]
+            red = any(isinstance(one, tuple) and one[0] - max(one[1:]) > 60 for one in seen)
+            assert red is (spot.number <= number), (number, spot.number, seen)
 
 
 @COUNTS
