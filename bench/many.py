@@ -8,13 +8,14 @@ from collections.abc import Iterator
 from hashlib import sha256
 from typing import Any
 
+from psycopg import sql
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from registry.database import Base, Database
 from registry.licences.tables import Edition, Intent, Licence, StatusIndex
 
-CHUNK = 5_000
+CHUNK = 20_000
 IN_A_LIST = 650_000  # where a list is left, about
 ENDED, SUSPENDED = 50, 500  # one in so many
 
@@ -39,7 +40,20 @@ def fill(database: Database, count: int) -> None:
         made = [_copies(rows, number, next(slots)) for number in numbers]
         with database.transaction() as session:
             for table in rows:
-                session.execute(insert(table), [one[table] for one in made])
+                _insert(session, table, [one[table] for one in made])
+
+
+def _insert(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
+    """By COPY where the database has it: a million licences are four million rows."""
+    if session.get_bind().dialect.name != "postgresql":
+        session.execute(insert(table), rows)
+        return
+    names = sql.SQL(", ").join(map(sql.Identifier, rows[0]))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(sql.Identifier(table.__tablename__), names)
+    cursor: Any = session.connection().connection.cursor()
+    with cursor.copy(statement) as copy:
+        for row in rows:
+            copy.write_row(tuple(row.values()))
 
 
 def _row(entity: Base) -> dict[str, Any]:

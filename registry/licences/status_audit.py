@@ -31,7 +31,7 @@ def broken_lists(session: Session) -> Iterator[str]:
             continue
         waiting = select(StatusIndex.index).where(
             StatusIndex.list == state.list,
-            StatusIndex.intent_id.in_(select(StatusChange.intent_id)),
+            StatusIndex.intent_id.in_(select(StatusChange.intent_id).where(StatusChange.list == state.list)),
         )
         expected = packed_with(
             derived(session, state.list), {index: value_at(held, index) for index in session.scalars(waiting)}

@@ -19,9 +19,12 @@ _SAID = (StatusIndex.index.label("slot"), StatusIndex.invalid, Edition.status, E
 
 def note_changes(session: Session, random: Random, intent_ids: Sequence[str], now: datetime) -> None:
     """Have the slots of these licences looked at. In the transaction that changes what they are to say."""
+    slots = session.execute(
+        select(StatusIndex.intent_id, StatusIndex.list).where(StatusIndex.intent_id.in_(intent_ids))
+    ).all()
     rows = [
-        {"id": change_id, "intent_id": intent_id, "recorded_at": now}
-        for change_id, intent_id in zip(new_ids(random, len(intent_ids)), intent_ids, strict=True)
+        {"id": change_id, "intent_id": intent_id, "list": number, "recorded_at": now}
+        for change_id, (intent_id, number) in zip(new_ids(random, len(slots)), slots, strict=True)
     ]
     insert_rows(session, StatusChange, rows)
 
@@ -45,7 +48,7 @@ def changes_of(session: Session, number: int, limit: int) -> tuple[list[str], di
         select(StatusChange.id, *_SAID)
         .join(StatusIndex, StatusIndex.intent_id == StatusChange.intent_id)
         .outerjoin(Edition, Edition.id == StatusIndex.intent_id)
-        .where(StatusIndex.list == number)
+        .where(StatusChange.list == number)
         .limit(limit)
     )
     rows = session.execute(statement).all()
@@ -55,12 +58,7 @@ def changes_of(session: Session, number: int, limit: int) -> tuple[list[str], di
 
 def lists_that_wait(session: Session) -> set[int]:
     """Numbers of the lists that changes wait for."""
-    statement = (
-        select(StatusIndex.list)
-        .join(StatusChange, StatusChange.intent_id == StatusIndex.intent_id)
-        .distinct()
-    )
-    return set(session.scalars(statement))
+    return set(session.scalars(select(StatusChange.list).distinct()))
 
 
 def derived(session: Session, number: int) -> bytes:

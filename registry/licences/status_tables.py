@@ -18,6 +18,7 @@ class StatusChange(Base):
     __tablename__ = "status_change"
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), index=True)
+    list: Mapped[int] = mapped_column(index=True)  # of its slot: what waits for a list is found by this alone
     recorded_at: Mapped[datetime]
 
 

@@ -874,12 +874,14 @@ def upgrade() -> None:
         "status_change",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("intent_id", sa.String(length=32), nullable=False),
+        sa.Column("list", sa.Integer(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["intent_id"], ["intent.id"], name=op.f("fk_status_change_intent_id_intent")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_status_change")),
     )
     with op.batch_alter_table("status_change", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_status_change_intent_id"), ["intent_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_status_change_list"), ["list"], unique=False)
 
     op.create_table(
         "status_list",
@@ -1030,6 +1032,7 @@ def downgrade() -> None:
     op.drop_table("status_list_token")
     op.drop_table("status_list")
     with op.batch_alter_table("status_change", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_status_change_list"))
         batch_op.drop_index(batch_op.f("ix_status_change_intent_id"))
 
     op.drop_table("status_change")
