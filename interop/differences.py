@@ -42,6 +42,28 @@ ONE_REVISION: Mapping[str, Difference] = {
     )
 }
 """For the makers that put the validation data into the one revision."""
+
+
+def jointly(seals: int) -> Mapping[str, Difference]:
+    """For so many seals, each with a revision of its own, and the validation data of all in the first."""
+    level = ONE_REVISION["level"]
+    return {"level": Difference(", ".join([level.said] * seals), level.reason)}
+
+
+LOCKED_FIELDS: Mapping[str, Difference] = {
+    "DSS hardened": Difference(
+        "TOTAL_FAILED/FORMAT_FAILURE",
+        "The last seal locks all form fields. EU DSS counts the field of a time-stamp that is appended later "
+        "among them, warns by its own policy, and fails with these checks at FAIL. ISO 32000-2 permits such "
+        "time-stamps where nothing else may change (DocMDP, P=1).",
+    )
+}
+NOT_ALL_SEALS = _passes(
+    "EU DSS judges each signature by itself and misses none: an empty field is no fault to it. Our strict "
+    "check wants every seal that the first revision has a field for.",
+    "DSS",
+    "DSS hardened",
+)
 _UNREAD = Difference(
     "INDETERMINATE/CERTIFICATE_CHAIN_GENERAL_FAILURE",
     "For the same reason EU DSS finds no revocation data in the file, and is undecided until the CRLs or the "

@@ -7,26 +7,40 @@ asked at CHECKED_AT, so that what they say does not depend on the day.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 
 from bench.sealing import Bench, prepare, printouts
-from interop.alter import ALTERATIONS
-from interop.differences import NOTHING_BESIDE, ONE_REVISION, Difference
+from interop.alter import ALTERATIONS, FAILED
+from interop.differences import (
+    LOCKED_FIELDS,
+    NOT_ALL_SEALS,
+    NOTHING_BESIDE,
+    ONE_REVISION,
+    Difference,
+    jointly,
+)
 from interop.evidence import Evidence, evidence_of, ocsp_evidence
+from keys.certificates import Subject
+from keys.custodian import Purpose
 from keys.errors import VermilionError
+from keys.profiles import ProfileName
+from signing.document import SealMaterial, ValidationData
 from signing.document_time_stamp import lay_out, read_document
+from signing.joint import lay_out_next
 from signing.laid_out import Stamping, seal_laid_out
 from signing.pdf_structure import read_pdf
 from signing.prefix import Prefix, compile_base, make_prefix
-from signing.record import Printout
+from signing.record import Printout, RecordSeal
 from signing.strict_check import strict_check
 from signing.tail import lay_out as lay_out_tail
 from signing.validation_data import Carried, gather
 from signing.value_font import GlyphSet
-from tests.authority import AT
+from tests.authority import AT, TestAuthority
+from tests.prover import Prover
 
 CHECKED_AT = AT + timedelta(minutes=10)
 TYPES = {
@@ -34,6 +48,8 @@ TYPES = {
     "teacher": "11990000MB00020229001",
     "permit": "11990000MB0003033L001",
 }
+
+BESIDE_MM = 48.0  # from the middle of a seal to that of the next one
 
 PASSED = "TOTAL_PASSED"
 REVOKED = "INDETERMINATE/REVOKED_NO_POE"
@@ -131,6 +147,59 @@ def archived(workshop: Workshop, printout: Printout, record: str) -> bytes:
     return revision.stamped(token, (authority.issuing,))
 
 
+@dataclass(frozen=True, slots=True)
+class Joint:
+    """Several seals for the licences of a workshop, and their prefix."""
+
+    workshop: Workshop
+    materials: tuple[SealMaterial, ...]
+    prefix: Prefix
+
+    @classmethod
+    def of(cls, workshop: Workshop, count: int) -> Joint:
+        """The workshop's own seal, and others beside it on the face; as B-LT wants, with proofs of all."""
+        bench, authority = workshop.bench, workshop.bench.authority
+        (first, *_) = bench.face.seals
+        spots = [replace(first, number=n, x=first.x - BESIDE_MM * (n - 1)) for n in range(1, count + 1)]
+        materials = [bench.material]
+        for number in range(2, count + 1):
+            key = authority.custodian.generate(Purpose.SEAL, "p256-sha256")
+            subject = Subject(f"3301000000001{number}", f"样本机构{number}")
+            certificate = authority.certify(ProfileName.SEAL, subject, key, at=AT - timedelta(days=30))
+            materials.append(replace(bench.material, key=key, certificate=certificate))
+        base = compile_base(
+            replace(bench.face, seals=tuple(spots)),
+            bench.licence_type,
+            [one.picture for one in materials],
+            GlyphSet(bench.fonts),
+            specimen=True,
+            photo=bool(bench.face.photos),
+            validated=True,
+        )
+        proofs = joint_proofs(authority, materials)
+        return cls(workshop, tuple(materials), make_prefix(base, proofs))
+
+    def seal(self, printout: Printout, record: str, seals: int | None = None) -> bytes:
+        """Sealed by all, or by the first so many."""
+        agency = self.workshop.bench.authority.agency
+        named = tuple(RecordSeal(agency, sha256(one.certificate).hexdigest()) for one in self.materials)
+        printout = replace(printout, record=replace(printout.record, seals=named))
+        stamp = self.workshop.bench.authority.stamper.stamp_many
+        data = _sealed(self.workshop, self.prefix, printout, record, stamp)
+        for number, material in enumerate(self.materials[1:seals], 2):
+            waiting = lay_out_next(data, material=material, at=AT, reason_text="共同签发")
+            custodian = self.workshop.bench.authority.custodian
+            (made,) = seal_laid_out([(waiting, f"{record}:{number}")], custodian=custodian, stamp=stamp)
+            data = made.data
+        return data
+
+
+def joint_proofs(authority: TestAuthority, materials: Sequence[SealMaterial]) -> ValidationData:
+    by = Prover.of(authority, AT)
+    answers = [by.ocsp(one, AT) for one in (*(m.certificate for m in materials), authority.tsa)]
+    return gather((authority.issuing, authority.tsa), answers, [by.root_crl(AT)])
+
+
 MAKERS = (
     Maker("B-B", (LEVEL_B,), basic),
     Maker("B-T", (LEVEL_T,), time_stamped),
@@ -190,6 +259,7 @@ def make_sample(folder: Path, licences: int = 1, makers: tuple[Maker, ...] = MAK
                 "revoked before": evidence_of(authority, AT, AT - timedelta(days=1)),
                 "revoked after": evidence_of(authority, CHECKED_AT, AT + timedelta(minutes=5)),
             }
+            documents += _joint(workshop, papers)
             documents += _circumstances(workshop, open_workshop(folder / "stranger", name), papers)
     return Sample(tuple(documents), evidence)
 
@@ -200,6 +270,31 @@ def _altered(title: str, workshop: Workshop, first: bytes, second: bytes) -> Ite
         if data is not None:
             wanted = Wanted(None, alteration.wanted, (), False, alteration.known)
             yield _document(f"{title}: {alteration.name}", data, workshop, workshop.name, wanted)
+
+
+def _joint(workshop: Workshop, papers: Iterator[Printout]) -> Iterator[Document]:
+    """Licences with two seals and three, the latter also altered, and archived."""
+    name, authority = workshop.name, workshop.bench.authority
+    for count in (2, 3):
+        joint = Joint.of(workshop, count)
+        title = f"{name}, joint, {count} seals"
+        first, second = (joint.seal(next(papers), f"intent:joint:{count}:{n}") for n in "ab")
+        levels = (LEVEL_LT,) * count
+        yield _document(title, first, workshop, name, Wanted(True, PASSED, levels, True, jointly(count)))
+    yield from _altered(title, workshop, first, second)
+    short = joint.seal(next(papers), "intent:joint:short", seals=2)
+    missing = Wanted(None, FAILED, (), False, NOT_ALL_SEALS)
+    yield _document(f"{title}: without the last seal", short, workshop, name, missing)
+    proofs = joint_proofs(authority, joint.materials)
+    revision = lay_out(
+        read_document(first), Carried((authority.issuing, authority.tsa), proofs.ocsps, proofs.crls)
+    )
+    archived = revision.stamped(
+        authority.stamper.stamp(revision.digest(), "archive:joint"), (authority.issuing,)
+    )
+    levels = (LEVEL_LTA,) * count
+    wanted = Wanted(True, PASSED, levels, True, LOCKED_FIELDS)
+    yield _document(f"{title}, B-LTA", archived, workshop, name, wanted)
 
 
 def _circumstances(workshop: Workshop, stranger: Workshop, papers: Iterator[Printout]) -> Iterator[Document]:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -147,13 +147,13 @@ def strict_check(
     fields = seal_fields(pdf)
     signature = _the_certification(pdf, catalogue, fields)
     _check_pages(pdf, catalogue, fields)
-    sealed = [Sealed(pdf, *_signed_range(pdf, signature), signature)]
     printout = _embedded_record(pdf, catalogue)
-    if len(fields) > 1:
-        sealed += appended_seals(pdf, data, ends, fields)
-    judged = [_judged(one, trust, at) for one in sealed]
+    whole, judged = pdf, list[_Judged]()
+    for sealed in _sealed(pdf, data, ends, fields, signature):  # each is judged before the next is read
+        whole = sealed.pdf
+        judged.append(_judged(sealed, trust, at))
     _check_order(judged)
-    whole, later = sealed[-1].pdf, ends[len(fields) - 1 :]
+    later = ends[len(fields) - 1 :]
     found = _levels(whole, data, later, judged, trust)
     if found.stamps and any(
         one.seal.sealed_at > found.stamps[0].gen_time + MAX_CLOCK_DIFFERENCE for one in judged
@@ -175,6 +175,15 @@ def strict_check(
         sha256=sha256(data).digest() if later else original_sha256,
         original_sha256=original_sha256,
     )
+
+
+def _sealed(
+    pdf: Pdf, data: bytes, ends: Sequence[int], fields: Sequence[Ref], signature: Dictionary
+) -> Iterator[Sealed]:
+    """Each seal with the document up to it. Raises VermilionError(INVALID)."""
+    yield Sealed(pdf, *_signed_range(pdf, signature), signature)
+    if len(fields) > 1:
+        yield from appended_seals(pdf, data, ends, fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,6 +313,13 @@ def test_no_changed_byte_passes(number: int) -> None:
         assert reason(altered), name
 
 
+def test_altered_content_is_called_that_whatever_follows() -> None:
+    data = forms(3)[-1]
+    at = data.index(b"<dc:title>") + 4  # within a stream of the first revision
+    assert reason(data[:at] + b"T" + data[at + 1 :]) == "digest_mismatch"
+    assert reason(forms(3)[0][:at] + b"T" + forms(3)[0][at + 1 :]) == "digest_mismatch"
+
+
 def test_every_byte_of_the_revisions_around_the_seals_is_fixed() -> None:
     data, begin = forms(2)[-1], len(forms(2)[0])
     start, end = gap_of(data, 1)
