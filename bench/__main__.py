@@ -31,7 +31,9 @@ BENCHES = {
     ),
     "bench.bulk": (
         "bulk.sqlite_10k_per_s",
+        "bulk.sqlite_cpu_ms",
         "bulk.postgres_10k_per_s",
+        "bulk.postgres_cpu_ms",
         "bulk.peak_mb",
         "store.bytes_per_licence",
     ),
