@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +15,10 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from keys.custodian import Kind as SignKind
+from keys.custodian import SignRequest
 from keys.errors import VermilionError
+from keys.suite import SUITES
 from keys.trust_list import TrustList, read_trust_list
 from registry.documents import document_key
 from registry.licences.document_stamps import stamp_due
@@ -27,13 +32,20 @@ from registry.ports import Ports
 from registry.seals import impact
 from registry.seals.tables import AuthorisationDay, KeyUse, Seal, SealUse
 from registry.seals.trust import current_trust_list, publish_trust_list
+from registry.seals.use import qr_key, seal_material
 from registry.seals.uses import Days, page
 from signing.check import check_file
+from signing.claims import claims_of
+from signing.cms import signed_attributes
+from signing.credential import sig_structure
+from signing.record import LIST_JOIN
 from signing.strict_check import FileEvidence, strict_check
 from signing.verdict import Verdict
+from tests.registry.batching import editions, items, ndjson, sent, told, worked
 from tests.registry.issuing import LEASE, Died, Store, issue_one, just_before_a_lock, ordered
 from tests.registry.jointly import JOINT, authorise_beside, joint_body, make_joint
 from tests.registry.world import BASIS, Ticker, World, copy_world, on_sqlite, prepare_template
+from tests.signing.checking import food, types
 from tests.signing.sealing import NoStamps
 
 
@@ -320,3 +332,77 @@ def test_a_changed_trust_list_does_not_lose_the_seal_of_before(world: World) -> 
     publish_trust_list(world.ports)
     outcome = check_file(sealed(world, issued.edition_id), trust(world), None, None, world.ports.clock())
     assert outcome.verification.verdict is Verdict.GENUINE_OFFLINE
+
+
+@on_sqlite
+def test_a_batch_of_joint_licences_is_issued_and_waits_for_any_seals_limit(world: World) -> None:
+    other, _name = world.beside.seals
+    path = f"/api/v1/seals/{other}/authorisations/{world.beside.authorisations[0]}/withdrawal"
+    world.act("other-keeper", path, {})
+    authorise_beside(world, other, daily_limit=2)
+    batch = sent(world, ndjson([joint_body(world) for _ in range(3)]))
+    worked(world)
+    found = told(world, batch)
+    assert (editions(world), found["waiting_for"]) == (2, "daily_limit"), found
+    wrong = joint_body(world, co_seals=[other, world.seal_code])
+    refused_batch = sent(world, ndjson([joint_body(world), wrong]))
+    worked(world)
+    (item,) = items(world, refused_batch, "?state=refused")
+    assert {fault["pointer"] for fault in item["errors"]} == {"/co_seals"}
+
+
+@on_sqlite
+def test_a_csv_line_names_its_further_seals_as_a_list(world: World) -> None:
+    body = joint_body(world)
+    flat = {name: value for name, value in body.items() if name not in {"fields", "co_seals"}}
+    flat["co_seals"] = LIST_JOIN.join(body["co_seals"])
+    for name, value in body["fields"].items():
+        is_list = isinstance(value, list)
+        flat[f"fields.{name}{'[]' if is_list else ''}"] = LIST_JOIN.join(value) if is_list else value
+    text = io.StringIO()
+    csv.writer(text).writerows([flat.keys(), flat.values()])
+    sent(world, text.getvalue().encode(), media="text/csv")
+    worked(world)
+    assert editions(world) == 1
+
+
+@on_sqlite
+def test_each_key_serves_its_own_place_of_an_intent(world: World) -> None:
+    ports = replace(world.ports, documents=Store(world.ports.documents, lambda _data: None))
+    with pytest.raises(Died):
+        issue_one(world, joint_body(world), ports=ports)
+    with Session(world.ports.database.read) as session:
+        intent = session.scalars(select(Intent)).one()
+        further = session.scalars(select(CoSeal.seal_edition_id).order_by(CoSeal.place)).all()
+        seals = [seal_material(session, one) for one in (intent.seal_edition_id, *further)]
+        qr = qr_key(session, world.codes["own"], world.ports.clock())
+
+    def reason(seal: int, record: str) -> str:
+        key, suite = seals[seal].key, SUITES[seals[seal].key.suite]
+        data = signed_attributes(bytes(32), seals[seal].certificate, suite)
+        with pytest.raises(VermilionError) as caught:
+            world.ports.custodian.sign(key, [SignRequest(SignKind.SIGNED_ATTRIBUTES, data, record)])
+        return caught.value.reason
+
+    name = f"intent:{intent.id}"
+    assert [reason(seal, name) for seal in range(3)] == ["record_used", "key_of_intent", "key_of_intent"]
+    assert [reason(seal, f"{name}:2") for seal in range(3)] == [
+        "key_of_intent",
+        "record_used",
+        "key_of_intent",
+    ]
+    assert [reason(seal, f"{name}:3") for seal in range(3)] == [
+        "key_of_intent",
+        "key_of_intent",
+        "record_used",
+    ]
+    assert {reason(0, f"{name}:{place}") for place in ("1", "4", "02", "")} == {"record"}
+    claims = claims_of(food(), types()[food().type_code])
+    structure, _ = sig_structure(claims, bytes(8), -7, "http://localhost:8801", bytes(16))
+    with pytest.raises(VermilionError) as caught:
+        world.ports.custodian.sign(qr, [SignRequest(SignKind.SIG_STRUCTURE, structure, f"{name}:2")])
+    assert caught.value.reason == "record"
+    with Session(world.ports.database.write) as session, session.begin():
+        session.execute(update(SealUse).where(SealUse.place == 3).values(state="void"))
+    assert reason(2, f"{name}:3") == "intent"
+    assert reason(1, f"{name}:2") == "record_used"
