@@ -22,7 +22,7 @@ MAX_OBJECTS = 5000
 MAX_DEPTH = 24
 MAX_TOKENS = 30_000  # values, and pieces of strings; our documents have some 600
 MAX_LITERAL = 64 * 1024
-MAX_REVISIONS = 17  # the sealed one, and document time-stamps for decades
+MAX_REVISIONS = 19  # the sealed one, two further seals, and document time-stamps for decades
 
 
 @dataclass(frozen=True, slots=True)

@@ -273,6 +273,11 @@ def test_a_further_seal_is_judged_by_its_own_history(world: World) -> None:
         return outcome.verification.verdict, outcome.facts.issuer_reason
 
     assert verdict() == (Verdict.VALID, "issuer_recognised")
+    whole = sealed(world, issued.edition_id)
+    short = whole[: whole.index(b"%%EOF\n") + 6]  # ours, and not the licence
+    incomplete = check_file(short, trust(world), live, None, world.ports.clock())
+    assert (incomplete.verification.verdict, incomplete.alarm) == (Verdict.ALTERED, None)
+    assert incomplete.facts.content_reason == "seal_missing"
     found = live.by_identifier(issued.printout.record.identifier)
     assert found is not None
     assert [seal.state_at_sealing for seal in found.co_seals] == ["active", "active"]
