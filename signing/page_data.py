@@ -97,10 +97,16 @@ def page_data(outcome: Outcome, trust: TrustList | None, language: str) -> dict[
             prepared = _prepared(trust)
             origins = prepared.origins
             keys = prepared.every if licence is None else prepared.keys.get(licence.record.issuer_code, [])
-    names: dict[str, str] = {}
+    names: dict[str, tuple[str, str]] = {}
     if licence is not None:
-        names[licence.record.issuer_code] = licence.issuer_name.get(language, licence.record.issuer_code)
-        names[licence.record.type_code] = licence.type_name.get(language, licence.record.type_code)
+        record = licence.record
+        for code, called in (
+            (record.issuer_code, licence.issuer_name),
+            (record.type_code, licence.type_name),
+        ):
+            name = sentences.in_language(called, language)
+            if name is not None:
+                names[code] = name
     return {
         "facts": facts_json(outcome.facts),
         "nothing": facts_json(Facts()),

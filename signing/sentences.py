@@ -1,4 +1,4 @@
-"""The words for verdicts, checks and reasons in Chinese and English, from `sentences.json`.
+"""The words for verdicts, checks and reasons in Chinese, English and Spanish, from `sentences.json`.
 
 Answers carry slugs; only here do they become sentences, for pages, command line and script alike.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from signing.verdict import Result, Verdict, Verification, heading_key
 
 TABLE = Path(__file__).parent / "sentences.json"
-LANGUAGES = ("zh", "en")
+LANGUAGES = ("zh", "en", "es")
 
 Answer = Verification | Mapping[str, Any]
 """A verification, or its JSON of design section 6."""
@@ -68,6 +68,16 @@ def check_name(name: str, language: str) -> str:
 def result_word(result: str, language: str) -> str:
     """Passed, failed or not done."""
     return str(table()["results"][result][language])
+
+
+def in_language(words: Mapping[str, str], language: str) -> tuple[str, str] | None:
+    """What the registry says by language (a name, a label), and the language it is in: the reader's, else
+    English, else Chinese; None where it says nothing.
+    """
+    for each in (language, "en", "zh"):
+        if each in words:
+            return words[each], each
+    return None
 
 
 def for_language(language: str) -> dict[str, Any]:

@@ -8,13 +8,15 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date, format_datetime, get_timezone_name
 from flask import Request
+from werkzeug.datastructures import LanguageAccept
 
-LANGUAGES = {"zh": "简体中文", "en": "English"}
-"""By code; each language by its own name. The first serves readers of neither."""
+LANGUAGES = {"zh": "简体中文", "en": "English", "es": "Español"}
+"""By code; each language by its own name. The first serves readers of none."""
 
-HTML_LANG = {"zh": "zh-Hans", "en": "en"}
-_LOCALES = {"zh": Locale.parse("zh_Hans_CN"), "en": Locale.parse("en_GB")}
-_MINUTE = {"zh": "y年M月d日 HH:mm", "en": "d MMMM y, HH:mm"}
+HTML_LANG = {"zh": "zh-Hans", "en": "en", "es": "es"}
+_LOCALES = {"zh": Locale.parse("zh_Hans_CN"), "en": Locale.parse("en_GB"), "es": Locale.parse("es")}
+_MINUTE = {"zh": "y年M月d日 HH:mm", "en": "d MMMM y, HH:mm", "es": "d 'de' MMMM 'de' y, HH:mm"}
+_MONTH = {"zh": "y年M月", "en": "MMMM y", "es": "MMMM 'de' y"}
 
 
 def chosen(request: Request) -> str | None:
@@ -24,13 +26,29 @@ def chosen(request: Request) -> str | None:
 
 
 def negotiate(request: Request) -> str:
-    """`?lang=` first, then Accept-Language (RFC 9110, 12.5.4), then the first of LANGUAGES."""
-    default = next(iter(LANGUAGES))
-    return chosen(request) or request.accept_languages.best_match(list(LANGUAGES), default) or default
+    """`?lang=` first, then Accept-Language, then the first of LANGUAGES."""
+    return chosen(request) or accepted(request.accept_languages) or next(iter(LANGUAGES))
+
+
+def accepted(asked: LanguageAccept) -> str | None:
+    """The one of LANGUAGES that a reader likes best (RFC 9110, 12.5.4); None where none is welcome.
+
+    Any variety of a language stands for it (es-MX for es) with its full quality: readers of `es-MX, en;q=0.5`
+    want Spanish. `*` speaks for the languages that are not named. Of equal ones the first named.
+    """
+    named: dict[str, tuple[float, int]] = {}
+    for place, (tag, quality) in enumerate(asked):
+        primary = tag.lower().replace("_", "-").partition("-")[0]
+        if primary == "*" or primary in LANGUAGES:
+            named[primary] = max(named.get(primary, (0.0, 0)), (quality, -place))
+    rest = named.get("*", (0.0, 0))
+    ranked = {lang: named.get(lang, rest) for lang in LANGUAGES}
+    best = max(ranked, key=lambda lang: ranked[lang])
+    return best if ranked[best][0] > 0 else None
 
 
 def day_in_words(value: date, lang: str) -> str:
-    """4 March 2026; 2026年3月4日."""
+    """4 March 2026; 2026年3月4日; 4 de marzo de 2026."""
     return str(format_date(value, "long", locale=_LOCALES[lang]))
 
 
@@ -43,5 +61,5 @@ def moment_in_words(value: datetime, zone: ZoneInfo, lang: str) -> str:
 
 
 def month_in_words(value: date, lang: str) -> str:
-    """March 2026; 2026年3月."""
-    return str(format_date(value, {"zh": "y年M月", "en": "MMMM y"}[lang], locale=_LOCALES[lang]))
+    """March 2026; 2026年3月; marzo de 2026."""
+    return str(format_date(value, _MONTH[lang], locale=_LOCALES[lang]))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from zoneinfo import ZoneInfo
@@ -12,7 +14,15 @@ from signing.field_values import parse_iso_date
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.live import LiveLicence
 from signing.record import LIST_JOIN
-from signing.sentences import check_name, heading, next_step, reason_sentence, result_word, sentence
+from signing.sentences import (
+    check_name,
+    heading,
+    in_language,
+    next_step,
+    reason_sentence,
+    result_word,
+    sentence,
+)
 from signing.verdict import Check, Verdict, Verification
 from verify_web.assets import WORDS
 from verify_web.language import day_in_words, moment_in_words, month_in_words
@@ -31,11 +41,17 @@ TONES = {
     Verdict.VALID: "note",  # "good" only where all three checks passed
 }
 
+_HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
+
 
 @dataclass(frozen=True, slots=True)
 class Fact:
+    """`label_lang`, `lang`: of label and value, where it is another than the page's; else ""."""
+
     label: str
     value: str
+    label_lang: str = ""
+    lang: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +94,38 @@ def _validity(licence: LiveLicence, lang: str) -> str:
     return words["valid_between"].replace("{from}", start).replace("{to}", end)
 
 
+def _foreign(language: str, lang: str) -> str:
+    """The `lang` attribute's value; "" where the page's own says it."""
+    return "" if language == lang else language
+
+
+def _name(label: str, names: Mapping[str, str], code: str, lang: str) -> Fact:
+    """A name in the reader's language, or in one that the registry has, or the code it stands for."""
+    name, language = in_language(names, lang) or (code, lang)
+    return Fact(label, name, lang=_foreign(language, lang))
+
+
+def _value(label: str, shown: Disclosed, lang: str, label_lang: str = "") -> Fact:
+    """What the record says is Chinese where it has Chinese characters; a date is in words of the page."""
+    value = in_words(shown, lang)
+    return Fact(label, value, label_lang, _foreign("zh", lang) if _HAN.search(value) else "")
+
+
+def _field(shown: Disclosed, lang: str) -> Fact:
+    label, language = in_language(shown.field.label, lang) or (shown.field.name, lang)
+    return _value(label, shown, lang, _foreign(language, lang))
+
+
 def _facts(licence: LiveLicence, shown: tuple[Disclosed, ...], lang: str) -> tuple[Fact, ...]:
-    words = WORDS[lang]
+    words, record = WORDS[lang], licence.record
     facts = [
-        Fact(words["type"], licence.type_name.get(lang, licence.record.type_code)),
-        Fact(words["issuer"], licence.issuer_name.get(lang, licence.record.issuer_code)),
+        _name(words["issuer"], licence.issuer_name, record.issuer_code, lang),
+        _name(words["type"], licence.type_name, record.type_code, lang),
     ]
     for role, label in ((Role.NUMBER, "number"), (Role.HOLDER_NAME, "holder")):
         found = of_role(shown, role)
         if found is not None:
-            facts.append(Fact(words[label], in_words(found, lang)))
+            facts.append(_value(words[label], found, lang))
     facts.append(Fact(words["valid"], _validity(licence, lang)))
     return tuple(facts)
 
@@ -111,7 +149,7 @@ def _meaning(verification: Verification, lang: str) -> str:
     if verification.status.reason == "not_matched":
         return (
             reason_sentence("not_matched", lang)
-            + (" " if lang == "en" else "")
+            + ("" if lang == "zh" else " ")
             + sentence(verification, lang)
         )
     return sentence(verification, lang)
@@ -165,8 +203,8 @@ def result_page(
 
     contact = words["contact_unknown"]
     if licence is not None:
-        issuer = licence.issuer_name.get(lang, licence.record.issuer_code)
-        contact = words["contact_issuer"].replace("{issuer}", issuer)
+        issuer = _name("", licence.issuer_name, licence.record.issuer_code, lang)
+        contact = words["contact_issuer"].replace("{issuer}", issuer.value)
     return ResultPage(
         verdict=verification.verdict.value,
         tone="good" if verification.green else TONES[verification.verdict],
@@ -175,7 +213,7 @@ def result_page(
         dated=_dated(verification.verdict, licence, lang),
         checked_at=words["checked_at"].replace("{moment}", moment_in_words(now, zone, lang)),
         facts=_facts(licence, shown, lang) if licence is not None else (),
-        fields=tuple(Fact(value.field.label[lang], in_words(value, lang)) for value in shown),
+        fields=tuple(_field(value, lang) for value in shown),
         masked=any(value.masked for value in shown),
         checks=(
             line("content", verification.content),

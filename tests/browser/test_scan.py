@@ -26,6 +26,7 @@ from tests.browser.site import Served, serve
 from tests.verify_web.world import NOW, Lists, Memory, find_type, licence_type, sample, sample_record
 from verify_web.access_log import JsonLines
 from verify_web.app import create_app
+from verify_web.language import LANGUAGES, day_in_words
 from verify_web.source import Source
 
 FOOD = licence_type("food-business-licence")
@@ -202,9 +203,28 @@ def test_another_language_keeps_what_was_compared(desk: Desk, browser: Browser) 
     assert not any(text.partition("#")[2][:30] in request for request in desk.served.seen)
 
 
+def test_in_spanish_the_script_says_the_same_and_writes_days_as_the_page_does(
+    desk: Desk, browser: Browser
+) -> None:
+    text = on_record(desk)
+    with phone(browser, locale="es-MX") as page:
+        checked(page, text)
+        expect(page.locator("h1")).to_have_text(WORDS["valid"]["es"]["heading"])
+        assert page.title().startswith("Válida ")
+        claims = page.locator("#claims")
+        for said in (day_in_words(sample_record().issue_date, "es"), "28 de febrero de 2031"):
+            expect(claims).to_contain_text(said)
+        expect(claims.locator("[lang=en]")).to_have_text(
+            [sample().issuer_name["en"], sample().type_name["en"]]
+        )
+        expect(claims.locator("[lang=zh]").first).to_have_text(str(sample_record().fields["operator_name"]))
+        checked(page, text[:-1] + str((int(text[-1]) + 1) % 10))
+        expect(page.locator("h1")).to_have_text(WORDS["altered"]["es"]["heading"])
+
+
 def test_it_reflows_and_its_targets_are_large(desk: Desk, browser: Browser) -> None:
     text = on_record(desk)
-    for lang in ("en", "zh"):
+    for lang in LANGUAGES:
         with phone(browser, locale=lang) as page:
             page.set_viewport_size({"width": 320, "height": 600})
             for address in (text, desk.served.origin + "/"):

@@ -1,4 +1,4 @@
-"""Every answer has words in both languages, and none of them says what the design forbids."""
+"""Every answer has words in each language, and none of them says what the design forbids."""
 
 from __future__ import annotations
 
@@ -66,9 +66,15 @@ def reasons_in_code() -> set[str]:
 def test_every_verdict_has_its_words() -> None:
     rows = sentences.table()["verdicts"]
     assert set(rows) == keys()
-    for row, language, part in product(rows.values(), sentences.LANGUAGES, ("heading", "sentence", "next")):
-        assert set(row[language]) == {"heading", "sentence", "next"}
-        assert row[language][part].strip() == row[language][part] != ""
+    for key, row in rows.items():
+        assert set(row) == set(sentences.LANGUAGES), key
+        for language in sentences.LANGUAGES:
+            assert set(row[language]) == {"heading", "sentence", "next"}, key
+            for words in row[language].values():
+                assert words.strip() == words != ""
+                assert is_in(language, words), words
+            for other in sentences.LANGUAGES:
+                assert other == language or not set(row[language].values()) & set(row[other].values()), key
 
 
 def test_every_reason_in_the_code_has_its_sentence() -> None:
@@ -80,13 +86,21 @@ def test_every_reason_in_the_code_has_its_sentence() -> None:
         assert set(case.want[1:]) <= set(rows), case.name
 
 
+def is_in(language: str, words: str) -> bool:
+    """Whether words are written as their language is."""
+    if language == "zh":
+        return re.search(r"[\u4e00-\u9fff]", words) is not None
+    return re.fullmatch({"en": r"[ -~–]+", "es": r"[ -~–áéíóúñÁÉÍÓÚÑ¿¡]+"}[language], words) is not None
+
+
 @pytest.mark.parametrize("part", ["reasons", "checks", "claims", "results"])
-def test_both_languages_are_there_and_are_not_the_same(part: str) -> None:
+def test_each_language_is_there_and_no_two_are_the_same(part: str) -> None:
     for key, row in sentences.table()[part].items():
         assert set(row) == set(sentences.LANGUAGES), key
-        assert row["zh"] != row["en"]
-        assert re.search(r"[\u4e00-\u9fff]", row["zh"]), key
-        assert re.fullmatch(r"[ -~–]+", row["en"]), key
+        assert len(set(row.values())) == len(row), key
+        for language, words in row.items():
+            assert words.strip() == words != "", key
+            assert is_in(language, words), words
 
 
 def test_no_sentence_is_without_use() -> None:
@@ -97,15 +111,45 @@ def test_cannot_check_never_reads_as_invalid_and_only_green_reads_as_valid() -> 
     rows = sentences.table()["verdicts"]
     assert "does not mean that the licence is invalid" in rows["cannot_check"]["en"]["sentence"]
     assert "并不表示该证照无效" in rows["cannot_check"]["zh"]["sentence"]
-    assert [key for key, row in rows.items() if row["en"]["heading"] == "Valid"] == ["valid"]
-    assert [key for key, row in rows.items() if row["zh"]["heading"] == "有效"] == ["valid"]
+    assert "no significa que la licencia no sea válida" in rows["cannot_check"]["es"]["sentence"]
+    for language, word in (("en", "Valid"), ("zh", "有效"), ("es", "Válida")):
+        assert [key for key, row in rows.items() if row[language]["heading"] == word] == ["valid"]
     assert rows["valid_not_compared"]["en"]["heading"] == "On record and in force: compare with your document"
 
 
 def test_words_on_the_first_screen_are_plain() -> None:
     for row in sentences.table()["verdicts"].values():
+        said = " ".join(words for language in row.values() for words in language.values()).lower()
         for word in ("signature", "hash", "token", "digest", "certificate", "签名无效", "哈希"):
-            assert word not in " ".join((*row["en"].values(), *row["zh"].values())).lower()
+            assert word not in said
+        for word in ("firma ", "firma.", "certificado", "resumen", "criptogr"):
+            assert word not in said
+
+
+def test_how_a_licence_ended_is_the_laws_word_in_each_language() -> None:
+    rows = sentences.table()["verdicts"]
+    words = {
+        "ended_revoked": ("吊销", "Revoked", "Revocada"),
+        "ended_annulled": ("撤销", "Annulled", "Anulada"),
+        "ended_withdrawn": ("撤回", "Withdrawn", "Retirada"),
+        "ended_cancelled": ("注销", "Cancelled", "Cancelada (baja)"),
+        "replaced": ("换发", "Replaced", "Sustituida"),
+        "suspended": ("暂扣", "Suspended", "Suspendida"),
+        "expired": ("已过有效期", "Expired", "Caducada"),
+    }
+    for key, said in words.items():
+        for language, word in zip(sentences.LANGUAGES, said, strict=True):
+            assert word in rows[key][language]["heading"]
+    assert "sanción" in rows["ended_revoked"]["es"]["sentence"]
+
+
+def test_a_name_is_in_the_readers_language_or_one_that_the_registry_has() -> None:
+    names = {"zh": "局", "en": "Bureau"}
+    assert sentences.in_language(names, "zh") == ("局", "zh")
+    assert sentences.in_language(names, "es") == ("Bureau", "en")
+    assert sentences.in_language({"zh": "局"}, "es") == ("局", "zh")
+    assert sentences.in_language({**names, "es": "Oficina"}, "es") == ("Oficina", "es")
+    assert sentences.in_language({}, "es") is None
 
 
 def test_an_answer_and_its_json_have_the_same_words() -> None:

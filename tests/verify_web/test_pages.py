@@ -1,4 +1,4 @@
-"""Every verdict as a page in both languages: word, shape, sentence, date, and no more than the type tells."""
+"""Every verdict as a page in each language: word, shape, sentence, date, and no more than the type tells."""
 
 from __future__ import annotations
 
@@ -9,11 +9,23 @@ from typing import Any
 
 import pytest
 
-from signing.sentences import heading
+from signing.sentences import LANGUAGES as SENTENCE_LANGUAGES
+from signing.sentences import for_language, heading
 from signing.verdict import Verdict
 from tests.verify_web.conftest import MakeWorld
-from tests.verify_web.world import LINK_ID, LOOKUP_CODE, NOW, ORIGIN, UNKNOWN_ID, World, sample, sample_record
+from tests.verify_web.world import (
+    LINK_ID,
+    LOOKUP_CODE,
+    NOW,
+    ORIGIN,
+    UNKNOWN_ID,
+    WRONG_CODE,
+    World,
+    sample,
+    sample_record,
+)
 from verify_web.assets import STATIC, TEMPLATES, WORDS
+from verify_web.language import HTML_LANG, LANGUAGES, month_in_words
 from verify_web.page import TONES
 
 # what the registry holds -> verdict, key of the words, tone, HTTP status
@@ -21,6 +33,12 @@ CASES: dict[str, tuple[dict[str, Any], str, str, int]] = {
     "valid": ({}, "valid_not_compared", "note", 200),
     "revoked": (
         {"status": "ended", "how": "revoked", "since": date(2026, 3, 2)}, "ended_revoked", "bad", 200,
+    ),
+    "annulled": (
+        {"status": "ended", "how": "annulled", "since": date(2026, 3, 2)}, "ended_annulled", "bad", 200,
+    ),
+    "withdrawn": (
+        {"status": "ended", "how": "withdrawn", "since": date(2026, 3, 2)}, "ended_withdrawn", "bad", 200,
     ),
     "cancelled": (
         {"status": "ended", "how": "cancelled", "since": date(2026, 3, 2)}, "ended_cancelled", "bad", 200,
@@ -44,7 +62,7 @@ def get(world: World, path: str, lang: str, accept: str = "text/html") -> tuple[
     return answer.status_code, answer.get_data(as_text=True)
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("case", CASES)
 def test_each_verdict_has_its_page(build: MakeWorld, case: str, lang: str) -> None:
     changes, key, tone, status = CASES[case]
@@ -60,12 +78,15 @@ def test_each_verdict_has_its_page(build: MakeWorld, case: str, lang: str) -> No
     assert 'role="status"' in html
     assert words["sentence"] in unescape(html)
     assert words["next"] in unescape(html)
-    assert f'<html lang="{"zh-Hans" if lang == "zh" else "en"}">' in html
+    assert f'<html lang="{HTML_LANG[lang]}">' in html
+    for other, name in LANGUAGES.items():
+        shown = f'hreflang="{HTML_LANG[other]}" lang="{HTML_LANG[other]}" href="/c/{LINK_ID}?lang={other}">{name}<'
+        assert (shown in html) is (other != lang)
     assert html.count("data-result=") == 3
     assert "SPECIMEN" in html
 
 
-@pytest.mark.parametrize("lang", ["zh", "en"])
+@pytest.mark.parametrize("lang", LANGUAGES)
 def test_unknown_and_cannot_check(build: MakeWorld, lang: str) -> None:
     world = build()
     code, html = get(world, f"/c/{UNKNOWN_ID}", lang)
@@ -94,13 +115,17 @@ def test_only_a_check_with_all_three_passed_is_green(build: MakeWorld) -> None:
 
 def test_dates_are_in_words_and_the_moment_has_a_zone(build: MakeWorld) -> None:
     world = build()
-    english, chinese = (text_of(get(world, f"/c/{LINK_ID}", lang)[1]) for lang in ("en", "zh"))
+    english, chinese, spanish = (text_of(get(world, f"/c/{LINK_ID}", lang)[1]) for lang in ("en", "zh", "es"))
     assert "from 1 March 2026 until the end of 28 February 2031" in english
     assert "Checked 4 March 2026, 10:32 (China Standard Time)" in english
     assert "自2026年3月1日至2031年2月28日（含当日）" in chinese
     assert "2026年3月4日 10:32（中国标准时间）" in chinese
+    assert "del 1 de marzo de 2026 al 28 de febrero de 2031, ambos inclusive" in spanish
+    assert "Comprobado el 4 de marzo de 2026, 10:32 (hora estándar de China)" in spanish
+    assert month_in_words(date(2026, 3, 1), "es") == "marzo de 2026"
     ended = build(sample(status="ended", how="revoked", since=date(2026, 3, 2)))
     assert "Since 2 March 2026." in text_of(get(ended, f"/c/{LINK_ID}", "en")[1])
+    assert "Desde el 2 de marzo de 2026." in text_of(get(ended, f"/c/{LINK_ID}", "es")[1])
 
 
 def test_validity_ends_with_its_last_civil_day(build: MakeWorld) -> None:
@@ -151,6 +176,26 @@ def test_markup_in_values_stays_text(build: MakeWorld) -> None:
 @pytest.mark.parametrize(
     ("header", "query", "lang"),
     [
+        ("es-MX,es;q=0.9,en;q=0.8", "", "es"),
+        ("es-419, en;q=0.9", "", "es"),  # a variety of a language, liked best, is that language
+        ("en-GB, zh;q=0.5", "", "en"),
+        ("en;q=0.7, es;q=0.8", "", "es"),
+        ("es, en", "", "es"),
+        ("en, es", "", "en"),
+        ("es;q=0, en;q=0.1", "", "en"),
+        ("es;q=0, zh;q=0, *;q=0.2", "", "en"),
+        ("en;q=0.5, *;q=0.9", "", "zh-Hans"),
+        ("*;q=0.1, es;q=0.2", "", "es"),
+        ("*;q=0", "", "zh-Hans"),
+        ("fr, de", "", "zh-Hans"),
+        ("es;q=high, en;q=0.1", "", "en"),
+        ("ES-es", "", "es"),
+        ("est, ese", "", "zh-Hans"),
+        (",;q=;,es", "", "es"),
+        ("zh", "?lang=es", "es"),
+        ("en", "?lang=es&lang=zh", "es"),
+        ("es", "?lang=ES", "es"),
+        ("en", "?lang=", "en"),
         ("", "", "zh-Hans"),
         ("en-GB,en;q=0.9", "", "en"),
         ("zh-TW", "", "zh-Hans"),
@@ -175,11 +220,62 @@ def test_the_switch_keeps_the_page(world: World) -> None:
 
 
 def test_languages_say_the_same_things() -> None:
-    assert WORDS["zh"].keys() == WORDS["en"].keys()
+    assert tuple(LANGUAGES) == SENTENCE_LANGUAGES
+    assert WORDS.keys() == LANGUAGES.keys() == HTML_LANG.keys()
+    for lang, words in WORDS.items():
+        assert words.keys() == WORDS["zh"].keys(), lang
+        for key, text in words.items():
+            assert text.strip() == text != "", (lang, key)
+            assert sorted(re.findall(r"\{\w*\}", text)) == sorted(re.findall(r"\{\w*\}", WORDS["zh"][key])), (
+                lang,
+                key,
+            )
+            # Said in the page's own language: nothing is left in another's.
+            assert [other for other in WORDS if WORDS[other][key] == text] == [lang], (lang, key)
+            assert re.search(r"[\u4e00-\u9fff]", text) is None or lang == "zh", (lang, key)
     used = set()
     for source in TEMPLATES.mapping.values():
         used |= set(re.findall(r"\bw\.([a-z_]+)", str(source)))
     assert used <= WORDS["zh"].keys()
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_a_page_carries_the_words_of_its_own_language_alone(build: MakeWorld, lang: str) -> None:
+    html = unescape(get(build(), f"/c/{LINK_ID}", lang)[1])
+    for other in LANGUAGES:
+        said = for_language(other)["verdicts"]["ended_withdrawn"]["sentence"]
+        assert (said in html) is (other == lang)
+
+
+def test_what_is_in_another_language_says_so(build: MakeWorld) -> None:
+    spanish, english, chinese = (get(build(), f"/c/{LINK_ID}", lang)[1] for lang in ("es", "en", "zh"))
+    operator = str(sample_record().fields["operator_name"])
+    issuer = sample().issuer_name["en"]
+    for html in (spanish, english):
+        assert f'<dd><bdi lang="zh">{operator}</bdi>' in html
+    assert f"<dd><bdi>{operator}</bdi>" in chinese
+    assert f'<dt>{WORDS["es"]["issuer"]}</dt><dd><bdi lang="en">{issuer}</bdi>' in spanish
+    assert f"<dt>{WORDS['en']['issuer']}</dt><dd><bdi>{issuer}</bdi>" in english
+    assert ' lang="en"' not in english.partition("<main")[2]
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_pages_without_an_answer_speak_it_too(build: MakeWorld, lang: str) -> None:
+    world = build()
+    for path, words in (("/", "start_title"), ("/none", "not_found_title"), ("/check", "method_title")):
+        answer = world.client.get(f"{path}?lang={lang}")
+        body = unescape(answer.get_data(as_text=True))
+        assert f"<h1>{WORDS[lang][words]}</h1>" in body
+        assert answer.headers["Content-Language"] == HTML_LANG[lang]
+        assert all(f'?lang={other}"' in body for other in LANGUAGES)
+    answer = world.client.post(f"/check?lang={lang}", data={"identifier": "1", "lookup_code": "2"})
+    assert WORDS[lang]["fault_identifier"] in unescape(answer.get_data(as_text=True))
+    answer = world.client.post(
+        f"/check?lang={lang}", data={"identifier": world.identifier, "lookup_code": WRONG_CODE}
+    )
+    answered = text_of(answer.get_data(as_text=True))
+    assert for_language(lang)["reasons"]["not_matched"] in answered
+    assert for_language(lang)["verdicts"]["cannot_check"]["sentence"] in answered
 
 
 def test_the_style_sheet_is_small_and_nothing_is_inline(world: World) -> None:

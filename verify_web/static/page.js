@@ -20,6 +20,15 @@ function element(name, text) {
   return made;
 }
 
+const DATES = ["issue_date", "valid_from", "valid_to"];
+
+// A civil day, written as the rest of the page writes days: 4 March 2026.
+function dayInWords(day) {
+  const { lang } = document.documentElement;
+  const written = new Intl.DateTimeFormat(lang === "en" ? "en-GB" : lang, { dateStyle: "long", timeZone: "UTC" });
+  return written.format(new Date(`${day}T00:00:00Z`));
+}
+
 function showVerdict(live, decision) {
   const words = live.sentences.verdicts[decision.heading];
   const region = byId("verdict");
@@ -55,11 +64,16 @@ function showClaims(live, claims) {
     let value = claims[name];
     if (name === "valid_to") value ??= words.no_end;
     if (name === "edition") value = String(value).padStart(3, "0");
-    if (name === "issuer_code" || name === "type_code") value = live.names[value] ?? value;
+    let lang = null; // where it is another than the page's
+    if (name === "issuer_code" || name === "type_code") [value, lang] = live.names[value] ?? [value, null];
     if (value === null) continue;
+    if (DATES.includes(name) && value !== words.no_end) value = dayInWords(value);
+    if (/\p{Script=Han}/u.test(value)) lang = "zh";
     const pair = element("div");
     const shown = element("dd");
-    shown.append(element("bdi", value));
+    const text = element("bdi", value);
+    if (lang && !document.documentElement.lang.startsWith(lang)) text.lang = lang;
+    shown.append(text);
     pair.append(element("dt", words[name]), shown);
     list.append(pair);
   }
