@@ -77,9 +77,10 @@ def _copies(
     name = sha256(b"licence %d" % number)
     own, licence = name.hexdigest()[:32], name.hexdigest()[32:]
     status: dict[str, Any] = {"status": "in_force"}
-    if number % ENDED == 0:
+    chance = int.from_bytes(name.digest()[:4])  # a regular pattern would cost nothing to compress
+    if chance % ENDED == 0:
         status = {"status": "ended", "how": "revoked"}
-    elif number % SUSPENDED == 1:
+    elif chance % SUSPENDED == 1:
         status = {"status": "suspended", "ground": "other"}
     link = {"link_id_sha256": sha256(name.digest()).digest()}
     return {
