@@ -107,9 +107,11 @@ class Table:
         return tuple(value)
 
     def languages(self, key: str) -> dict[str, str]:
-        """A table with exactly the languages zh and en."""
+        """A table with the languages zh and en, and es where it is wanted."""
         table = self.table(key)
         names = {"zh": table.text("zh"), "en": table.text("en")}
+        if table.has("es"):
+            names["es"] = table.text("es")
         table.finish()
         return names
 

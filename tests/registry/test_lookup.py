@@ -55,7 +55,9 @@ def test_every_key_leads_to_the_same_licence(world: World) -> None:
     assert found.entitled
     assert found.documents == (issued.sha256,)
     assert found.credential_sha256 == sha256(issued.printout.credential).digest()
-    assert found.type_name == {"zh": "食品经营许可证", "en": "Food Business Licence"}
+    assert found.type_name == {
+        "zh": "食品经营许可证", "en": "Food Business Licence", "es": "Licencia de actividad alimentaria",
+    }  # fmt: skip
     assert found.issuer_name["zh"] == "云溪省样本市市场监督管理局"
     assert found == live.by_document(issued.sha256)
     assert found == live.by_identifier(identifier)

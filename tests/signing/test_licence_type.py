@@ -85,6 +85,24 @@ def test_the_samples_load_with_their_true_contents() -> None:
     assert teacher.legal_basis == "《中华人民共和国教师法》第十条、《教师资格条例》"
 
 
+def test_spanish_is_there_where_a_type_gives_it_and_no_other_language_is_known(tmp_path: Path) -> None:
+    food = load_licence_type(FOOD)
+    assert food.name["es"] == "Licencia de actividad alimentaria"
+    assert all(field.label.keys() == {"zh", "en", "es"} for field in food.fields)
+    text = (FOOD / "type.toml").read_text("utf-8")
+    folder = tmp_path / "a-type"
+    folder.mkdir()
+    for given, names in (("", {"zh", "en"}), (', es = "Licencia"', {"zh", "en", "es"})):
+        changed = text.replace(', es = "Licencia de actividad alimentaria"', given)
+        (folder / "type.toml").write_text(changed, "utf-8")
+        assert load_licence_type(folder).name.keys() == names
+    for given in (', fr = "Licence"', ', es = ""', ", es = 1"):
+        changed = text.replace(', es = "Licencia de actividad alimentaria"', given)
+        (folder / "type.toml").write_text(changed, "utf-8")
+        with pytest.raises(VermilionError):
+            load_licence_type(folder)
+
+
 def test_a_folders_name_is_the_slug(tmp_path: Path) -> None:
     folder = tmp_path / "Some Type"
     folder.mkdir()

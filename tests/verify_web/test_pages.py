@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from signing.licence_type import Role
 from signing.sentences import LANGUAGES as SENTENCE_LANGUAGES
 from signing.sentences import for_language, heading
 from signing.verdict import Verdict
@@ -21,6 +22,7 @@ from tests.verify_web.world import (
     UNKNOWN_ID,
     WRONG_CODE,
     World,
+    licence_type,
     sample,
     sample_record,
 )
@@ -254,6 +256,9 @@ def test_what_is_in_another_language_says_so(build: MakeWorld) -> None:
     for html in (spanish, english):
         assert f'<dd><bdi lang="zh">{operator}</bdi>' in html
     assert f"<dd><bdi>{operator}</bdi>" in chinese
+    label = licence_type("food-business-licence").field(Role.HOLDER_NAME)
+    assert label is not None
+    assert f"<dt>{label.label['es']}</dt>" in spanish
     assert f'<dt>{WORDS["es"]["issuer"]}</dt><dd><bdi lang="en">{issuer}</bdi>' in spanish
     assert f"<dt>{WORDS['en']['issuer']}</dt><dd><bdi>{issuer}</bdi>" in english
     assert ' lang="en"' not in english.partition("<main")[2]
