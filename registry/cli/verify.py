@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 MAX_FILE = 8 * 1024 * 1024
 MAX_IDENTIFIER = 120
 CHECKS = ("content", "issuer", "status")
+LANGUAGES = ("zh", "en", "es")
+"""As `signing.sentences` has them, which is loaded when a check is shown."""
 _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
 
 
@@ -57,6 +59,11 @@ _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    help="Language of the sentences. Without it the verdict is in English and Chinese, the rest in English.",
+)
+@click.option(
     "--catch-all/--no-catch-all",
     default=True,
     hidden=True,
@@ -70,6 +77,7 @@ def verify(
     service: str | None,
     data: Path | None,
     as_json: bool,
+    lang: str | None,
     catch_all: bool,
 ) -> None:
     """Check a sealed PDF, or the text of a scanned code.
@@ -93,15 +101,15 @@ def verify(
         ask = partial(_by_database, shown, data)
     try:
         answer = ask()
-        text = _text(answer, as_json=as_json)
+        text = _text(answer, lang, as_json=as_json)
     except VermilionError as error:
-        answer, text = _failed(error.detail, as_json=as_json)
+        answer, text = _failed(error.detail, lang, as_json=as_json)
     except Exception as error:
         if not catch_all or is_about_settings(error):
             raise
         # A defect ends a command with 1, which would say something about the licence; its message may say
         # a secret.
-        answer, text = _failed(f"the check failed: {type(error).__name__}", as_json=as_json)
+        answer, text = _failed(f"the check failed: {type(error).__name__}", lang, as_json=as_json)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # what a terminal cannot show changes no verdict
     click.echo(text)
@@ -110,13 +118,13 @@ def verify(
     sys.exit(exit_code(Verdict(answer["verdict"])))
 
 
-def _failed(why: str, *, as_json: bool) -> tuple[dict[str, Any], str]:
+def _failed(why: str, lang: str | None, *, as_json: bool) -> tuple[dict[str, Any], str]:
     """Say on standard error why there is no check; the answer is `cannot_check`."""
     from signing.check import failed_check
 
     click.echo(f"vermilion: {why}", err=True)
     answer = _as_json(failed_check(datetime.now(UTC)).verification)
-    return answer, _text(answer, as_json=as_json)
+    return answer, _text(answer, lang, as_json=as_json)
 
 
 def _is_link(subject: str) -> bool:
@@ -278,18 +286,19 @@ def _is_identifier(value: object) -> bool:
     )
 
 
-def _text(answer: dict[str, Any], *, as_json: bool) -> str:
+def _text(answer: dict[str, Any], lang: str | None, *, as_json: bool) -> str:
     """What is printed. As JSON it is ASCII: whatever a service adds steers no terminal."""
-    return json.dumps(answer) if as_json else "\n".join(_explained(answer))
+    return json.dumps(answer) if as_json else "\n".join(_explained(answer, lang))
 
 
-def _explained(answer: dict[str, Any]) -> Iterator[str]:
+def _explained(answer: dict[str, Any], lang: str | None) -> Iterator[str]:
     from signing.sentences import heading, reason_sentence
 
-    yield f"{answer['verdict']}: {heading(answer, 'en')} / {heading(answer, 'zh')}"
+    said = " / ".join(heading(answer, each) for each in ((lang,) if lang else ("en", "zh")))
+    yield f"{answer['verdict']}: {said}"
     for name in CHECKS:
         check = answer["checks"][name]
-        yield f"  {name:8}{check['result']:9} {reason_sentence(check['reason'], 'en')}"
+        yield f"  {name:8}{check['result']:9} {reason_sentence(check['reason'], lang or 'en')}"
     yield f"  identifier  {answer['identifier'] or '-'}"
     yield f"  as of       {answer['as_of']}"
     for name, member in (("trust list", "trust_list"), ("status list", "status_list")):

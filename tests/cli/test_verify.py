@@ -20,7 +20,8 @@ from registry.licences.status_lists import publish_due
 from registry.publication import publish_to
 from registry.settings import Settings
 from signing.bundle import TRUST_LIST
-from tests.cli.conftest import Verify
+from signing.sentences import LANGUAGES, table
+from tests.cli.conftest import Run, Verify
 from tests.services.conftest import FirstStart
 from tests.services.running import environment, line
 
@@ -83,6 +84,28 @@ def test_the_text_of_a_scanned_code(verify: Verify, trust: Path, first_start: Fi
     digit = "1" if link[-1] != "1" else "2"
     code, answer, _ = verify(link[:-1] + digit, "--trust", trust)
     assert (code, answer["verdict"]) == (1, "altered")
+
+
+@pytest.mark.parametrize("lang", [*LANGUAGES, None])
+def test_in_each_language(vermilion: Run, sample: Path, trust: Path, lang: str | None) -> None:
+    assert LANGUAGES == registry.cli.verify.LANGUAGES
+    words = table()
+    code, out, _ = vermilion(
+        None, "verify", str(sample), "--trust", str(trust), *(("--lang", lang) if lang else ())
+    )
+    first, *rest = out.splitlines()
+    headings = [
+        words["verdicts"]["genuine_offline"][each]["heading"] for each in ((lang,) if lang else ("en", "zh"))
+    ]
+    assert (code, first) == (2, "genuine_offline: " + " / ".join(headings))
+    assert [each.split(maxsplit=2)[2] for each in rest[:3]] == [
+        words["reasons"][reason][lang or "en"]
+        for reason in ("signature_correct", "issuer_recognised", "status_not_asked")
+    ]
+
+
+def test_another_language_is_wrong_usage(vermilion: Run, sample: Path, trust: Path) -> None:
+    assert vermilion(None, "verify", str(sample), "--trust", str(trust), "--lang", "fr")[0] == 64
 
 
 @pytest.fixture(scope="module")

@@ -132,8 +132,8 @@ def test_an_answer_is_a_verdict_that_can_be_shown_or_is_refused(answer: dict[str
         assert error.kind is Kind.MALFORMED
         return
     assert exit_code(Verdict(understood["verdict"])) in {0, 1, 2}
-    assert all(row.isprintable() for row in _text(understood, as_json=False).split("\n"))
-    as_json = _text(understood, as_json=True)
+    assert all(row.isprintable() for row in _text(understood, None, as_json=False).split("\n"))
+    as_json = _text(understood, None, as_json=True)
     assert as_json.isascii()
     assert as_json.isprintable()
     assert json.loads(as_json) == understood
