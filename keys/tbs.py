@@ -24,6 +24,8 @@ from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ocsp import read_response_data
 from keys.seal_attributes import is_our_form
+from keys.status_list import MAX_BYTES as MAX_STATUS_LIST_BYTES
+from keys.status_list import require_cwt_input, require_jwt_input
 from keys.suite import Suite, signature_algorithm, suite_of
 from keys.transcript import parse_transcript, transcript_body
 from keys.tst_info import read_attributes
@@ -31,7 +33,6 @@ from keys.tst_info import read_attributes
 MAX_BYTES = 4 * 1024 * 1024  # a trust list, a seal with its picture
 MAX_CRL_BYTES = 32 * 1024 * 1024  # some 400,000 entries
 MAX_TRANSCRIPT_BYTES = 128 * 1024
-MAX_STATUS_LIST_BYTES = 384 * 1024  # a list of which deflate can make nothing smaller, in base64url
 MAX_SMALL_BYTES = 16 * 1024  # everything else
 MAX_SIG_STRUCTURE_BYTES = 1024  # a credential has at most 400 bytes, and a link some 100 before its id
 TRUST_LIST_TYPE = "trust-list+jwt"
@@ -198,8 +199,6 @@ def _certification_request(data: bytes, suite: Suite) -> None:
 
 def _status_list_jwt(data: bytes, suite: Suite) -> None:
     """The draft's section 5.1: a whole list of our own form (`keys.status_list`), inflated and measured."""
-    from keys.status_list import require_jwt_input
-
     try:
         require_jwt_input(data, suite)
     except VermilionError as error:
@@ -208,8 +207,6 @@ def _status_list_jwt(data: bytes, suite: Suite) -> None:
 
 def _status_list_cwt(data: bytes, suite: Suite) -> None:
     """The draft's section 5.2: as above."""
-    from keys.status_list import require_cwt_input
-
     try:
         require_cwt_input(data, suite)
     except VermilionError as error:

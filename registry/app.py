@@ -56,8 +56,8 @@ def _serve_operations(app: Flask, ports: Ports) -> None:
 
     @app.get("/readyz")
     def readyz() -> Response:
-        """Ready when the database answers, and neither trust list nor status lists are overdue. What only a
-        ceremony renews, and should by now, is named: nothing here can do it.
+        """Ready when the database answers and the trust list is not overdue. What does not keep it from
+        serving is named: an overdue status list, and what only a ceremony renews, and should by now.
         """
         try:
             with Session(ports.database.read) as session:
@@ -72,12 +72,9 @@ def _serve_operations(app: Flask, ports: Ports) -> None:
             raise VermilionError(
                 Kind.UNAVAILABLE, "the trust list was not signed again in time", reason="trust_list_overdue"
             )
-        if unlisted:
-            raise VermilionError(
-                Kind.UNAVAILABLE, "a status list was not signed in time", reason="status_list_overdue"
-            )
         named = [{"certificate": one.profile.value, "until": one.until.isoformat()} for one in ending]
-        return web.answer({"status": "ready", **({"expiring": named} if named else {})})
+        said = {"expiring": named, "overdue": ["status_list"] if unlisted else []}
+        return web.answer({"status": "ready", **{name: value for name, value in said.items() if value}})
 
     @app.get("/.well-known/elicence/trust-list")
     def trust_list() -> Response:

@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import cbor2
@@ -31,7 +32,17 @@ from keys.certificates import certificate_key
 from keys.custodian import Kind as SignKind
 from keys.custodian import Purpose, SignRequest
 from keys.errors import Kind, VermilionError
-from keys.status_list import CWT_TYPE, JWT_TYPE, LIFE, PACKED_BYTES, TTL, cwt_input, inflate, jwt_input
+from keys.status_list import (
+    CWT_TYPE,
+    JWT_TYPE,
+    LIFE,
+    MAX_BYTES,
+    PACKED_BYTES,
+    TTL,
+    cwt_input,
+    inflate,
+    jwt_input,
+)
 from keys.suite import P256
 from keys.trust_list import kid_of
 from signing.check import Outcome, check_file, check_scan
@@ -82,6 +93,16 @@ def test_the_drafts_lists_are_read_and_made_as_the_draft_has_them(name: str) -> 
     with pytest.raises(VermilionError) as caught:
         value_at(packed, vector["bytes"] * 8 // bits, bits)
     assert caught.value.reason == "status_index"
+
+
+def test_a_list_that_deflate_cannot_make_smaller_is_signed_and_read(lister: Lister) -> None:
+    packed = Random(1).randbytes(PACKED_BYTES)
+    content = replace(lister.content({}), lst=compress(packed))
+    assert len(content.lst) >= PACKED_BYTES
+    at = lister.authority.now
+    for token in lister.sign(content):
+        assert read_status_list(token, uri=content.uri, trust=lister.trust(), at=at).values == packed
+    assert len(lister.sign(content)[0]) + 48 * 1024 < MAX_BYTES
 
 
 def independent_jwt(token: str, jwk: dict[str, str]) -> dict[str, Any]:
