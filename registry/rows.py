@@ -5,9 +5,10 @@ the ids of what is written together.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import CursorResult, Delete, Insert, Table, Update, insert
+from sqlalchemy import Column, CursorResult, Delete, Executable, Insert, Table, Update, insert
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
@@ -29,7 +30,7 @@ def new_ids(random: Callable[[int], bytes], count: int) -> list[str]:
 def insert_rows(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows of the same columns by one prepared statement."""
     if rows:
-        session.execute(insert(cast("Table", table.__table__)), rows)
+        session.connection().execute(_insert(cast("Table", table.__table__)), rows)
 
 
 def insert_absent(
@@ -41,9 +42,20 @@ def insert_absent(
     if not rows:
         return set()
     table = cast("Table", key.class_.__table__)
-    build = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    statement = build(table).on_conflict_do_nothing().returning(table.c[key.key])
-    return set(session.scalars(statement, rows))
+    connection = session.connection()
+    statement = _insert_absent(table, table.c[key.key], connection.dialect.name)
+    return set(connection.scalars(statement, rows))
+
+
+@cache
+def _insert(table: Table) -> Insert:
+    return insert(table)
+
+
+@cache
+def _insert_absent(table: Table, answer: Column[Any], dialect: str) -> Executable:
+    build = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    return build(table).on_conflict_do_nothing().returning(answer)
 
 
 def changed_rows(session: Session, statement: Update | Delete | Insert) -> int:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NoReturn
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.orm import Session
 
 from keys.clock import Clock
@@ -147,34 +147,44 @@ def actor_of(session: Session, authorization: str | None, now: datetime) -> Acto
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token):
         _no_token()
-    row = session.execute(
-        select(AccessToken, Client, Person)
-        .outerjoin(Client, Client.id == AccessToken.client_id)
-        .outerjoin(Person, Person.id == AccessToken.person_id)
-        .where(AccessToken.token_sha256 == _digest(token))
-    ).one_or_none()
-    if row is None:
+    row = session.execute(_BEARER, {"token_sha256": _digest(token)}).one_or_none()
+    if row is None or row.expires_at <= now:
         _no_token()
-    access, client, person = row
-    if access.expires_at <= now:
-        _no_token()
-    if client is None:
-        if person is None or not person.active or person.duty != Duty.AUDIT.value:
+    if row.client_id is None:
+        if not row.person_active or row.duty != Duty.AUDIT.value:
             _no_token()
-        return Administrator(person.id, Duty.AUDIT)
-    if not client.active:
+        return Administrator(row.person_id, Duty.AUDIT)
+    if not row.client_active:
         _no_token()
-    if access.person_id is not None and (
-        person is None or not person.active or person.agency_code != client.agency_code
-    ):
+    if row.person_id is not None and (not row.person_active or row.person_agency != row.client_agency):
         _no_token()
     return Actor(
-        client_id=client.id,
-        agency_code=client.agency_code,
-        scopes=frozenset(access.scopes) & frozenset(client.scopes),
-        person_id=access.person_id,
-        roles=frozenset(person.roles) if person else frozenset(),
+        client_id=row.client_id,
+        agency_code=row.client_agency,
+        scopes=frozenset(row.scopes) & frozenset(row.client_scopes),
+        person_id=row.person_id,
+        roles=frozenset(row.roles or ()),
     )
+
+
+_BEARER = (
+    select(
+        AccessToken.expires_at,
+        AccessToken.scopes,
+        AccessToken.client_id,
+        AccessToken.person_id,
+        Client.active.label("client_active"),
+        Client.agency_code.label("client_agency"),
+        Client.scopes.label("client_scopes"),
+        Person.active.label("person_active"),
+        Person.agency_code.label("person_agency"),
+        Person.duty,
+        Person.roles,
+    )
+    .outerjoin(Client, Client.id == AccessToken.client_id)
+    .outerjoin(Person, Person.id == AccessToken.person_id)
+    .where(AccessToken.token_sha256 == bindparam("token_sha256"))
+)
 
 
 def prove_administrator(session: Session, compact: str, *, settings: Settings, clock: Clock) -> Administrator:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError, field_fault
@@ -62,7 +62,7 @@ def examine(
     the values, `type_unknown`, or `glyph_missing`.
     """
     types = {code: _issuable(session, actor, code) for code in {one.type_code for one in requests}}
-    issuer_name = session.scalars(select(Agency.name_zh).where(Agency.code == actor.agency_code)).one()
+    issuer_name = session.scalars(_NAME, {"code": actor.agency_code}).one()
     outcomes: list[Examined | VermilionError] = []
     for request in requests:
         loaded = types[request.type_code]
@@ -125,17 +125,21 @@ def check_seals(loaded: LoadedType, request: IssueRequest) -> None:
 
 def may_issue(session: Session, client_id: str, agency_code: str, type_code: str) -> bool:
     """Whether the client, active and of this agency, is entitled to the type."""
-    statement = (
-        select(Client.id)
-        .join(ClientType, ClientType.client_id == Client.id)
-        .where(
-            Client.id == client_id,
-            Client.active,
-            Client.agency_code == agency_code,
-            ClientType.type_code == type_code,
-        )
+    asked = {"client_id": client_id, "agency_code": agency_code, "type_code": type_code}
+    return session.scalar(_MAY_ISSUE, asked) is not None
+
+
+_MAY_ISSUE = (
+    select(Client.id)
+    .join(ClientType, ClientType.client_id == Client.id)
+    .where(
+        Client.id == bindparam("client_id"),
+        Client.active,
+        Client.agency_code == bindparam("agency_code"),
+        ClientType.type_code == bindparam("type_code"),
     )
-    return session.scalar(statement) is not None
+)
+_NAME = select(Agency.name_zh).where(Agency.code == bindparam("code"))
 
 
 def not_entitled() -> VermilionError:

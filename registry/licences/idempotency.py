@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import BigInteger, func, literal, select
+from sqlalchemy import BigInteger, bindparam, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -35,17 +35,7 @@ def served_before(
     The failures: IDEMPOTENCY_REUSED for another body under the key; IN_PROGRESS (with `retry_after` seconds)
     while the first request runs, or until recovery has settled what became of it.
     """
-    rows = session.execute(
-        select(
-            IdempotencyKey.key,
-            IdempotencyKey.request_mac,
-            Intent.id,
-            Intent.state,
-            Intent.lease_until,
-        )
-        .join(Intent, Intent.id == IdempotencyKey.intent_id)
-        .where(IdempotencyKey.client_id == client_id, IdempotencyKey.key.in_(asked))
-    )
+    rows = session.execute(_SERVED, {"client_id": client_id, "keys": list(asked)})
     found: dict[str, str | VermilionError] = {}
     for row in rows:
         if not hmac.compare_digest(row.request_mac, asked[row.key]):
@@ -55,6 +45,22 @@ def served_before(
         else:
             found[row.key] = in_progress(int((row.lease_until - now).total_seconds()) + 1)
     return found
+
+
+_SERVED = (
+    select(
+        IdempotencyKey.key,
+        IdempotencyKey.request_mac,
+        Intent.id,
+        Intent.state,
+        Intent.lease_until,
+    )
+    .join(Intent, Intent.id == IdempotencyKey.intent_id)
+    .where(
+        IdempotencyKey.client_id == bindparam("client_id"),
+        IdempotencyKey.key.in_(bindparam("keys", expanding=True)),
+    )
+)
 
 
 def reused() -> VermilionError:

@@ -6,8 +6,9 @@ import threading
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -28,35 +29,48 @@ class LoadedType:
     face: Face
 
 
+_COLUMNS = select(
+    TypeVersion.code,
+    TypeVersion.version,
+    TypeVersion.slug,
+    TypeVersion.type_toml,
+    TypeVersion.face_sha256,
+    TypeVersion.state,
+)
+_NEWEST = (
+    _COLUMNS.where(TypeVersion.code == bindparam("code"), TypeVersion.state != DRAFT)
+    .order_by(TypeVersion.version.desc())
+    .limit(1)
+)
+_THIS = (TypeVersion.code == bindparam("code"), TypeVersion.version == bindparam("version"))
+_VERSION = _COLUMNS.where(*_THIS)
+_VERSION_LOCKED = _VERSION.with_for_update(read=True)
+_FACE = select(TypeVersion.face_pdf).where(*_THIS)
+
 _loaded: dict[tuple[str, str, bytes], LoadedType] = {}
 _lock = threading.Lock()
 
 
 def current_type(session: Session, code: str) -> LoadedType | None:
     """The newest version of a type that is no draft, or None unless that one is published."""
-    newest = session.scalars(_newest(code)).first()
-    return None if newest is None or newest.state != PUBLISHED else _parsed(newest)
+    newest = session.execute(_NEWEST, {"code": code}).first()
+    return None if newest is None or newest.state != PUBLISHED else _parsed(session, newest)
 
 
 def newest_version(session: Session, code: str) -> LoadedType:
     """The newest version that was ever published."""
-    return _parsed(session.scalars(_newest(code)).one())
-
-
-def _newest(code: str) -> Select[TypeVersion]:
-    versions = select(TypeVersion).where(TypeVersion.code == code, TypeVersion.state != DRAFT)
-    return versions.order_by(TypeVersion.version.desc()).limit(1)
+    return _parsed(session, session.execute(_NEWEST, {"code": code}).one())
 
 
 def type_version(session: Session, code: str, version: int) -> LoadedType:
     """A version on record, whatever its state."""
-    return _parsed(session.get_one(TypeVersion, (code, version)))
+    return _parsed(session, session.execute(_VERSION, {"code": code, "version": version}).one())
 
 
 def published_version(session: Session, code: str, version: int) -> LoadedType | None:
     """The version if it may be issued; its row stays locked until the transaction ends."""
-    row = session.get(TypeVersion, (code, version), with_for_update={"read": True})
-    return None if row is None or row.state != PUBLISHED else _parsed(row)
+    row = session.execute(_VERSION_LOCKED, {"code": code, "version": version}).one_or_none()
+    return None if row is None or row.state != PUBLISHED else _parsed(session, row)
 
 
 def still_published(session: Session, code: str, version: int) -> bool:
@@ -65,7 +79,7 @@ def still_published(session: Session, code: str, version: int) -> bool:
 
 def licence_type_of(session: Session, code: str, version: int) -> LicenceType:
     """Of a version on record, whatever its state, without its face."""
-    row = session.get_one(TypeVersion, (code, version))
+    row = session.execute(_VERSION, {"code": code, "version": version}).one()
     return parse_licence_type(row.slug, row.type_toml)
 
 
@@ -75,15 +89,16 @@ def parse_licence_type(slug: str, type_toml: str) -> LicenceType:
     return read_licence_type(slug, type_toml.encode())
 
 
-def _parsed(row: TypeVersion) -> LoadedType:
+def _parsed(session: Session, row: Row[*tuple[Any, ...]]) -> LoadedType:
     """A row, parsed; kept for the life of the process, since files under a digest do not change. The face is
     read from the database once.
     """
     key = (row.slug, row.type_toml, row.face_sha256)
     with _lock:
         if key not in _loaded:
-            if sha256(row.face_pdf).digest() != row.face_sha256:
+            face = session.scalars(_FACE, {"code": row.code, "version": row.version}).one()
+            if sha256(face).digest() != row.face_sha256:
                 raise VermilionError(Kind.INVALID, "a face is another than its digest", reason="face_altered")
             licence_type = parse_licence_type(row.slug, row.type_toml)
-            _loaded[key] = LoadedType(licence_type, read_face(row.face_pdf, licence_type))
+            _loaded[key] = LoadedType(licence_type, read_face(face, licence_type))
         return _loaded[key]

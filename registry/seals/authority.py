@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 
-from sqlalchemy import select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -204,16 +205,24 @@ def chain_of(session: Session, key_id: str) -> tuple[bytes, ...]:
     """What goes beside the certificate of a key: the CA that issued it, of an end entity's key in a document;
     the root is not embedded there. Raises VermilionError(UNAVAILABLE).
     """
-    issuer = select(Certificate.issuer_key_id).where(Certificate.key_id == key_id).scalar_subquery()
-    der = session.scalar(
-        select(Certificate.der)
-        .where(Certificate.key_id == issuer, Certificate.der.is_not(None))
-        .where(Certificate.profile != ProfileName.ROOT_LINK)
-        .limit(1)
-    )
+    der = session.scalar(_ISSUER, {"key_id": key_id})
     if der is None:
         raise _missing(ProfileName.ISSUING)
     return (der,)
+
+
+_ISSUER = (
+    select(Certificate.der)
+    .where(
+        Certificate.key_id
+        == select(Certificate.issuer_key_id)
+        .where(Certificate.key_id == bindparam("key_id"))
+        .scalar_subquery(),
+        Certificate.der.is_not(None),
+        Certificate.profile != ProfileName.ROOT_LINK,
+    )
+    .limit(1)
+)
 
 
 def chain(session: Session) -> tuple[bytes, ...]:
@@ -231,11 +240,16 @@ def root(session: Session) -> bytes:
 
 
 def _required(session: Session, profile: ProfileName) -> Issuer:
-    row = session.execute(signed_certificates(profile).where(Key.state == "active").limit(1)).one_or_none()
+    row = session.execute(_active(profile)).one_or_none()
     if row is None:
         raise _missing(profile)
     key, certificate = row
     return Issuer(key_ref(key), certificate.der)
+
+
+@cache
+def _active(profile: ProfileName) -> Select[Key, Certificate]:
+    return signed_certificates(profile).where(Key.state == "active").limit(1)
 
 
 def _missing(profile: ProfileName) -> VermilionError:

@@ -14,7 +14,7 @@ from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from asn1crypto import x509
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -140,13 +140,9 @@ class DatabaseLedger:
             self._blocks.end(ref, requests, signed)
             return
         records = [request.record for request in requests]
-        statement = (
-            update(KeyUse)
-            .where(KeyUse.key_id == ref.id, KeyUse.record.in_(records), KeyUse.ended_at.is_(None))
-            .values(ended_at=self._clock(), signed=signed)
-        )
+        asked = {"of_key": ref.id, "records": records, "now": self._clock(), "came_out": signed}
         with self._database.transaction() as session:
-            changed_rows(session, statement)
+            session.connection().execute(_END, asked)
 
     def begin_unwrap(self, key_id: str, record: str, wrapped: bytes) -> str:
         """A row of the same table. A data key is unwrapped as often as processes start, so chance numbers
@@ -175,6 +171,17 @@ class DatabaseLedger:
             changed_rows(session, statement)
 
 
+_END = (
+    update(KeyUse.__table__)  # type: ignore[arg-type]  # the table itself: no session's objects are concerned
+    .where(
+        KeyUse.key_id == bindparam("of_key"),
+        KeyUse.record.in_(bindparam("records", expanding=True)),
+        KeyUse.ended_at.is_(None),
+    )
+    .values(ended_at=bindparam("now"), signed=bindparam("came_out"))
+)
+
+
 def _in_blocks(requests: Sequence[SignRequest]) -> bool:
     return all(request.kind in BLOCK_KINDS for request in requests)
 
@@ -185,7 +192,7 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vau
     def policy(ref: KeyRef, requests: Sequence[SignRequest]) -> None:
         now = clock()
         with Session(database.read) as session:
-            key = session.get(Key, ref.id)
+            key = session.scalars(_KEY, {"id": ref.id}).one_or_none()
             if key is None or key.purpose != ref.purpose.value:
                 _refuse("the key is not one of the registry's", "key_state")
             asked = [(request, _asked_by(request)) for request in requests]
@@ -249,19 +256,26 @@ def _require_stamps(
             require_document_stamp(session, match[4], int(match[5]), imprint, now)
 
 
+_KEY = select(Key).where(Key.id == bindparam("id"))
+_VALID = (
+    select(Certificate.serial)
+    .where(
+        Certificate.key_id == bindparam("key_id"),
+        Certificate.der.is_not(None),
+        Certificate.not_before <= bindparam("now"),
+        Certificate.not_after >= bindparam("now"),
+    )
+    .limit(1)
+)
+
+
 def _require_serving(session: Session, key: Key, now: datetime) -> None:
     """An active key within its certificate, which relying parties can know of."""
     if key.state != "active":
         _refuse("the key is not an active key of the registry", "key_state")
     if key.listed_at is None and key.purpose in (Purpose.QR, Purpose.TSA, Purpose.STATUS_LIST):
         _refuse("no trust list names the key yet", "key_unlisted")
-    valid = select(Certificate.serial).where(
-        Certificate.key_id == key.id,
-        Certificate.der.is_not(None),
-        Certificate.not_before <= now,
-        Certificate.not_after >= now,
-    )
-    if session.scalar(valid.limit(1)) is None:
+    if session.scalar(_VALID, {"key_id": key.id, "now": now}) is None:
         _refuse("the key's certificate is not valid now", "key_expired")
 
 

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 from zoneinfo import ZoneInfo
 
 import cbor2
-from sqlalchemy import ColumnElement, Row, Select, and_, join, literal, select
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, join, literal, select
 from sqlalchemy.orm import Session
 
 from keys.custodian import KeyRef, Purpose, SignRequest
@@ -65,13 +65,19 @@ def _with_seal(of: type[Intent | CoSeal], place: ColumnElement[int]) -> Select[*
             StandingAuthorisation.valid_to.label("authorised_to"),
             StandingAuthorisation.withdrawn_at,
             Client.active.label("client_active"),
+            ClientType.type_code.label("entitled_type"),
         )
         .select_from(source)
         .join(SealEdition, SealEdition.id == of.seal_edition_id)
         .join(Seal, Seal.code == SealEdition.seal_code)
         .join(StandingAuthorisation, StandingAuthorisation.id == of.authorisation_id)
         .join(Client, Client.id == Intent.client_id)
+        .outerjoin(
+            ClientType,
+            and_(ClientType.client_id == Client.id, ClientType.type_code == StandingAuthorisation.type_code),
+        )
         .outerjoin(SealUse, and_(SealUse.intent_id == Intent.id, SealUse.place == place))
+        .where(Intent.id.in_(bindparam("ids", expanding=True)))
     )
 
 
@@ -99,14 +105,13 @@ def require_intents(
     for statement, further in ((_FIRST, False), (_FURTHER, True)):
         ids = {intent_id for intent_id, place, _ in asked if (place > 1) is further}
         if ids:
-            found = session.execute(statement.where(Intent.id.in_(ids)))
+            found = session.execute(statement, {"ids": sorted(ids)})
             rows |= {(row.id, row.place): row for row in found}
     for serial in sorted({row.certificate_serial for row in rows.values()}):
         try:
             current_good(session, session.get_one(Certificate, serial), now)
         except VermilionError as error:
             _refuse(error.detail, error.reason)
-    entitled: dict[tuple[str, str], bool] = {}
     types: dict[tuple[str, int], LicenceType] = {}
     for intent_id, place, request in asked:
         if (intent_id, place) not in rows:
@@ -115,10 +120,7 @@ def require_intents(
         _require_open(ref, intent, now)
         record = kept_record(vault, intent_id, intent.record)
         _require_authorised(intent, record, now.astimezone(zone))
-        may = (intent.client_id, record.type_code)
-        if may not in entitled:
-            entitled[may] = session.get(ClientType, may) is not None
-        if not (intent.client_active and entitled[may]):
+        if not (intent.client_active and intent.entitled_type == record.type_code):
             _refuse("the client may not issue this type", "not_entitled")
         if request.kind is SignKind.SIG_STRUCTURE:
             if place > 1:

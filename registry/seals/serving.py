@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
 from keys.profiles import ProfileName
@@ -12,6 +13,7 @@ from keys.trust_list import RENEW_AFTER
 from registry.seals.tables import Certificate, Key
 
 
+@cache
 def signed_certificates(profile: ProfileName) -> Select[Key, Certificate]:
     """Keys of a profile with their signed certificates, the newest first."""
     return (
@@ -34,6 +36,18 @@ def certified_keys(
     )
 
 
+@cache
+def _serving(profile: ProfileName, *, own: bool) -> Select[Key, Certificate]:
+    """Built once: of the registry's own keys, or of those of the agency `:agency_code`."""
+    return signed_certificates(profile).where(
+        Key.state == "active",
+        Key.agency_code.is_(None) if own else Key.agency_code == bindparam("agency_code"),
+        Key.listed_at.is_not(None),
+        Certificate.not_before <= bindparam("now"),
+        Certificate.not_after >= bindparam("now"),
+    )
+
+
 def serving_key(
     session: Session, profile: ProfileName, now: datetime, agency_code: str | None = None
 ) -> tuple[Key, Certificate] | None:
@@ -42,7 +56,8 @@ def serving_key(
     A newer key waits until every verifier that keeps to the list's `next_update` has a list that names it;
     meanwhile an older one serves. Where there is none, the wait would gain nobody anything.
     """
-    rows = session.execute(certified_keys(profile, now, agency_code).where(Key.listed_at.is_not(None))).all()
+    asked = {"now": now} if agency_code is None else {"now": now, "agency_code": agency_code}
+    rows = session.execute(_serving(profile, own=agency_code is None), asked).all()
     known = [row for row in rows if row.Key.listed_at <= now - RENEW_AFTER]
     found = known[:1] or rows[-1:]
     return (found[0].Key, found[0].Certificate) if found else None
