@@ -11,7 +11,7 @@ import binascii
 import re
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -135,16 +135,25 @@ def is_signed(token: Token, public_key: bytes) -> bool:
         return False
 
 
-def require_jwt_input(data: bytes, suite: Suite) -> None:
-    """Raises VermilionError for anything but what `jwt_input` makes for a key of the suite."""
+def hold_for(issued_at: datetime, until: datetime) -> tuple[datetime, timedelta]:
+    """When a list issued now expires, and its ttl: nothing outlives the key's certificate (`until`)."""
+    expires_at = min(issued_at + LIFE, until)
+    return expires_at, min(TTL, expires_at - issued_at)
+
+
+def read_jwt_input(data: bytes, suite: Suite) -> Token:
+    """What `jwt_input` made, without a signature. Raises VermilionError for anything but what that makes for
+    a key of the suite.
+    """
     token = take_apart(data + b"." + _b64url(bytes(signature_bytes(suite))).encode())
     if token.signed != data or token.alg != ecdsa(suite).jose_alg:
         _refuse("it names another algorithm")
     require_content(token.content)
+    return replace(token, signature=b"")
 
 
-def require_cwt_input(data: bytes, suite: Suite) -> None:
-    """Raises VermilionError for anything but what `cwt_input` makes for a key of the suite."""
+def read_cwt_input(data: bytes, suite: Suite) -> Token:
+    """What `cwt_input` made; as `read_jwt_input`."""
     try:
         value = _load_cbor(data)
     except ValueError as error:
@@ -158,6 +167,7 @@ def require_cwt_input(data: bytes, suite: Suite) -> None:
     if token.signed != data or token.alg != ecdsa(suite).cose_alg:
         _refuse("it names another algorithm, or is bound to something else")
     require_content(token.content)
+    return replace(token, signature=b"")
 
 
 def require_content(content: Content) -> bytes:

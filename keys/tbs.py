@@ -25,7 +25,7 @@ from keys.errors import VermilionError
 from keys.ocsp import read_response_data
 from keys.seal_attributes import is_our_form
 from keys.status_list import MAX_BYTES as MAX_STATUS_LIST_BYTES
-from keys.status_list import require_cwt_input, require_jwt_input
+from keys.status_list import read_cwt_input, read_jwt_input
 from keys.suite import Suite, signature_algorithm, suite_of
 from keys.transcript import parse_transcript, transcript_body
 from keys.tst_info import read_attributes
@@ -200,7 +200,7 @@ def _certification_request(data: bytes, suite: Suite) -> None:
 def _status_list_jwt(data: bytes, suite: Suite) -> None:
     """The draft's section 5.1: a whole list of our own form (`keys.status_list`), inflated and measured."""
     try:
-        require_jwt_input(data, suite)
+        read_jwt_input(data, suite)
     except VermilionError as error:
         _refuse(error.detail)
 
@@ -208,7 +208,7 @@ def _status_list_jwt(data: bytes, suite: Suite) -> None:
 def _status_list_cwt(data: bytes, suite: Suite) -> None:
     """The draft's section 5.2: as above."""
     try:
-        require_cwt_input(data, suite)
+        read_cwt_input(data, suite)
     except VermilionError as error:
         _refuse(error.detail)
 

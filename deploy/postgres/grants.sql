@@ -49,6 +49,7 @@ GRANT SELECT ON
   seal_edition_draft,
   seal_use,
   standing_authorisation,
+  status_list,
   status_list_token,
   time_stamp,
   trust_list_draft,

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
-from keys.status_list import LIFE, PACKED_BYTES, TTL, Content, cwt_input, jwt_input, sign_status_list
+from keys.status_list import PACKED_BYTES, Content, cwt_input, hold_for, jwt_input, sign_status_list
 from keys.suite import SUITES
 from keys.trust_list import TrustList, kid_of
 from registry.licences.status_changes import changes_of, derived, lists_that_wait
@@ -135,8 +135,8 @@ def publish_list(pieces: Pieces, trust: TrustList, number: int) -> bool:
         now = pieces.clock().replace(microsecond=0)
         held = _held(session, number)
     ref, kid = key_ref(key), kid_of(key.public_key)
-    end = min(now + LIFE, certificate.not_after)
-    content = Content(uri_of(trust.status_lists, number), now, end, TTL, held.lst)
+    end, ttl = hold_for(now, certificate.not_after)
+    content = Content(uri_of(trust.status_lists, number), now, end, ttl, held.lst)
     inputs = jwt_input(content, kid, SUITES[ref.suite]), cwt_input(content, kid, SUITES[ref.suite])
     token = StatusListToken(
         list=number, generation=generation, version=held.version, key_id=ref.id, uri=content.uri,

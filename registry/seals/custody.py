@@ -244,7 +244,7 @@ def _require_on_record(
     elif request.kind is SignKind.SEAL_EDITION:
         require_drafted_edition(session, key, match[1], request.data)
     elif request.kind in (SignKind.STATUS_LIST_JWT, SignKind.STATUS_LIST_CWT):
-        require_drafted_status_list(session, key, int(match[1]), int(match[2]), request)
+        require_drafted_status_list(session, key, int(match[1]), int(match[2]), request, now)
 
 
 def _require_stamps(

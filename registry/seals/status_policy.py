@@ -15,12 +15,18 @@ from keys.custodian import SignRequest
 from keys.errors import Kind, VermilionError
 from keys.ocsp import matches, read_response_data
 from keys.profiles import ProfileName
-from registry.licences.status_tables import StatusListToken
+from keys.status_list import Token, hold_for, read_cwt_input, read_jwt_input
+from keys.suite import SUITES
+from keys.trust_list import kid_of
+from registry.licences.status_tables import StatusListState, StatusListToken
+from registry.seals.keys import key_ref
 from registry.seals.responder import LIFE, statuses
 from registry.seals.serving import certified_keys
 from registry.seals.tables import Certificate, Key, RevocationList
 
 PATIENCE = timedelta(seconds=30)  # between reading a status and signing it
+LIST_PATIENCE = timedelta(minutes=5)  # the same of a status list, which is compressed in between
+AHEAD = timedelta(seconds=30)  # of a status list's moment: two hosts' clocks differ
 
 
 def require_drafted_crl(session: Session, key: Key, ca_key_id: str, number: int, data: bytes) -> None:
@@ -38,9 +44,11 @@ def require_drafted_crl(session: Session, key: Key, ca_key_id: str, number: int,
 
 
 def require_drafted_status_list(
-    session: Session, key: Key, number: int, generation: int, request: SignRequest
+    session: Session, key: Key, number: int, generation: int, request: SignRequest, now: datetime
 ) -> None:
-    """A status list is the very one on record under its generation, for this key; none later is signed."""
+    """A status list is the very one on record under its generation, for this key; none later is signed. It
+    is of this moment, for no longer than lists hold, and says what the registry holds of it, in either form.
+    """
     row = session.get(StatusListToken, (number, generation))
     signed = session.scalar(
         select(func.max(StatusListToken.generation)).where(
@@ -52,6 +60,27 @@ def require_drafted_status_list(
     on_record = row.jwt_sha256 if request.kind is SignKind.STATUS_LIST_JWT else row.cwt_sha256
     if sha256(request.data).digest() != on_record:
         _refuse("the status list is not the one on record", "status_list")
+    token = _read_list(key, request)
+    content = token.content
+    if token.kid != kid_of(key.public_key) or not content.uri.endswith(f"/status/{number}"):
+        _refuse("the status list names another key, or is another list", "status_list")
+    if (content.uri, content.issued_at, content.expires_at) != (row.uri, row.issued_at, row.expires_at):
+        _refuse("the status list says another thing than its record", "status_list")
+    if not now - LIST_PATIENCE <= content.issued_at <= now + AHEAD:
+        _refuse("the status list is not of this moment", "status_list_time")
+    if hold_for(content.issued_at, content.expires_at) != (content.expires_at, content.ttl):
+        _refuse("the status list holds for too long", "status_list_time")
+    held = session.get(StatusListState, number)
+    if held is None or (held.version, held.lst) != (row.version, content.lst):
+        _refuse("the status list says another thing than the registry holds of it", "status_list_content")
+
+
+def _read_list(key: Key, request: SignRequest) -> Token:
+    read = read_jwt_input if request.kind is SignKind.STATUS_LIST_JWT else read_cwt_input
+    try:
+        return read(request.data, SUITES[key_ref(key).suite])
+    except VermilionError as error:
+        _refuse(error.detail, "status_list")
 
 
 def require_true_answer(session: Session, key: Key, data: bytes, now: datetime) -> None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from bench.many import fill
@@ -28,6 +28,7 @@ from registry.licences.status_lists import COALESCE, PATIENCE, RENEW_AFTER, over
 from registry.licences.status_tables import StatusChange, StatusListState, StatusListToken
 from registry.licences.tables import Edition, StatusIndex
 from registry.licences.trust import trust_now
+from registry.seals.custody import registry_policy
 from registry.seals.keys import key_ref
 from registry.seals.retirement import retire_key, succeed
 from registry.seals.tables import Key, KeyUse
@@ -307,6 +308,78 @@ def test_one_of_many_is_changed_and_the_others_stay(world: World, clock: Ticker)
     assert read(world).values == packed_with(before, {issued.printout.record.status_index: Value.SUSPENDED})
 
 
+def announce(world: World, key: Key, content: Content, inputs: tuple[bytes, bytes], **others: object) -> None:
+    """Put a second generation of list 0 on record, as who signs it does. `others`: what its row says instead."""
+    token = StatusListToken(
+        list=0, generation=2, version=2, key_id=key.id, uri=content.uri, issued_at=content.issued_at,
+        expires_at=content.expires_at, jwt_sha256=sha256(inputs[0]).digest(),
+        cwt_sha256=sha256(inputs[1]).digest(), jwt=None, cwt=None,
+    )  # fmt: skip
+    for name, value in others.items():
+        setattr(token, name, value)
+    with world.ports.database.transaction() as session:
+        session.execute(delete(StatusListToken).where(StatusListToken.generation == 2))
+        session.execute(
+            update(StatusListState).where(StatusListState.list == 0).values(version=2, lst=content.lst)
+        )
+        session.add(token)
+
+
+@on_sqlite
+def test_what_the_caller_put_on_record_is_signed_only_as_a_list_of_this_moment(
+    world: World, clock: Ticker
+) -> None:
+    """Who may write the record may not have whatever it wrote there signed."""
+    issue_one(world)
+    publish_due(world.ports)
+    with Session(world.ports.database.read) as session:
+        key = session.scalars(select(Key).where(Key.purpose == "status-list")).one()
+    row = rows(world)[0]
+    kid = take_apart((row.jwt or "").encode()).kid
+    now = clock.now.replace(microsecond=0)
+    right = Content(row.uri, now, now + LIFE, TTL, compress(packed_with(EMPTY, {1: 1})))
+
+    def asked(
+        content: Content, named: str = kid, cwt_content: Content | None = None, **others: object
+    ) -> str:
+        inputs = jwt_input(content, named, P256), cwt_input(cwt_content or content, named, P256)
+        announce(world, key, content, inputs, **others)
+        ports = world.ports
+        policy = registry_policy(ports.database, ports.clock, ports.settings.tz, ports.vault)
+        said = []
+        for kind, data, form in zip((Kind.STATUS_LIST_JWT, Kind.STATUS_LIST_CWT), inputs, FORMS, strict=True):
+            try:
+                policy(key_ref(key), [SignRequest(kind, data, f"status-list:0:2:{form}")])
+                said.append("permitted")
+            except VermilionError as error:
+                assert error.kind is ErrorKind.KEY_REFUSED
+                said.append(error.reason)
+        return " ".join(dict.fromkeys(said))
+
+    def at(moment: datetime, life: timedelta = LIFE, ttl: timedelta = TTL) -> Content:
+        return replace(right, issued_at=moment, expires_at=moment + life, ttl=ttl)
+
+    assert asked(right) == "permitted"
+    assert asked(at(now - timedelta(minutes=4))) == "permitted"
+    assert asked(at(now + timedelta(seconds=30))) == "permitted"
+    assert asked(at(now - timedelta(minutes=5, seconds=1))) == "status_list_time"
+    assert asked(at(now + timedelta(seconds=31))) == "status_list_time"
+    assert asked(at(now + timedelta(days=300))) == "status_list_time"
+    assert asked(at(now, ttl=LIFE)) == "status_list_time"
+    assert asked(at(now, timedelta(minutes=20), timedelta(minutes=20))) == "permitted"  # a key's last hour
+    assert asked(at(now, timedelta(minutes=20), timedelta(minutes=10))) == "status_list_time"
+    assert asked(replace(right, uri=row.uri[:-1] + "1")) == "status_list"
+    assert asked(right, uri=row.uri[:-1] + "1") == "status_list"
+    assert asked(right, expires_at=now + LIFE - SECOND) == "status_list"
+    assert asked(right, "0" * 16) == "status_list"
+    assert asked(right, version=1) == "status_list_content"
+    two = replace(right, lst=compress(EMPTY))
+    assert asked(right, cwt_content=two) == "permitted status_list_content"
+
+
+FORMS = ("jwt", "cwt")
+
+
 @on_sqlite
 def test_the_key_signs_no_list_but_the_one_on_record(world: World, clock: Ticker) -> None:
     issue_one(world)
@@ -318,23 +391,7 @@ def test_the_key_signs_no_list_but_the_one_on_record(world: World, clock: Ticker
     now = clock.now.replace(microsecond=0)
     content = Content(row.uri, now, now + LIFE, TTL, compress(packed_with(EMPTY, {1: 1})))
     jwt, cwt = jwt_input(content, kid, P256), cwt_input(content, kid, P256)
-    # A list that others are about to sign: its content is on record, and it alone is signed.
-    with world.ports.database.transaction() as session:
-        session.add(
-            StatusListToken(
-                list=0,
-                generation=2,
-                version=1,
-                key_id=key.id,
-                uri=row.uri,
-                issued_at=now,
-                expires_at=now + LIFE,
-                jwt_sha256=sha256(jwt).digest(),
-                cwt_sha256=sha256(cwt).digest(),
-                jwt=None,
-                cwt=None,
-            )
-        )
+    announce(world, key, content, (jwt, cwt))
     other = jwt_input(Content(row.uri, now, now + LIFE, TTL, compress(EMPTY)), kid, P256)
     custodian, ref = world.ports.custodian, key_ref(key)
     for kind, data, record, reason in (
