@@ -29,6 +29,7 @@ from registry.licences.trust import trust_now
 from registry.rows import changed_rows
 from registry.seals.keys import Pieces, key_ref
 from registry.seals.serving import serving_key
+from registry.seals.status_policy import AHEAD
 from registry.seals.tables import Certificate, Key
 from signing.status_list import authentic, compress, inflate, packed_with, uri_of
 
@@ -61,15 +62,26 @@ def status_list_record(number: int, generation: int) -> str:
 
 def publish_due(pieces: Pieces) -> int:
     """Sign the lists that are due; how many were. Lists are there up to the one after the newest in use, so
-    that a licence's list is published before the licence.
+    that a licence's list is published before the licence. One that cannot be made keeps none behind it
+    waiting.
 
-    Raises VermilionError: UNAVAILABLE without a trust list or key, and for a list that fails our own check;
-    and what the custodian raises.
+    Raises what the first that could not be made raised, when all were tried: VermilionError UNAVAILABLE
+    without a trust list or key, and for a list that fails our own check; and what the custodian raises.
     """
     trust = trust_now(pieces)
     with Session(pieces.database.read) as session:
         due = due_lists(session, trust, pieces.clock())
-    return sum(publish_list(pieces, trust, number) for number in due)
+    signed, failures = 0, []
+    for number in due:
+        try:
+            signed += publish_list(pieces, trust, number)
+        except Exception as error:  # noqa: BLE001
+            reason = error.reason if isinstance(error, VermilionError) else None
+            _log.error("status_list_failed", list=number, kind=type(error).__name__, reason=reason)
+            failures.append(error)
+    if failures:
+        raise failures[0]
+    return signed
 
 
 def due_lists(session: Session, trust: TrustList, now: datetime) -> list[int]:
@@ -83,10 +95,11 @@ def due_lists(session: Session, trust: TrustList, now: datetime) -> list[int]:
         row = last.get(number)
         if row is None:
             return True
-        if now - row.issued_at < COALESCE:  # also one that another process is signing now
+        if -AHEAD <= now - row.issued_at < COALESCE:  # also one that another process is signing now
             return False
         return (
             not row.signed
+            or row.issued_at > now  # by a clock that was wrong
             or number in waiting
             or versions.get(number) != row.version
             or row.uri != uri_of(trust.status_lists, number)
@@ -176,7 +189,11 @@ def _held(session: Session, number: int) -> _Held:
     applied, changes = changes_of(session, number, MAX_CHANGES)
     if state is None:
         return _Held(1, compress(derived(session, number)), None, applied)
-    packed = inflate(state.lst, PACKED_BYTES)
+    try:
+        packed = inflate(state.lst, PACKED_BYTES)
+    except VermilionError as error:
+        _log.error("status_list_state_unreadable", list=number, reason=error.reason)
+        return _Held(state.version + 1, compress(derived(session, number)), state.version, applied)
     changed = packed_with(packed, changes)
     if changed == packed:
         return _Held(state.version, state.lst, state.version, applied)
@@ -222,8 +239,8 @@ def _check_own_work(tokens: tuple[bytes, bytes], uri: str, trust: TrustList) -> 
 
 
 def overdue(session: Session, now: datetime) -> bool:
-    """Whether a change has waited too long for its list, or a list was not signed again in time: whoever
-    signs them has stopped, or keeps failing.
+    """Whether a change has waited too long for its list, or a list was not signed again in time, or is of a
+    time to come: whoever signs them has stopped, keeps failing, or has a wrong clock.
     """
     oldest = session.scalar(select(func.min(StatusChange.recorded_at)))
     if oldest is not None and now > oldest + PATIENCE and _began(session):
@@ -234,8 +251,8 @@ def overdue(session: Session, now: datetime) -> bool:
         .group_by(StatusListToken.list)
         .subquery()
     )
-    first = session.scalar(select(func.min(newest.c.issued_at)))
-    return first is not None and now > first + RENEW_AFTER + PATIENCE
+    first, last = session.execute(select(func.min(newest.c.issued_at), func.max(newest.c.issued_at))).one()
+    return first is not None and (now > first + RENEW_AFTER + PATIENCE or last > now + AHEAD)
 
 
 def _began(session: Session) -> bool:

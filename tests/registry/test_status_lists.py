@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import delete, func, select, update
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from bench.many import fill
@@ -31,6 +32,7 @@ from registry.licences.trust import trust_now
 from registry.seals.custody import registry_policy
 from registry.seals.keys import key_ref
 from registry.seals.retirement import retire_key, succeed
+from registry.seals.status_policy import AHEAD
 from registry.seals.tables import Key, KeyUse
 from registry.seals.trust import current_trust_list, publish_trust_list
 from signing.status_list import EMPTY, StatusList, Value, compress, packed_with, read_status_list, uri_of
@@ -156,6 +158,71 @@ def test_lists_are_signed_again_before_their_ttl_is_over(world: World, clock: Ti
     assert second.values == first.values
     with Session(world.ports.database.read) as session:
         assert [s.version for s in session.scalars(select(StatusListState))] == [1, 1]
+
+
+@on_sqlite
+def test_a_list_of_a_wrong_clock_is_followed_at_once(world: World, clock: Ticker) -> None:
+    publish_due(world.ports)
+    with world.ports.database.transaction() as session:
+        session.execute(update(StatusListToken).values(issued_at=clock.now + AHEAD))
+    assert publish_due(world.ports) == 0  # two hosts' clocks differ
+    with Session(world.ports.database.read) as session:
+        assert not overdue(session, clock.now)
+    with world.ports.database.transaction() as session:
+        session.execute(update(StatusListToken).values(issued_at=clock.now + timedelta(days=9)))
+    with Session(world.ports.database.read) as session:
+        assert overdue(session, clock.now)
+    assert publish_due(world.ports) == 1
+    assert [(row.generation, row.issued_at) for row in rows(world)] == [(2, clock.now.replace(microsecond=0))]
+    with Session(world.ports.database.read) as session:
+        assert not overdue(session, clock.now)
+
+
+@on_sqlite
+def test_a_list_that_cannot_be_made_keeps_none_behind_it_waiting(world: World, clock: Ticker) -> None:
+    issued = issue_one(world)
+    with world.ports.database.transaction() as session:
+        session.execute(update(StatusIndex).values(index=2**20))
+        session.execute(update(Edition).values(status="suspended", ground="other"))
+    with pytest.raises(VermilionError) as caught:
+        publish_due(world.ports)
+    assert caught.value.reason == "status_index"
+    assert [(row.list, row.jwt is not None) for row in rows(world)] == [(1, True)]
+    with world.ports.database.transaction() as session:
+        session.execute(update(StatusIndex).values(index=issued.printout.record.status_index))
+    assert publish_due(world.ports) == 1
+    assert others(read(world), {issued.printout.record.status_index: Value.SUSPENDED})
+
+
+@on_sqlite
+def test_a_state_that_cannot_be_read_is_derived_anew(world: World, clock: Ticker) -> None:
+    issued = issue_one(world)
+    publish_due(world.ports)
+    change(world, "suspend", issued.printout.record.identifier, suspension="other")
+    with world.ports.database.transaction() as session:
+        session.execute(update(StatusListState).where(StatusListState.list == 0).values(lst=b"nothing"))
+    clock.advance(COALESCE)
+    assert publish_due(world.ports) == 1
+    assert others(read(world), {issued.printout.record.status_index: Value.SUSPENDED})
+    assert fsck(world.ports) == []
+
+
+@on_sqlite
+def test_a_change_is_told_though_the_database_goes_out_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    identifier = issue_one(world).printout.record.identifier
+
+    def out(*_: object) -> Any:
+        raise OperationalError("SELECT", {}, OSError("the server closed the connection"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("registry.licences.api.shown_in", out)
+        body = {"legal_basis": "x", "reason_code": "expired_food", "ground": "other"}
+        answer = world.post(f"/api/v1/licences/{identifier}/suspension", body, person="officer")
+    assert (answer.status_code, answer.get_json()["status"]) == (200, "suspended")
+    assert "shown_in" not in answer.get_json()
+    assert shown(world, identifier)["registry"] == "live"
 
 
 @on_sqlite
