@@ -2,7 +2,8 @@
 certificates of the authorities, with an index.
 
 Read by the public site's role, which can write nothing; everything is signed already. A file is replaced as a
-whole, and only by another content; nothing older ever takes the place of something newer.
+whole, and only by another content; nothing older ever takes the place of something newer, and nothing is
+removed before it has expired: a replica may lag behind.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ from keys.status_list import CWT_TYPE, JWT_MEDIA_TYPE
 from registry.licences.outage import database_errors
 from registry.licences.status_read import SignedLists
 from registry.seals.tables import Certificate, CertificateAuthority, PublishedTrustList, RevocationList
-from signing.bundle import TRUST_LIST, status_path
+from signing.bundle import STATUS, TRUST_LIST, status_path
 from signing.verdict import instant
 
 INDEX = "index.json"
 MARKER = ".vermilion-publish"  # a folder that holds it is ours to write in; locked while somebody does
 _ASIDE = ".publish-"
+_AGGREGATION = "status/index.json"
 _OURS = re.compile(
     r"index\.json|\.well-known/elicence/trust-list|status/(?:index\.json|[0-9]{1,9}(?:\.cwt)?)"
     r"|(?:crl/[0-9a-f]{40}\.crl)|(?:ca/[0-9a-f]{40}\.cer)"
@@ -46,11 +48,12 @@ _MAX_INDEX = 16 * 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """A file to publish. Of one path, what was issued later is the newer one."""
+    """A file to publish. Of one path the greater number (sequence, generation, CRL number) is the newer."""
 
     path: str
     media_type: str
     data: bytes
+    number: int | None = None
     issued_at: datetime | None = None
     expires_at: datetime | None = None
 
@@ -64,37 +67,39 @@ class Report:
     kept: tuple[str, ...]
 
 
-def publish_to(engine: Engine, folder: Path) -> Report:
+def publish_to(engine: Engine, folder: Path, now: datetime) -> Report:
     """Bring the folder up to date, which is made where it is missing.
 
-    Raises VermilionError: UNAVAILABLE without a database or trust list, for a folder that cannot be written,
-    and while another process publishes there; INVALID for one that holds other things.
+    Raises VermilionError: UNAVAILABLE without a database or trust list, for a database whose trust list is
+    older than the one that lies there ("source_behind"; nothing is changed then), for a folder that cannot be
+    written, and while another process publishes there; INVALID for one that holds other things.
     """
-    files = list(gather(engine))
+    files = gather(engine)
     try:
         with _alone(folder):
-            return _write(folder, files)
+            return _write(folder, files, instant(now))
     except OSError as error:
         raise VermilionError(
             Kind.UNAVAILABLE, f"{folder} cannot be written: {error.strerror}", reason="folder"
         ) from error
 
 
-def gather(engine: Engine) -> Iterator[File]:
-    """All files but the index; the trust list first, since whoever has a status list has to know its key.
+def gather(engine: Engine) -> list[File]:
+    """All files but the index, as they are to be written: the trust list first, and read last, since whoever
+    has a status list has to know its key.
 
     Raises VermilionError(UNAVAILABLE).
     """
+    lists = list(_status_lists(SignedLists(engine)))
     with database_errors(), Session(engine) as session:
+        authorities = list(_authorities(session))
         newest = select(PublishedTrustList).order_by(PublishedTrustList.sequence.desc()).limit(1)
         trust = session.scalars(newest).one_or_none()
         if trust is None:
             raise VermilionError(Kind.UNAVAILABLE, "no trust list is published yet", reason="no_trust_list")
-        yield File(
-            TRUST_LIST, "application/jwt", trust.jws.encode("ascii"), trust.issued_at, trust.expires_at
-        )
-        yield from _authorities(session)
-    yield from _status_lists(SignedLists(engine))
+        jws, number = trust.jws.encode("ascii"), trust.sequence
+        first = File(TRUST_LIST, "application/jwt", jws, number, trust.issued_at, trust.expires_at)
+    return [first, *authorities, *lists]
 
 
 def _authorities(session: Session) -> Iterator[File]:
@@ -106,7 +111,7 @@ def _authorities(session: Session) -> Iterator[File]:
     )
     for name, der, not_before, not_after in certificates:
         path = f"ca/{name}.cer"
-        yield File(path, "application/pkix-cert", der or b"", not_before, not_after)
+        yield File(path, "application/pkix-cert", der or b"", None, not_before, not_after)
     newest = (
         select(RevocationList.ca_key_id, func.max(RevocationList.number).label("number"))
         .where(RevocationList.der.is_not(None))
@@ -123,9 +128,8 @@ def _authorities(session: Session) -> Iterator[File]:
         .order_by(CertificateAuthority.name)
     )
     for name, row in lists:
-        yield File(
-            f"crl/{name}.crl", "application/pkix-crl", row.der or b"", row.this_update, row.next_update
-        )
+        path, der = f"crl/{name}.crl", row.der or b""
+        yield File(path, "application/pkix-crl", der, row.number, row.this_update, row.next_update)
 
 
 def _status_lists(lists: SignedLists) -> Iterator[File]:
@@ -134,11 +138,10 @@ def _status_lists(lists: SignedLists) -> Iterator[File]:
         for cwt, media_type in ((False, JWT_MEDIA_TYPE), (True, CWT_TYPE)):
             found = lists.newest(number, cwt=cwt)
             if found is not None:
-                yield File(
-                    status_path(number, cwt=cwt), media_type, found.token, found.issued_at, found.expires_at
-                )
+                path, generation = status_path(number, cwt=cwt), found.generation
+                yield File(path, media_type, found.token, generation, found.issued_at, found.expires_at)
     aggregation = json.dumps({"status_lists": list(addresses.values())}) + "\n"
-    yield File("status/index.json", "application/json", aggregation.encode())
+    yield File(_AGGREGATION, "application/json", aggregation.encode())
 
 
 @contextmanager
@@ -160,33 +163,53 @@ def _alone(folder: Path) -> Iterator[None]:
         yield
 
 
-def _write(folder: Path, files: Sequence[File]) -> Report:
+def _write(folder: Path, files: Sequence[File], now: str) -> Report:
     for stray in folder.rglob(f"{_ASIDE}*"):  # of a process that died
         stray.unlink(missing_ok=True)
-    before = _index(folder)
-    written, kept, entries = [], [], {}
-    for file in files:
-        entry = _entry(file)
-        lies = before.get(file.path)
-        if lies is not None and _is_newer(lies, entry) and (folder / file.path).exists():
-            kept.append(file.path)
-            entry = lies
-        elif _replace(folder, file.path, file.data):
-            written.append(file.path)
-        entries[file.path] = entry
-    removed = [path for path in before if path not in entries and _OURS.fullmatch(path) and path != INDEX]
-    index = json.dumps({"files": list(entries.values())}, indent=1) + "\n"
-    if _replace(folder, INDEX, index.encode()):
-        written.append(INDEX)
-    for path in removed:  # after the index, which names them no more
+    before = {path: entry for path, entry in _index(folder).items() if (folder / path).exists()}
+    new = {file.path: _entry(file) for file in files}
+    if TRUST_LIST in before and _is_newer(before[TRUST_LIST], new[TRUST_LIST]):
+        raise VermilionError(
+            Kind.UNAVAILABLE,
+            f"the database's trust list is older than the one in {folder}: a replica lags; or a backup was "
+            f"restored, then remove {INDEX} there",
+            reason="source_behind",
+        )
+    lives = {path: entry for path, entry in before.items() if path in new and not _expired(entry, now)}
+    kept = [path for path, entry in lives.items() if _is_newer(entry, new[path])]
+    unknown = [path for path in before if path not in new and path != INDEX]
+    removed = [path for path in unknown if _may_go(before[path], now)]
+    stays = [path for path in (*kept, *unknown) if path not in removed]
+    if any(path.startswith(f"{STATUS}/") for path in stays):  # of lists that this database does not know yet
+        stays += [_AGGREGATION] if _AGGREGATION in before else []
+    for path in removed:
         (folder / path).unlink(missing_ok=True)
-    return Report(tuple(written), tuple(removed), tuple(kept))
+    # The index first: should we die now, it tells nothing older than what lies there.
+    entries = {**new, **{path: before[path] for path in stays}}
+    index = json.dumps({"files": list(entries.values())}, indent=1) + "\n"
+    indexed = _replace(folder, INDEX, index.encode())
+    replaced = [
+        file.path for file in files if file.path not in stays and _replace(folder, file.path, file.data)
+    ]
+    return Report((*replaced, INDEX) if indexed else tuple(replaced), tuple(removed), tuple(kept))
 
 
 def _is_newer(lies: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:
-    """By the times of issue, whose texts sort as they do."""
-    one, other = lies.get("issued_at"), entry["issued_at"]
-    return isinstance(one, str) and isinstance(other, str) and one > other
+    """Whether what lies there is newer: by its number, or by its time where it has none."""
+    name = "issued_at" if entry["number"] is None or type(lies.get("number")) is not int else "number"
+    one, other = lies.get(name), entry[name]
+    return one is not None and type(one) is type(other) and bool(one > other)
+
+
+def _may_go(lies: Mapping[str, Any], now: str) -> bool:
+    """Whether a file that the database does not name is removed. An authority's certificate never is."""
+    return not lies["path"].startswith("ca/") and _expired(lies, now)
+
+
+def _expired(lies: Mapping[str, Any], now: str) -> bool:
+    """Texts of instants sort as they do."""
+    expires_at = lies.get("expires_at")
+    return isinstance(expires_at, str) and expires_at < now
 
 
 def _entry(file: File) -> dict[str, Any]:
@@ -195,6 +218,7 @@ def _entry(file: File) -> dict[str, Any]:
         "media_type": file.media_type,
         "sha256": sha256(file.data).hexdigest(),
         "size": len(file.data),
+        "number": file.number,
         "issued_at": None if file.issued_at is None else instant(file.issued_at),
         "expires_at": None if file.expires_at is None else instant(file.expires_at),
     }

@@ -29,6 +29,7 @@ def publish(folder: Path, every: int | None) -> None:
     whole, nothing older over something newer. It needs no key and only reads, by the public site's role
     (VERMILION_PUBLIC_DATABASE_URL). Prints what was written and removed.
     """
+    from keys.clock import system_clock
     from registry import background
     from registry.database import read_engine
     from registry.logs import configure_logs
@@ -38,13 +39,13 @@ def publish(folder: Path, every: int | None) -> None:
     engine = read_engine(Settings().public_url)
     try:
         if every is None:
-            _say(publish_to(engine, folder))
+            _say(publish_to(engine, folder, system_clock()))
             return
         configure_logs()
         stop = threading.Event()
         for name in (signal.SIGINT, signal.SIGTERM):
             signal.signal(name, lambda *_: stop.set())
-        tasks = {"not_published": lambda: _say(publish_to(engine, folder))}
+        tasks = {"not_published": lambda: _say(publish_to(engine, folder, system_clock()))}
         background.keep(tasks, stop, timedelta(seconds=every))
     finally:
         engine.dispose()

@@ -117,7 +117,7 @@ def bundle(first_start: FirstStart, tmp_path_factory: pytest.TempPathFactory) ->
     ports.database.dispose()
     folder = tmp_path_factory.mktemp("published")
     engine = read_engine(settings.url)
-    publish_to(engine, folder)
+    publish_to(engine, folder, ports.clock())
     engine.dispose()
     return folder
 

@@ -7,15 +7,18 @@ import json
 import os
 import re
 import stat
+from contextlib import suppress
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, event, select, update
+from sqlalchemy.orm import Session
 
 from keys.crl import verify_crl
 from keys.errors import Kind, VermilionError
+from keys.status_list import LIFE
 from keys.trust_list import read_trust_list
 from registry.licences.status_lists import COALESCE, publish_due
 from registry.licences.status_tables import StatusListToken
@@ -23,7 +26,7 @@ from registry.publication import INDEX, MARKER, Report, publish_to
 from registry.schema import PUBLIC_TABLES
 from registry.seals.revocation_list import COALESCE as CRL_COALESCE
 from registry.seals.revocation_list import publish_due as publish_crls
-from registry.seals.tables import PublishedTrustList
+from registry.seals.tables import Certificate, PublishedTrustList
 from registry.seals.trust import publish_trust_list
 from signing.bundle import TRUST_LIST, Bundle
 from signing.status_list import Value, look_up, read_status_list, uri_of
@@ -39,7 +42,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def published(world: World, folder: Path) -> Report:
-    return publish_to(world.ports.database.read, folder)
+    return publish_to(world.ports.database.read, folder, world.ports.clock())
 
 
 def lying(folder: Path) -> set[str]:
@@ -117,7 +120,10 @@ def test_only_what_changed_is_written(world: World, clock: Ticker, folder: Path)
 
 
 @on_sqlite
-def test_what_is_no_more_is_removed_and_nothing_else(world: World, folder: Path) -> None:
+def test_what_is_no_more_is_removed_when_it_has_expired_and_nothing_else(
+    world: World, clock: Ticker, folder: Path
+) -> None:
+    """A replica that lags does not know of it yet: neither of a list, nor of an authority."""
     publish_due(world.ports)
     issue_one(world)
     publish_due(world.ports)
@@ -131,8 +137,18 @@ def test_what_is_no_more_is_removed_and_nothing_else(world: World, folder: Path)
     (folder / INDEX).write_text(json.dumps(index))
     with world.ports.database.transaction() as session:
         session.execute(delete(StatusListToken).where(StatusListToken.list == 1))
+        session.execute(update(Certificate).where(Certificate.profile == "root").values(profile="root-link"))
+    lists = (folder / "status/index.json").read_bytes()
+    authorities = {path for path in lying(folder) if path.startswith("ca/")}
+    assert published(world, folder) == Report((INDEX,), (), ())
+    assert published(world, folder) == Report((), (), ())
+    assert {"status/1", "status/1.cwt", *authorities} <= lying(folder)
+    assert (folder / "status/index.json").read_bytes() == lists
+    clock.advance(LIFE + timedelta(seconds=1))
     report = published(world, folder)
     assert report.removed == ("status/1", "status/1.cwt")
+    assert authorities <= lying(folder)
+    assert (folder / "status/index.json").read_bytes() != lists
     assert not (folder / "status" / ".publish-dead").exists()
     assert {"robots.txt", "status/0"} <= lying(folder)
     assert outside.read_text() == "not ours"
@@ -140,30 +156,78 @@ def test_what_is_no_more_is_removed_and_nothing_else(world: World, folder: Path)
 
 @on_sqlite
 def test_nothing_older_takes_the_place_of_something_newer(world: World, clock: Ticker, folder: Path) -> None:
-    """A replica may lag behind. What a restored database signs anew is of a later moment, and is taken."""
+    """A replica may lag behind. The numbers decide, and not what a host's clock said."""
     publish_due(world.ports)
     clock.advance(timedelta(days=3))
     publish_trust_list(world.ports)
     publish_due(world.ports)
     published(world, folder)
-    newest = (folder / TRUST_LIST).read_bytes()
     with world.ports.database.transaction() as session:
-        last = session.scalars(
-            select(PublishedTrustList).order_by(PublishedTrustList.sequence.desc())
-        ).first()
-        session.delete(last)
-        session.execute(update(StatusListToken).values(issued_at=START, jwt="older", cwt=b"older"))
+        session.execute(update(StatusListToken).values(generation=1, jwt="older", cwt=b"older"))
     report = published(world, folder)
-    assert set(report.kept) == {TRUST_LIST, "status/0", "status/0.cwt"}
-    assert (folder / TRUST_LIST).read_bytes() == newest
-    assert published(world, folder).kept == report.kept
-    clock.advance(COALESCE)
-    publish_trust_list(world.ports)
-    publish_due(world.ports)
-    again = published(world, folder)
-    assert (again.kept, set(again.written)) == ((), {TRUST_LIST, "status/0", "status/0.cwt", INDEX})
+    assert (report.kept, report.written, report.removed) == (("status/0", "status/0.cwt"), (), ())
+    assert (folder / "status/0").read_bytes() != b"older"
+    with world.ports.database.transaction() as session:
+        session.execute(update(StatusListToken).values(generation=3, issued_at=START, jwt="newer", cwt=b"n"))
+    assert set(published(world, folder).written) == {"status/0", "status/0.cwt", INDEX}
+    clock.advance(LIFE + timedelta(seconds=1))
+    with world.ports.database.transaction() as session:  # of a backup: better than what has expired
+        session.execute(update(StatusListToken).values(generation=2, jwt="restored", cwt=b"r"))
+    assert "status/0" in published(world, folder).written
     (folder / TRUST_LIST).unlink()  # nothing lies there: then what there is
     assert TRUST_LIST in published(world, folder).written
+
+
+@on_sqlite
+def test_a_source_whose_trust_list_is_older_changes_nothing(
+    world: World, clock: Ticker, folder: Path
+) -> None:
+    publish_due(world.ports)
+    clock.advance(timedelta(days=3))
+    publish_trust_list(world.ports)
+    published(world, folder)
+    before = {name: (folder / name).read_bytes() for name in lying(folder)}
+    publish_due(world.ports)
+    with world.ports.database.transaction() as session:
+        newest = select(PublishedTrustList).order_by(PublishedTrustList.sequence.desc())
+        session.delete(session.scalars(newest).first())
+    with pytest.raises(VermilionError) as caught:
+        published(world, folder)
+    assert (caught.value.kind, caught.value.reason) == (Kind.UNAVAILABLE, "source_behind")
+    assert {name: (folder / name).read_bytes() for name in lying(folder)} == before
+    (folder / INDEX).unlink()  # a backup was restored, says the operator
+    assert {TRUST_LIST, "status/0", INDEX} <= set(published(world, folder).written)
+
+
+@on_sqlite
+def test_the_index_tells_nothing_older_than_what_lies_there(
+    world: World, clock: Ticker, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whenever the process dies."""
+    publish_due(world.ports)
+    published(world, folder)
+    clock.advance(timedelta(hours=1))
+    publish_due(world.ports)
+    sync, left = os.fsync, 0
+
+    def dies(descriptor: int) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(5, "Input/output error")
+        sync(descriptor)
+
+    for left in range(1, 8):  # noqa: B007
+        with monkeypatch.context() as patched, suppress(VermilionError):
+            patched.setattr("registry.publication.os.fsync", dies)
+            published(world, folder)
+        told = {one["path"]: one["number"] for one in json.loads((folder / INDEX).read_text())["files"]}
+        for path in ("status/0", "status/0.cwt"):
+            with Session(world.ports.database.read) as session:
+                signed = session.scalars(select(StatusListToken)).one()
+            newest = (folder / path).read_bytes() in ((signed.jwt or "").encode(), signed.cwt)
+            assert told[path] == 2 if newest else told[path] >= 1
+    assert newest
 
 
 @on_sqlite
