@@ -35,13 +35,12 @@ class Bundle:
             )
         return found
 
-    def status_list(self, number: int) -> bytes | None:
-        """The token of a list, in whichever form is there; None: neither. A `signing.status_list.Source`."""
-        for cwt in (False, True):
-            found = _read(self.folder / status_path(number, cwt=cwt), MAX_STATUS_LIST)
-            if found is not None:
-                return found
-        return None
+    def status_lists(self, number: int) -> tuple[bytes, ...]:
+        """The tokens of a list, in the forms that are there: one may have been copied before the other, or be
+        damaged. A `signing.status_list.Source`.
+        """
+        read = (_read(self.folder / status_path(number, cwt=cwt), MAX_STATUS_LIST) for cwt in (False, True))
+        return tuple(found for found in read if found is not None)
 
 
 def _read(path: Path, most: int) -> bytes | None:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -54,8 +55,8 @@ MAX_LIST = 999_999_999
 EMPTY = bytes(PACKED_BYTES)
 _SLOTS_PER_BYTE = {bits: 8 // bits for bits in (1, 2, 4, 8)}
 
-Source = Callable[[int], bytes | None]
-"""The token of a list, by the list's number, as it was fetched or lies in a bundle; None: not at hand."""
+Source = Callable[[int], Sequence[bytes]]
+"""The tokens of a list, by the list's number, as they were fetched or lie in a bundle; none: not at hand."""
 
 
 class Value(IntEnum):
@@ -181,17 +182,20 @@ class LookedUp:
 
 
 def look_up(source: Source, trust: TrustList, number: int, index: int, at: datetime) -> LookedUp:
-    """What the status lists at hand say of a slot at a moment. Never raises: what cannot be used is not used,
-    and the reason says why.
+    """What the status lists at hand say of a slot at a moment: the newest that is believed, and not from the
+    future where another is not. Never raises: what cannot be used is not used, and the reason says why.
     """
-    try:
-        token = source(number)
-        if token is None:
-            return LookedUp(Listed.unusable("status_list_missing"), None)
-        found = authentic(token, uri=uri_of(trust.status_lists, number), trust=trust)
-        value = found.value(index)
-    except VermilionError:
+    tokens = source(number)
+    if not tokens:
+        return LookedUp(Listed.unusable("status_list_missing"), None)
+    believed: list[tuple[StatusList, Value]] = []
+    for token in tokens:
+        with suppress(VermilionError):
+            found = authentic(token, uri=uri_of(trust.status_lists, number), trust=trust)
+            believed.append((found, found.value(index)))
+    if not believed:
         return LookedUp(Listed.unusable("status_list_refused"), None)
+    found, value = max(believed, key=lambda one: (age_of(one[0], at) is not Age.FUTURE, one[0].issued_at))
     return LookedUp(listed(age_of(found, at), value.name.lower()), found)
 
 

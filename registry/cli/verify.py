@@ -151,7 +151,7 @@ def _by_bundle(shown: str | bytes, folder: Path, root_sha256: str | None) -> dic
     from signing.bundle import TRUST_LIST, Bundle
 
     bundle = Bundle(folder)
-    return _offline(shown, str(folder / TRUST_LIST), bundle.trust_list(), root_sha256, bundle.status_list)
+    return _offline(shown, str(folder / TRUST_LIST), bundle.trust_list(), root_sha256, bundle.status_lists)
 
 
 def _offline(

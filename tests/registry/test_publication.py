@@ -74,7 +74,7 @@ def test_what_is_published_is_enough_to_check_by(world: World, clock: Ticker, fo
     bundle = Bundle(folder)
     trust = read_trust_list(bundle.trust_list(), at=clock.now)
     record = issued.printout.record
-    looked = look_up(bundle.status_list, trust, record.status_list, record.status_index, clock.now)
+    looked = look_up(bundle.status_lists, trust, record.status_list, record.status_index, clock.now)
     assert looked.listed.status is Status.LISTED
     token = (folder / "status" / "1.cwt").read_bytes()
     read_status_list(token, uri=uri_of(trust.status_lists, 1), trust=trust, at=clock.now)

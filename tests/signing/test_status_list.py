@@ -364,7 +364,7 @@ def test_what_a_list_says_of_a_slot(lister: Lister) -> None:
     def said(
         token: bytes | None, index: int, at: timedelta = timedelta(0), number: int = 0
     ) -> tuple[Status, str]:
-        looked = look_up(lambda n: token if n == number else None, trust, number, index, now + at)
+        looked = look_up(lambda _number: [token] if token else [], trust, number, index, now + at)
         return looked.listed.status, looked.listed.reason
 
     for token in (jwt, cwt, jwt + b"\n"):
@@ -384,6 +384,24 @@ def test_what_a_list_says_of_a_slot(lister: Lister) -> None:
     assert said(b"nothing", 5) == (Status.NOT_CHECKED, "status_list_refused")
 
 
+def test_of_two_forms_the_newer_that_is_believed_counts(lister: Lister) -> None:
+    trust, now = lister.trust(), lister.authority.now
+
+    def signed(value: int, at: timedelta) -> tuple[bytes, bytes]:
+        return lister.sign(lister.content({5: value}, at=now + at))
+
+    def said(*tokens: bytes) -> Status:
+        return look_up(lambda _number: tokens, trust, 0, 5, now).listed.status
+
+    (old, _), (_, new) = signed(0, -TTL), signed(2, timedelta(0))
+    assert (said(old), said(new)) == (Status.LISTED, Status.SUSPENDED)
+    assert said(old, new) == said(new, old) == Status.SUSPENDED
+    assert said(new[:-1], old) == said(b"", old) == Status.LISTED  # damaged while it was copied
+    future, _ = signed(0, timedelta(days=1))
+    assert said(future, new) == Status.SUSPENDED
+    assert said(future, new[:-1]) == Status.NOT_CHECKED
+
+
 def test_a_scan_and_a_file_without_the_registry() -> None:
     """The verdict by the list's age and value, with the list's time; the registry's own word outranks it."""
     record = food()
@@ -396,8 +414,8 @@ def test_a_scan_and_a_file_without_the_registry() -> None:
     def found(value: int | None, at: datetime, live: Register | None = None) -> list[Outcome]:
         jwt = None if value is None else lister.sign(lister.content({index: value}, number))[0]
 
-        def source(asked: int) -> bytes | None:
-            return jwt if asked == number else None
+        def source(asked: int) -> list[bytes]:
+            return [jwt] if jwt and asked == number else []
 
         return [
             check_scan(scanned(record), trust, live, None, at, source),
