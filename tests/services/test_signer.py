@@ -31,6 +31,7 @@ from keys.suite import SUITES, verifies
 from registry.composition import open_ports
 from registry.database import Database
 from registry.licences.document_stamps import stamp_due
+from registry.licences.status_lists import publish_due as publish_status_lists
 from registry.licences.tables import Intent
 from registry.seals.authority import issuing_authority, root_authority
 from registry.seals.tables import KeyUse
@@ -356,7 +357,7 @@ def test_a_signer_killed_between_signature_and_answer_never_signs_that_record_ag
 
 
 def test_the_registry_issues_without_passphrase_or_key_directory(served: Served, tmp_path: Path) -> None:
-    """Composed from settings that name the signer alone: certificates, trust list, seal, QR code and tokens."""
+    """Composed from settings that name the signer alone: certificates, trust list, seal, QR code, tokens, status lists."""
     own = served.world.ports.settings
     settings = Settings(
         data=tmp_path / "api", database_url=own.url, signer_socket=served.socket, demo=True,
@@ -372,6 +373,7 @@ def test_the_registry_issues_without_passphrase_or_key_directory(served: Served,
     assert issued.level == "B-LT"
     bare = issue_one(served.world, ports=replace(ports, timestamper=NoStamps()))
     assert stamp_due(ports).stamped == [bare.edition_id]
+    assert publish_status_lists(ports) == 2
     ports.database.dispose()
     ports.custodian.close()
     assert not settings.keys_directory.exists()
