@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from asn1crypto import algos, cms, core, tsp
 
-from keys.der import content_of, integer, members, read_integer, read_time, tlv
+from keys.der import content_of, integer, members, read_integer, read_time, require_der, tlv
 from keys.suite import SUITES, Suite
 
 ACCURACY_SECONDS = 1
@@ -77,6 +77,9 @@ def read_tst_info(data: bytes) -> TstInfo:
     Raises ValueError for anything that `encode_tst_info` does not give.
     """
     _version, policy, imprint, serial, at, _accuracy, *nonce = members(data, 0x30)
+    require_der(policy)
+    if policy[:1] != b"\x06" or len(nonce) > 1 or any(one[:1] != b"\x02" for one in nonce):
+        raise ValueError("no policy, or no nonce")
     found = TstInfo(policy, imprint, read_integer(serial), read_time(at), b"".join(nonce))
     if encode_tst_info(policy, imprint, found.serial, found.gen_time, found.nonce) != data:
         raise ValueError("not a TSTInfo of ours")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from keys.errors import Fault, Kind, VermilionError
 from signing.document import MAX_SEALS, SealPlace
@@ -337,3 +338,8 @@ def _unplaced(face: Face, licence_type: LicenceType) -> Iterator[Fault]:
         yield fault(
             None, f"seal-{len(numbers)}", "face_seal_kinds", "co_seal_kinds names other places than the face"
         )
+    for before, seal in pairwise(face.seals):
+        if seal.number == before.number > 1:  # its copies would show before it is there
+            yield fault(
+                seal.page, f"seal-{seal.number}", "face_seal_twice", "a further seal has one place", seal.box
+            )

@@ -62,8 +62,8 @@ def origin_is_trusted(origin: str, trust: TrustList) -> bool:
 def _key_judgement(
     key: TrustedKey, agency: str, type_code: str, trust: TrustList, at: datetime, *, beside: bool = False
 ) -> Judgement:
-    """`beside`: for a further seal on another's licence."""
-    types = (*key.types, *key.co_types) if beside else key.types
+    """`beside`: for a further seal on another agency's licence."""
+    types = key.co_types if beside else key.types
     if key.agency != agency or type_code not in types:
         return Issuer.REFUSED, "co_seal_not_entitled" if beside else "not_entitled"
     if key.state == "compromised":
@@ -131,7 +131,8 @@ def judge_seals(evidence: FileEvidence, record: Record, trust: TrustList, at: da
         return Issuer.REFUSED, "seals_differ"
     judgements = [_judge_seal(evidence.seals[0], record.issuer_code, record.type_code, trust, at)]
     for seal, one in zip(evidence.seals[1:], named[1:], strict=True):
-        judgements.append(_judge_seal(seal, one.agency, record.type_code, trust, at, beside=True))
+        beside = one.agency != record.issuer_code
+        judgements.append(_judge_seal(seal, one.agency, record.type_code, trust, at, beside=beside))
     return _worst(judgements)
 
 

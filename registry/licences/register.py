@@ -369,7 +369,7 @@ def _end(session: Session, ids: Sequence[str], state: str, at: Moment, reason: s
 
 def _require_still_entitled(session: Session, wanted: _Conditions, at: Moment) -> LicenceType:
     """What transaction 1 found still holds, its rows locked; the type. Raises VermilionError(CONFLICT)."""
-    for seal in wanted.seals:
+    for place, seal in enumerate(wanted.seals, 1):
         if not still_usable(
             session,
             seal_edition_id=seal.edition_id,
@@ -378,6 +378,7 @@ def _require_still_entitled(session: Session, wanted: _Conditions, at: Moment) -
             client_id=wanted.client_id,
             type_code=wanted.type_code,
             day=at.day,
+            agency_code=wanted.issuer_code if place == 1 else None,
         ):
             raise _no_longer("the seal or its authorisation changed meanwhile", "seal_changed")
     loaded = published_version(session, wanted.type_code, wanted.type_version)

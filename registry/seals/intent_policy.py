@@ -32,7 +32,7 @@ from registry.vault import Vault
 from signing.claims import claims_of
 from signing.credential import parse_id, sig_structure
 from signing.licence_type import LicenceType
-from signing.record import Record
+from signing.record import Record, RecordSeal
 
 
 def _with_seal(of: type[Intent | CoSeal], place: ColumnElement[int]) -> Select[*tuple[Any, ...]]:
@@ -56,6 +56,7 @@ def _with_seal(of: type[Intent | CoSeal], place: ColumnElement[int]) -> Select[*
             SealEdition.valid_from.label("edition_from"),
             SealEdition.valid_to.label("edition_to"),
             Seal.code.label("seal_code"),
+            Seal.agency_code.label("seal_agency"),
             Seal.state.label("seal_state"),
             Seal.state_version.label("seal_version"),
             StandingAuthorisation.seal_code.label("authorised_seal"),
@@ -65,6 +66,7 @@ def _with_seal(of: type[Intent | CoSeal], place: ColumnElement[int]) -> Select[*
             StandingAuthorisation.valid_to.label("authorised_to"),
             StandingAuthorisation.withdrawn_at,
             Client.active.label("client_active"),
+            Client.agency_code.label("client_agency"),
             ClientType.type_code.label("entitled_type"),
         )
         .select_from(source)
@@ -107,9 +109,12 @@ def require_intents(
         if ids:
             found = session.execute(statement, {"ids": sorted(ids)})
             rows |= {(row.id, row.place): row for row in found}
+    digests: dict[str, str] = {}  # of the seals' certificates, by their serials
     for serial in sorted({row.certificate_serial for row in rows.values()}):
+        certificate = session.get_one(Certificate, serial)
+        digests[serial] = hashlib.sha256(certificate.der or b"").hexdigest()
         try:
-            current_good(session, session.get_one(Certificate, serial), now)
+            current_good(session, certificate, now)
         except VermilionError as error:
             _refuse(error.detail, error.reason)
     types: dict[tuple[str, int], LicenceType] = {}
@@ -120,11 +125,14 @@ def require_intents(
         _require_open(ref, intent, now)
         record = kept_record(vault, intent_id, intent.record)
         _require_authorised(intent, record, now.astimezone(zone))
+        _require_agencies(intent, record, place, digests[intent.certificate_serial])
         if not (intent.client_active and intent.entitled_type == record.type_code):
             _refuse("the client may not issue this type", "not_entitled")
         if request.kind is SignKind.SIG_STRUCTURE:
             if place > 1:
                 _refuse("a credential serves an intent, and none of its further seals", "record")
+            if key.agency_code != record.issuer_code:
+                _refuse("the credential's key is another agency's than the record's", "issuer")
             version = (record.type_code, record.type_version)
             if version not in types:
                 types[version] = licence_type_of(session, *version)
@@ -152,6 +160,21 @@ def _require_authorised(intent: Row[*tuple[Any, ...]], record: Record, local: da
         or intent.authorised_type != record.type_code
     ):
         _refuse("the keeper's authorisation does not hold", "not_authorised")
+
+
+def _require_agencies(
+    intent: Row[*tuple[Any, ...]], record: Record, place: int, certificate_sha256: str
+) -> None:
+    """A licence is issued and sealed first by the client's own agency; beside it seal the agencies that its
+    record names. A keeper's authorisation alone would let a client of another agency use a seal for either.
+    """
+    issuers = (intent.client_agency, intent.seal_agency) if place == 1 else (intent.client_agency,)
+    if any(agency != record.issuer_code for agency in issuers):
+        _refuse("the licence is another agency's than its client's or its first seal's", "issuer")
+    own = RecordSeal(intent.seal_agency, certificate_sha256)
+    named = record.seals[place - 1 : place]
+    if named != (own,) and (place > 1 or record.seals):
+        _refuse("the record names another seal at this place", "issuer")
 
 
 def _require_own_credential(

@@ -195,16 +195,20 @@ def still_usable(
     client_id: str,
     type_code: str,
     day: date,
+    agency_code: str | None,
 ) -> bool:
-    """Whether what `usable_seal` found still holds, client and entitlement included.
+    """Whether what `usable_seal` found still holds, client and entitlement included. `agency_code`: whose
+    the seal has to be; None for one beside another's.
 
     The seal's row stays locked until the caller's transaction ends: a suspension comes wholly before, and
     makes this False, or wholly after.
     """
     seal_code = session.scalar(select(SealEdition.seal_code).where(SealEdition.id == seal_edition_id))
-    locked = select(Seal.state, Seal.state_version).where(Seal.code == seal_code)
+    locked = select(Seal.agency_code, Seal.state, Seal.state_version).where(Seal.code == seal_code)
     row = session.execute(locked.with_for_update(read=True)).one_or_none()
     if row is None or (row.state, row.state_version) != (ACTIVE, state_version):
+        return False
+    if agency_code not in (None, row.agency_code):
         return False
     holds = session.scalar(
         _authorisations(client_id, type_code, day)

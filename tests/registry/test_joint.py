@@ -20,6 +20,7 @@ from keys.custodian import SignRequest
 from keys.errors import VermilionError
 from keys.suite import SUITES
 from keys.trust_list import TrustList, read_trust_list
+from registry.agencies.tables import Client
 from registry.documents import document_key
 from registry.licences.document_stamps import stamp_due
 from registry.licences.fsck import fsck
@@ -30,7 +31,7 @@ from registry.licences.recovery import recover
 from registry.licences.tables import CoSeal, Document, Edition, Intent
 from registry.ports import Ports
 from registry.seals import impact
-from registry.seals.tables import AuthorisationDay, KeyUse, Seal, SealUse
+from registry.seals.tables import AuthorisationDay, Key, KeyUse, Seal, SealEdition, SealUse
 from registry.seals.trust import current_trust_list, publish_trust_list
 from registry.seals.use import qr_key, seal_material
 from registry.seals.uses import Days, page
@@ -411,3 +412,48 @@ def test_each_key_serves_its_own_place_of_an_intent(world: World) -> None:
         session.execute(update(SealUse).where(SealUse.place == 3).values(state="void"))
     assert reason(2, f"{name}:3") == "intent"
     assert reason(1, f"{name}:2") == "record_used"
+
+
+def test_a_licence_is_its_clients_agencys_and_bears_the_seals_that_its_record_names(world: World) -> None:
+    """What the signer asks by itself: whoever writes the registry's tables gets no other agency's licence."""
+    ports = replace(world.ports, documents=Store(world.ports.documents, lambda _data: None))
+    with pytest.raises(Died):
+        issue_one(world, joint_body(world), ports=ports)
+    with Session(world.ports.database.read) as session:
+        intent = session.scalars(select(Intent)).one()
+        further = session.scalars(select(CoSeal.seal_edition_id).order_by(CoSeal.place)).all()
+        seals = [seal_material(session, one) for one in (intent.seal_edition_id, *further)]
+        qr = qr_key(session, world.codes["own"], world.ports.clock())
+        codes = [session.get_one(SealEdition, one).seal_code for one in (intent.seal_edition_id, *further)]
+    name, own, other = f"intent:{intent.id}", world.codes["own"], world.codes["other"]
+
+    def reason(place: int) -> str:
+        key = seals[place - 1].key
+        data = signed_attributes(bytes(32), seals[place - 1].certificate, SUITES[key.suite])
+        record = name if place == 1 else f"{name}:{place}"
+        with pytest.raises(VermilionError) as caught:
+            world.ports.custodian.sign(key, [SignRequest(SignKind.SIGNED_ATTRIBUTES, data, record)])
+        return caught.value.reason
+
+    def with_agency(row: type[Client | Seal | Key], key: str, agency: str) -> Callable[[], None]:
+        with Session(world.ports.database.write) as session, session.begin():
+            found: Any = session.get_one(row, key)
+            before, found.agency_code = found.agency_code, agency
+        return lambda: None if before is None else (with_agency(row, key, before), None)[1]
+
+    assert [reason(place) for place in (1, 2, 3)] == ["record_used"] * 3
+    undo = with_agency(Seal, codes[0], other)
+    assert [reason(place) for place in (1, 2)] == ["issuer", "record_used"]
+    undo()
+    undo = with_agency(Seal, codes[1], own)
+    assert [reason(place) for place in (1, 2)] == ["record_used", "issuer"]
+    undo()
+    undo = with_agency(Client, intent.client_id, other)
+    assert [reason(place) for place in (1, 2)] == ["issuer", "issuer"]
+    undo()
+    with_agency(Key, qr.id, other)
+    claims = claims_of(food(), types()[food().type_code])
+    structure, _ = sig_structure(claims, bytes(8), -7, "http://localhost:8801", bytes(16))
+    with pytest.raises(VermilionError) as caught:
+        world.ports.custodian.sign(qr, [SignRequest(SignKind.SIG_STRUCTURE, structure, name)])
+    assert caught.value.reason == "issuer"

@@ -161,6 +161,7 @@ def usable(world: World) -> bool:
             client_id=world.clients["system"].id,
             type_code=world.type_code,
             day=world.today,
+            agency_code=world.codes["own"],
         )
 
 
@@ -172,12 +173,14 @@ def test_what_was_usable_stops_being_so_with_seal_client_or_day(world: World) ->
         wanted: dict[str, Any] = {
             "seal_edition_id": found.seal_edition_id, "state_version": found.state_version,
             "authorisation_id": found.authorisation_id, "client_id": world.clients["system"].id,
-            "type_code": world.type_code, "day": world.today,
+            "type_code": world.type_code, "day": world.today, "agency_code": world.codes["own"],
         }  # fmt: skip
         with world.ports.database.transaction() as session:
             return still_usable(session, **(wanted | changes))
 
     assert still()
+    assert still(agency_code=None)  # beside another's
+    assert not still(agency_code=world.codes["other"])
     assert not still(state_version=found.state_version + 1)
     assert not still(seal_edition_id="0" * 32)
     assert not still(authorisation_id="0" * 32)

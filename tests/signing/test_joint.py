@@ -223,7 +223,7 @@ def test_a_further_seal_is_of_the_agency_that_the_record_names_and_entitled_besi
         return outcome.verification.verdict, outcome.facts.issuer_reason
 
     assert judged()[0] is Verdict.GENUINE_OFFLINE
-    assert judged(co_types=(), types=(TYPE,))[0] is Verdict.GENUINE_OFFLINE
+    assert judged(co_types=(), types=(TYPE,)) == (Verdict.NOT_RECOGNISED, "co_seal_not_entitled")
     assert judged(co_types=()) == (Verdict.NOT_RECOGNISED, "co_seal_not_entitled")
     assert judged(agency=OTHERS[1]) == (Verdict.NOT_RECOGNISED, "co_seal_not_entitled")
     ended = here.check(data).seals[1].sealed_at - timedelta(seconds=1)
