@@ -394,10 +394,14 @@ def _publish() -> int | None:
 
 
 def _shown_in(code: str) -> dict[str, Any]:
-    """Where the change shows already."""
+    """Where the change shows already; not told of OCSP and CRL where the database went out meanwhile."""
     sequence = _publish()
-    with Session(web.ports().database.read) as session:
-        found = shown_in(session, code, web.ports().clock())
+    found: dict[str, Any] = {}
+    try:
+        with Session(web.ports().database.read) as session:
+            found = shown_in(session, code, web.ports().clock())
+    except SQLAlchemyError as error:  # as above
+        _log.warning("shown_in_not_known", reason=type(error).__name__)
     return {**found, "trust_list": "pending" if sequence is None else "published"}
 
 

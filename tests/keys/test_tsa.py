@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 
 from keys.certificates import Subject
 from keys.custodian import Kind, Purpose, SignRequest
-from keys.der import integer
+from keys.der import integer, tlv
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ledger import MemoryTimeStamps
@@ -367,6 +367,13 @@ def test_what_a_token_says_is_read_in_its_one_form(authority: TestAuthority) -> 
             altered = info[:at] + bytes([info[at] ^ 1]) + info[at + 1 :]
             with contextlib.suppress(ValueError):
                 assert read_tst_info(altered) != said
-        for other in (b"", info[:-1], info + b"\0"):
+        no_policy = encode_tst_info(integer(7), sha256_imprint(DIGEST), 5, now, nonce)
+        two_nonces = encode_tst_info(
+            encode_policy(POLICY_TSA), sha256_imprint(DIGEST), 5, now, integer(7) * 2
+        )
+        no_number = encode_tst_info(
+            encode_policy(POLICY_TSA), sha256_imprint(DIGEST), 5, now, tlv(0x04, b"7")
+        )
+        for other in (b"", info[:-1], info + b"\0", no_policy, two_nonces, no_number):
             with pytest.raises(ValueError, match=r"."):
                 read_tst_info(other)

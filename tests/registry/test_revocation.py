@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from keys.crl import RevocationReason, crl_entry
@@ -229,3 +230,16 @@ def test_a_change_that_is_undone_leaves_no_trace(world: World) -> None:
         assert session.scalars(select(CertificateStatus)).all() == []
         assert session.scalars(select(CertificateAuthority.status_version)).all() == [0, 0]
         assert session.get_one(Seal, world.seal_code).state == "active"
+
+
+def test_a_suspension_is_told_though_the_database_goes_out_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def out(*_: object) -> None:
+        raise OperationalError("SELECT", {}, OSError("the server closed the connection"))
+
+    with monkeypatch.context() as patched:
+        patched.setattr("registry.seals.api.shown_in", out)
+        answer = world.act("keeper", f"/api/v1/seals/{world.seal_code}/suspension", BASIS)
+    assert answer["shown_in"] == {"trust_list": "published"}
+    assert world.get(f"/api/v1/seals/{world.seal_code}").get_json()["state"] == "suspended"

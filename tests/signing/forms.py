@@ -93,6 +93,14 @@ def added(name: str, x: float, y: float, width: float, height: float, page: int 
     return change
 
 
+def both(*changes: Change) -> Change:
+    def change(pdf: Pdf) -> None:
+        for one in changes:
+            one(pdf)
+
+    return change
+
+
 def second_page(pdf: Pdf) -> None:
     """The same artwork once more, without fields."""
     pdf.pages.append(pdf.pages[0])

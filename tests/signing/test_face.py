@@ -90,6 +90,7 @@ def its_own_kid(pdf: Pdf) -> None:
         (FOOD, moved("seal-1", 215.5, 40, 45, 45), "/face.pdf/1/seal-1", "comes too near the QR code"),  # within 4 modules
         (FOOD, moved("seal-1", 100, -5, 45, 45), "/face.pdf/1/seal-1", "leaves the page"),
         (FOOD, added("seal-2", 195, 20, 30, 30), "/face.pdf/1/seal-2", "lies over another seal"),
+        (FOOD, forms.both(added("seal-2", 20, 20, 30, 30), added("seal-2", 20, 60, 30, 30)), "/face.pdf/1/seal-2", "a further seal has one place"),
         (FOOD, added("qr", 200, 90, 20, 20), "/face.pdf/1/qr", "overlaps another QR code"),
         (TEACHER, moved("photo", 30, 60, 35, 45), "/face.pdf/1/photo", "overlaps the QR code"),
         (FOOD, moved("premises", 82, 100, 0, 10), "/face.pdf/1/premises", "has no extent"),
