@@ -252,14 +252,24 @@ def _draw(
         conditions = _seal_of(one)
         for place, usable in enumerate(seals[conditions].usable, 1):
             together.setdefault((usable.seal_code, place, conditions), []).append(one.intent_id)
-    uses: list[Use] = []
-    for key in sorted(together):  # in one order: nobody waits in a circle
+
+    def grants(key: tuple[str, int, _Conditions]) -> list[str]:
         _code, place, conditions = key
-        drawn = draw_uses(session, seals[conditions].usable[place - 1], day, together[key], place)
+        return [grant.id for grant in seals[conditions].usable[place - 1].grants]
+
+    uses: list[Use] = []
+    # By the rows that are locked, in one order, whatever the types: nobody waits in a circle.
+    for key in sorted(together, key=lambda key: (grants(key), key)):
+        _code, place, conditions = key
+        waiting = [intent_id for intent_id in together[key] if intent_id not in refused]
+        drawn = draw_uses(session, seals[conditions].usable[place - 1], day, waiting, place)
         uses += drawn
-        refused.update(dict.fromkeys(together[key][len(drawn) :], limit_used_up(place)))
-    give_back_uses(session, [use for use in uses if use.intent_id in refused], day)
-    return [use for use in uses if use.intent_id not in refused]
+        lacking = dict.fromkeys(waiting[len(drawn) :], limit_used_up(place))
+        if lacking:  # what they drew of other seals is free for others of the group
+            refused.update(lacking)
+            give_back_uses(session, [use for use in uses if use.intent_id in lacking], day)
+            uses = [use for use in uses if use.intent_id not in lacking]
+    return uses
 
 
 def _write(
