@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from keys.clock import Clock
-from keys.custodian import Custodian
+from keys.custodian import MAX_REQUESTS, Custodian
 from keys.errors import VermilionError
 from registry.database import Database
+from registry.gathering import Gathering
 from registry.settings import Settings
 from registry.vault import Vault
 from signing.document import ManyStamper
@@ -72,3 +73,4 @@ class Ports:
     fonts: Fonts
     clock: Clock
     random: Random
+    gathering: Gathering = field(default_factory=lambda: Gathering(MAX_REQUESTS))

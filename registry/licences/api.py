@@ -21,7 +21,7 @@ from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.licences import rules
 from registry.licences.forms import MAX_REQUEST, Operator, issue_request
-from registry.licences.issue import Issued, Preview, issue
+from registry.licences.issue import Issued, Preview, issue, issue_beside_others
 from registry.licences.issued import ORIGINAL, read_document
 from registry.licences.outage import database_errors
 from registry.licences.records import kept_record
@@ -62,9 +62,11 @@ def create() -> Response:
     value = web.read_json(max_bytes=MAX_REQUEST)
     wanted = issue_request(value)
     digest = sha256(canonical_json(value)).digest()
-    result = issue(ports, actor, wanted, key, digest, dry_run=dry_run)
-    if isinstance(result, Preview):
-        return web.answer({"dry_run": True, "seal": result.seal_code, **_preview(result.record)})
+    if dry_run:
+        preview = issue(ports, actor, wanted, key, digest, dry_run=True)
+        assert isinstance(preview, Preview)
+        return web.answer({"dry_run": True, "seal": preview.seal_code, **_preview(preview.record)})
+    result = issue_beside_others(ports, actor, wanted, key, digest)
     headers = {"Location": _href(result.printout.record.identifier), "Cache-Control": "no-store"}
     if result.replayed:
         headers["Idempotency-Replayed"] = "true"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sqlalchemy.orm import Session
 
@@ -18,7 +19,7 @@ from registry.licences.reserve import Wanted, reserve
 from registry.ports import Ports
 from signing.record import Record
 
-__all__ = ["IssueRequest", "Issued", "Preview", "issue"]
+__all__ = ["IssueRequest", "Issued", "Preview", "issue", "issue_beside_others"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,18 @@ def issue(
         with database_errors():
             return _preview(ports, actor, request)
     (outcome,) = issue_all(ports, actor, [Ordered(request, idempotency_key, body_sha256)])
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
+
+
+def issue_beside_others(
+    ports: Ports, actor: Actor, request: IssueRequest, idempotency_key: str, body_sha256: bytes
+) -> Issued:
+    """As `issue`, together with what the same actor asks of this process meanwhile. Raises as `issue`."""
+    actor = replace(actor, operator=request.operator)
+    order = Ordered(request, idempotency_key, body_sha256)
+    outcome = ports.gathering.together(actor, order, partial(issue_all, ports, actor))
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
