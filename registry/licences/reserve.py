@@ -252,23 +252,17 @@ def _draw(
         conditions = _seal_of(one)
         for place, usable in enumerate(seals[conditions].usable, 1):
             together.setdefault((usable.seal_code, place, conditions), []).append(one.intent_id)
-
-    def grants(key: tuple[str, int, _Conditions]) -> list[str]:
-        _code, place, conditions = key
-        return [grant.id for grant in seals[conditions].usable[place - 1].grants]
-
     uses: list[Use] = []
-    # By the rows that are locked, in one order, whatever the types: nobody waits in a circle.
-    for key in sorted(together, key=lambda key: (grants(key), key)):
+    # A limit is one seal's for one type, whatever the place: in one order of these nobody waits in a circle.
+    for key in sorted(together, key=lambda key: (key[0], key[2][2], *key[1:])):
         _code, place, conditions = key
         waiting = [intent_id for intent_id in together[key] if intent_id not in refused]
         drawn = draw_uses(session, seals[conditions].usable[place - 1], day, waiting, place)
+        lost = dict.fromkeys(waiting[len(drawn) :], limit_used_up(place))
+        refused.update(lost)
         uses += drawn
-        lacking = dict.fromkeys(waiting[len(drawn) :], limit_used_up(place))
-        if lacking:  # what they drew of other seals is free for others of the group
-            refused.update(lacking)
-            give_back_uses(session, [use for use in uses if use.intent_id in lacking], day)
-            uses = [use for use in uses if use.intent_id not in lacking]
+        give_back_uses(session, [use for use in uses if use.intent_id in lost], day)
+        uses = [use for use in uses if use.intent_id not in lost]
     return uses
 
 

@@ -44,7 +44,7 @@ from signing.strict_check import FileEvidence, strict_check
 from signing.verdict import Verdict
 from tests.registry.batching import editions, items, ndjson, sent, told, worked
 from tests.registry.issuing import LEASE, Died, Store, issue_one, just_before_a_lock, ordered
-from tests.registry.jointly import JOINT, authorise_beside, joint_body, make_joint
+from tests.registry.jointly import JOINT, authorise_beside, joint_body, make_joint, seal_of_other
 from tests.registry.world import BASIS, Ticker, World, copy_world, on_sqlite, prepare_template
 from tests.signing.checking import food, types
 from tests.signing.sealing import NoStamps
@@ -223,6 +223,30 @@ def test_each_seals_daily_limit_counts_and_what_another_lacks_is_given_back(worl
         used = dict(session.execute(select(AuthorisationDay.authorisation_id, AuthorisationDay.used)).all())
     assert used == {world.authorisation_id: 2, two: 2, three: 2}
     assert refused(world) == ("daily_limit", [("/co_seals/0", "daily_limit")])
+
+
+@on_sqlite
+def test_who_lacks_one_seal_takes_no_place_in_the_limit_of_another(world: World) -> None:
+    other, name = world.beside.seals
+    for code, keeper, authorisation in zip(
+        (other, name), ("other-keeper", "keeper"), world.beside.authorisations, strict=True
+    ):
+        world.act(keeper, f"/api/v1/seals/{code}/authorisations/{authorisation}/withdrawal", {})
+    others_first = other < name  # they are drawn upon in the order of their codes, which are drawn by lot
+    authorise_beside(world, other, daily_limit=1 if others_first else 2)
+    world.authorise(name, daily_limit=2 if others_first else 1)
+    if others_first:
+        second = seal_of_other(world)
+        authorise_beside(world, second)
+    else:
+        second = world.active_seal("name")
+        world.authorise(second)
+    publish_trust_list(world.ports)
+    rest = [second, name] if others_first else [other, second]
+    bodies = [joint_body(world), joint_body(world), joint_body(world, co_seals=rest)]
+    outcomes = issue_many(world.ports, world.actor(), [ordered(body) for body in bodies])
+    reasons = [one.reason if isinstance(one, VermilionError) else "issued" for one in outcomes]
+    assert reasons == ["issued", "daily_limit", "issued"]
 
 
 def test_a_found_document_is_adopted_with_all_its_seals_or_not_at_all(world: World, clock: Ticker) -> None:
