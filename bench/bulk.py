@@ -25,7 +25,7 @@ from registry.batches.claims import SLICE
 from registry.documents import document_key
 from registry.samples import sample_requests
 from registry.seals.tables import StandingAuthorisation
-from tests.postgres import PostgresServer, find_binaries
+from tests.postgres import DURABLE, PostgresServer, find_binaries
 from tests.registry.issuing import ISSUED, food_number
 from tests.registry.world import CHEAP, Ticker, World, make_world
 
@@ -84,7 +84,7 @@ def _postgres() -> Iterator[str | None]:
         print("bulk.postgres_10k_per_s: not measured, postgresql is not installed")
         yield None
         return
-    server = PostgresServer(binaries)
+    server = PostgresServer(binaries, DURABLE)
     try:
         yield server.create()
     finally:

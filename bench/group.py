@@ -25,7 +25,7 @@ from registry.licences import printing
 from registry.licences.issue_many import Ordered, issue_many
 from registry.licences.issued import Issued
 from registry.seals.tables import StandingAuthorisation
-from tests.postgres import PostgresServer, find_binaries
+from tests.postgres import DURABLE, PostgresServer, find_binaries
 from tests.registry.issuing import ordered, request_body
 from tests.registry.world import Ticker, World, make_world
 
@@ -104,7 +104,7 @@ def run() -> list[Row]:
     if binaries is None:
         print("group.registry_ms_postgres: not measured, postgresql is not installed")
         return rows
-    server = PostgresServer(binaries)
+    server = PostgresServer(binaries, DURABLE)
     try:
         with tempfile.TemporaryDirectory() as name:
             world = registry_at(Path(name), server.create())
