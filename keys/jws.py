@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any, NoReturn
 
+from keys import base64url
+from keys.base64url import b64url
 from keys.canonical import canonical_json, strict_json
 from keys.errors import Kind, VermilionError
 from keys.path import certificate_public_key, parse_certificate
@@ -118,18 +120,12 @@ def unb64(text: Any) -> bytes:
     return decoded
 
 
-def b64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
 def unb64url(data: bytes) -> bytes:
+    """Raises VermilionError(INVALID, reason "malformed")."""
     try:
-        decoded = base64.b64decode(data + b"=" * (-len(data) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        _refuse("not base64url")
-    if b64url(decoded).encode() != data:
-        _refuse("not base64url")
-    return decoded
+        return base64url.unb64url(data)
+    except ValueError as error:
+        _refuse(str(error))
 
 
 def _refuse(detail: str, reason: str = "malformed") -> NoReturn:

@@ -6,8 +6,6 @@ header names its key by the id that the trust list names it by; nothing else fin
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 import zlib
 from collections.abc import Sequence
@@ -19,6 +17,7 @@ import cbor2
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 
+from keys.base64url import b64url, unb64url
 from keys.canonical import canonical_json, strict_json
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.custodian import Kind as SignKind
@@ -103,7 +102,7 @@ def sign_status_list(
     ]
     of_jwt, of_cwt = (signature_to_raw(suite, one) for one in custodian.sign(key, requests))
     _context, protected, _aad, claims = cbor2.loads(structure)
-    return f"{jws.decode('ascii')}.{_b64url(of_jwt)}", _SIGN1 + _cbor([protected, {}, claims, of_cwt])
+    return f"{jws.decode('ascii')}.{b64url(of_jwt)}", _SIGN1 + _cbor([protected, {}, claims, of_cwt])
 
 
 def take_apart(data: bytes) -> Token:
@@ -145,7 +144,7 @@ def read_jwt_input(data: bytes, suite: Suite) -> Token:
     """What `jwt_input` made, without a signature. Raises VermilionError for anything but what that makes for
     a key of the suite.
     """
-    token = take_apart(data + b"." + _b64url(bytes(signature_bytes(suite))).encode())
+    token = take_apart(data + b"." + b64url(bytes(signature_bytes(suite))).encode())
     if token.signed != data or token.alg != ecdsa(suite).jose_alg:
         _refuse("it names another algorithm")
     require_content(token.content)
@@ -204,9 +203,9 @@ def _jwt(content: Content, kid: str, alg: str) -> bytes:
         "iat": _seconds(content.issued_at),
         "exp": _seconds(content.expires_at),
         "ttl": int(content.ttl.total_seconds()),
-        "status_list": {"bits": BITS, "lst": _b64url(content.lst)},
+        "status_list": {"bits": BITS, "lst": b64url(content.lst)},
     }
-    return f"{_b64url(canonical_json(header))}.{_b64url(canonical_json(payload))}".encode("ascii")
+    return f"{b64url(canonical_json(header))}.{b64url(canonical_json(payload))}".encode("ascii")
 
 
 def _protected(kid: str, alg: int | None) -> bytes:
@@ -233,8 +232,8 @@ def _take_jwt(data: bytes) -> Token:
     parts = data.split(b".", 3)
     if len(parts) != 3:
         _refuse("it is no compact JWS")
-    header = strict_json(_unb64url(parts[0]), max_bytes=_MAX_HEADER, max_depth=1)
-    payload = strict_json(_unb64url(parts[1]), max_bytes=MAX_BYTES, max_depth=2)
+    header = strict_json(unb64url(parts[0]), max_bytes=_MAX_HEADER, max_depth=1)
+    payload = strict_json(unb64url(parts[1]), max_bytes=MAX_BYTES, max_depth=2)
     if not isinstance(header, dict) or not isinstance(payload, dict):
         _refuse("header or claims are no object")
     kid, alg = header.get("kid"), header.get("alg")
@@ -245,11 +244,11 @@ def _take_jwt(data: bytes) -> Token:
     if not isinstance(lst, str):
         _refuse("it holds no status list")
     times = (payload.get("iat"), payload.get("exp"), payload.get("ttl"))
-    content = _content(payload.get("sub"), times, _unb64url(lst.encode("ascii", "replace")))
+    content = _content(payload.get("sub"), times, unb64url(lst.encode("ascii", "replace")))
     signed = parts[0] + b"." + parts[1]
     if _jwt(content, kid, alg) != signed:
         _refuse("it is not in its one form")
-    return Token(kid, alg, content, signed, _unb64url(parts[2]))
+    return Token(kid, alg, content, signed, unb64url(parts[2]))
 
 
 def _take_cwt(data: bytes) -> Token:
@@ -307,20 +306,6 @@ def _load_cbor(data: bytes) -> Any:
     from keys.tbs import load_cbor  # which reads these tokens for a custodian
 
     return load_cbor(data)
-
-
-def _b64url(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
-
-
-def _unb64url(data: bytes) -> bytes:
-    try:
-        decoded = base64.b64decode(data + b"=" * (-len(data) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        _refuse("a part is not base64url")
-    if _b64url(decoded).encode() != data:
-        _refuse("a part is not base64url")
-    return decoded
 
 
 def _refuse(detail: str) -> NoReturn:

@@ -6,8 +6,6 @@ exactly the expected attributes. Any other input is refused with VermilionError(
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hashlib
 import io
 from collections.abc import Callable
@@ -16,6 +14,7 @@ from typing import Any, NoReturn
 import cbor2
 from asn1crypto import cms, core, tsp, x509
 
+from keys.base64url import unb64url
 from keys.canonical import canonical_json, strict_json
 from keys.crl import read_tbs
 from keys.custodian import Kind
@@ -326,12 +325,9 @@ def _plain(value: Any) -> bool:
 
 def _base64url(data: bytes) -> bytes:
     try:
-        decoded = base64.b64decode(data + b"=" * (-len(data) % 4), altchars=b"-_", validate=True)
-    except (binascii.Error, ValueError):
-        _refuse("not base64url")
-    if base64.urlsafe_b64encode(decoded).rstrip(b"=") != data:
-        _refuse("not base64url")
-    return decoded
+        return unb64url(data)
+    except ValueError as error:
+        _refuse(str(error))
 
 
 def _refuse(detail: str) -> NoReturn:

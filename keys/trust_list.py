@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from keys import jws
+from keys.base64url import b64url
 from keys.custodian import PURPOSE_SUITES, Custodian, KeyRef, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
@@ -195,8 +196,8 @@ def jwk_of(public_key: bytes, suite: Suite) -> dict[str, str]:
         rsa_numbers = public.public_numbers()
         return {
             "kty": "RSA",
-            "n": jws.b64url(_unsigned(rsa_numbers.n)),
-            "e": jws.b64url(_unsigned(rsa_numbers.e)),
+            "n": b64url(_unsigned(rsa_numbers.n)),
+            "e": b64url(_unsigned(rsa_numbers.e)),
         }
     assert isinstance(public, ec.EllipticCurvePublicKey)
     assert isinstance(suite, Ecdsa)
@@ -204,8 +205,8 @@ def jwk_of(public_key: bytes, suite: Suite) -> dict[str, str]:
     return {
         "kty": "EC",
         "crv": suite.jose_crv,
-        "x": jws.b64url(numbers.x.to_bytes(suite.field_bytes, "big")),
-        "y": jws.b64url(numbers.y.to_bytes(suite.field_bytes, "big")),
+        "x": b64url(numbers.x.to_bytes(suite.field_bytes, "big")),
+        "y": b64url(numbers.y.to_bytes(suite.field_bytes, "big")),
     }
 
 
