@@ -21,7 +21,7 @@ from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.licences import rules
 from registry.licences.forms import MAX_REQUEST, Operator, issue_request
-from registry.licences.issue import Issued, Preview, issue, issue_beside_others
+from registry.licences.issue import Issued, issue_beside_others, preview
 from registry.licences.issued import ORIGINAL, read_document
 from registry.licences.outage import database_errors
 from registry.licences.records import kept_record
@@ -63,9 +63,8 @@ def create() -> Response:
     wanted = issue_request(value)
     digest = sha256(canonical_json(value)).digest()
     if dry_run:
-        preview = issue(ports, actor, wanted, key, digest, dry_run=True)
-        assert isinstance(preview, Preview)
-        return web.answer({"dry_run": True, "seal": preview.seal_code, **_preview(preview.record)})
+        found = preview(ports, actor, wanted)
+        return web.answer({"dry_run": True, "seal": found.seal_code, **_preview(found.record)})
     result = issue_beside_others(ports, actor, wanted, key, digest)
     headers = {"Location": _href(result.printout.record.identifier), "Cache-Control": "no-store"}
     if result.replayed:

@@ -19,7 +19,7 @@ from registry.licences.reserve import Wanted, reserve
 from registry.ports import Ports
 from signing.record import Record
 
-__all__ = ["IssueRequest", "Issued", "Preview", "issue", "issue_beside_others"]
+__all__ = ["IssueRequest", "Issued", "Preview", "issue", "issue_beside_others", "preview"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +50,9 @@ def issue(
     IDEMPOTENCY_REUSED; IN_PROGRESS; KEY_REFUSED; UNAVAILABLE. After any of them nothing is half done: the
     intent is abandoned, here or by recovery once its lease lapses.
     """
-    actor = replace(actor, operator=request.operator)
     if dry_run:
-        require_officer(actor)
-        ports.vault.ready()
-        with database_errors():
-            return _preview(ports, actor, request)
+        return preview(ports, actor, request)
+    actor = replace(actor, operator=request.operator)
     (outcome,) = issue_all(ports, actor, [Ordered(request, idempotency_key, body_sha256)])
     if isinstance(outcome, Exception):
         raise outcome
@@ -72,6 +69,15 @@ def issue_beside_others(
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
+
+
+def preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:
+    """What `issue` calls a dry run. Raises as that."""
+    actor = replace(actor, operator=request.operator)
+    require_officer(actor)
+    ports.vault.ready()
+    with database_errors():
+        return _preview(ports, actor, request)
 
 
 def _preview(ports: Ports, actor: Actor, request: IssueRequest) -> Preview:
