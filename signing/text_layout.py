@@ -42,14 +42,14 @@ def fit(text: str, place: ValueBox, advances: Advances) -> tuple[float, list[Lin
     Raises VermilionError(INVALID, reason="overflow") when the text does not fit at the smallest size.
     """
     widths = advances(text)
-    whole, units = Line(text, sum(widths)), list[_Unit]()
+    whole, units = Line(text, sum(widths)), list[Unit]()
     size = place.style.size
     while size >= place.min_size - 1e-9:
         available = place.box.width * MM / size * UNITS_PER_EM + _SLACK
         lines = [whole]
         if place.wrap and whole.width > available:
-            units = units or _units(text, widths)
-            lines = _broken(units, available)
+            units = units or units_of(text, widths)
+            lines = break_lines(units, available)
         height = ((len(lines) - 1) * place.line_spacing + 1) * size
         if height <= place.box.height * MM + 1e-6 and all(line.width <= available for line in lines):
             return size, lines
@@ -104,18 +104,12 @@ def overflow(*faults: Fault) -> VermilionError:
     )
 
 
-def break_lines(text: str, available: float, advances: Advances) -> list[Line]:
-    """Break greedily between characters, keeping Latin words and numbers whole where they fit a line, no
-    closing mark at a line's head and no opening one at its end. `available` is in thousandths of an em.
-    """
-    return _broken(_units(text, advances(text)), available)
-
-
-_Unit = tuple[str, int, Sequence[int]]
+Unit = tuple[str, int, Sequence[int]]
 """What a text is broken between: a character, or a Latin word or number; its width and its characters'."""
 
 
-def _units(text: str, widths: Sequence[int]) -> list[_Unit]:
+def units_of(text: str, widths: Sequence[int]) -> list[Unit]:
+    """What a text is broken between, `widths` being its characters'."""
     units = []
     for match in _UNIT.finditer(text):
         own = widths[match.start() : match.end()]
@@ -123,7 +117,10 @@ def _units(text: str, widths: Sequence[int]) -> list[_Unit]:
     return units
 
 
-def _broken(units: Sequence[_Unit], available: float) -> list[Line]:
+def break_lines(units: Sequence[Unit], available: float) -> list[Line]:
+    """Break greedily between characters, keeping Latin words and numbers whole where they fit a line, no
+    closing mark at a line's head and no opening one at its end. `available` is in thousandths of an em.
+    """
     lines: list[list[tuple[str, int]]] = [[]]
     used = 0
     for piece in _pieces(units, available):
@@ -144,7 +141,7 @@ def _broken(units: Sequence[_Unit], available: float) -> list[Line]:
     ]
 
 
-def _pieces(units: Sequence[_Unit], available: float) -> Iterator[tuple[str, int]]:
+def _pieces(units: Sequence[Unit], available: float) -> Iterator[tuple[str, int]]:
     """Units, but for those that are longer than a line, which are broken as well."""
     for text, width, widths in units:
         if width > available:

@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from keys.custodian import KeyRef, SignRequest
 from keys.custodian import Kind as SignKind
-from keys.custodian import SignRequest
 from keys.errors import VermilionError
 from keys.suite import SUITES
 from keys.trust_list import TrustList, read_trust_list
@@ -39,6 +39,7 @@ from signing.check import check_file
 from signing.claims import claims_of
 from signing.cms import signed_attributes
 from signing.credential import sig_structure
+from signing.document import SealMaterial
 from signing.record import LIST_JOIN
 from signing.strict_check import FileEvidence, strict_check
 from signing.verdict import Verdict
@@ -396,16 +397,25 @@ def test_a_csv_line_names_its_further_seals_as_a_list(world: World) -> None:
     assert editions(world) == 1
 
 
-@on_sqlite
-def test_each_key_serves_its_own_place_of_an_intent(world: World) -> None:
+def sealed_and_died(world: World) -> tuple[Intent, list[SealMaterial], KeyRef, list[str]]:
+    """An intent whose process died once all had signed: it, its seals by place, the code's key, the seals'
+    codes.
+    """
     ports = replace(world.ports, documents=Store(world.ports.documents, lambda _data: None))
     with pytest.raises(Died):
         issue_one(world, joint_body(world), ports=ports)
     with Session(world.ports.database.read) as session:
         intent = session.scalars(select(Intent)).one()
         further = session.scalars(select(CoSeal.seal_edition_id).order_by(CoSeal.place)).all()
-        seals = [seal_material(session, one) for one in (intent.seal_edition_id, *further)]
-        qr = qr_key(session, world.codes["own"], world.ports.clock())
+        editions = (intent.seal_edition_id, *further)
+        seals = [seal_material(session, one) for one in editions]
+        codes = [session.get_one(SealEdition, one).seal_code for one in editions]
+        return intent, seals, qr_key(session, world.codes["own"], world.ports.clock()), codes
+
+
+@on_sqlite
+def test_each_key_serves_its_own_place_of_an_intent(world: World) -> None:
+    intent, seals, qr, _codes = sealed_and_died(world)
 
     def reason(seal: int, record: str) -> str:
         key, suite = seals[seal].key, SUITES[seals[seal].key.suite]
@@ -440,15 +450,7 @@ def test_each_key_serves_its_own_place_of_an_intent(world: World) -> None:
 
 def test_a_licence_is_its_clients_agencys_and_bears_the_seals_that_its_record_names(world: World) -> None:
     """What the signer asks by itself: whoever writes the registry's tables gets no other agency's licence."""
-    ports = replace(world.ports, documents=Store(world.ports.documents, lambda _data: None))
-    with pytest.raises(Died):
-        issue_one(world, joint_body(world), ports=ports)
-    with Session(world.ports.database.read) as session:
-        intent = session.scalars(select(Intent)).one()
-        further = session.scalars(select(CoSeal.seal_edition_id).order_by(CoSeal.place)).all()
-        seals = [seal_material(session, one) for one in (intent.seal_edition_id, *further)]
-        qr = qr_key(session, world.codes["own"], world.ports.clock())
-        codes = [session.get_one(SealEdition, one).seal_code for one in (intent.seal_edition_id, *further)]
+    intent, seals, qr, codes = sealed_and_died(world)
     name, own, other = f"intent:{intent.id}", world.codes["own"], world.codes["other"]
 
     def reason(place: int) -> str:

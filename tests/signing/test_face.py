@@ -18,7 +18,7 @@ from signing.face_form import MAX_FORM_BYTES, load_face, read_face
 from signing.fonts import Weight
 from signing.licence_type import load_licence_type
 from signing.seal_picture import DIAMETER_MM, SealKind
-from signing.text_layout import break_lines, fit
+from signing.text_layout import break_lines, fit, units_of
 from tests.signing import forms, printing
 from tests.signing.forms import FOOD, TEACHER, Change, added, edited, entry, moved, removed
 
@@ -277,7 +277,7 @@ def em(text: str) -> list[int]:
 
 
 def broken(text: str, available: float) -> list[str]:
-    return [line.text for line in break_lines(text, 1000 * available, em)]
+    return [line.text for line in break_lines(units_of(text, em(text)), 1000 * available)]
 
 
 def test_lines_break_by_the_rules_of_chinese_setting() -> None:
