@@ -280,7 +280,7 @@ def test_a_seal_that_is_put_a_second_time_over_the_last_is_refused() -> None:
 )
 def test_the_field_is_written_again_as_it_was(change: Callable[[bytes], bytes]) -> None:
     """By a thief of the seal's key, who signs over another field."""
-    here = agencies()
+    here, first = agencies(), forms(2)[0]  # made unpatched, and kept for other tests
 
     def changed(pdf: Pdf, number: int) -> bytes:
         written = change(object_text(pdf, number))
@@ -289,12 +289,12 @@ def test_the_field_is_written_again_as_it_was(change: Callable[[bytes], bytes]) 
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("signing.joint.object_text", changed)
-        data = here.next(forms(2)[0], here.materials[1])
+        data = here.next(first, here.materials[1])
     assert reason(data) == "structure"
 
 
 def test_a_further_object_in_the_revision_is_refused() -> None:
-    here = agencies()
+    here, first = agencies(), forms(2)[0]  # made unpatched, and kept for other tests
 
     def more(pdf: Pdf, objects: dict[int, bytes], *rest: object) -> tuple[bytes, int, int]:
         root = pdf.spans[1]
@@ -302,7 +302,7 @@ def test_a_further_object_in_the_revision_is_refused() -> None:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("signing.joint.signed_revision", more)
-        data = here.next(forms(2)[0], here.materials[1])
+        data = here.next(first, here.materials[1])
     assert reason(data) == "structure"
 
 
