@@ -46,7 +46,14 @@ BENCHES = {
         "issue.http_deployed_p99_ms",
         "issue.http_deployed_cpu_ms",
     ),
-    "bench.services": ("check.page_vs_bare",),
+    "bench.checks": (
+        "check.page_vs_bare",
+        "check.json_vs_bare",
+        "check.p99_ms",
+        "check.1m_vs_1k",
+        "check.1m_vs_1k_sqlite",
+        "check.1m_vs_1k_postgres",
+    ),
 }
 RESULT = Path("build/bench.json")
 

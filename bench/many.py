@@ -6,25 +6,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from hashlib import sha256
+from itertools import islice
 from typing import Any
 
 from psycopg import sql
-from sqlalchemy import insert, select
+from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from registry.database import Base, Database
-from registry.licences.tables import Edition, Intent, Licence, StatusIndex
+from registry.licences.digests import link_digest
+from registry.tables import licences, seals
 
+Document, Edition, Intent = licences.Document, licences.Edition, licences.Intent
+Licence, StatusIndex, SealUse = licences.Licence, licences.StatusIndex, seals.SealUse
 CHUNK = 20_000
 IN_A_LIST = 650_000  # where a list is left, about
 ENDED, SUSPENDED = 50, 500  # one in so many
 
 
 def fill(database: Database, count: int) -> None:
-    """Bring the register to `count` licences. One in fifty has ended, one in five hundred is suspended; slots
-    are spread over their list as random ones are.
+    """Bring the register to `count` licences, from one that was issued, or from those of an earlier call. One
+    in fifty has ended, one in five hundred is suspended; slots are spread over their list as random ones are.
     """
     with Session(database.read) as session:
+        there = session.scalars(select(func.count()).select_from(Licence)).one()
         first = session.scalars(select(Edition).order_by(Edition.registered_at).limit(1)).one()
         rows = {
             Licence: _row(session.get_one(Licence, first.licence_id)),
@@ -33,9 +38,11 @@ def fill(database: Database, count: int) -> None:
             StatusIndex: _row(
                 session.scalars(select(StatusIndex).where(StatusIndex.intent_id == first.id)).one()
             ),
+            Document: _row(session.scalars(select(Document).where(Document.edition_id == first.id)).one()),
+            SealUse: _row(session.scalars(select(SealUse).where(SealUse.intent_id == first.id)).one()),
         }
-    slots = _slots(taken=(rows[StatusIndex]["list"], rows[StatusIndex]["index"]))
-    for begin in range(1, count, CHUNK):
+    slots = islice(_slots(taken=(rows[StatusIndex]["list"], rows[StatusIndex]["index"])), there - 1, None)
+    for begin in range(there, count, CHUNK):
         numbers = range(begin, min(begin + CHUNK, count))
         made = [_copies(rows, number, next(slots)) for number in numbers]
         with database.transaction() as session:
@@ -44,7 +51,7 @@ def fill(database: Database, count: int) -> None:
 
 
 def _insert(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
-    """By COPY where the database has it: a million licences are four million rows."""
+    """By COPY where the database has it: a million licences are six million rows."""
     if session.get_bind().dialect.name != "postgresql":
         session.execute(insert(table), rows)
         return
@@ -71,6 +78,11 @@ def _slots(taken: tuple[int, int]) -> Iterator[tuple[int, int]]:
             yield number, index
 
 
+def link_id(number: int) -> bytes:
+    """Of the licence of that number, from 1."""
+    return sha256(b"link %d" % number).digest()[:16]
+
+
 def _copies(
     rows: dict[type[Base], dict[str, Any]], number: int, slot: tuple[int, int]
 ) -> dict[type[Base], dict[str, Any]]:
@@ -82,7 +94,8 @@ def _copies(
         status = {"status": "ended", "how": "revoked"}
     elif chance % SUSPENDED == 1:
         status = {"status": "suspended", "ground": "other"}
-    link = {"link_id_sha256": sha256(name.digest()).digest()}
+    link = {"link_id_sha256": link_digest(link_id(number))}
+    document = sha256(name.digest()).digest()
     return {
         Licence: {**rows[Licence], "id": licence, "serial": f"{number:016}"},
         Intent: {**rows[Intent], "id": own, "licence_id": licence, "record": b"", **link},
@@ -91,4 +104,6 @@ def _copies(
             "identifier": f"{rows[Edition]['identifier']}-{number}",
         },
         StatusIndex: {**rows[StatusIndex], "list": slot[0], "index": slot[1], "intent_id": own},
+        Document: {**rows[Document], "sha256": document, "edition_id": own},
+        SealUse: {**rows[SealUse], "id": licence, "intent_id": own, "document_sha256": document},
     }  # fmt: skip

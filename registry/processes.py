@@ -113,6 +113,7 @@ class Service:
     environment: Mapping[str, str | None] = field(default_factory=dict)  # None: taken out of it
     journal: Path | None = None  # SQLite database whose journal is kept in being for `user`
     log: Path | None = None  # where its log lines go; None: our standard error
+    workers: int = 1  # processes that answer
     process: Any = None
 
     @property
@@ -189,9 +190,10 @@ def serve(
     user: Account | None = None,
     journal: Path | None = None,
     supervisor: int | None = None,
+    workers: int = 1,
 ) -> None:
     """Serve until told to stop, or until the supervisor (a process id) is gone. Code is loaded before
-    privileges are dropped; the application is made in the worker, after the last fork, because
+    privileges are dropped; the application is made in each worker, after the last fork, because
     connections and threads do not survive one.
 
     Raises VermilionError(UNAVAILABLE) for a port in use, or a user that cannot be become.
@@ -216,7 +218,7 @@ def serve(
         address=bind,
         port=port,
         interface=Interfaces.WSGI,
-        workers=1,
+        workers=workers,
         blocking_threads=BLOCKING_THREADS,
         http=HTTPModes.http1,
         websockets=False,
@@ -273,7 +275,15 @@ def _serve(service: Service, parent: int) -> None:
             os.environ[name] = value
     end_with(parent, signal.SIGKILL)  # nothing is served yet that would have to end in order
     try:
-        serve(service.factory, service.bind, service.port, service.user, service.journal, parent)
+        serve(
+            service.factory,
+            service.bind,
+            service.port,
+            service.user,
+            service.journal,
+            parent,
+            service.workers,
+        )
     except VermilionError as error:
         sys.stderr.write(f"vermilion: {error.detail}\n")
         sys.exit(1)

@@ -24,6 +24,12 @@ class Settings(BaseSettings):
     )
     api_port: int = Field(default=8800, ge=1, le=65535, description="Port of the agency API.")
     public_port: int = Field(default=8801, ge=1, le=65535, description="Port of the public site.")
+    public_processes: int = Field(
+        default=1,
+        ge=1,
+        le=64,
+        description="Processes that answer for the public site; /metrics speaks of the one that answers.",
+    )
     authority_port: int = Field(
         default=8802, ge=1, le=65535, description="Port of the authority: OCSP, CRLs, time-stamps."
     )

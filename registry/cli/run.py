@@ -99,6 +99,7 @@ def started(
         user,
         public_environment(settings),
         journal(settings),
+        workers=settings.public_processes,
     )
     if logs is not None:
         api.log, authority.log, public.log = (logs / f"{n}.log" for n in ("api", "authority", "public"))
@@ -286,4 +287,5 @@ def serve_public() -> None:
     os.environ["VERMILION_DATA"] = str(settings.data)  # which the site's user may reach by no other name
     user = public_account(settings)
     prepare_public(settings, user)
-    serve(PUBLIC_APP, settings.bind, settings.public_port, user, journal(settings))
+    processes = settings.public_processes
+    serve(PUBLIC_APP, settings.bind, settings.public_port, user, journal(settings), workers=processes)

@@ -24,6 +24,9 @@ PROMISED = {
     "issue.http_p99_ms",
     "crl.10k_s",
     "check.page_vs_bare",
+    "check.json_vs_bare",
+    "check.p99_ms",
+    "check.1m_vs_1k",
     "cert.linted_per_s",
     "status.resign_s",
 }
