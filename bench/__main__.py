@@ -54,6 +54,7 @@ BENCHES = {
         "check.1m_vs_1k_sqlite",
         "check.1m_vs_1k_postgres",
     ),
+    "bench.privacy": ("privacy.hit_miss_p", "privacy.hit_ms", "privacy.miss_ms"),
 }
 RESULT = Path("build/bench.json")
 

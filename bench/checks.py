@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from bench.issuing import food_number, percentile
 from bench.load import paced, rate
@@ -43,10 +44,10 @@ def run() -> list[Row]:
     check.p99_ms: latency of the page at half its rate; all on SQLite, among a thousand. check.1m_vs_1k: rate
     of the JSON among a million licences over that among a thousand, the worse of the databases; and of each.
     """
-    with _folder() as folder:
-        settings = _settings(folder)
+    with folder_for_another_user() as folder:
+        settings = site_settings(folder)
         with started(settings) as site, _bare(settings, site) as bare:
-            _issue_one(settings, site)
+            issue_one(settings, site)
             few = _filled(settings, FEW)
             page, page_bare = _rates(settings.public_port, HTML, bare.port, few)
             answer, answer_bare = _rates(settings.public_port, JSON, bare.port, few)
@@ -58,10 +59,10 @@ def run() -> list[Row]:
     else:
         server = PostgresServer(binaries, DURABLE)
         try:
-            with _folder() as folder:
-                settings = _settings(folder, server.create(upgrade))
+            with folder_for_another_user() as folder:
+                settings = site_settings(folder, server.create(upgrade))
                 with started(settings) as site:
-                    _issue_one(settings, site)
+                    issue_one(settings, site)
                     ratios["postgres"] = _ratio(settings, _filled(settings, FEW))
         finally:
             server.stop()
@@ -88,16 +89,18 @@ class _Ratio:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def folder_for_another_user() -> Iterator[Path]:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o711)  # the public site is another user
         yield Path(name)
 
 
-def _settings(folder: Path, url: str | None = None) -> Settings:
-    ports = {"api_port": free_port(), "authority_port": free_port(), "public_port": free_port()}
-    database = {} if url is None else {"database_url": url}
-    return Settings(data=folder / "var", demo=True, public_processes=PROCESSES, **ports, **database)
+def site_settings(folder: Path, url: str | None = None, trusted_proxies: int = 0) -> Settings:
+    values: dict[str, Any] = {name: free_port() for name in ("api_port", "authority_port", "public_port")}
+    if url is not None:
+        values["database_url"] = url
+    values |= {"public_processes": PROCESSES, "trusted_proxies": trusted_proxies}
+    return Settings(data=folder / "var", demo=True, **values)
 
 
 @contextmanager
@@ -115,7 +118,7 @@ def _bare(settings: Settings, site: Site) -> Iterator[Service]:
         bare.stop()
 
 
-def _issue_one(settings: Settings, site: Site) -> None:
+def issue_one(settings: Settings, site: Site) -> None:
     people = People.load(settings.data / "credentials", site.api)
     today = datetime.now(UTC).astimezone(settings.tz).date()
     seal = open_seal(people, today)[1].json()["seal"]

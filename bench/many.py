@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from registry.database import Base, Database
 from registry.licences.digests import link_digest
 from registry.tables import licences, seals
+from signing.codes import make_identifier
 
 Document, Edition, Intent = licences.Document, licences.Edition, licences.Intent
 Licence, StatusIndex, SealUse = licences.Licence, licences.StatusIndex, seals.SealUse
@@ -83,6 +84,16 @@ def link_id(number: int) -> bytes:
     return sha256(b"link %d" % number).digest()[:16]
 
 
+def serial(number: int) -> str:
+    """Of the licence of that number, unlike those that the registry gives."""
+    return f"9{number:06}"
+
+
+def identifier(type_code: str, issuer_code: str, number: int) -> str:
+    """Of the licence of that number; type and issuer are those of the one that they are copies of."""
+    return make_identifier(type_code, issuer_code, serial(number), 1)
+
+
 def _copies(
     rows: dict[type[Base], dict[str, Any]], number: int, slot: tuple[int, int]
 ) -> dict[type[Base], dict[str, Any]]:
@@ -97,11 +108,11 @@ def _copies(
     link = {"link_id_sha256": link_digest(link_id(number))}
     document = sha256(name.digest()).digest()
     return {
-        Licence: {**rows[Licence], "id": licence, "serial": f"{number:016}"},
+        Licence: {**rows[Licence], "id": licence, "serial": serial(number)},
         Intent: {**rows[Intent], "id": own, "licence_id": licence, "record": b"", **link},
         Edition: {
             **rows[Edition], "id": own, "licence_id": licence, **link, **status,
-            "identifier": f"{rows[Edition]['identifier']}-{number}",
+            "identifier": identifier(rows[Licence]["type_code"], rows[Licence]["issuer_code"], number),
         },
         StatusIndex: {**rows[StatusIndex], "list": slot[0], "index": slot[1], "intent_id": own},
         Document: {**rows[Document], "sha256": document, "edition_id": own},

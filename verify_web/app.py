@@ -22,6 +22,7 @@ from verify_web.intake import SiteRequest
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
 from verify_web.routes import pages
+from verify_web.scans import ScanCounter
 from verify_web.site import Site
 from verify_web.source import Source
 from verify_web.store import Store
@@ -68,6 +69,7 @@ def create_app(
         store=store,
         alarm=SiteAlarm(store, metrics),
         limits=TypedLimits(store),
+        scans=ScanCounter(store, metrics, clock, settings.tz),
         metrics=metrics,
         bodies=BodySlots(BODY_SLOTS),
     )

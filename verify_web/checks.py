@@ -19,9 +19,12 @@ def _noted(site: Site, way: str, outcome: Outcome) -> Outcome:
 
 def link(site: Site, link_id: str) -> Outcome:
     """The address of a licence, without the fragment, which never comes here. A text that cannot be an id
-    takes the path of an unknown one. Never limited.
+    takes the path of an unknown one. Never limited, and counted where a licence was found.
     """
-    return _noted(site, "link", check_id(link_id, site.trust.current(), site.live, site.clock()))
+    outcome = check_id(link_id, site.trust.current(), site.live, site.clock())
+    if outcome.licence is not None:
+        site.scans.count(site.store.keyed_hash("link", link_id), outcome.licence)
+    return _noted(site, "link", outcome)
 
 
 def unanswered(site: Site, reason: str) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from datetime import timedelta
 
 from flask import Blueprint, Response, abort, jsonify, request
 
@@ -12,6 +13,7 @@ from keys.status_list import CWT_TYPE, JWT_MEDIA_TYPE
 from registry.local import is_local
 from signing.status_list import parse_number
 from verify_web import assets, metrics
+from verify_web.scans import KEPT_DAYS
 from verify_web.site import site
 
 files = Blueprint("files", __name__)
@@ -97,6 +99,17 @@ def readyz() -> Response:
     response = jsonify({name: "ok" if fine else "failing" for name, fine in parts.items()})
     response.status_code = 200 if all(parts.values()) else 503
     return response
+
+
+@files.get("/alerts")
+def alerts() -> Response:
+    """Licences scanned unusually often, for their issuers: for whoever passes it on, on this machine."""
+    if not is_local(request):
+        abort(404)
+    here = site()
+    since = here.clock().astimezone(here.settings.tz).date() - timedelta(days=KEPT_DAYS)
+    names = ("day", "issuer", "identifier", "scans")
+    return jsonify({"alerts": [dict(zip(names, one, strict=True)) for one in here.store.alerts(since)]})
 
 
 @files.get("/metrics")

@@ -23,6 +23,12 @@ class Metrics:
         self.alarms = Counter(
             "vermilion_alarms", "Signs of key compromise", ["reason"], registry=self.registry
         )
+        self.alerts = Counter(
+            "vermilion_scanned_often",
+            "Licences scanned unusually often in a day",
+            ["scans"],
+            registry=self.registry,
+        )
         self.defects = Defects(self.registry)
         self.seconds = Histogram(
             "vermilion_request_seconds",

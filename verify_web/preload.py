@@ -94,7 +94,14 @@ def preload() -> None:
             for path in ("/", f"/c/{_ID}", "/c/none", "/none"):
                 client.get(f"{path}?lang={lang}")
         client.get(f"/c/{_ID}", headers={"Accept": "application/json"})
-        for path in ("/livez", "/readyz", "/metrics", "/robots.txt", "/.well-known/elicence/trust-list"):
+        for path in (
+            "/livez",
+            "/readyz",
+            "/metrics",
+            "/alerts",
+            "/robots.txt",
+            "/.well-known/elicence/trust-list",
+        ):
             client.get(path)
         for path in ("/status/", "/status/0"):
             client.get(path)

@@ -13,6 +13,7 @@ from registry.settings import Settings
 from signing.live import Alarm, LiveRegistry
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
+from verify_web.scans import ScanCounter
 from verify_web.source import StatusLists, Types
 from verify_web.store import Store
 from verify_web.trust import TrustSource
@@ -29,6 +30,7 @@ class Site:
     store: Store
     alarm: Alarm
     limits: TypedLimits
+    scans: ScanCounter
     metrics: Metrics
     bodies: BodySlots
 

@@ -1,8 +1,8 @@
-"""The public site's own store: limits, alarms, and the key that makes log entries unlinkable.
+"""The public site's own store: limits, counts, alarms, and the key that makes log entries unlinkable.
 
 One SQLite file that the site makes for itself; it is shared by all its processes and holds no personal
-data: networks and typed identifiers are kept only as keyed hashes, and only an alarm names the licence it is
-about. The registry's database is never written from here.
+data: networks, links and typed identifiers are kept only as keyed hashes, and only an alarm or an alert names
+the licence it is about. The registry's database is never written from here.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import Connection, text
@@ -31,6 +31,14 @@ _SCHEMA = (
         " reason TEXT NOT NULL, key_id TEXT NOT NULL, identifier TEXT, digest BLOB NOT NULL,"
         " times INTEGER NOT NULL DEFAULT 1, UNIQUE (reason, digest))"
     ),
+    (
+        "CREATE TABLE IF NOT EXISTS scans (link BLOB NOT NULL, day TEXT NOT NULL, scans INTEGER NOT NULL,"
+        " PRIMARY KEY (day, link)) WITHOUT ROWID"
+    ),
+    (
+        "CREATE TABLE IF NOT EXISTS alert (day TEXT NOT NULL, issuer TEXT NOT NULL, identifier TEXT NOT NULL,"
+        " scans INTEGER NOT NULL, PRIMARY KEY (day, issuer, identifier, scans)) WITHOUT ROWID"
+    ),
 )
 _TAKE_SECRET = text("INSERT INTO secret (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING")
 _READ_SECRET = text("SELECT value FROM secret WHERE name = :name")
@@ -46,6 +54,24 @@ _ALARM = text(
     " ON CONFLICT (reason, digest) DO UPDATE SET times = times + 1"
 )
 _ALARMS = text("SELECT count(*) FROM alarm")
+_ADD_SCANS = text(
+    "INSERT INTO scans (link, day, scans) VALUES (:link, :day, :scans)"
+    " ON CONFLICT (day, link) DO UPDATE SET scans = scans + excluded.scans RETURNING scans"
+)
+_COARSEN = text(
+    "UPDATE scans SET scans = CASE WHEN scans >= 100000 THEN 100000 WHEN scans >= 10000 THEN 10000"
+    " WHEN scans >= 1000 THEN 1000 WHEN scans >= 100 THEN 100 WHEN scans >= 10 THEN 10 ELSE 1 END"
+    " WHERE day = (SELECT max(day) FROM scans WHERE day < :day)"
+)
+_FORGET_SCANS = text("DELETE FROM scans WHERE day < :day")
+_ALERT = text(
+    "INSERT INTO alert (day, issuer, identifier, scans) VALUES (:day, :issuer, :identifier, :scans)"
+    " ON CONFLICT DO NOTHING"
+)
+_ALERTS = text(
+    "SELECT day, issuer, identifier, scans FROM alert WHERE day >= :day"
+    " ORDER BY day, issuer, identifier, scans"
+)
 
 
 class Store:
@@ -102,6 +128,30 @@ class Store:
                 yield connection
         except SQLAlchemyError as error:
             raise VermilionError(Kind.UNAVAILABLE, "the site's own store does not answer") from error
+
+    def add_scans(self, connection: Connection, day: date, scans: Mapping[bytes, int]) -> dict[bytes, int]:
+        """Add to the day's counts, by keyed hash of the link; what each has come to."""
+        totals = {}
+        for link, count in sorted(scans.items()):
+            row = {"link": link, "day": day.isoformat(), "scans": count}
+            totals[link] = int(connection.execute(_ADD_SCANS, row).scalar_one())
+        return totals
+
+    def coarsen_scans(self, connection: Connection, day: date, kept_days: int) -> None:
+        """Of the last day before this one only powers of ten are kept; what is older than that goes."""
+        connection.execute(_COARSEN, {"day": day.isoformat()})
+        connection.execute(_FORGET_SCANS, {"day": (day - timedelta(days=kept_days)).isoformat()})
+
+    def write_alert(
+        self, connection: Connection, day: date, scans: int, issuer: str, identifier: str
+    ) -> None:
+        row = {"day": day.isoformat(), "issuer": issuer, "identifier": identifier, "scans": scans}
+        connection.execute(_ALERT, row)
+
+    def alerts(self, since: date) -> list[tuple[str, str, str, int]]:
+        """Day, issuer, identifier and scans of each alert of that day or later."""
+        with self.begin() as connection:
+            return [tuple(row) for row in connection.execute(_ALERTS, {"day": since.isoformat()})]
 
     def alarms(self) -> int:
         """How many different alarms were ever written down; the same bytes shown again count in their row."""

@@ -15,6 +15,7 @@ import bench.sealing
 from bench.__main__ import BENCHES, RESULT, main
 from bench.issuing import percentile
 from bench.load import paced
+from bench.privacy import rank_sum_p
 
 ROOT = Path(__file__).parents[2]
 PROMISED = {
@@ -27,6 +28,7 @@ PROMISED = {
     "check.json_vs_bare",
     "check.p99_ms",
     "check.1m_vs_1k",
+    "privacy.hit_miss_p",
     "cert.linted_per_s",
     "status.resign_s",
 }
@@ -107,6 +109,15 @@ def test_a_schedule_waits_for_no_answer_and_counts_from_when_a_request_was_due()
     assert first.latency >= 2 / 50
     assert second.latency >= 1 / 50
     assert all(0 <= one.lag <= one.latency for one in (first, second, third))
+
+
+def test_the_rank_sum_tells_samples_apart_that_differ_and_no_others() -> None:
+    """By a worked example (Mann and Whitney 1947: U of 5 and 5 values), and by what is alike."""
+    assert rank_sum_p([1.0, 2, 3, 4, 5], [6.0, 7, 8, 9, 10]) == pytest.approx(0.00902, abs=1e-4)
+    assert rank_sum_p([1.0, 4, 5, 8], [2.0, 3, 6, 7]) == pytest.approx(1.0)
+    assert rank_sum_p([1.0] * 9, [1.0] * 9) == pytest.approx(1.0)
+    ramp = [float(n) for n in range(1000)]
+    assert rank_sum_p(ramp, [n + 60 for n in ramp]) < 0.001
 
 
 def test_a_schedule_ends_where_the_service_does() -> None:

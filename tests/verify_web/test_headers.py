@@ -28,6 +28,7 @@ PATHS = {
     "files.robots": "/robots.txt",
     "files.livez": "/livez",
     "files.readyz": "/readyz",
+    "files.alerts": "/alerts",
     "files.prometheus": "/metrics",
 }
 
@@ -177,8 +178,9 @@ def test_a_logged_defect_tells_where_and_not_what(build: MakeWorld, caplog: pyte
     assert "secret detail" not in str(line)
 
 
-def test_measurements_are_for_this_machine_alone(world: World) -> None:
+@pytest.mark.parametrize("path", ["/metrics", "/alerts"])
+def test_measurements_and_alerts_are_for_this_machine_alone(world: World, path: str) -> None:
     client = world.client
-    assert client.get("/metrics").status_code == 200
-    assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 404
-    assert client.get("/metrics", environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 404
+    assert client.get(path).status_code == 200
+    assert client.get(path, headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 404
+    assert client.get(path, environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 404
