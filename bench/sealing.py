@@ -6,7 +6,7 @@ import hashlib
 import itertools
 import statistics
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -77,8 +77,10 @@ def prepare(folder: Path, type_code: str | None = None, suite: SuiteName = "p256
     )
 
 
-def printouts(bench: Bench) -> Iterator[Printout]:
-    """Licences of the sample holders of one type, each with its own id and credential."""
+def printouts(bench: Bench, names: Sequence[str] = ()) -> Iterator[Printout]:
+    """Licences of the sample holders of one type, each with its own id and credential; where `names` are
+    given, with these in turn for the holder and whoever represents it.
+    """
     key = bench.authority.trusted("qr", bench.authority.qr)
     for number in itertools.count():
         requests = [
@@ -87,8 +89,12 @@ def printouts(bench: Bench) -> Iterator[Printout]:
             if (r["type"], r["issuer"]) == (bench.licence_type.code, bench.authority.agency)
         ]
         request = requests[number % len(requests)]
+        persons = {}
+        if names:
+            roles = (bench.licence_type.field(role) for role in (Role.HOLDER_NAME, Role.REPRESENTATIVE))
+            persons = {field.name: names[number % len(names)] for field in roles if field is not None}
         submission = parse_submission(
-            bench.licence_type, request["fields"], date(2026, 11, 20), number=request["number"]
+            bench.licence_type, request["fields"] | persons, date(2026, 11, 20), number=request["number"]
         )
         fields = {**submission.fields, _name(bench, Role.ISSUER_NAME): bench.authority.agency_name}
         issued = date.fromisoformat(str(fields[_name(bench, Role.ISSUE_DATE)]))

@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from interop import java
+from interop import java, readers
 from interop.documents import CHECKED_AT, TYPES, Document, Sample, make_sample, open_workshop
 from interop.evidence import Evidence
 from interop.results import FAIL, as_json, compare, judged, merged, page, rules_of, table
@@ -33,10 +33,13 @@ PAGE = Path("docs/interop.md")
 def run(licences: int) -> int:
     """Raises SkippedError and JavaError."""
     command = java.prepare()
+    if (absent := readers.missing()) is not None:
+        raise java.SkippedError(absent)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         sample = make_sample(folder / "sample", licences)
         answers = ask(command, sample, folder)
+        add_readers(sample, answers)
         rows = merged(compare(*pair) for pair in zip(sample.documents, answers, strict=True))
         print(table(rows), flush=True)
         paces = measure(command, open_workshop(folder / "pace", next(iter(TYPES))), folder)
@@ -76,6 +79,19 @@ def ask(command: Sequence[str], sample: Sample, folder: Path) -> list[dict[str, 
             strict=True,
         )
     return [answers[number] for number, _ in numbered]
+
+
+def add_readers(sample: Sample, answers: Sequence[dict[str, Any]]) -> None:
+    """To the answers of genuine documents what the other readers say of them."""
+    chosen = [
+        (answer, (document.data, document.genuine))
+        for answer, document in zip(answers, sample.documents, strict=True)
+        if document.genuine is not None
+    ]
+    for (answer, _), said in zip(
+        chosen, readers.read_all([one for _, one in chosen], CHECKED_AT), strict=True
+    ):
+        answer["readers"] = said
 
 
 def _ask(

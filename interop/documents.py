@@ -24,12 +24,15 @@ from interop.differences import (
     jointly,
 )
 from interop.evidence import Evidence, evidence_of, ocsp_evidence
+from interop.readers import Genuine
 from keys.certificates import Subject
 from keys.custodian import Purpose
 from keys.errors import VermilionError
 from keys.profiles import ProfileName
 from signing.document import SealMaterial, ValidationData
 from signing.document_time_stamp import lay_out, read_document
+from signing.draw import printed_values
+from signing.face_specimen import corpus
 from signing.joint import lay_out_next
 from signing.laid_out import Stamping, seal_laid_out
 from signing.pdf_structure import read_pdf
@@ -75,7 +78,8 @@ class Wanted:
 @dataclass(frozen=True, slots=True)
 class Document:
     """`evidence` is the name of what DSS is shown beside the file; `ours` is what our own strict check says:
-    nothing, or the reason for which it refuses the file.
+    nothing, or the reason for which it refuses the file. `genuine` is what other readers are to find in one
+    that nobody altered.
     """
 
     name: str
@@ -83,6 +87,7 @@ class Document:
     evidence: str
     ours: str | None
     wanted: Wanted
+    genuine: Genuine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,17 +106,26 @@ class Workshop:
     prefix: Prefix
     plain: Prefix  # without validation data
 
+    def genuine(self, printout: Printout, *, seals: int = 1, stamps: int = 0) -> Genuine:
+        face = self.bench.face
+        printed = printed_values(printout, self.bench.licence_type)
+        sources = dict.fromkeys(place.source for place in face.values)
+        texts = tuple(printed[source] for source in sources if source in printed)
+        return Genuine(printout, texts, len(face.qr), seals, stamps, self.bench.authority.root)
+
 
 @dataclass(frozen=True, slots=True)
 class Maker:
     """`make` takes the workshop, a licence and the record that the seal's key serves, unlike any other, and
-    returns the sealed document. `levels` are as DSS names them, one for each signature; `known` as in Wanted.
+    returns the sealed document. `levels` are as DSS names them, one for each signature; `known` as in Wanted;
+    `stamps` is how many document time-stamps it has.
     """
 
     name: str
     levels: tuple[str, ...]
     make: Callable[[Workshop, Printout, str], bytes]
     known: Mapping[str, Difference] = field(default_factory=dict)
+    stamps: int = 0
 
 
 def basic(workshop: Workshop, printout: Printout, record: str) -> bytes:
@@ -179,11 +193,14 @@ class Joint:
         proofs = joint_proofs(authority, materials)
         return cls(workshop, tuple(materials), make_prefix(base, proofs))
 
-    def seal(self, printout: Printout, record: str, seals: int | None = None) -> bytes:
-        """Sealed by all, or by the first so many."""
+    def naming(self, printout: Printout) -> Printout:
+        """With the seals named that a licence is to bear."""
         agency = self.workshop.bench.authority.agency
         named = tuple(RecordSeal(agency, sha256(one.certificate).hexdigest()) for one in self.materials)
-        printout = replace(printout, record=replace(printout.record, seals=named))
+        return replace(printout, record=replace(printout.record, seals=named))
+
+    def seal(self, printout: Printout, record: str, seals: int | None = None) -> bytes:
+        """Sealed by all that it names, or by the first so many."""
         stamp = self.workshop.bench.authority.stamper.stamp_many
         data = _sealed(self.workshop, self.prefix, printout, record, stamp)
         for number, material in enumerate(self.materials[1:seals], 2):
@@ -203,9 +220,9 @@ def joint_proofs(authority: TestAuthority, materials: Sequence[SealMaterial]) ->
 MAKERS = (
     Maker("B-B", (LEVEL_B,), basic),
     Maker("B-T", (LEVEL_T,), time_stamped),
-    Maker("B-B stamped later", (LEVEL_T,), stamped_later),
+    Maker("B-B stamped later", (LEVEL_T,), stamped_later, stamps=1),
     Maker("B-LT in one revision", (LEVEL_LT,), long_term, ONE_REVISION),
-    Maker("B-LTA", (LEVEL_LTA,), archived),
+    Maker("B-LTA", (LEVEL_LTA,), archived, stamps=1),
 )
 
 
@@ -232,23 +249,27 @@ def open_workshop(folder: Path, name: str) -> Workshop:
 
 
 def make_sample(folder: Path, licences: int = 1, makers: tuple[Maker, ...] = MAKERS) -> Sample:
-    """So many licences of each type by each maker. Of the first type also every alteration of each maker's,
-    and one document judged under other circumstances: another root, OCSP, a revoked certificate.
+    """So many licences of each type by each maker, the holders' names of the corpus of rare ones. Of the
+    first type also so many joint ones with two seals and with three, every alteration of each maker's, and
+    one document judged under other circumstances: another root, OCSP, a revoked certificate.
     """
     documents: list[Document] = []
     evidence: dict[str, Evidence] = {}
     for number, name in enumerate(TYPES):
         workshop = open_workshop(folder / name, name)
         evidence[name] = workshop.evidence
-        papers = printouts(workshop.bench)
+        papers = printouts(workshop.bench, corpus())
         for maker in makers:
             title = f"{name}, {maker.name}"
             wanted = Wanted(True, PASSED, maker.levels, True, maker.known)
+            chosen = list(itertools.islice(papers, max(licences, 2)))
             made = [
                 maker.make(workshop, paper, f"intent:{maker.name}:{count}")
-                for count, paper in enumerate(itertools.islice(papers, max(licences, 2)))
+                for count, paper in enumerate(chosen)
             ]
-            documents += [_document(title, data, workshop, name, wanted) for data in made[:licences]]
+            for paper, data in zip(chosen[:licences], made, strict=False):
+                genuine = workshop.genuine(paper, stamps=maker.stamps)
+                documents.append(_document(title, data, workshop, name, wanted, genuine))
             if number == 0:
                 documents += _altered(title, workshop, *made[:2])
         if number == 0:
@@ -259,7 +280,7 @@ def make_sample(folder: Path, licences: int = 1, makers: tuple[Maker, ...] = MAK
                 "revoked before": evidence_of(authority, AT, AT - timedelta(days=1)),
                 "revoked after": evidence_of(authority, CHECKED_AT, AT + timedelta(minutes=5)),
             }
-            documents += _joint(workshop, papers)
+            documents += _joint(workshop, papers, licences)
             documents += _circumstances(workshop, open_workshop(folder / "stranger", name), papers)
     return Sample(tuple(documents), evidence)
 
@@ -272,17 +293,20 @@ def _altered(title: str, workshop: Workshop, first: bytes, second: bytes) -> Ite
             yield _document(f"{title}: {alteration.name}", data, workshop, workshop.name, wanted)
 
 
-def _joint(workshop: Workshop, papers: Iterator[Printout]) -> Iterator[Document]:
-    """Licences with two seals and three, the latter also altered, and archived."""
+def _joint(workshop: Workshop, papers: Iterator[Printout], licences: int) -> Iterator[Document]:
+    """So many licences with two seals and with three, the latter also altered, and archived."""
     name, authority = workshop.name, workshop.bench.authority
     for count in (2, 3):
         joint = Joint.of(workshop, count)
         title = f"{name}, joint, {count} seals"
-        first, second = (joint.seal(next(papers), f"intent:joint:{count}:{n}") for n in "ab")
-        levels = (LEVEL_LT,) * count
-        yield _document(title, first, workshop, name, Wanted(True, PASSED, levels, True, jointly(count)))
+        chosen = [joint.naming(paper) for paper in itertools.islice(papers, max(licences, 2))]
+        made = [joint.seal(paper, f"intent:joint:{count}:{number}") for number, paper in enumerate(chosen)]
+        wanted = Wanted(True, PASSED, (LEVEL_LT,) * count, True, jointly(count))
+        for paper, data in zip(chosen[:licences], made, strict=False):
+            yield _document(title, data, workshop, name, wanted, workshop.genuine(paper, seals=count))
+    first, second = made[:2]
     yield from _altered(title, workshop, first, second)
-    short = joint.seal(next(papers), "intent:joint:short", seals=2)
+    short = joint.seal(joint.naming(next(papers)), "intent:joint:short", seals=2)
     missing = Wanted(None, FAILED, (), False, NOT_ALL_SEALS)
     yield _document(f"{title}: without the last seal", short, workshop, name, missing)
     proofs = joint_proofs(authority, joint.materials)
@@ -294,7 +318,8 @@ def _joint(workshop: Workshop, papers: Iterator[Printout]) -> Iterator[Document]
     )
     levels = (LEVEL_LTA,) * count
     wanted = Wanted(True, PASSED, levels, True, LOCKED_FIELDS)
-    yield _document(f"{title}, B-LTA", archived, workshop, name, wanted)
+    genuine = workshop.genuine(chosen[0], seals=count, stamps=1)
+    yield _document(f"{title}, B-LTA", archived, workshop, name, wanted, genuine)
 
 
 def _circumstances(workshop: Workshop, stranger: Workshop, papers: Iterator[Printout]) -> Iterator[Document]:
@@ -315,13 +340,20 @@ def _circumstances(workshop: Workshop, stranger: Workshop, papers: Iterator[Prin
     yield _document(title, data, workshop, "nothing", alone)
 
 
-def _document(name: str, data: bytes, workshop: Workshop, evidence: str, wanted: Wanted) -> Document:
+def _document(
+    name: str,
+    data: bytes,
+    workshop: Workshop,
+    evidence: str,
+    wanted: Wanted,
+    genuine: Genuine | None = None,
+) -> Document:
     ours = None
     try:
         strict_check(data, workshop.bench.authority.trust(), at=CHECKED_AT)
     except VermilionError as error:
         ours = error.reason or str(error.kind)
-    return Document(name, data, evidence, ours, wanted)
+    return Document(name, data, evidence, ours, wanted, genuine)
 
 
 def _sealed(

@@ -8,8 +8,11 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from interop.documents import Document
+from interop.readers import CLEAN
 
-VERAPDF, DSS, HARDENED, LEVEL, OURS = CHECKS = ("veraPDF", "DSS", "DSS hardened", "level", "our check")
+VERAPDF, DSS, HARDENED, LEVEL, OURS, OTHERS = CHECKS = (
+    "veraPDF", "DSS", "DSS hardened", "level", "our check", "other readers",
+)  # fmt: skip
 OK, DIFFERS, FAIL = "ok", "differs", "FAIL"
 COMPLIANT = "compliant"
 ACCEPTED, REFUSED = "accepted", "refused"
@@ -65,7 +68,7 @@ def judged(judgement: Mapping[str, Any]) -> str:
 
 
 def compare(document: Document, answer: Mapping[str, Any]) -> Row:
-    """The row of one document, from what `Check` answered for it."""
+    """The row of one document, from what the programs answered for it."""
     wanted, dss = document.wanted, answer["dss"]
     said = {
         VERAPDF: _pdfa(answer["verapdf"]),
@@ -73,6 +76,7 @@ def compare(document: Document, answer: Mapping[str, Any]) -> Row:
         HARDENED: _worst(dss, lambda signature: signature["hardened"]),
         LEVEL: ", ".join(signature["level"] for signature in dss.get("signatures", ())),
         OURS: ACCEPTED if document.ours is None else f"{REFUSED}/{document.ours}",
+        OTHERS: answer.get("readers", ""),
     }
     want = {
         VERAPDF: COMPLIANT if wanted.pdfa else None,
@@ -80,6 +84,7 @@ def compare(document: Document, answer: Mapping[str, Any]) -> Row:
         HARDENED: wanted.dss,
         LEVEL: ", ".join(wanted.levels) or None,
         OURS: ACCEPTED if wanted.ours else REFUSED,
+        OTHERS: None if document.genuine is None else CLEAN,
     }
     return Row(document.name, tuple(_check(name, want[name], said[name], document) for name in CHECKS))
 
@@ -170,7 +175,12 @@ Made on {date}: {versions}; {machine}.
 
 EU DSS has our root as its only trust anchor, its own policy, and the CRLs that the authority's site serves.
 *Hardened* is the same policy with changes after the signature at FAIL where it only warns. *Our check* is
-the strict check of the file alone. A row is `ok`, `differs` (otherwise than wanted, for a reason below) or
+the strict check of the file alone. *Other readers* are asked of genuine documents: qpdf finds no fault,
+pdfsig and pyHanko (under our root) find every seal and time-stamp valid, all of the file signed and
+nothing added but what may be, poppler's text and the attached record are those of the licence, and a
+scanner reads its code at 150 dpi wherever it stands.
+
+A row is `ok`, `differs` (otherwise than wanted, for a reason below) or
 **FAIL** (not as wanted, and not explained).
 """
 _SPEED = """

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -15,14 +16,15 @@ import pytest
 
 from bench.sealing import printouts
 from interop import __main__ as command
-from interop import java
+from interop import java, readers
 from interop.alter import ALTERATIONS
-from interop.documents import MAKERS, TYPES, Document, Sample, Wanted, make_sample, open_workshop
+from interop.documents import CHECKED_AT, MAKERS, TYPES, Document, Sample, Wanted, make_sample, open_workshop
 from interop.results import (
     CHECKS,
     DIFFERS,
     FAIL,
     OK,
+    OTHERS,
     OURS,
     Pace,
     Row,
@@ -34,7 +36,9 @@ from interop.results import (
     table,
 )
 from interop.speed import ROADS, cpu_ms
+from signing.face_specimen import corpus
 from tests.signing.alter import gap_of
+from tests.tools import need
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = json.loads((ROOT / "interop" / "results.schema.json").read_bytes())
@@ -65,6 +69,7 @@ def answer(said: dict[str, Any], *rules: str) -> dict[str, Any]:
         "file": "a.pdf",
         "verapdf": {"profile": "3u", "compliant": not rules, "failed": failed},
         "dss": said,
+        "readers": readers.CLEAN,
     }
 
 
@@ -98,6 +103,55 @@ def test_our_strict_check_takes_what_is_genuine_and_refuses_what_is_altered(samp
         assert states(compare(document, as_wanted(document)))[OURS] == OK, (document.name, document.ours)
     refused = {document.ours for document in sample.documents if not document.wanted.ours}
     assert {"digest_mismatch", "signature_invalid", "structure"} <= refused
+
+
+def genuine(sample: Sample) -> list[tuple[Document, readers.Genuine]]:
+    return [(one, one.genuine) for one in sample.documents if one.genuine is not None]
+
+
+def test_other_readers_find_in_every_genuine_document_what_is_to_be_there(sample: Sample) -> None:
+    for program in readers.PROGRAMS:
+        need(program)
+    shown = genuine(sample)
+    assert {one.name for one, _ in shown} >= {f"{name}, {maker.name}" for name in TYPES for maker in MAKERS}
+    assert {wanted.seals for _, wanted in shown} == {1, 2, 3}
+    assert {wanted.codes for _, wanted in shown} > {1}  # a licence of several pages
+    names = {name for _, wanted in shown for name in wanted.texts} & set(corpus())
+    assert len(names) > len(TYPES)  # of rare characters
+    first, *others = TYPES
+    some = [one for one in shown if one[0].name.startswith(first) or one[0].name.endswith(MAKERS[0].name)]
+    assert len(some) == len(MAKERS) + 3 + len(others)
+    assert readers.read_all([(one.data, wanted) for one, wanted in some], CHECKED_AT) == ["clean"] * len(some)
+
+
+def test_other_readers_tell_what_is_not_as_it_is_to_be(sample: Sample) -> None:
+    for program in readers.PROGRAMS:
+        need(program)
+    first = next(iter(TYPES))
+    here = {one.name: one.data for one in sample.documents}
+    wanted = {one.name: of for one, of in genuine(sample)}
+    one, other = wanted[f"{first}, B-T"], wanted[f"{first}, B-LT in one revision"]
+
+    def said(name: str, of: readers.Genuine) -> str:
+        return readers.read(here[name], of, CHECKED_AT)
+
+    assert "pdfsig: not every seal" in said(f"{first}, B-T: a bit of the page changed", one)
+    overdrawn = said(f"{first}, B-T: a revision appended that draws over the page", one)
+    assert "pdfsig: not all" in overdrawn
+    assert "pyHanko: a seal covers other bytes" in overdrawn
+    of_another = said(f"{first}, B-T", other)
+    for complaint in ("pdftotext: another text", "pikepdf: another record", "zxing: another code"):
+        assert complaint in of_another
+    assert "pyHanko: another number" in said(f"{first}, B-T", replace(one, seals=2))
+    assert "pyHanko: " in said(f"{first}, B-T", replace(one, root=wanted["teacher, B-T"].root))
+
+
+def test_what_other_readers_say_counts_of_genuine_documents_alone(sample: Sample) -> None:
+    document, _ = genuine(sample)[0]
+    row = compare(document, as_wanted(document) | {"readers": "qpdf: not clean"})
+    assert (row.state, states(row)[OTHERS]) == (FAIL, FAIL)
+    altered = replace(document, genuine=None)
+    assert states(compare(altered, as_wanted(document) | {"readers": ""}))[OTHERS] is None
 
 
 def test_an_alteration_is_of_the_document_that_it_names(sample: Sample) -> None:
