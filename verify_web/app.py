@@ -21,6 +21,7 @@ from verify_web.files import files
 from verify_web.intake import SiteRequest
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
+from verify_web.offline import offline
 from verify_web.routes import pages
 from verify_web.site import Site
 from verify_web.source import Source
@@ -73,6 +74,7 @@ def create_app(
     )
     app.register_blueprint(pages)
     app.register_blueprint(files)
+    app.register_blueprint(offline)
     failures.register(app, catch_all=catch_all)
     app.before_request(access_log.begin)
 

@@ -39,6 +39,7 @@ def render(template: str, lang: str, *, switch: str = "/", **context: Any) -> st
         query=f"?lang={asked}" if asked else "",
         static=f"/static/{VERSION}",
         host=site().settings.public_origin.partition("://")[2],
+        trust_root=site().trust.root_sha256(),
         **context,
     )
 
@@ -61,7 +62,7 @@ def outcome_page(here: Site, outcome: Outcome, *, status: int, link_id: str | No
     live = "" if link_id is None else page_json(outcome, here.trust.current(), lang)
     known = link_id is not None and outcome.licence is not None
     address = f"{here.settings.public_origin}{request.path}" if known else ""  # for the printed page
-    body = render("result.html", lang, switch=switch, r=found, live=live, address=address)
+    body = render("result.html", lang, switch=switch, r=found, live=live, address=address, words=None)
     response = Response(body, status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = HTML_LANG[lang]
     return _vary(response)

@@ -41,6 +41,7 @@ function entitlement(claims, key, live) {
   }
   if (key.state === "compromised") return ["doubtful", "key_compromised"];
   if (live.as_of >= live.trust_expires_at) return ["doubtful", "trust_list_expired"];
+  if (key.last_issue_day === null) return ["doubtful", "zone_rules_missing"];
   if (claims.issue_date > key.last_issue_day) return ["refused", "out_of_period"];
   return ["recognised", "issuer_recognised"];
 }
