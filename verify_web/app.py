@@ -80,7 +80,8 @@ def create_app(
 
     @app.after_request
     def finish(response: Response) -> Response:
-        headers.dress(response, secure=settings.public_origin.startswith("https://"))
+        secure = settings.public_origin.startswith("https://")
+        headers.dress(response, secure=secure, scans=request.endpoint == "offline.scan")
         access_log.write(store, response)
         route = request.url_rule.rule if request.url_rule is not None else "(none)"
         metrics.seconds.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))

@@ -26,6 +26,7 @@ _MEDIA_TYPES = {
     ".json": "application/json",
     ".png": "image/png",
     ".svg": "image/svg+xml",
+    ".wasm": "application/wasm",
 }
 
 
@@ -55,9 +56,13 @@ def _asset(path: Path) -> Asset:
     )
 
 
-STATIC = {
-    path.name: _asset(path) for path in sorted((_HERE / "static").iterdir()) if path.suffix in _MEDIA_TYPES
-}
+def _folder(path: Path) -> dict[str, Asset]:
+    return {path.name: _asset(path) for path in sorted(path.iterdir()) if path.suffix in _MEDIA_TYPES}
+
+
+ON_DEMAND = _folder(_HERE / "vendor" / "zxing-wasm")
+"""The reader of codes, another project's: half a megabyte that only who scans in the page is given."""
+STATIC = _folder(_HERE / "static") | ON_DEMAND
 VERSION = hashlib.sha256(
     b"".join(name.encode() + b"\0" + asset.etag.encode() for name, asset in STATIC.items())
 ).hexdigest()[:12]
@@ -83,21 +88,22 @@ SET_VERSION = _digest_of(
     VERSION, TEMPLATES.mapping, WORDS, SCRIPT_WORDS, sentences.table(), dict(verdict.table()), LANGUAGES
 )
 """Names scripts, pages and words together, as a device keeps them for use without a network."""
-SHELLS = tuple(f"/offline?lang={lang}" for lang in LANGUAGES)
+SHELLS = tuple(f"/{page}?lang={lang}" for page in ("offline", "scan") for lang in LANGUAGES)
 """The pages that a device keeps."""
+
+
+def _digests(files: dict[str, Asset]) -> dict[str, str]:
+    return {f"/static/{VERSION}/{name}": asset.integrity for name, asset in files.items()}
 
 
 def _worker() -> bytes:
     """The service worker with the set that it keeps: each file by its digest, so no mixture is ever kept."""
+    files = {name: asset for name, asset in STATIC.items() if name not in ON_DEMAND and name != "worker.js"}
     kept = {
         "version": SET_VERSION,
-        "assets": {
-            f"/static/{VERSION}/{name}": asset.integrity
-            for name, asset in STATIC.items()
-            if name != "worker.js"
-        },
+        "assets": _digests(files),
         "shells": SHELLS,
-        "onDemand": {},
+        "onDemand": _digests(ON_DEMAND),
     }
     return f"const SET = {json.dumps(kept)};\n".encode() + STATIC["worker.js"].data
 

@@ -10,7 +10,8 @@ import json
 from flask import Blueprint, Response, request
 
 from signing.check import Outcome
-from signing.page_data import page_json
+from signing.credential import normal_origin
+from signing.page_data import page_json, trusted_origins
 from signing.verdict import Facts, decide
 from verify_web import assets
 from verify_web.language import HTML_LANG, negotiate
@@ -56,7 +57,7 @@ def manifest() -> Response:
         "name": f"{words['service']} – {words['province']}",
         "short_name": words["service"],
         "lang": HTML_LANG[lang],
-        "start_url": "/",
+        "start_url": "/scan",
         "scope": "/",
         "display": "standalone",
         "background_color": "#fbf9f6",
@@ -93,4 +94,17 @@ def shell() -> Response:
         address="",
         words=assets.SCRIPT_WORDS["offline"][lang],
     )
+    return kept_page(body, lang)
+
+
+@offline.get("/scan")
+def scan() -> Response:
+    """The page that reads codes by camera or from a photo, on the reader's own device."""
+    here, lang = site(), negotiate(request)
+    trust = here.trust.current()
+    said: dict[str, object] = dict(assets.SCRIPT_WORDS["scan"][lang])
+    said["origins"] = sorted(
+        {normal_origin(here.settings.public_origin), *(trusted_origins(trust) if trust else ())}
+    )
+    body = render("scan.html", lang, switch="/scan", words=assets.SCRIPT_WORDS["scan_page"][lang], said=said)
     return kept_page(body, lang)

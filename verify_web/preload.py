@@ -96,7 +96,7 @@ def preload() -> None:
         client.get(f"/c/{_ID}", headers={"Accept": "application/json"})
         for path in ("/livez", "/readyz", "/metrics", "/robots.txt", "/.well-known/elicence/trust-list"):
             client.get(path)
-        for path in ("/status/", "/status/0", "/offline", "/sw.js", "/manifest.webmanifest"):
+        for path in ("/status/", "/status/0", "/offline", "/scan", "/sw.js", "/manifest.webmanifest"):
             client.get(path)
         client.post("/check", data={"identifier": "1", "lookup_code": "2"})
         client.post("/upload", data={"file": (BytesIO(b"%PDF-1.7\n"), "a.pdf")})

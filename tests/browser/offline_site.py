@@ -87,9 +87,11 @@ class OfflineSite:
         extensions["site"] = replace(extensions["site"], trust=TrustSource(lambda: jws, lambda: self.now))
         self.jws = jws
 
-    def token(self, value: int = 0, at: datetime = NOW, number: int = NUMBER) -> bytes:
+    def token(
+        self, value: int = 0, at: datetime = NOW, number: int = NUMBER, base: str | None = None
+    ) -> bytes:
         content = self.lister.content({INDEX: value}, number, at)
-        return self.lister.sign(replace(content, uri=f"{self.origin}/status/{number}"))[0]
+        return self.lister.sign(replace(content, uri=f"{base or self.origin + '/status/'}{number}"))[0]
 
     def publish_list(self, value: int = 0, at: datetime = NOW, number: int = NUMBER) -> None:
         self.lists[number] = (self.token(value, at, number), b"")
@@ -147,7 +149,7 @@ def device(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     )
     yield context
     context.close()
-    assert wrong == []
+    assert wrong == [], wrong
 
 
 def visit(context: BrowserContext, site: OfflineSite, path: str = "/") -> Page:

@@ -4,7 +4,7 @@ import { refresh } from "./lists.js";
 
 const root = document.querySelector('meta[name="trust-root"]')?.content;
 
-export async function prepare() {
+async function prepare() {
   await navigator.serviceWorker.register("/sw.js", { updateViaCache: "none" });
   if (root && !navigator.connection?.saveData) await refresh(Math.floor(Date.now() / 1000), root);
 }
@@ -12,11 +12,13 @@ export async function prepare() {
 // Without a secure context there is neither worker nor WebCrypto, and nothing to make ready.
 export const able = isSecureContext && "serviceWorker" in navigator && "caches" in globalThis;
 
-if (able) {
-  const whenIdle = globalThis.requestIdleCallback ?? ((work) => setTimeout(work, 1));
-  const ready = () => whenIdle(() => prepare().catch((error) => {
-    if (!(error instanceof TypeError)) throw error; // TypeError: the network went away, and comes back
-  }));
-  if (document.readyState === "complete") ready();
-  else addEventListener("load", ready, { once: true });
-}
+const idle = () => new Promise((done) => (globalThis.requestIdleCallback ?? setTimeout)(done));
+const loaded = () => new Promise((done) => {
+  if (document.readyState === "complete") done();
+  else addEventListener("load", done, { once: true });
+});
+
+// Settled once the device is as ready as it can be made now.
+export const prepared = !able ? Promise.resolve() : loaded().then(idle).then(prepare).catch((error) => {
+  if (!(error instanceof TypeError)) throw error; // TypeError: the network went away, and comes back
+});
