@@ -1,6 +1,6 @@
-"""Fetch each vendored package anew by npm, and compare its files with those that lie here: `python -m tools.vendor`.
+"""Fetch each vendored package anew by npm, and compare: `python -m tools.vendor`.
 
-With `--take VERSION` the files of another version of zxing-wasm are put in their place, and its digests are said.
+With `--take VERSION` the files of another version are put in their place, and their digests are said.
 Nothing that runs, tests or serves needs npm: this command alone does.
 """
 

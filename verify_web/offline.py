@@ -93,6 +93,8 @@ def shell() -> Response:
         live=page_json(outcome, None, lang),
         address="",
         words=assets.SCRIPT_WORDS["offline"][lang],
+        reference="",  # the check is made on the device: no log has it
+        report=here.settings.problem_address,
     )
     return kept_page(body, lang)
 

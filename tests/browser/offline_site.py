@@ -134,10 +134,8 @@ def offline_site(folder: Path) -> Iterator[OfflineSite]:
 @contextmanager
 def device(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     """A phone of 360 px with a clock that stands still at NOW; its scripts must not fail, and ask nobody but the site."""
-    context = browser.new_context(
-        viewport={"width": 360, "height": 740},
-        **{"locale": "en-GB", "timezone_id": "Asia/Shanghai", **options},
-    )
+    phone = {"viewport": {"width": 360, "height": 740}, "locale": "en-GB", "timezone_id": "Asia/Shanghai"}
+    context = browser.new_context(**phone | options)  # type: ignore[arg-type]
     context.clock.set_fixed_time(NOW)
     wrong: list[str] = []
     context.on("weberror", lambda error: wrong.append(str(error.error)))

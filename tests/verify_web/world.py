@@ -219,7 +219,9 @@ def make_world(
 ) -> World:
     memory, clock = Memory(licence or sample()), Hand()
     app = create_app(
-        Settings(data=data, origin=options.pop("origin", "")),
+        Settings(
+            data=data, origin=options.pop("origin", ""), problem_address=options.pop("problem_address", "")
+        ),
         source=Source(
             memory,
             find_type,

@@ -39,13 +39,13 @@ function pageData(trust, at) {
   };
 }
 
-// `tokenOf(number)` gives a status list's token, or null. Returns {facts, claims, list, asOf}: the list that was looked
+// `tokenOf(number)` gives a status list's token, or null. Returns {facts, claims, key, list, asOf}: the list that was looked
 // at, an expired one included, and the moment the status is known for, in seconds.
 export async function checkOffline(table, text, trust, tokenOf, at) {
-  const { facts, claims } = await checkLink(text, pageData(trust, at));
-  if (!trust || !claims || facts.issuer !== "recognised") return { facts, claims, list: null, asOf: at };
+  const { facts, claims, key } = await checkLink(text, pageData(trust, at));
+  if (!trust || !claims || facts.issuer !== "recognised") return { facts, claims, key, list: null, asOf: at };
   const token = await tokenOf(claims.status_list);
   const { status, reason, list } = await lookUp(table, token, trust, claims.status_list, claims.status_index, at);
   const asOf = list && status !== "not_checked" ? list.iat : at;
-  return { facts: { ...facts, status, status_reason: reason }, claims, list, asOf };
+  return { facts: { ...facts, status, status_reason: reason }, claims, key, list, asOf };
 }

@@ -5,7 +5,7 @@
 
 import { held, tokenOf } from "./lists.js";
 import { checkOffline } from "./offline.js";
-import { ageInWords, byId, dropFragment, element, isScanned, momentInWords, offerPrint, showClaims, showVerdict } from "./show.js";
+import { ageInWords, byId, dropFragment, element, isScanned, momentInWords, offerPrint, showClaims, showTechnical, showVerdict } from "./show.js";
 import { decide } from "./verdict.js";
 
 const DAY = 86400;
@@ -80,6 +80,7 @@ async function run() {
     showVerdict(live, decision);
     showAges(trust, refused, found, at);
     showClaims(live, found.claims);
+    showTechnical(decision, found.claims, found.key, found.asOf);
     byId("verdict").dataset.checked = found.facts.content_reason; // done: for tests and tools
   } finally {
     if (isScanned(fragment)) dropFragment(fragment);

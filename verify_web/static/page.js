@@ -10,26 +10,27 @@
 //   #next; and, if wanted, button#print[hidden] and nav a[hreflang] (which keep the fragment)
 
 import { checkLink } from "./check.js";
-import { byId, dropFragment, isScanned, offerPrint, showClaims, showVerdict } from "./show.js";
+import { byId, dropFragment, isScanned, offerPrint, showClaims, showTechnical, showVerdict } from "./show.js";
 import { decide } from "./verdict.js";
 
 async function check(live, text) {
   let found;
   if (globalThis.crypto?.subtle === undefined) {
     const reason = "browser_cannot";
-    found = { facts: { ...live.facts, content: "not_compared", content_reason: reason }, claims: null };
+    found = { facts: { ...live.facts, content: "not_compared", content_reason: reason }, claims: null, key: null };
   } else {
     try {
       found = await checkLink(text, live);
     } catch {
       const reason = "check_failed";
-      found = { facts: { ...live.facts, content: "not_compared", content_reason: reason }, claims: null };
+      found = { facts: { ...live.facts, content: "not_compared", content_reason: reason }, claims: null, key: null };
     }
   }
   const decision = decide(live.table, found.facts, live.how);
   showClaims(live, null);
   showVerdict(live, decision);
   showClaims(live, found.claims);
+  showTechnical(decision, found.claims, found.key);
   byId("verdict").dataset.checked = found.facts.content_reason; // done: for tests and tools
 }
 

@@ -17,6 +17,24 @@ function dayInWords(day) {
   return written.format(new Date(`${day}T00:00:00Z`));
 }
 
+const ALGORITHMS = { "-7": "ES256", "-35": "ES384" };
+
+function technical(name, text) {
+  const shown = byId(`technical-${name}`);
+  if (!shown) return;
+  shown.textContent = text;
+  shown.closest("div").hidden = text === "";
+}
+
+// For whoever looks closer: the key that signed the code, and where its status stands; `asOf` in seconds, where it is
+// other than what the site wrote.
+export function showTechnical(decision, claims, key, asOf = null) {
+  technical("verdict", decision.how ? `${decision.verdict} (${decision.how})` : decision.verdict);
+  if (asOf !== null) technical("moment", `${new Date(asOf * 1000).toISOString().slice(0, 19)}Z`);
+  technical("key", key ? `${key.kid} ${ALGORITHMS[key.alg] ?? key.alg}` : "");
+  technical("list", claims ? `${claims.status_list} / ${claims.status_index}` : "");
+}
+
 export function showVerdict(live, decision) {
   const words = live.sentences.verdicts[decision.heading];
   const region = byId("verdict");
