@@ -36,6 +36,9 @@ bench: $(VENV)/.dev ## Measure, into build/bench.json (ONLY=name for one)
 	mkdir -p build
 	$(BIN)/python -m bench $(ONLY)
 
+scans: $(VENV)/.dev ## Print and scan, simulated: which share of codes is read at 100, 150 and 200 dpi
+	$(BIN)/python -m tests.signing.print_and_scan
+
 interop: $(VENV)/.dev ## Show sealed documents to veraPDF and EU DSS (Java and Maven), into docs/interop.md
 	$(BIN)/python -m interop $(ARGS)
 
@@ -64,4 +67,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-.PHONY: help run demo test lint bench interop lock clean
+.PHONY: help run demo test lint bench scans interop lock clean

@@ -47,6 +47,7 @@ BENCHES = {
         "issue.http_deployed_cpu_ms",
     ),
     "bench.services": ("check.page_vs_bare",),
+    "bench.weight": ("page.kb", "page.offline_kb"),
 }
 RESULT = Path("build/bench.json")
 

@@ -26,6 +26,7 @@ TARGETS = {
     "crl.100k_s": "under 5",
     "crl.10k_s": "under 0.5",
     "status.resign_s": "under 0.5",
+    "page.kb": "under 50",
 }
 
 

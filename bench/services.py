@@ -31,18 +31,19 @@ def run() -> list[Row]:
             people = People.load(settings.data / "credentials", site.api)
             today = datetime.now(UTC).astimezone(settings.tz).date()
             seal = open_seal(people, today)[1].json()["seal"]
-            links = _issue(people, seal, today)
+            links = [link.partition("#")[0] for link in issue(people, seal, today, ISSUES)]
             user = site.services[1].user
             page, bare = _rates(settings, user, links)
     return [Row("check.page_vs_bare", page, "1/s", bare)]
 
 
-def _issue(people: People, seal: str, today: date) -> list[str]:
+def issue(people: People, seal: str, today: date, count: int) -> list[str]:
+    """The printed links of so many licences, fragments included."""
     links = []
-    for number in range(ISSUES):
+    for number in range(count):
         wanted = licence_request(seal, today, number) | {"number": food_number(number)}
         answer = people["agency-system"].post("/api/v1/licences", wanted, idempotency_key=f"bench-{number}")
-        links.append(answer.expect(201).json()["link"].partition("#")[0])
+        links.append(answer.expect(201).json()["link"])
     return links
 
 

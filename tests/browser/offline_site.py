@@ -135,7 +135,7 @@ def offline_site(folder: Path) -> Iterator[OfflineSite]:
 def device(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
     """A phone of 360 px with a clock that stands still at NOW; its scripts must not fail, and ask nobody but the site."""
     phone = {"viewport": {"width": 360, "height": 740}, "locale": "en-GB", "timezone_id": "Asia/Shanghai"}
-    context = browser.new_context(**phone | options)  # type: ignore[arg-type]
+    context = browser.new_context(**phone | options)
     context.clock.set_fixed_time(NOW)
     wrong: list[str] = []
     context.on("weberror", lambda error: wrong.append(str(error.error)))

@@ -73,7 +73,7 @@ def fits(page: Page) -> None:
 
 
 def without_violation(page: Page) -> None:
-    found = Axe().run(page)
+    found = Axe().run(page, options={"resultTypes": ["violations"]})
     assert found.violations_count == 0, f"{page.url}\n{found.generate_report()}"
 
 
@@ -82,8 +82,14 @@ def with_language(path: str, lang: str) -> str:
     return f"{address}?lang={lang}{mark}{fragment}"
 
 
+ONE_A_TONE = ("valid", "valid_not_compared", "altered", "suspended", "cannot_check")
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_every_verdict(site: OfflineSite, browser: Browser, lang: str) -> None:
+    """Each in English, with the keyboard; in the others each is shown and measured, and axe sees one of each tone:
+    pages of one tone differ by their words alone.
+    """
     told = set()
     with device(browser, viewport={"width": 320, "height": 640}) as context:
         page = context.new_page()
@@ -95,7 +101,8 @@ def test_every_verdict(site: OfflineSite, browser: Browser, lang: str) -> None:
                 expect(page.locator("#verdict[data-checked]")).to_be_visible()
             expect(page.locator("h1")).to_have_text(table()["verdicts"][one.heading][lang]["heading"])
             fits(page)
-            without_violation(page)
+            if lang == "en" or one.heading in ONE_A_TONE:
+                without_violation(page)
             if lang == "en":
                 by_keyboard(page)
             told.add(one.heading)
@@ -147,33 +154,38 @@ def test_the_skip_link_leads_to_the_result(site: OfflineSite, browser: Browser) 
         )  # it is no fragment to check
 
 
-OTHERS: dict[str, Callable[[Page, str], object]] = {
-    "start": lambda page, base: page.goto(base + "/"),
-    "scan": lambda page, base: page.goto(base + "/scan"),
-    "no such page": lambda page, base: page.goto(base + "/none"),
-    "wrong details": lambda page, base: (
-        page.goto(base + "/"),
-        page.locator("#identifier").fill("1.2.156"),
-        page.locator("form[action^='/check'] button").click(),
-    ),
-    "no file": lambda page, base: (
-        page.goto(base + "/"),
-        page.locator("form[action^='/upload'] button").click(),
-    ),
-    "details that do not match": lambda page, base: (
-        page.goto(base + "/"),
-        page.locator("#identifier").fill(food().identifier),
-        page.locator("#lookup_code").fill("7K3MQ8ZV"),
-        page.locator("form[action^='/check'] button").click(),
-    ),
-    "an uploaded file": lambda page, base: (
-        page.goto(base + "/"),
-        page.locator("#file").set_input_files(
-            {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\n"}  # type: ignore[arg-type]
-        ),
-        page.locator("form[action^='/upload'] button").click(),
-    ),
-}
+def wrong_details(page: Page) -> None:
+    page.locator("#identifier").fill("1.2.156")
+    page.locator("form[action^='/check'] button").click()
+
+
+def details_that_do_not_match(page: Page) -> None:
+    page.locator("#identifier").fill(food().identifier)
+    page.locator("#lookup_code").fill("7K3MQ8ZV")
+    page.locator("form[action^='/check'] button").click()
+
+
+def no_file(page: Page) -> None:
+    page.locator("form[action^='/upload'] button").click()
+
+
+def another_file(page: Page) -> None:
+    page.locator("#file").set_input_files(
+        {"name": "a.pdf", "mimeType": "application/pdf", "buffer": b"%PDF-1.7\n"}
+    )
+    page.locator("form[action^='/upload'] button").click()
+
+
+OTHERS: tuple[tuple[str, Callable[[Page], None] | None], ...] = (
+    ("/", None),
+    ("/scan", None),
+    ("/none", None),
+    ("/", wrong_details),
+    ("/", details_that_do_not_match),
+    ("/", no_file),
+    ("/", another_file),
+)
+"""Where it begins, and what a visitor does there."""
 
 
 @pytest.mark.parametrize("lang", LANGUAGES)
@@ -181,8 +193,11 @@ def test_every_other_page(site: OfflineSite, browser: Browser, lang: str) -> Non
     put(site, Shown("valid"))
     with device(browser, viewport={"width": 320, "height": 640}, locale=lang) as context:
         page = context.new_page()
-        for go in OTHERS.values():
-            go(page, site.origin)
+        for path, act in OTHERS:
+            page.goto(site.origin + path)
+            if act is not None:
+                act(page)
+                page.wait_for_load_state()
             fits(page)
             without_violation(page)
             if lang == "en":

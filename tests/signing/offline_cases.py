@@ -121,16 +121,16 @@ def offline_cases(folder: Path) -> Iterator[OfflineCase]:
         (2, "suspended", "suspended"),
         (3, "replaced", "replaced"),
     ):
-        token = {number: ours.token(value)}
-        yield case(f"{verdict}, a fresh list", (verdict, RIGHT, OK, reason), lists=token, as_of=now)
+        said = {number: ours.token(value)}
+        yield case(f"{verdict}, a fresh list", (verdict, RIGHT, OK, reason), lists=said, as_of=now)
         yield case(
             f"{verdict}, a day old",
             (verdict, RIGHT, OK, reason),
-            lists=token,
+            lists=said,
             at=now + DAY + SECOND,
             as_of=now,
         )
-        yield case(f"{verdict}, expired", genuine("status_list_expired"), lists=token, at=now + LIFE)
+        yield case(f"{verdict}, expired", genuine("status_list_expired"), lists=said, at=now + LIFE)
 
     # What lies there and is not believed.
     refused = genuine("status_list_refused")

@@ -1,12 +1,12 @@
 // On every page: makes this device ready to check without a network, once the page itself has nothing left to do.
 
-import { refresh } from "./lists.js";
-
 const root = document.querySelector('meta[name="trust-root"]')?.content;
 
 async function prepare() {
   await navigator.serviceWorker.register("/sw.js", { updateViaCache: "none" });
-  if (root && !navigator.connection?.saveData) await refresh(Math.floor(Date.now() / 1000), root);
+  if (!root || navigator.connection?.saveData) return;
+  const { refresh } = await import("./lists.js"); // not before: no page waits for what it does not need itself
+  await refresh(Math.floor(Date.now() / 1000), root);
 }
 
 // Without a secure context there is neither worker nor WebCrypto, and nothing to make ready.
