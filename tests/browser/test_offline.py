@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -34,6 +35,42 @@ VERDICTS = table()["verdicts"]
 def site(tmp_path: Path) -> Iterator[OfflineSite]:
     with offline_site(tmp_path) as made:
         yield made
+
+
+@dataclass
+class CutOff:
+    """A device after one visit, whose server is gone. `text`: a code of ours; `kept`: what the device was given."""
+
+    site: OfflineSite
+    context: BrowserContext
+    page: Page
+    text: str
+    trust: str
+    token: bytes
+
+    def put_back(self) -> None:
+        put(self.page, TRUST, self.trust)
+        put(self.page, STATUS, self.token)
+        self.context.clock.set_fixed_time(NOW)
+
+
+@pytest.fixture(scope="module")
+def visited(tmp_path_factory: pytest.TempPathFactory, browser: Browser) -> Iterator[CutOff]:
+    with offline_site(tmp_path_factory.mktemp("site")) as site, device(browser) as context:
+        site.publish_list()
+        (token, _) = site.lists[NUMBER]
+        page = visit(context, site)
+        site.served.stop()
+        yield CutOff(site, context, page, site.code(), site.jws, token)
+
+
+@pytest.fixture
+def cut_off(visited: CutOff) -> CutOff:
+    visited.put_back()
+    return visited
+
+
+TRUST, STATUS = "/.well-known/elicence/trust-list", f"/status/{NUMBER}"
 
 
 def put(page: Page, path: str, text: str | bytes) -> None:
@@ -96,87 +133,84 @@ def test_with_the_network_cut_and_back(site: OfflineSite, browser: Browser) -> N
     assert not any(fragment[:40] in request for request in site.served.seen)
 
 
-def test_each_age_of_the_status_list(site: OfflineSite, browser: Browser) -> None:
-    text = site.code()
-    day = timedelta(days=1)
-    with device(browser) as context:
-        page = visit(context, site)
-        site.served.stop()
-        for at, verdict, tone, status in (
-            (TTL, "valid", "good", "passed"),
-            (TTL + SECOND, "genuine_offline", "note", "not_done"),
-            (day, "genuine_offline", "note", "not_done"),
-            (day + SECOND, "genuine_offline", "note", "not_done"),
-            (LIFE, "genuine_offline", "note", "not_done"),
-            (7 * day, "cannot_check", "unsure", "not_done"),
-            (-timedelta(hours=1), "cannot_check", "unsure", "not_done"),
-        ):
-            context.clock.set_fixed_time(NOW + at)
-            opened(page, text)
-            found = said(page)
-            assert (*found[:2], found[2][2]) == (verdict, tone, status), at
-            old = page.locator("#ages .dated")
-            assert old.count() == (1 if day < at < 7 * day else 0), at
-        expect(page.locator("#ages")).to_contain_text("clock of this device is wrong")
-        context.clock.set_fixed_time(NOW + timedelta(hours=5))
-        opened(page, text)
-        expect(page.locator("#ages")).to_contain_text("5 hours ago")
+def test_each_age_of_the_status_list(cut_off: CutOff) -> None:
+    day, page = timedelta(days=1), cut_off.page
+    for at, verdict, tone, status in (
+        (TTL, "valid", "good", "passed"),
+        (TTL + SECOND, "genuine_offline", "note", "not_done"),
+        (day, "genuine_offline", "note", "not_done"),
+        (day + SECOND, "genuine_offline", "note", "not_done"),
+        (LIFE, "genuine_offline", "note", "not_done"),
+        (7 * day, "cannot_check", "unsure", "not_done"),
+        (-timedelta(hours=1), "cannot_check", "unsure", "not_done"),
+    ):
+        cut_off.context.clock.set_fixed_time(NOW + at)
+        opened(page, cut_off.text)
+        found = said(page)
+        assert (*found[:2], found[2][2]) == (verdict, tone, status), at
+        assert page.locator("#ages .dated").count() == (1 if day < at < 7 * day else 0), at
+    expect(page.locator("#ages")).to_contain_text("clock of this device is wrong")
+    cut_off.context.clock.set_fixed_time(NOW + timedelta(hours=5))
+    opened(page, cut_off.text)
+    expect(page.locator("#ages")).to_contain_text("5 hours ago")
 
 
-def test_what_the_lists_say_of_an_end(site: OfflineSite, browser: Browser) -> None:
-    text = site.code()
+def test_what_the_lists_say_of_an_end(cut_off: CutOff) -> None:
+    """A device that learnt of an end says so as long as its list holds."""
     for value, verdict in ((1, "ended"), (2, "suspended"), (3, "replaced")):
-        site.publish_list(value)
-        with device(browser) as context:
-            page = visit(context, site)
-            context.set_offline(True)
-            opened(page, text)
-            assert said(page)[0] == verdict
-            # A device that learnt of an end says so as long as its list holds.
-            context.clock.set_fixed_time(NOW + timedelta(hours=30))
-            opened(page, text)
-            assert said(page)[0] == verdict
+        put(cut_off.page, STATUS, cut_off.site.token(value))
+        for hours in (0, 30):
+            cut_off.context.clock.set_fixed_time(NOW + timedelta(hours=hours))
+            opened(cut_off.page, cut_off.text)
+            assert said(cut_off.page)[0] == verdict
 
 
-def test_what_is_kept_is_verified_again_when_it_is_read(site: OfflineSite, browser: Browser) -> None:
-    text = site.code()
-    genuine, token = site.jws, site.token()
-    lower = site.publish_trust(sequence=6)
-    stranger = key(2)
-    with device(browser) as context:
-        site.give_trust(genuine)
-        page = visit(context, site)
-        site.served.stop()
-        trust, status = "/.well-known/elicence/trust-list", f"/status/{NUMBER}"
+def test_what_is_kept_is_verified_again_when_it_is_read(cut_off: CutOff) -> None:
+    page, text, genuine, token = cut_off.page, cut_off.text, cut_off.trust, cut_off.token
+    lower = cut_off.site.publish_trust(sequence=6)
+
+    def now_kept(path: str, value: str | bytes) -> tuple[str | None, str | None]:
+        put(page, path, value)
         opened(page, text)
-        assert said(page)[0] == "valid"
+        return said(page)[0], page.locator("#check-status .reason").text_content()
 
-        def now_kept(path: str, value: str | bytes) -> tuple[str | None, str | None]:
-            put(page, path, value)
-            opened(page, text)
-            shown = page.locator("#check-status .reason").text_content()
-            return said(page)[0], shown
+    refused = table()["reasons"]["status_list_refused"]["en"]
+    altered = token[:-4] + (b"AAAA" if token[-4:] != b"AAAA" else b"BBBB")
+    assert now_kept(STATUS, altered) == ("genuine_offline", refused)
+    assert now_kept(STATUS, b"") == ("genuine_offline", refused)
+    assert now_kept(STATUS, token)[0] == "valid"
+    head, body, signature = genuine.split(".")
+    for wrong in (
+        lower,
+        f"{head}.{lower.split('.')[1]}.{signature}",
+        f"{head}.{body}.{lower.split('.')[2]}",
+        "",
+    ):
+        assert now_kept(TRUST, wrong)[0] == "cannot_check"
+        expect(page.locator("#claims")).to_have_count(0)
+    assert now_kept(TRUST, genuine)[0] == "valid"
+    # And what is no code of ours stays that, whatever lies here.
+    opened(page, cut_off.site.code(private=key(2)))
+    assert said(page)[0] == "not_recognised"
+    opened(page, text[:-1] + str((int(text[-1]) + 1) % 10))
+    assert said(page)[0] == "altered"
+    # A list that is not here is missing, and says nothing.
+    page.evaluate("async (path) => (await caches.open('vermilion-lists')).delete(path)", STATUS)
+    opened(page, text)
+    assert said(page)[:2] == ("genuine_offline", "note")
+    expect(page.locator("#check-status .reason")).to_have_text(
+        table()["reasons"]["status_list_missing"]["en"]
+    )
 
-        refused = table()["reasons"]["status_list_refused"]["en"]
-        altered = token[:-4] + (b"AAAA" if token[-4:] != b"AAAA" else b"BBBB")
-        assert now_kept(status, altered) == ("genuine_offline", refused)
-        assert now_kept(status, b"") == ("genuine_offline", refused)
-        assert now_kept(status, token)[0] == "valid"
-        head, body, signature = genuine.split(".")
-        for wrong in (
-            lower,
-            f"{head}.{lower.split('.')[1]}.{signature}",
-            f"{head}.{body}.{lower.split('.')[2]}",
-            "",
-        ):
-            assert now_kept(trust, wrong)[0] == "cannot_check"
-            expect(page.locator("#claims")).to_have_count(0)
-        assert now_kept(trust, genuine)[0] == "valid"
-        # And what is no code of ours stays that, whatever lies here.
-        opened(page, site.code(private=stranger))
-        assert said(page)[0] == "not_recognised"
-        opened(page, text[:-1] + str((int(text[-1]) + 1) % 10))
-        assert said(page)[0] == "altered"
+
+def test_in_each_language(cut_off: CutOff) -> None:
+    page = cut_off.page
+    opened(page, cut_off.text)
+    for name, lang in (("Español", "es"), ("简体中文", "zh")):
+        page.get_by_role("link", name=name).click()
+        expect(page.locator("h1")).to_have_text(VERDICTS["valid"][lang]["heading"])
+        expect(page.locator("#verdict[data-checked]")).to_be_visible()
+        assert said(page)[2] == PASSED
 
 
 def asked_anew(context: BrowserContext, site: OfflineSite, page: Page, *, after: timedelta) -> None:
@@ -253,20 +287,6 @@ def test_the_site_is_asked_once_an_hour_and_by_what_is_held(site: OfflineSite, b
         assert "HTTP_IF_NONE_MATCH" in again[2]
 
 
-def test_lists_that_do_not_fit_are_said_and_not_guessed(site: OfflineSite, browser: Browser) -> None:
-    text = site.code()
-    with device(browser) as context:
-        site.lists.clear()
-        site.publish_list(0, number=NUMBER + 1)
-        page = visit(context, site)
-        context.set_offline(True)
-        opened(page, text)
-        assert said(page)[:2] == ("genuine_offline", "note")
-        expect(page.locator("#check-status .reason")).to_have_text(
-            table()["reasons"]["status_list_missing"]["en"]
-        )
-
-
 def test_a_device_that_never_visited_has_nothing_to_say(site: OfflineSite, browser: Browser) -> None:
     """The page that makes the check, on a device that could not fetch a list yet."""
     text = site.code()
@@ -279,25 +299,6 @@ def test_a_device_that_never_visited_has_nothing_to_say(site: OfflineSite, brows
         opened(page, text)
         assert said(page)[:2] == ("cannot_check", "unsure")
         expect(page.locator("#ages")).to_contain_text("no list of recognised issuers yet")
-
-
-def test_in_each_language(site: OfflineSite, browser: Browser) -> None:
-    text = site.code()
-    with device(browser, locale="zh-CN") as context:
-        page = visit(context, site)
-        site.served.stop()
-        for locale, heading in (
-            ("zh", VERDICTS["valid"]["zh"]["heading"]),
-            ("es", VERDICTS["valid"]["es"]["heading"]),
-        ):
-            if locale == "zh":
-                opened(page, text)
-            else:
-                page.get_by_role("link", name="Español").click()
-                expect(page.locator("html")).to_have_attribute("lang", "es")
-                expect(page.locator("#verdict[data-checked]")).to_be_visible()
-            expect(page.locator("h1")).to_have_text(heading)
-            assert said(page)[2] == PASSED
 
 
 def test_a_new_set_replaces_the_old_one_whole(
