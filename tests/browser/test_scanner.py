@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 import qrcode
@@ -17,6 +18,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 
 from signing.credential import link_text
 from signing.sentences import table
+from signing.status_list import compress
 from tests.browser.conftest import ARGUMENTS
 from tests.browser.offline_site import (
     NOW,
@@ -205,6 +207,25 @@ def test_what_is_no_code_of_this_registry_is_not_opened(site: OfflineSite, camer
         expect(spoken).to_have_text(WORDS["nothing"])
         assert page.url == site.origin + "/scan"
         assert not any(".example" in one for one in sent)
+
+
+def test_lists_that_do_not_fit_are_told_and_not_guessed(camera: Browser, tmp_path: Path) -> None:
+    """Nine lists that nothing makes smaller are more than a device keeps: the oldest one is left out."""
+    with offline_site(tmp_path) as site, device(camera) as context:
+        for number in range(9):
+            packed = Random(number).randbytes(2**18)
+            content = replace(site.lister.content({}, number), lst=compress(packed))
+            jwt, _ = site.lister.sign(replace(content, uri=f"{site.origin}/status/{number}"))
+            site.lists[number] = (jwt, b"")
+        page = visit(context, site, "/scan")
+        told = WORDS["left"].replace("{left}", "1").replace("{all}", "9")
+        expect(page.locator("#left")).to_have_text(told)
+        assert food().status_list == 0
+        context.set_offline(True)
+        opened(page, site.code())
+        assert said(page)[0] == "genuine_offline"
+        missing = table()["reasons"]["status_list_missing"]["en"]
+        expect(page.locator("#check-status .reason")).to_have_text(missing)
 
 
 def test_where_there_is_no_camera_or_it_is_not_allowed(site: OfflineSite, camera: Browser) -> None:

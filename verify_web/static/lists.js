@@ -83,11 +83,11 @@ export async function tokenOf(number) {
   return (await load(await open(), place(number)))?.text ?? null;
 }
 
-// How well this device could check without a network now: {ready: "yes" | "old" | "no", trust, refused, lists, left, state}.
-// "old" once the data is of more than a day ago; `left`: lists that did not fit, or could not be had.
+// How well this device could check without a network now: {ready: "yes" | "old" | "no", trust, lists, left, oldest, state}.
+// "old" once a list that it would check by is of more than a day ago; `left`: lists that did not fit, or could not be had.
 export async function readiness(at) {
-  const { trust, refused, state } = await held(at);
-  if (!trust) return { ready: "no", trust, refused, lists: [], left: 0, state };
+  const { trust, state } = await held(at);
+  if (!trust) return { ready: "no", trust, lists: [], left: 0, oldest: at, state };
   const lists = [];
   for (const number of state.named) {
     const text = await tokenOf(number);
@@ -99,10 +99,10 @@ export async function readiness(at) {
       if (!(error instanceof Refused)) throw error;
     }
   }
+  const oldest = Math.min(at, ...lists.map(({ iat }) => iat));
   const left = state.named.length - lists.length;
-  const oldest = Math.min(trust.issuedAt, ...lists.map(({ iat }) => iat));
-  const of = at - state.askedAt > DAY || (lists.length && at - Math.min(...lists.map(({ iat }) => iat)) > DAY);
-  return { ready: lists.length ? (of ? "old" : "yes") : "no", trust, refused, lists, left, oldest, state };
+  const ready = lists.length === 0 ? "no" : at - oldest > DAY ? "old" : "yes";
+  return { ready, trust, lists, left, oldest, state };
 }
 
 // Ask the site for what is new, at most once an hour. `root`: SHA-256 of the root's certificate by the page that asks,
@@ -159,10 +159,11 @@ async function named(trust) {
 // All lists, newest first, as far as they fit; what is no longer named goes once it has expired.
 async function renewLists(store, trust, numbers, at) {
   let total = 0;
+  let full = false; // once one did not fit, older ones are not asked for
   for (const number of numbers) {
     const kept = await load(store, place(number));
     let found = null;
-    if (total < MAX_TOTAL) {
+    if (!full) {
       try {
         found = await ask(place(number), kept, "application/statuslist+jwt", Math.min(MAX_TOKEN, MAX_TOTAL - total));
         if (found && found !== kept) {
@@ -172,9 +173,11 @@ async function renewLists(store, trust, numbers, at) {
         }
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        found = error.reason === "too_large" ? null : kept;
+        full = error.reason === "too_large";
+        found = full ? null : kept;
       }
-      if (!found && kept && total + kept.text.length <= MAX_TOTAL) found = kept;
+      if (!found && !full) found = kept; // the site did not give it now
+      if (found && total + found.text.length > MAX_TOTAL) [found, full] = [null, true];
     }
     if (found) total += found.text.length;
     else await store.delete(place(number));

@@ -200,7 +200,7 @@ async function showReadiness() {
   const shown = byId("ready");
   shown.dataset.ready = found.ready;
   const told = { yes: words.ready, old: words.ready_old, no: words.ready_no }[found.ready];
-  const of = found.oldest ?? at;
+  const of = found.oldest;
   shown.querySelector(".state").textContent = told.replace("{moment}", momentInWords(of, found.trust?.zone)).replace("{age}", ageInWords(at - of));
   byId("left").hidden = !found.left;
   byId("left").textContent = words.left.replace("{left}", found.left).replace("{all}", found.lists.length + found.left);
