@@ -14,9 +14,9 @@ from asn1crypto import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from keys.certificates import assemble_signed
-from keys.profiles import POLICY_QR, ProfileName
+from keys.profiles import POLICY_QR, POLICY_STATUS_LIST, POLICY_TRUST_LIST, ProfileName
 from keys.status_list import LIFE, TTL
-from keys.suite import SUITES, sign_with
+from keys.suite import SUITES, SuiteName, sign_with
 from keys.trust_list import TrustedKey, TrustList
 from tests.authority import TestAuthority, make_authority
 from tests.keys.test_trust_list import by_hand, certify_by_root
@@ -158,6 +158,14 @@ def offline_cases(folder: Path) -> Iterator[OfflineCase]:
     ):
         yield case(f"the list's key is {name}", refused, trust=ours.jws(qr, entry))
     yield case("the list's key is not named", refused, trust=ours.jws(qr))
+    for policy, said_of in ((POLICY_STATUS_LIST, IN_FORCE), (POLICY_QR, refused), (None, refused)):
+        other_certificate = _again(
+            ours.lister.certificate, policy, "p256-sha256", _held(ours.authority, ours.authority.issuing_key)
+        )
+        yield case(
+            f"the list's key is certified under {policy}", said_of,
+            trust=ours.jws(qr, replace(lister, certificate=other_certificate)), as_of=now,
+        )  # fmt: skip
     yield case(
         "the list's key retired after it", IN_FORCE,
         trust=ours.jws(qr, replace(lister, state="retired", since=now, sign_to=now)), as_of=now,
@@ -259,10 +267,18 @@ def offline_cases(folder: Path) -> Iterator[OfflineCase]:
         "outlives its delegate", "not_delegated",
         trust=by_hand(authority, (short, authority.root), ours.private, trust),
     )  # fmt: skip
-    for policy, name in ((POLICY_QR, "of another policy"), (None, "without a policy")):
-        chain = (_delegate(authority, policy), authority.root)
+    root = _held(authority, authority.root_key)
+    issuing = x509.Certificate.load(authority.issuing).subject
+    for name, policy, issuer in (
+        ("of another policy", POLICY_QR, None),
+        ("without a policy", None, None),
+        ("of another issuer's name", POLICY_TRUST_LIST, issuing),
+    ):
+        chain = (_again(authority.delegate, policy, "p384-sha384", root, issuer), authority.root)
         yield no_trust(
-            f"is signed {name}", "not_delegated", trust=by_hand(authority, chain, ours.private, trust)
+            f"is signed by a delegate {name}",
+            "not_delegated",
+            trust=by_hand(authority, chain, ours.private, trust),
         )
     by_strange = by_hand(authority, (authority.delegate, authority.root), strange.private, trust)
     yield no_trust("is signed by another key", "bad_signature", trust=by_strange)
@@ -288,13 +304,20 @@ def _held(authority: TestAuthority, ref: object) -> ec.EllipticCurvePrivateKey:
     return held
 
 
-def _delegate(authority: TestAuthority, policy: str | None) -> bytes:
-    """A certificate of the delegate's key by the root, with another policy or none."""
-    body = x509.Certificate.load(authority.delegate)["tbs_certificate"].copy()
+def _again(
+    certificate: bytes,
+    policy: str | None,
+    suite: SuiteName,
+    by: ec.EllipticCurvePrivateKey,
+    issuer: x509.Name | None = None,
+) -> bytes:
+    """A certificate signed once more, with another policy or none, and perhaps another issuer's name."""
+    body = x509.Certificate.load(certificate)["tbs_certificate"].copy()
     kept = [one for one in body["extensions"] if one["extn_id"].native != "certificate_policies"]
     body["extensions"] = kept if policy is None else [
         *kept, {"extn_id": "certificate_policies", "extn_value": [{"policy_identifier": policy}]},
     ]  # fmt: skip
+    if issuer is not None:
+        body["issuer"] = issuer
     data = body.dump(force=True)
-    root = authority.custodian._unlock(authority.root_key)
-    return assemble_signed(data, "p384-sha384", sign_with(root, SUITES["p384-sha384"], data))
+    return assemble_signed(data, suite, sign_with(by, SUITES[suite], data))

@@ -173,7 +173,7 @@ async function renewLists(store, trust, numbers, at) {
         }
       } catch (error) {
         if (!(error instanceof Refused)) throw error;
-        full = error.reason === "too_large";
+        full = error.reason === "too_large" && MAX_TOTAL - total < MAX_TOKEN;
         found = full ? null : kept;
       }
       if (!found && !full) found = kept; // the site did not give it now
