@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
+from pypdfium2 import PdfDocument
 
 from signing.sentences import table
 from signing.verdict import HOWS
@@ -153,6 +154,24 @@ def test_the_skip_link_leads_to_the_result(site: OfflineSite, browser: Browser) 
         expect(page.locator("#verdict")).to_have_attribute(
             "data-verdict", "valid"
         )  # it is no fragment to check
+
+
+def test_a_result_prints_on_one_page_without_script(site: OfflineSite, browser: Browser) -> None:
+    path = put(site, Shown("ended_revoked", {"status": "ended", "how": "revoked", "since": TODAY}))
+    with device(browser, java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(site.origin + with_language(path, "en"))
+        reference = page.locator("#reference").text_content()
+        printed = PdfDocument(page.pdf(format="A4"))
+    assert len(printed) == 1
+    text = printed[0].get_textpage().get_text_bounded()
+    heading = table()["verdicts"]["ended_revoked"]["en"]["heading"]
+    address = site.origin + path.partition("#")[0]
+    for said in (heading, address, "Checked 20 November 2026, 10:30", reference, food().number):
+        assert str(said) in text
+    for button in ("Check another licence", "Print this result", "Español"):
+        assert button not in text
+    printed.close()
 
 
 def wrong_details(page: Page) -> None:
