@@ -88,6 +88,12 @@ ALL = os.environ.get("VERMILION_ALL_PAGES") == "1"
 """Every page in every language (`make pages`); else each page in one of them, in turn."""
 
 
+ONE_OF_A_KIND = (
+    "valid", "valid_not_compared", "altered", "unknown", "suspended", "cannot_check", "genuine_offline",
+)  # fmt: skip
+"""Of each tone, with and without a record: what axe sees of the others differs by words alone."""
+
+
 def in_turn(place: int) -> tuple[str, ...]:
     return tuple(LANGUAGES) if ALL else (list(LANGUAGES)[place % len(LANGUAGES)],)
 
@@ -105,7 +111,8 @@ def test_every_verdict(site: OfflineSite, browser: Browser) -> None:
                     expect(page.locator("#verdict[data-checked]")).to_be_visible()
                 expect(page.locator("h1")).to_have_text(table()["verdicts"][one.heading][lang]["heading"])
                 fits(page)
-                without_violation(page)
+                if ALL or one.heading in ONE_OF_A_KIND:
+                    without_violation(page)
                 by_keyboard(page)
             told.add(one.heading)
     assert told == set(table()["verdicts"])
