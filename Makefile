@@ -36,6 +36,12 @@ bench: $(VENV)/.dev ## Measure, into build/bench.json (ONLY=name for one)
 	mkdir -p build
 	$(BIN)/python -m bench $(ONLY)
 
+pages: $(VENV)/.dev ## Look over every page in every language with axe, keyboard and a small screen
+	VERMILION_ALL_PAGES=1 $(BIN)/pytest tests/browser/test_accessible.py $(ARGS)
+
+scans: $(VENV)/.dev ## Print and scan, simulated: which share of codes is read at 100, 150 and 200 dpi
+	$(BIN)/python -m tests.signing.print_and_scan
+
 interop: $(VENV)/.dev ## Show sealed documents to veraPDF and EU DSS (Java and Maven), into docs/interop.md
 	$(BIN)/python -m interop $(ARGS)
 
@@ -64,4 +70,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-.PHONY: help run demo test lint bench interop lock clean
+.PHONY: help run demo test lint bench pages scans interop lock clean

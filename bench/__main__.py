@@ -55,6 +55,7 @@ BENCHES = {
         "check.1m_vs_1k_postgres",
     ),
     "bench.privacy": ("privacy.hit_miss_p", "privacy.hit_ms", "privacy.miss_ms"),
+    "bench.weight": ("page.kb", "page.offline_kb"),
 }
 RESULT = Path("build/bench.json")
 

@@ -118,12 +118,14 @@ def _bare(settings: Settings, site: Site) -> Iterator[Service]:
         bare.stop()
 
 
-def issue_one(settings: Settings, site: Site) -> None:
+def issue_one(settings: Settings, site: Site) -> str:
+    """The printed link of a first licence, its fragment included."""
     people = People.load(settings.data / "credentials", site.api)
     today = datetime.now(UTC).astimezone(settings.tz).date()
     seal = open_seal(people, today)[1].json()["seal"]
     wanted = licence_request(seal, today, 0) | {"number": food_number(0)}
-    people["agency-system"].post("/api/v1/licences", wanted, idempotency_key="bench").expect(201)
+    answer = people["agency-system"].post("/api/v1/licences", wanted, idempotency_key="bench")
+    return str(answer.expect(201).json()["link"])
 
 
 def _filled(settings: Settings, count: int) -> list[str]:

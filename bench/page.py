@@ -30,6 +30,7 @@ TARGETS = {
     "check.json_vs_bare": "a ratio of at least 0.65",
     "check.p99_ms": "under 20",
     "check.1m_vs_1k": "at least 0.9",
+    "page.kb": "under 50",
 }
 
 

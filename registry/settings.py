@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -39,6 +40,13 @@ class Settings(BaseSettings):
     bind: str = Field(default="127.0.0.1", description="Address the services listen on.")
     origin: str = Field(
         default="", description="Origin printed in links; empty: http://localhost:<public_port>."
+    )
+    problem_address: str = Field(
+        default="",
+        description=(
+            "Where visitors of the public site report a problem with a licence: https://… or mailto:…; "
+            "empty: they are told to tell the agency."
+        ),
     )
     issuer: str = Field(
         default="",
@@ -182,6 +190,16 @@ class Settings(BaseSettings):
 
         if not {name for name in value.split(",") if name} <= SUITES.keys():
             raise PydanticCustomError("suites", "names of suites: " + ", ".join(SUITES))
+        return value
+
+    @field_validator("problem_address")
+    @classmethod
+    def _a_way_to_report(cls, value: str) -> str:
+        """It becomes a link of every result: of nothing else than these two kinds."""
+        if value and not re.fullmatch(
+            r"(https://|mailto:)[\x21\x23-\x25\x27-\x3b\x3d\x3f-\x7e]{3,200}", value
+        ):
+            raise PydanticCustomError("problem_address", "https://… or mailto:…, in ASCII")
         return value
 
     @field_validator("origin", "authority_origin")

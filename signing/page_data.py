@@ -50,7 +50,7 @@ class _Prepared:
 
     def __init__(self, trust: TrustList) -> None:
         self.trust = trust
-        self.origins = _origins(trust)
+        self.origins = trusted_origins(trust)
         self.keys: dict[str | None, list[dict[str, Any]]] = {}
         for key in trust.keys:
             if key.use == "qr":
@@ -71,7 +71,8 @@ def _prepared(trust: TrustList) -> _Prepared:
     return made
 
 
-def _origins(trust: TrustList) -> list[str]:
+def trusted_origins(trust: TrustList) -> list[str]:
+    """The origins that a list names, in their normal form."""
     origins = []
     for origin in trust.origins:
         try:

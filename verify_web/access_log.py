@@ -38,6 +38,8 @@ def write(store: Store, response: Response) -> None:
         line["link"] = store.keyed_hash("link", str(link_id)).hex()
     if "verdict" in g:
         line["verdict"] = g.verdict
+    if "reference" in g:
+        line["reference"] = g.reference
     _log.info("request", extra={"line": line})
 
 

@@ -21,6 +21,7 @@ from verify_web.files import files
 from verify_web.intake import SiteRequest
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
+from verify_web.offline import offline
 from verify_web.routes import pages
 from verify_web.scans import ScanCounter
 from verify_web.site import Site
@@ -75,12 +76,14 @@ def create_app(
     )
     app.register_blueprint(pages)
     app.register_blueprint(files)
+    app.register_blueprint(offline)
     failures.register(app, catch_all=catch_all)
     app.before_request(access_log.begin)
 
     @app.after_request
     def finish(response: Response) -> Response:
-        headers.dress(response, secure=settings.public_origin.startswith("https://"))
+        secure = settings.public_origin.startswith("https://")
+        headers.dress(response, secure=secure, scans=request.endpoint == "offline.scan")
         access_log.write(store, response)
         route = request.url_rule.rule if request.url_rule is not None else "(none)"
         metrics.seconds.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))

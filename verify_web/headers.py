@@ -6,7 +6,7 @@ from flask import Response
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "worker-src 'self'; manifest-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 _ALWAYS = {
     "Content-Security-Policy": CONTENT_SECURITY_POLICY,
@@ -15,16 +15,22 @@ _ALWAYS = {
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
 }
-
+_SCANNING = _ALWAYS | {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY.replace(
+        "script-src 'self'", "script-src 'self' 'wasm-unsafe-eval'"
+    ),
+    "Permissions-Policy": _ALWAYS["Permissions-Policy"].replace("camera=()", "camera=(self)"),
+}
 
 STRICT_TRANSPORT = "max-age=31536000"
 
 
-def dress(response: Response, *, secure: bool) -> Response:
+def dress(response: Response, *, secure: bool, scans: bool = False) -> Response:
     """Add the headers; an answer that does not say how long it keeps is not kept. `secure`: the site's origin
-    is https, and browsers are told never to ask for it otherwise (RFC 6797).
+    is https, and browsers are told never to ask for it otherwise (RFC 6797). `scans`: this page alone may use
+    the camera and compile WebAssembly.
     """
-    for name, value in _ALWAYS.items():
+    for name, value in (_SCANNING if scans else _ALWAYS).items():
         response.headers[name] = value
     if secure:
         response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT

@@ -23,7 +23,7 @@ from signing.sentences import (
     result_word,
     sentence,
 )
-from signing.verdict import Check, Verdict, Verification
+from signing.verdict import Check, Verdict, Verification, instant
 from verify_web.assets import WORDS
 from verify_web.language import day_in_words, moment_in_words, month_in_words
 
@@ -52,6 +52,7 @@ class Fact:
     value: str
     label_lang: str = ""
     lang: str = ""
+    id: str = ""  # by which the script finds it, where it may change
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +160,8 @@ def _technical(verification: Verification, licence: LiveLicence | None, lang: st
     words = WORDS[lang]
     how = f" ({verification.how})" if verification.how else ""
     facts = [
-        Fact(words["technical_verdict"], verification.verdict.value + how),
-        Fact(words["technical_moment"], verification.as_of.isoformat(timespec="seconds")),
+        Fact(words["technical_verdict"], verification.verdict.value + how, id="verdict"),
+        Fact(words["technical_moment"], instant(verification.as_of), id="moment"),
     ]
     if verification.identifier is not None:
         facts.append(Fact(words["identifier"], verification.identifier))

@@ -103,7 +103,7 @@ def preload() -> None:
             "/.well-known/elicence/trust-list",
         ):
             client.get(path)
-        for path in ("/status/", "/status/0"):
+        for path in ("/status/", "/status/0", "/offline", "/scan", "/sw.js", "/manifest.webmanifest"):
             client.get(path)
         client.post("/check", data={"identifier": "1", "lookup_code": "2"})
         client.post("/upload", data={"file": (BytesIO(b"%PDF-1.7\n"), "a.pdf")})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Request, Response, jsonify, render_template, request
+from flask import Blueprint, Request, Response, g, jsonify, render_template, request
 
 from keys.errors import Kind, VermilionError
 from signing.check import Outcome
@@ -15,6 +15,7 @@ from verify_web.assets import VERSION, WORDS
 from verify_web.intake import Scanned, Typed, read_file, read_typed, read_verification
 from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
 from verify_web.page import result_page
+from verify_web.reference import new_reference, report_link
 from verify_web.site import Site, site
 
 pages = Blueprint("pages", __name__)
@@ -39,6 +40,7 @@ def render(template: str, lang: str, *, switch: str = "/", **context: Any) -> st
         query=f"?lang={asked}" if asked else "",
         static=f"/static/{VERSION}",
         host=site().settings.public_origin.partition("://")[2],
+        trust_root=site().trust.root_sha256(),
         **context,
     )
 
@@ -61,7 +63,20 @@ def outcome_page(here: Site, outcome: Outcome, *, status: int, link_id: str | No
     live = "" if link_id is None else page_json(outcome, here.trust.current(), lang)
     known = link_id is not None and outcome.licence is not None
     address = f"{here.settings.public_origin}{request.path}" if known else ""  # for the printed page
-    body = render("result.html", lang, switch=switch, r=found, live=live, address=address)
+    reference = ""
+    if outcome.licence is not None:  # else two answers that must not be told apart would differ
+        reference = g.reference = new_reference()
+    body = render(
+        "result.html",
+        lang,
+        switch=switch,
+        r=found,
+        live=live,
+        address=address,
+        words=None,
+        reference=reference,
+        report=report_link(here.settings.problem_address, reference),
+    )
     response = Response(body, status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = HTML_LANG[lang]
     return _vary(response)

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import sha256
 
 from keys.clock import Clock
 from keys.errors import VermilionError
@@ -75,3 +76,8 @@ class TrustSource:
         except VermilionError:
             return None
         return found if found is not None and self._clock() < found.expires_at else None
+
+    def root_sha256(self) -> str:
+        """Fingerprint (hex) of the root that lists are signed under now; "" where no list tells it."""
+        trust = self.current()
+        return "" if trust is None else sha256(trust.roots[0]).hexdigest()

@@ -19,6 +19,8 @@ class Served:
     origin: str
     app: Flask
     seen: list[str] = field(default_factory=list)
+    stop: Callable[[], None] = lambda: None
+    """Ends the server before its time, and its connections with it; more than once does nothing more."""
 
 
 class _Quiet(WSGIRequestHandler):
@@ -43,9 +45,15 @@ def serve(make: Callable[[int], Flask]) -> Iterator[Served]:
     served = Served(f"http://localhost:{server.server_port}", make(server.server_port))
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
+
+    def stop() -> None:
+        if thread.is_alive():
+            server.shutdown()
+            thread.join()
+            server.server_close()
+
+    served.stop = stop
     try:
         yield served
     finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+        stop()

@@ -15,7 +15,7 @@ from tests.vectors.make import HERE as VECTORS
 
 SUITES = Path(__file__).parent
 STATIC = Path(verify_web.__file__).parent / "static"
-SCRIPTS = ("check.js", "credential.js", "page.js", "verdict.js")
+SCRIPTS = tuple(sorted(path.name for path in STATIC.glob("*.js")))
 
 
 @pytest.fixture

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 import logging
 from datetime import timedelta
+from hashlib import sha256
 from io import BytesIO
 
 import pytest
+from PIL import Image
 from werkzeug.test import TestResponse
 
 from tests.verify_web.conftest import MakeWorld
 from tests.verify_web.world import FRAGMENT, LINK_ID, LOOKUP_CODE, ORIGIN, World
 from verify_web.access_log import JsonLines
-from verify_web.assets import STATIC, VERSION
+from verify_web.assets import ON_DEMAND, SET_VERSION, STATIC, VERSION
+from verify_web.language import HTML_LANG, LANGUAGES
 
 PATHS = {
     "pages.start": "/",
@@ -30,7 +35,12 @@ PATHS = {
     "files.readyz": "/readyz",
     "files.alerts": "/alerts",
     "files.prometheus": "/metrics",
+    "offline.worker": "/sw.js",
+    "offline.manifest": "/manifest.webmanifest",
+    "offline.shell": "/offline",
+    "offline.scan": "/scan",
 }
+REVALIDATED = ("/sw.js", "/manifest.webmanifest")
 
 
 def test_every_route_is_in_this_list(world: World) -> None:
@@ -53,18 +63,55 @@ def test_headers_of_every_answer(world: World, path: str, method: str) -> None:
     answer = world.client.open(path, method=method)
     policy = dict(part.strip().split(" ", 1) for part in answer.headers["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
-    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
+    scans = path == "/scan" and method in ("GET", "HEAD", "OPTIONS")
+    compiles = " 'wasm-unsafe-eval'" if scans else ""
+    assert policy["script-src"] == "'self'" + compiles
+    assert policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["base-uri"] == policy["frame-ancestors"] == "'none'"
-    assert "unsafe" not in str(policy)
+    assert str(policy).count("unsafe") == bool(compiles)
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Referrer-Policy"] == "no-referrer"
-    assert "camera=()" in answer.headers["Permissions-Policy"]
+    assert ("camera=(self)" if scans else "camera=()") in answer.headers["Permissions-Policy"]
     assert "Set-Cookie" not in answer.headers
+    assert policy["worker-src"] == policy["manifest-src"] == "'self'"
     assert answer.headers["Cache-Control"] == "no-store" or path.startswith(
-        ("/static/", "/.well-known/", "/status/")
+        ("/static/", "/.well-known/", "/status/", *REVALIDATED)
     )
     assert answer.status_code < 500 or path in {"/readyz", "/.well-known/elicence/trust-list"}
     assert "Location" not in answer.headers  # a redirect could lose the fragment
+
+
+def test_what_a_device_keeps_is_named_by_its_set(world: World) -> None:
+    """Scripts by their digests, pages by a header: a mixture of two versions is never kept."""
+    script = world.client.get("/sw.js")
+    assert (script.mimetype, script.headers["Cache-Control"]) == ("text/javascript", "no-cache")
+    assert world.client.get("/sw.js", headers={"If-None-Match": script.headers["ETag"]}).status_code == 304
+    named = json.loads(script.text.partition("\n")[0].removeprefix("const SET = ").removesuffix(";"))
+    assert named["version"] == SET_VERSION
+    for path, integrity in named["assets"].items():
+        found = world.client.get(path, headers={"Accept-Encoding": "gzip"})
+        data = gzip.decompress(found.data) if found.headers.get("Content-Encoding") else found.data
+        assert integrity == f"sha256-{base64.b64encode(sha256(data).digest()).decode()}"
+    assert {path.rpartition("/")[2] for path in named["assets"]} == set(STATIC) - {"worker.js", *ON_DEMAND}
+    assert {path.rpartition("/")[2] for path in named["onDemand"]} == set(ON_DEMAND)
+    assert len(named["shells"]) == 2 * len(LANGUAGES)
+    for path in named["shells"]:
+        page = world.client.get(path)
+        assert (page.status_code, page.headers["Vermilion-Set"]) == (200, SET_VERSION)
+        assert f'lang="{HTML_LANG[path.partition("lang=")[2]]}"' in page.text
+
+
+def test_the_manifest_is_one_that_browsers_install(world: World) -> None:
+    for lang in LANGUAGES:
+        answer = world.client.get(f"/manifest.webmanifest?lang={lang}")
+        found = answer.get_json(force=True)
+        assert answer.mimetype == "application/manifest+json"
+        assert (found["scope"], found["display"], found["lang"]) == ("/", "standalone", HTML_LANG[lang])
+        assert world.client.get(found["start_url"]).status_code == 200
+        for icon in found["icons"]:
+            image = Image.open(BytesIO(world.client.get(icon["src"]).data))
+            assert f"{image.width}x{image.height}" == icon["sizes"]
+        assert f'href="/manifest.webmanifest?lang={lang}"' in world.client.get(f"/?lang={lang}").text
 
 
 def test_static_files_have_names_that_never_change_their_content(world: World) -> None:

@@ -32,7 +32,7 @@ late = set(sys.modules)
 assert {"signing.strict_check", "signing.foreign_seal"} <= late, "what checks a file would be read after the drop"
 app = wsgi.application()
 client = app.test_client()
-for path in ("/", "/?lang=en", "/c/AAECAwQFBgcICQoLDA0ODw", "/c/AAECAwQFBgcICQoLDA0ODw?lang=en", "/none"):
+for path in ("/", "/?lang=en", "/scan", "/offline?lang=es", "/c/AAECAwQFBgcICQoLDA0ODw", "/c/AAECAwQFBgcICQoLDA0ODw?lang=en", "/none"):
     answer = client.get(path)
     assert answer.status_code in (200, 404, 503), (path, answer.status_code)
     assert b"</html>" in answer.data

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import re
 from datetime import UTC, date, datetime
 from html import unescape
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
+from registry.settings import Settings
 from signing.licence_type import Role
 from signing.sentences import LANGUAGES as SENTENCE_LANGUAGES
 from signing.sentences import for_language, heading
@@ -26,6 +30,7 @@ from tests.verify_web.world import (
     sample,
     sample_record,
 )
+from verify_web.access_log import JsonLines
 from verify_web.assets import STATIC, TEMPLATES, WORDS
 from verify_web.language import HTML_LANG, LANGUAGES, month_in_words
 from verify_web.page import TONES
@@ -313,3 +318,41 @@ def test_heading_words_exist_for_every_page(build: MakeWorld) -> None:
     assert heading(answer, "en").startswith("On record")
     assert NOW.isoformat().startswith(answer["as_of"][:16])
     assert world.app.extensions["site"].settings.public_origin == ORIGIN
+
+
+def test_a_result_has_a_reference_that_the_log_has_too(
+    world: World, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Of a licence on record alone: answers that must be the same have nothing of their own."""
+    caplog.set_level(logging.INFO, logger="vermilion")
+    found = [
+        re.findall(r'<code id="reference">([0-9A-Z-]{19})</code>', world.client.get(f"/c/{LINK_ID}").text)
+        for _ in range(2)
+    ]
+    assert found[0] != found[1]
+    logged = [JsonLines().format(one) for one in caplog.records if one.name == "vermilion.access"]
+    for (reference,), line in zip(found, logged, strict=True):
+        assert json.loads(line)["reference"] == reference
+    assert 'id="reference"' not in world.client.get(f"/c/{UNKNOWN_ID}").text
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("https://report.example/licences", 'href="https://report.example/licences"'),
+        ("mailto:report@example.org", 'href="mailto:report@example.org?subject='),
+        ("", None),
+    ],
+)
+def test_where_a_problem_is_reported(build: MakeWorld, address: str, shown: str | None) -> None:
+    page = build(problem_address=address).client.get(f"/c/{LINK_ID}?lang=en").text
+    assert "Report a problem" in page
+    assert (shown in page) if shown else ("mailto:" not in page)
+
+
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "http://a.example", "mailto:", 'https://a"b', "https://a b"]
+)
+def test_no_other_address_becomes_a_link(address: str) -> None:
+    with pytest.raises(ValidationError):
+        Settings(problem_address=address)

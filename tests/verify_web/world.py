@@ -181,15 +181,16 @@ class Lists:
     """Implements `verify_web.source.StatusLists`: JWT and CWT of each list."""
 
     tokens: Mapping[int, tuple[bytes, bytes]]
+    origin: str = ORIGIN
 
     def newest(self, number: int, *, cwt: bool) -> SignedList | None:
         if number not in self.tokens:
             return None
-        uri, life = f"{ORIGIN}/status/{number}", timedelta(hours=48)
+        uri, life = f"{self.origin}/status/{number}", timedelta(hours=48)
         return SignedList(uri, 1, NOW, NOW + life, self.tokens[number][cwt])
 
     def addresses(self) -> dict[int, str]:
-        return {number: f"{ORIGIN}/status/{number}" for number in self.tokens}
+        return {number: f"{self.origin}/status/{number}" for number in self.tokens}
 
 
 def no_trust_list() -> str:
@@ -218,7 +219,9 @@ def make_world(
 ) -> World:
     memory, clock = Memory(licence or sample()), Hand()
     app = create_app(
-        Settings(data=data, origin=options.pop("origin", "")),
+        Settings(
+            data=data, origin=options.pop("origin", ""), problem_address=options.pop("problem_address", "")
+        ),
         source=Source(
             memory,
             find_type,

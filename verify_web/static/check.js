@@ -41,6 +41,7 @@ function entitlement(claims, key, live) {
   }
   if (key.state === "compromised") return ["doubtful", "key_compromised"];
   if (live.as_of >= live.trust_expires_at) return ["doubtful", "trust_list_expired"];
+  if (key.last_issue_day === null) return ["doubtful", "zone_rules_missing"];
   if (claims.issue_date > key.last_issue_day) return ["refused", "out_of_period"];
   return ["recognised", "issuer_recognised"];
 }
@@ -53,35 +54,37 @@ function timeOf(claims, today) {
 
 const set = (facts, axis, [value, reason]) => ({ ...facts, [axis]: value, [`${axis}_reason`]: reason });
 
-// live: the page's data (signing.page_data). Returns {facts, claims}: claims only where proven, else null.
+// live: the page's data (signing.page_data). Returns {facts, claims, key}: claims only where proven, else null; key, {kid, alg},
+// where a listed key signed the code.
 export async function checkLink(text, live) {
   let link;
   try {
     link = splitLink(text);
   } catch (error) {
     if (!(error instanceof Malformed)) throw error;
-    return { facts: { ...live.nothing, issuer: "refused", issuer_reason: "not_a_link" }, claims: null };
+    return { facts: { ...live.nothing, issuer: "refused", issuer_reason: "not_a_link" }, claims: null, key: null };
   }
   if (live.origins !== null && !live.origins.includes(link.origin)) {
-    return { facts: { ...live.nothing, issuer: "refused", issuer_reason: "origin_unknown" }, claims: null };
+    return { facts: { ...live.nothing, issuer: "refused", issuer_reason: "origin_unknown" }, claims: null, key: null };
   }
   let facts = live.facts;
-  if (link.fragment === "") return { facts, claims: null };
+  if (link.fragment === "") return { facts, claims: null, key: null };
   const proof = await prove(link, live);
+  const key = proof.signed ? { kid: proof.credential.kid, alg: proof.credential.alg } : null;
   let claims = proof.credential?.claims ?? null;
   if (facts.record !== "known") {
     facts = set(set(facts, "content", proof.content), "issuer", proof.issuer);
     if (claims && facts.issuer === "recognised") facts = { ...facts, time: timeOf(claims, live.today) };
     if (facts.record === "unknown" || facts.issuer === "refused") claims = null;
-    return { facts, claims };
+    return { facts, claims, key };
   }
-  if (proof.cose === undefined) return { facts: set(facts, "content", proof.content), claims: null };
+  if (proof.cose === undefined) return { facts: set(facts, "content", proof.content), claims: null, key };
   if ((await sha256(proof.cose)) !== live.credential_sha256) {
-    return { facts: set(facts, "content", ["altered", "credential_differs"]), claims: null };
+    return { facts: set(facts, "content", ["altered", "credential_differs"]), claims: null, key };
   }
   const registered = ["proven", "registered_credential"];
   facts = set(facts, "content", proof.content[0] === "altered" ? proof.content : registered);
   if (proof.issuer[0] === "refused") facts = set(facts, "issuer", proof.issuer);
   const shown = facts.content === "proven" && facts.issuer === "recognised";
-  return { facts, claims: shown ? claims : null };
+  return { facts, claims: shown ? claims : null, key };
 }

@@ -1,0 +1,24 @@
+// On every page: makes this device ready to check without a network, once the page itself has nothing left to do.
+
+const root = document.querySelector('meta[name="trust-root"]')?.content;
+
+async function prepare() {
+  await navigator.serviceWorker.register("/sw.js", { updateViaCache: "none" });
+  if (!root || navigator.connection?.saveData) return;
+  const { refresh } = await import("./lists.js"); // not before: no page waits for what it does not need itself
+  await refresh(Math.floor(Date.now() / 1000), root);
+}
+
+// Without a secure context there is neither worker nor WebCrypto, and nothing to make ready.
+export const able = isSecureContext && "serviceWorker" in navigator && "caches" in globalThis;
+
+const idle = () => new Promise((done) => (globalThis.requestIdleCallback ?? setTimeout)(done));
+const loaded = () => new Promise((done) => {
+  if (document.readyState === "complete") done();
+  else addEventListener("load", done, { once: true });
+});
+
+// Settled once the device is as ready as it can be made now.
+export const prepared = !able ? Promise.resolve() : loaded().then(idle).then(prepare).catch((error) => {
+  if (!(error instanceof TypeError)) throw error; // TypeError: the network went away, and comes back
+});
