@@ -9,12 +9,15 @@ from flask import Blueprint, Request, Response, jsonify, render_template, reques
 from keys.errors import Kind, VermilionError
 from signing.check import Outcome
 from signing.page_data import page_json
+from signing.report import Report
+from signing.report_words import report_json
 from verify_web import checks
 from verify_web.answers import licence_json, status_code, verification_json
 from verify_web.assets import VERSION, WORDS
 from verify_web.intake import Scanned, Typed, read_file, read_typed, read_verification
 from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
 from verify_web.page import result_page
+from verify_web.report import file_report, report_page
 from verify_web.site import Site, site
 
 pages = Blueprint("pages", __name__)
@@ -53,7 +56,14 @@ def _type_of(here: Site, outcome: Outcome) -> Any:
     return None if licence is None else here.types(licence.record.type_code, licence.record.type_version)
 
 
-def outcome_page(here: Site, outcome: Outcome, *, status: int, link_id: str | None = None) -> Response:
+def outcome_page(
+    here: Site,
+    outcome: Outcome,
+    *,
+    status: int,
+    link_id: str | None = None,
+    report: Report | None = None,
+) -> Response:
     lang = negotiate(request)
     found = result_page(outcome, _type_of(here, outcome), here.settings.tz, here.clock(), lang)
     # The path of the page itself, so that no visitor's text is ever put back into an address.
@@ -61,15 +71,18 @@ def outcome_page(here: Site, outcome: Outcome, *, status: int, link_id: str | No
     live = "" if link_id is None else page_json(outcome, here.trust.current(), lang)
     known = link_id is not None and outcome.licence is not None
     address = f"{here.settings.public_origin}{request.path}" if known else ""  # for the printed page
-    body = render("result.html", lang, switch=switch, r=found, live=live, address=address)
+    told = None if report is None else report_page(report, outcome, here.settings.tz, lang)
+    body = render("result.html", lang, switch=switch, r=found, live=live, address=address, report=told)
     response = Response(body, status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = HTML_LANG[lang]
     return _vary(response)
 
 
-def outcome_json(here: Site, outcome: Outcome, *, status: int) -> Response:
+def outcome_json(here: Site, outcome: Outcome, *, status: int, report: Report | None = None) -> Response:
     body = verification_json(outcome.verification)
     body |= licence_json(outcome.licence, _type_of(here, outcome))
+    if report is not None:
+        body["report"] = report_json(report)
     response = jsonify(body)
     response.status_code = status
     return _vary(response)
@@ -135,7 +148,8 @@ def upload() -> Response:
     if not data:
         return start_page({"file": words["fault_file"]}, status=422)
     outcome = checks.file(here, data)
-    return outcome_page(here, outcome, status=status_code(outcome.verification))
+    report = file_report(here, data, outcome)
+    return outcome_page(here, outcome, status=status_code(outcome.verification), report=report)
 
 
 @pages.post("/api/v1/verifications")
@@ -143,10 +157,12 @@ def verifications() -> Response:
     here = site()
     with here.bodies.one():
         asked = read_verification(request)
+    report = None
     if isinstance(asked, Typed):
         outcome = checks.typed(here, asked.identifier, asked.lookup_code, request.remote_addr)
     elif isinstance(asked, Scanned):
         outcome = checks.scan(here, asked.text)
     else:
         outcome = checks.file(here, asked.data)
-    return outcome_json(here, outcome, status=status_code(outcome.verification))
+        report = file_report(here, asked.data, outcome)
+    return outcome_json(here, outcome, status=status_code(outcome.verification), report=report)

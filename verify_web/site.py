@@ -11,6 +11,7 @@ from keys.clock import Clock
 from registry.body_slots import BodySlots
 from registry.settings import Settings
 from signing.live import Alarm, LiveRegistry
+from signing.validator import Validator
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
 from verify_web.source import StatusLists, Types
@@ -31,6 +32,7 @@ class Site:
     limits: TypedLimits
     metrics: Metrics
     bodies: BodySlots
+    validator: Validator | None  # None: files are not explained
 
 
 def site() -> Site:
