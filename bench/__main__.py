@@ -47,6 +47,12 @@ BENCHES = {
         "issue.http_deployed_cpu_ms",
     ),
     "bench.services": ("check.page_vs_bare",),
+    "bench.uploads": (
+        "upload.registered_ms",
+        "upload.tampered_ms",
+        "upload.hostile_cpu_s",
+        "upload.hostile_mb",
+    ),
 }
 RESULT = Path("build/bench.json")
 

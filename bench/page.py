@@ -26,6 +26,10 @@ TARGETS = {
     "crl.100k_s": "under 5",
     "crl.10k_s": "under 0.5",
     "status.resign_s": "under 0.5",
+    "upload.registered_ms": "under 10",
+    "upload.tampered_ms": "under 300",
+    "upload.hostile_cpu_s": "at most 5",
+    "upload.hostile_mb": "at most 512",
 }
 
 

@@ -26,6 +26,8 @@ PROMISED = {
     "check.page_vs_bare",
     "cert.linted_per_s",
     "status.resign_s",
+    "upload.registered_ms",
+    "upload.tampered_ms",
 }
 
 
