@@ -6,6 +6,7 @@ SHELL := bash
 
 DATA ?=
 ONLY ?=
+MINUTES ?= 10
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +37,9 @@ bench: $(VENV)/.dev ## Measure, into build/bench.json (ONLY=name for one)
 	mkdir -p build
 	$(BIN)/python -m bench $(ONLY)
 
+fuzz: $(VENV)/.dev ## Fuzz codes, signatures and uploads for MINUTES (10), on one core
+	nice $(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)
+
 interop: $(VENV)/.dev ## Show sealed documents to veraPDF and EU DSS (Java and Maven), into docs/interop.md
 	$(BIN)/python -m interop $(ARGS)
 
@@ -64,4 +68,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-.PHONY: help run demo test lint bench interop lock clean
+.PHONY: help run demo test lint bench fuzz interop lock clean
