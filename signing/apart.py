@@ -271,6 +271,7 @@ def _work(connection: socket.socket, work: Work, limits: Limits) -> NoReturn:
         mapped, resident = _memory()
         limits.apply(mapped - min(resident, limits.memory_bytes // 2))
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # nothing can be opened; what is open stays
+        resource.setrlimit(resource.RLIMIT_NPROC, (0, 0))  # nor begun, but by root
         length = _LENGTH.unpack(_read(connection, _LENGTH.size))[0]
         if length > MAX_ORDER:
             raise VermilionError(Kind.TOO_LARGE, "the order is too long")

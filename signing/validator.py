@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from keys.errors import Kind, VermilionError
 from signing.apart import Answer, Apart, How, Limits
+from signing.pdf_structure import revision_ends
 from signing.report import (
     FAILED,
     INDETERMINATE,
@@ -122,7 +123,7 @@ def report_of(
     licence, evidence, facts = outcome.licence, outcome.evidence, outcome.facts
     if licence is not None:
         judged = indication_of(facts.issuer, facts.issuer_reason)
-        original = _registered(data, 0, len(data), 1, licence)
+        original = _registered(data, 0, len(data), licence)
         return _known("registered", judged, original)
     if evidence is not None:
         from signing.explain import signer_of
@@ -130,9 +131,14 @@ def report_of(
         judged = indication_of(facts.issuer, facts.issuer_reason)
         sentence = "whole_unknown" if facts.record is OnRecord.UNKNOWN else "whole"
         original = Original(
-            0, len(data), 1, registered=False, level=evidence.level, signer=signer_of(evidence),
+            0,
+            len(data),
+            _revisions(data),
+            registered=False,
+            level=evidence.level,
+            signer=signer_of(evidence),
             sealed_at=evidence.sealed_at,
-        )  # fmt: skip
+        )
         return _known(sentence, judged, original)
     if validator is None:
         explained, found = Explained.AWAY, Findings()
@@ -156,13 +162,21 @@ def _known(sentence: str, judged: Indication, original: Original) -> Report:
     )
 
 
-def _registered(data: bytes, start: int, end: int, revision: int, licence: LiveLicence) -> Original:
+def _revisions(data: bytes) -> int:
+    """How many revisions a document of ours has."""
+    try:
+        return len(revision_ends(data))
+    except VermilionError:  # more than any of ours
+        return 1
+
+
+def _registered(data: bytes, start: int, end: int, licence: LiveLicence) -> Original:
     levels = dict(zip(licence.documents, licence.levels, strict=False))
     names = licence.issuer_name
     return Original(
         start,
         end,
-        revision,
+        _revisions(data[start:end]),
         registered=True,
         level=levels.get(sha256(data[start:end]).digest()),
         signer=names.get("zh") or next(iter(names.values()), licence.record.issuer_code),
@@ -182,7 +196,8 @@ def _on_record(data: bytes, found: Findings, live: LiveRegistry | None) -> Origi
         except VermilionError:
             break
         if licence is not None:
-            return _registered(data, start, end, 1 if original is None else original.revision, licence)
+            known = _registered(data, start, end, licence)
+            return known if original is None else replace(known, revision=original.revision)
     return original
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 
 from keys.errors import VermilionError
 from keys.trust_list import TrustList
+from signing.check import check_file
 from signing.explain import Order, explain
 from signing.explain_signatures import signatures
 from signing.report import (
@@ -32,8 +34,8 @@ from signing.report import (
 from signing.report_words import added_words, report_json, report_sentence, table
 from signing.sentences import LANGUAGES
 from signing.strict_check import strict_check
-from signing.validator import explained_report
-from tests.signing import archiving, jointly, long_term
+from signing.validator import explained_report, report_of
+from tests.signing import archiving, checking, jointly, long_term
 from tests.signing.hostile_files import annotated, signed_by, update
 from tests.signing.sealing import LATER, NoStamps, drawn_page, make_office, office, sealed
 
@@ -89,6 +91,17 @@ def test_of_a_joint_licence_the_last_whole_revision_is_the_original(count: int) 
     assert told.original is not None
     assert (told.original.revision, told.original.end) == (3, len(data))
     assert (told.sentence, told.added) == ("sealed_changed", (Change("bytes"),))
+
+
+def test_of_a_registered_joint_licence_the_report_names_its_last_revision() -> None:
+    data, trust = jointly.forms(3)[2], jointly.agencies().trust
+    digest = sha256(data).digest()
+    known = replace(checking.licence(checking.food()), documents=(digest,), levels=("B-LT",))
+    live = checking.Register(documents={digest: known})
+    outcome = check_file(data, trust, live, None, LATER)
+    told = report_of(data, outcome, trust, live, None, LATER)
+    assert told.original is not None
+    assert (told.sentence, told.original.revision, told.level) == ("registered", 3, "B-LT")
 
 
 def test_what_came_after_is_told_page_by_page_and_revision_by_revision() -> None:
