@@ -6,6 +6,7 @@ SHELL := bash
 
 DATA ?=
 ONLY ?=
+MINUTES ?= 10
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
@@ -42,6 +43,9 @@ pages: $(VENV)/.dev ## Look over every page in every language with axe, keyboard
 scans: $(VENV)/.dev ## Print and scan, simulated: which share of codes is read at 100, 150 and 200 dpi
 	$(BIN)/python -m tests.signing.print_and_scan
 
+fuzz: $(VENV)/.dev ## Fuzz codes, signatures and uploads for MINUTES (10), on one core
+	nice $(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)
+
 interop: $(VENV)/.dev ## Show sealed documents to veraPDF and EU DSS (Java and Maven), into docs/interop.md
 	$(BIN)/python -m interop $(ARGS)
 
@@ -70,4 +74,4 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(INSTALL) --require-hashes --requirement requirements/dev.txt
 	@touch $@
 
-.PHONY: help run demo test lint bench pages scans interop lock clean
+.PHONY: help run demo test lint bench pages scans fuzz interop lock clean

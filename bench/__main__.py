@@ -56,6 +56,12 @@ BENCHES = {
     ),
     "bench.privacy": ("privacy.hit_miss_p", "privacy.hit_ms", "privacy.miss_ms"),
     "bench.weight": ("page.kb", "page.offline_kb"),
+    "bench.uploads": (
+        "upload.registered_ms",
+        "upload.tampered_ms",
+        "upload.hostile_cpu_s",
+        "upload.hostile_mb",
+    ),
 }
 RESULT = Path("build/bench.json")
 

@@ -31,6 +31,10 @@ TARGETS = {
     "check.p99_ms": "under 20",
     "check.1m_vs_1k": "at least 0.9",
     "page.kb": "under 50",
+    "upload.registered_ms": "under 10",
+    "upload.tampered_ms": "under 300",
+    "upload.hostile_cpu_s": "at most 5",
+    "upload.hostile_mb": "at most 512",
 }
 
 

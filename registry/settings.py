@@ -134,6 +134,14 @@ class Settings(BaseSettings):
             "on at most, whatever its nextUpdate says."
         ),
     )
+    licensed_roots: Path | None = Field(
+        default=None,
+        description=(
+            "PEM file, or folder of *.pem, with certificates of licensed authorities: an upload to the "
+            "public site that is no licence of ours but bears their signatures gets a report on these, never "
+            "a verdict on a licence. Empty: nobody is known."
+        ),
+    )
     archive_after: int = Field(
         default=0,
         ge=0,
@@ -168,6 +176,7 @@ class Settings(BaseSettings):
         "signer_socket",
         "pkcs11_module",
         "pkcs11_pin_file",
+        "licensed_roots",
         mode="before",
     )
     @classmethod

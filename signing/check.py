@@ -51,7 +51,8 @@ class Outcome:
     `claims` and `printout` are there only where they are proven and their issuer is not refused; `licence` is
     what the registry holds, of which `disclose` shows what the public may see. `alarm` names the sign of key
     compromise that was raised. `status_list` is the list that was looked at, an expired one included;
-    `as_of` is its time where the verdict rests on it.
+    `as_of` is its time where the verdict rests on it. `evidence` is there where a file passed the strict
+    check, whatever the verdict says of it: it explains, and is no verdict.
     """
 
     verification: Verification
@@ -61,6 +62,7 @@ class Outcome:
     facts: Facts = field(default_factory=Facts)
     alarm: str | None = None
     status_list: StatusList | None = None
+    evidence: FileEvidence | None = None
 
 
 def check_scan(
@@ -219,7 +221,8 @@ def check_file(
         identifier = None
     if identifier is None or not registered:
         printout = None
-    return _end(facts, now, printout=printout, identifier=identifier, alarm=raised, found=found)
+    outcome = _end(facts, now, printout=printout, identifier=identifier, alarm=raised, found=found)
+    return replace(outcome, evidence=evidence)
 
 
 def check_typed(

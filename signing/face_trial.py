@@ -23,6 +23,7 @@ from pikepdf import Pdf
 from PIL import Image
 
 from keys.errors import Fault, Kind, VermilionError
+from signing.apart import Limits
 from signing.draw import draw, printed_values
 from signing.face import Box, Face, fault
 from signing.face_form import BROKEN, read_face
@@ -39,9 +40,7 @@ from signing.text_layout import MM
 DPI = 150
 """Of the picture from which the QR code must scan: an office printer's draft, or a simple scanner."""
 
-CPU_SECONDS = 120
-WALL_SECONDS = 240
-MEMORY_BYTES = 2 << 30
+LIMITS = Limits(cpu_seconds=120, wall_seconds=240, memory_bytes=2 << 30)
 MAX_ANSWER = 64 << 20
 
 _GAP_MM = 4  # between the pages of a preview
@@ -97,7 +96,7 @@ def try_face(slug: str, type_toml: str, face_pdf: bytes, fonts: Fonts, origin: s
                 [sys.executable, "-m", "signing.face_trial"],
                 input=json.dumps(order).encode(),
                 capture_output=True,
-                timeout=WALL_SECONDS,
+                timeout=LIMITS.wall_seconds,
                 check=False,
                 cwd=folder,
                 env=kept,
@@ -120,7 +119,8 @@ def try_face(slug: str, type_toml: str, face_pdf: bytes, fonts: Fonts, origin: s
 def _broke_limits() -> VermilionError:
     return VermilionError(
         Kind.INVALID,
-        f"trying the face took more than {CPU_SECONDS} s or {MEMORY_BYTES >> 20} MiB, or broke off",
+        f"trying the face took more than {LIMITS.cpu_seconds} s or {LIMITS.memory_bytes >> 20} MiB, "
+        "or broke off",
         reason="face_trial",
     )
 
@@ -271,19 +271,10 @@ def _preview(pages: list[Image.Image]) -> bytes:
     return buffer.getvalue()
 
 
-def _limit() -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS, CPU_SECONDS))
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))  # no file gets a byte; the answer goes into a pipe
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
 def main() -> None:
     """The process apart: an order in JSON on standard input, the answer on standard output."""
     order = json.load(sys.stdin.buffer)
-    _limit()
+    LIMITS.apply()
     warnings.simplefilter("error", UserWarning)  # content that breaks off is no artwork
     try:
         regular, bold = (FontSource(**{**font, "path": Path(font["path"])}) for font in order["fonts"])

@@ -41,6 +41,7 @@ class LiveLicence:
     type_name: dict[str, str]
     as_of: datetime
     co_seals: tuple[LiveSeal, ...] = ()  # by place
+    levels: tuple[str, ...] = ()  # of each of `documents`
 
 
 class LiveRegistry(Protocol):

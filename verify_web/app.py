@@ -15,6 +15,7 @@ from keys.clock import Clock, system_clock
 from registry.body_slots import BODY_SLOTS, BodySlots
 from registry.defects import QuietFlask
 from registry.settings import Settings
+from signing.validator import Validator
 from verify_web import access_log, assets, failures, headers
 from verify_web.alarm import SiteAlarm
 from verify_web.files import files
@@ -22,6 +23,7 @@ from verify_web.intake import SiteRequest
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
 from verify_web.offline import offline
+from verify_web.readers import readers
 from verify_web.routes import pages
 from verify_web.scans import ScanCounter
 from verify_web.site import Site
@@ -40,12 +42,14 @@ def create_app(
     clock: Clock = system_clock,
     catch_all: bool = True,
     trusted_proxies: int = 0,
+    validator: Validator | None = None,
 ) -> Flask:
     """Make the application; nothing is opened that needs more than reading the database and writing the
     site's own store.
 
     `source`: another registry to ask than the one in the settings. `trusted_proxies`: how many proxies in
-    front of the site set X-Forwarded-For; with 0 the header is not looked at.
+    front of the site set X-Forwarded-For; with 0 the header is not looked at. `validator`: what explains
+    files that are not ours as they were issued; it is the caller's to close.
     Raises VermilionError(UNAVAILABLE) when the store cannot be opened.
     """
     if source is None:
@@ -73,10 +77,12 @@ def create_app(
         scans=ScanCounter(store, metrics, clock, settings.tz),
         metrics=metrics,
         bodies=BodySlots(BODY_SLOTS),
+        validator=validator,
     )
     app.register_blueprint(pages)
     app.register_blueprint(files)
     app.register_blueprint(offline)
+    app.register_blueprint(readers)
     failures.register(app, catch_all=catch_all)
     app.before_request(access_log.begin)
 

@@ -25,7 +25,7 @@ MAX_AGE = 60
 @files.get("/.well-known/elicence/trust-list")
 def trust_list() -> Response:
     """The signed trust list as published: a compact JWS (RFC 7515)."""
-    return _published(site().trust.published().jws.encode(), "application/jwt", MAX_AGE)
+    return published(site().trust.published().jws.encode(), "application/jwt", MAX_AGE)
 
 
 @files.get("/status/<text>")
@@ -39,7 +39,7 @@ def status_list(text: str) -> Response:
     if found is None:
         abort(404)
     left = (found.expires_at - here.clock()).total_seconds()
-    response = _published(found.token, CWT_TYPE if cwt else JWT_MEDIA_TYPE, max(0, min(MAX_AGE, int(left))))
+    response = published(found.token, CWT_TYPE if cwt else JWT_MEDIA_TYPE, max(0, min(MAX_AGE, int(left))))
     response.vary.add("Accept")
     return response
 
@@ -48,10 +48,10 @@ def status_list(text: str) -> Response:
 def status_lists() -> Response:
     """Where all of them are (section 9.3)."""
     body = json.dumps({"status_lists": list(site().status_lists.addresses().values())}) + "\n"
-    return _published(body.encode(), "application/json", MAX_AGE)
+    return published(body.encode(), "application/json", MAX_AGE)
 
 
-def _published(data: bytes, content_type: str, max_age: int) -> Response:
+def published(data: bytes, content_type: str, max_age: int) -> Response:
     """What caches may keep and every site may read; a 304 for who has these bytes."""
     response = Response(data, content_type=content_type)
     response.set_etag(hashlib.sha256(data).hexdigest()[:32])

@@ -17,6 +17,9 @@ class Metrics:
         self.verdicts = Counter(
             "vermilion_verdicts", "Checks answered", ["way", "verdict"], registry=self.registry
         )
+        self.reports = Counter(
+            "vermilion_reports", "Files reported on, and how it came", ["explained"], registry=self.registry
+        )
         self.limited = Counter(
             "vermilion_typed_limited", "Typed look-ups over a limit", registry=self.registry
         )

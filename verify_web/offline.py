@@ -94,7 +94,8 @@ def shell() -> Response:
         address="",
         words=assets.SCRIPT_WORDS["offline"][lang],
         reference="",  # the check is made on the device: no log has it
-        report=here.settings.problem_address,
+        problem=here.settings.problem_address,
+        report=None,
     )
     return kept_page(body, lang)
 

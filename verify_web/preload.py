@@ -14,6 +14,7 @@ from registry.licences.status_read import SignedList
 from registry.settings import Settings
 from signing.disclosure import PublicRecord
 from signing.live import LiveLicence
+from signing.validator import load_validator
 from verify_web.app import create_app
 from verify_web.language import LANGUAGES
 from verify_web.registry_source import registry_source
@@ -84,6 +85,7 @@ def preload() -> None:
     """
     for module in _ON_FIRST_USE:
         importlib.import_module(module)
+    load_validator()
     settings = Settings()
     registry_source(settings, system_clock)  # loads the database's driver
     source = Source(_Sample(), lambda code, version: None, _no_trust_list, _NoLists())  # noqa: ARG005
@@ -91,7 +93,7 @@ def preload() -> None:
         app = create_app(Settings(data=Path(scratch), zone=settings.zone), source=source)
         client = app.test_client()
         for lang in LANGUAGES:
-            for path in ("/", f"/c/{_ID}", "/c/none", "/none"):
+            for path in ("/", f"/c/{_ID}", "/c/none", "/none", "/about/readers"):
                 client.get(f"{path}?lang={lang}")
         client.get(f"/c/{_ID}", headers={"Accept": "application/json"})
         for path in (

@@ -9,6 +9,8 @@ from flask import Blueprint, Request, Response, g, jsonify, render_template, req
 from keys.errors import Kind, VermilionError
 from signing.check import Outcome
 from signing.page_data import page_json
+from signing.report import Report
+from signing.report_words import report_json
 from verify_web import checks
 from verify_web.answers import licence_json, status_code, verification_json
 from verify_web.assets import VERSION, WORDS
@@ -16,6 +18,7 @@ from verify_web.intake import Scanned, Typed, read_file, read_typed, read_verifi
 from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
 from verify_web.page import result_page
 from verify_web.reference import new_reference, report_link
+from verify_web.report import file_report, report_page
 from verify_web.site import Site, site
 
 pages = Blueprint("pages", __name__)
@@ -55,7 +58,14 @@ def _type_of(here: Site, outcome: Outcome) -> Any:
     return None if licence is None else here.types(licence.record.type_code, licence.record.type_version)
 
 
-def outcome_page(here: Site, outcome: Outcome, *, status: int, link_id: str | None = None) -> Response:
+def outcome_page(
+    here: Site,
+    outcome: Outcome,
+    *,
+    status: int,
+    link_id: str | None = None,
+    report: Report | None = None,
+) -> Response:
     lang = negotiate(request)
     found = result_page(outcome, _type_of(here, outcome), here.settings.tz, here.clock(), lang)
     # The path of the page itself, so that no visitor's text is ever put back into an address.
@@ -66,6 +76,7 @@ def outcome_page(here: Site, outcome: Outcome, *, status: int, link_id: str | No
     reference = ""
     if outcome.licence is not None:  # else two answers that must not be told apart would differ
         reference = g.reference = new_reference()
+    told = None if report is None else report_page(report, outcome, here.settings.tz, lang)
     body = render(
         "result.html",
         lang,
@@ -75,16 +86,19 @@ def outcome_page(here: Site, outcome: Outcome, *, status: int, link_id: str | No
         address=address,
         words=None,
         reference=reference,
-        report=report_link(here.settings.problem_address, reference),
+        problem=report_link(here.settings.problem_address, reference),
+        report=told,
     )
     response = Response(body, status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = HTML_LANG[lang]
     return _vary(response)
 
 
-def outcome_json(here: Site, outcome: Outcome, *, status: int) -> Response:
+def outcome_json(here: Site, outcome: Outcome, *, status: int, report: Report | None = None) -> Response:
     body = verification_json(outcome.verification)
     body |= licence_json(outcome.licence, _type_of(here, outcome))
+    if report is not None:
+        body["report"] = report_json(report)
     response = jsonify(body)
     response.status_code = status
     return _vary(response)
@@ -150,7 +164,8 @@ def upload() -> Response:
     if not data:
         return start_page({"file": words["fault_file"]}, status=422)
     outcome = checks.file(here, data)
-    return outcome_page(here, outcome, status=status_code(outcome.verification))
+    report = file_report(here, data, outcome)
+    return outcome_page(here, outcome, status=status_code(outcome.verification), report=report)
 
 
 @pages.post("/api/v1/verifications")
@@ -158,10 +173,12 @@ def verifications() -> Response:
     here = site()
     with here.bodies.one():
         asked = read_verification(request)
+    report = None
     if isinstance(asked, Typed):
         outcome = checks.typed(here, asked.identifier, asked.lookup_code, request.remote_addr)
     elif isinstance(asked, Scanned):
         outcome = checks.scan(here, asked.text)
     else:
         outcome = checks.file(here, asked.data)
-    return outcome_json(here, outcome, status=status_code(outcome.verification))
+        report = file_report(here, asked.data, outcome)
+    return outcome_json(here, outcome, status=status_code(outcome.verification), report=report)

@@ -11,6 +11,7 @@ from keys.clock import Clock
 from registry.body_slots import BodySlots
 from registry.settings import Settings
 from signing.live import Alarm, LiveRegistry
+from signing.validator import Validator
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
 from verify_web.scans import ScanCounter
@@ -33,6 +34,7 @@ class Site:
     scans: ScanCounter
     metrics: Metrics
     bodies: BodySlots
+    validator: Validator | None  # None: files are not explained
 
 
 def site() -> Site:

@@ -7,6 +7,8 @@ become another user.
 from __future__ import annotations
 
 from registry.settings import Settings
+from signing.licensed import read_licensed
+from signing.validator import start_validator
 from verify_web import access_log
 from verify_web.app import create_app
 from verify_web.preload import preload
@@ -17,5 +19,6 @@ __all__ = ["application", "preload"]
 def application() -> object:
     """The WSGI application, set up from `VERMILION_*` in the environment."""
     settings = Settings()
+    validator = start_validator(read_licensed(settings.licensed_roots))  # forks: before there are threads
     access_log.to_stderr()
-    return create_app(settings, trusted_proxies=settings.trusted_proxies)
+    return create_app(settings, trusted_proxies=settings.trusted_proxies, validator=validator)

@@ -57,6 +57,11 @@ _REASON = re.compile(r"[a-z][a-z0-9_]{0,63}")
 @click.option(
     "--data", type=click.Path(file_okay=False, path_type=Path), help="Data directory of a local registry."
 )
+@click.option(
+    "--report",
+    is_flag=True,
+    help="Of a file, say what is in it too: its revisions, what was added after sealing, each signature.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON.")
 @click.option(
     "--lang",
@@ -76,6 +81,7 @@ def verify(
     root_sha256: str | None,
     service: str | None,
     data: Path | None,
+    report: bool,
     as_json: bool,
     lang: str | None,
     catch_all: bool,
@@ -92,15 +98,17 @@ def verify(
         )
     shown = subject if _is_link(subject) else _read(subject)  # a file that is not there is wrong usage
     if trust is not None:
-        ask = partial(_offline, shown, str(trust), _read(str(trust)), root_sha256)
+        ask = partial(_offline, shown, str(trust), _read(str(trust)), root_sha256, report=report)
     elif bundle is not None:
-        ask = partial(_by_bundle, shown, bundle, root_sha256)
+        ask = partial(_by_bundle, shown, bundle, root_sha256, report=report)
     elif service is not None:
         ask = partial(_by_service, shown, service)
     else:
-        ask = partial(_by_database, shown, data)
+        ask = partial(_by_database, shown, data, report=report)
     try:
         answer = ask()
+        if service is not None and not report:
+            answer.pop("report", None)
         text = _text(answer, lang, as_json=as_json)
     except VermilionError as error:
         answer, text = _failed(error.detail, lang, as_json=as_json)
@@ -147,11 +155,12 @@ class StandardErrorAlarm:
         click.echo(f"vermilion: alarm: {reason}, key {key_id}, SHA-256 {digest.hex()}", err=True)
 
 
-def _by_bundle(shown: str | bytes, folder: Path, root_sha256: str | None) -> dict[str, Any]:
+def _by_bundle(shown: str | bytes, folder: Path, root_sha256: str | None, *, report: bool) -> dict[str, Any]:
     from signing.bundle import TRUST_LIST, Bundle
 
     bundle = Bundle(folder)
-    return _offline(shown, str(folder / TRUST_LIST), bundle.trust_list(), root_sha256, bundle.status_lists)
+    trust_list, lists = bundle.trust_list(), bundle.status_lists
+    return _offline(shown, str(folder / TRUST_LIST), trust_list, root_sha256, lists, report=report)
 
 
 def _offline(
@@ -160,6 +169,8 @@ def _offline(
     trust_list: bytes,
     root_sha256: str | None,
     lists: Source | None = None,
+    *,
+    report: bool,
 ) -> dict[str, Any]:
     from keys.trust_list import read_trust_list
     from signing.verdict import list_json, to_json
@@ -177,10 +188,26 @@ def _offline(
     if outcome.status_list is not None:
         found = outcome.status_list
         ages["status_list"] = list_json(found.issued_at, found.expires_at, now)
-    return to_json(outcome.verification, ages)
+    return to_json(outcome.verification, ages | _report(shown, outcome, trust, None, now, wanted=report))
 
 
-def _by_database(shown: str | bytes, data: Path | None) -> dict[str, Any]:
+def _report(
+    shown: str | bytes,
+    outcome: Outcome,
+    trust: TrustList | None,
+    live: LiveRegistry | None,
+    now: datetime,
+    *,
+    wanted: bool,
+) -> dict[str, object]:
+    if not wanted or isinstance(shown, str):
+        return {}
+    from registry.cli.verify_report import report_on
+
+    return {"report": report_on(shown, outcome, trust, live, now)}
+
+
+def _by_database(shown: str | bytes, data: Path | None, *, report: bool) -> dict[str, Any]:
     try:
         from registry.database import read_engine
         from registry.licences.lookup import SqlLiveRegistry, current_trust_list
@@ -189,6 +216,7 @@ def _by_database(shown: str | bytes, data: Path | None) -> dict[str, Any]:
         words = f"the local registry cannot be asked without {error.name}: give --trust or --service"
         raise VermilionError(Kind.UNAVAILABLE, words) from error
     from keys.trust_list import read_trust_list
+    from signing.verdict import to_json
 
     settings = Settings() if data is None else Settings(data=data)
     now = datetime.now(UTC)
@@ -196,7 +224,8 @@ def _by_database(shown: str | bytes, data: Path | None) -> dict[str, Any]:
     try:
         trust = read_trust_list(current_trust_list(engine), at=now)
         live = SqlLiveRegistry(engine, lambda: now)
-        return _as_json(_outcome(shown, trust, live, StandardErrorAlarm(), now).verification)
+        outcome = _outcome(shown, trust, live, StandardErrorAlarm(), now)
+        return to_json(outcome.verification, _report(shown, outcome, trust, live, now, wanted=report))
     finally:
         engine.dispose()
 
@@ -301,6 +330,10 @@ def _explained(answer: dict[str, Any], lang: str | None) -> Iterator[str]:
         yield f"  {name:8}{check['result']:9} {reason_sentence(check['reason'], lang or 'en')}"
     yield f"  identifier  {answer['identifier'] or '-'}"
     yield f"  as of       {answer['as_of']}"
+    if "report" in answer:
+        from registry.cli.verify_report import report_lines
+
+        yield from report_lines(answer["report"], lang or "en")
     for name, member in (("trust list", "trust_list"), ("status list", "status_list")):
         listed = answer.get(member)
         signed, age = (

@@ -74,6 +74,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             StandingAuthorisation.seal_code.label("authorised_seal"),
             StandingAuthorisation.type_code.label("authorised_type"),
             Document.sha256,
+            Document.level,
             CoSeal.place.label("co_place"),
             CoSeal.sealed_at.label("co_sealed_at"),
             _CoSealRow.code.label("co_seal_code"),
@@ -178,6 +179,7 @@ class SqlLiveRegistry:
             return None
         row = rows[0]
         record = stored_public(row.public_record)
+        documents = {r.sha256: r.level for r in rows}
         return LiveLicence(
             record=record,
             origin=row.origin,
@@ -191,11 +193,12 @@ class SqlLiveRegistry:
             seal_state_at_sealing=row.seal_state_then or "unknown",
             seal_compromised_since=row.compromised_since,
             entitled=_was_entitled(row),
-            documents=tuple(dict.fromkeys(r.sha256 for r in rows)),
+            documents=tuple(documents),
             issuer_name={"zh": row.name_zh, "en": row.name_en},
             type_name=dict(self._type_name(record.type_code, record.type_version)),
             as_of=self._clock(),
             co_seals=_co_seals(rows),
+            levels=tuple(documents.values()),
         )
 
     def _type_name(self, code: str, version: int) -> Mapping[str, str]:

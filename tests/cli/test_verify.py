@@ -13,6 +13,7 @@ import pytest
 
 import registry.cli.verify
 from registry.cli import main
+from registry.cli.verify_report import report_lines
 from registry.composition import open_ports
 from registry.database import read_engine
 from registry.licences.lookup import current_trust_list
@@ -73,6 +74,45 @@ def test_an_altered_file(verify: Verify, altered: Path, trust: Path, first_start
     assert verify(altered, "--trust", trust)[:2][0] == 1
     code, answer, _ = verify(altered, "--data", first_start.place.data)
     assert (code, answer["verdict"]) == (1, "altered")
+
+
+@pytest.fixture
+def appended(sample: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "appended.pdf"
+    path.write_bytes(sample.read_bytes() + b"\n% more")
+    return path
+
+
+def test_a_report_explains_a_file_and_leaves_its_verdict(
+    verify: Verify, appended: Path, sample: Path, trust: Path, first_start: FirstStart
+) -> None:
+    for options, sentence in (
+        (("--trust", trust), "sealed_changed"),
+        (("--data", first_start.place.data), "original_changed"),
+    ):
+        code, plain, _ = verify(appended, *options)
+        assert (code, "report" in plain) == (1, False)
+        code, answer, _ = verify(appended, "--report", *options)
+        report = answer.pop("report")
+        assert (code, answer["verdict"]) == (1, plain["verdict"])
+        assert (report["sentence"], report["explained"]) == (sentence, "done")
+        assert report["original"]["end"] == len(sample.read_bytes())
+    report = verify(sample, "--report", "--data", first_start.place.data)[1]["report"]
+    assert (report["sentence"], report["explained"]) == ("registered", "known")
+
+
+def test_a_report_is_printed_below_the_checks(vermilion: Run, appended: Path, trust: Path) -> None:
+    words = ["verify", str(appended), "--trust", str(trust), "--report"]
+    _, out, _ = vermilion(None, *words, "--lang", "es")
+    assert "  report      La revisión 1 de 1 lleva un sello correcto" in out
+    assert "  indication  TOTAL_FAILED / FORMAT_FAILURE" in out
+    assert "  report " not in vermilion(None, *words[:-1])[1]
+
+
+def test_what_a_service_reports_steers_no_terminal() -> None:
+    said = {"says": {"en": "a\x1b[31m"}, "indication": "b\n", "signer": 5, "level": "B-T", "coverage": ["x"]}
+    assert list(report_lines(said, "en")) == ["  level       B-T"]
+    assert list(report_lines("nothing", "en")) == []
 
 
 def test_the_text_of_a_scanned_code(verify: Verify, trust: Path, first_start: FirstStart) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -317,7 +318,7 @@ def test_a_form_that_breaks_the_limits_is_refused() -> None:
 
 
 def test_a_trial_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(face_trial, "WALL_SECONDS", 0.01)
+    monkeypatch.setattr(face_trial, "LIMITS", replace(face_trial.LIMITS, wall_seconds=0.01))
     with pytest.raises(VermilionError) as refused:
         apart(FOOD, (FOOD / "face.pdf").read_bytes())
     assert refused.value.reason == "face_trial"

@@ -31,6 +31,8 @@ PROMISED = {
     "privacy.hit_miss_p",
     "cert.linted_per_s",
     "status.resign_s",
+    "upload.registered_ms",
+    "upload.tampered_ms",
 }
 
 

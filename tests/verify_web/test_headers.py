@@ -26,6 +26,8 @@ PATHS = {
     "pages.check": "/check",
     "pages.upload": "/upload",
     "pages.verifications": "/api/v1/verifications",
+    "readers.page": "/about/readers",
+    "readers.root_certificate": "/about/root.cer",
     "files.trust_list": "/.well-known/elicence/trust-list",
     "files.status_list": "/status/0",
     "files.status_lists": "/status/",
@@ -77,7 +79,11 @@ def test_headers_of_every_answer(world: World, path: str, method: str) -> None:
     assert answer.headers["Cache-Control"] == "no-store" or path.startswith(
         ("/static/", "/.well-known/", "/status/", *REVALIDATED)
     )
-    assert answer.status_code < 500 or path in {"/readyz", "/.well-known/elicence/trust-list"}
+    assert answer.status_code < 500 or path in {
+        "/readyz",
+        "/.well-known/elicence/trust-list",
+        "/about/root.cer",
+    }
     assert "Location" not in answer.headers  # a redirect could lose the fragment
 
 

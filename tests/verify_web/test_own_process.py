@@ -37,6 +37,8 @@ for path in ("/", "/?lang=en", "/scan", "/offline?lang=es", "/c/AAECAwQFBgcICQoL
     assert answer.status_code in (200, 404, 503), (path, answer.status_code)
     assert b"</html>" in answer.data
 assert client.post("/upload", data={"file": (io.BytesIO(b"%PDF-1.7"), "a.pdf")}).status_code in (200, 503)
+report = client.post("/api/v1/verifications", data=b"%PDF-1.7", content_type="application/pdf").get_json()["report"]
+assert (report["explained"], report["sentence"]) == ("done", "broken"), report
 typed = {"identifier": "1.2", "lookup_code": "x"}
 assert client.post("/check", data=typed).status_code == 422
 try:

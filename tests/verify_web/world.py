@@ -130,6 +130,7 @@ class Memory:
     fails: bool = False
     broken: bool = False  # a defect, where `fails` is expected
     asked: list[str] = field(default_factory=list)
+    uses: set[bytes] = field(default_factory=set)  # SHA-256 of what the seals' keys signed
 
     def _ask(self, question: str, found: bool) -> LiveLicence | None:
         self.asked.append(question)
@@ -156,7 +157,7 @@ class Memory:
 
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:
         self._ask("seal use", found=False)
-        return False
+        return signed_sha256 in self.uses
 
 
 class Hand:

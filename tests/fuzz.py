@@ -1,0 +1,207 @@
+"""A mutation fuzzer of what strangers send: the text of a code, the CMS of a signature, an uploaded file.
+
+`python -m tests.fuzz --minutes 10 [--seed N]`, or `make fuzz MINUTES=10`. A finding is an error that no
+caller expects, a positive answer for what was altered, or a validator that breaks off; each is printed with
+what makes it again, and ends the run with 1. There is no coverage feedback: it knows the grammar instead, and
+cuts, repeats and mixes pieces of right inputs with words that such inputs are made of.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import sha256
+
+from keys.errors import VermilionError
+from signing import cms
+from signing.check import Outcome, check_file, check_scan
+from signing.foreign_seal import foreign_seals
+from signing.report import Explained
+from signing.validator import Validator, report_of, start_validator
+from signing.verdict import Verdict
+from tests.signing import checking, jointly
+from tests.signing.alter import gap_of
+from tests.signing.sealing import LATER, with_contents
+
+POSITIVE = {Verdict.VALID, Verdict.GENUINE_OFFLINE}
+_WORDS = (
+    b"<<", b">>", b"[", b"]", b"obj", b"endobj", b"stream\n", b"endstream", b"xref\n", b"trailer\n",
+    b"startxref\n", b"%%EOF\n", b"/ByteRange", b"/Contents", b"/Prev", b"/Root 1 0 R", b"/Length", b"/Kids",
+    b"/Filter /FlateDecode", b"/Encrypt", b"/Type /ObjStm", b"0 0 R", b"1 0 R", b"-1", b"99999999999", b"(", b")",
+    b"\0", b"\xff\xff\xff\xff", b"\x30\x80", b"\x00\x00", b"\x30\x84", b"\xa0\x82",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Finding:
+    target: str
+    what: str
+    seed: int
+    turn: int
+
+
+def mutated(rng: random.Random, right: bytes) -> bytes:
+    """One to eight changes: a bit, a byte, a word, a piece taken out, repeated, moved, or cut off."""
+    data = bytearray(right)
+    for _ in range(rng.choice((1, 1, 1, 2, 3, 8))):
+        at, length = rng.randrange(len(data) + 1), rng.choice((1, 2, 4, 16, 256, 4096))
+        piece = bytes(data[at : at + length])
+        match rng.randrange(7):
+            case 0 if piece:
+                data[at] ^= 1 << rng.randrange(8)
+            case 1 if piece:
+                data[at] = rng.randrange(256)
+            case 2:
+                data[at : at + rng.choice((0, 0, length))] = rng.choice(_WORDS)
+            case 3:
+                del data[at : at + length]
+            case 4:
+                data[at:at] = piece * rng.choice((1, 2, 50))
+            case 5:
+                to = rng.randrange(len(data) + 1)
+                data[to:to] = piece
+            case _:
+                del data[at if at > len(data) // 2 else len(data) - at :]
+    return bytes(data)
+
+
+def _expected(work: Callable[[], object]) -> str | None:
+    """What is wrong with how it ended, or None."""
+    try:
+        outcome = work()
+    except VermilionError:
+        return None
+    except Exception as error:  # noqa: BLE001  (any is a finding)
+        return repr(error)[:200]
+    if isinstance(outcome, Outcome) and outcome.verification.verdict in POSITIVE:
+        return f"positive: {outcome.verification.verdict}"
+    return outcome if isinstance(outcome, str) else None
+
+
+class Targets:
+    def __init__(self, validator: Validator) -> None:
+        self._validator = validator
+        self._record = checking.food()
+        self._trust = checking.trust_list(checking.trusted(checking.QR_KEY, self._record))
+        self.code = checking.scanned(self._record).encode()
+        self.file, self._seals = jointly.forms(1)[0], jointly.agencies().trust
+        for control in (
+            check_file(self.file, self._seals, None, None, LATER),
+            check_scan(self.code.decode(), self._trust, None, None, checking.NOW),
+        ):
+            assert control.verification.verdict in POSITIVE, control  # else no finding could be one
+        start, end = gap_of(self.file)
+        self.cms = cms.leading_element(bytes.fromhex(self.file[start:end].decode()))
+
+    def scan(self, rng: random.Random) -> str | None:
+        """The text of a code: its digits, or its bytes under right digits."""
+        if rng.randrange(2):
+            data = mutated(rng, self.code)
+        else:
+            head, _, digits = self.code.partition(b"#")
+            number = int.from_bytes(b"\x01" + mutated(rng, _credential(digits)))
+            data = head + b"#" + str(number).encode() if number < 10**4000 else head
+        if data == self.code:
+            return None
+        text = data.decode("utf-8", "replace")
+        right = self.code.decode()
+        return _expected(
+            lambda: _unlike(right, text, check_scan(text, self._trust, None, None, checking.NOW))
+        )
+
+    def signature(self, rng: random.Random) -> str | None:
+        der = mutated(rng, self.cms)
+        if der == self.cms:
+            return None
+
+        def read() -> object:
+            with suppress(VermilionError):
+                cms.parse_seal(der)
+            start, end = gap_of(self.file)
+            if 2 * len(der) <= end - start:
+                data = with_contents(self.file, der)
+                foreign_seals(data, self._seals)
+                return None if data == self.file else check_file(data, self._seals, None, None, LATER)
+            return None
+
+        return _expected(read)
+
+    def upload(self, rng: random.Random) -> str | None:
+        data = mutated(rng, self.file)
+        if sha256(data).digest() == sha256(self.file).digest():
+            return None
+
+        def explain() -> object:
+            outcome = check_file(data, self._seals, None, None, LATER)
+            report = report_of(data, outcome, self._seals, None, self._validator, LATER)
+            if report.explained not in {Explained.DONE, Explained.KNOWN, Explained.LIMIT}:
+                return f"not explained: {report.explained}"
+            return outcome
+
+        return _expected(explain)
+
+
+def _credential(digits: bytes) -> bytes:
+    number = int(digits)
+    return number.to_bytes((number.bit_length() + 7) // 8)[1:]
+
+
+def _unlike(right: str, text: str, outcome: Outcome) -> Outcome | None:
+    """The outcome, but for a text that says the same: a fragment of an equal credential at the same link."""
+    same = (
+        text.partition("#")[2] == right.partition("#")[2]
+        and text.partition("#")[0].lower() == right.partition("#")[0].lower()
+    )
+    return None if same else outcome
+
+
+def fuzz(
+    validator: Validator, seed: int, counts: Sequence[int], until: float | None = None
+) -> tuple[list[Finding], Counter[str]]:
+    """As many turns of each target, in turn, or as many as there is time for (`until`, by the monotonic clock)."""
+    targets = Targets(validator)
+    found: list[Finding] = []
+    done: Counter[str] = Counter()
+    works = {"scan": targets.scan, "signature": targets.signature, "upload": targets.upload}
+    turn = 0
+    while until is None or time.monotonic() < until:
+        turn += 1
+        busy = False
+        for (name, work), count in zip(works.items(), counts, strict=True):
+            if turn > count:
+                continue
+            busy = True
+            # A generator of its own for each turn: one finding is made again without those before it.
+            what = work(random.Random(f"{seed} {name} {turn}"))
+            done[name] += 1
+            if what is not None:
+                found.append(Finding(name, what, seed, turn))
+        if not busy:
+            break
+    return found, done
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--minutes", type=float, default=10)
+    parser.add_argument("--seed", type=int, default=1)
+    asked = parser.parse_args()
+    validator = start_validator()
+    try:
+        found, done = fuzz(validator, asked.seed, (1 << 62,) * 3, time.monotonic() + asked.minutes * 60)
+    finally:
+        validator.close()
+    for one in found:
+        print(one)
+    print(f"{dict(done)}: {len(found)} findings")
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

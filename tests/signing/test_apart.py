@@ -1,0 +1,192 @@
+"""What runs apart runs under its limits, sees nothing of ours, and keeps nobody waiting for ever."""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import signal
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from signing.apart import Apart, Emit, How, Limits
+
+SMALL = Limits(cpu_seconds=1, wall_seconds=20, memory_bytes=128 << 20)
+
+
+def echo(order: bytes, emit: Emit) -> None:
+    emit(order)
+
+
+def spins(_: bytes, emit: Emit) -> None:
+    emit(b"begun")
+    while True:
+        pass
+
+
+def grows(_: bytes, emit: Emit) -> None:
+    emit(b"begun")
+    held = []
+    while True:
+        held.append(bytes(1 << 20))
+
+
+def fails(_: bytes, emit: Emit) -> None:
+    emit(b"begun")
+    raise ZeroDivisionError("secret")
+
+
+def dies(_: bytes, __: Emit) -> None:
+    os.abort()
+
+
+def writes_much(_: bytes, emit: Emit) -> None:
+    for _turn in range(64):
+        emit(bytes(1 << 20))
+
+
+def waits(_: bytes, __: Emit) -> None:
+    signal.pause()
+
+
+@pytest.fixture
+def apart() -> Iterator[Callable[..., Apart]]:
+    made: list[Apart] = []
+
+    def make(*arguments: object, **options: object) -> Apart:
+        made.append(Apart(*arguments, **options))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+Make = Callable[..., Apart]
+
+
+def test_orders_of_any_size_are_answered_one_after_another(apart: Make) -> None:
+    one = apart(echo, SMALL)
+    for order in (b"", b"x", bytes(3 << 20)):
+        answer = one.run(order)
+        assert (answer.how, answer.emitted) == (How.DONE, (order,))
+
+
+@pytest.mark.parametrize(
+    ("work", "how"), [(spins, How.CPU), (grows, How.MEMORY), (fails, How.BROKE)], ids=lambda w: str(w)[:20]
+)
+def test_a_limit_or_a_defect_ends_it_and_what_it_had_said_stays(
+    apart: Make, work: Callable[[bytes, Emit], None], how: How
+) -> None:
+    answer = apart(work, SMALL).run(b"")
+    assert (answer.how, answer.emitted) == (how, (b"begun",))
+    assert answer.cpu_seconds <= SMALL.cpu_seconds + 0.5
+    if how is How.MEMORY:  # it came near the limit, and not past what was shared before
+        shared = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        assert SMALL.memory_bytes // 4 < answer.peak_bytes < shared + SMALL.memory_bytes
+
+
+def test_who_does_nothing_is_ended_by_the_clock(apart: Make) -> None:
+    assert apart(waits, Limits(1, 0.1, 128 << 20)).run(b"").how is How.TIME
+
+
+def test_who_ends_without_a_word_or_talks_without_end_has_broken_off(apart: Make) -> None:
+    assert apart(dies, SMALL).run(b"").how is How.BROKE
+    assert apart(writes_much, SMALL).run(b"").how is How.BROKE
+
+
+def looks_around(order: bytes, emit: Emit) -> None:
+    folder, pid = json.loads(order)
+    tried: dict[str, Callable[[], object]] = {
+        "read": Path(__file__).read_bytes,
+        "write": Path(folder, "new").touch,
+        "socket": socket.socket,
+        "pipe": os.pipe,
+    }
+    done = []
+    for name, act in tried.items():
+        try:
+            act()
+        except OSError:
+            continue
+        done.append(name)
+    limits = {
+        name: resource.getrlimit(getattr(resource, f"RLIMIT_{name}"))
+        for name in ("CPU", "FSIZE", "NOFILE", "CORE")
+    }
+    open_ones = [n for n in range(256) if _is_open(n)]
+    emit(
+        json.dumps(
+            {
+                "done": done,
+                "limits": limits,
+                "environment": dict(os.environ),
+                "open": open_ones,
+                "is us": os.getpid() == pid,
+            }
+        ).encode()
+    )
+
+
+def _is_open(descriptor: int) -> bool:
+    try:
+        os.fstat(descriptor)
+    except OSError:
+        return False
+    return True
+
+
+def test_it_has_no_file_no_socket_and_no_setting(apart: Make, tmp_path: Path) -> None:
+    os.environ["VERMILION_SECRET"] = "told to nobody"
+    held = [os.open(__file__, os.O_RDONLY) for _ in range(5)]
+    try:
+        one = apart(looks_around, SMALL)
+    finally:
+        del os.environ["VERMILION_SECRET"]
+    answer = one.run(json.dumps([str(tmp_path), os.getpid()]).encode())
+    for descriptor in held:
+        os.close(descriptor)
+    found = json.loads(answer.emitted[-1])
+    assert (found["done"], found["environment"], found["is us"]) == ([], {}, False)
+    assert found["limits"] == {"CPU": [1, 2], "FSIZE": [0, 0], "NOFILE": [0, 0], "CORE": [0, 0]}
+    assert len(found["open"]) == 5  # /dev/null three times, where to answer, and what says that it lives
+
+
+def test_beyond_its_children_and_a_few_that_wait_it_is_busy(apart: Make) -> None:
+    """Two at work and one that waits; a fourth is turned away at once, the third after its patience."""
+    one = apart(waits, Limits(1, 30, 128 << 20), children=2, waiting=1, patience=0.2)
+    answers: list[How] = []
+    busy = [threading.Thread(target=lambda: answers.append(one.run(b"").how)) for _ in range(2)]
+    for thread in busy:
+        thread.start()
+    while len(_children(one.pid)) < 2:
+        pass
+    assert one.run(b"").how is How.BUSY  # it waited
+    with one._places:  # as if one more were waiting
+        assert one.run(b"").how is How.BUSY
+    for pid in _children(one.pid):
+        os.kill(pid, signal.SIGALRM)
+    for thread in busy:
+        thread.join()
+    assert answers == [How.TIME, How.TIME]
+
+
+def _children(pid: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text("ascii").split()]
+
+
+def test_where_the_process_that_forks_is_gone_it_is_said(apart: Make) -> None:
+    one = apart(echo, SMALL)
+    os.kill(one.pid, signal.SIGKILL)
+    os.waitpid(one.pid, 0)
+    assert one.run(b"x").how is How.AWAY
+
+
+def test_it_ends_with_who_made_it(apart: Make) -> None:
+    one = apart(echo, SMALL)
+    one._control.close()
+    assert os.waitstatus_to_exitcode(os.waitpid(one.pid, 0)[1]) == 1

@@ -1,0 +1,255 @@
+"""What the general validator finds in files that are right, in ours with something behind them, and in those
+of others; and what it says is read as strictly as anything from outside.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+import pytest
+from pyhanko.pdf_utils.reader import PdfFileReader
+
+from keys.errors import VermilionError
+from keys.trust_list import TrustList
+from signing.check import check_file
+from signing.explain import Order, explain
+from signing.explain_signatures import signatures
+from signing.report import (
+    Change,
+    Explained,
+    Findings,
+    Report,
+    Shape,
+    Signature,
+    findings_from_json,
+    findings_json,
+)
+from signing.report_words import added_words, report_json, report_sentence, table
+from signing.sentences import LANGUAGES
+from signing.strict_check import strict_check
+from signing.validator import explained_report, report_of
+from tests.signing import archiving, checking, jointly, long_term
+from tests.signing.hostile_files import annotated, signed_by, update
+from tests.signing.sealing import LATER, NoStamps, drawn_page, make_office, office, sealed
+
+
+def findings(data: bytes, trust: TrustList | None = None, *licensed: bytes, late: bool = False) -> Findings:
+    at = LATER + timedelta(days=4000) if late else LATER
+    *_, last = explain(Order(data, trust, licensed, at))
+    assert findings_from_json(json.loads(json.dumps(findings_json(last)))) == last
+    return last
+
+
+def report(data: bytes, trust: TrustList | None = None, *licensed: bytes) -> Report:
+    return explained_report(findings(data, trust, *licensed), Explained.DONE)
+
+
+def by_level() -> dict[str, Callable[[], tuple[bytes, TrustList]]]:
+    return {
+        "B-B": lambda: (office().seal(NoStamps()).data, office().trust),
+        "B-T": lambda: (sealed().data, office().trust),
+        "B-LT": lambda: (long_term.document(0).data, office().trust),
+        "B-LTA": lambda: (archiving.once(), archiving.archive().trust),
+    }
+
+
+@pytest.mark.parametrize("level", by_level())
+def test_it_finds_the_level_that_the_strict_check_finds(level: str) -> None:
+    """Two readers that share no code for it."""
+    data, trust = by_level()[level]()
+    at = archiving.FIRST + timedelta(hours=1) if level == "B-LTA" else LATER
+    assert strict_check(data, trust, at=at).level == level
+    reader = PdfFileReader(io.BytesIO(data))
+    *_, told = signatures(reader, Order(data, trust, (), at), apart=False, compare=True)
+    seal, *stamps = told
+    assert (seal.kind, seal.level, seal.authority, seal.integrity) == (
+        "signature",
+        level,
+        "registry",
+        "intact",
+    )
+    assert (seal.indication, seal.sub_indication) == ("TOTAL_PASSED", None)
+    assert seal.proven is (level != "B-B")
+    assert told[-1].coverage == "whole_file"
+    assert [one.kind for one in stamps] == (["time_stamp"] if level == "B-LTA" else [])
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_of_a_joint_licence_the_last_whole_revision_is_the_original(count: int) -> None:
+    data, trust = jointly.forms(3)[count - 1], jointly.agencies().trust
+    told = report(data + b"\n", trust)
+    if count < 3:  # not all of its seals: no document of ours, whatever follows
+        assert told.original is None
+        return
+    assert told.original is not None
+    assert (told.original.revision, told.original.end) == (3, len(data))
+    assert (told.sentence, told.added) == ("sealed_changed", (Change("bytes"),))
+
+
+def test_of_a_registered_joint_licence_the_report_names_its_last_revision() -> None:
+    data, trust = jointly.forms(3)[2], jointly.agencies().trust
+    digest = sha256(data).digest()
+    known = replace(checking.licence(checking.food()), documents=(digest,), levels=("B-LT",))
+    live = checking.Register(documents={digest: known})
+    outcome = check_file(data, trust, live, None, LATER)
+    told = report_of(data, outcome, trust, live, None, LATER)
+    assert told.original is not None
+    assert (told.sentence, told.original.revision, told.level) == ("registered", 3, "B-LT")
+
+
+def test_what_came_after_is_told_page_by_page_and_revision_by_revision() -> None:
+    first = annotated(b"<< /Type /Annot /Subtype /Stamp /Rect [0 0 9 9] >>")(long_term.document(0).data)
+    told = report(update(first, {}), office().trust)
+    assert [one.changes for one in told.revisions] == [
+        (),
+        (Change("annotation", 1),),
+        (Change("nothing"),),
+    ]
+    assert told.added == (Change("annotation", 1),)
+    assert report_sentence(told, "en") == (
+        "Revision 1 of 3 bears a right seal and is whole; what follows was added afterwards: a comment, stamp or "
+        "drawing (page 1)."
+    )
+
+
+# Files of others: their signatures are told of, and nothing of them is ours.
+
+
+@cache
+def stranger() -> Any:
+    return make_office()
+
+
+@cache
+def signed() -> bytes:
+    return signed_by(stranger(), drawn_page())
+
+
+def test_a_licensed_authority_s_signer_is_told_and_it_is_no_licence() -> None:
+    told = report(signed(), office().trust, stranger().root)
+    (one,) = told.signatures
+    assert (told.sentence, told.original) == ("licensed", None)
+    assert (one.authority, one.coverage, one.level) == ("licensed", "whole_file", "B-B")
+    assert (told.indication, told.sub_indication) == ("TOTAL_PASSED", None)
+    assert one.signer is not None
+    for lang in LANGUAGES:
+        assert one.signer in report_sentence(told, lang)
+    assert "It is no licence of this registry." in report_sentence(told, "en")
+
+
+def test_nobody_s_signer_is_told_with_the_reason() -> None:
+    told = report(signed(), office().trust)
+    assert (told.sentence, told.signatures[0].authority) == ("stranger", None)
+    assert (told.indication, told.sub_indication) == ("INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND")
+
+
+def test_a_licensed_signature_that_has_expired_is_in_doubt() -> None:
+    found = findings(signed(), office().trust, stranger().root, late=True)
+    told = explained_report(found, Explained.DONE)
+    assert told.indication == "INDETERMINATE"
+    assert told.sentence in {"licensed_doubt", "stranger"}
+
+
+def test_another_s_file_that_was_changed_is_not_what_was_signed() -> None:
+    told = report(signed().replace(b"/UseNone", b"/UseThis", 1), office().trust, stranger().root)
+    assert (told.sentence, told.sub_indication) == ("digest_differs", "HASH_FAILURE")
+    assert (told.sealed_at, told.level) == (None, None)  # what it claims heads no report
+
+
+@pytest.mark.parametrize(
+    "change", [lambda data: data + b"\n9 0 obj\n<< /Type /Page >>\nendobj\n", lambda data: data + data]
+)
+def test_what_follows_another_s_signature_fails_it(change: Callable[[bytes], bytes]) -> None:
+    """Where general validators look for the last end of file and forgive the rest."""
+    told = report(change(signed()), office().trust, stranger().root)
+    assert (told.indication, told.sub_indication) == ("TOTAL_FAILED", "FORMAT_FAILURE")
+    assert told.sentence == "not_covered"
+
+
+def test_without_a_trust_list_the_parts_are_named_for_the_registry_to_know() -> None:
+    data = sealed().data
+    found = findings(data + b"more", None)
+    assert found.original is None
+    assert (0, len(data)) in found.parts
+
+
+# What the process says is read strictly: a hostile file has passed through it.
+
+_SIGNATURE = Signature(
+    "signature", "Seal1", "X", None, None, "intact", "whole_file", 1, LATER, True, "B-B", "TOTAL_PASSED", None
+)  # fmt: skip
+_SAID = findings_json(Findings(shape=Shape.READ, signatures=(_SIGNATURE,)))
+
+
+def changed(place: int, value: object) -> dict[str, Any]:
+    signature = list(_SAID["signatures"][0])
+    signature[place] = value
+    return {**_SAID, "signatures": [signature]}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        None,
+        [],
+        {},
+        {**_SAID, "shape": "licence"},
+        {**_SAID, "parts": [[0]]},
+        {**_SAID, "parts": [[-1, 2]]},
+        {**_SAID, "revisions": [[1, None, [["valid", None]]]]},
+        {**_SAID, "revisions": [[True, None, []]]},
+        {**_SAID, "trailing": ["bytes", "1"]},
+        {**_SAID, "original": [0, 1, 1, "B-Z", None, None]},
+        changed(0, "seal"),
+        changed(1, 5),
+        changed(8, "2026-11-20T00:00:00"),
+        changed(8, "today"),
+        changed(9, 1.5),
+        changed(11, "PASSED"),
+        changed(12, "FINE"),
+        changed(12, []),
+    ],
+    ids=repr,
+)
+def test_other_findings_are_refused(said: Any) -> None:
+    with pytest.raises(VermilionError) as refused:
+        findings_from_json(said)
+    assert refused.value.kind.value == "malformed"
+
+
+def test_of_a_name_only_what_can_be_shown_is_kept() -> None:
+    found = findings_from_json(changed(2, "a\x1b[31m\u202eb" + "x" * 999))
+    assert found.signatures[0].signer == "a\ufffd[31m\ufffdb" + "x" * (200 - 8)
+
+
+# Words.
+
+
+def test_every_word_is_in_each_language_with_the_same_places() -> None:
+    for section, rows in table().items():
+        for key, said in rows.items():
+            assert tuple(sorted(said)) == tuple(sorted(LANGUAGES)), (section, key)
+            places = {
+                lang: sorted(p.split("}")[0] for p in text.split("{")[1:]) for lang, text in said.items()
+            }
+            assert places["zh"] == places["en"] == places["es"], (section, key)
+
+
+def test_a_name_that_looks_like_a_place_is_not_filled_in() -> None:
+    told = replace(report(signed(), office().trust), signer="{added}")
+    assert "{added}" in report_sentence(told, "en")
+    assert report_json(told)["says"] == {lang: report_sentence(told, lang) for lang in LANGUAGES}
+
+
+def test_of_many_changes_the_first_few_are_told() -> None:
+    many = tuple(Change("page_content", page) for page in range(1, 40))
+    said = added_words(many, "en")
+    assert said.startswith("page content (page 1), ")
+    assert said.endswith("page content (page 5), and more")
