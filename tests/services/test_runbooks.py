@@ -136,10 +136,10 @@ def test_a_key_of_qr_codes_leaks(place: Place, rehearse: Any) -> None:
     assert states[-1] == "active"
 
 
-@pytest.mark.parametrize("purpose", ["tsa", "ocsp", "status-list"])
+@pytest.mark.parametrize("purpose", ["tsa", "ocsp", "status-list", "receipt"])
 def test_a_key_of_the_registry_leaks(place: Place, rehearse: Any, purpose: str) -> None:
-    if purpose == "status-list":
-        made = rehearse("status-list-key.md")
+    if purpose in ("status-list", "receipt"):
+        made = rehearse(f"{purpose}-key.md")
     else:
         made = rehearse("time-stamp-key.md") if purpose == "tsa" else rehearse("ocsp-key.md")
     old, new = lines(made / "keys.jsonl")
