@@ -17,6 +17,8 @@ from registry.defects import QuietFlask
 from registry.settings import Settings
 from verify_web import access_log, assets, failures, headers
 from verify_web.alarm import SiteAlarm
+from verify_web.api import api
+from verify_web.api_docs import docs
 from verify_web.files import files
 from verify_web.intake import SiteRequest
 from verify_web.limits import TypedLimits
@@ -70,9 +72,12 @@ def create_app(
         limits=TypedLimits(store),
         metrics=metrics,
         bodies=BodySlots(BODY_SLOTS),
+        relying=source.relying,
     )
     app.register_blueprint(pages)
     app.register_blueprint(files)
+    app.register_blueprint(api)
+    app.register_blueprint(docs)
     failures.register(app, catch_all=catch_all)
     app.before_request(access_log.begin)
 

@@ -12,7 +12,7 @@ from signing.page_data import page_json
 from verify_web import checks
 from verify_web.answers import licence_json, status_code, verification_json
 from verify_web.assets import VERSION, WORDS
-from verify_web.intake import Scanned, Typed, read_file, read_typed, read_verification
+from verify_web.intake import read_file, read_typed
 from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
 from verify_web.page import result_page
 from verify_web.site import Site, site
@@ -136,17 +136,3 @@ def upload() -> Response:
         return start_page({"file": words["fault_file"]}, status=422)
     outcome = checks.file(here, data)
     return outcome_page(here, outcome, status=status_code(outcome.verification))
-
-
-@pages.post("/api/v1/verifications")
-def verifications() -> Response:
-    here = site()
-    with here.bodies.one():
-        asked = read_verification(request)
-    if isinstance(asked, Typed):
-        outcome = checks.typed(here, asked.identifier, asked.lookup_code, request.remote_addr)
-    elif isinstance(asked, Scanned):
-        outcome = checks.scan(here, asked.text)
-    else:
-        outcome = checks.file(here, asked.data)
-    return outcome_json(here, outcome, status=status_code(outcome.verification))

@@ -13,7 +13,7 @@ from registry.settings import Settings
 from signing.live import Alarm, LiveRegistry
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
-from verify_web.source import StatusLists, Types
+from verify_web.source import Relying, StatusLists, Types
 from verify_web.store import Store
 from verify_web.trust import TrustSource
 
@@ -31,6 +31,7 @@ class Site:
     limits: TypedLimits
     metrics: Metrics
     bodies: BodySlots
+    relying: Relying | None = None
 
 
 def site() -> Site:
