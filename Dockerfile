@@ -6,7 +6,11 @@ RUN groupadd --gid 10001 vermilion \
  && groupadd --gid 10002 vermilion-signer \
  && useradd --uid 10002 --gid 10002 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \
     vermilion-signer \
- && install -d -o vermilion -g vermilion -m 0700 /var/lib/vermilion /var/lib/vermilion/public \
+ && groupadd --gid 10003 vermilion-public \
+ && useradd --uid 10003 --gid 10003 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin \
+    vermilion-public \
+ && install -d -o vermilion -g vermilion -m 0700 /var/lib/vermilion \
+ && install -d -o vermilion-public -g vermilion-public -m 0700 /var/lib/vermilion-public \
  && install -d -o vermilion-signer -g vermilion-signer -m 0700 /var/lib/vermilion-signer \
  && install -d -o vermilion-signer -g vermilion-signer -m 0711 /run/vermilion-signer
 

@@ -32,6 +32,7 @@ class Purpose(StrEnum):
     SEAL_MAKER = "seal-maker"
     TRUST_LIST = "trust-list"
     STATUS_LIST = "status-list"
+    RECEIPT = "receipt"
 
 
 class Kind(StrEnum):
@@ -49,6 +50,7 @@ class Kind(StrEnum):
     CERTIFICATION_REQUEST = "certification-request-info"  # RFC 2986 CertificationRequestInfo, DER
     STATUS_LIST_JWT = "status-list-jwt"  # RFC 7515 JWS signing input of a status list token
     STATUS_LIST_CWT = "status-list-cwt"  # RFC 9052 Sig_structure of a status list token
+    SIGNED_ANSWER = "signed-answer"  # RFC 7515 JWS signing input of the answer to a check
 
 
 PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
@@ -62,12 +64,14 @@ PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
     Purpose.SEAL_MAKER: frozenset({Kind.SEAL_EDITION}),
     Purpose.TRUST_LIST: frozenset({Kind.TRUST_LIST}),
     Purpose.STATUS_LIST: frozenset({Kind.STATUS_LIST_JWT, Kind.STATUS_LIST_CWT}),
+    Purpose.RECEIPT: frozenset({Kind.SIGNED_ANSWER}),
 }
 
 _ANY: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384", "rsa3072-sha256"})
 _ECDSA: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384"})
-_ONLY_ECDSA = frozenset({Purpose.QR, Purpose.STATUS_LIST})
-"""A credential must fit its QR code; a status list is signed by JOSE and COSE alike, for browsers too."""
+_ONLY_ECDSA = frozenset({Purpose.QR, Purpose.STATUS_LIST, Purpose.RECEIPT})
+"""A credential must fit its QR code; a status list is signed by JOSE and COSE alike, for browsers too; any
+library reads the ES256 of a signed answer."""
 PURPOSE_SUITES: dict[Purpose, frozenset[SuiteName]] = {
     purpose: _ECDSA if purpose in _ONLY_ECDSA else _ANY for purpose in Purpose
 }

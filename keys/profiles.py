@@ -21,6 +21,7 @@ class ProfileName(StrEnum):
     SEAL_MAKER = "seal-maker"
     TRUST_LIST = "trust-list"
     STATUS_LIST = "status-list"
+    RECEIPT = "receipt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +49,7 @@ POLICY_LOG = "1.2.156.3005.2.999.4"
 POLICY_SEAL_MAKER = "1.2.156.3005.2.999.5"
 POLICY_TRUST_LIST = "1.2.156.3005.2.999.6"
 POLICY_STATUS_LIST = "1.2.156.3005.2.999.7"
+POLICY_RECEIPT = "1.2.156.3005.2.999.8"
 
 PROFILES: dict[ProfileName, Profile] = {
     profile.name: profile
@@ -106,6 +108,11 @@ PROFILES: dict[ProfileName, Profile] = {
             ProfileName.STATUS_LIST, Purpose.STATUS_LIST, Purpose.ISSUING_CA, ca=False, path_length=None,
             key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
             policy=POLICY_STATUS_LIST, life=timedelta(days=3 * 365),
+        ),
+        Profile(
+            ProfileName.RECEIPT, Purpose.RECEIPT, Purpose.ISSUING_CA, ca=False, path_length=None,
+            key_usage=frozenset({"digital_signature"}), extended_key_usage=None,
+            policy=POLICY_RECEIPT, life=timedelta(days=3 * 365),
         ),
     )
 }  # fmt: skip

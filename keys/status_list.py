@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 import cbor2
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -77,6 +77,17 @@ class Token:
     signature: bytes
 
 
+class SignedToken(Protocol):
+    """What `is_signed` asks of a token that was taken apart."""
+
+    @property
+    def alg(self) -> str | int: ...
+    @property
+    def signed(self) -> bytes: ...
+    @property
+    def signature(self) -> bytes: ...
+
+
 def jwt_input(content: Content, kid: str, suite: Suite) -> bytes:
     """The JWS signing input (RFC 7515, 5.1). `kid`: 16 hex digits, as the trust list names the key."""
     return _jwt(content, kid, ecdsa(suite).jose_alg)
@@ -122,7 +133,7 @@ def take_apart(data: bytes) -> Token:
         _refuse(str(error))
 
 
-def is_signed(token: Token, public_key: bytes) -> bool:
+def is_signed(token: SignedToken, public_key: bytes) -> bool:
     """Whether this key (SubjectPublicKeyInfo, DER) signed the token, by the algorithm of its own suite."""
     try:
         public = serialization.load_der_public_key(public_key)

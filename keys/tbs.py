@@ -23,6 +23,8 @@ from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ocsp import read_response_data
 from keys.seal_attributes import is_our_form
+from keys.signed_answer import MAX_BYTES as MAX_ANSWER_BYTES
+from keys.signed_answer import read_input as read_answer_input
 from keys.status_list import MAX_BYTES as MAX_STATUS_LIST_BYTES
 from keys.status_list import read_cwt_input, read_jwt_input
 from keys.suite import Suite, signature_algorithm, suite_of
@@ -212,6 +214,14 @@ def _status_list_cwt(data: bytes, suite: Suite) -> None:
         _refuse(error.detail)
 
 
+def _signed_answer(data: bytes, suite: Suite) -> None:
+    """RFC 7515, 5.1: of our own form (`keys.signed_answer`); what it says, the policy judges."""
+    try:
+        read_answer_input(data, suite)
+    except VermilionError as error:
+        _refuse(error.detail)
+
+
 _MAX = {
     Kind.TRUST_LIST: MAX_BYTES,
     Kind.SEAL_EDITION: MAX_BYTES,
@@ -219,6 +229,7 @@ _MAX = {
     Kind.CEREMONY_TRANSCRIPT: MAX_TRANSCRIPT_BYTES,
     Kind.STATUS_LIST_JWT: MAX_STATUS_LIST_BYTES,
     Kind.STATUS_LIST_CWT: MAX_STATUS_LIST_BYTES,
+    Kind.SIGNED_ANSWER: MAX_ANSWER_BYTES,
 }
 _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.CERTIFICATE: _certificate,
@@ -233,6 +244,7 @@ _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.CERTIFICATION_REQUEST: _certification_request,
     Kind.STATUS_LIST_JWT: _status_list_jwt,
     Kind.STATUS_LIST_CWT: _status_list_cwt,
+    Kind.SIGNED_ANSWER: _signed_answer,
 }
 
 

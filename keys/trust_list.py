@@ -47,8 +47,8 @@ LIFE = timedelta(days=7)
 MAX_FORMER_ROOTS = 16
 RENEW_AFTER = LIFE / 3  # a verifier asks for the next list by then
 
-KeyUse = Literal["qr", "seal", "tsa", "status-list"]
-REGISTRY_USES: frozenset[KeyUse] = frozenset({"tsa", "status-list"})
+KeyUse = Literal["qr", "seal", "tsa", "status-list", "receipt"]
+REGISTRY_USES: frozenset[KeyUse] = frozenset({"tsa", "status-list", "receipt"})
 """Keys of the registry's own: of no agency and for no type."""
 KeyState = Literal["active", "retired", "compromised"]
 

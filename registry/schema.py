@@ -44,8 +44,12 @@ PUBLIC_TABLES = (
 """What the public site's role may read, and `vermilion publish` with it. Persons, clients, tokens, requests
 and intents are not its business. `deploy/postgres/grants.sql` says the same for the Compose file."""
 
-PUBLIC_COLUMNS = {"key_use": ("digest", "kind", "signed")}
-"""Of other tables it may read these columns: whether a signature that it was shown was made here."""
+PUBLIC_COLUMNS = {
+    "key_use": ("digest", "kind", "signed"),
+    "verifier": ("id", "key_sha256", "per_minute", "per_day", "active"),
+}
+"""Of other tables it may read these columns: whether a signature that it was shown was made here; whose key a
+relying party's is, and its quotas."""
 
 
 def upgrade(url: str, revision: str = "head") -> None:

@@ -99,6 +99,13 @@ class Settings(BaseSettings):
             "encrypt what is at rest; `*` all of it; `generate` permits new keys of what is named."
         ),
     )
+    receipt_socket: Path | None = Field(
+        default=None,
+        description=(
+            "Socket by which the public site has answers signed, of the signer or of the API; empty: "
+            "<data>/receipts/socket, which the API serves where it holds the keys."
+        ),
+    )
     pkcs11_module: Path | None = Field(
         default=None,
         description="PKCS#11 module whose token holds the keys; empty: key files under a passphrase.",
@@ -174,6 +181,7 @@ class Settings(BaseSettings):
         "passphrase_file",
         "root_directory",
         "signer_socket",
+        "receipt_socket",
         "pkcs11_module",
         "pkcs11_pin_file",
         "licensed_roots",
@@ -304,6 +312,11 @@ class Settings(BaseSettings):
     @property
     def root_place(self) -> Path:
         return self.root_directory or self.data / "root"
+
+    @property
+    def receipts_at(self) -> Path:
+        """The socket by which the public site has answers signed."""
+        return self.receipt_socket or self.data / "receipts" / "socket"
 
     @property
     def holds_key_files(self) -> bool:

@@ -16,6 +16,7 @@ import socket
 import stat
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TextIO
 
 import structlog
 
@@ -37,6 +38,7 @@ from registry.vault import Vault
 DIRECTORY_MODE = 0o711  # nobody else can put a socket there; anybody can knock at ours, and is known then
 SOCKET_MODE = 0o666
 BACKLOG = 64
+TAKEN = "signer_taken"  # the reason where another process serves the socket
 MAX_PATH = 107  # octets of sun_path (unix(7))
 _log = structlog.get_logger("registry.signer")
 
@@ -154,7 +156,7 @@ def listening(path: Path) -> Iterator[socket.socket]:
     with contextlib.ExitStack() as stack:
         try:
             _socket_directory(path.parent)
-            lock = stack.enter_context(path.with_name(f"{path.name}.lock").open("w"))
+            lock = stack.enter_context(_own_file(path.with_name(f"{path.name}.lock")))
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             path.unlink(missing_ok=True)  # one left behind: who holds the lock is the only one
             listener = stack.enter_context(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
@@ -164,12 +166,16 @@ def listening(path: Path) -> Iterator[socket.socket]:
             listener.listen(BACKLOG)
         except BlockingIOError:
             raise VermilionError(
-                Kind.UNAVAILABLE, "another signer serves this socket", reason="signer_socket"
+                Kind.UNAVAILABLE, "another signer serves this socket", reason=TAKEN
             ) from None
         except OSError as error:
             detail = f"the signer's socket cannot be made: {error.strerror}"
             raise VermilionError(Kind.UNAVAILABLE, detail, reason="signer_socket") from error
         yield listener
+
+
+def _own_file(path: Path) -> TextIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600), "w")
 
 
 def _socket_directory(path: Path) -> None:

@@ -21,6 +21,7 @@ from registry.licences.status_lists import LOOK_EVERY
 from registry.licences.status_lists import publish_due as publish_status_lists
 from registry.logs import configure_logs
 from registry.ports import Ports
+from registry.receipt_socket import serve_receipts
 from registry.seals.anchor import anchor_due, outside_stamper
 from registry.seals.outside_fetch import OutsideStatuses
 from registry.seals.renewal import renew_due
@@ -44,7 +45,8 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
     certificates that authorities outside gave; batches checked and issued; status lists signed: at start and
-    from then on, until `stop` is set. The last four have threads of their own: they may take their time.
+    from then on, until `stop` is set. The last four have threads of their own: they may take their time. So
+    has the socket of receipts, where the keys are this process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -57,8 +59,13 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
         "document_stamps_failed": lambda: log_document_stamps(stamp_due(ports)),
     }
     statuses = {"outside_status_not_fetched": OutsideStatuses(ports).fetch_due}
+    receipts: dict[str, Callable[[], object]] = {}
+    if ports.settings.signer_socket is None:
+        tried = {"receipts_not_served": partial(serve_receipts, ports, stop)}
+        receipts["receipts"] = partial(background.keep, tried, stop, KEEP_EVERY)
     return background.start(
         {
+            **receipts,
             "outside-status": partial(background.keep, statuses, stop, KEEP_EVERY),
             "document-stamps": partial(background.keep, stamps, stop, KEEP_EVERY),
             "batches": partial(

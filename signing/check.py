@@ -32,10 +32,20 @@ from signing.record import Printout, printout_from_json
 from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, Verification, decide
 
 if TYPE_CHECKING:
+    from signing.signed_answer import Presented
     from signing.status_list import Source, StatusList
     from signing.strict_check import FileEvidence
 
-__all__ = ["Outcome", "check_file", "check_id", "check_scan", "check_typed", "failed_check", "unmatched"]
+__all__ = [
+    "Outcome",
+    "check_file",
+    "check_id",
+    "check_presented",
+    "check_scan",
+    "check_typed",
+    "failed_check",
+    "unmatched",
+]
 
 DEFAULT_ZONE = "Asia/Shanghai"
 _OF_SHAPE = frozenset({"structure", "not_a_pdf", "seal_missing", "seal_order", "seal_twice"})
@@ -258,6 +268,38 @@ def check_typed(
         return unmatched(now) if reason == "not_matched" else _end(Facts(status_reason=reason), now)
     facts = _with_licence(facts, licence, now, DEFAULT_ZONE if trust is None else trust.zone)
     return _end(facts, now, licence=licence)
+
+
+def check_presented(presented: Presented, zone: str, live: LiveRegistry | None, now: datetime) -> Outcome:
+    """What the registry alone says of what was presented, of which digests are at hand: the very verdict of
+    the other checks, but for what only the thing itself shows (who made a signature, or that it is wrong).
+    `zone`: the registry's (IANA). An identifier must have been matched before. Never raises.
+    """
+    content: tuple[Content, str] | None = None
+    if presented.document is not None:
+        digest = presented.document
+        facts, licence = _ask(live, lambda registry: registry.by_document(digest))
+        content = (Content.PROVEN, "registered_document")
+    elif presented.identifier is not None:
+        identifier = presented.identifier
+        facts, licence = _ask(live, lambda registry: registry.by_identifier(identifier))
+    elif presented.link_id is not None:
+        link_id = presented.link_id
+        facts, licence = _ask(live, lambda registry: registry.by_link_id(link_id))
+        if licence is not None and presented.credential is not None:
+            same = presented.credential == licence.credential_sha256
+            proven, differs = (
+                (Content.PROVEN, "registered_credential"),
+                (Content.ALTERED, "credential_differs"),
+            )
+            content = proven if same else differs
+    else:
+        return _end(Facts(issuer=Issuer.REFUSED, issuer_reason="not_a_link"), now)
+    if licence is None:
+        return _end(facts, now)
+    if content is not None:
+        facts = replace(facts, content=content[0], content_reason=content[1])
+    return _end(_with_licence(facts, licence, now, zone), now, licence=licence)
 
 
 def unmatched(now: datetime) -> Outcome:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Protocol
+from typing import Literal, Protocol
 
 from signing.disclosure import PublicRecord
 
@@ -44,6 +44,33 @@ class LiveLicence:
     levels: tuple[str, ...] = ()  # of each of `documents`
 
 
+PastClock = Literal["recorded", "effective"]
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """A past moment, and the clock that is meant. `recorded`: what the registry would have answered then.
+    `effective`: what held then by all that is on record now, by the civil days from which changes take
+    effect; an annulment that came later may reach back to it.
+
+    Either is about the licence's own status. Whether its seals were good is judged by what is known now: a
+    compromise that was found since counts.
+    """
+
+    at: datetime
+    clock: PastClock
+    day: date  # the civil day of `at` in the registry's zone
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Unguessable keys of licences that are to be asked for together."""
+
+    links: frozenset[bytes] = frozenset()  # SHA-256 of the 16 bytes of a link's id
+    documents: frozenset[bytes] = frozenset()  # SHA-256
+    identifiers: frozenset[str] = frozenset()
+
+
 class LiveRegistry(Protocol):
     """Look-ups by unguessable keys only. Each raises VermilionError(UNAVAILABLE) if it cannot ask."""
 
@@ -62,6 +89,15 @@ class LiveRegistry(Protocol):
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:
         """Whether a seal's key was used for these bytes (SHA-256 of the signed attributes) by the registry
         itself, whatever became of the document: it may be void, or have lost its time-stamp since.
+        """
+
+
+class ManyRegistry(Protocol):
+    """Many licences asked for at once."""
+
+    def gather(self, wanted: Wanted, past: Past | None = None) -> LiveRegistry:
+        """A registry that knows what is wanted and nothing else, by a few statements however many they are;
+        as of a past moment where one is named. Raises VermilionError(UNAVAILABLE) if it cannot be asked.
         """
 
 

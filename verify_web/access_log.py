@@ -36,6 +36,8 @@ def write(store: Store, response: Response) -> None:
     link_id = (request.view_args or {}).get("link_id")
     if link_id is not None:
         line["link"] = store.keyed_hash("link", str(link_id)).hex()
+    if "party" in g:
+        line["party"] = g.party
     if "verdict" in g:
         line["verdict"] = g.verdict
     if "reference" in g:

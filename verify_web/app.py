@@ -18,6 +18,8 @@ from registry.settings import Settings
 from signing.validator import Validator
 from verify_web import access_log, assets, failures, headers
 from verify_web.alarm import SiteAlarm
+from verify_web.api import api
+from verify_web.api_docs import docs
 from verify_web.files import files
 from verify_web.intake import SiteRequest
 from verify_web.limits import TypedLimits
@@ -78,11 +80,10 @@ def create_app(
         metrics=metrics,
         bodies=BodySlots(BODY_SLOTS),
         validator=validator,
+        relying=source.relying,
     )
-    app.register_blueprint(pages)
-    app.register_blueprint(files)
-    app.register_blueprint(offline)
-    app.register_blueprint(readers)
+    for blueprint in (pages, files, offline, readers, api, docs):
+        app.register_blueprint(blueprint)
     failures.register(app, catch_all=catch_all)
     app.before_request(access_log.begin)
 

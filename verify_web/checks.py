@@ -1,13 +1,18 @@
-"""The three ways to check, as the site runs them."""
+"""The ways to check, as the site runs them: each asks the registry, or what was gathered from it for many."""
 
 from __future__ import annotations
+
+from datetime import datetime
 
 from flask import g
 
 from keys.errors import VermilionError
-from signing.check import Outcome, check_file, check_id, check_scan, check_typed, unmatched
+from signing.check import Outcome, check_file, check_id, check_presented, check_scan, check_typed, unmatched
 from signing.credential import normal_origin, split_link
+from signing.live import LiveRegistry, Past
+from signing.signed_answer import Presented
 from signing.verdict import Facts, decide
+from verify_web.intake import Typed
 from verify_web.site import Site
 
 
@@ -17,14 +22,16 @@ def _noted(site: Site, way: str, outcome: Outcome) -> Outcome:
     return outcome
 
 
-def link(site: Site, link_id: str) -> Outcome:
+def link(site: Site, link_id: str, *, live: LiveRegistry | None = None, past: Past | None = None) -> Outcome:
     """The address of a licence, without the fragment, which never comes here. A text that cannot be an id
-    takes the path of an unknown one. Never limited, and counted where a licence was found.
+    takes the path of an unknown one. Never limited. `past`: as of a moment that `live` was gathered for.
     """
-    outcome = check_id(link_id, site.trust.current(), site.live, site.clock())
-    if outcome.licence is not None:
-        site.scans.count(site.store.keyed_hash("link", link_id), outcome.licence)
-    return _noted(site, "link", outcome)
+    asked = live or site.live
+    return _noted(site, "link", check_id(link_id, site.trust.current(), asked, _at(site, past)))
+
+
+def _at(site: Site, past: Past | None) -> datetime:
+    return site.clock() if past is None else past.at
 
 
 def unanswered(site: Site, reason: str) -> Outcome:
@@ -33,17 +40,28 @@ def unanswered(site: Site, reason: str) -> Outcome:
     return _noted(site, "failed", Outcome(decide(facts, as_of=site.clock()), facts=facts))
 
 
-def scan(site: Site, scanned: str) -> Outcome:
+def scan(site: Site, scanned: str, *, live: LiveRegistry | None = None, past: Past | None = None) -> Outcome:
     """A scanned code with its fragment, where a program sends it. Never limited.
 
     The trust list says whose links are ours. Without one only the site's own are known to be: a genuine code
     copied under another address must not be called valid because the list is out.
     """
-    trust = site.trust.current()
+    trust, at = site.trust.current(), _at(site, past)
     if trust is None and _leads_elsewhere(scanned, site.settings.public_origin):
         facts = Facts(issuer_reason="trust_list_missing")
-        return _noted(site, "scan", Outcome(decide(facts, as_of=site.clock()), facts=facts))
-    return _noted(site, "scan", check_scan(scanned, trust, site.live, site.alarm, site.clock()))
+        return _noted(site, "scan", Outcome(decide(facts, as_of=at), facts=facts))
+    alarm = site.alarm if past is None else None  # what was not on record yet is no sign of theft
+    return _noted(site, "scan", check_scan(scanned, trust, live or site.live, alarm, at))
+
+
+def digest(
+    site: Site, sha256: bytes, *, live: LiveRegistry | None = None, past: Past | None = None
+) -> Outcome:
+    """A file by its SHA-256: registered or not. What else it is only the file itself shows."""
+    outcome = check_presented(
+        Presented(document=sha256), site.settings.zone, live or site.live, _at(site, past)
+    )
+    return _noted(site, "digest", outcome)
 
 
 def _leads_elsewhere(scanned: str, origin: str) -> bool:
@@ -58,6 +76,18 @@ def file(site: Site, data: bytes) -> Outcome:
     """An uploaded file."""
     outcome = check_file(data, site.trust.current(), site.live, site.alarm, site.clock())
     return _noted(site, "file", outcome)
+
+
+def matched(site: Site, details: Typed, *, live: LiveRegistry, past: Past | None = None) -> Outcome:
+    """Typed details whose attempt was counted before."""
+    at = _at(site, past)
+    outcome = check_typed(details.identifier, details.lookup_code, live, at, site.trust.current())
+    return _noted(site, "typed", outcome)
+
+
+def too_many(site: Site, past: Past | None) -> Outcome:
+    """The one answer to typed details that do not match, for whoever tried too often."""
+    return _noted(site, "typed", unmatched(_at(site, past)))
 
 
 def typed(site: Site, identifier: str, lookup_code: str, address: str | None) -> Outcome:

@@ -15,7 +15,7 @@ from verify_web.language import HTML_LANG, negotiate
 from verify_web.routes import outcome_json, outcome_page, render, wants_json
 from verify_web.site import site
 
-CHECKS = frozenset({"pages.link", "pages.check", "pages.upload", "pages.verifications"})
+CHECKS = frozenset({"pages.link", "pages.check", "pages.upload", "api.verifications"})
 """Routes that answer a check: whatever fails there, the answer is a verdict, `cannot_check`."""
 
 _KINDS = {400: Kind.MALFORMED, 404: Kind.NOT_FOUND, 413: Kind.TOO_LARGE, 415: Kind.UNSUPPORTED_MEDIA}
@@ -59,6 +59,9 @@ def _expected(error: VermilionError) -> Response:
         response = _page(status, "error" if status >= 500 else "bad_request")
         headers.pop("Content-Type")
     response.headers.update(headers)
+    if error.kind is Kind.UNAUTHENTICATED:  # RFC 6750, section 3
+        shown = "" if error.reason == "no_key" else ', error="invalid_token"'
+        response.headers["WWW-Authenticate"] = f'Bearer realm="vermilion"{shown}'
     return response
 
 

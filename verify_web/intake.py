@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import IO, Any
+from typing import IO
 
 from flask import Request
 from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
-from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from signing.codes import normalise_lookup_code, parse_identifier
 
 MAX_FILE = 8 * 1024 * 1024
 MAX_ENVELOPE = 16 * 1024  # what multipart adds around a file
 MAX_JSON = 16 * 1024
-MAX_SCANNED = 4096  # characters; a printed code has about 800
 MAX_TYPED = 120
 
 
@@ -38,26 +36,16 @@ class SiteRequest(Request):
 
 
 @dataclass(frozen=True, slots=True)
-class Scanned:
-    text: str
-
-
-@dataclass(frozen=True, slots=True)
 class Typed:
     identifier: str
     lookup_code: str
-
-
-@dataclass(frozen=True, slots=True)
-class Uploaded:
-    data: bytes
 
 
 def _too_large(limit: int = MAX_FILE) -> VermilionError:
     return VermilionError(Kind.TOO_LARGE, f"at most {limit} bytes are read", reason="too_large")
 
 
-def _invalid(*faults: Fault) -> VermilionError:
+def invalid(*faults: Fault) -> VermilionError:
     return VermilionError(Kind.INVALID, "the request does not say what to check", faults=faults)
 
 
@@ -80,7 +68,7 @@ def read_typed(identifier: str, lookup_code: str) -> Typed:
     except VermilionError as error:
         faults.append(Fault("/lookup_code", error.reason, error.detail))
     if faults:
-        raise _invalid(*faults)
+        raise invalid(*faults)
     return Typed(identifier, code)
 
 
@@ -104,7 +92,7 @@ def read_file(request: Request) -> bytes:
     return bytes(data)
 
 
-def _read_body(request: Request, limit: int) -> bytes:
+def read_body(request: Request, limit: int) -> bytes:
     request.max_content_length = limit + 1  # a body of unknown length may be cut there without a word
     try:
         data = request.get_data(cache=False)
@@ -115,42 +103,3 @@ def _read_body(request: Request, limit: int) -> bytes:
     if len(data) > limit:
         raise _too_large(limit)
     return data
-
-
-def _text(body: dict[str, Any], name: str, longest: int) -> str:
-    value = body[name]
-    if not isinstance(value, str) or not 0 < len(value) <= longest:
-        raise _invalid(Fault(f"/{name}", "text", f"must be a text of 1 to {longest} characters"))
-    return value
-
-
-def _read_json(request: Request) -> Scanned | Typed:
-    body = strict_json(_read_body(request, MAX_JSON), max_bytes=MAX_JSON, max_depth=4)
-    if not isinstance(body, dict):
-        raise _invalid(Fault("", "object", "must be an object"))
-    members = set(body)
-    if members in ({"link"}, {"qr"}):
-        return Scanned(_text(body, members.pop(), MAX_SCANNED))
-    if members == {"identifier", "lookup_code"}:
-        return read_typed(_text(body, "identifier", MAX_TYPED), _text(body, "lookup_code", MAX_TYPED))
-    raise _invalid(
-        Fault("", "members", "must have link, or qr, or identifier and lookup_code, and nothing else")
-    )
-
-
-def read_verification(request: Request) -> Scanned | Typed | Uploaded:
-    """The body of POST /api/v1/verifications. Raises VermilionError for anything it cannot be."""
-    kind = request.mimetype
-    if kind == "application/json":
-        return _read_json(request)
-    if kind == "application/pdf":
-        data = _read_body(request, MAX_FILE)
-    elif kind == "multipart/form-data":
-        data = read_file(request)
-    else:
-        raise VermilionError(
-            Kind.UNSUPPORTED_MEDIA, "send application/json, application/pdf or multipart/form-data"
-        )
-    if not data:
-        raise _invalid(Fault("/file", "empty", "there is no file in the request"))
-    return Uploaded(data)

@@ -10,15 +10,18 @@ from pathlib import Path
 
 from keys.clock import system_clock
 from keys.errors import Kind, VermilionError
+from keys.remote import RemoteCustodian
+from keys.trust_list import TrustList
+from registry.agencies.parties import Party, ReceiptKey
 from registry.licences.status_read import SignedList
 from registry.settings import Settings
 from signing.disclosure import PublicRecord
-from signing.live import LiveLicence
+from signing.live import LiveLicence, Past, Wanted
 from signing.validator import load_validator
 from verify_web.app import create_app
 from verify_web.language import LANGUAGES
 from verify_web.registry_source import registry_source
-from verify_web.source import Source
+from verify_web.source import Relying, Source
 
 _ON_FIRST_USE = (  # by which no sample here comes past
     "cryptography.hazmat.backends.openssl.backend",  # a public key, of the trust list or a certificate
@@ -66,6 +69,9 @@ class _Sample:
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:  # noqa: ARG002
         return False
 
+    def gather(self, wanted: Wanted, past: Past | None = None) -> _Sample:  # noqa: ARG002
+        return self
+
 
 class _NoLists:
     def newest(self, number: int, *, cwt: bool) -> SignedList | None:  # noqa: ARG002
@@ -79,6 +85,10 @@ def _no_trust_list() -> str:
     raise VermilionError(Kind.UNAVAILABLE, "there is none")
 
 
+def _no_key(_trust: TrustList, _now: datetime) -> ReceiptKey:
+    raise VermilionError(Kind.UNAVAILABLE, "there is none")
+
+
 def preload() -> None:
     """Answer one request of each kind from a throw-away site: what is imported or read lazily, by us or by
     what we stand on, is then in memory.
@@ -88,7 +98,8 @@ def preload() -> None:
     load_validator()
     settings = Settings()
     registry_source(settings, system_clock)  # loads the database's driver
-    source = Source(_Sample(), lambda code, version: None, _no_trust_list, _NoLists())  # noqa: ARG005
+    relying = Relying(_Sample(), lambda _key: Party("", 9, 9), _no_key, RemoteCustodian(Path("none")))
+    source = Source(_Sample(), lambda code, version: None, _no_trust_list, _NoLists(), relying)  # noqa: ARG005
     with tempfile.TemporaryDirectory() as scratch:
         app = create_app(Settings(data=Path(scratch), zone=settings.zone), source=source)
         client = app.test_client()
@@ -107,7 +118,18 @@ def preload() -> None:
             client.get(path)
         for path in ("/status/", "/status/0", "/offline", "/scan", "/sw.js", "/manifest.webmanifest"):
             client.get(path)
+        for path in ("/api/v1/", "/api/v1/openapi.json"):
+            client.get(path)
         client.post("/check", data={"identifier": "1", "lookup_code": "2"})
         client.post("/upload", data={"file": (BytesIO(b"%PDF-1.7\n"), "a.pdf")})
         client.post("/api/v1/verifications", json={"link": f"{settings.public_origin}/c/{_ID}#1"})
+        for accept in ("application/json", "application/jwt"):
+            asked = {
+                "items": [{"link": "x"}, {"sha256": "0" * 64}],
+                "as_of": "2026-03-04",
+                "clock": "effective",
+            }
+            headers = {"Accept": accept, "Authorization": "Bearer x"}
+            client.post("/api/v1/verifications/bulk", json=asked, headers=headers)
+        client.post("/api/v1/receipts/verify", data=b"x", content_type="application/jwt")
         app.extensions["site"].store.close()

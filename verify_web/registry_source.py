@@ -2,52 +2,30 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
-from sqlalchemy import Engine, select
-
 from keys.clock import Clock
+from keys.remote import RemoteCustodian
+from registry.agencies.parties import Parties
 from registry.database import read_engine
 from registry.licences.lookup import SqlLiveRegistry, current_trust_list
-from registry.licences.outage import database_errors
+from registry.licences.published_types import PublishedTypes
 from registry.licences.status_read import SignedLists
-from registry.licences.tables import TypeVersion
-from registry.licences.types import DRAFT, parse_licence_type
 from registry.settings import Settings
-from signing.licence_type import LicenceType
-from verify_web.source import Source
-
-
-class PublishedTypes:
-    """Licence types as the registry published them. A version never changes, so each is read once."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-        self._load = lru_cache(maxsize=1000)(self._read)
-
-    def __call__(self, code: str, version: int) -> LicenceType | None:
-        try:
-            return self._load(code, version)
-        except KeyError:
-            return None
-
-    def _read(self, code: str, version: int) -> LicenceType:
-        query = select(TypeVersion.slug, TypeVersion.type_toml).where(
-            TypeVersion.code == code, TypeVersion.version == version, TypeVersion.state != DRAFT
-        )
-        with database_errors(), self._engine.connect() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
-            raise KeyError(code)  # not kept: it may be published later
-        return parse_licence_type(row.slug, row.type_toml)
+from verify_web.source import Relying, Source
 
 
 def registry_source(settings: Settings, clock: Clock) -> Source:
     """Opens nothing yet: connections are made when the first check asks."""
     engine = read_engine(settings.public_url)
+    live, parties = SqlLiveRegistry(engine, clock), Parties(engine)
     return Source(
-        live=SqlLiveRegistry(engine, clock),
+        live=live,
         types=PublishedTypes(engine),
         trust_list=lambda: current_trust_list(engine),
         status_lists=SignedLists(engine),
+        relying=Relying(
+            many=live,
+            party=parties.party,
+            receipt_key=parties.receipt_key,
+            custodian=RemoteCustodian(settings.receipts_at),
+        ),
     )

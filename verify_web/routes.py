@@ -10,11 +10,10 @@ from keys.errors import Kind, VermilionError
 from signing.check import Outcome
 from signing.page_data import page_json
 from signing.report import Report
-from signing.report_words import report_json
 from verify_web import checks
 from verify_web.answers import licence_json, status_code, verification_json
 from verify_web.assets import VERSION, WORDS
-from verify_web.intake import Scanned, Typed, read_file, read_typed, read_verification
+from verify_web.intake import read_file, read_typed
 from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
 from verify_web.page import result_page
 from verify_web.reference import new_reference, report_link
@@ -94,11 +93,9 @@ def outcome_page(
     return _vary(response)
 
 
-def outcome_json(here: Site, outcome: Outcome, *, status: int, report: Report | None = None) -> Response:
+def outcome_json(here: Site, outcome: Outcome, *, status: int) -> Response:
     body = verification_json(outcome.verification)
     body |= licence_json(outcome.licence, _type_of(here, outcome))
-    if report is not None:
-        body["report"] = report_json(report)
     response = jsonify(body)
     response.status_code = status
     return _vary(response)
@@ -125,6 +122,8 @@ def link(link_id: str) -> Response:
     """What a phone's camera opens. The fragment never comes here."""
     here = site()
     outcome = checks.link(here, link_id)
+    if outcome.licence is not None:
+        here.scans.count(here.store.keyed_hash("link", link_id), outcome.licence)
     status = status_code(outcome.verification, look_up=True)
     if wants_json(request):
         return outcome_json(here, outcome, status=status)
@@ -166,19 +165,3 @@ def upload() -> Response:
     outcome = checks.file(here, data)
     report = file_report(here, data, outcome)
     return outcome_page(here, outcome, status=status_code(outcome.verification), report=report)
-
-
-@pages.post("/api/v1/verifications")
-def verifications() -> Response:
-    here = site()
-    with here.bodies.one():
-        asked = read_verification(request)
-    report = None
-    if isinstance(asked, Typed):
-        outcome = checks.typed(here, asked.identifier, asked.lookup_code, request.remote_addr)
-    elif isinstance(asked, Scanned):
-        outcome = checks.scan(here, asked.text)
-    else:
-        outcome = checks.file(here, asked.data)
-        report = file_report(here, asked.data, outcome)
-    return outcome_json(here, outcome, status=status_code(outcome.verification), report=report)

@@ -15,7 +15,7 @@ from signing.validator import Validator
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
 from verify_web.scans import ScanCounter
-from verify_web.source import StatusLists, Types
+from verify_web.source import Relying, StatusLists, Types
 from verify_web.store import Store
 from verify_web.trust import TrustSource
 
@@ -35,6 +35,7 @@ class Site:
     metrics: Metrics
     bodies: BodySlots
     validator: Validator | None  # None: files are not explained
+    relying: Relying | None = None
 
 
 def site() -> Site:

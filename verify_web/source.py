@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
+from keys.custodian import Custodian
+from keys.trust_list import TrustList
+from registry.agencies.parties import Party, ReceiptKey
 from registry.licences.status_read import SignedList
 from signing.licence_type import LicenceType
-from signing.live import LiveRegistry
+from signing.live import LiveRegistry, ManyRegistry
 
 Types = Callable[[str, int], LicenceType | None]
 """A licence type by code and version, or None where the registry does not have it."""
@@ -25,6 +29,16 @@ class StatusLists(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Relying:
+    """What relying parties that are known are answered by."""
+
+    many: ManyRegistry
+    party: Callable[[str], Party | None]  # by the key that was sent
+    receipt_key: Callable[[TrustList, datetime], ReceiptKey]
+    custodian: Custodian  # of which nothing but receipts can be had
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Where answers come from. Each part raises VermilionError(UNAVAILABLE) when it cannot be asked."""
 
@@ -32,3 +46,4 @@ class Source:
     types: Types
     trust_list: Callable[[], str]  # the current list as signed, a compact JWS
     status_lists: StatusLists
+    relying: Relying | None = None  # None: no relying party is known here

@@ -46,6 +46,7 @@ _POUR = text(
     "INSERT INTO bucket (key, empty_at) VALUES (:key, :now + :drops) ON CONFLICT (key) DO UPDATE"
     " SET empty_at = max(empty_at, :now) + :drops WHERE max(empty_at, :now) + :drops - :now <= :size"
 )
+_FULL_FOR = text("SELECT max(empty_at, :now) + :drops - :now - :size FROM bucket WHERE key = :key")
 _RETURN = text("UPDATE bucket SET empty_at = empty_at - :drops WHERE key = :key")
 _FORGET = text("DELETE FROM bucket WHERE empty_at < :now")
 _ALARM = text(
@@ -111,6 +112,12 @@ class Store:
         """
         row = {"key": key, "now": self.now(), "drops": seconds, "size": size}
         return connection.execute(_POUR, row).rowcount == 1
+
+    def room_after(self, connection: Connection, key: bytes, seconds: float, size: float) -> float:
+        """After how many seconds a bucket has room for what takes `seconds` to drain; 0 or less: it has."""
+        row = {"key": key, "now": self.now(), "drops": seconds, "size": size}
+        found = connection.execute(_FULL_FOR, row).scalar_one_or_none()
+        return seconds - size if found is None else float(found)
 
     def give_back(self, connection: Connection, key: bytes, seconds: float) -> None:
         """Take back what `pour` added."""

@@ -1,6 +1,6 @@
 -- What the public site may read, applied by the owner after each migration: a check needs the licence, its
--- seal and their history, and whether a signature was made here. People, clients, keys, requests and intents
--- are not its business.
+-- seal and their history, whether a signature was made here, and who asks by program. People, clients, keys,
+-- requests and intents are not its business.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_public;
 GRANT SELECT ON
   agency,
@@ -24,11 +24,13 @@ GRANT SELECT ON
   type_version
 TO vermilion_public;
 GRANT SELECT (digest, kind, signed) ON key_use TO vermilion_public;
+GRANT SELECT (id, key_sha256, per_minute, per_day, active) ON verifier TO vermilion_public;
 
 -- What the signer's policy asks before a key is used (registry/seals/custody.py), and the ledger that it alone
 -- need write: a use is begun, then ended, and nothing of it is changed or removed.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_signer;
 GRANT SELECT ON
+  agency,
   approval,
   ceremony,
   certificate,
@@ -37,9 +39,12 @@ GRANT SELECT ON
   client_type,
   co_seal,
   data_key,
+  document,
   document_stamp,
+  edition,
   intent,
   key,
+  licence,
   outside_certificate,
   outside_status,
   published_trust_list,
@@ -47,6 +52,7 @@ GRANT SELECT ON
   seal,
   seal_edition,
   seal_edition_draft,
+  seal_state,
   seal_use,
   standing_authorisation,
   status_list,
@@ -55,6 +61,8 @@ GRANT SELECT ON
   trust_list_draft,
   type_version
 TO vermilion_signer;
+GRANT SELECT (subject_kind, subject, kind, effective_from, recorded_at, detail) ON event TO vermilion_signer;
+GRANT SELECT (id, active) ON verifier TO vermilion_signer;
 GRANT SELECT (key_id, record, ended_at), INSERT, UPDATE (ended_at, signed) ON key_use TO vermilion_signer;
 GRANT SELECT (id, closed_at), INSERT, UPDATE (closed_at, begun, failed, digest) ON key_use_block TO vermilion_signer;
 

@@ -17,7 +17,8 @@ from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
 from registry.agencies.credentials import thumbprints_of
 from registry.agencies.rules import LEGAL_BASIS
-from registry.agencies.tables import Agency, Client, ClientType, Enrolment, Person
+from registry.agencies.tables import Agency, Client, ClientType, Enrolment, Person, Verifier
+from registry.agencies.verifiers import thumbprint
 from registry.log.rules import record_event
 from registry.ports import Surroundings
 from registry.seals.keys import civil_ground
@@ -30,15 +31,16 @@ def pending(session: Session) -> Iterator[dict[str, Any]]:
     )
     for enrolment in session.scalars(waiting):
         row = _subject(session, enrolment)
-        agency = None if row.agency_code is None else session.get(Agency, row.agency_code)
+        code = None if isinstance(row, Verifier) else row.agency_code
+        agency = None if code is None else session.get(Agency, code)
         yield {
             "id": enrolment.subject,
             "kind": enrolment.subject_kind,
             "name": row.name,
-            "agency": row.agency_code,
+            "agency": code,
             "seal_authority": agency is not None and agency.seal_authority,
             "asks": enrolment.asked,
-            "thumbprints": thumbprints_of(session, row),
+            "thumbprints": _thumbprints(session, row),
             "enrolled_by": enrolment.enrolled_by,
             "enrolled_at": enrolment.enrolled_at.isoformat(),
         }
@@ -69,7 +71,7 @@ def decide(
     if enrolment.state != "open":
         raise VermilionError(Kind.CONFLICT, "this was decided before", reason="decided")
     row = _subject(session, enrolment)
-    thumbprints = thumbprints_of(session, row)
+    thumbprints = _thumbprints(session, row)
     if approve and sorted(seen) != thumbprints:
         raise VermilionError(
             Kind.CONFLICT, "the keys on record are not those named with the id", reason="key_unseen"
@@ -96,15 +98,23 @@ def decide(
     )
 
 
-def _subject(session: Session, enrolment: Enrolment) -> Person | Client:
+def _subject(session: Session, enrolment: Enrolment) -> Person | Client | Verifier:
     if enrolment.subject_kind == "person":
         return session.get_one(Person, enrolment.subject)
+    if enrolment.subject_kind == "verifier":
+        return session.get_one(Verifier, enrolment.subject)
     return session.get_one(Client, enrolment.subject)
 
 
-def _give(session: Session, row: Person | Client, asked: dict[str, Any]) -> None:
+def _thumbprints(session: Session, row: Person | Client | Verifier) -> list[str]:
+    return [thumbprint(row)] if isinstance(row, Verifier) else thumbprints_of(session, row)
+
+
+def _give(session: Session, row: Person | Client | Verifier, asked: dict[str, Any]) -> None:
     row.active = True
-    if isinstance(row, Person):
+    if isinstance(row, Verifier):
+        row.per_minute, row.per_day = asked["per_minute"], asked["per_day"]
+    elif isinstance(row, Person):
         row.roles = asked.get("roles", [])  # of an administrator: none, the duty is the row's already
     else:
         row.scopes = asked["scopes"]

@@ -58,13 +58,26 @@ class Client(Base):
     created_at: Mapped[datetime]
 
 
+class Verifier(Base):
+    """A relying party (a bank, a court) that asks the public site by program, and what it may ask."""
+
+    __tablename__ = "verifier"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str] = mapped_column(String(120))
+    key_sha256: Mapped[bytes] = mapped_column(unique=True)  # of its key, 256 random bits
+    per_minute: Mapped[int]  # checks, one of a bulk request like any other; 0 before approval
+    per_day: Mapped[int]
+    active: Mapped[bool]
+    created_at: Mapped[datetime]
+
+
 class Enrolment(Base):
     """What somebody put on record is to be allowed: it takes effect when security administration approves."""
 
     __tablename__ = "enrolment"
-    subject: Mapped[str] = mapped_column(String(32), primary_key=True)  # a person's id, or a client's
-    subject_kind: Mapped[str] = mapped_column(String(10))  # person, client
-    asked: Mapped[dict[str, Any]]  # roles, or duty, or scopes and types
+    subject: Mapped[str] = mapped_column(String(32), primary_key=True)  # the id of whom it is about
+    subject_kind: Mapped[str] = mapped_column(String(10))  # person, client, verifier
+    asked: Mapped[dict[str, Any]]  # roles, or duty, or scopes and types, or quotas
     enrolled_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
     enrolled_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(10), index=True)  # open, approved, refused

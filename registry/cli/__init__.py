@@ -41,7 +41,9 @@ COMMANDS = {
     "serve-public": "registry.cli.run:serve_public",
     "signer": "registry.cli.signer:signer",
     "type": "registry.cli.types:licence_type",
+    "verifier": "registry.cli.verifiers:verifier",
     "verify": "registry.cli.verify:verify",
+    "verify-answer": "registry.cli.verify_answer:verify_answer",
 }
 EXIT_USAGE = 64  # EX_USAGE of sysexits.h
 EXIT_FAILED = 1

@@ -20,7 +20,9 @@ def key_group() -> None:
 
 
 @key_group.command("list")
-@click.option("--purpose", help="Only keys made for this: seal, qr, tsa, ocsp, trust-list, status-list, …")
+@click.option(
+    "--purpose", help="Only keys made for this: seal, qr, tsa, ocsp, trust-list, status-list, receipt, …"
+)
 def list_keys(purpose: str | None) -> None:
     """List keys with their certificates as JSON, one object a line, the oldest first."""
     from sqlalchemy.orm import Session
@@ -72,7 +74,7 @@ def new_passphrase(directory: Path) -> None:
 @ground_options
 @administrative(Duty.SYSTEM)
 def retire(key: str, compromised: bool, legal_basis: str, reason_code: str, acting: Acting) -> None:
-    """End a key for QR codes, time-stamps, OCSP, makers, status lists or the trust list, at once.
+    """End a key for QR codes, time-stamps, OCSP, makers, status lists, receipts or the trust list, at once.
 
     What it signed up to now stays recognised, its certificate is revoked, and the trust list says so. Where
     the registry is left without one for time-stamps, OCSP or status lists, it makes another and prints its

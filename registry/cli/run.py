@@ -133,7 +133,12 @@ def public_environment(settings: Settings) -> dict[str, str | None]:
     """The settings as the public site will read them: neither the registry's own role in its database, whose
     password may stand in the URL, nor where passphrase, PIN and signer are.
     """
-    own = settings.model_copy(update={"public_database_url": settings.public_url})
+    own = settings.model_copy(
+        update={
+            "public_database_url": settings.public_url,
+            "receipt_socket": settings.receipt_socket or settings.signer_socket or settings.receipts_at,
+        }
+    )
     kept_back: dict[str, str | None] = dict.fromkeys(
         f"VERMILION_{name}"
         for name in ("DATABASE_URL", "PASSPHRASE_FILE", "SIGNER_SOCKET", "SIGNER_CALLERS", "PKCS11_PIN_FILE")

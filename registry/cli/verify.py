@@ -261,10 +261,10 @@ def _by_service(shown: str | bytes, service: str) -> dict[str, Any]:
         answer = call("POST", url, body=body, headers={"Content-Type": "application/json"})
     else:
         answer = call("POST", url, body=shown, headers=pdf_headers())
-    return _understood(answer.expect(200, 404, 503).json())
+    return understood(answer.expect(200, 404, 503).json())
 
 
-def _understood(answer: dict[str, Any]) -> dict[str, Any]:
+def understood(answer: dict[str, Any]) -> dict[str, Any]:
     """The service's answer, if each member of design section 6 is what it must be; more members may stand
     beside them. Raises VermilionError(MALFORMED).
     """
@@ -317,10 +317,11 @@ def _is_identifier(value: object) -> bool:
 
 def _text(answer: dict[str, Any], lang: str | None, *, as_json: bool) -> str:
     """What is printed. As JSON it is ASCII: whatever a service adds steers no terminal."""
-    return json.dumps(answer) if as_json else "\n".join(_explained(answer, lang))
+    return json.dumps(answer) if as_json else "\n".join(explained(answer, lang))
 
 
-def _explained(answer: dict[str, Any], lang: str | None) -> Iterator[str]:
+def explained(answer: dict[str, Any], lang: str | None) -> Iterator[str]:
+    """An answer in lines: the verdict, the three checks, of what and as of when."""
     from signing.sentences import heading, reason_sentence
 
     said = " / ".join(heading(answer, each) for each in ((lang,) if lang else ("en", "zh")))

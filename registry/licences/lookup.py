@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, Row, Select, and_, bindparam, select
+from sqlalchemy import BindParameter, ColumnElement, Engine, Row, Select, and_, bindparam, select
 from sqlalchemy.orm import aliased
 
 from keys.clock import Clock
@@ -19,6 +19,7 @@ from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Agency
 from registry.licences.digests import lookup_digest
+from registry.licences.gathered import HISTORY, Gathered, as_of
 from registry.licences.outage import database_errors
 from registry.licences.public_records import stored_public
 from registry.licences.tables import CoSeal, Document, Edition, Licence, TypeVersion
@@ -32,7 +33,7 @@ from registry.seals.tables import (
     StandingAuthorisation,
 )
 from signing.codes import normalise_lookup_code, parse_identifier
-from signing.live import LiveLicence, LiveSeal
+from signing.live import LiveLicence, LiveSeal, Past, Wanted
 
 _CoEdition, _CoSealRow, _CoState = aliased(SealEdition), aliased(Seal), aliased(SealState)
 _CoUse, _CoAuthorisation = aliased(SealUse), aliased(StandingAuthorisation)
@@ -54,6 +55,10 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     )
     return (
         select(
+            Edition.id.label("edition_id"),
+            Edition.identifier,
+            Edition.link_id_sha256,
+            Edition.lookup_sha256,
             Edition.public_record,
             Edition.origin,
             Edition.status,
@@ -109,6 +114,13 @@ _LOOKUP_DIGEST = select(Edition.lookup_sha256).where(Edition.identifier == bindp
 _BY_DOCUMENT = _licence_where(
     Edition.id == select(Document.edition_id).where(Document.sha256 == bindparam("key")).scalar_subquery()
 )
+# Many at once: one statement a kind of key, since an index serves each, and none serves them all.
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
+_MANY_LINKS = _licence_where(Edition.link_id_sha256.in_(_KEYS))
+_MANY_IDENTIFIERS = _licence_where(Edition.identifier.in_(_KEYS))
+_MANY_DOCUMENTS = _licence_where(
+    Edition.id.in_(select(Document.edition_id).where(Document.sha256.in_(_KEYS)))
+)
 _SEAL_USE = (
     select(KeyUse.signed)
     .where(
@@ -134,7 +146,9 @@ def current_trust_list(engine: Engine) -> str:
 
 
 class SqlLiveRegistry:
-    """Look-ups by unguessable keys. Each raises VermilionError(UNAVAILABLE) if the database is out."""
+    """Look-ups by unguessable keys, one by one or many together. Each raises VermilionError(UNAVAILABLE) if
+    the database is out.
+    """
 
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
@@ -170,13 +184,44 @@ class SqlLiveRegistry:
             return None
         return self._licence(self._rows(_BY_IDENTIFIER, identifier))
 
+    def gather(self, wanted: Wanted, past: Past | None = None) -> Gathered:
+        """See `signing.live.ManyRegistry`: a statement for each kind of key, and one for their histories."""
+        rows: list[Row[Any]] = []
+        for statement, keys in (
+            (_MANY_LINKS, wanted.links),
+            (_MANY_IDENTIFIERS, frozenset(filter(_is_identifier, wanted.identifiers))),
+            (_MANY_DOCUMENTS, wanted.documents),
+        ):
+            if keys:
+                with database_errors(), self._engine.connect() as connection:
+                    rows += connection.execute(statement, {"keys": sorted(keys)}).all()
+        by_edition: dict[str, list[Row[Any]]] = {}
+        for row in rows:
+            by_edition.setdefault(row.edition_id, []).append(row)
+        licences = {edition: self._known(of_one) for edition, of_one in by_edition.items()}
+        if past is not None and licences:
+            with database_errors(), self._engine.connect() as connection:
+                history = connection.execute(HISTORY, {"editions": sorted(licences)}).all()
+            licences = as_of(licences, history, past)
+        found = Gathered()
+        for edition, licence in licences.items():
+            row = by_edition[edition][0]
+            if row.link_id_sha256 in wanted.links:
+                found.links[row.link_id_sha256] = licence
+            found.documents |= {sha: licence for sha in licence.documents if sha in wanted.documents}
+            if row.identifier in wanted.identifiers:
+                found.identifiers[row.identifier] = licence
+                found.lookup_digests[row.identifier] = row.lookup_sha256
+        return found
+
     def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str) -> Sequence[Row[Any]]:
         with database_errors(), self._engine.connect() as connection:
             return connection.execute(statement, {"key": key}).all()
 
     def _licence(self, rows: Sequence[Row[Any]]) -> LiveLicence | None:
-        if not rows:
-            return None
+        return self._known(rows) if rows else None
+
+    def _known(self, rows: Sequence[Row[Any]]) -> LiveLicence:
         row = rows[0]
         record = stored_public(row.public_record)
         documents = {r.sha256: r.level for r in rows}

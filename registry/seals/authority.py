@@ -35,12 +35,13 @@ class AuthorityNames:
     trust_list: str = "Trust List"
     tsa: str = "Time-Stamp Authority"
     status_lists: str = "Status Lists"
+    receipts: str = "Receipts"
 
 
 def establish(pieces: Pieces, names: AuthorityNames, *, test: bool) -> None:
     """Make what is missing of root, issuing CA, the trust list's delegate, time-stamp authority, OCSP
-    responder and key for status lists; a `test` root says TEST in its name. What a ceremony made has named
-    the rest.
+    responder, keys for status lists and receipts; a `test` root says TEST in its name. What a ceremony made
+    has named the rest.
 
     Started again after a failure it goes on where it stopped. Raises VermilionError: CONFLICT where another
     made a root meanwhile, UNAVAILABLE (`root_absent`) where the root is needed and not here, and what the
@@ -57,7 +58,11 @@ def establish(pieces: Pieces, names: AuthorityNames, *, test: bool) -> None:
         issuing = _issuer(certify_new_key(pieces, ProfileName.ISSUING, ISSUING_SUITE, name, root))
     if _established(pieces, ProfileName.TRUST_LIST) is None:
         give_delegate_key(pieces, subject_name(prefix + names.trust_list, None, organisation))
-    for profile, called in ((ProfileName.TSA, names.tsa), (ProfileName.STATUS_LIST, names.status_lists)):
+    for profile, called in (
+        (ProfileName.TSA, names.tsa),
+        (ProfileName.STATUS_LIST, names.status_lists),
+        (ProfileName.RECEIPT, names.receipts),
+    ):
         if _established(pieces, profile) is not None:
             continue
         assert root.certificate is not None
@@ -148,6 +153,11 @@ def give_tsa_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
 def give_status_list_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
     """One more key for status lists, as `_give_another` has it."""
     return _give_another(pieces, ProfileName.STATUS_LIST, by)
+
+
+def give_receipt_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
+    """One more key for signed answers and receipts, as `_give_another` has it."""
+    return _give_another(pieces, ProfileName.RECEIPT, by)
 
 
 def _give_another(pieces: Pieces, profile: ProfileName, by: Administrator | None) -> Certified:

@@ -27,6 +27,7 @@ from registry.database import Database
 from registry.rows import changed_rows, insert_rows, new_ids
 from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
 from registry.seals.answer_ledger import BlockLedger
+from registry.seals.answer_policy import AnswerPolicy, require_answer_form
 from registry.seals.intent_policy import require_intents
 from registry.seals.maker import require_drafted_edition
 from registry.seals.outside_request import require_drafted_request
@@ -61,6 +62,7 @@ _REQUEST = re.compile(r"certification-request:([0-9a-f]{32})")
 _SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _STATUS_LIST_JWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):jwt")
 _STATUS_LIST_CWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):cwt")
+_ANSWER = re.compile(r"answer:([0-9a-f]{32})")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
@@ -74,7 +76,10 @@ _RECORDS = {
     SignKind.SIG_STRUCTURE: _INTENT,
     SignKind.STATUS_LIST_JWT: _STATUS_LIST_JWT,
     SignKind.STATUS_LIST_CWT: _STATUS_LIST_CWT,
+    SignKind.SIGNED_ANSWER: _ANSWER,
 }
+_LISTED = frozenset({Purpose.QR, Purpose.TSA, Purpose.STATUS_LIST, Purpose.RECEIPT})
+"""What nobody could recognise that a trust list does not name."""
 _BEFORE_IT_SERVES = frozenset({SignKind.CERTIFICATE, SignKind.CERTIFICATION_REQUEST})
 """What a key signs, or an authority for it, that does not serve yet; each asks for itself."""
 # Which profiles an authority's key may sign; a root's own is among them.
@@ -90,6 +95,7 @@ _SIGNS = {
             ProfileName.OCSP,
             ProfileName.SEAL_MAKER,
             ProfileName.STATUS_LIST,
+            ProfileName.RECEIPT,
         }
     ),
 }
@@ -188,6 +194,7 @@ def _in_blocks(requests: Sequence[SignRequest]) -> bool:
 
 def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vault) -> Policy:
     """The policy of this registry's custodian. It raises VermilionError(KEY_REFUSED) to refuse."""
+    answers = AnswerPolicy(database.read, clock, zone)
 
     def policy(ref: KeyRef, requests: Sequence[SignRequest]) -> None:
         now = clock()
@@ -211,6 +218,13 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vau
             ]
             if serving:
                 require_intents(session, vault, ref, key, serving, now, zone)
+            said = [
+                require_answer_form(session, key, request, match[1], now)
+                for request, match in asked
+                if request.kind is SignKind.SIGNED_ANSWER
+            ]
+        for content in said:  # by connections of its own
+            answers.require_true(content, now)
 
     return policy
 
@@ -273,7 +287,7 @@ def _require_serving(session: Session, key: Key, now: datetime) -> None:
     """An active key within its certificate, which relying parties can know of."""
     if key.state != "active":
         _refuse("the key is not an active key of the registry", "key_state")
-    if key.listed_at is None and key.purpose in (Purpose.QR, Purpose.TSA, Purpose.STATUS_LIST):
+    if key.listed_at is None and key.purpose in _LISTED:
         _refuse("no trust list names the key yet", "key_unlisted")
     if session.scalar(_VALID, {"key_id": key.id, "now": now}) is None:
         _refuse("the key's certificate is not valid now", "key_expired")

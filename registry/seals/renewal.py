@@ -1,4 +1,4 @@
-"""Certificates of QR keys, time-stamp authority, OCSP responder and status lists, renewed in time.
+"""Certificates of QR keys, time-stamp authority, OCSP responder, status lists and receipts, renewed in time.
 
 A key is never certified twice: its successor is a new key, which serves once the trust list names it. The
 older one stays in the list, and good for what it signed. Two processes at the same moment may both make one:
@@ -21,6 +21,7 @@ from registry.seals.authority import (
     give_delegate_key,
     give_ocsp_key,
     give_qr_key,
+    give_receipt_key,
     give_status_list_key,
     give_tsa_key,
     issuing_authority,
@@ -37,8 +38,8 @@ TRY_AGAIN = timedelta(hours=1)
 
 
 def renew_due(pieces: Pieces) -> int:
-    """Renew what is due, of each issuing CA's OCSP responder, the time-stamp authority, the status lists and
-    each agency that may issue; how many were.
+    """Renew what is due, of each issuing CA's OCSP responder, the time-stamp authority, the status lists,
+    the receipts and each agency that may issue; how many were.
 
     An agency that has no QR key yet gets one. So does a CA that has no responder: a new one has none, and the
     one before it has to answer for what it issued until that ends. Raises VermilionError: UNAVAILABLE where
@@ -57,6 +58,7 @@ def renew_due(pieces: Pieces) -> int:
         answering = _unanswered(session, now)
         stamping = _due(session, ProfileName.TSA, now, end, {None})
         listing = _due(session, ProfileName.STATUS_LIST, now, end, {None})
+        receipting = _due(session, ProfileName.RECEIPT, now, end, {None})
         agencies = _due(session, ProfileName.QR, now, end, _issuing_agencies(session))
     for issuing in answering:
         give_ocsp_key(pieces, issuing=issuing)
@@ -64,10 +66,12 @@ def renew_due(pieces: Pieces) -> int:
         give_tsa_key(pieces)
     for _ in listing:
         give_status_list_key(pieces)
+    for _ in receipting:
+        give_receipt_key(pieces)
     for code in agencies:
         assert code is not None
         give_qr_key(pieces, code)
-    return len(answering) + len(stamping) + len(listing) + len(agencies)
+    return len(answering) + len(stamping) + len(listing) + len(receipting) + len(agencies)
 
 
 def renew_delegate(pieces: Pieces) -> bool:

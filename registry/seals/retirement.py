@@ -22,7 +22,13 @@ from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
-from registry.seals.authority import give_ocsp_key, give_status_list_key, give_tsa_key, root_authority
+from registry.seals.authority import (
+    give_ocsp_key,
+    give_receipt_key,
+    give_status_list_key,
+    give_tsa_key,
+    root_authority,
+)
 from registry.seals.keys import Pieces
 from registry.seals.revocation import State, revoke, revoke_key
 from registry.seals.serving import certified_keys
@@ -36,6 +42,7 @@ RETIRABLE = frozenset(
         Purpose.SEAL_MAKER,
         Purpose.TRUST_LIST,
         Purpose.STATUS_LIST,
+        Purpose.RECEIPT,
     }
 )
 
@@ -136,6 +143,7 @@ def succeed(pieces: Pieces, purpose: Purpose, admin: Administrator) -> str | Non
         Purpose.TSA: (ProfileName.TSA, give_tsa_key),
         Purpose.OCSP: (ProfileName.OCSP, give_ocsp_key),
         Purpose.STATUS_LIST: (ProfileName.STATUS_LIST, give_status_list_key),
+        Purpose.RECEIPT: (ProfileName.RECEIPT, give_receipt_key),
     }
     if purpose not in give:
         return None

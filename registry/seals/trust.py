@@ -263,10 +263,11 @@ def _qr_keys(session: Session) -> Iterator[TrustedKey]:
 
 
 def _own_keys(session: Session) -> Iterator[TrustedKey]:
-    """The registry's own: for time-stamps and status lists."""
+    """The registry's own: for time-stamps, status lists and receipts."""
     uses: tuple[tuple[ProfileName, KeyUse], ...] = (
         (ProfileName.TSA, "tsa"),
         (ProfileName.STATUS_LIST, "status-list"),
+        (ProfileName.RECEIPT, "receipt"),
     )
     for profile, use in uses:
         for key, certificate in session.execute(signed_certificates(profile)):

@@ -42,6 +42,8 @@ NOBODY_S = {
     "publish": "a timer's: signed files, by a role that only reads",
     "issue": "through the API, by credential",
     "verify": "anybody's",
+    "verify-answer": "anybody's",
+    "verifier list": "reads",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.errors import Kind, VermilionError
-from registry.cli.verify import _text, _understood
+from registry.cli.verify import _text, understood
 from signing.verdict import Verdict, exit_code
 from tests.answering import answering, http
 from tests.cli.conftest import MEMBERS, Verify
@@ -127,13 +127,13 @@ PLACES += [("checks", name, part) for name in ("content", "issuer", "status") fo
 @given(answer=st.builds(changed, st.sampled_from(PLACES), JSON) | st.dictionaries(st.sampled_from(sorted(MEMBERS)), JSON))  # fmt: skip
 def test_an_answer_is_a_verdict_that_can_be_shown_or_is_refused(answer: dict[str, Any]) -> None:
     try:
-        understood = _understood(answer)
+        read = understood(answer)
     except VermilionError as error:
         assert error.kind is Kind.MALFORMED
         return
-    assert exit_code(Verdict(understood["verdict"])) in {0, 1, 2}
-    assert all(row.isprintable() for row in _text(understood, None, as_json=False).split("\n"))
-    as_json = _text(understood, None, as_json=True)
+    assert exit_code(Verdict(read["verdict"])) in {0, 1, 2}
+    assert all(row.isprintable() for row in _text(read, None, as_json=False).split("\n"))
+    as_json = _text(read, None, as_json=True)
     assert as_json.isascii()
     assert as_json.isprintable()
-    assert json.loads(as_json) == understood
+    assert json.loads(as_json) == read

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from hashlib import new as new_hash
@@ -14,6 +15,7 @@ from zlib import compress
 import cbor2
 from asn1crypto import algos, cms, core, tsp, x509
 
+from keys import signed_answer as answers
 from keys.canonical import canonical_json
 from keys.certificates import Subject, public_key_der
 from keys.crl import RevocationReason, crl_entry, crl_tbs
@@ -116,6 +118,7 @@ KIND_OF = {
     Purpose.OCSP: Kind.OCSP_RESPONSE,
     Purpose.SEAL_MAKER: Kind.SEAL_EDITION,
     Purpose.STATUS_LIST: Kind.STATUS_LIST_JWT,
+    Purpose.RECEIPT: Kind.SIGNED_ANSWER,
 }
 
 
@@ -143,7 +146,19 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P25
         return certification_request(suite, seed)
     if kind in {Kind.STATUS_LIST_JWT, Kind.STATUS_LIST_CWT}:
         return status_list(kind, suite, seed)
+    if kind is Kind.SIGNED_ANSWER:
+        return signed_answer(suite, seed)
     return trust_list(suite.jose_alg)
+
+
+def signed_answer(suite: Suite = P256, seed: bytes = b"", **changes: Any) -> bytes:
+    """Of the right form; whether it is so is the policy's to judge."""
+    content = answers.Content(
+        "http://localhost:8801", AT, seed.hex()[:32].rjust(32, "0"), "0" * 32, None, ({"verdict": "valid"},)
+    )
+    return answers.answer_input(
+        replace(content, **changes), "01" * 8, suite if isinstance(suite, Ecdsa) else P256
+    )
 
 
 def status_list(kind: Kind = Kind.STATUS_LIST_JWT, suite: Suite = P256, seed: bytes = b"") -> bytes:

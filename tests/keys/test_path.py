@@ -16,7 +16,7 @@ from keys.profiles import POLICY_QR, POLICY_SEAL, PROFILES, ProfileName
 from tests.authority import TestAuthority, issue_certificate
 from tests.keys.test_certificates import extensions, forged
 
-BY_ISSUING = [ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.OCSP, ProfileName.LOG, ProfileName.SEAL_MAKER, ProfileName.STATUS_LIST]  # fmt: skip
+BY_ISSUING = [ProfileName.SEAL, ProfileName.TSA, ProfileName.QR, ProfileName.OCSP, ProfileName.LOG, ProfileName.SEAL_MAKER, ProfileName.STATUS_LIST, ProfileName.RECEIPT]  # fmt: skip
 PUBLICATION = Publication("http://crl.example/1.crl", "http://ocsp.example", "http://ca.example/1.cer")
 
 

@@ -51,6 +51,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         for thread in threads:
             thread.join(30)
     assert [thread.name for thread in threads] == [
+        "receipts",
         "outside-status",
         "document-stamps",
         "batches",

@@ -80,6 +80,7 @@ def test_it_founds_an_authority_and_what_serves_needs_no_root(hall: Hall) -> Non
         "tsa": 1,
         "ocsp": 1,
         "status-list": 1,
+        "receipt": 1,
     }
     shutil.move(hall.place / "root", hall.place / "carried-away")
     assert not (hall.settings.data / "root").exists()

@@ -16,6 +16,7 @@ from keys.errors import Kind, VermilionError
 from keys.trust_list import read_trust_list
 from registry.licences.lookup import current_trust_list
 from registry.licences.publish import import_type, own_files, publish_type, tried_files, withdraw_type
+from registry.licences.published_types import PublishedTypes
 from registry.licences.tables import TypeVersion
 from registry.licences.types import current_type, newest_version, published_version
 from registry.log.tables import Event, Leaf
@@ -25,7 +26,6 @@ from signing.licence_type import LicenceType
 from tests.registry.issuing import request_body
 from tests.registry.world import GROUND, World, on_sqlite
 from tests.signing import forms
-from verify_web.registry_source import PublishedTypes
 
 FOOD = next(folder for folder in sample_types() if folder.name == "food-business-licence")
 

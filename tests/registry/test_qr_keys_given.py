@@ -110,7 +110,8 @@ def test_keys_that_end_otherwise_are_not_retired_here(world: World) -> None:
 
 
 @pytest.mark.parametrize(
-    ("purpose", "compromised"), [("tsa", False), ("tsa", True), ("ocsp", True), ("status-list", False)]
+    ("purpose", "compromised"),
+    [("tsa", False), ("tsa", True), ("ocsp", True), ("status-list", False), ("receipt", True)],
 )
 def test_the_registry_s_own_keys_have_a_successor_at_once(
     world: World, purpose: str, compromised: bool

@@ -99,11 +99,11 @@ def test_a_qr_key_is_renewed_in_its_last_quarter_and_the_list_comes_first(
     renew_delegate(world.with_root())
     renew_due(world.ports)  # both agencies that may issue; the time-stamps' has two years more
     assert renew_due(world.ports) == 0
-    assert keys(world) - before == {"qr": 2, "ocsp": 1, "trust-list": 1, "status-list": 1}
+    assert keys(world) - before == {"qr": 2, "ocsp": 1, "trust-list": 1, "status-list": 1, "receipt": 1}
     assert serving(world) == first
     publish_trust_list(world.ports)
     assert Counter(key.use for key in trust_list(world).keys) == Counter(
-        {"seal": 1, "qr": 4, "tsa": 1, "status-list": 2}
+        {"seal": 1, "qr": 4, "tsa": 1, "status-list": 2, "receipt": 2}
     )
     assert serving(world) == first
     clock.advance(RENEW_AFTER)
@@ -146,13 +146,13 @@ def test_an_attempt_that_failed_is_not_repeated_at_once(world: World, clock: Tic
     """Each leaves a key behind: a custodian that is out must not fill the disk."""
     clock.advance(QR * (1 - REMAINING))
     before = keys(world)
-    for _ in range(4):
+    for _ in range(5):
         with pytest.raises(KeyboardInterrupt):
             renew_due(dying(world))
-    assert keys(world) - before == Counter({"qr": 2, "ocsp": 1, "status-list": 1})
+    assert keys(world) - before == Counter({"qr": 2, "ocsp": 1, "status-list": 1, "receipt": 1})
     assert renew_due(world.ports) == 0
     clock.advance(TRY_AGAIN)
-    assert renew_due(world.ports) == 4
+    assert renew_due(world.ports) == 5
 
 
 def test_an_agency_that_may_not_issue_needs_no_key(world: World, clock: Ticker) -> None:
@@ -162,7 +162,7 @@ def test_an_agency_that_may_not_issue_needs_no_key(world: World, clock: Ticker) 
     before = keys(world)
     clock.advance(QR * (1 - REMAINING))
     renew_due(world.ports)
-    assert keys(world) - before == Counter({"qr": 1, "ocsp": 1, "status-list": 1})
+    assert keys(world) - before == Counter({"qr": 1, "ocsp": 1, "status-list": 1, "receipt": 1})
 
 
 def test_an_agency_without_a_key_gets_one_unless_its_keys_were_retired(world: World) -> None:
@@ -187,7 +187,7 @@ def test_no_certificate_is_renewed_beyond_its_issuer(world: World, clock: Ticker
     assert issuing is not None
     _begin, end = certificate_validity(issuing)
     clock.now = end - timedelta(days=60)
-    assert renew_due(world.ports) == 5
+    assert renew_due(world.ports) == 6
     new = select(Certificate.not_after).where(Certificate.not_before > START + QR)
     with Session(world.ports.database.read) as session:
         ends = set(session.scalars(new.where(Certificate.profile != ProfileName.OCSP.value)))

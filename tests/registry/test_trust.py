@@ -45,6 +45,7 @@ def test_it_names_agencies_types_keys_and_origin(world: World) -> None:
         ("qr", other, (world.types["other"],)),
         ("tsa", None, ()),
         ("status-list", None, ()),
+        ("receipt", None, ()),
     }
     assert trust.origins == ("http://localhost:8801",)
     assert trust.expires_at - trust.issued_at == LIFE

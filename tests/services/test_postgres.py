@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from registry.licences.tables import Licence
 from registry.settings import Settings
 from tests.administration import holder_of
 from tests.postgres import PostgresServer, find_binaries
+from tests.services.relying import known_party, signed_answer
 from tests.services.road import walk
 from tests.services.running import ROOT, Place, command, environment, passable_folder, until
 
@@ -44,6 +46,7 @@ class Composed:
     document: Path
     secret_client: str
     public_settings: dict[str, Any]
+    owner_url: str
 
 
 def service_settings(name: str, server: PostgresServer, place: Place, passphrase: Path) -> dict[str, Any]:
@@ -58,12 +61,15 @@ def service_settings(name: str, server: PostgresServer, place: Place, passphrase
             found[variable] = value.replace("@postgres/", "@/") + f"?host={socket}"
         elif variable == "VERMILION_PASSPHRASE_FILE":
             found[variable] = passphrase
-        elif variable == "VERMILION_SIGNER_SOCKET":
+        elif variable in ("VERMILION_SIGNER_SOCKET", "VERMILION_RECEIPT_SOCKET"):
             found[variable] = passphrase.with_name("run") / "socket"
         elif variable == "VERMILION_SIGNER_CALLERS":
-            caller, equals, entitled = value.partition("=")
-            assert caller == COMPOSE["services"]["api"]["user"].partition(":")[0]
-            found[variable] = f"{os.geteuid()}{equals}{entitled}"
+            callers = dict(entry.split("=") for entry in value.split(";"))
+            api, site = (COMPOSE["services"][one]["user"].partition(":")[0] for one in ("api", "public"))
+            assert set(callers) == {api, site}
+            found[variable] = ";".join(
+                f"{uid}={words}" for uid, words in _here(callers[api], callers[site]).items()
+            )
         elif variable == "VERMILION_ORIGIN":
             found[variable] = place.public
         elif variable == "VERMILION_AUTHORITY_ORIGIN":
@@ -77,6 +83,13 @@ def service_settings(name: str, server: PostgresServer, place: Place, passphrase
             # The volume is the place's; the password the entrypoint's business, and not asked for here.
             assert variable in {"VERMILION_DATA", "VERMILION_PGPASS"}
     return found
+
+
+def _here(of_api: str, of_site: str) -> dict[int, str]:
+    """Who runs the API and the site in these tests, and what each may ask the signer."""
+    if os.geteuid() == 0:
+        return {0: of_api, pwd.getpwnam("nobody").pw_uid: of_site}
+    return {os.geteuid(): f"{of_api},{of_site}"}
 
 
 def psql(server: PostgresServer, *arguments: str, **more: str) -> None:
@@ -163,7 +176,7 @@ def _composed(api: Place, public: Place, settings: dict[str, dict[str, Any]], fo
         ).id  # fmt: skip
         decide(session, machine, holder_of(session, Duty.SECURITY), subject=planted, approve=True)
     database.dispose()
-    return Composed(api, public, licence, made / "licence.pdf", planted, settings["public"])
+    return Composed(api, public, licence, made / "licence.pdf", planted, settings["public"], own.url)
 
 
 def test_a_licence_issued_over_http_is_valid_on_the_public_site(composed: Composed) -> None:
@@ -242,3 +255,16 @@ def test_the_entrypoint_closes_mounted_secrets(tmp_path: Path) -> None:
     for name in ("passphrase", "pin", "pgpass"):
         assert (tmp_path / name).read_text() == "secret"
         assert (tmp_path / name).stat().st_mode & 0o077 == 0
+
+
+def test_a_relying_party_has_an_answer_signed_by_the_signer(composed: Composed) -> None:
+    """Through three processes and three roles: the site reads, the signer sees for itself that it is so."""
+    api, url = composed.api, composed.owner_url
+    key = known_party(Settings(data=api.data, database_url=url))
+    asked = {"qr": composed.licence["link"], "reference": "file 12"}
+    signed = signed_answer(composed.public, key, json.dumps(asked).encode())
+    (answer,) = signed.content.answers
+    assert (answer["verdict"], signed.content.request_reference) == ("valid", "file 12")
+    past = asked | {"as_of": "2020-01-01", "clock": "effective"}
+    (answer,) = signed_answer(composed.public, key, json.dumps(past).encode()).content.answers
+    assert (answer["verdict"], answer["clock"]) == ("not_yet_valid", "effective")

@@ -441,8 +441,8 @@ def test_a_first_start_has_its_keys_made_by_the_signer(held_in: str) -> None:
             folder / "keys-of-the-signer" / "keys"
         }
         made = len(files) - len(roots)
-        assert made == (5 if held_in == "files" else 0), (
-            "issuing CA, trust list, OCSP, time-stamps, status lists"
+        assert made == (6 if held_in == "files" else 0), (
+            "issuing CA, trust list, OCSP, time-stamps, status lists, receipts"
         )
         assert not (place.data / "keys").exists()
         with command("signer", settings=keys) as second:

@@ -75,7 +75,10 @@ def test_no_secret_stands_in_the_file(compose: dict[str, Any]) -> None:
 
 def test_the_public_site_sees_no_key_and_no_owner(compose: dict[str, Any]) -> None:
     public = compose["services"]["public"]
-    assert public["volumes"] == ["public:/var/lib/vermilion/public"]
+    assert public["volumes"] == ["public:/var/lib/vermilion-public", "signer:/run/vermilion-signer:ro"]
+    assert public["user"] not in {
+        compose["services"][name]["user"] for name in ("api", "signer", "authority")
+    }
     assert public["secrets"] == ["public_pgpass"]
     assert "vermilion_owner" not in json.dumps(public)
     assert "data:/var/lib/vermilion" in compose["services"]["api"]["volumes"]
@@ -88,15 +91,19 @@ def test_the_signer_alone_holds_keys_and_is_nobody_else(compose: dict[str, Any])
         mounted = {volume.split(":")[0] for volume in service.get("volumes", [])}
         assert ("keys" in mounted) == (name == "signer"), name
         assert ("passphrase" in service["secrets"]) == (name == "signer"), name
-        assert ("signer" in mounted) == (name in ("signer", "api", "authority")), name
+        assert ("signer" in mounted) == (name in ("signer", "api", "authority", "public")), name
         if name != "signer":
             assert service["user"] != signer["user"], name
-    callers = signer["environment"]["VERMILION_SIGNER_CALLERS"]
+    entries = signer["environment"]["VERMILION_SIGNER_CALLERS"].split(";")
+    callers = dict(entry.split("=") for entry in entries)
+    public = compose["services"]["public"]
+    assert public["environment"]["VERMILION_RECEIPT_SOCKET"] == str(socket)
+    assert callers.pop(public["user"].partition(":")[0]) == "receipt"
     for name in ("api", "authority"):
         asking = compose["services"][name]
         assert asking["environment"]["VERMILION_SIGNER_SOCKET"] == str(socket)
         assert f"signer:{socket.parent}:ro" in asking["volumes"]
-        assert callers.partition("=")[0] == asking["user"].partition(":")[0]
+        assert set(callers) == {asking["user"].partition(":")[0]}
     assert "vermilion_owner" not in json.dumps(signer)
     assert "ports" not in signer
     assert signer["networks"] == ["record"]

@@ -93,7 +93,10 @@ def test_the_public_role_reads_what_a_check_needs(visitor: URL) -> None:
 def test_the_public_role_cannot_read_the_rest(visitor: URL, table: str) -> None:
     with pytest.raises(ProgrammingError, match=f"permission denied for table {table}"):
         attempt(visitor, f'SELECT * FROM "{table}"')
-    if table != "key_use":  # of which it may see some columns, so that it may count the rows
+    if table not in {
+        "key_use",
+        "verifier",
+    }:  # of which it may see some columns, so that it may count the rows
         with pytest.raises(ProgrammingError, match=f"permission denied for table {table}"):
             attempt(visitor, f'SELECT count(*) FROM "{table}"')
 
@@ -103,6 +106,14 @@ def test_of_the_uses_of_keys_the_public_role_reads_what_was_signed_and_not_for_w
     for column in ("id", "key_id", "record", "begun_at"):
         with pytest.raises(ProgrammingError, match="permission denied"):
             attempt(visitor, f"SELECT {column} FROM key_use")
+
+
+def test_of_relying_parties_the_public_role_reads_what_a_key_may_ask_and_not_whose_it_is(
+    visitor: URL,
+) -> None:
+    attempt(visitor, "SELECT id, key_sha256, per_minute, per_day, active FROM verifier")
+    with pytest.raises(ProgrammingError, match="permission denied"):
+        attempt(visitor, "SELECT name FROM verifier")
 
 
 def test_people_clients_and_keys_are_among_the_rest() -> None:
@@ -121,7 +132,7 @@ def test_the_signer_s_role_reads_what_its_policy_asks_for_and_nothing_else(signe
     for table in KEPT_FROM_SIGNER:
         with pytest.raises(ProgrammingError, match=f"permission denied for table {table}"):
             attempt(signer, f'SELECT * FROM "{table}"')
-    assert {"person", "access_token", "assertion_key", "document", "event"} <= set(KEPT_FROM_SIGNER)
+    assert {"person", "access_token", "assertion_key", "event", "verifier"} <= set(KEPT_FROM_SIGNER)
 
 
 def test_the_signer_s_role_writes_the_uses_of_keys_alone_and_never_takes_one_back(signer: URL) -> None:

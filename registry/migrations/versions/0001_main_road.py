@@ -149,6 +149,18 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_client")),
     )
     op.create_table(
+        "verifier",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=120), nullable=False),
+        sa.Column("key_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("per_minute", sa.Integer(), nullable=False),
+        sa.Column("per_day", sa.Integer(), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_verifier")),
+        sa.UniqueConstraint("key_sha256", name=op.f("uq_verifier_key_sha256")),
+    )
+    op.create_table(
         "key",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("purpose", sa.String(length=20), nullable=False),
@@ -1139,6 +1151,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_key_agency_code_purpose"))
 
     op.drop_table("key")
+    op.drop_table("verifier")
     op.drop_table("client")
     with op.batch_alter_table("used_assertion", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_used_assertion_expires_at"))

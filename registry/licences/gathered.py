@@ -1,0 +1,99 @@
+"""Licences that were asked for together, and what their statuses were at a past moment."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row, bindparam, select
+
+from keys.errors import Kind, VermilionError
+from registry.licences.digests import lookup_digest
+from registry.log.tables import Event
+from signing.codes import normalise_lookup_code
+from signing.live import LiveLicence, Past
+
+_CHANGES = ("licence.issued", "licence.suspended", "licence.resumed", "licence.ended")
+"""Events that give a licence its status; a later formal removal is a date beside it."""
+
+HISTORY = select(Event.subject, Event.kind, Event.effective_from, Event.recorded_at, Event.detail).where(
+    Event.subject_kind == "edition",
+    Event.subject.in_(bindparam("editions", expanding=True)),
+    Event.kind.in_(_CHANGES),
+)
+"""All changes of status of these editions."""
+
+
+@dataclass
+class Gathered:
+    """Implements `signing.live.LiveRegistry` for what was wanted. No key but these is answered."""
+
+    links: dict[bytes, LiveLicence] = field(default_factory=dict)
+    documents: dict[bytes, LiveLicence] = field(default_factory=dict)
+    identifiers: dict[str, LiveLicence] = field(default_factory=dict)
+    lookup_digests: dict[str, bytes] = field(default_factory=dict)  # by identifier
+
+    def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
+        return self.links.get(id_sha256)
+
+    def by_document(self, sha256: bytes) -> LiveLicence | None:
+        return self.documents.get(sha256)
+
+    def by_identifier(self, identifier: str) -> LiveLicence | None:
+        return self.identifiers.get(identifier)
+
+    def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:
+        """Unknown identifier and wrong code do the same work and get the same answer."""
+        kept = self.lookup_digests.get(identifier, bytes(32))
+        code = normalise_lookup_code(lookup_code)
+        if not hmac.compare_digest(kept, lookup_digest(identifier, code)):
+            return None
+        return self.identifiers.get(identifier)
+
+    def seal_use_recorded(self, signed_sha256: bytes) -> bool:  # noqa: ARG002
+        """Raises VermilionError: who made a signature is asked about files, of which none is here."""
+        raise VermilionError(Kind.UNAVAILABLE, "files are not checked together")
+
+
+def as_of(
+    licences: Mapping[str, LiveLicence], history: Sequence[Row[Any]], past: Past
+) -> dict[str, LiveLicence]:
+    """Licences, by edition, with the status that they had at a past moment; none of an edition that the
+    registry did not know then, by the clock of its record.
+    """
+    changes: dict[str, list[Row[Any]]] = {edition: [] for edition in licences}
+    for row in history:
+        changes[row.subject].append(row)
+    found = {}
+    for edition, licence in licences.items():
+        rows = sorted(changes[edition], key=_version)
+        if past.clock == "recorded":
+            known = [row for row in rows if row.recorded_at <= past.at]
+            if not known:
+                continue
+            last = known[-1]
+        else:
+            # Before the first one takes effect, the licence's first day of validity says that it is not yet.
+            last = next((row for row in reversed(rows) if row.effective_from <= past.day), rows[0])
+        found[edition] = _with_status(licence, last, past.at)
+    return found
+
+
+def _version(row: Row[Any]) -> int:
+    """Changes are numbered under the lock of what they change; the issue is the first."""
+    return int(row.detail.get("status_version", 1))
+
+
+def _with_status(licence: LiveLicence, change: Row[Any], at: datetime) -> LiveLicence:
+    since: date = change.effective_from
+    return replace(
+        licence,
+        status=change.detail.get("status", "in_force"),
+        ground=change.detail.get("ground"),
+        how=change.detail.get("how"),
+        since=since,
+        as_of=at,
+    )

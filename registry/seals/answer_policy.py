@@ -1,0 +1,165 @@
+"""What a custodian asks before it signs the answer to a check: that it is true now, by the registry itself.
+
+The public site composes answers, and whoever takes it over composes what they like. So each answer says by
+digests what was presented, and the policy finds out once more what is to be said to that, by the same rules.
+Only what the thing itself shows (`altered`, `not_recognised`) the site alone can know: nothing positive.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine, select
+from sqlalchemy.orm import Session
+
+from keys.canonical import canonical_json
+from keys.clock import Clock
+from keys.custodian import SignRequest
+from keys.errors import Kind, VermilionError
+from keys.signed_answer import Content, read_input
+from keys.suite import SUITES
+from keys.trust_list import kid_of
+from registry.agencies.tables import Verifier
+from registry.licences.lookup import SqlLiveRegistry
+from registry.licences.published_types import PublishedTypes
+from registry.seals.keys import key_ref
+from registry.seals.tables import Key
+from signing.answer_json import answer_json
+from signing.check import check_presented
+from signing.live import Past
+from signing.signed_answer import as_said, parse_instant, presented_from_json, wanted
+from signing.verdict import Result, Verdict
+
+PATIENCE = timedelta(minutes=1)  # between what an answer says, and the signer's own clock, either way
+MAX_AGE = timedelta(days=36500)  # of a past moment
+_OF_THE_THING = frozenset({Verdict.ALTERED, Verdict.NOT_RECOGNISED, Verdict.CANNOT_CHECK})
+_SLUG = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_MEMBERS = {"presented", "log", "verdict", "how", "checks", "as_of", "identifier"}
+_OF_A_LICENCE = {"credential_sha256", "licence"}
+
+
+class AnswerPolicy:
+    """Sees that answers are true, by the database's reading engine."""
+
+    def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo) -> None:
+        self._live = SqlLiveRegistry(engine, clock)
+        self._types = PublishedTypes(engine)
+        self._zone = zone
+
+    def require_true(self, content: Content, now: datetime) -> None:
+        """Each answer is what the registry says now, or said at the past moment that it names.
+
+        Raises VermilionError: KEY_REFUSED (`answer_form`, `answer_time`, `answer_untrue`); UNAVAILABLE.
+        """
+        try:
+            presented = [presented_from_json(answer.get("presented")) for answer in content.answers]
+            moments = [parse_instant(answer.get("as_of")) for answer in content.answers]
+        except VermilionError as error:
+            _refuse(error.detail, "answer_form")
+        past = self._past(content.answers, moments, now)
+        live = self._live.gather(wanted(presented), past)
+        zone = self._zone.key
+        for said, thing, at in zip(content.answers, presented, moments, strict=True):
+            outcome = check_presented(thing, zone, live, at)
+            licence = outcome.licence
+            kind = None
+            if licence is not None:
+                kind = self._types(licence.record.type_code, licence.record.type_version)
+            expected = answer_json(outcome, kind, past) | {"as_of": said["as_of"]}
+            if not _is_true(as_said(said), expected):
+                _refuse("an answer says another thing than the registry", "answer_untrue")
+
+    def _past(
+        self, answers: Sequence[Mapping[str, Any]], moments: Sequence[datetime], now: datetime
+    ) -> Past | None:
+        """The past moment that all answers are about; None where they are about the present."""
+        clocks = [answer.get("clock") for answer in answers]
+        if clocks == [None] * len(clocks):
+            if not all(abs(at - now) <= PATIENCE for at in moments):
+                _refuse("an answer is not of this moment", "answer_time")
+            return None
+        clock = clocks[0]
+        if (
+            clock not in ("recorded", "effective")
+            or clocks.count(clock) != len(clocks)
+            or len(set(moments)) != 1
+        ):
+            _refuse("the answers are about several moments, or by a clock that is none", "answer_form")
+        at = moments[0]
+        if not now - MAX_AGE <= at <= now + PATIENCE:
+            _refuse("the moment is not past", "answer_time")
+        return Past(at, clock, at.astimezone(self._zone).date())
+
+
+def require_answer_form(
+    session: Session, key: Key, request: SignRequest, reference: str, now: datetime
+) -> Content:
+    """What is to be signed, if it is of this moment, under this key's name and the record's, for a relying
+    party that is known. Raises VermilionError(KEY_REFUSED).
+    """
+    try:
+        token = read_input(request.data, SUITES[key_ref(key).suite])
+    except VermilionError as error:
+        _refuse(error.detail, "answer_form")
+    content = token.content
+    if token.kid != kid_of(key.public_key) or content.reference != reference:
+        _refuse("the answer names another key, or is another answer", "answer_form")
+    if abs(content.issued_at - now) > PATIENCE:
+        _refuse("the answer is not of this moment", "answer_time")
+    known = select(Verifier.id).where(Verifier.id == content.audience, Verifier.active)
+    if session.scalar(known) is None:
+        _refuse("answers are signed for relying parties that are known", "answer_audience")
+    return content
+
+
+def _is_true(said: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    """Whether an answer may be given: exactly the expected one, or a negative one that only the thing itself
+    can show, of the right licence or of none.
+    """
+    verdict = said.get("verdict")
+    if not isinstance(verdict, str):
+        return False
+    if verdict not in _OF_THE_THING and verdict != Verdict.UNKNOWN:
+        return canonical_json(said) == canonical_json(expected)  # where 1 is not true
+    if not _MEMBERS - {"presented"} <= set(said) <= _MEMBERS - {"presented"} | _OF_A_LICENCE | {"clock"}:
+        return False
+    if not _are_checks(said["checks"]):
+        return False
+    if (
+        said.get("clock") != expected.get("clock")
+        or said["log"] != expected["log"]
+        or said["how"] is not None
+    ):
+        return False
+    if verdict == Verdict.UNKNOWN:  # what else its checks say, the thing showed
+        return bool(
+            expected["verdict"] == verdict and said["identifier"] is None and not _OF_A_LICENCE & set(said)
+        )
+    about_none = said["identifier"] is None and not _OF_A_LICENCE & set(said)
+    return about_none or {name: said.get(name) for name in ("identifier", *_OF_A_LICENCE)} == {
+        name: expected.get(name) for name in ("identifier", *_OF_A_LICENCE)
+    }
+
+
+def _are_checks(value: object) -> bool:
+    """The three of them, with a result and a slug each: no room for other words."""
+    return (
+        isinstance(value, dict)
+        and set(value) == {"content", "issuer", "status"}
+        and all(map(_is_check, value.values()))
+    )
+
+
+def _is_check(value: object) -> bool:
+    if not isinstance(value, dict) or set(value) != {"result", "reason"}:
+        return False
+    result, reason = value["result"], value["reason"]
+    return result in tuple(Result) and isinstance(reason, str) and _SLUG.fullmatch(reason) is not None
+
+
+def _refuse(detail: str, reason: str) -> NoReturn:
+    raise VermilionError(Kind.KEY_REFUSED, detail, reason=reason)

@@ -1,0 +1,77 @@
+"""The API as it is described: the file in the repository, what is served, the client made from it."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.verify_web.world import World
+from verify_web import openapi
+
+ROOT = Path(__file__).parents[2]
+FILE = ROOT / "docs" / "openapi.json"
+
+
+def load(path: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_file_is_what_the_code_describes_and_what_is_served(world: World) -> None:
+    """If not: python -m verify_web.openapi > docs/openapi.json"""
+    assert FILE.read_text(encoding="utf-8") == openapi.text()
+    served = world.client.get("/api/v1/openapi.json")
+    assert (served.mimetype, served.get_data(as_text=True)) == ("application/json", openapi.text())
+
+
+def test_the_client_is_made_from_the_file() -> None:
+    """If not: python tools/make_client.py"""
+    maker = load(ROOT / "tools" / "make_client.py")
+    assert maker.CLIENT.read_text(encoding="utf-8") == maker.client(json.loads(FILE.read_bytes()))
+
+
+def test_every_route_of_the_api_is_described(world: World) -> None:
+    routes = {rule.rule for rule in world.app.url_map.iter_rules() if rule.endpoint.startswith("api.")}
+    assert routes == set(openapi.document()["paths"])
+
+
+def test_the_document_is_whole() -> None:
+    """OpenAPI 3.1: schemas of JSON Schema 2020-12, each reference leads somewhere, each operation has a name."""
+    document = openapi.document()
+    schemas = document["components"]["schemas"]
+    for name, schema in schemas.items():
+        jsonschema.Draft202012Validator.check_schema(schema)
+        assert name.isidentifier()
+    references = set(_references(document))
+    assert references
+    assert {one.removeprefix("#/components/schemas/") for one in references} <= set(schemas)
+    names = [operation["operationId"] for path in document["paths"].values() for operation in path.values()]
+    assert len(set(names)) == len(names)
+
+
+def _references(value: Any) -> list[str]:
+    if isinstance(value, dict):
+        own = [value["$ref"]] if "$ref" in value else []
+        return own + [one for item in value.values() for one in _references(item)]
+    return [one for item in value for one in _references(item)] if isinstance(value, list) else []
+
+
+@pytest.mark.parametrize("lang", ["", "?lang=zh"])
+def test_the_page_describes_each_operation_and_takes_nothing_from_elsewhere(world: World, lang: str) -> None:
+    answer = world.client.get(f"/api/v1/{lang}")
+    text = answer.get_data(as_text=True)
+    assert (answer.status_code, answer.mimetype) == (200, "text/html")
+    for path in openapi.document()["paths"]:
+        assert f"<code>POST {path}</code>" in text
+    assert 'src="http' not in text
+    assert 'href="http' not in text

@@ -1,0 +1,266 @@
+"""The API for programs (`/api/v1/openapi.json`): single checks for anybody, the rest for relying parties."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, g, jsonify, request
+
+from keys.errors import Kind, VermilionError
+from keys.signed_answer import MAX_BYTES, MEDIA_TYPE
+from registry.agencies.parties import Party
+from registry.problems import problem
+from signing.answer_json import answer_json
+from signing.check import Outcome, check_presented
+from signing.live import Past
+from signing.report_words import report_json
+from signing.signed_answer import SignedAnswer, presented_from_json, read_signed_answer, wanted
+from signing.verdict import instant
+from verify_web import checks, relying
+from verify_web.answers import status_code
+from verify_web.asked import (
+    Details,
+    Digest,
+    Item,
+    Named,
+    Options,
+    Scanned,
+    Uploaded,
+    Wrong,
+    read_many,
+    read_one,
+)
+from verify_web.intake import read_body
+from verify_web.report import file_report
+from verify_web.site import Site, site
+from verify_web.source import Relying
+
+api = Blueprint("api", __name__)
+_JSON = "application/json"
+_JOSE = ("application/jwt", "application/jose")
+MAX_RECEIPT = 64 * 1024
+"""Of a signed answer that a stranger has checked: one answer."""
+
+
+@api.post("/api/v1/verifications")
+def verifications() -> Response:
+    """One check. A signed answer for `Accept: application/jwt`."""
+    here = site()
+    party = relying.party_of(here, request)
+    with here.bodies.one():
+        asked, options = read_one(request, here.settings.tz, here.clock())
+    signed = _wants_signed()
+    if signed or options.past is not None or options.reference is not None:
+        relying.required(party)
+    if party is not None:
+        relying.charge(here.store, party, 1)
+    answer, last = None, False
+    while answer is None:
+        outcome = _one(here, asked, options.past, party)
+        status = status_code(outcome.verification)
+        if not signed or status != 200:
+            return _vary(_json(_explained(here, asked, outcome, options.past), status))
+        answer = _signed(here, relying.required(party), [(asked, outcome)], options, last=last)
+        last = True
+    return answer
+
+
+@api.post("/api/v1/verifications/bulk")
+def bulk() -> Response:
+    """Up to a thousand checks, answered in order."""
+    here = site()
+    party = relying.required(relying.party_of(here, request))
+    with here.bodies.one():
+        items, options = read_many(request, here.settings.tz, here.clock())
+    right: list[Item] = [item for item in items if not isinstance(item, tuple)]
+    wrong = [fault for item in items if isinstance(item, tuple) for fault in item]
+    signed = _wants_signed()
+    if signed and wrong:
+        raise VermilionError(
+            Kind.INVALID, "what is signed is answered whole: put these right", faults=tuple(wrong[:20])
+        )
+    relying.charge(here.store, party, max(1, len(right)))
+    known = _known(here)
+    for last in (False, True):
+        outcomes = _many(here, known, right, options.past, party)
+        if not signed:
+            break
+        answer = _signed(here, party, list(zip(right, outcomes, strict=True)), options, last=last)
+        if answer is not None:
+            return answer
+    found = iter(outcomes)
+    answers = [
+        _fault_json(item) if isinstance(item, tuple) else _answer(here, next(found), options.past)
+        for item in items
+    ]
+    return _vary(_json({"answers": answers}, 200))
+
+
+@api.post("/api/v1/receipts/verify")
+def receipts() -> Response:
+    """A signed answer taken back: who gave it when, and what the registry says to the same now."""
+    here = site()
+    party = relying.party_of(here, request)
+    if request.mimetype not in _JOSE:
+        raise VermilionError(Kind.UNSUPPORTED_MEDIA, f"send {MEDIA_TYPE}")
+    with here.bodies.one():
+        data = read_body(request, MAX_RECEIPT if party is None else MAX_BYTES)
+    trust = here.trust.current()
+    if trust is None:
+        raise VermilionError(
+            Kind.UNAVAILABLE, "there is no trust list to check it by", reason="trust_list_missing"
+        )
+    now = here.clock()
+    try:
+        found = read_signed_answer(data, trust=trust, at=now)
+    except VermilionError as error:
+        return _json({"genuine": False, "reason": error.reason}, 200)
+    if len(found.content.answers) > 1:
+        relying.required(party)
+    if party is not None:
+        relying.charge(here.store, party, len(found.content.answers))
+    return _json(_taken_back(here, found, now), 200)
+
+
+def _taken_back(here: Site, found: SignedAnswer, now: datetime) -> dict[str, Any]:
+    content = found.content
+    presented = [presented_from_json(answer["presented"]) for answer in content.answers]
+    live = _known(here).many.gather(wanted(presented))
+    zone = here.settings.zone
+    today = [check_presented(one, zone, live, now) for one in presented]
+    return {
+        "genuine": True,
+        "reason": None,
+        "issuer": content.issuer,
+        "issued_at": instant(content.issued_at),
+        "key": found.key.kid,
+        "reference": content.reference,
+        "request_reference": content.request_reference,
+        "answers": [
+            {"said": dict(said), "now": _answer(here, outcome, None)}
+            for said, outcome in zip(content.answers, today, strict=True)
+        ],
+    }
+
+
+def _one(here: Site, asked: Item | Uploaded, past: Past | None, party: Party | None) -> Outcome:
+    """Without a key, and for files, as everybody's check; by a relying party, as one of many."""
+    if isinstance(asked, Uploaded):
+        return checks.file(here, asked.data)
+    if party is not None and (past is not None or isinstance(asked, Details)):
+        (outcome,) = _many(here, _known(here), [asked], past, party)
+        g.verdict = outcome.verification.verdict.value
+        return outcome
+    if isinstance(asked, Scanned):
+        return checks.scan(here, asked.text)
+    if isinstance(asked, Named):
+        return checks.link(here, asked.link_id)
+    if isinstance(asked, Digest):
+        return checks.digest(here, asked.sha256)
+    return checks.typed(here, asked.typed.identifier, asked.typed.lookup_code, request.remote_addr)
+
+
+def _many(
+    here: Site, known: Relying, items: Sequence[Item], past: Past | None, party: Party
+) -> list[Outcome]:
+    """By a few statements however many they are. Typed details are limited for each licence as ever, and what
+    is one too many is not asked for.
+    """
+    typed = [item for item in items if isinstance(item, Details)]
+    entered = here.limits.enter_each(party.id, [item.typed.identifier for item in typed])
+    free = {id(item) for item, may in zip(typed, entered, strict=True) if may}
+    asked = [item for item in items if not isinstance(item, Details) or id(item) in free]
+    live = known.many.gather(wanted(item.presented() for item in asked), past)
+    outcomes = []
+    for item in items:
+        if isinstance(item, Details) and id(item) not in free:
+            here.metrics.limited.inc()
+            outcomes.append(checks.too_many(here, past))
+        elif isinstance(item, Scanned):
+            outcomes.append(checks.scan(here, item.text, live=live, past=past))
+        elif isinstance(item, Named):
+            outcomes.append(checks.link(here, item.link_id, live=live, past=past))
+        elif isinstance(item, Digest):
+            outcomes.append(checks.digest(here, item.sha256, live=live, past=past))
+        else:
+            outcomes.append(checks.matched(here, item.typed, live=live, past=past))
+    hits = [
+        item.typed.identifier
+        for item, outcome in zip(items, outcomes, strict=True)
+        if isinstance(item, Details) and outcome.licence is not None
+    ]
+    here.limits.matched_each(party.id, hits)
+    return outcomes
+
+
+def _signed(
+    here: Site,
+    party: Party,
+    answered: Sequence[tuple[Item | Uploaded, Outcome]],
+    options: Options,
+    *,
+    last: bool,
+) -> Response | None:
+    """The signed answer, or a problem document where it cannot be had; None where it should be tried again:
+    a licence may change between a check and its signature.
+    """
+    said = [(item.presented(), _answer(here, outcome, options.past)) for item, outcome in answered]
+    try:
+        token = relying.sign(here, _known(here), party, said, options.reference, here.clock())
+    except VermilionError as error:
+        changed = error.kind is Kind.KEY_REFUSED and error.reason == "answer_untrue"
+        if changed and not last:
+            return None
+        if error.kind is Kind.KEY_REFUSED:
+            error = VermilionError(
+                Kind.UNAVAILABLE, "the answer was not signed", reason=error.reason, retry_after=2
+            )
+        body, status, headers = problem(error)
+        response = jsonify(body)
+        response.status_code = status
+        response.headers.update(headers)
+        return _vary(response)
+    return _vary(Response(token, content_type=MEDIA_TYPE))
+
+
+def _answer(here: Site, outcome: Outcome, past: Past | None) -> dict[str, Any]:
+    licence = outcome.licence
+    kind = None if licence is None else here.types(licence.record.type_code, licence.record.type_version)
+    return answer_json(outcome, kind, past)
+
+
+def _explained(here: Site, asked: Item | Uploaded, outcome: Outcome, past: Past | None) -> dict[str, Any]:
+    """The answer; of a file with its report, which explains and decides nothing and is never signed."""
+    answer = _answer(here, outcome, past)
+    if isinstance(asked, Uploaded):
+        answer["report"] = report_json(file_report(here, asked.data, outcome))
+    return answer
+
+
+def _fault_json(wrong: Wrong) -> dict[str, Any]:
+    return {"errors": [{"pointer": one.field, "reason": one.reason, "detail": one.detail} for one in wrong]}
+
+
+def _known(here: Site) -> Relying:
+    """Raises VermilionError(UNAVAILABLE) where no relying parties are known."""
+    if here.relying is None:
+        raise VermilionError(Kind.UNAVAILABLE, "this site knows no relying parties", reason="no_parties")
+    return here.relying
+
+
+def _wants_signed() -> bool:
+    best = request.accept_mimetypes.best_match([_JSON, *_JOSE], default=_JSON)
+    return best in _JOSE
+
+
+def _json(body: Any, status: int) -> Response:
+    response = jsonify(body)
+    response.status_code = status
+    return response
+
+
+def _vary(response: Response) -> Response:
+    response.vary.update(("Accept", "Accept-Language", "Authorization"))
+    return response
