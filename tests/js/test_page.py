@@ -158,6 +158,19 @@ def test_a_site_that_moved_to_https_is_checked_by_its_host(browser: Browser, sit
     assert verdict(opened(browser, site, link))[0] == "genuine_offline"
 
 
+@pytest.mark.parametrize(
+    ("live", "expected"), [(Register(out=True), "genuine_offline"), (Register(), "unknown")]
+)
+def test_a_code_of_an_older_address_is_never_called_altered_where_no_record_tells_the_address(
+    browser: Browser, site: Site, live: Register, expected: str
+) -> None:
+    older = "https://older.example"
+    site.html = document(live, site.origin, older)
+    page = opened(browser, site, scanned(food(), origin=older).replace(older, site.origin))
+    assert verdict(page)[0] == expected
+    assert page.get_attribute("#verdict", "data-checked") == "signature_correct"
+
+
 def test_a_printed_link_is_checked_and_its_fragment_goes(browser: Browser, site: Site) -> None:
     link = scanned(food(), origin=site.origin)
     site.html = document(on_record(site), site.origin)

@@ -246,6 +246,10 @@ def offline_cases(folder: Path) -> Iterator[OfflineCase]:
     yield no_trust(
         "has another content", "bad_signature", trust=f"{head}.{ours.jws(sequence=9).split('.')[1]}.{mark}"
     )
+    yield no_trust(
+        "has a key twice, once compromised", "malformed",
+        trust=ours.jws(replace(qr, state="compromised", since=now), qr, lister),
+    )  # fmt: skip
     yield no_trust("names another key's id", "malformed", trust=ours.jws(replace(qr, kid="0" * 16), lister))
     authority, trust = ours.authority, ours.trust()
     yield no_trust(

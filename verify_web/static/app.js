@@ -20,5 +20,6 @@ const loaded = () => new Promise((done) => {
 
 // Settled once the device is as ready as it can be made now.
 export const prepared = !able ? Promise.resolve() : loaded().then(idle).then(prepare).catch((error) => {
-  if (!(error instanceof TypeError)) throw error; // TypeError: the network went away, and comes back
+  // TypeError: the network went away, and comes back. DOMException: the device keeps nothing for sites, or has no room.
+  if (!(error instanceof TypeError || error instanceof DOMException)) throw error;
 });

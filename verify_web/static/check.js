@@ -88,3 +88,19 @@ export async function checkLink(text, live) {
   const shown = facts.content === "proven" && facts.issuer === "recognised";
   return { facts, claims: shown ? claims : null, key };
 }
+
+const hostOf = (origin) => origin.slice(origin.indexOf("://") + 3);
+
+// A link that was read without the origin it was printed with, checked under each listed one, that of the page's own host
+// first: the site may have moved, and the credential is bound to one origin. `check(origin)` gives {facts, …}; what is
+// proven counts, else what came first.
+export async function underPrintedOrigin(listed, own, check) {
+  const here = listed.filter((origin) => hostOf(origin) === hostOf(own));
+  let first = null;
+  for (const origin of listed.length ? [...here, ...listed.filter((one) => !here.includes(one))] : [own]) {
+    const found = await check(origin);
+    if (found.facts.content === "proven") return found;
+    first ??= found;
+  }
+  return first;
+}

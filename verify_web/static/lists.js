@@ -94,7 +94,7 @@ export async function readiness(at) {
     if (text === null) continue;
     try {
       const { iat, exp, ttl } = await authentic(text, uriOf(trust, number), trust);
-      if (ageOf({ iat, exp, ttl }, at) !== "expired") lists.push({ number, iat, exp });
+      if (["fresh", "old"].includes(ageOf({ iat, exp, ttl }, at))) lists.push({ number, iat, exp });
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
     }
@@ -126,13 +126,17 @@ async function renew(at, root) {
     trust = await readTrustList(found.text, { at, rootSha256: state.root, minSequence: state.sequence });
   } catch (error) {
     if (!(error instanceof Refused)) throw error;
-    await note({ trouble: error.reason, triedAt: at }); // what lies here stays, for as long as it holds
+    // What lies here stays, for as long as it holds. A root under which nothing was verified yet is not pinned.
+    if (state.sequence) await note({ trouble: error.reason, triedAt: at });
     return true;
   }
   if (found !== kept) await save(store, TRUST, found.text, found.etag);
   await note({ sequence: trust.sequence, trouble: null });
   const numbers = await named(trust);
-  if (!numbers) return true;
+  if (!numbers) {
+    await note({ triedAt: at });
+    return true;
+  }
   await note({ named: numbers });
   await renewLists(store, trust, numbers, at);
   await note({ askedAt: at, triedAt: at });
@@ -168,7 +172,9 @@ async function renewLists(store, trust, numbers, at) {
         found = await ask(place(number), kept, "application/statuslist+jwt", Math.min(MAX_TOKEN, MAX_TOTAL - total));
         if (found && found !== kept) {
           const list = await authentic(found.text, uriOf(trust, number), trust);
-          if (kept && list.iat < (await issuedAt(kept, number, trust))) found = kept; // older than the one seen before
+          const newer = !kept || list.iat >= (await issuedAt(kept, number, trust));
+          // One from the future, by a clock that is slow, says nothing: the one before it may.
+          if (!newer || (kept && ageOf(list, at) === "future")) found = kept;
           else await save(store, place(number), found.text, found.etag);
         }
       } catch (error) {

@@ -3,6 +3,7 @@
 //   script#words[type="application/json"]  words of this page
 //   #checked-at, #ages[hidden] in the verdict, button#retry
 
+import { underPrintedOrigin } from "./check.js";
 import { held, tokenOf } from "./lists.js";
 import { checkOffline } from "./offline.js";
 import { ageInWords, byId, dropFragment, element, isScanned, momentInWords, offerPrint, showClaims, showTechnical, showVerdict } from "./show.js";
@@ -13,22 +14,9 @@ const live = JSON.parse(byId("live").textContent);
 const words = JSON.parse(byId("words").textContent);
 const now = () => Math.floor(Date.now() / 1000);
 
-// Origins under which this link may have been printed: the site may have moved. The credential is bound to one.
-function origins(trust) {
-  const host = (origin) => origin.slice(origin.indexOf("://") + 3);
-  const listed = trust?.origins ?? [];
-  const here = listed.filter((origin) => host(origin) === location.host);
-  return listed.length ? [...here, ...listed.filter((origin) => !here.includes(origin))] : [location.origin];
-}
-
-async function find(trust, fragment, at) {
-  let first = null;
-  for (const origin of origins(trust)) {
-    const found = await checkOffline(live.table, `${origin}${location.pathname}#${fragment}`, trust, tokenOf, at);
-    if (found.facts.content === "proven") return found;
-    first ??= found;
-  }
-  return first;
+function find(trust, fragment, at) {
+  return underPrintedOrigin(trust?.origins ?? [], location.origin, (origin) =>
+    checkOffline(live.table, `${origin}${location.pathname}#${fragment}`, trust, tokenOf, at));
 }
 
 // Names of agencies and types by code, in the page's language, else English, else Chinese.
@@ -46,7 +34,7 @@ function line(text, at, moment, zone) {
   return text.replace("{moment}", momentInWords(moment, zone)).replace("{age}", ageInWords(at - moment));
 }
 
-function showAges(trust, refused, found, at) {
+function showAges({ trust, refused, state }, found, at) {
   const ages = byId("ages");
   const zone = trust?.zone;
   const lines = [];
@@ -55,7 +43,8 @@ function showAges(trust, refused, found, at) {
     lines.push(line(known ? words.status_of : words.list_of, at, found.list.iat, zone));
   }
   if (trust) lines.push(line(words.trust_of, at, trust.issuedAt, zone));
-  else lines.push(words[`refused_${refused}`] ?? words.refused);
+  else if (state?.trouble !== "wrong_root") lines.push(words[`refused_${refused}`] ?? words.refused);
+  if (state?.trouble === "wrong_root") lines.push(words.root);
   const old = found?.list ? at - found.list.iat > DAY : trust && at - trust.issuedAt > DAY;
   if (old) lines.unshift(words.old);
   ages.replaceChildren(...lines.map((text, i) => {
@@ -67,28 +56,35 @@ function showAges(trust, refused, found, at) {
   byId("checked-at").textContent = words.checked.replace("{moment}", momentInWords(at, zone));
 }
 
+async function check(fragment) {
+  const at = now();
+  const kept = await held(at);
+  const found = await find(kept.trust, fragment, at);
+  const decision = decide(live.table, found.facts);
+  live.names = namesOf(kept.trust);
+  showClaims(live, null);
+  showVerdict(live, decision);
+  showAges(kept, found, at);
+  showClaims(live, found.claims);
+  showTechnical(decision, found.claims, found.key, found.asOf);
+  return found.facts.content_reason;
+}
+
 async function run() {
   const fragment = location.hash.slice(1);
-  const at = now();
-  const { trust, refused } = await held(at);
-  try {
-    const text = isScanned(fragment) ? fragment : "";
-    const found = await find(trust, text, at);
-    const decision = decide(live.table, found.facts);
-    live.names = namesOf(trust);
-    showClaims(live, null);
-    showVerdict(live, decision);
-    showAges(trust, refused, found, at);
-    showClaims(live, found.claims);
-    showTechnical(decision, found.claims, found.key, found.asOf);
-    byId("verdict").dataset.checked = found.facts.content_reason; // done: for tests and tools
-  } finally {
-    if (isScanned(fragment)) dropFragment(fragment);
-  }
   byId("retry").addEventListener("click", () => {
     history.replaceState(history.state, "", `${location.pathname}${location.search}#${fragment}`);
     location.reload();
   });
+  let reason = "check_failed"; // such as a device that keeps nothing for sites
+  try {
+    reason = await check(isScanned(fragment) ? fragment : "");
+  } catch {
+    showVerdict(live, decide(live.table, { ...live.nothing, content: "not_compared", content_reason: reason }));
+  } finally {
+    if (isScanned(fragment)) dropFragment(fragment);
+  }
+  byId("verdict").dataset.checked = reason; // done: for tests and tools
 }
 
 for (const link of document.querySelectorAll("nav a[hreflang]")) link.pathname = location.pathname;

@@ -9,18 +9,24 @@
 //   #compare, where the signed details are put before #fields, in a dl.fields#claims
 //   #next; and, if wanted, button#print[hidden] and nav a[hreflang] (which keep the fragment)
 
-import { checkLink } from "./check.js";
+import { checkLink, underPrintedOrigin } from "./check.js";
 import { byId, dropFragment, isScanned, offerPrint, showClaims, showTechnical, showVerdict } from "./show.js";
 import { decide } from "./verdict.js";
 
-async function check(live, text) {
+// The origin as printed is that of the licence on record; where none is known here, one of the list's.
+function compare(live, fragment) {
+  const under = (origin) => checkLink(`${origin}${location.pathname}#${fragment}`, live); // no choice of language
+  return live.origin === null ? underPrintedOrigin(live.origins ?? [], location.origin, under) : under(live.origin);
+}
+
+async function check(live, fragment) {
   let found;
   if (globalThis.crypto?.subtle === undefined) {
     const reason = "browser_cannot";
     found = { facts: { ...live.facts, content: "not_compared", content_reason: reason }, claims: null, key: null };
   } else {
     try {
-      found = await checkLink(text, live);
+      found = await compare(live, fragment);
     } catch {
       const reason = "check_failed";
       found = { facts: { ...live.facts, content: "not_compared", content_reason: reason }, claims: null, key: null };
@@ -34,19 +40,11 @@ async function check(live, text) {
   byId("verdict").dataset.checked = found.facts.content_reason; // done: for tests and tools
 }
 
-// The origin as printed, which the credential is bound to: where this page stands may be another one, to which the
-// site has moved, or the same over https. Of a licence that is not known here, the listed one of the same host.
-function printedOrigin(live) {
-  const sameHost = (origin) => origin.slice(origin.indexOf("://") + 3) === location.host;
-  return live.origin ?? live.origins?.find(sameHost) ?? location.origin;
-}
-
 async function run(live) {
   const fragment = location.hash.slice(1);
   if (!isScanned(fragment)) return;
-  const text = printedOrigin(live) + location.pathname + location.hash; // a choice of language is no part of it
   try {
-    await check(live, text);
+    await check(live, fragment);
   } finally {
     dropFragment(fragment);
   }

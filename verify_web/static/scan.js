@@ -76,7 +76,8 @@ async function judge(text) {
     if (!(error instanceof Malformed)) throw error;
     return { why: "other" };
   }
-  const listed = able ? ((await held(now())).trust?.origins ?? []) : [];
+  const kept = able ? await held(now()).catch(() => null) : null; // a device may keep nothing for sites
+  const listed = kept?.trust?.origins ?? [];
   if ([location.origin, ...origins, ...listed].includes(link.origin)) return { link };
   return { why: "foreign", host: link.origin.slice(link.origin.indexOf("://") + 3) };
 }
@@ -98,14 +99,23 @@ async function opens(texts) {
 
 let stream = null;
 let timer = null;
+let newest = 0; // of all starts and stops: whoever is not the newest gives the camera back
 
 function stop() {
+  newest += 1;
   clearTimeout(timer);
-  for (const track of stream?.getTracks() ?? []) track.stop();
+  if (stream) giveBack(stream);
   stream = null;
   byId("view").srcObject = null;
+  const focused = [byId("stop"), byId("torch")].includes(document.activeElement);
   byId("view").hidden = byId("stop").hidden = byId("torch").hidden = true;
+  byId("torch").setAttribute("aria-pressed", "false");
   byId("start").hidden = false;
+  if (focused) byId("start").focus();
+}
+
+function giveBack(camera) {
+  for (const track of camera.getTracks()) track.stop();
 }
 
 async function look(mine, begun, count, told) {
@@ -129,6 +139,8 @@ async function look(mine, begun, count, told) {
 }
 
 async function start() {
+  newest += 1;
+  const run = newest;
   say(words.starting);
   byId("start").hidden = true;
   byId("stop").hidden = false;
@@ -136,23 +148,32 @@ async function start() {
   const size = { width: { ideal: 1280 }, height: { ideal: 720 } };
   let mine;
   try {
-    [mine] = await Promise.all([navigator.mediaDevices.getUserMedia({ video: { facingMode: { ideal: "environment" }, ...size } }), reader()]);
+    await reader(); // first: a camera that nobody reads from is not switched on
+    mine = await navigator.mediaDevices.getUserMedia({ video: { facingMode: { ideal: "environment" }, ...size } });
   } catch (error) {
+    if (run !== newest) return;
     stop();
     const denied = ["NotAllowedError", "SecurityError"].includes(error.name);
     const missing = ["NotFoundError", "OverconstrainedError", "NotReadableError"].includes(error.name);
     say(denied ? words.denied : missing ? words.no_camera : words.failed);
     return;
   }
-  if (byId("stop").hidden) {
-    for (const track of mine.getTracks()) track.stop(); // stopped while it was still being asked for
+  if (run !== newest) {
+    giveBack(mine); // stopped while it was still being asked for
     return;
   }
   stream = mine;
   const view = byId("view");
   view.srcObject = mine;
   view.hidden = false;
-  await view.play();
+  try {
+    await view.play();
+  } catch {
+    if (run !== newest) return;
+    stop();
+    say(words.failed);
+    return;
+  }
   const [track] = mine.getVideoTracks();
   byId("torch").hidden = !track.getCapabilities?.().torch;
   say(words.looking);
@@ -215,7 +236,6 @@ byId("start").addEventListener("click", start);
 byId("stop").addEventListener("click", () => {
   stop();
   say("");
-  byId("start").focus();
 });
 byId("torch").addEventListener("click", torch);
 byId("photo").addEventListener("change", ({ target }) => {
@@ -232,8 +252,11 @@ byId("forget").addEventListener("click", async () => {
   await forget();
   location.reload();
 });
+const unable = () => {
+  byId("ready").querySelector(".state").textContent = words.unable;
+};
 if (able) {
-  await showReadiness();
+  await showReadiness().catch(unable); // a device may keep nothing for sites
   await prepared;
-  await showReadiness();
-} else byId("ready").querySelector(".state").textContent = words.unable;
+  await showReadiness().catch(unable);
+} else unable();

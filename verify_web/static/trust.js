@@ -104,6 +104,7 @@ async function read(text, at, rootSha256, minSequence) {
   }
   const used = list.keys.filter(({ use }) => use === "qr" || use === "status-list");
   const keys = await Promise.all(used.map(keyOf));
+  if (new Set(keys.map(({ use, spki }) => `${use} ${hex(spki)}`)).size !== keys.length) refuse("malformed", "a key twice");
   if (seq < minSequence) refuse("rollback");
   if (at + CLOCK_SKEW < iat) refuse("not_yet_issued");
   if (at >= exp) refuse("expired");

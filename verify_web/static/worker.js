@@ -46,8 +46,8 @@ function shellFor({ pathname }) {
 
 async function fromNetwork(request) {
   const response = await fetch(request);
-  // A proxy's own words about a site that does not answer.
-  if (response.status === 502 || response.status === 504) throw new TypeError("no answer");
+  // A proxy's own words about a site that does not answer: ours all carry this header.
+  if (response.status >= 500 && !response.headers.has("Content-Security-Policy")) throw new TypeError("no answer");
   return response;
 }
 
@@ -68,7 +68,7 @@ async function asset(request, pathname) {
   const integrity = SET.onDemand[pathname];
   if (!integrity) return fetch(request);
   const response = await fetched(pathname, integrity);
-  await set.put(pathname, response.clone());
+  await set.put(pathname, response.clone()).catch(() => {}); // no room: it serves this time all the same
   return response;
 }
 
