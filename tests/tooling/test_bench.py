@@ -33,6 +33,16 @@ PROMISED = {
     "status.resign_s",
     "upload.registered_ms",
     "upload.tampered_ms",
+    "page.kb",
+    "seal.blt_ms",
+    "seal.blt_vs_raw",
+    "seal.blt_vs_reference",
+    "seal.rsa_ms",
+    "bulk.sqlite_10k_per_s",
+    "bulk.postgres_10k_per_s",
+    "bulk.sqlite_100k_vs_10k",
+    "bulk.peak_mb",
+    "store.bytes_per_licence",
 }
 
 
