@@ -16,6 +16,7 @@ LISTED: dict[str, str] = {
     "tests/services/test_isolation.py::test_root_may_accept": _NOT_ROOT,
     "tests/services/test_isolation.py::test_a_fresh_clone_under_a_closed_home": _NOT_ROOT,
     "tests/services/test_data_directory.py::test_a_directory_of_another_user": _NOT_ROOT,
+    "tests/services/test_relying.py::test_the_site_has_a_true_answer_signed": _NOT_ROOT,
     "tests/services/test_runbooks.py::test_an_administrator_s_key": (
         "where the tests do not run as root, nobody recovers from a lock-out"
     ),
