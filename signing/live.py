@@ -64,11 +64,14 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Unguessable keys of licences that are to be asked for together."""
+    """Keys of licences that are to be asked for together. Identifiers are guessable: alone they are for what
+    was matched before; with a look-up code, nothing is read of a licence whose code it is not.
+    """
 
     links: frozenset[bytes] = frozenset()  # SHA-256 of the 16 bytes of a link's id
     documents: frozenset[bytes] = frozenset()  # SHA-256
-    identifiers: frozenset[str] = frozenset()
+    identifiers: frozenset[str] = frozenset()  # matched before
+    typed: frozenset[tuple[str, str]] = frozenset()  # identifier and look-up code, in their normal forms
 
 
 class LiveRegistry(Protocol):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NoReturn
@@ -31,6 +31,9 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 class Presented:
     """What was presented for a check, as digests (SHA-256): the 16 bytes of a link's id and, where its code
     was scanned, the credential; a file; an identifier that was typed; or a text that is no link of a licence.
+
+    `matched`: whether the look-up code that was typed with an identifier was the licence's. Nothing may be
+    asked, or said, of the licence of an unmatched one, since a look-up code guards it.
     """
 
     link_id: bytes | None = None
@@ -38,6 +41,7 @@ class Presented:
     document: bytes | None = None
     identifier: str | None = None
     text: bytes | None = None
+    matched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +96,24 @@ def presented_from_json(value: object) -> Presented:
     return Presented(text=digests["text_sha256"])
 
 
+def presented_of(answer: Mapping[str, Any]) -> Presented:
+    """What an answer says was presented, and whether it says that typed details led to their licence.
+
+    Raises VermilionError(MALFORMED, reason "presented").
+    """
+    presented = presented_from_json(answer.get("presented"))
+    if presented.identifier is None:
+        return presented
+    return replace(presented, matched=answer.get("identifier") == presented.identifier)
+
+
 def wanted(presented: Iterable[Presented]) -> Wanted:
-    """What a registry is asked for, to answer all of these."""
+    """What a registry is asked for, to answer all of these; nothing for unmatched details."""
     things = list(presented)
     return Wanted(
         links=frozenset(one.link_id for one in things if one.link_id is not None),
         documents=frozenset(one.document for one in things if one.document is not None),
-        identifiers=frozenset(one.identifier for one in things if one.identifier is not None),
+        identifiers=frozenset(one.identifier for one in things if one.identifier is not None and one.matched),
     )
 
 

@@ -31,7 +31,7 @@ from registry.seals.tables import Key
 from signing.answer_json import answer_json
 from signing.check import check_presented
 from signing.live import Past
-from signing.signed_answer import as_said, parse_instant, presented_from_json, wanted
+from signing.signed_answer import as_said, parse_instant, presented_of, wanted
 from signing.verdict import Result, Verdict
 
 PATIENCE = timedelta(minutes=1)  # between what an answer says, and the signer's own clock, either way
@@ -56,7 +56,7 @@ class AnswerPolicy:
         Raises VermilionError: KEY_REFUSED (`answer_form`, `answer_time`, `answer_untrue`); UNAVAILABLE.
         """
         try:
-            presented = [presented_from_json(answer.get("presented")) for answer in content.answers]
+            presented = [presented_of(answer) for answer in content.answers]
             moments = [parse_instant(answer.get("as_of")) for answer in content.answers]
         except VermilionError as error:
             _refuse(error.detail, "answer_form")
@@ -70,7 +70,10 @@ class AnswerPolicy:
             if licence is not None:
                 kind = self._types(licence.record.type_code, licence.record.type_version)
             expected = answer_json(outcome, kind, past) | {"as_of": said["as_of"]}
-            if not _is_true(as_said(said), expected):
+            # Of what was typed a site sees no more than the signer does.
+            exact = thing.identifier is not None
+            true = _same(as_said(said), expected) if exact else _is_true(as_said(said), expected)
+            if not true:
                 _refuse("an answer says another thing than the registry", "answer_untrue")
 
     def _past(
@@ -124,7 +127,7 @@ def _is_true(said: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
     if not isinstance(verdict, str):
         return False
     if verdict not in _OF_THE_THING and verdict != Verdict.UNKNOWN:
-        return canonical_json(said) == canonical_json(expected)  # where 1 is not true
+        return _same(said, expected)
     if not _MEMBERS - {"presented"} <= set(said) <= _MEMBERS - {"presented"} | _OF_A_LICENCE | {"clock"}:
         return False
     if not _are_checks(said["checks"]):
@@ -143,6 +146,10 @@ def _is_true(said: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
     return about_none or {name: said.get(name) for name in ("identifier", *_OF_A_LICENCE)} == {
         name: expected.get(name) for name in ("identifier", *_OF_A_LICENCE)
     }
+
+
+def _same(said: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    return canonical_json(said) == canonical_json(expected)  # where 1 is not true
 
 
 def _are_checks(value: object) -> bool:
