@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 from signing.disclosure import PublicRecord
@@ -43,6 +43,9 @@ class LiveLicence:
     co_seals: tuple[LiveSeal, ...] = ()  # by place
     levels: tuple[str, ...] = ()  # of each of `documents`
 
+
+SETTLING = timedelta(minutes=1)
+"""What is on record is timed before it commits: of a moment older than this nothing is still to come."""
 
 PastClock = Literal["recorded", "effective"]
 

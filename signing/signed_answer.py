@@ -23,6 +23,7 @@ from signing.codes import parse_identifier
 from signing.credential import parse_digits, split_link
 from signing.issuer import origin_is_trusted
 from signing.live import Wanted
+from signing.verdict import Verdict, instant
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
@@ -53,13 +54,26 @@ class SignedAnswer:
 
 
 def presented_by_scan(scanned: str) -> Presented:
-    """Of a link, or of what was scanned. A fragment that is no credential is no link of a licence."""
+    """Of a link, or of what was scanned. A fragment that is no credential counts by its own bytes: it is
+    another than the licence's.
+    """
     try:
         link, fragment = split_link(scanned)
-        credential = sha256(parse_digits(fragment)).digest() if fragment else None
     except VermilionError:
-        return Presented(text=sha256(scanned.encode("utf-8", "surrogatepass")).digest())
+        return Presented(text=sha256(_utf8(scanned)).digest())
+    credential = sha256(_bytes_of(fragment)).digest() if fragment else None
     return Presented(link_id=sha256(link.id_bytes).digest(), credential=credential)
+
+
+def _bytes_of(fragment: str) -> bytes:
+    try:
+        return parse_digits(fragment)
+    except VermilionError:
+        return _utf8(fragment)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def presented_to_json(presented: Presented) -> dict[str, str]:
@@ -157,8 +171,6 @@ def _require_entitled(key: TrustedKey, content: Content, trust: TrustList) -> No
 
 def parse_instant(value: object) -> datetime:
     """An instant as `signing.verdict.instant` writes it. Raises VermilionError(MALFORMED)."""
-    from signing.verdict import instant
-
     try:
         if isinstance(value, str):
             at = datetime.fromisoformat(value)
@@ -167,6 +179,14 @@ def parse_instant(value: object) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise VermilionError(Kind.MALFORMED, "not an instant of ours", reason="instant")
+
+
+def to_be_signed(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer as the signer permits it. What a file calls itself that is not on record is the file's word,
+    and nothing the registry could see is so.
+    """
+    unknown = answer["verdict"] == Verdict.UNKNOWN
+    return {**answer, "identifier": None} if unknown else dict(answer)
 
 
 def as_said(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -17,7 +17,7 @@ from signing.answer_json import answer_json
 from signing.check import Outcome, check_presented
 from signing.live import Past
 from signing.report_words import report_json
-from signing.signed_answer import SignedAnswer, presented_of, read_signed_answer, wanted
+from signing.signed_answer import SignedAnswer, presented_of, read_signed_answer, to_be_signed, wanted
 from signing.verdict import instant
 from verify_web import checks, relying
 from verify_web.answers import status_code
@@ -209,7 +209,9 @@ def _signed(
     """The signed answer, or a problem document where it cannot be had; None where it should be tried again:
     a licence may change between a check and its signature.
     """
-    said = [(item.presented(), _answer(here, outcome, options.past)) for item, outcome in answered]
+    said = [
+        (item.presented(), to_be_signed(_answer(here, outcome, options.past))) for item, outcome in answered
+    ]
     try:
         token = relying.sign(here, _known(here), party, said, options.reference, here.clock())
     except VermilionError as error:

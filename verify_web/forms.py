@@ -77,7 +77,8 @@ class Options(Form):
         Field(
             default=None,
             max_length=40,
-            description="A past instant (RFC 3339); by the clock `effective` a civil day, too.",
+            description="A past instant (RFC 3339), by the clock `recorded` at least a minute ago; by the "
+            "clock `effective` a civil day, too.",
         ),
     ]
     clock: Annotated[

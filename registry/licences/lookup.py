@@ -80,6 +80,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             StandingAuthorisation.type_code.label("authorised_type"),
             Document.sha256,
             Document.level,
+            Document.registered_at,
             CoSeal.place.label("co_place"),
             CoSeal.sealed_at.label("co_sealed_at"),
             _CoSealRow.code.label("co_seal_code"),
@@ -215,7 +216,11 @@ class SqlLiveRegistry:
             row = by_edition[edition][0]
             if row.link_id_sha256 in wanted.links:
                 found.links[row.link_id_sha256] = licence
-            found.documents |= {sha: licence for sha in licence.documents if sha in wanted.documents}
+            found.documents |= {
+                form.sha256: licence
+                for form in by_edition[edition]
+                if form.sha256 in wanted.documents and _was_known(form, past)
+            }
             if row.identifier in identifiers:
                 found.identifiers[row.identifier] = licence
         return found
@@ -276,6 +281,11 @@ class SqlLiveRegistry:
                 text = connection.execute(_TYPE, {"code": code, "version": version}).scalar_one()
             self._type_names[key] = {lang: str(name) for lang, name in tomllib.loads(text)["name"].items()}
         return self._type_names[key]
+
+
+def _was_known(form: Row[Any], past: Past | None) -> bool:
+    """Whether the record then held this form of a document: one that was archived since is another file."""
+    return past is None or past.clock != "recorded" or form.registered_at <= past.at
 
 
 def _co_seals(rows: Sequence[Row[Any]]) -> tuple[LiveSeal, ...]:

@@ -71,9 +71,11 @@ class Bench:
     def served(
         self, entitlement: Entitlement | dict[int, Entitlement] | None = EVERYTHING
     ) -> Iterator[Signer]:
-        callers = {} if entitlement is None else {os.geteuid(): entitlement}
+        callers: dict[int, Entitlement] = {}
         if isinstance(entitlement, dict):
             callers = entitlement
+        elif entitlement is not None:
+            callers = {os.geteuid(): entitlement}
         signer = Signer(
             self.custodian, callers,
             on_refused=lambda uid, error: self.refused.append((uid, error.reason)),

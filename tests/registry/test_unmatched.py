@@ -128,5 +128,5 @@ def test_of_an_unmatched_number_nothing_but_that_is_signed(site: Front) -> None:
             {"verdict": "unknown", "identifier": nobody_s(printout.record.identifier)},
         ]
         for told in lies:
-            assert signer.signs(replace(content, answers=(answer | told,))) == "answer_untrue", told
+            assert signer.signs(replace(content, answers=({**answer, **told},))) == "answer_untrue", told
         assert signer.signs(content) == "signed"
