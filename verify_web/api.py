@@ -138,6 +138,7 @@ def _taken_back(here: Site, found: SignedAnswer, now: datetime) -> dict[str, Any
         "issued_at": instant(content.issued_at),
         "key": found.key.kid,
         "reference": content.reference,
+        "audience": content.audience,
         "request_reference": content.request_reference,
         "answers": [
             {"said": dict(said), "now": _answer(here, outcome, None)}

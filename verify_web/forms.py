@@ -290,6 +290,7 @@ class ReceiptAnswer(BaseModel):
     issued_at: str | None = None
     key: str | None = None
     reference: str | None = None
+    audience: Annotated[str | None, Field(description="The relying party that it was given to.")] = None
     request_reference: str | None = None
     answers: list[ReceiptEntry] = []
 

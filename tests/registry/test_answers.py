@@ -262,7 +262,7 @@ def test_a_signed_answer_taken_back_says_when_it_was_given_and_what_is_so_now(
     (entry,) = body["answers"]
     assert body["genuine"] is True
     assert body["issued_at"] == given.strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert body["key"] == take_apart(token).kid
+    assert (body["key"], body["audience"]) == (take_apart(token).kid, site.party)
     assert (entry["said"]["verdict"], entry["now"]["verdict"]) == ("valid", "ended")
     assert entry["now"]["how"] == "withdrawn"
 
