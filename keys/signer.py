@@ -41,6 +41,7 @@ from keys.wire import (
 from keys.wrapping import WrappingCustodian
 
 MAX_CONNECTIONS = 64
+KEPT_FOR_OTHERS = 16  # of them, from any one user: two processes of another with all that they open
 IDLE_SECONDS = 300.0  # between requests
 FRAME_SECONDS = 10.0  # for one frame, either way
 STOP_SECONDS = 10.0  # for what is being signed
@@ -78,20 +79,23 @@ class Signer:
         on_refused: Refused = lambda _uid, _error: None,
         on_defect: Defect = lambda _error: None,
         max_connections: int = MAX_CONNECTIONS,
+        kept_for_others: int = KEPT_FOR_OTHERS,
         idle_seconds: float = IDLE_SECONDS,
         frame_seconds: float = FRAME_SECONDS,
     ) -> None:
-        """`callers` by user id. `on_refused` is told which user was refused what; `on_defect` of an error
-        that no input should bring about, which the caller hears of as an outage.
+        """`callers` by user id, none of whom can have all connections. `on_refused` is told which user was
+        refused what; `on_defect` of an error that no input should bring about, which the caller hears of as
+        an outage.
         """
         self._custodian = custodian
         self._callers = dict(callers)
         self._on_refused = on_refused
         self._on_defect = on_defect
         self._max_connections = max_connections
+        self._max_each = max_connections - kept_for_others
         self._idle_seconds = idle_seconds
         self._frame_seconds = frame_seconds
-        self._open: dict[socket.socket, threading.Thread] = {}
+        self._open: dict[socket.socket, tuple[int, threading.Thread]] = {}  # by whom, attended by what
         self._lock = threading.Lock()
         self._stopping = False
         self._bell, self._ring = socket.socketpair()
@@ -128,7 +132,7 @@ class Signer:
         refusal = None
         if uid not in self._callers:
             refusal = VermilionError(Kind.KEY_REFUSED, "this user may not ask the signer", reason="caller")
-        elif len(self._open) >= self._max_connections:
+        elif self._is_full(uid):
             refusal = VermilionError(
                 Kind.UNAVAILABLE, "the signer has too many callers", reason="signer", retry_after=2
             )
@@ -139,12 +143,17 @@ class Signer:
             return
         thread = threading.Thread(target=self._attend, args=(connection, uid), daemon=True)
         with self._lock:
-            self._open[connection] = thread
+            self._open[connection] = (uid, thread)
         thread.start()
+
+    def _is_full(self, uid: int) -> bool:
+        with self._lock:
+            users = [user for user, _thread in self._open.values()]
+        return len(users) >= self._max_connections or users.count(uid) >= self._max_each
 
     def _see_off(self) -> None:
         with self._lock:
-            left = list(self._open.items())
+            left = [(connection, thread) for connection, (_uid, thread) in self._open.items()]
         for connection, _thread in left:
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RD)  # who waits for a request reads the end; answers still go

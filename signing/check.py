@@ -273,8 +273,10 @@ def check_typed(
 def check_presented(presented: Presented, zone: str, live: LiveRegistry | None, now: datetime) -> Outcome:
     """What the registry alone says of what was presented, of which digests are at hand: the very verdict of
     the other checks, but for what only the thing itself shows (who made a signature, or that it is wrong).
-    `zone`: the registry's (IANA). An identifier must have been matched before. Never raises.
+    `zone`: the registry's (IANA). An identifier that was not matched before is not asked about. Never raises.
     """
+    if not presented.matched:
+        return unmatched(now)
     content: tuple[Content, str] | None = None
     if presented.document is not None:
         digest = presented.document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
 from signing.disclosure import PublicRecord
@@ -44,6 +44,9 @@ class LiveLicence:
     levels: tuple[str, ...] = ()  # of each of `documents`
 
 
+SETTLING = timedelta(minutes=1)
+"""What is on record is timed before it commits: of a moment older than this nothing is still to come."""
+
 PastClock = Literal["recorded", "effective"]
 
 
@@ -64,11 +67,14 @@ class Past:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Unguessable keys of licences that are to be asked for together."""
+    """Keys of licences that are to be asked for together. Identifiers are guessable: alone they are for what
+    was matched before; with a look-up code, nothing is read of a licence whose code it is not.
+    """
 
     links: frozenset[bytes] = frozenset()  # SHA-256 of the 16 bytes of a link's id
     documents: frozenset[bytes] = frozenset()  # SHA-256
-    identifiers: frozenset[str] = frozenset()
+    identifiers: frozenset[str] = frozenset()  # matched before
+    typed: frozenset[tuple[str, str]] = frozenset()  # identifier and look-up code, in their normal forms
 
 
 class LiveRegistry(Protocol):

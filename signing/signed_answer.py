@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, NoReturn
@@ -23,6 +23,7 @@ from signing.codes import parse_identifier
 from signing.credential import parse_digits, split_link
 from signing.issuer import origin_is_trusted
 from signing.live import Wanted
+from signing.verdict import Verdict, instant
 
 _HEX64 = re.compile(r"[0-9a-f]{64}")
 
@@ -31,6 +32,9 @@ _HEX64 = re.compile(r"[0-9a-f]{64}")
 class Presented:
     """What was presented for a check, as digests (SHA-256): the 16 bytes of a link's id and, where its code
     was scanned, the credential; a file; an identifier that was typed; or a text that is no link of a licence.
+
+    `matched`: whether the look-up code that was typed with an identifier was the licence's. Nothing may be
+    asked, or said, of the licence of an unmatched one, since a look-up code guards it.
     """
 
     link_id: bytes | None = None
@@ -38,6 +42,7 @@ class Presented:
     document: bytes | None = None
     identifier: str | None = None
     text: bytes | None = None
+    matched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +54,26 @@ class SignedAnswer:
 
 
 def presented_by_scan(scanned: str) -> Presented:
-    """Of a link, or of what was scanned. A fragment that is no credential is no link of a licence."""
+    """Of a link, or of what was scanned. A fragment that is no credential counts by its own bytes: it is
+    another than the licence's.
+    """
     try:
         link, fragment = split_link(scanned)
-        credential = sha256(parse_digits(fragment)).digest() if fragment else None
     except VermilionError:
-        return Presented(text=sha256(scanned.encode("utf-8", "surrogatepass")).digest())
+        return Presented(text=sha256(_utf8(scanned)).digest())
+    credential = sha256(_bytes_of(fragment)).digest() if fragment else None
     return Presented(link_id=sha256(link.id_bytes).digest(), credential=credential)
+
+
+def _bytes_of(fragment: str) -> bytes:
+    try:
+        return parse_digits(fragment)
+    except VermilionError:
+        return _utf8(fragment)
+
+
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
 
 
 def presented_to_json(presented: Presented) -> dict[str, str]:
@@ -92,13 +110,24 @@ def presented_from_json(value: object) -> Presented:
     return Presented(text=digests["text_sha256"])
 
 
+def presented_of(answer: Mapping[str, Any]) -> Presented:
+    """What an answer says was presented, and whether it says that typed details led to their licence.
+
+    Raises VermilionError(MALFORMED, reason "presented").
+    """
+    presented = presented_from_json(answer.get("presented"))
+    if presented.identifier is None:
+        return presented
+    return replace(presented, matched=answer.get("identifier") == presented.identifier)
+
+
 def wanted(presented: Iterable[Presented]) -> Wanted:
-    """What a registry is asked for, to answer all of these."""
+    """What a registry is asked for, to answer all of these; nothing for unmatched details."""
     things = list(presented)
     return Wanted(
         links=frozenset(one.link_id for one in things if one.link_id is not None),
         documents=frozenset(one.document for one in things if one.document is not None),
-        identifiers=frozenset(one.identifier for one in things if one.identifier is not None),
+        identifiers=frozenset(one.identifier for one in things if one.identifier is not None and one.matched),
     )
 
 
@@ -142,8 +171,6 @@ def _require_entitled(key: TrustedKey, content: Content, trust: TrustList) -> No
 
 def parse_instant(value: object) -> datetime:
     """An instant as `signing.verdict.instant` writes it. Raises VermilionError(MALFORMED)."""
-    from signing.verdict import instant
-
     try:
         if isinstance(value, str):
             at = datetime.fromisoformat(value)
@@ -152,6 +179,14 @@ def parse_instant(value: object) -> datetime:
     except (ValueError, OverflowError):
         pass
     raise VermilionError(Kind.MALFORMED, "not an instant of ours", reason="instant")
+
+
+def to_be_signed(answer: Mapping[str, Any]) -> dict[str, Any]:
+    """An answer as the signer permits it. What a file calls itself that is not on record is the file's word,
+    and nothing the registry could see is so.
+    """
+    unknown = answer["verdict"] == Verdict.UNKNOWN
+    return {**answer, "identifier": None} if unknown else dict(answer)
 
 
 def as_said(answer: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +17,7 @@ from signing.answer_json import answer_json
 from signing.check import Outcome, check_presented
 from signing.live import Past
 from signing.report_words import report_json
-from signing.signed_answer import SignedAnswer, presented_from_json, read_signed_answer, wanted
+from signing.signed_answer import SignedAnswer, presented_of, read_signed_answer, to_be_signed, wanted
 from signing.verdict import instant
 from verify_web import checks, relying
 from verify_web.answers import status_code
@@ -126,7 +127,7 @@ def receipts() -> Response:
 
 def _taken_back(here: Site, found: SignedAnswer, now: datetime) -> dict[str, Any]:
     content = found.content
-    presented = [presented_from_json(answer["presented"]) for answer in content.answers]
+    presented = [presented_of(answer) for answer in content.answers]
     live = _known(here).many.gather(wanted(presented))
     zone = here.settings.zone
     today = [check_presented(one, zone, live, now) for one in presented]
@@ -137,6 +138,7 @@ def _taken_back(here: Site, found: SignedAnswer, now: datetime) -> dict[str, Any
         "issued_at": instant(content.issued_at),
         "key": found.key.kid,
         "reference": content.reference,
+        "audience": content.audience,
         "request_reference": content.request_reference,
         "answers": [
             {"said": dict(said), "now": _answer(here, outcome, None)}
@@ -172,7 +174,9 @@ def _many(
     entered = here.limits.enter_each(party.id, [item.typed.identifier for item in typed])
     free = {id(item) for item, may in zip(typed, entered, strict=True) if may}
     asked = [item for item in items if not isinstance(item, Details) or id(item) in free]
-    live = known.many.gather(wanted(item.presented() for item in asked), past)
+    codes = {(item.typed.identifier, item.typed.lookup_code) for item in asked if isinstance(item, Details)}
+    others = wanted(item.presented() for item in asked if not isinstance(item, Details))
+    live = known.many.gather(replace(others, typed=frozenset(codes)), past)
     outcomes = []
     for item in items:
         if isinstance(item, Details) and id(item) not in free:
@@ -206,7 +210,9 @@ def _signed(
     """The signed answer, or a problem document where it cannot be had; None where it should be tried again:
     a licence may change between a check and its signature.
     """
-    said = [(item.presented(), _answer(here, outcome, options.past)) for item, outcome in answered]
+    said = [
+        (item.presented(), to_be_signed(_answer(here, outcome, options.past))) for item, outcome in answered
+    ]
     try:
         token = relying.sign(here, _known(here), party, said, options.reference, here.clock())
     except VermilionError as error:

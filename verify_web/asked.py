@@ -15,7 +15,7 @@ from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from keys.signed_answer import is_reference
 from signing.credential import parse_id
-from signing.live import Past
+from signing.live import SETTLING, Past
 from signing.signed_answer import Presented, presented_by_scan
 from verify_web import forms
 from verify_web.intake import MAX_FILE, MAX_JSON, Typed, invalid, read_body, read_file, read_typed
@@ -161,6 +161,8 @@ def read_options(options: forms.Options, zone: ZoneInfo, now: datetime) -> Optio
         raise invalid(Fault("/as_of", "instant", "an instant such as 2026-05-03T04:00:00Z, or a day"))
     if not now - _OLDEST <= at <= now:
         raise invalid(Fault("/as_of", "not_past", "the moment is not past, or too long ago"))
+    if options.clock == "recorded" and at > now - SETTLING:
+        raise invalid(Fault("/as_of", "not_settled", "what was recorded then is certain after a minute"))
     return Options(Past(at, options.clock, at.astimezone(zone).date()), options.reference)
 
 

@@ -77,7 +77,8 @@ class Options(Form):
         Field(
             default=None,
             max_length=40,
-            description="A past instant (RFC 3339); by the clock `effective` a civil day, too.",
+            description="A past instant (RFC 3339), by the clock `recorded` at least a minute ago; by the "
+            "clock `effective` a civil day, too.",
         ),
     ]
     clock: Annotated[
@@ -289,6 +290,7 @@ class ReceiptAnswer(BaseModel):
     issued_at: str | None = None
     key: str | None = None
     reference: str | None = None
+    audience: Annotated[str | None, Field(description="The relying party that it was given to.")] = None
     request_reference: str | None = None
     answers: list[ReceiptEntry] = []
 

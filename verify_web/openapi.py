@@ -105,7 +105,7 @@ OPERATIONS = (
         sends={MEDIA_TYPE: _TOKEN},
         answers={_JSON: forms.ReceiptAnswer},
         needs_key="optional",
-        faults=(401, 413, 415, 429, 503),
+        faults=(401, 413, 415, 422, 429, 503),
     ),
 )
 

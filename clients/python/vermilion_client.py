@@ -255,6 +255,7 @@ class ReceiptAnswer(TypedDict):
     issued_at: NotRequired[str | None]
     key: NotRequired[str | None]
     reference: NotRequired[str | None]
+    audience: NotRequired[str | None]
     request_reference: NotRequired[str | None]
     answers: NotRequired[list[ReceiptEntry]]
 

@@ -113,6 +113,7 @@ def _lines(found: SignedAnswer, answers: list[dict[str, Any]], lang: str) -> Ite
     content = found.content
     yield f"given by {content.issuer} at {instant(content.issued_at)}, signed by key {found.key.kid}"
     yield f"  reference   {content.reference}"
+    yield f"  given to    {content.audience}"
     if content.request_reference is not None:
         yield f"  your own    {content.request_reference}"
     for answer in answers:

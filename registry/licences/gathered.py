@@ -34,7 +34,7 @@ class Gathered:
     links: dict[bytes, LiveLicence] = field(default_factory=dict)
     documents: dict[bytes, LiveLicence] = field(default_factory=dict)
     identifiers: dict[str, LiveLicence] = field(default_factory=dict)
-    lookup_digests: dict[str, bytes] = field(default_factory=dict)  # by identifier
+    lookup_digests: dict[str, bytes] = field(default_factory=dict)  # by identifier, where the code matched
 
     def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
         return self.links.get(id_sha256)

@@ -80,6 +80,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             StandingAuthorisation.type_code.label("authorised_type"),
             Document.sha256,
             Document.level,
+            Document.registered_at,
             CoSeal.place.label("co_place"),
             CoSeal.sealed_at.label("co_sealed_at"),
             _CoSealRow.code.label("co_seal_code"),
@@ -111,6 +112,9 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
 _BY_LINK = _licence_where(Edition.link_id_sha256 == bindparam("key"))
 _BY_IDENTIFIER = _licence_where(Edition.identifier == bindparam("key"))
 _LOOKUP_DIGEST = select(Edition.lookup_sha256).where(Edition.identifier == bindparam("key"))
+_LOOKUP_DIGESTS = select(Edition.identifier, Edition.lookup_sha256).where(
+    Edition.identifier.in_(bindparam("keys", expanding=True))
+)
 _BY_DOCUMENT = _licence_where(
     Edition.id == select(Document.edition_id).where(Document.sha256 == bindparam("key")).scalar_subquery()
 )
@@ -185,11 +189,15 @@ class SqlLiveRegistry:
         return self._licence(self._rows(_BY_IDENTIFIER, identifier))
 
     def gather(self, wanted: Wanted, past: Past | None = None) -> Gathered:
-        """See `signing.live.ManyRegistry`: a statement for each kind of key, and one for their histories."""
+        """See `signing.live.ManyRegistry`: a statement for each kind of key, one for the look-up codes, and
+        one for the histories of what was found.
+        """
+        matched = self._matched(wanted.typed)
+        identifiers = frozenset(filter(_is_identifier, wanted.identifiers)) | set(matched)
         rows: list[Row[Any]] = []
         for statement, keys in (
             (_MANY_LINKS, wanted.links),
-            (_MANY_IDENTIFIERS, frozenset(filter(_is_identifier, wanted.identifiers))),
+            (_MANY_IDENTIFIERS, identifiers),
             (_MANY_DOCUMENTS, wanted.documents),
         ):
             if keys:
@@ -203,16 +211,35 @@ class SqlLiveRegistry:
             with database_errors(), self._engine.connect() as connection:
                 history = connection.execute(HISTORY, {"editions": sorted(licences)}).all()
             licences = as_of(licences, history, past)
-        found = Gathered()
+        found = Gathered(lookup_digests=matched)
         for edition, licence in licences.items():
             row = by_edition[edition][0]
             if row.link_id_sha256 in wanted.links:
                 found.links[row.link_id_sha256] = licence
-            found.documents |= {sha: licence for sha in licence.documents if sha in wanted.documents}
-            if row.identifier in wanted.identifiers:
+            found.documents |= {
+                form.sha256: licence
+                for form in by_edition[edition]
+                if form.sha256 in wanted.documents and _was_known(form, past)
+            }
+            if row.identifier in identifiers:
                 found.identifiers[row.identifier] = licence
-                found.lookup_digests[row.identifier] = row.lookup_sha256
         return found
+
+    def _matched(self, typed: frozenset[tuple[str, str]]) -> dict[str, bytes]:
+        """The look-up digests, by identifier, of those whose code was typed. Unknown identifier and wrong
+        code do the same work: a licence is read by its identifier only after its code was right.
+        """
+        identifiers = sorted({identifier for identifier, _ in typed if _is_identifier(identifier)})
+        if not identifiers:
+            return {}
+        with database_errors(), self._engine.connect() as connection:
+            rows = connection.execute(_LOOKUP_DIGESTS, {"keys": identifiers}).all()
+        kept = {row.identifier: row.lookup_sha256 for row in rows}
+        return {
+            identifier: kept[identifier]
+            for identifier, code in typed
+            if hmac.compare_digest(kept.get(identifier, bytes(32)), lookup_digest(identifier, code))
+        }
 
     def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str) -> Sequence[Row[Any]]:
         with database_errors(), self._engine.connect() as connection:
@@ -254,6 +281,11 @@ class SqlLiveRegistry:
                 text = connection.execute(_TYPE, {"code": code, "version": version}).scalar_one()
             self._type_names[key] = {lang: str(name) for lang, name in tomllib.loads(text)["name"].items()}
         return self._type_names[key]
+
+
+def _was_known(form: Row[Any], past: Past | None) -> bool:
+    """Whether the record then held this form of a document: one that was archived since is another file."""
+    return past is None or past.clock != "recorded" or form.registered_at <= past.at
 
 
 def _co_seals(rows: Sequence[Row[Any]]) -> tuple[LiveSeal, ...]:

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -27,11 +27,9 @@ from registry.log.rules import Ground, leaf_bytes, record_event
 from registry.log.tables import Event, Leaf
 from registry.ports import Surroundings
 from registry.seals.tables import KeyUse, KeyUseBlock, SealUse
+from signing.live import SETTLING
 
 PAGE = 500  # rows read at most for one page
-SETTLING = timedelta(seconds=60)
-"""What is on record is timed before it commits: nothing older than this is still to come. What is younger
-waits for the next export, so that exports from end to end leave nothing out."""
 _ID = re.compile(r"[0-9a-f]{32}")
 _KIND = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9a-f]{32})")  # microseconds since 1970 (to 5138), and the row's id
@@ -279,6 +277,7 @@ class Trailer:
 
 def end_of(clock: Clock, until: datetime | None) -> datetime:
     """Where a reading ends and the next one begins: as asked, and never later than all is settled."""
+    # What is younger waits for the next export, so that exports from end to end leave nothing out.
     settled = clock().replace(microsecond=0) - SETTLING
     return settled if until is None else min(until, settled)
 

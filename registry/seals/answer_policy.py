@@ -7,9 +7,10 @@ Only what the thing itself shows (`altered`, `not_recognised`) the site alone ca
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from itertools import product
 from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
@@ -20,24 +21,28 @@ from keys.canonical import canonical_json
 from keys.clock import Clock
 from keys.custodian import SignRequest
 from keys.errors import Kind, VermilionError
-from keys.signed_answer import Content, read_input
+from keys.signed_answer import Content as Answer
+from keys.signed_answer import read_input
 from keys.suite import SUITES
-from keys.trust_list import kid_of
+from keys.trust_list import TrustList, kid_of, read_trust_list
 from registry.agencies.tables import Verifier
-from registry.licences.lookup import SqlLiveRegistry
+from registry.licences.lookup import SqlLiveRegistry, current_trust_list
 from registry.licences.published_types import PublishedTypes
 from registry.seals.keys import key_ref
 from registry.seals.tables import Key
 from signing.answer_json import answer_json
 from signing.check import check_presented
-from signing.live import Past
-from signing.signed_answer import as_said, parse_instant, presented_from_json, wanted
-from signing.verdict import Result, Verdict
+from signing.issuer import origin_is_trusted
+from signing.live import SETTLING, Past
+from signing.sentences import table as reasons
+from signing.signed_answer import as_said, parse_instant, presented_of, wanted
+from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, Verdict, decide
 
 PATIENCE = timedelta(minutes=1)  # between what an answer says, and the signer's own clock, either way
 MAX_AGE = timedelta(days=36500)  # of a past moment
 _OF_THE_THING = frozenset({Verdict.ALTERED, Verdict.NOT_RECOGNISED, Verdict.CANNOT_CHECK})
-_SLUG = re.compile(r"[a-z][a-z0-9_]{0,63}")
+CHECKS = ("content", "issuer", "status")
+_ANY = datetime(2000, 1, 1, tzinfo=UTC)
 _MEMBERS = {"presented", "log", "verdict", "how", "checks", "as_of", "identifier"}
 _OF_A_LICENCE = {"credential_sha256", "licence"}
 
@@ -46,17 +51,21 @@ class AnswerPolicy:
     """Sees that answers are true, by the database's reading engine."""
 
     def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo) -> None:
+        self._engine = engine
+        self._listed: tuple[str, TrustList] | None = None
         self._live = SqlLiveRegistry(engine, clock)
         self._types = PublishedTypes(engine)
         self._zone = zone
 
-    def require_true(self, content: Content, now: datetime) -> None:
+    def require_true(self, content: Answer, now: datetime) -> None:
         """Each answer is what the registry says now, or said at the past moment that it names.
 
         Raises VermilionError: KEY_REFUSED (`answer_form`, `answer_time`, `answer_untrue`); UNAVAILABLE.
         """
+        if not origin_is_trusted(content.issuer, self._trust_list(now)):
+            _refuse("the answer was given by another site than the trust list's", "answer_form")
         try:
-            presented = [presented_from_json(answer.get("presented")) for answer in content.answers]
+            presented = [presented_of(answer) for answer in content.answers]
             moments = [parse_instant(answer.get("as_of")) for answer in content.answers]
         except VermilionError as error:
             _refuse(error.detail, "answer_form")
@@ -70,8 +79,19 @@ class AnswerPolicy:
             if licence is not None:
                 kind = self._types(licence.record.type_code, licence.record.type_version)
             expected = answer_json(outcome, kind, past) | {"as_of": said["as_of"]}
-            if not _is_true(as_said(said), expected):
+            # Of what was typed a site sees no more than the signer does.
+            exact = thing.identifier is not None
+            true = _same(as_said(said), expected) if exact else _is_true(as_said(said), expected)
+            if not true:
                 _refuse("an answer says another thing than the registry", "answer_untrue")
+
+    def _trust_list(self, now: datetime) -> TrustList:
+        """The one last published, read once: it names all origins that the registry ever had."""
+        jws = current_trust_list(self._engine)
+        listed = self._listed
+        if listed is None or listed[0] != jws:
+            listed = self._listed = (jws, read_trust_list(jws, at=now))
+        return listed[1]
 
     def _past(
         self, answers: Sequence[Mapping[str, Any]], moments: Sequence[datetime], now: datetime
@@ -90,14 +110,15 @@ class AnswerPolicy:
         ):
             _refuse("the answers are about several moments, or by a clock that is none", "answer_form")
         at = moments[0]
-        if not now - MAX_AGE <= at <= now + PATIENCE:
+        latest = now - SETTLING if clock == "recorded" else now + PATIENCE
+        if not now - MAX_AGE <= at <= latest:
             _refuse("the moment is not past", "answer_time")
         return Past(at, clock, at.astimezone(self._zone).date())
 
 
 def require_answer_form(
     session: Session, key: Key, request: SignRequest, reference: str, now: datetime
-) -> Content:
+) -> Answer:
     """What is to be signed, if it is of this moment, under this key's name and the record's, for a relying
     party that is known. Raises VermilionError(KEY_REFUSED).
     """
@@ -124,10 +145,10 @@ def _is_true(said: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
     if not isinstance(verdict, str):
         return False
     if verdict not in _OF_THE_THING and verdict != Verdict.UNKNOWN:
-        return canonical_json(said) == canonical_json(expected)  # where 1 is not true
+        return _same(said, expected)
     if not _MEMBERS - {"presented"} <= set(said) <= _MEMBERS - {"presented"} | _OF_A_LICENCE | {"clock"}:
         return False
-    if not _are_checks(said["checks"]):
+    if not _are_checks(said["checks"], verdict):
         return False
     if (
         said.get("clock") != expected.get("clock")
@@ -145,20 +166,39 @@ def _is_true(said: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
     }
 
 
-def _are_checks(value: object) -> bool:
-    """The three of them, with a result and a slug each: no room for other words."""
-    return (
-        isinstance(value, dict)
-        and set(value) == {"content", "issuer", "status"}
-        and all(map(_is_check, value.values()))
-    )
+def _same(said: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
+    return canonical_json(said) == canonical_json(expected)  # where 1 is not true
+
+
+def _are_checks(value: object, verdict: str) -> bool:
+    """The three of them, as the decision table can end with this verdict, and each for a reason that has a
+    sentence: no room for other words.
+    """
+    if not isinstance(value, dict) or set(value) != set(CHECKS) or not all(map(_is_check, value.values())):
+        return False
+    results = tuple(value[name]["result"] for name in CHECKS)
+    return (verdict, *results, value["status"]["reason"]) in _ends() or (verdict, *results, "") in _ends()
 
 
 def _is_check(value: object) -> bool:
-    if not isinstance(value, dict) or set(value) != {"result", "reason"}:
-        return False
-    result, reason = value["result"], value["reason"]
-    return result in tuple(Result) and isinstance(reason, str) and _SLUG.fullmatch(reason) is not None
+    return (
+        isinstance(value, dict)
+        and set(value) == {"result", "reason"}
+        and all(isinstance(word, str) for word in value.values())
+        and value["reason"] in reasons()["reasons"]
+    )
+
+
+@cache
+def _ends() -> frozenset[tuple[str, ...]]:
+    """Each verdict with the three results, and the reason of the status where the table names it, else ""."""
+    found = set()
+    for content, issuer, record, status, time in product(Content, Issuer, OnRecord, Status, Time):
+        facts = Facts(content, issuer, record, status, time, status_reason="")
+        made = decide(facts, as_of=_ANY)
+        results = (made.content.result, made.issuer.result, made.status.result)
+        found.add((made.verdict, *results, made.status.reason))
+    return frozenset(found)
 
 
 def _refuse(detail: str, reason: str) -> NoReturn:

@@ -68,8 +68,14 @@ class Bench:
         self.asking = RemoteCustodian(self.path)
 
     @contextlib.contextmanager
-    def served(self, entitlement: Entitlement | None = EVERYTHING) -> Iterator[Signer]:
-        callers = {} if entitlement is None else {os.geteuid(): entitlement}
+    def served(
+        self, entitlement: Entitlement | dict[int, Entitlement] | None = EVERYTHING
+    ) -> Iterator[Signer]:
+        callers: dict[int, Entitlement] = {}
+        if isinstance(entitlement, dict):
+            callers = entitlement
+        elif entitlement is not None:
+            callers = {os.geteuid(): entitlement}
         signer = Signer(
             self.custodian, callers,
             on_refused=lambda uid, error: self.refused.append((uid, error.reason)),
@@ -247,7 +253,7 @@ def _answer(stream: socket.socket) -> bytes:
 
 
 def test_a_frame_that_does_not_come_whole_keeps_nobody_waiting(place: Path) -> None:
-    bench = Bench(place, frame_seconds=0.1, max_connections=1)
+    bench = Bench(place, frame_seconds=0.1, max_connections=1, kept_for_others=0)
     with bench.served():
         with bench.connect() as stream:
             stream.sendall(b"\0\0\1\0half")
@@ -264,7 +270,7 @@ def test_a_connection_that_asks_nothing_ends(place: Path) -> None:
 
 
 def test_connections_are_bounded(place: Path) -> None:
-    bench = Bench(place, max_connections=2)
+    bench = Bench(place, max_connections=2, kept_for_others=0)
     with bench.served():
         held = [bench.connect() for _ in range(2)]
         for stream in held:  # a round trip each: both are being attended
@@ -275,6 +281,24 @@ def test_connections_are_bounded(place: Path) -> None:
         for stream in held:
             stream.close()
     bench.asking.close()
+
+
+def test_no_user_has_all_connections(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the public site, whoever has it, cannot keep the API from its keys."""
+    own, another = os.geteuid(), os.geteuid() + 1
+    users = iter([own, own, own, another, another])
+    monkeypatch.setattr("keys.signer.peer_of", lambda _connection: next(users))
+    bench = Bench(place, max_connections=3, kept_for_others=1)
+    with bench.served({own: EVERYTHING, another: EVERYTHING}), contextlib.ExitStack() as held:
+        told = []
+        for _ in range(5):
+            stream = held.enter_context(bench.connect())
+            with contextlib.suppress(OSError):  # who is shown out may find it closed
+                send_frame(stream, encode_request(AskPublicKey(REF)), seconds=30)
+            told.append(refusal(lambda stream=stream: decode_answer(_answer(stream))).reason)  # type: ignore[misc]
+    full = "signer"
+    assert [reason == full for reason in told] == [False, False, True, False, True]
+    assert [one for one in bench.refused if one[1] == full] == [(own, full), (another, full)]
 
 
 class Broken:

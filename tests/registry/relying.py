@@ -13,12 +13,21 @@ from typing import Any
 
 from flask import Flask
 from flask.testing import FlaskClient
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
+from keys.custodian import KeyRef, Kind, Purpose, SignRequest
+from keys.errors import Kind as ErrorKind
+from keys.errors import VermilionError
+from keys.profiles import ProfileName
+from keys.remote import RemoteCustodian
+from keys.signed_answer import Content, answer_input, answer_record
+from keys.suite import SUITES
 from keys.trust_list import TrustList, read_trust_list
 from registry.agencies.enrolments import decide
 from registry.agencies.verifiers import add_verifier, thumbprint
 from registry.receipt_socket import serve_receipts
+from registry.seals.serving import serving_key
 from signing.signed_answer import SignedAnswer, read_signed_answer
 from tests.registry.world import World
 from tests.services.running import until
@@ -128,6 +137,43 @@ def close(app: Flask) -> None:
     site.relying.custodian.close()
     site.store.close()
     site.types._engine.dispose()
+
+
+@dataclass
+class Signer:
+    """The custodian that the site asks, asked by whoever took the site over."""
+
+    custodian: RemoteCustodian
+    key: KeyRef
+    kid: str
+    _numbers: Iterator[int] = field(default_factory=lambda: iter(range(1, 1000)))
+
+    def signs(self, content: Content, reference: str | None = None, kid: str | None = None) -> str:
+        """`signed`, or the reason why not; under a reference of its own unless one is named."""
+        if reference is None:
+            reference = f"{next(self._numbers):032x}"
+            content = replace(content, reference=reference)
+        data = answer_input(content, kid or self.kid, SUITES[self.key.suite])
+        try:
+            self.custodian.sign(self.key, [SignRequest(Kind.SIGNED_ANSWER, data, answer_record(reference))])
+        except VermilionError as error:
+            assert error.kind is ErrorKind.KEY_REFUSED
+            return error.reason
+        return "signed"
+
+
+@contextmanager
+def taken_over(site: Front) -> Iterator[Signer]:
+    ports = site.world.ports
+    with Session(ports.database.read) as session:
+        found = serving_key(session, ProfileName.RECEIPT, ports.clock())
+    assert found is not None
+    key = KeyRef(found[0].id, Purpose.RECEIPT, "p256-sha256")
+    custodian = RemoteCustodian(ports.settings.receipts_at)
+    try:
+        yield Signer(custodian, key, site.trust.keys[-1].kid)
+    finally:
+        custodian.close()
 
 
 def moment(at: datetime) -> str:

@@ -13,25 +13,22 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from keys.base64url import b64url
-from keys.custodian import KeyRef, Kind, Purpose, SignRequest
-from keys.errors import Kind as ErrorKind
+from keys.custodian import Kind, Purpose, SignRequest
 from keys.errors import VermilionError
-from keys.profiles import ProfileName
-from keys.remote import RemoteCustodian
-from keys.signed_answer import Content, answer_input, answer_record, take_apart
-from keys.suite import SUITES
+from keys.signed_answer import Content, answer_record, take_apart
 from registry.agencies.verifiers import set_verifier_active
 from registry.licences.issued import Issued
+from registry.licences.tables import Document
 from registry.log.rules import Ground
 from registry.seals.retirement import retire_key
-from registry.seals.serving import serving_key
 from registry.seals.tables import Key, KeyUse
 from registry.seals.trust import publish_trust_list
 from signing.signed_answer import read_signed_answer
 from tests.registry.issuing import issue_one
-from tests.registry.relying import BULK, SIGNED, Front, front
+from tests.registry.relying import API, BULK, SIGNED, Front, front, taken_over
 from tests.registry.test_status import change
 from tests.registry.world import GROUND, Ticker, World, on_sqlite
 
@@ -85,11 +82,12 @@ def test_each_kind_of_question_is_answered_alike_signed_or_not_alone_or_among_ot
         {"qr": printout.link + "#" + code(ended).partition("#")[2]},
         {"link": "https://elsewhere.example/c/" + "A" * 22},
         {"link": "javascript:1"},
+        {"qr": printout.link + "#not-digits"},
     ]
     alone = [site.said(item) for item in items]
     assert [one["verdict"] for one in alone] == [
         "valid", "valid", "ended", "valid", "unknown", "valid", "cannot_check", "valid",
-        "unknown", "altered", "not_recognised", "not_recognised",
+        "unknown", "altered", "not_recognised", "not_recognised", "altered",
     ]  # fmt: skip
     assert alone[2]["how"] == "revoked"
     assert alone[7]["checks"]["content"] == {"result": "passed", "reason": "registered_document"}
@@ -115,6 +113,12 @@ def _answer(change: Callable[[dict[str, Any]], object]) -> Callable[[Content], C
     return changed
 
 
+def _altered(answer: dict[str, Any]) -> dict[str, Any]:
+    answer.update(verdict="altered", how=None)
+    answer["checks"]["content"] = {"result": "failed", "reason": "digest_mismatch"}
+    return answer
+
+
 UNTRUE: dict[str, tuple[str, Callable[[Content], Content]]] = {
     "an ended licence is valid": (
         "answer_untrue", _answer(lambda a: a.update(verdict="valid", how=None))),
@@ -128,6 +132,21 @@ UNTRUE: dict[str, tuple[str, Callable[[Content], Content]]] = {
     "words where a reason stands": (
         "answer_untrue", _answer(lambda a: (a.update(verdict="not_recognised", how=None),
                                             a["checks"]["issuer"].update(reason="All is well")))),
+    "altered, though it passed": (
+        "answer_untrue", _answer(lambda a: a.update(verdict="altered", how=None))),
+    "not recognised, though its issuer is": (
+        "answer_untrue", _answer(lambda a: a.update(verdict="not_recognised", how=None))),
+    "altered, for a reason that has no sentence": (
+        "answer_untrue", _answer(lambda a: (_altered(a),
+                                            a["checks"]["content"].update(reason="all_is_well")))),
+    "altered, with a status for another reason than there is": (
+        "answer_untrue", _answer(lambda a: (_altered(a),
+                                            a["checks"]["status"].update(reason="in_force")))),
+    "by another site": (
+        "answer_form", lambda content: replace(content, issuer="https://elsewhere.example")),
+    "by somebody's words": ("answer_form", lambda content: replace(content, issuer="All is well")),
+    "as of half a minute ago, by the record": (
+        "answer_time", _answer(lambda a: a.update(as_of="2026-11-20T02:29:30Z", clock="recorded"))),
     "one where true stands": (
         "answer_untrue", _answer(lambda a: a["licence"].update(specimen=1))),
     "another member": ("answer_untrue", _answer(lambda a: a.update(comment="valid"))),
@@ -143,7 +162,6 @@ UNTRUE: dict[str, tuple[str, Callable[[Content], Content]]] = {
     "signed yesterday": (
         "answer_time", lambda content: replace(content, issued_at=content.issued_at - DAY)),
     "for nobody": ("answer_audience", lambda content: replace(content, audience="0" * 32)),
-    "under another name": ("answer_form", lambda content: replace(content, reference="0" * 32)),
 }  # fmt: skip
 
 
@@ -154,39 +172,61 @@ def test_who_takes_the_site_over_has_nothing_signed_that_is_not_so(site: Front) 
     issued = issue_one(world)
     change(world, "end", issued.printout.record.identifier, how="revoked")
     right = site.signed({"qr": code(issued)}).content
-    with Session(world.ports.database.read) as session:
-        found = serving_key(session, ProfileName.RECEIPT, world.ports.clock())
-        assert found is not None
-        ref = KeyRef(found[0].id, Purpose.RECEIPT, "p256-sha256")
-        kid = site.trust.keys[-1].kid
-    custodian = RemoteCustodian(world.ports.settings.receipts_at)
+    with taken_over(site) as signer:
+        for name, (reason, alter) in UNTRUE.items():
+            assert signer.signs(alter(right)) == reason, name
+        one = replace(right, reference="f" * 32)
+        assert signer.signs(one, one.reference, "0" * 16) == "answer_form"
+        assert signer.signs(one, "0" * 32) == "answer_form"  # under another name
+        assert signer.signs(one, one.reference) == "signed"
+        assert signer.signs(one, one.reference) == "record_used"
+        assert signer.signs(_answer(_altered)(right)) == "signed"  # what the thing alone can show
+        # Bytes of no other kind, and no key of another purpose.
+        with pytest.raises(VermilionError, match="may not ask"):
+            signer.custodian.sign(
+                replace(signer.key, purpose=Purpose.SEAL),
+                [SignRequest(Kind.SIGNED_ATTRIBUTES, b"", "intent:")],
+            )
+        with pytest.raises(VermilionError, match="may not ask"):
+            signer.custodian.generate(Purpose.RECEIPT, "p256-sha256")
 
-    def sign(content: Content, record: str, named: str) -> str:
-        data = answer_input(content, named, SUITES[ref.suite])
-        try:
-            custodian.sign(ref, [SignRequest(Kind.SIGNED_ANSWER, data, answer_record(record))])
-        except VermilionError as error:
-            assert error.kind is ErrorKind.KEY_REFUSED
-            return error.reason
-        return "signed"
 
-    numbers = iter(range(1, 1000))
-    for name, (reason, alter) in UNTRUE.items():
-        reference = f"{next(numbers):032x}"
-        content = alter(replace(right, reference=reference))
-        assert sign(content, reference, kid) == reason, name
-    reference = f"{next(numbers):032x}"
-    assert sign(replace(right, reference=reference), reference, "0" * 16) == "answer_form"
-    assert sign(replace(right, reference=reference), reference, kid) == "signed"
-    assert sign(replace(right, reference=reference), reference, kid) == "record_used"
-    # Bytes of no other kind, and no key of another purpose.
-    with pytest.raises(VermilionError, match="may not ask"):
-        custodian.sign(
-            replace(ref, purpose=Purpose.SEAL), [SignRequest(Kind.SIGNED_ATTRIBUTES, b"", "intent:")]
-        )
-    with pytest.raises(VermilionError, match="may not ask"):
-        custodian.generate(Purpose.RECEIPT, "p256-sha256")
-    custodian.close()
+@on_sqlite
+def test_what_is_not_on_record_is_signed_as_such_and_not_otherwise(site: Front) -> None:
+    content = site.signed({"sha256": "0" * 64}).content
+    (answer,) = content.answers
+    with taken_over(site) as signer:
+        for status in (
+            {"result": "passed", "reason": "in_force"},
+            {"result": "failed", "reason": "ended"},
+            {"result": "not_done", "reason": "status_not_asked"},
+        ):
+            told = {**answer, "checks": answer["checks"] | {"status": status}}
+            assert signer.signs(replace(content, answers=(told,))) == "answer_untrue", status
+        assert signer.signs(content) == "signed"
+
+
+@on_sqlite
+def test_a_file_of_ours_that_is_not_on_record_is_answered_signed(site: Front) -> None:
+    """It says which licence it is. That is the file's word, which the registry cannot see, and is not signed."""
+    issued = issue_one(site.world)
+    ports = site.world.ports
+    with ports.database.transaction() as session:
+        row = session.get_one(Document, issued.sha256)
+        data = ports.documents.get(row.store_key)
+        session.delete(row)
+
+    def uploaded(**headers: str) -> TestResponse:
+        key = {"Authorization": f"Bearer {site.key}"}
+        return site.http.post(API, data=data, content_type="application/pdf", headers=key | headers)
+
+    said = uploaded().get_json()
+    assert (said["verdict"], said["identifier"]) == ("unknown", issued.printout.record.identifier)
+    answer = uploaded(**SIGNED)
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    (signed,) = site.read(answer.data).content.answers
+    assert (signed["verdict"], signed["identifier"]) == ("unknown", None)
+    assert signed["checks"] == said["checks"]
 
 
 @on_sqlite
@@ -222,7 +262,7 @@ def test_a_signed_answer_taken_back_says_when_it_was_given_and_what_is_so_now(
     (entry,) = body["answers"]
     assert body["genuine"] is True
     assert body["issued_at"] == given.strftime("%Y-%m-%dT%H:%M:%SZ")
-    assert body["key"] == take_apart(token).kid
+    assert (body["key"], body["audience"]) == (take_apart(token).kid, site.party)
     assert (entry["said"]["verdict"], entry["now"]["verdict"]) == ("valid", "ended")
     assert entry["now"]["how"] == "withdrawn"
 

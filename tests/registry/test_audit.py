@@ -15,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from registry.actor import Duty
 from registry.log import audit
-from registry.log.audit import LEDGERS, SETTLING, Question
+from registry.log.audit import LEDGERS, Question
 from registry.log.refusals import REFUSED
 from registry.log.rules import Ground, record_event
 from registry.log.tables import Event, Leaf
+from signing.live import SETTLING
 from tests.registry.test_administrators import auditor_headers
 from tests.registry.world import GROUND, World, on_sqlite
 

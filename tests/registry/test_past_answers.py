@@ -7,12 +7,15 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
+from registry.licences.tables import Document
 from registry.seals.trust import publish_trust_list
+from signing.live import SETTLING
 from tests.registry.issuing import issue_one
 from tests.registry.relying import API, BULK, SIGNED, Front, front, moment
 from tests.registry.test_status import change
-from tests.registry.world import START, Ticker, World
+from tests.registry.world import START, Ticker, World, on_sqlite
 
 DAY = timedelta(days=1)
 
@@ -57,7 +60,7 @@ def test_each_clock_tells_its_own_story(site: Front, clock: Ticker) -> None:
     clock.advance(2 * DAY)
     change(world, "resume", identifier)
     publish_trust_list(world.ports)
-    clock.advance(DAY)
+    clock.advance(DAY + SETTLING)
     assert [recorded(n) for n in (0, 1, 3, 5, 7)] == ["unknown", "valid", "valid", "suspended", "valid"]
     assert [effective(n) for n in (0, 1, 2, 5, 6)] == ["valid", "valid", "suspended", "suspended", "valid"]
     clock.advance(DAY)
@@ -132,3 +135,31 @@ def test_a_day_is_a_day_of_the_registry_s_zone(site: Front, clock: Ticker) -> No
     asked = {"qr": issued.link, "clock": "effective"}
     assert site.said({**asked, "as_of": before})["verdict"] == "valid"
     assert site.said({**asked, "as_of": after})["verdict"] == "ended"
+
+
+@on_sqlite
+def test_a_form_that_was_registered_later_was_not_on_record_then(site: Front, clock: Ticker) -> None:
+    """What the registry would have answered to that file, not to its licence."""
+    issued = issue_one(site.world)
+    clock.advance(4 * DAY)
+    with site.world.ports.database.transaction() as session:
+        form = update(Document).where(Document.sha256 == issued.sha256)
+        session.execute(form.values(registered_at=START + 2 * DAY))
+    file = {"sha256": issued.sha256.hex()}
+    assert verdict(site, file, moment(START + DAY), "recorded") == "unknown"
+    assert verdict(site, file, moment(START + 3 * DAY), "recorded") == "valid"
+    assert verdict(site, file, moment(START + DAY), "effective") == "valid"
+    assert verdict(site, {"qr": issued.link}, moment(START + DAY), "recorded") == "valid"
+
+
+@on_sqlite
+def test_what_is_recorded_now_is_certain_after_a_minute(site: Front, clock: Ticker) -> None:
+    """What is timed now may be committed after it was asked about."""
+    issued = issue_one(site.world)
+    clock.advance(DAY)
+    now = clock.now.replace(microsecond=0)
+    asked = {"qr": issued.link, "as_of": moment(now - SETTLING + timedelta(seconds=1)), "clock": "recorded"}
+    (fault,) = site.ask(asked).get_json()["errors"]
+    assert (fault["pointer"], fault["reason"]) == ("/as_of", "not_settled")
+    assert site.said(asked | {"clock": "effective"})["verdict"] == "valid"
+    assert verdict(site, {"qr": issued.link}, moment(now - SETTLING), "recorded") == "valid"

@@ -59,6 +59,7 @@ def test_it_says_who_gave_which_answer_when(site: Front, tmp_path: Path, run: Ru
     assert (code, err) == (0, "")
     origin = site.world.ports.settings.public_origin
     assert out.startswith(f"given by {origin} at 2026-11-20T02:30:00Z, signed by key ")
+    assert f"given to    {site.party}\n" in out
     assert "  your own    file 12" in out
     assert "valid: " in out
     code, out, _ = run(token, "--trust", trust, "--json")
