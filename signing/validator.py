@@ -18,7 +18,6 @@ from signing.apart import Answer, Apart, How, Limits
 from signing.pdf_structure import revision_ends
 from signing.report import (
     FAILED,
-    INDETERMINATE,
     PASSED,
     Explained,
     Findings,
@@ -277,9 +276,8 @@ def _sentence(found: Findings, explained: Explained, main: Signature | None) -> 
     if main.indication == FAILED and main.sub_indication in _OF_FAILURE:
         return _OF_FAILURE[main.sub_indication]
     if main.authority == "registry":
-        return "other_form"
-    if main.authority == "licensed" and main.indication == PASSED:
-        return "licensed"
-    return (
-        "licensed_doubt" if main.authority == "licensed" and main.indication == INDETERMINATE else "stranger"
-    )
+        doubt = "key_compromised" if main.sub_indication == "REVOKED_NO_POE" else "registry_doubt"
+        return "other_form" if main.indication == PASSED else doubt
+    if main.authority == "licensed":
+        return "licensed" if main.indication == PASSED else "licensed_doubt"
+    return "stranger"

@@ -16,9 +16,12 @@ from typing import Any
 import pytest
 from pyhanko.pdf_utils.reader import PdfFileReader
 
+from keys.certificates import Subject
 from keys.errors import VermilionError
+from keys.profiles import ProfileName
 from keys.trust_list import TrustList
 from signing.check import check_file
+from signing.document_time_stamp import lay_out, read_document
 from signing.explain import Order, explain
 from signing.explain_signatures import signatures
 from signing.report import (
@@ -35,6 +38,7 @@ from signing.report_words import added_words, report_json, report_sentence, tabl
 from signing.sentences import LANGUAGES
 from signing.strict_check import strict_check
 from signing.validator import explained_report, report_of
+from tests.authority import AT
 from tests.signing import archiving, checking, jointly, long_term
 from tests.signing.hostile_files import annotated, signed_by, update
 from tests.signing.sealing import LATER, NoStamps, drawn_page, make_office, office, sealed
@@ -133,15 +137,30 @@ def signed() -> bytes:
 
 
 def test_a_licensed_authority_s_signer_is_told_and_it_is_no_licence() -> None:
-    told = report(signed(), office().trust, stranger().root)
+    """Of a file that shows its certificate good: in another registry's eyes."""
+    told = report(long_term.document(0).data, stranger().trust, office().root)
     (one,) = told.signatures
     assert (told.sentence, told.original) == ("licensed", None)
-    assert (one.authority, one.coverage, one.level) == ("licensed", "whole_file", "B-B")
+    assert (one.authority, one.coverage, one.level, one.proven) == ("licensed", "whole_file", "B-LT", True)
     assert (told.indication, told.sub_indication) == ("TOTAL_PASSED", None)
     assert one.signer is not None
     for lang in LANGUAGES:
         assert one.signer in report_sentence(told, lang)
     assert "It is no licence of this registry." in report_sentence(told, "en")
+
+
+def test_a_licensed_signature_of_which_nothing_shows_that_it_was_not_revoked_is_in_doubt() -> None:
+    told = report(signed(), office().trust, stranger().root)
+    (one,) = told.signatures
+    assert (one.authority, one.integrity, one.level) == ("licensed", "intact", "B-B")
+    assert (told.indication, told.sub_indication) == ("INDETERMINATE", "TRY_LATER")
+    assert told.sentence == "licensed_doubt"
+
+
+def test_a_licensed_time_stamp_of_which_nothing_shows_that_it_was_not_revoked_proves_nothing() -> None:
+    told = report(sealed().data, stranger().trust, office().root)
+    (one,) = told.signatures
+    assert (one.authority, one.proven, one.level) == ("licensed", False, "B-B")
 
 
 def test_nobody_s_signer_is_told_with_the_reason() -> None:
@@ -155,6 +174,89 @@ def test_a_licensed_signature_that_has_expired_is_in_doubt() -> None:
     told = explained_report(found, Explained.DONE)
     assert told.indication == "INDETERMINATE"
     assert told.sentence in {"licensed_doubt", "stranger"}
+
+
+# A listed key over a file that is not of our shape: the very certificate, in the state that the list names.
+
+
+def listed(**changes: Any) -> TrustList:
+    """The list of the office, with the stranger's seal as one that an authority outside certified."""
+    there = stranger().authority
+    key = replace(there.trusted("seal", there.seal), issuers=(there.issuing, there.root), **changes)
+    return replace(office().trust, keys=(*office().trust.keys, key))
+
+
+def test_a_listed_key_of_an_authority_outside_is_the_registry_s() -> None:
+    told = report(signed(), listed())
+    (one,) = told.signatures
+    assert (one.authority, told.sentence) == ("registry", "other_form")
+    assert (told.indication, told.sub_indication) == ("TOTAL_PASSED", None)
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_another_certificate_of_the_same_authority_is_not_the_registry_s(outside: bool) -> None:
+    """Another subject's, and even the listed key's own."""
+    there = stranger().authority if outside else office().authority
+    trust = listed() if outside else office().trust
+    again = there.certify(ProfileName.SEAL, Subject("Z", "Somebody else"), there.seal_key)
+    data = signed_by(replace(stranger(), authority=replace(there, seal=again)), drawn_page())
+    told = report(data, trust)
+    (one,) = told.signatures
+    assert (one.integrity, one.authority, told.sentence) == ("intact", None, "stranger")
+    assert (told.indication, told.sub_indication) == ("INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND")
+
+
+@pytest.mark.parametrize(
+    ("changes", "sub_indication", "sentence"),
+    [
+        ({"state": "compromised", "since": LATER}, "REVOKED_NO_POE", "key_compromised"),
+        ({"state": "retired", "sign_to": LATER - timedelta(minutes=1)}, "OUT_OF_BOUNDS_NO_POE", "registry_doubt"),
+        ({"sign_from": LATER + timedelta(minutes=1)}, "OUT_OF_BOUNDS_NO_POE", "registry_doubt"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_listed_key_counts_in_the_state_that_the_list_names(
+    changes: dict[str, Any], sub_indication: str, sentence: str
+) -> None:
+    told = report(signed(), listed(**changes))
+    assert told.signatures[0].authority == "registry"
+    assert (told.indication, told.sub_indication) == ("INDETERMINATE", sub_indication)
+    assert told.sentence == sentence
+
+
+@pytest.mark.parametrize(
+    ("changes", "proven"),
+    [
+        ({}, True),
+        ({"state": "compromised", "since": LATER}, True),
+        ({"state": "compromised", "since": AT}, False),
+        ({"sign_to": AT}, False),
+        ({"certificate": None}, False),
+    ],
+    ids=str,
+)
+def test_a_time_stamp_proves_by_a_listed_authority_in_its_time(changes: dict[str, Any], proven: bool) -> None:
+    keys = tuple(replace(k, **changes) if k.use == "tsa" else k for k in office().trust.keys)
+    trust = replace(office().trust, keys=keys)
+    reader = PdfFileReader(io.BytesIO(sealed().data))
+    *_, (seal,) = signatures(reader, Order(sealed().data, trust, (), LATER), apart=False, compare=True)
+    assert (seal.proven, seal.level) == (proven, "B-T" if proven else "B-B")
+
+
+@pytest.mark.parametrize("listed_too", [True, False])
+def test_only_a_time_stamp_that_passes_lifts_the_level(listed_too: bool) -> None:
+    """A stranger's over a document at B-LT, and the same where the list names its authority."""
+    there, licence = stranger().authority, long_term.document(0).data
+    revision = lay_out(read_document(licence), None)
+    token = there.stamper.stamp(revision.digest(), f"over:{listed_too}")
+    data, trust = revision.stamped(token, (there.issuing,)), office().trust
+    if listed_too:
+        keys = (*trust.keys, there.trusted("tsa", there.tsa))
+        trust = replace(trust, keys=keys, roots=(*trust.roots, there.root))
+    reader = PdfFileReader(io.BytesIO(data))
+    *_, (seal, stamp) = signatures(reader, Order(data, trust, (), LATER), apart=False, compare=True)
+    assert (stamp.kind, stamp.indication == "TOTAL_PASSED") == ("time_stamp", listed_too)
+    assert seal.level == ("B-LTA" if listed_too else "B-LT")
 
 
 def test_another_s_file_that_was_changed_is_not_what_was_signed() -> None:

@@ -196,10 +196,10 @@ def test_a_licence_without_a_trust_list_is_found_by_the_registry_in_what_was_app
 def test_another_s_signed_file_is_not_recognised_and_the_page_keeps_the_two_apart(site: World) -> None:
     data = signed_by(THERE, drawn_page())
     body = asked(site, data)
-    assert (body["verdict"], body["report"]["sentence"]) == ("not_recognised", "licensed")
+    assert (body["verdict"], body["report"]["sentence"]) == ("not_recognised", "licensed_doubt")
     assert "licence" not in body
     (signature,) = body["report"]["signatures"]
-    assert (signature["authority"], signature["indication"]) == ("licensed", "TOTAL_PASSED")
+    assert (signature["authority"], signature["sub_indication"]) == ("licensed", "TRY_LATER")
     shown = page(site, data, "en")
     assert WORDS["en"]["report_of_others"] in shown
     assert 'data-tone="bad"' in shown
