@@ -37,7 +37,7 @@ from signing.report import (
 from signing.report_words import added_words, report_json, report_sentence, table
 from signing.sentences import LANGUAGES
 from signing.strict_check import strict_check
-from signing.validator import explained_report, report_of
+from signing.validator import _on_record, explained_report, report_of
 from tests.authority import AT
 from tests.signing import archiving, checking, jointly, long_term
 from tests.signing.hostile_files import annotated, signed_by, update
@@ -118,9 +118,67 @@ def test_what_came_after_is_told_page_by_page_and_revision_by_revision() -> None
     ]
     assert told.added == (Change("annotation", 1),)
     assert report_sentence(told, "en") == (
-        "Revision 1 of 3 bears a right seal and is whole; what follows was added afterwards: a comment, stamp or "
-        "drawing (page 1)."
+        "Revision 1 of 3 has not changed since it was sealed, but its seal is not recognised; what follows was "
+        "added afterwards: a comment, stamp or drawing (page 1)."
     )
+
+
+def with_more(data: bytes) -> bytes:
+    return data + b"\n% more"
+
+
+def behind(data: bytes) -> bytes:
+    return bytes(2000) + data
+
+
+@pytest.mark.parametrize("change", [with_more, behind])
+@pytest.mark.parametrize("registry", ["holds it", "does not hold it", "is not asked", "does not answer"])
+def test_a_document_within_that_the_registry_does_not_hold_is_called_so(
+    change: Callable[[bytes], bytes], registry: str
+) -> None:
+    """Only where it was asked: without its answer a right seal is all that is known."""
+    licence, trust = jointly.forms(3)[2], jointly.agencies().trust
+    held = replace(checking.licence(checking.food()), documents=(sha256(licence).digest(),), levels=("B-LT",))
+    live = checking.Register(documents={held.documents[0]: held} if registry == "holds it" else {})
+    live.out = registry == "does not answer"
+    found = findings(change(licence), trust)
+    original = _on_record(change(licence), found, None if registry == "is not asked" else live)
+    told = explained_report(replace(found, original=original), Explained.DONE)
+    sentences = {
+        "holds it": ("original_changed", "original_within"),
+        "does not hold it": ("sealed_unknown", "within_unknown"),
+        "is not asked": ("sealed_changed", "original_within"),
+        "does not answer": ("sealed_changed", "original_within"),
+    }[registry]
+    assert told.sentence == sentences[change is behind]
+    assert told.signer is not None
+    assert ("the registry has no record of it" in report_sentence(told, "en")) is (
+        registry == "does not hold it"
+    )
+
+
+@pytest.mark.parametrize("change", [with_more, behind])
+@pytest.mark.parametrize(
+    ("key", "other", "word"),
+    [
+        ({"state": "compromised", "since": LATER}, {}, "compromised"),
+        ({"types": ()}, {}, "refused"),
+        ({"sign_to": AT - timedelta(days=1)}, {}, "refused"),
+        ({}, {"expires_at": LATER}, "doubtful"),
+    ],
+    ids=str,
+)
+def test_of_a_document_within_the_issuer_is_judged(
+    change: Callable[[bytes], bytes], key: dict[str, Any], other: dict[str, Any], word: str
+) -> None:
+    trust = replace(jointly.agencies().with_key(0, **key), **other)
+    told = report(change(jointly.forms(3)[2]), trust)
+    assert told.sentence == f"{'within' if change is behind else 'sealed'}_{word}"
+    assert told.indication == "TOTAL_FAILED"
+    if word != "doubtful":
+        assert (told.signer, told.sealed_at, told.level) == (None, None, None)
+    else:
+        assert told.signer is not None
 
 
 # Files of others: their signatures are told of, and nothing of them is ours.
@@ -154,6 +212,7 @@ def test_a_licensed_signature_of_which_nothing_shows_that_it_was_not_revoked_is_
     (one,) = told.signatures
     assert (one.authority, one.integrity, one.level) == ("licensed", "intact", "B-B")
     assert (told.indication, told.sub_indication) == ("INDETERMINATE", "TRY_LATER")
+    named(told, certified=True)
     assert told.sentence == "licensed_doubt"
 
 
@@ -163,9 +222,20 @@ def test_a_licensed_time_stamp_of_which_nothing_shows_that_it_was_not_revoked_pr
     assert (one.authority, one.proven, one.level) == ("licensed", False, "B-B")
 
 
+def named(told: Report, *, certified: bool) -> None:
+    """A name that nobody known here certifies heads no report and stands in no sentence."""
+    name = told.signatures[0].signer
+    assert name is not None
+    assert told.signer == (name if certified else None)
+    for lang in LANGUAGES:
+        said = report_sentence(told, lang)
+        assert (name in said, table()["pages"]["somebody"][lang] in said) == (certified, not certified)
+
+
 def test_nobody_s_signer_is_told_with_the_reason() -> None:
     told = report(signed(), office().trust)
     assert (told.sentence, told.signatures[0].authority) == ("stranger", None)
+    named(told, certified=False)
     assert (told.indication, told.sub_indication) == ("INDETERMINATE", "NO_CERTIFICATE_CHAIN_FOUND")
 
 
@@ -262,6 +332,7 @@ def test_only_a_time_stamp_that_passes_lifts_the_level(listed_too: bool) -> None
 def test_another_s_file_that_was_changed_is_not_what_was_signed() -> None:
     told = report(signed().replace(b"/UseNone", b"/UseThis", 1), office().trust, stranger().root)
     assert (told.sentence, told.sub_indication) == ("digest_differs", "HASH_FAILURE")
+    named(told, certified=False)
     assert (told.sealed_at, told.level) == (None, None)  # what it claims heads no report
 
 
@@ -308,7 +379,9 @@ def changed(place: int, value: object) -> dict[str, Any]:
         {**_SAID, "revisions": [[1, None, [["valid", None]]]]},
         {**_SAID, "revisions": [[True, None, []]]},
         {**_SAID, "trailing": ["bytes", "1"]},
-        {**_SAID, "original": [0, 1, 1, "B-Z", None, None]},
+        {**_SAID, "original": [0, 1, 1, "B-Z", None, None, None]},
+        {**_SAID, "original": [0, 1, 1, "B-B", None, None, "accepted"]},
+        {**_SAID, "original": [0, 1, 1, "B-B", None, None]},
         changed(0, "seal"),
         changed(1, 5),
         changed(8, "2026-11-20T00:00:00"),
