@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -353,7 +353,11 @@ def _issuer(certificate: x509.Certificate) -> str:
 
 
 def _aware(at: datetime | None) -> datetime | None:
-    return at if at is not None and at.tzinfo is not None else None
+    """In UTC; None for what has no zone, or no place in the calendar."""
+    try:
+        return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
+    except OverflowError:
+        return None
 
 
 def _stamp(one: EmbeddedPdfSignature, known: _Known) -> Signature:

@@ -243,6 +243,10 @@ def _change_json(change: Change) -> dict[str, object]:
 # What the process apart says is read like anything from outside: a hostile file has passed through it.
 
 
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_TEXT]
+
+
 def findings_json(found: Findings) -> dict[str, Any]:
     """As the process apart says it."""
     original = found.original
@@ -255,7 +259,7 @@ def findings_json(found: Findings) -> dict[str, Any]:
             original.end,
             original.revision,
             original.level,
-            original.signer,
+            _cut(original.signer),
             _moment(original.sealed_at),
             original.judged,
         ],
@@ -267,9 +271,9 @@ def findings_json(found: Findings) -> dict[str, Any]:
         "signatures": [
             [
                 one.kind,
-                one.field,
-                one.signer,
-                one.issuer,
+                _cut(one.field),
+                _cut(one.signer),
+                _cut(one.issuer),
                 one.authority,
                 one.integrity,
                 one.coverage,

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from signing.live import LiveLicence, LiveRegistry
 
 LIMITS = Limits(cpu_seconds=5, wall_seconds=15, memory_bytes=512 << 20)
+MAX_TRIED = 8  # of what the process apart said, from the last
 MAX_ASKED = 8  # parts of a file whose digests the registry is asked for
 _LIBRARIES = (
     "signing.explain",
@@ -79,12 +80,12 @@ class Validator:
 
         answer = self.apart.run(pickle.dumps(Order(data, trust, self.licensed, at)))
         explained = _HOW[answer.how]
-        if not answer.emitted:
-            return explained, Findings(), answer
-        try:
-            return explained, findings_from_json(json.loads(answer.emitted[-1])), answer
-        except (VermilionError, ValueError, RecursionError):
-            return Explained.BROKE, Findings(), answer
+        for said in answer.emitted[: -MAX_TRIED - 1 : -1]:  # the last is the best
+            try:
+                return explained, findings_from_json(json.loads(said)), answer
+            except (VermilionError, ValueError, RecursionError):
+                explained = Explained.BROKE
+        return explained, Findings(), answer
 
     def close(self) -> None:
         self.apart.close()

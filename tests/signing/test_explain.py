@@ -8,7 +8,7 @@ import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -20,10 +20,11 @@ from keys.certificates import Subject
 from keys.errors import VermilionError
 from keys.profiles import ProfileName
 from keys.trust_list import TrustList
+from signing.apart import Answer, How
 from signing.check import check_file
 from signing.document_time_stamp import lay_out, read_document
 from signing.explain import Order, explain
-from signing.explain_signatures import signatures
+from signing.explain_signatures import _aware, signatures
 from signing.report import (
     Change,
     Explained,
@@ -37,7 +38,7 @@ from signing.report import (
 from signing.report_words import added_words, report_json, report_sentence, table
 from signing.sentences import LANGUAGES
 from signing.strict_check import strict_check
-from signing.validator import _on_record, explained_report, report_of
+from signing.validator import Validator, _on_record, explained_report, report_of
 from tests.authority import AT
 from tests.signing import archiving, checking, jointly, long_term
 from tests.signing.hostile_files import annotated, signed_by, update
@@ -402,6 +403,39 @@ def test_other_findings_are_refused(said: Any) -> None:
 def test_of_a_name_only_what_can_be_shown_is_kept() -> None:
     found = findings_from_json(changed(2, "a\x1b[31m\u202eb" + "x" * 999))
     assert found.signatures[0].signer == "a\ufffd[31m\ufffdb" + "x" * (200 - 8)
+
+
+def test_names_of_any_length_are_cut_before_they_are_sent() -> None:
+    long = replace(_SIGNATURE, field="f" * 9999, signer="s" * 9999, issuer="i" * 9999)
+    said = json.dumps(findings_json(Findings(shape=Shape.READ, signatures=(long,) * 64)))
+    assert len(said) < 64 * 1024
+    assert findings_from_json(json.loads(said)).signatures[63].issuer == "i" * 200
+
+
+def test_a_claimed_year_of_fewer_digits_is_read_as_any_other() -> None:
+    early = replace(_SIGNATURE, at=datetime(33, 4, 3, tzinfo=UTC), proven=False)
+    found = Findings(shape=Shape.READ, signatures=(early,))
+    assert findings_from_json(json.loads(json.dumps(findings_json(found)))) == found
+    assert _aware(datetime(1, 1, 1, tzinfo=timezone(timedelta(hours=14)))) is None
+
+
+def answering(*emitted: bytes) -> Validator:
+    class Said:
+        def run(self, _order: bytes) -> Answer:
+            return Answer(How.DONE, emitted)
+
+    return Validator(Said())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "last", [b"", b"{", b"[" * 100_000, b"null", json.dumps(changed(0, "seal")).encode()]
+)
+def test_where_the_last_word_cannot_be_read_the_one_before_counts(last: bytes) -> None:
+    right = json.dumps(_SAID).encode()
+    explained, found, _ = answering(right, last).findings(b"", None, LATER)
+    assert (explained, found) == (Explained.BROKE, findings_from_json(_SAID))
+    assert answering(last).findings(b"", None, LATER)[:2] == (Explained.BROKE, Findings())
+    assert answering(last, right).findings(b"", None, LATER)[:2] == (Explained.DONE, found)
 
 
 # Words.
