@@ -138,7 +138,7 @@ def test_a_wait_status_that_is_none_is_a_defect(status: int) -> None:
     assert _answer(said) == Answer(How.BROKE, (b"begun",))
 
 
-def test_many_small_words_are_read_in_one_pass() -> None:
+def test_many_small_words_are_all_read() -> None:
     """Of a child that somebody took over: as many as an answer holds."""
     said = _LENGTH.pack(0) * (MAX_ANSWER // _LENGTH.size)
     assert len(_answer(said + _END.pack(0, 0, 0)).emitted) == MAX_ANSWER // _LENGTH.size
