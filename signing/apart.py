@@ -8,6 +8,7 @@ fork itself, and a user that cannot read the code cannot start an interpreter ei
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import logging
 import os
@@ -33,6 +34,9 @@ _LENGTH = struct.Struct(">Q")
 _END = struct.Struct(">iQQ")  # wait status, microseconds of processor time, bytes of the most memory held
 _NO_MEMORY, _BROKE = 3, 4
 _PIECE = 1 << 16
+_NICE = 10
+_PR_SET_DUMPABLE = 4
+_PRCTL = getattr(ctypes.CDLL(None), "prctl", None)  # of Linux
 
 Emit = Callable[[bytes], None]
 Work = Callable[[bytes, Emit], None]
@@ -68,7 +72,7 @@ class How(StrEnum):
     TIME = "time"
     BROKE = "broke"  # by a defect
     BUSY = "busy"  # it was not begun: others are at work, and enough are waiting
-    AWAY = "away"  # it was not begun: the process that forks is gone, or there never was one
+    AWAY = "away"  # it was not begun: the process that forks is gone or can fork no more, or there is none
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,7 @@ class Apart:
                 with suppress(BrokenPipeError, ConnectionResetError):  # it ended before it had read all
                     ours.settimeout(self.limits.wall_seconds + 2)
                     ours.sendall(_LENGTH.pack(len(order)) + order)
-                while len(received) <= MAX_ANSWER:
+                while True:
                     ours.settimeout(max(0.01, until - time.monotonic()))
                     try:
                         piece = ours.recv(_PIECE)
@@ -137,11 +141,12 @@ class Apart:
                     if not piece:
                         return _answer(bytes(received))
                     received += piece
+                    if len(received) > MAX_ANSWER:  # closing ends the child
+                        return Answer(How.BROKE, _emitted(bytes(received[:MAX_ANSWER])))
             except TimeoutError:
                 return Answer(How.TIME)
             except OSError:
                 return Answer(How.AWAY)
-        return Answer(How.BROKE)
 
     def close(self) -> None:
         self._control.close()
@@ -152,22 +157,32 @@ class Apart:
 def _answer(received: bytes) -> Answer:
     if len(received) < _END.size:
         return Answer(How.AWAY)
-    body = received[: -_END.size]
     status, microseconds, peak = _END.unpack(received[-_END.size :])
-    emitted = []
-    while len(body) >= _LENGTH.size:
-        (length,) = _LENGTH.unpack_from(body)
-        one, body = body[_LENGTH.size : _LENGTH.size + length], body[_LENGTH.size + length :]
-        if len(one) == length:  # else it ended within
-            emitted.append(one)
-    code = os.waitstatus_to_exitcode(status)
+    emitted = _emitted(received[: -_END.size])
+    try:
+        code = os.waitstatus_to_exitcode(status)
+    except ValueError:  # it stands where only the process that forks writes, and is none of its words
+        return Answer(How.BROKE, emitted)
     how = {
         0: How.DONE,
         _NO_MEMORY: How.MEMORY,
         -signal.SIGXCPU: How.CPU,
         -signal.SIGALRM: How.TIME,
     }.get(code, How.BROKE)
-    return Answer(how, tuple(emitted), microseconds / 1e6, peak)
+    return Answer(how, emitted, microseconds / 1e6, peak)
+
+
+def _emitted(body: bytes) -> tuple[bytes, ...]:
+    """What was emitted whole."""
+    emitted, at = [], 0
+    while len(body) - at >= _LENGTH.size:
+        (length,) = _LENGTH.unpack_from(body, at)
+        at += _LENGTH.size
+        if length > len(body) - at:  # it ended within
+            break
+        emitted.append(body[at : at + length])
+        at += length
+    return tuple(emitted)
 
 
 # The process that forks. It reads nothing that comes from outside.
@@ -176,6 +191,8 @@ def _answer(received: bytes) -> Answer:
 def _serve(control: int, work: Work, limits: Limits) -> NoReturn:
     try:
         _quieten()
+        _conceal()
+        os.nice(_NICE)  # whoever waits for a verdict comes first
         _close_all_but(control)
         gc.collect()
         gc.freeze()  # what is shared stays shared, and no object from before closes a descriptor
@@ -195,6 +212,14 @@ def _quieten() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for descriptor in range(3):
         os.dup2(null, descriptor)
+
+
+def _conceal() -> None:
+    """Nobody of the same user may look into this process (prctl(2), PR_SET_DUMPABLE): one child into another,
+    or into the one that forks.
+    """
+    if _PRCTL is not None:
+        _PRCTL(_PR_SET_DUMPABLE, ctypes.c_ulong(0), *[ctypes.c_ulong(0)] * 3)
 
 
 def _close_all_but(*kept: int) -> None:
@@ -236,8 +261,18 @@ class _Forks:
         if not descriptors:
             return True
         connection = socket.socket(fileno=descriptors[0])
-        ends, held = os.pipe()
-        pid = os.fork()
+        try:
+            ends, held = os.pipe()
+        except OSError:  # who asks sees the connection's end
+            connection.close()
+            return True
+        try:
+            pid = os.fork()
+        except OSError:
+            connection.close()
+            os.close(ends)
+            os.close(held)
+            return True
         if pid == 0:
             _close_all_but(connection.fileno(), held)
             _work(connection, self._work, self._limits)
@@ -268,6 +303,7 @@ def _work(connection: socket.socket, work: Work, limits: Limits) -> NoReturn:
     code = _BROKE
     try:
         signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds)
+        _conceal()
         mapped, resident = _memory()
         limits.apply(mapped - min(resident, limits.memory_bytes // 2))
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # nothing can be opened; what is open stays

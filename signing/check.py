@@ -21,6 +21,7 @@ from signing.codes import normalise_lookup_code, parse_identifier
 from signing.credential import decode_credential, parse_digits, parse_id, parse_link, split_link
 from signing.issuer import (
     CredentialProof,
+    Judgement,
     civil_day,
     judge_live,
     judge_seals,
@@ -44,6 +45,7 @@ __all__ = [
     "check_scan",
     "check_typed",
     "failed_check",
+    "judge_evidence",
     "unmatched",
 ]
 
@@ -208,11 +210,7 @@ def check_file(
     else:
         record = printout.record
         identifier = record.identifier
-        issuer, reason = judge_seals(evidence, record, trust, now)
-        if registered and issuer is not Issuer.REFUSED:
-            disagreement = _disagreement(printout, trust, now)
-            if disagreement is not None:
-                issuer, reason = Issuer.REFUSED, disagreement
+        issuer, reason = _judge(evidence, printout, trust, now, compare=registered)
         if in_future and issuer is Issuer.RECOGNISED:
             issuer, reason = Issuer.DOUBTFUL, "sealed_in_future"
         facts = replace(facts, issuer=issuer, issuer_reason=reason)
@@ -233,6 +231,25 @@ def check_file(
         printout = None
     outcome = _end(facts, now, printout=printout, identifier=identifier, alarm=raised, found=found)
     return replace(outcome, evidence=evidence)
+
+
+def judge_evidence(evidence: FileEvidence, trust: TrustList, now: datetime) -> Judgement:
+    """What a check without the registry says of the issuer of a document that passed the strict check."""
+    printout = _printout(evidence)
+    if printout is None:
+        return Issuer.REFUSED, "record_malformed"
+    return _judge(evidence, printout, trust, now, compare=True)
+
+
+def _judge(
+    evidence: FileEvidence, printout: Printout, trust: TrustList, now: datetime, *, compare: bool
+) -> Judgement:
+    """`compare`: the record with its QR credential as well."""
+    judged = judge_seals(evidence, printout.record, trust, now)
+    if not compare or judged[0] is Issuer.REFUSED:
+        return judged
+    disagreement = _disagreement(printout, trust, now)
+    return judged if disagreement is None else (Issuer.REFUSED, disagreement)
 
 
 def check_typed(

@@ -16,8 +16,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from keys.errors import VermilionError
+from signing.check import judge_evidence
 from signing.pdf_structure import revision_ends
-from signing.report import Change, Findings, Original, Shape, findings_json
+from signing.report import Change, Findings, Original, Shape, against, findings_json
 from signing.strict_check import FileEvidence, strict_check
 
 if TYPE_CHECKING:
@@ -127,14 +128,17 @@ def _parts(data: bytes) -> Iterator[tuple[int, int]]:
 def _find_original(
     data: bytes, parts: tuple[tuple[int, int], ...], trust: TrustList, at: datetime
 ) -> Original | None:
-    """The longest part, from the first start that has any, that passes the strict check."""
+    """The longest part, from the first start that has any, that passes the strict check and of which nobody
+    else may be the issuer; where there is none, the longest that only passes the strict check.
+    """
+    refused = None
     for start, end in parts:
         try:
             evidence = strict_check(data[start:end], trust, at=at)
             number = len(revision_ends(data[start:end]))
         except VermilionError:
             continue
-        return Original(
+        found = Original(
             start,
             end,
             number,
@@ -142,8 +146,12 @@ def _find_original(
             level=evidence.level,
             signer=signer_of(evidence),
             sealed_at=evidence.sealed_at,
+            judged=against(*judge_evidence(evidence, trust, at)),
         )
-    return None
+        if found.vouched:
+            return found
+        refused = refused or found
+    return refused
 
 
 def signer_of(evidence: FileEvidence) -> str:

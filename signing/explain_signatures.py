@@ -1,15 +1,16 @@
 """The signatures of a PDF file by ETSI EN 319 102-1, with pyHanko: for the process apart.
 
-No network, no file: revocation data are those that the file carries. pyHanko looks for the last end of file
-and forgives what follows it, and calls some overlays a form that was filled in; what a signature covers is
-therefore reckoned here, against the whole file.
+No network, no file: revocation data are those that the file carries. Only the very certificates that the
+trust list names are the registry's, in the state that it names: an authority outside that certified one of
+them certifies others too. pyHanko looks for the last end of file and forgives what follows it, and calls some
+overlays a form that was filled in; so what a signature covers is reckoned here, against the whole file.
 """
 
 from __future__ import annotations
 
 from collections.abc import Coroutine, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import islice
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +21,7 @@ from pyhanko.sign.diff_analysis import ModificationLevel
 from pyhanko.sign.fields import enumerate_sig_fields
 from pyhanko.sign.validation import async_validate_pdf_signature, async_validate_pdf_timestamp
 from pyhanko.sign.validation.dss import DocumentSecurityStore
+from pyhanko.sign.validation.generic_cms import extract_tst_data_iter
 from pyhanko.sign.validation.pdf_embedded import EmbeddedPdfSignature
 from pyhanko.sign.validation.settings import KeyUsageConstraints
 from pyhanko.sign.validation.status import SignatureCoverageLevel, SignatureStatus, TimestampSignatureStatus
@@ -28,6 +30,7 @@ from pyhanko_certvalidator.path import ValidationPath
 from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
+from keys.trust_list import KeyUse, TrustedKey
 from signing.certificate_names import name_of
 from signing.report import (
     FAILED,
@@ -38,7 +41,9 @@ from signing.report import (
     SUB_INDICATIONS,
     Indication,
     Signature,
+    indication_of,
 )
+from signing.verdict import Issuer
 
 if TYPE_CHECKING:
     from signing.explain import Order
@@ -64,7 +69,8 @@ def _now(work: Coroutine[Any, Any, Got]) -> Got:
 class _Known:
     """Whom to trust, and with what the file proves."""
 
-    registry: tuple[x509.Certificate, ...]
+    roots: tuple[x509.Certificate, ...]  # the registry's
+    keys: tuple[TrustedKey, ...]
     licensed: tuple[x509.Certificate, ...]
     others: tuple[x509.Certificate, ...]
     at: datetime
@@ -94,24 +100,34 @@ def signatures(
     followed each signature judged; else only that something did.
     """
     known = _known(reader, order, apart=apart, compare=compare)
-    told: list[Signature] = []
+    told: list[tuple[Signature, str | None]] = []
     fields = list(islice(enumerate_sig_fields(reader, filled_status=True), MAX_ITEMS))
-    embedded = [_embedded(reader, name, field) for name, _value, field in fields]
-    stamps = [one for one in embedded if one is not None and one.sig_object_type == "/DocTimeStamp"]
-    for one, (name, *_) in zip(embedded, fields, strict=True):
+    for name, _value, field in fields:
+        one = _embedded(reader, name, field)
+        found: tuple[Signature, str | None]
         try:
             if one is None:
-                found = _unreadable(name)
-            elif one in stamps:
-                found = _stamp(one, known)
+                found = _unreadable(name), None
+            elif one.sig_object_type == "/DocTimeStamp":
+                found = _stamp(one, known), None
             else:
-                found = _signature(one, known, stamps)
+                found = _signature(one, known)
         except MemoryError:
             raise
         except Exception:  # noqa: BLE001  (hostile files make libraries raise anything)
-            found = _unreadable(name)
+            found = _unreadable(name), None
         told.append(found)
-        yield tuple(told)
+        yield _with_archive(told)
+
+
+def _with_archive(told: Sequence[tuple[Signature, str | None]]) -> tuple[Signature, ...]:
+    """Each with the level that it has by the time-stamps over it, of which only those that passed count."""
+    proving = [one.revision or 0 for one, _ in told if one.kind == "time_stamp" and one.indication == PASSED]
+    last = max(proving, default=0)
+    return tuple(
+        one if archived is None or last <= (one.revision or 0) else replace(one, level=archived)
+        for one, archived in told
+    )
 
 
 def _embedded(reader: PdfFileReader, name: str, field: Any) -> EmbeddedPdfSignature | None:
@@ -128,7 +144,6 @@ def _known(reader: PdfFileReader, order: Order, *, apart: bool, compare: bool) -
         return tuple(x509.Certificate.load(one) for one in certificates)
 
     trust = order.trust
-    pinned = () if trust is None else tuple(k.issuers[-1] for k in trust.keys if k.issuers)
     try:
         store = DocumentSecurityStore.read_dss(reader)
     except MemoryError:
@@ -136,7 +151,8 @@ def _known(reader: PdfFileReader, order: Order, *, apart: bool, compare: bool) -
     except Exception:  # noqa: BLE001  (no store, or none that can be read)
         store = None
     return _Known(
-        registry=() if trust is None else load((*trust.roots, *pinned)),
+        roots=() if trust is None else load(trust.roots),
+        keys=() if trust is None else trust.keys,
         licensed=load(order.licensed),
         others=() if trust is None else load(trust.issuing),
         at=order.at,
@@ -176,16 +192,47 @@ def _coverage(one: EmbeddedPdfSignature, size: int) -> str:
     return "whole_file" if resume + rest == size else "revision"
 
 
-def _trusted_by(known: _Known) -> Iterator[tuple[str, tuple[x509.Certificate, ...]]]:
-    if known.registry:
-        yield "registry", known.registry
+@dataclass(frozen=True, slots=True)
+class _Attempt:
+    """To find a chain to this authority. `key`: what the trust list says of the signer's very certificate."""
+
+    authority: str | None
+    roots: tuple[x509.Certificate, ...]
+    key: TrustedKey | None = None
+
+
+def _attempts(certificate: x509.Certificate, use: KeyUse, known: _Known) -> Iterator[_Attempt]:
+    """The last one is of no authority."""
+    key = _listed(certificate, use, known)
+    if key is not None:
+        pinned = tuple(x509.Certificate.load(one) for one in key.issuers[-1:])
+        yield _Attempt("registry", (*known.roots, *pinned), key)
     if known.licensed:
-        yield "licensed", known.licensed
+        yield _Attempt("licensed", known.licensed)
+    yield _Attempt(None, ())
 
 
-def _judged(status: Any, coverage: str, known: _Known) -> Indication:
+def _listed(certificate: x509.Certificate, use: KeyUse, known: _Known) -> TrustedKey | None:
+    der = certificate.dump()
+    return next((key for key in known.keys if key.use == use and key.certificate == der), None)
+
+
+def _by_key(key: TrustedKey, at: datetime) -> Indication | None:
+    """What speaks against a listed key at the time that is proven, which without a proof is the present. A
+    time-stamp from before its key was compromised is right.
+    """
+    early = key.use == "tsa" and key.since is not None and at < key.since
+    if key.state == "compromised" and not early:
+        return indication_of(Issuer.DOUBTFUL, "key_compromised")
+    if not key.sign_from <= at <= key.sign_to:
+        return indication_of(Issuer.DOUBTFUL, "out_of_period")
+    return None
+
+
+def _judged(status: Any, coverage: str, known: _Known, key: Indication | None) -> Indication:
     """By the blocks of EN 319 102-1, 5.2 and 5.3; what a reader would show and the signature does not cover
-    is a failure of the format here, where general validators only warn.
+    is a failure of the format here, where general validators only warn. `key`: what the trust list says
+    against the signer's.
     """
     if not status.intact:
         return FAILED, "HASH_FAILURE"
@@ -194,6 +241,8 @@ def _judged(status: Any, coverage: str, known: _Known) -> Indication:
     level = status.modification_level
     if known.apart or coverage == "part" or level is ModificationLevel.OTHER or status.docmdp_ok is False:
         return FAILED, "FORMAT_FAILURE"
+    if key is not None:
+        return key
     problem: AdESSubIndic | None = status.trust_problem_indic
     if problem is not None:
         name = str(problem.standard_name)
@@ -208,59 +257,80 @@ def _judged(status: Any, coverage: str, known: _Known) -> Indication:
     return PASSED, None
 
 
-def _attempts(known: _Known) -> list[tuple[str | None, tuple[x509.Certificate, ...]]]:
-    return [*_trusted_by(known), (None, ())]
-
-
-def _signature(one: EmbeddedPdfSignature, known: _Known, stamps: Sequence[EmbeddedPdfSignature]) -> Signature:
-    """By the first authority to which a chain leads; by none, it is judged all the same."""
-    for authority, roots in _attempts(known):
-        every = [root for _, some in _trusted_by(known) for root in some]
-        stamping = known.context(every, known.at)
+def _signature(one: EmbeddedPdfSignature, known: _Known) -> tuple[Signature, str | None]:
+    """By the first authority to which a chain leads; by none, it is judged all the same. And the level that
+    it has if a time-stamp over it passes.
+    """
+    signer = one.signer_cert
+    for attempt in _attempts(signer, "seal", known):
+        stamping = known.context((*known.roots, *known.licensed), known.at)
         status = _now(
             async_validate_pdf_signature(
                 one,
-                known.context(roots, known.at),
+                known.context(attempt.roots, known.at),
                 stamping,
                 key_usage_settings=_USAGE,
                 skip_diff=not known.compare,
             )
         )
-        token = status.timestamp_validity
-        proven_at = _proven(token)
+        proven_at = _proven(one, status.timestamp_validity, known)
         if proven_at is not None and not status.trusted:  # was it good at the time that is proven?
-            again = known.context(roots, proven_at)
+            again = known.context(attempt.roots, proven_at)
             status = _now(
                 async_validate_pdf_signature(
                     one, again, stamping, key_usage_settings=_USAGE, skip_diff=not known.compare
                 )
             )
         chain_found = status.validation_path is not None or _leads(status)
-        if chain_found or authority is None:
+        if chain_found or attempt.authority is None:
             break
-    coverage = _coverage(one, known.size)
-    indication, sub = _judged(status, coverage, known)
-    return Signature(
+    coverage, at = _coverage(one, known.size), proven_at or known.at
+    others = [*one.other_embedded_certs]
+    good = bool(attempt.roots) and _shown_good(signer, others, known, attempt.roots, at)
+    against = None if attempt.key is None else _by_key(attempt.key, at)
+    indication, sub = _judged(status, coverage, known, against)
+    if indication == PASSED and attempt.authority == "licensed" and not good:
+        indication, sub = INDETERMINATE, "TRY_LATER"
+    level, archived = _levels(one, status, proven_at, shown_good=good and known.store is not None)
+    found = Signature(
         kind="signature",
         field=str(one.fq_name),
-        signer=_name(one.signer_cert),
-        issuer=_issuer(one.signer_cert),
-        authority=authority,
+        signer=_name(signer),
+        issuer=_issuer(signer),
+        authority=attempt.authority,
         integrity=_INTEGRITY.get(sub or "", "intact"),
         coverage=coverage,
         revision=one.signed_revision + 1,
         at=_aware(proven_at or status.signer_reported_dt),
         proven=proven_at is not None,
-        level=_level(one, status, known, roots, stamps, proven_at),
+        level=level,
         indication=indication,
         sub_indication=sub,
     )
+    return found, archived
 
 
-def _proven(token: TimestampSignatureStatus | None) -> datetime | None:
-    """When the signature is proven to have existed, by its own time-stamp."""
-    right = token is not None and token.intact and token.valid and token.trusted
-    return token.timestamp if token is not None and right else None
+def _proven(
+    one: EmbeddedPdfSignature, token: TimestampSignatureStatus | None, known: _Known
+) -> datetime | None:
+    """When the signature is proven to have existed, by its own time-stamp: of an authority that the trust
+    list names, or of one that leads to a licensed root and is shown good for its time.
+    """
+    if token is None or not (token.intact and token.valid and token.trusted):
+        return None
+    key = _listed(token.signing_cert, "tsa", known)
+    if key is not None:
+        return token.timestamp if _by_key(key, token.timestamp) is None else None
+    others = [*one.other_embedded_certs, *_of_tokens(one)]
+    if known.licensed and _shown_good(token.signing_cert, others, known, known.licensed, token.timestamp):
+        return token.timestamp
+    return None
+
+
+def _of_tokens(one: EmbeddedPdfSignature) -> list[x509.Certificate]:
+    """The certificates that a signature's time-stamps carry."""
+    tokens = extract_tst_data_iter(one.signer_info, signed=False)
+    return [c.chosen for token in tokens for c in token["certificates"] if c.name == "certificate"]
 
 
 def _leads(status: SignatureStatus) -> bool:
@@ -283,29 +353,36 @@ def _issuer(certificate: x509.Certificate) -> str:
 
 
 def _aware(at: datetime | None) -> datetime | None:
-    return at if at is not None and at.tzinfo is not None else None
+    """In UTC; None for what has no zone, or no place in the calendar."""
+    try:
+        return at.astimezone(UTC) if at is not None and at.tzinfo is not None else None
+    except OverflowError:
+        return None
 
 
 def _stamp(one: EmbeddedPdfSignature, known: _Known) -> Signature:
-    for authority, roots in _attempts(known):
-        status = _now(
-            async_validate_pdf_timestamp(one, known.context(roots, known.at), skip_diff=not known.compare)
-        )
-        if status.trusted or authority is None:
+    for attempt in _attempts(one.signer_cert, "tsa", known):
+        context = known.context(attempt.roots, known.at)
+        status = _now(async_validate_pdf_timestamp(one, context, skip_diff=not known.compare))
+        if status.trusted or attempt.authority is None:
             break
-    coverage = _coverage(one, known.size)
-    indication, sub = _judged(status, coverage, known)
-    signer = status.signing_cert
+    coverage, at = _coverage(one, known.size), _aware(status.timestamp)
+    against = None if attempt.key is None else _by_key(attempt.key, at or known.at)
+    indication, sub = _judged(status, coverage, known, against)
+    signer, others = status.signing_cert, [*one.other_embedded_certs]
+    in_doubt = indication == PASSED and attempt.authority == "licensed"
+    if in_doubt and not _shown_good(signer, others, known, attempt.roots, at or known.at):
+        indication, sub = INDETERMINATE, "TRY_LATER"
     return Signature(
         kind="time_stamp",
         field=str(one.fq_name),
         signer=_name(signer),
         issuer=_issuer(signer),
-        authority=authority,
+        authority=attempt.authority,
         integrity=_INTEGRITY.get(sub or "", "intact"),
         coverage=coverage,
         revision=one.signed_revision + 1,
-        at=_aware(status.timestamp),
+        at=at,
         proven=indication == PASSED,
         level=None,
         indication=indication,
@@ -313,38 +390,37 @@ def _stamp(one: EmbeddedPdfSignature, known: _Known) -> Signature:
     )
 
 
-def _level(
-    one: EmbeddedPdfSignature,
-    status: Any,
-    known: _Known,
-    roots: Sequence[x509.Certificate],
-    stamps: Sequence[EmbeddedPdfSignature],
-    proven_at: datetime | None,
-) -> str | None:
-    """The level that is reached (EN 319 142-1, 6): each asks for all of the one before."""
+def _levels(
+    one: EmbeddedPdfSignature, status: Any, proven_at: datetime | None, *, shown_good: bool
+) -> tuple[str | None, str | None]:
+    """The level that is reached (EN 319 142-1, 6), each asking for all of the one before: without a
+    time-stamp over the signature, and with one.
+    """
     if one.sig_object.get("/SubFilter") != "/ETSI.CAdES.detached" or not (status.intact and status.valid):
-        return None
-    later = [stamp for stamp in stamps if stamp.signed_revision > one.signed_revision]
-    if proven_at is None and not later:
-        return LEVELS[0]
-    if known.store is None or not _shown_good(one, known, roots, proven_at or known.at):
-        return LEVELS[1]
-    return LEVELS[3] if later else LEVELS[2]
+        return None, None
+    archived = LEVELS[3] if shown_good else LEVELS[1]
+    if proven_at is None:
+        return LEVELS[0], archived
+    return LEVELS[2] if shown_good else LEVELS[1], archived
 
 
 def _shown_good(
-    one: EmbeddedPdfSignature, known: _Known, roots: Sequence[x509.Certificate], at: datetime
+    certificate: x509.Certificate,
+    others: list[x509.Certificate],
+    known: _Known,
+    roots: Sequence[x509.Certificate],
+    at: datetime,
 ) -> bool:
-    """Whether what the file carries shows the signer's certificate good, and those above it.
+    """Whether what the file carries shows this certificate good, and those above it.
 
     Asked here and not by pyHanko's policies, which look for no OCSP answer where a certificate names no place
     to get one.
     """
-    context, others = known.context(roots, at), list(one.other_embedded_certs)
+    context = known.context(roots, at)
     try:
-        path = _path(one.signer_cert, others, context)
-        for certificate in path.iter_certs(include_root=False):
-            _require_good(certificate, _path(certificate, others, context), context)
+        path = _path(certificate, others, context)
+        for each in path.iter_certs(include_root=False):
+            _require_good(each, _path(each, others, context), context)
     except MemoryError:
         raise
     except Exception:  # noqa: BLE001  (each way of not being shown good is an error of its own)

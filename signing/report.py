@@ -18,6 +18,9 @@ MAX_ITEMS = 64  # revisions, changes of one, signatures: more are not told
 MAX_TEXT = 200  # characters of a name
 
 
+REFUSED, COMPROMISED, DOUBTFUL = AGAINST = ("refused", "compromised", "doubtful")
+
+
 class Explained(StrEnum):
     """How the file's explanation came about, or why there is none or only a part of one."""
 
@@ -68,6 +71,13 @@ class Original:
     level: str | None
     signer: str | None
     sealed_at: datetime | None
+    judged: str | None = None  # what speaks against its issuer, as a check judges it: one of `AGAINST`
+    unknown: bool = False  # the registry was asked for it, and holds no such document
+
+    @property
+    def vouched(self) -> bool:
+        """Whether its seal says who issued it."""
+        return self.judged not in {REFUSED, COMPROMISED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +86,8 @@ class Signature:
 
     `integrity`: intact, digest_differs, signature_wrong or unreadable. `coverage`: whole_file, revision
     (the file up to the end of an earlier one) or part. `authority`: registry, licensed, or None where no
-    chain leads to an authority that is known here. `level`: B-B to B-LTA; None where it is none of these.
+    chain leads to an authority that is known here. `signer` and `issuer` are what a certificate says: no more
+    than a claim unless `certified`. `level`: B-B to B-LTA; None where it is none of these.
     """
 
     kind: str  # signature, time_stamp
@@ -92,6 +103,11 @@ class Signature:
     level: str | None
     indication: str
     sub_indication: str | None
+
+    @property
+    def certified(self) -> bool:
+        """Whether the signature is the signer's, by an authority that is known here."""
+        return self.integrity == "intact" and self.authority is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +177,15 @@ def indication_of(issuer: Issuer, reason: str) -> Indication:
     return _BY_REASON.get(reason, (INDETERMINATE, "SIG_CONSTRAINTS_FAILURE"))
 
 
+def against(issuer: Issuer, reason: str) -> str | None:
+    """What speaks against a document's issuer, in a word."""
+    if issuer is Issuer.RECOGNISED:
+        return None
+    if reason in {"key_compromised", "seal_compromised"}:
+        return COMPROMISED
+    return REFUSED if issuer is Issuer.REFUSED else DOUBTFUL
+
+
 def to_json(report: Report) -> dict[str, object]:
     """What was found, for programs."""
     found = report.original
@@ -218,6 +243,10 @@ def _change_json(change: Change) -> dict[str, object]:
 # What the process apart says is read like anything from outside: a hostile file has passed through it.
 
 
+def _cut(text: str | None) -> str | None:
+    return None if text is None else text[:MAX_TEXT]
+
+
 def findings_json(found: Findings) -> dict[str, Any]:
     """As the process apart says it."""
     original = found.original
@@ -230,8 +259,9 @@ def findings_json(found: Findings) -> dict[str, Any]:
             original.end,
             original.revision,
             original.level,
-            original.signer,
+            _cut(original.signer),
             _moment(original.sealed_at),
+            original.judged,
         ],
         "parts": [list(part) for part in found.parts],
         "revisions": [
@@ -241,9 +271,9 @@ def findings_json(found: Findings) -> dict[str, Any]:
         "signatures": [
             [
                 one.kind,
-                one.field,
-                one.signer,
-                one.issuer,
+                _cut(one.field),
+                _cut(one.signer),
+                _cut(one.issuer),
                 one.authority,
                 one.integrity,
                 one.coverage,
@@ -329,7 +359,7 @@ def _changes(said: Any) -> tuple[Change, ...]:
 
 
 def _original(said: Any) -> Original:
-    start, end, revision, level, signer, sealed_at = said
+    start, end, revision, level, signer, sealed_at, judged = said
     return Original(
         _number(start),
         _number(end),
@@ -338,6 +368,7 @@ def _original(said: Any) -> Original:
         level=_one_of(level, (*LEVELS, None)),
         signer=None if signer is None else _text(signer),
         sealed_at=_at(sealed_at),
+        judged=_one_of(judged, (*AGAINST, None)),
     )
 
 

@@ -8,8 +8,9 @@ import codecs
 import importlib
 import json
 import pickle
+from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -17,8 +18,8 @@ from keys.errors import Kind, VermilionError
 from signing.apart import Answer, Apart, How, Limits
 from signing.pdf_structure import revision_ends
 from signing.report import (
+    DOUBTFUL,
     FAILED,
-    INDETERMINATE,
     PASSED,
     Explained,
     Findings,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from signing.live import LiveLicence, LiveRegistry
 
 LIMITS = Limits(cpu_seconds=5, wall_seconds=15, memory_bytes=512 << 20)
+MAX_TRIED = 8  # of what the process apart said, from the last
 MAX_ASKED = 8  # parts of a file whose digests the registry is asked for
 _LIBRARIES = (
     "signing.explain",
@@ -78,12 +80,12 @@ class Validator:
 
         answer = self.apart.run(pickle.dumps(Order(data, trust, self.licensed, at)))
         explained = _HOW[answer.how]
-        if not answer.emitted:
-            return explained, Findings(), answer
-        try:
-            return explained, findings_from_json(json.loads(answer.emitted[-1])), answer
-        except (VermilionError, ValueError, RecursionError):
-            return Explained.BROKE, Findings(), answer
+        for said in answer.emitted[: -MAX_TRIED - 1 : -1]:  # the last is the best
+            try:
+                return explained, findings_from_json(json.loads(said)), answer
+            except (VermilionError, ValueError, RecursionError):
+                explained = Explained.BROKE
+        return explained, Findings(), answer
 
     def close(self) -> None:
         self.apart.close()
@@ -93,11 +95,16 @@ def load_validator() -> None:
     """Load all code that the process apart will need. Raises VermilionError(UNAVAILABLE) where it is not
     installed.
     """
+    from signing.check import DEFAULT_ZONE
+    from signing.issuer import civil_day
+
     try:
         for module in _LIBRARIES:
             importlib.import_module(module)
         for codec in _CODECS:
             codecs.lookup(codec)
+        with suppress(VermilionError):  # the rules of a zone are kept once read, and a child can read none
+            civil_day(datetime(2026, 1, 1, tzinfo=UTC), DEFAULT_ZONE)
     except ModuleNotFoundError as error:
         words = f"the general validator needs {error.name}"
         raise VermilionError(Kind.UNAVAILABLE, words, reason="no_validator") from error
@@ -185,7 +192,9 @@ def _registered(data: bytes, start: int, end: int, licence: LiveLicence) -> Orig
 
 
 def _on_record(data: bytes, found: Findings, live: LiveRegistry | None) -> Original | None:
-    """The original, and whether the registry has it; it alone is asked where no trust list could say."""
+    """The original, and whether the registry has it or knows nothing of it; it alone is asked where no trust
+    list could say.
+    """
     original = found.original
     parts = found.parts[:MAX_ASKED] if original is None else ((original.start, original.end),)
     for start, end in parts:
@@ -198,6 +207,8 @@ def _on_record(data: bytes, found: Findings, live: LiveRegistry | None) -> Origi
         if licence is not None:
             known = _registered(data, start, end, licence)
             return known if original is None else replace(known, revision=original.revision)
+        if original is not None:
+            return replace(original, unknown=True)
     return original
 
 
@@ -214,15 +225,14 @@ def explained_report(found: Findings, explained: Explained) -> Report:
     coverage = None if main is None else main.coverage
     if original is not None:
         coverage = "revision" if original.start == 0 else "part"
-    told = original or main
-    at, level = (None, None) if told is None else _moment_and_level(told)
+    signer, at, level = _headline(original, main)
     return Report(
         sentence=_sentence(found, explained, main),
         explained=explained,
         indication=judged[0],
         sub_indication=judged[1],
         level=level,
-        signer=None if told is None else told.signer,
+        signer=signer,
         sealed_at=at,
         coverage=coverage,
         original=original,
@@ -232,11 +242,17 @@ def explained_report(found: Findings, explained: Explained) -> Report:
     )
 
 
-def _moment_and_level(told: Original | Signature) -> tuple[datetime | None, str | None]:
-    """Of a signature only where it is one: what a broken one claims is nothing to head a report with."""
-    if isinstance(told, Original):
-        return told.sealed_at, told.level
-    return (told.at, told.level) if told.integrity == "intact" else (None, None)
+def _headline(
+    original: Original | None, main: Signature | None
+) -> tuple[str | None, datetime | None, str | None]:
+    """Who, when, and at which level: of a signature only where it is one, and its signer only where somebody
+    known here certifies that it is he. What a broken one claims is nothing to head a report with.
+    """
+    if original is not None:
+        return (original.signer, original.sealed_at, original.level) if original.vouched else (None,) * 3
+    if main is None or main.integrity != "intact":
+        return None, None, None
+    return main.signer if main.certified else None, main.at, main.level
 
 
 def _main(signatures: tuple[Signature, ...]) -> Signature | None:
@@ -263,9 +279,7 @@ _OF_FAILURE = {
 def _sentence(found: Findings, explained: Explained, main: Signature | None) -> str:
     original = found.original
     if original is not None:
-        if original.start > 0:
-            return "original_within"
-        return "original_changed" if original.registered else "sealed_changed"
+        return _of_original(original)
     if explained in END_SENTENCES:
         return END_SENTENCES[explained]
     if found.shape in _OF_SHAPE:
@@ -277,9 +291,20 @@ def _sentence(found: Findings, explained: Explained, main: Signature | None) -> 
     if main.indication == FAILED and main.sub_indication in _OF_FAILURE:
         return _OF_FAILURE[main.sub_indication]
     if main.authority == "registry":
-        return "other_form"
-    if main.authority == "licensed" and main.indication == PASSED:
-        return "licensed"
-    return (
-        "licensed_doubt" if main.authority == "licensed" and main.indication == INDETERMINATE else "stranger"
-    )
+        doubt = "key_compromised" if main.sub_indication == "REVOKED_NO_POE" else "registry_doubt"
+        return "other_form" if main.indication == PASSED else doubt
+    if main.authority == "licensed":
+        return "licensed" if main.indication == PASSED else "licensed_doubt"
+    return "stranger"
+
+
+def _of_original(original: Original) -> str:
+    within = original.start > 0
+    if original.registered:
+        return "original_within" if within else "original_changed"
+    against = original.judged
+    if original.unknown and against in {None, DOUBTFUL}:
+        against = "unknown"
+    if against is None:
+        return "original_within" if within else "sealed_changed"
+    return f"within_{against}" if within else f"sealed_{against}"

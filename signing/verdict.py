@@ -229,7 +229,7 @@ def heading_key(verdict: Verdict, how: str | None, *, green: bool) -> str:
 
 def instant(moment: datetime) -> str:
     """An aware instant as answers print it: UTC, RFC 3339, whole seconds."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def to_json(verification: Verification, details: Mapping[str, object] | None = None) -> dict[str, object]:

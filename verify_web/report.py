@@ -92,7 +92,8 @@ def _signature(one: Signature, zone: ZoneInfo, lang: str) -> tuple[Fact, ...]:
     words = WORDS[lang]
     facts = [Fact(words["report_indication"], indication_word(one.indication, one.sub_indication, lang))]
     if one.signer is not None:
-        facts.append(Fact(words["report_signer"], one.signer))
+        label = "report_signer" if one.certified else "report_signer_claimed"
+        facts.append(Fact(words[label], one.signer))
     if one.issuer is not None:
         facts.append(Fact(words["report_certified_by"], one.issuer))
     facts += [

@@ -607,9 +607,9 @@ FORGERY: dict[str, Hostile] = {
     "no filter": Hostile(in_signature(rb"/SubFilter ?/ETSI.CAdES.detached", b""), NEITHER),
 }
 SHADOW: dict[str, Hostile] = {
-    "hidden content": Hostile(shadow_hidden, ("sealed_changed",), (("removal", None),)),
-    "replaced content": Hostile(shadow_replaced, ("sealed_changed",), (("page_content", 1),)),
-    "hidden and replaced": Hostile(shadow_hidden_and_replaced, ("sealed_changed",)),
+    "hidden content": Hostile(shadow_hidden, ("sealed_refused",), (("removal", None),)),
+    "replaced content": Hostile(shadow_replaced, ("sealed_refused",), (("page_content", 1),)),
+    "hidden and replaced": Hostile(shadow_hidden_and_replaced, ("sealed_refused",)),
 }
 TIRING: dict[str, Hostile] = {
     "table in a loop": Hostile(loop, CHANGED),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import resource
@@ -13,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from signing.apart import Apart, Emit, How, Limits
+from signing.apart import _END, _LENGTH, MAX_ANSWER, Answer, Apart, Emit, How, Limits, _answer
 
 SMALL = Limits(cpu_seconds=1, wall_seconds=20, memory_bytes=128 << 20)
 
@@ -95,8 +96,64 @@ def test_who_does_nothing_is_ended_by_the_clock(apart: Make) -> None:
 
 
 def test_who_ends_without_a_word_or_talks_without_end_has_broken_off(apart: Make) -> None:
+    """What it had said whole until then stays."""
     assert apart(dies, SMALL).run(b"").how is How.BROKE
-    assert apart(writes_much, SMALL).run(b"").how is How.BROKE
+    answer = apart(writes_much, SMALL).run(b"")
+    assert (answer.how, answer.emitted) == (How.BROKE, (bytes(1 << 20),) * 3)
+
+
+OPEN: list[int] = []
+"""How many descriptors the process that forks had open, each time that it was about to call."""
+
+
+def tells_what_was_open(_: bytes, emit: Emit) -> None:
+    emit(json.dumps(OPEN).encode())
+
+
+@pytest.mark.parametrize("call", ["pipe", "fork"])
+def test_what_cannot_be_begun_is_away_and_the_next_is_answered(
+    apart: Make, monkeypatch: pytest.MonkeyPatch, call: str
+) -> None:
+    real, parent = getattr(os, call), os.getpid()
+
+    def fails_twice() -> object:
+        if os.getpid() != parent:
+            OPEN.append(sum(map(_is_open, range(256))))
+            if len(OPEN) < 3:
+                raise BlockingIOError
+        return real()
+
+    monkeypatch.setattr(os, call, fails_twice)
+    one = apart(tells_what_was_open, SMALL)
+    first, second, third = (one.run(b"x") for _ in range(3))
+    assert (first.how, second.how, third.how) == (How.AWAY, How.AWAY, How.DONE)
+    counted = json.loads(third.emitted[-1])
+    assert len(counted) == 3
+    assert len(set(counted)) == 1  # nothing stays open
+
+
+@pytest.mark.parametrize("status", [0x137F, -1])
+def test_a_wait_status_that_is_none_is_a_defect(status: int) -> None:
+    said = _LENGTH.pack(5) + b"begun" + _END.pack(status, 0, 0)
+    assert _answer(said) == Answer(How.BROKE, (b"begun",))
+
+
+def test_many_small_words_are_all_read() -> None:
+    """Of a child that somebody took over: as many as an answer holds."""
+    said = _LENGTH.pack(0) * (MAX_ANSWER // _LENGTH.size)
+    assert len(_answer(said + _END.pack(0, 0, 0)).emitted) == MAX_ANSWER // _LENGTH.size
+
+
+def tells_of_itself(_: bytes, emit: Emit) -> None:
+    dumpable = ctypes.CDLL(None).prctl(3, 0, 0, 0, 0)  # PR_GET_DUMPABLE
+    emit(json.dumps([dumpable, os.getpriority(os.PRIO_PROCESS, 0)]).encode())
+
+
+def test_it_gives_way_to_who_made_it_and_nobody_may_look_into_it(apart: Make) -> None:
+    one = apart(tells_of_itself, SMALL)
+    ours = os.getpriority(os.PRIO_PROCESS, 0)
+    assert json.loads(one.run(b"").emitted[-1]) == [0, min(19, ours + 10)]
+    assert os.getpriority(os.PRIO_PROCESS, one.pid) == min(19, ours + 10)
 
 
 def looks_around(order: bytes, emit: Emit) -> None:

@@ -177,7 +177,20 @@ def test_a_registry_that_falls_silent_leaves_the_explanation(site: World) -> Non
     answer = site.client.post(API, data=with_a_comment(), content_type="application/pdf")
     body = answer.get_json()
     assert body["verdict"] in {"cannot_check", "altered"}
-    assert body["report"]["sentence"] == "sealed_changed"
+    assert body["report"]["sentence"] == "sealed_refused"  # its record is none: all that is known without it
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+def test_the_page_calls_a_name_that_nobody_certifies_a_claim(build: MakeWorld, lang: str) -> None:
+    made = start_validator()
+    try:
+        site = build(trust_list=trust_list, validator=made)
+        site.clock.now = LATER
+        shown = page(site, signed_by(THERE, drawn_page()), lang)
+    finally:
+        made.close()
+    assert WORDS[lang]["report_signer_claimed"] in shown
+    assert f">{WORDS[lang]['report_signer']}<" not in shown
 
 
 def test_a_licence_without_a_trust_list_is_found_by_the_registry_in_what_was_appended_to(
@@ -196,10 +209,10 @@ def test_a_licence_without_a_trust_list_is_found_by_the_registry_in_what_was_app
 def test_another_s_signed_file_is_not_recognised_and_the_page_keeps_the_two_apart(site: World) -> None:
     data = signed_by(THERE, drawn_page())
     body = asked(site, data)
-    assert (body["verdict"], body["report"]["sentence"]) == ("not_recognised", "licensed")
+    assert (body["verdict"], body["report"]["sentence"]) == ("not_recognised", "licensed_doubt")
     assert "licence" not in body
     (signature,) = body["report"]["signatures"]
-    assert (signature["authority"], signature["indication"]) == ("licensed", "TOTAL_PASSED")
+    assert (signature["authority"], signature["sub_indication"]) == ("licensed", "TRY_LATER")
     shown = page(site, data, "en")
     assert WORDS["en"]["report_of_others"] in shown
     assert 'data-tone="bad"' in shown
