@@ -35,7 +35,7 @@ def test_keys_and_passphrase_are_the_owners_alone(settings: Settings) -> None:
     assert mode(settings.keys_directory) == 0o700
     assert mode(passphrase_path(settings)) == 0o600
     keys = list(settings.keys_directory.glob("*.key"))
-    assert len(keys) == 5  # issuing, trust list, time-stamps, OCSP, status lists
+    assert len(keys) == 6  # issuing, trust list, time-stamps, OCSP, status lists, receipts
     assert {mode(path) for path in keys} == {0o600}
     assert mode(settings.root_place) == 0o700
     assert sorted(path.suffix for path in settings.root_place.iterdir()) == ["", ".key"]
@@ -111,7 +111,7 @@ def test_started_again_it_makes_nothing_twice(settings: Settings) -> None:
     establish_registry(settings, test=True, clock=Ticker(), cost=CHEAP)
     database = Database.open(settings.url)
     with Session(database.read) as session:
-        assert session.scalar(select(func.count()).select_from(Certificate)) == 6
+        assert session.scalar(select(func.count()).select_from(Certificate)) == 7
     database.dispose()
 
 
