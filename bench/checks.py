@@ -45,7 +45,7 @@ def run() -> list[Row]:
     of the JSON among a million licences over that among a thousand, the worse of the databases; and of each.
     """
     with folder_for_another_user() as folder:
-        settings = site_settings(folder)
+        settings = site_settings(folder, processes=PROCESSES)
         with started(settings) as site, _bare(settings, site) as bare:
             issue_one(settings, site)
             few = _filled(settings, FEW)
@@ -60,7 +60,7 @@ def run() -> list[Row]:
         server = PostgresServer(binaries, DURABLE)
         try:
             with folder_for_another_user() as folder:
-                settings = site_settings(folder, server.create(upgrade))
+                settings = site_settings(folder, server.create(upgrade), processes=PROCESSES)
                 with started(settings) as site:
                     issue_one(settings, site)
                     ratios["postgres"] = _ratio(settings, _filled(settings, FEW))
@@ -95,11 +95,13 @@ def folder_for_another_user() -> Iterator[Path]:
         yield Path(name)
 
 
-def site_settings(folder: Path, url: str | None = None, trusted_proxies: int = 0) -> Settings:
+def site_settings(
+    folder: Path, url: str | None = None, *, processes: int = 1, trusted_proxies: int = 0
+) -> Settings:
     values: dict[str, Any] = {name: free_port() for name in ("api_port", "authority_port", "public_port")}
     if url is not None:
         values["database_url"] = url
-    values |= {"public_processes": PROCESSES, "trusted_proxies": trusted_proxies}
+    values |= {"public_processes": processes, "trusted_proxies": trusted_proxies}
     return Settings(data=folder / "var", demo=True, **values)
 
 
@@ -118,14 +120,22 @@ def _bare(settings: Settings, site: Site) -> Iterator[Service]:
         bare.stop()
 
 
-def issue_one(settings: Settings, site: Site) -> str:
-    """The printed link of a first licence, its fragment included."""
+@dataclass(frozen=True, slots=True)
+class First:
+    """A first licence: its printed link, with the fragment, and its document."""
+
+    link: str
+    document: bytes
+
+
+def issue_one(settings: Settings, site: Site) -> First:
     people = People.load(settings.data / "credentials", site.api)
     today = datetime.now(UTC).astimezone(settings.tz).date()
     seal = open_seal(people, today)[1].json()["seal"]
     wanted = licence_request(seal, today, 0) | {"number": food_number(0)}
-    answer = people["agency-system"].post("/api/v1/licences", wanted, idempotency_key="bench")
-    return str(answer.expect(201).json()["link"])
+    client = people["agency-system"]
+    issued = client.post("/api/v1/licences", wanted, idempotency_key="bench").expect(201).json()
+    return First(issued["link"], client.get(issued["document"]["href"]).expect(200).body)
 
 
 def _filled(settings: Settings, count: int) -> list[str]:

@@ -16,7 +16,7 @@ from statistics import NormalDist, median
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from bench.checks import folder_for_another_user, issue_one, site_settings
+from bench.checks import PROCESSES, folder_for_another_user, issue_one, site_settings
 from bench.many import fill, identifier
 from bench.row import Row
 from registry.cli.run import started
@@ -33,7 +33,7 @@ def run() -> list[Row]:
     tells. privacy.hit_ms, privacy.miss_ms: medians.
     """
     with folder_for_another_user() as folder:
-        settings = site_settings(folder, trusted_proxies=1)
+        settings = site_settings(folder, processes=PROCESSES, trusted_proxies=1)
         with started(settings) as site:
             issue_one(settings, site)
             database = Database.open(settings.url)

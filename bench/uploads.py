@@ -6,19 +6,14 @@ from __future__ import annotations
 
 import random
 import statistics
-import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import timedelta
 
-from bench.issuing import food_number
+from bench.checks import folder_for_another_user, issue_one, site_settings
 from bench.row import Row
 from registry.cli.run import started
 from registry.client import call, pdf_headers
-from registry.processes import free_port
-from registry.sample_registry import People, licence_request, open_seal
-from registry.settings import Settings
 from signing.apart import How
 from signing.validator import LIMITS, start_validator
 from tests.authority import AT
@@ -37,17 +32,10 @@ def run() -> list[Row]:
     page content was added, in turn. upload.hostile_cpu_s, upload.hostile_mb: the most processor time and
     memory of the process apart over the hostile corpus, under the limits of service.
     """
-    with tempfile.TemporaryDirectory() as name:
-        Path(name).chmod(0o711)
-        settings = Settings(data=Path(name) / "var", api_port=free_port(), public_port=free_port(), demo=True)
+    with folder_for_another_user() as folder:
+        settings = site_settings(folder)
         with started(settings) as site:
-            people = People.load(settings.data / "credentials", site.api)
-            today = datetime.now(UTC).astimezone(settings.tz).date()
-            seal = open_seal(people, today)[1].json()["seal"]
-            wanted = licence_request(seal, today, 0) | {"number": food_number(1)}
-            client = people["agency-system"]
-            issued = client.post("/api/v1/licences", wanted, idempotency_key="bench").expect(201).json()
-            data = client.get(issued["document"]["href"]).expect(200).body
+            data = issue_one(settings, site).document
             url = f"{site.public}/api/v1/verifications"
             registered = _median(url, [data] * ROUNDS, "valid")
             tampered = _median(url, _tampered(data), "altered")

@@ -21,7 +21,7 @@ def run() -> list[Row]:
     with folder_for_another_user() as folder:
         settings = site_settings(folder)
         with started(settings) as site, sync_playwright() as playwright:
-            link = issue_one(settings, site)
+            link = issue_one(settings, site).link
             browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
             weights = []
             for address in (link, f"http://localhost:{settings.public_port}/scan"):
