@@ -3,8 +3,8 @@
 // verified again. Nothing about any licence, and no code that was scanned, is ever put there. No DOM.
 
 import { Refused } from "./certificate.js";
-import { authentic, uriOf } from "./status_list.js";
-import { readTrustList } from "./trust.js";
+import { MAX_TOKEN, authentic, uriOf } from "./status_list.js";
+import { MAX_LIST, readTrustList } from "./trust.js";
 import { ageOf } from "./verdict.js";
 
 const STORE = "vermilion-lists";
@@ -12,8 +12,6 @@ const TRUST = "/.well-known/elicence/trust-list";
 const STATE = "/offline/state"; // a name within the store; the site is never asked for it
 const HOUR = 3600;
 const DAY = 24 * HOUR;
-const MAX_TRUST = 4 * 1024 * 1024;
-const MAX_TOKEN = 512 * 1024;
 const MAX_NAMES = 256 * 1024;
 export const MAX_TOTAL = 4 * 1024 * 1024; // octets of all status lists kept
 const place = (number) => `/status/${number}`;
@@ -119,7 +117,7 @@ async function renew(at, root) {
   if (!state.root || (at - state.triedAt < HOUR && at >= state.triedAt)) return false;
   const note = (changes) => save(store, STATE, JSON.stringify(Object.assign(state, changes)));
   const kept = await load(store, TRUST);
-  const found = await ask(TRUST, kept, "application/jwt", MAX_TRUST);
+  const found = await ask(TRUST, kept, "application/jwt", MAX_LIST);
   if (!found) return false;
   let trust;
   try {

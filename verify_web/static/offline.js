@@ -3,7 +3,8 @@
 
 import { checkLink } from "./check.js";
 import { lookUp } from "./status_list.js";
-import { civilDay, instant } from "./trust.js";
+import { civilDay } from "./trust.js";
+import { instant } from "./verdict.js";
 
 const NOTHING = {
   content: "not_compared",

@@ -1,5 +1,7 @@
 // What a check comes to, shown in the document: words of the page's data, never markup. Expects what page.js names.
 
+import { instant } from "./verdict.js";
+
 export const byId = (id) => document.getElementById(id);
 
 export function element(name, text) {
@@ -30,7 +32,7 @@ function technical(name, text) {
 // other than what the site wrote.
 export function showTechnical(decision, claims, key, asOf = null) {
   technical("verdict", decision.how ? `${decision.verdict} (${decision.how})` : decision.verdict);
-  if (asOf !== null) technical("moment", `${new Date(asOf * 1000).toISOString().slice(0, 19)}Z`);
+  if (asOf !== null) technical("moment", instant(asOf));
   technical("key", key ? `${key.kid} ${ALGORITHMS[key.alg] ?? key.alg}` : "");
   technical("list", claims ? `${claims.status_list} / ${claims.status_index}` : "");
 }

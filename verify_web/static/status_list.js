@@ -2,13 +2,12 @@
 // all slots and not one byte more. No DOM, no network.
 
 import { Refused, signedByKey } from "./certificate.js";
-import { b64url, json, requireLister, takeApart, unb64url } from "./trust.js";
+import { b64url, isTime, json, requireLister, takeApart, unb64url } from "./trust.js";
 import { ageOf, listed } from "./verdict.js";
 
-const MAX_TOKEN = 512 * 1024;
+export const MAX_TOKEN = 512 * 1024;
 const PACKED = 2 ** 18; // 2^20 slots of two bits
 const LIFE = 48 * 3600;
-const LAST_INSTANT = 253402300799;
 const VALUES = ["valid", "invalid", "suspended", "replaced"];
 const URI = /^https?:\/\/[\x21-\x7e]{1,240}\/status\/(?:0|[1-9][0-9]{0,8})$/;
 
@@ -42,7 +41,6 @@ export async function inflate(bytes, most) {
 }
 
 const encode = (value) => b64url(new TextEncoder().encode(JSON.stringify(value)));
-const isTime = (value) => Number.isInteger(value) && value >= 0 && value <= LAST_INSTANT;
 
 // {uri, iat, exp, ttl, values} of a token whose signature and signer were verified; its age is still to be judged.
 export async function authentic(text, uri, trust) {

@@ -4,10 +4,10 @@
 
 import { Refused, issued, parseCertificate, requireProfile, signedByKey, spkiOfPoint, suiteByJose } from "./certificate.js";
 import { Malformed, hex, normalOrigin, sha256 } from "./credential.js";
+import { CLOCK_SKEW } from "./verdict.js";
 
-const MAX_LIST = 4 * 1024 * 1024;
+export const MAX_LIST = 4 * 1024 * 1024;
 const LAST_INSTANT = 253402300799; // 9999-12-31T23:59:59Z
-export const CLOCK_SKEW = 300; // seconds
 
 const refuse = (reason, detail) => {
   throw new Refused(reason, detail);
@@ -37,7 +37,7 @@ export function json(bytes) {
 }
 
 const isObject = (value) => typeof value === "object" && value !== null && !Array.isArray(value);
-const isTime = (value) => Number.isInteger(value) && value >= 0 && value <= LAST_INSTANT;
+export const isTime = (value) => Number.isInteger(value) && value >= 0 && value <= LAST_INSTANT;
 const isTexts = (value) => Array.isArray(value) && value.every((text) => typeof text === "string");
 const isNames = (value) => isObject(value) && Object.values(value).every((names) => isObject(names) && isTexts(Object.values(names)));
 
@@ -142,9 +142,6 @@ export function civilDay(at, zone) {
     return null;
   }
 }
-
-// UTC, RFC 3339, whole seconds, as answers print an instant.
-export const instant = (at) => `${new Date(at * 1000).toISOString().slice(0, 19)}Z`;
 
 // A status list key's certificate leads to a root of the list, for its own profile, all valid at `at`; else Refused.
 export async function requireLister(key, trust, at) {

@@ -42,7 +42,10 @@ export function decide(table, facts, how = null) {
   return { verdict, how: shownHow, checks, green, tone: green ? "good" : TONES[verdict], heading };
 }
 
-const CLOCK_SKEW = 300; // seconds, as keys/trust_list.py has it
+export const CLOCK_SKEW = 300; // seconds, as keys/trust_list.py has it
+
+// UTC, RFC 3339, whole seconds, as answers print an instant (seconds since 1970).
+export const instant = (at) => `${new Date(at * 1000).toISOString().slice(0, 19)}Z`;
 
 // The age of a status list at a moment; all in seconds since 1970.
 export function ageOf({ iat, exp, ttl }, at) {
