@@ -8,7 +8,7 @@ overlays a form that was filled in; so what a signature covers is reckoned here,
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import islice
@@ -257,6 +257,49 @@ def _judged(status: Any, coverage: str, known: _Known, key: Indication | None) -
     return PASSED, None
 
 
+def _outcome(
+    status: Any, coverage: str, known: _Known, attempt: _Attempt, at: datetime, shown_good: Callable[[], bool]
+) -> Indication:
+    """As judged, by what the trust list says of the key at that time; and of a licensed authority only where
+    what the file carries shows the signer good.
+    """
+    against = None if attempt.key is None else _by_key(attempt.key, at)
+    judged = _judged(status, coverage, known, against)
+    if judged[0] == PASSED and attempt.authority == "licensed" and not shown_good():
+        return INDETERMINATE, "TRY_LATER"
+    return judged
+
+
+def _told(
+    one: EmbeddedPdfSignature,
+    signer: x509.Certificate,
+    attempt: _Attempt,
+    coverage: str,
+    judged: Indication,
+    *,
+    kind: str,
+    at: datetime | None,
+    proven: bool,
+    level: str | None,
+) -> Signature:
+    indication, sub = judged
+    return Signature(
+        kind=kind,
+        field=str(one.fq_name),
+        signer=name_of(signer.dump()),
+        issuer=str(signer.issuer.human_friendly),
+        authority=attempt.authority,
+        integrity=_INTEGRITY.get(sub or "", "intact"),
+        coverage=coverage,
+        revision=one.signed_revision + 1,
+        at=at,
+        proven=proven,
+        level=level,
+        indication=indication,
+        sub_indication=sub,
+    )
+
+
 def _signature(one: EmbeddedPdfSignature, known: _Known) -> tuple[Signature, str | None]:
     """By the first authority to which a chain leads; by none, it is judged all the same. And the level that
     it has if a time-stamp over it passes.
@@ -287,26 +330,12 @@ def _signature(one: EmbeddedPdfSignature, known: _Known) -> tuple[Signature, str
     coverage, at = _coverage(one, known.size), proven_at or known.at
     others = [*one.other_embedded_certs]
     good = bool(attempt.roots) and _shown_good(signer, others, known, attempt.roots, at)
-    against = None if attempt.key is None else _by_key(attempt.key, at)
-    indication, sub = _judged(status, coverage, known, against)
-    if indication == PASSED and attempt.authority == "licensed" and not good:
-        indication, sub = INDETERMINATE, "TRY_LATER"
+    judged = _outcome(status, coverage, known, attempt, at, lambda: good)
     level, archived = _levels(one, status, proven_at, shown_good=good and known.store is not None)
-    found = Signature(
-        kind="signature",
-        field=str(one.fq_name),
-        signer=_name(signer),
-        issuer=_issuer(signer),
-        authority=attempt.authority,
-        integrity=_INTEGRITY.get(sub or "", "intact"),
-        coverage=coverage,
-        revision=one.signed_revision + 1,
-        at=_aware(proven_at or status.signer_reported_dt),
-        proven=proven_at is not None,
-        level=level,
-        indication=indication,
-        sub_indication=sub,
-    )
+    found = _told(
+        one, signer, attempt, coverage, judged, kind="signature",
+        at=_aware(proven_at or status.signer_reported_dt), proven=proven_at is not None, level=level,
+    )  # fmt: skip
     return found, archived
 
 
@@ -344,14 +373,6 @@ def _leads(status: SignatureStatus) -> bool:
     }
 
 
-def _name(certificate: x509.Certificate) -> str:
-    return name_of(certificate.dump())
-
-
-def _issuer(certificate: x509.Certificate) -> str:
-    return str(certificate.issuer.human_friendly)
-
-
 def _aware(at: datetime | None) -> datetime | None:
     """In UTC; None for what has no zone, or no place in the calendar."""
     try:
@@ -367,27 +388,17 @@ def _stamp(one: EmbeddedPdfSignature, known: _Known) -> Signature:
         if status.trusted or attempt.authority is None:
             break
     coverage, at = _coverage(one, known.size), _aware(status.timestamp)
-    against = None if attempt.key is None else _by_key(attempt.key, at or known.at)
-    indication, sub = _judged(status, coverage, known, against)
+    moment = at or known.at
     signer, others = status.signing_cert, [*one.other_embedded_certs]
-    in_doubt = indication == PASSED and attempt.authority == "licensed"
-    if in_doubt and not _shown_good(signer, others, known, attempt.roots, at or known.at):
-        indication, sub = INDETERMINATE, "TRY_LATER"
-    return Signature(
-        kind="time_stamp",
-        field=str(one.fq_name),
-        signer=_name(signer),
-        issuer=_issuer(signer),
-        authority=attempt.authority,
-        integrity=_INTEGRITY.get(sub or "", "intact"),
-        coverage=coverage,
-        revision=one.signed_revision + 1,
-        at=at,
-        proven=indication == PASSED,
-        level=None,
-        indication=indication,
-        sub_indication=sub,
-    )
+
+    def shown_good() -> bool:
+        return _shown_good(signer, others, known, attempt.roots, moment)
+
+    judged = _outcome(status, coverage, known, attempt, moment, shown_good)
+    return _told(
+        one, signer, attempt, coverage, judged, kind="time_stamp",
+        at=at, proven=judged[0] == PASSED, level=None,
+    )  # fmt: skip
 
 
 def _levels(
