@@ -11,11 +11,9 @@ import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn
 
 import cbor2
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
 
 from keys.base64url import b64url, unb64url
 from keys.canonical import canonical_json, strict_json
@@ -24,14 +22,10 @@ from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.suite import (
     SUITES,
-    Ecdsa,
     Suite,
     ecdsa,
     signature_bytes,
-    signature_from_raw,
     signature_to_raw,
-    suite_of,
-    verifies,
 )
 
 BITS = 2
@@ -77,17 +71,6 @@ class Token:
     signature: bytes
 
 
-class SignedToken(Protocol):
-    """What `is_signed` asks of a token that was taken apart."""
-
-    @property
-    def alg(self) -> str | int: ...
-    @property
-    def signed(self) -> bytes: ...
-    @property
-    def signature(self) -> bytes: ...
-
-
 def jwt_input(content: Content, kid: str, suite: Suite) -> bytes:
     """The JWS signing input (RFC 7515, 5.1). `kid`: 16 hex digits, as the trust list names the key."""
     return _jwt(content, kid, ecdsa(suite).jose_alg)
@@ -131,18 +114,6 @@ def take_apart(data: bytes) -> Token:
         _refuse(error.detail)
     except ValueError as error:
         _refuse(str(error))
-
-
-def is_signed(token: SignedToken, public_key: bytes) -> bool:
-    """Whether this key (SubjectPublicKeyInfo, DER) signed the token, by the algorithm of its own suite."""
-    try:
-        public = serialization.load_der_public_key(public_key)
-        suite = suite_of(public)
-        if not isinstance(suite, Ecdsa) or token.alg not in (suite.jose_alg, suite.cose_alg):
-            return False
-        return verifies(public, suite, signature_from_raw(suite, token.signature), token.signed)
-    except (ValueError, UnsupportedAlgorithm):
-        return False
 
 
 def hold_for(issued_at: datetime, until: datetime) -> tuple[datetime, timedelta]:

@@ -44,6 +44,9 @@ class LiveLicence:
     levels: tuple[str, ...] = ()  # of each of `documents`
 
 
+OLDEST = timedelta(days=36500)
+"""How far back a past moment may lie: site and signer permit the same."""
+
 SETTLING = timedelta(minutes=1)
 """What is on record is timed before it commits: of a moment older than this nothing is still to come."""
 

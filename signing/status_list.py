@@ -17,19 +17,17 @@ from enum import IntEnum
 from typing import NoReturn
 
 from keys.errors import Kind, VermilionError
-from keys.path import verify_chain
 from keys.profiles import ProfileName
 from keys.status_list import (
     BITS,
     PACKED_BYTES,
     SIZE,
-    Content,
     inflate,
-    is_signed,
     require_content,
     take_apart,
 )
-from keys.trust_list import CLOCK_SKEW, TrustedKey, TrustList
+from keys.trust_list import CLOCK_SKEW, TrustList
+from signing.listed_signer import listed_signer
 from signing.verdict import Age, Listed, listed
 
 __all__ = [
@@ -142,26 +140,10 @@ def authentic(data: bytes, *, uri: str, trust: TrustList) -> StatusList:
     if content.uri != uri:
         _refuse("this is another status list than the one asked for", "wrong_list")
     values = require_content(content)
-    signers = [key for key in trust.keys if key.use == "status-list" and key.kid == token.kid]
-    if not signers:
-        _refuse("the trust list names no such key for status lists", "key_unknown")
-    signer = next((key for key in signers if is_signed(token, key.public_key)), None)
-    if signer is None:
-        _refuse("the status list's signature is wrong", "bad_signature")
-    _require_entitled(signer, content, trust)
+    listed_signer(
+        token, profile=ProfileName.STATUS_LIST, trust=trust, signed_at=content.issued_at, what="status list"
+    )
     return StatusList(uri, content.issued_at, content.expires_at, content.ttl, values)
-
-
-def _require_entitled(key: TrustedKey, content: Content, trust: TrustList) -> None:
-    """A thief may write any time into a list: a compromised key's is worth nothing, whatever it says."""
-    if key.state == "compromised":
-        _refuse("the status list's key was compromised", "key_compromised")
-    if not key.sign_from <= content.issued_at <= key.sign_to or key.certificate is None:
-        _refuse("the key was not in use when the status list was signed", "key_unknown")
-    try:
-        verify_chain(key.certificate, trust=trust, at=content.issued_at, profile=ProfileName.STATUS_LIST)
-    except VermilionError as error:
-        _refuse(f"the key is not certified for status lists: {error.detail}", "key_unknown")
 
 
 def age_of(found: StatusList, at: datetime) -> Age:

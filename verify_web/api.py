@@ -13,13 +13,19 @@ from keys.errors import Kind, VermilionError
 from keys.signed_answer import MAX_BYTES, MEDIA_TYPE
 from registry.agencies.parties import Party
 from registry.problems import problem
-from signing.answer_json import answer_json
 from signing.check import Outcome, check_presented
 from signing.live import Past
 from signing.report_words import report_json
-from signing.signed_answer import SignedAnswer, presented_of, read_signed_answer, to_be_signed, wanted
-from signing.verdict import instant
+from signing.signed_answer import (
+    SignedAnswer,
+    presented_of,
+    read_signed_answer,
+    to_be_signed,
+    told,
+    wanted,
+)
 from verify_web import checks, relying
+from verify_web.answers import answer as answer_of
 from verify_web.answers import status_code
 from verify_web.asked import (
     Details,
@@ -93,7 +99,7 @@ def bulk() -> Response:
             return answer
     found = iter(outcomes)
     answers = [
-        _fault_json(item) if isinstance(item, tuple) else _answer(here, next(found), options.past)
+        _fault_json(item) if isinstance(item, tuple) else answer_of(here, next(found), options.past)
         for item in items
     ]
     return _vary(_json({"answers": answers}, 200))
@@ -131,20 +137,11 @@ def _taken_back(here: Site, found: SignedAnswer, now: datetime) -> dict[str, Any
     live = _known(here).many.gather(wanted(presented))
     zone = here.settings.zone
     today = [check_presented(one, zone, live, now) for one in presented]
-    return {
-        "genuine": True,
-        "reason": None,
-        "issuer": content.issuer,
-        "issued_at": instant(content.issued_at),
-        "key": found.key.kid,
-        "reference": content.reference,
-        "audience": content.audience,
-        "request_reference": content.request_reference,
-        "answers": [
-            {"said": dict(said), "now": _answer(here, outcome, None)}
-            for said, outcome in zip(content.answers, today, strict=True)
-        ],
-    }
+    answers = [
+        {"said": dict(said), "now": answer_of(here, outcome)}
+        for said, outcome in zip(content.answers, today, strict=True)
+    ]
+    return told(found) | {"answers": answers}
 
 
 def _one(here: Site, asked: Item | Uploaded, past: Past | None, party: Party | None) -> Outcome:
@@ -211,7 +208,7 @@ def _signed(
     a licence may change between a check and its signature.
     """
     said = [
-        (item.presented(), to_be_signed(_answer(here, outcome, options.past))) for item, outcome in answered
+        (item.presented(), to_be_signed(answer_of(here, outcome, options.past))) for item, outcome in answered
     ]
     try:
         token = relying.sign(here, _known(here), party, said, options.reference, here.clock())
@@ -231,15 +228,9 @@ def _signed(
     return _vary(Response(token, content_type=MEDIA_TYPE))
 
 
-def _answer(here: Site, outcome: Outcome, past: Past | None) -> dict[str, Any]:
-    licence = outcome.licence
-    kind = None if licence is None else here.types(licence.record.type_code, licence.record.type_version)
-    return answer_json(outcome, kind, past)
-
-
 def _explained(here: Site, asked: Item | Uploaded, outcome: Outcome, past: Past | None) -> dict[str, Any]:
     """The answer; of a file with its report, which explains and decides nothing and is never signed."""
-    answer = _answer(here, outcome, past)
+    answer = answer_of(here, outcome, past)
     if isinstance(asked, Uploaded):
         answer["report"] = report_json(file_report(here, asked.data, outcome))
     return answer

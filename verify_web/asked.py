@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from hashlib import sha256
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -15,7 +15,7 @@ from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from keys.signed_answer import is_reference
 from signing.credential import parse_id
-from signing.live import SETTLING, Past
+from signing.live import OLDEST, SETTLING, Past
 from signing.signed_answer import Presented, presented_by_scan
 from verify_web import forms
 from verify_web.intake import MAX_FILE, MAX_JSON, Typed, invalid, read_body, read_file, read_typed
@@ -27,7 +27,6 @@ _OPTIONS = frozenset(forms.Options.model_fields)
 _FORMS = {frozenset(form.model_fields): form for form in forms.ITEMS}
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(?:Z|[+-][0-9]{2}:[0-9]{2})")
-_OLDEST = timedelta(days=36500)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +158,7 @@ def read_options(options: forms.Options, zone: ZoneInfo, now: datetime) -> Optio
     at = _moment(options.as_of, options.clock, zone)
     if at is None:
         raise invalid(Fault("/as_of", "instant", "an instant such as 2026-05-03T04:00:00Z, or a day"))
-    if not now - _OLDEST <= at <= now:
+    if not now - OLDEST <= at <= now:
         raise invalid(Fault("/as_of", "not_past", "the moment is not past, or too long ago"))
     if options.clock == "recorded" and at > now - SETTLING:
         raise invalid(Fault("/as_of", "not_settled", "what was recorded then is certain after a minute"))

@@ -52,12 +52,18 @@ def status_lists() -> Response:
 
 
 def published(data: bytes, content_type: str, max_age: int) -> Response:
-    """What caches may keep and every site may read; a 304 for who has these bytes."""
-    response = Response(data, content_type=content_type)
-    response.set_etag(hashlib.sha256(data).hexdigest()[:32])
-    response.headers["Cache-Control"] = f"public, max-age={max_age}"
+    """What caches may keep and every site may read."""
+    response = tagged(data, content_type, f"public, max-age={max_age}")
     response.headers["Access-Control-Allow-Origin"] = "*"
     response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    return response
+
+
+def tagged(data: bytes, content_type: str, cache_control: str) -> Response:
+    """Bytes with their entity tag; a 304 for who has them."""
+    response = Response(data, content_type=content_type)
+    response.set_etag(hashlib.sha256(data).hexdigest()[:32])
+    response.headers["Cache-Control"] = cache_control
     response.make_conditional(request)
     return response
 

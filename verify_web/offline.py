@@ -4,7 +4,6 @@ which the site is installed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 
 from flask import Blueprint, Response, request
@@ -14,6 +13,7 @@ from signing.credential import normal_origin
 from signing.page_data import page_json, trusted_origins
 from signing.verdict import Facts, decide
 from verify_web import assets
+from verify_web.files import tagged
 from verify_web.language import HTML_LANG, negotiate
 from verify_web.page import result_page
 from verify_web.routes import render
@@ -21,20 +21,13 @@ from verify_web.site import site
 
 offline = Blueprint("offline", __name__)
 SET_HEADER = "Vermilion-Set"
-
-
-def _revalidated(data: bytes, content_type: str) -> Response:
-    response = Response(data, content_type=content_type)
-    response.set_etag(hashlib.sha256(data).hexdigest()[:32])
-    response.headers["Cache-Control"] = "no-cache"
-    response.make_conditional(request)
-    return response
+REVALIDATED = "no-cache"
 
 
 @offline.get("/sw.js")
 def worker() -> Response:
     """The service worker: at the root, so that its scope is the site (W3C Service Workers, 7)."""
-    return _revalidated(assets.WORKER, "text/javascript; charset=utf-8")
+    return tagged(assets.WORKER, "text/javascript; charset=utf-8", REVALIDATED)
 
 
 @offline.get("/manifest.webmanifest")
@@ -64,7 +57,7 @@ def manifest() -> Response:
         "theme_color": "#bf2f1b",
         "icons": icons,
     }
-    return _revalidated(json.dumps(value, ensure_ascii=False).encode(), "application/manifest+json")
+    return tagged(json.dumps(value, ensure_ascii=False).encode(), "application/manifest+json", REVALIDATED)
 
 
 def kept_page(body: str, lang: str) -> Response:

@@ -28,7 +28,7 @@ Body = type[BaseModel] | Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the API: `needs_key` is "no", "optional" or "yes"."""
+    """One operation of the API. Where it needs no key, one may be sent all the same."""
 
     path: str
     operation_id: str
@@ -36,7 +36,7 @@ class Operation:
     description: str
     sends: Mapping[str, Body]  # by media type
     answers: Mapping[str, Body]
-    needs_key: str
+    needs_key: bool
     faults: tuple[int, ...]
     also: Mapping[int, tuple[str, Body]] = field(default_factory=dict)  # other statuses with an answer
 
@@ -75,7 +75,7 @@ OPERATIONS = (
             },
         },
         answers={_JSON: forms.Answer, MEDIA_TYPE: _TOKEN},
-        needs_key="optional",
+        needs_key=False,
         faults=(400, 401, 413, 415, 422, 429),
         also={503: ("The check cannot be made now, which says nothing about the licence.", forms.Answer)},
     ),
@@ -90,7 +90,7 @@ OPERATIONS = (
         ),
         sends={_JSON: forms.BulkRequest},
         answers={_JSON: forms.BulkAnswer, MEDIA_TYPE: _TOKEN},
-        needs_key="yes",
+        needs_key=True,
         faults=(400, 401, 413, 415, 422, 429, 503),
     ),
     Operation(
@@ -104,16 +104,12 @@ OPERATIONS = (
         ),
         sends={MEDIA_TYPE: _TOKEN},
         answers={_JSON: forms.ReceiptAnswer},
-        needs_key="optional",
+        needs_key=False,
         faults=(401, 413, 415, 422, 429, 503),
     ),
 )
 
-_SECURITY: dict[str, list[dict[str, list[str]]]] = {
-    "no": [],
-    "optional": [{}, {"key": []}],
-    "yes": [{"key": []}],
-}
+_KEY: dict[str, list[str]] = {"key": []}
 _SAID = {
     400: "The request cannot be read.",
     401: "A key is needed, or this one is not known.",
@@ -180,7 +176,7 @@ def _operation(operation: Operation) -> dict[str, Any]:
         }
     if 429 in operation.faults:
         responses["429"]["headers"] = {"Retry-After": {"schema": {"type": "integer"}}}
-    security = _SECURITY[operation.needs_key]
+    security = [_KEY] if operation.needs_key else [{}, _KEY]
     return {
         "operationId": operation.operation_id,
         "summary": operation.summary,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from urllib.parse import quote
 
-_LETTERS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"  # Crockford's: none is taken for another
+from signing.codes import CROCKFORD
+
 _GROUPS, _LENGTH = 4, 4
 
 
@@ -13,7 +14,7 @@ def new_reference() -> str:
     """80 random bits in four groups: nobody guesses another one. The site's log line of the answer has it
     beside verdict, moment and the keyed hash of the link, so whoever keeps the log can say what was answered.
     """
-    groups = ("".join(secrets.choice(_LETTERS) for _ in range(_LENGTH)) for _ in range(_GROUPS))
+    groups = ("".join(secrets.choice(CROCKFORD) for _ in range(_LENGTH)) for _ in range(_GROUPS))
     return "-".join(groups)
 
 

@@ -11,7 +11,7 @@ from signing.check import Outcome
 from signing.page_data import page_json
 from signing.report import Report
 from verify_web import checks
-from verify_web.answers import licence_json, status_code, verification_json
+from verify_web.answers import answer, status_code, type_of
 from verify_web.assets import VERSION, WORDS
 from verify_web.intake import read_file, read_typed
 from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
@@ -52,11 +52,6 @@ def _vary(response: Response) -> Response:
     return response
 
 
-def _type_of(here: Site, outcome: Outcome) -> Any:
-    licence = outcome.licence
-    return None if licence is None else here.types(licence.record.type_code, licence.record.type_version)
-
-
 def outcome_page(
     here: Site,
     outcome: Outcome,
@@ -66,7 +61,7 @@ def outcome_page(
     report: Report | None = None,
 ) -> Response:
     lang = negotiate(request)
-    found = result_page(outcome, _type_of(here, outcome), here.settings.tz, here.clock(), lang)
+    found = result_page(outcome, type_of(here, outcome), here.settings.tz, here.clock(), lang)
     # The path of the page itself, so that no visitor's text is ever put back into an address.
     switch = "/" if link_id is None else request.path
     live = "" if link_id is None else page_json(outcome, here.trust.current(), lang)
@@ -94,9 +89,7 @@ def outcome_page(
 
 
 def outcome_json(here: Site, outcome: Outcome, *, status: int) -> Response:
-    body = verification_json(outcome.verification)
-    body |= licence_json(outcome.licence, _type_of(here, outcome))
-    response = jsonify(body)
+    response = jsonify(answer(here, outcome))
     response.status_code = status
     return _vary(response)
 

@@ -91,20 +91,9 @@ def _read(file: Path) -> bytes:
 
 
 def _as_json(found: SignedAnswer) -> dict[str, Any]:
-    from signing.verdict import instant
+    from signing.signed_answer import told
 
-    content = found.content
-    return {
-        "genuine": True,
-        "reason": None,
-        "issuer": content.issuer,
-        "issued_at": instant(content.issued_at),
-        "key": found.key.kid,
-        "reference": content.reference,
-        "audience": content.audience,
-        "request_reference": content.request_reference,
-        "answers": [dict(answer) for answer in content.answers],
-    }
+    return told(found) | {"answers": [dict(answer) for answer in found.content.answers]}
 
 
 def _lines(found: SignedAnswer, answers: list[dict[str, Any]], lang: str) -> Iterator[str]:

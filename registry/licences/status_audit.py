@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
-from keys.status_list import PACKED_BYTES, is_signed, take_apart
+from keys.signed_token import is_signed
+from keys.status_list import PACKED_BYTES, take_apart
 from registry.licences.status_changes import derived
 from registry.licences.status_tables import StatusChange, StatusListState, StatusListToken
 from registry.licences.tables import StatusIndex

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from sqlalchemy import Engine
+
 from keys.errors import Kind, VermilionError
 from keys.trust_list import TrustList, read_trust_list
 from registry.licences.lookup import current_trust_list
@@ -19,9 +21,13 @@ _read: dict[str, TrustList] = {}  # the list read last, by its text: verifying o
 
 def trust_now(ports: Pieces) -> TrustList:
     """The current list. Raises VermilionError(UNAVAILABLE) without one that serves."""
-    now = ports.clock()
+    return current_list(ports.database.read, ports.clock())
+
+
+def current_list(engine: Engine, now: datetime) -> TrustList:
+    """As `trust_now`, of a database that is read. Raises as that."""
     try:
-        jws = current_trust_list(ports.database.read)
+        jws = current_trust_list(engine)
         kept = _read.get(jws)
         if kept is None or not kept.issued_at <= now < kept.expires_at:
             kept = read_trust_list(jws, at=now)

@@ -24,22 +24,22 @@ from keys.errors import Kind, VermilionError
 from keys.signed_answer import Content as Answer
 from keys.signed_answer import read_input
 from keys.suite import SUITES
-from keys.trust_list import TrustList, kid_of, read_trust_list
+from keys.trust_list import kid_of
 from registry.agencies.tables import Verifier
-from registry.licences.lookup import SqlLiveRegistry, current_trust_list
+from registry.licences.lookup import SqlLiveRegistry
 from registry.licences.published_types import PublishedTypes
+from registry.licences.trust import current_list
 from registry.seals.keys import key_ref
 from registry.seals.tables import Key
 from signing.answer_json import answer_json
 from signing.check import check_presented
 from signing.issuer import origin_is_trusted
-from signing.live import SETTLING, Past
+from signing.live import OLDEST, SETTLING, Past
 from signing.sentences import table as reasons
 from signing.signed_answer import as_said, parse_instant, presented_of, wanted
 from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, Verdict, decide
 
 PATIENCE = timedelta(minutes=1)  # between what an answer says, and the signer's own clock, either way
-MAX_AGE = timedelta(days=36500)  # of a past moment
 _OF_THE_THING = frozenset({Verdict.ALTERED, Verdict.NOT_RECOGNISED, Verdict.CANNOT_CHECK})
 CHECKS = ("content", "issuer", "status")
 _ANY = datetime(2000, 1, 1, tzinfo=UTC)
@@ -52,7 +52,6 @@ class AnswerPolicy:
 
     def __init__(self, engine: Engine, clock: Clock, zone: ZoneInfo) -> None:
         self._engine = engine
-        self._listed: tuple[str, TrustList] | None = None
         self._live = SqlLiveRegistry(engine, clock)
         self._types = PublishedTypes(engine)
         self._zone = zone
@@ -62,7 +61,8 @@ class AnswerPolicy:
 
         Raises VermilionError: KEY_REFUSED (`answer_form`, `answer_time`, `answer_untrue`); UNAVAILABLE.
         """
-        if not origin_is_trusted(content.issuer, self._trust_list(now)):
+        # The list names all origins that the registry ever had.
+        if not origin_is_trusted(content.issuer, current_list(self._engine, now)):
             _refuse("the answer was given by another site than the trust list's", "answer_form")
         try:
             presented = [presented_of(answer) for answer in content.answers]
@@ -85,14 +85,6 @@ class AnswerPolicy:
             if not true:
                 _refuse("an answer says another thing than the registry", "answer_untrue")
 
-    def _trust_list(self, now: datetime) -> TrustList:
-        """The one last published, read once: it names all origins that the registry ever had."""
-        jws = current_trust_list(self._engine)
-        listed = self._listed
-        if listed is None or listed[0] != jws:
-            listed = self._listed = (jws, read_trust_list(jws, at=now))
-        return listed[1]
-
     def _past(
         self, answers: Sequence[Mapping[str, Any]], moments: Sequence[datetime], now: datetime
     ) -> Past | None:
@@ -111,7 +103,7 @@ class AnswerPolicy:
             _refuse("the answers are about several moments, or by a clock that is none", "answer_form")
         at = moments[0]
         latest = now - SETTLING if clock == "recorded" else now + PATIENCE
-        if not now - MAX_AGE <= at <= latest:
+        if not now - OLDEST <= at <= latest:
             _refuse("the moment is not past", "answer_time")
         return Past(at, clock, at.astimezone(self._zone).date())
 
