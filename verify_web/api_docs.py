@@ -26,23 +26,29 @@ def description() -> Response:
     return Response(_text(), content_type="application/json")
 
 
-@docs.get("/api/v1/")
-def page() -> Response:
-    """The same for people. It is in English, as the names in it are."""
+@cache
+def _described() -> dict[str, Any]:
+    """What the page says, which is the same for everybody."""
     document = json.loads(_text())
     operations = [
         {
             "path": path,
             "operation": operation,
             "sends": list(operation["requestBody"]["content"]),
-            "key": {0: "no", 1: "yes", 2: "optional"}[len(operation["security"])],
+            "key": "optional" if {} in operation["security"] else "yes",
             "responses": operation["responses"],
         }
         for path, methods in document["paths"].items()
         for operation in methods.values()
     ]
     schemas = [(name, _members(schema)) for name, schema in document["components"]["schemas"].items()]
-    body = render("api.html", "en", switch="/", info=document["info"], operations=operations, schemas=schemas)
+    return {"info": document["info"], "operations": operations, "schemas": schemas}
+
+
+@docs.get("/api/v1/")
+def page() -> Response:
+    """The same for people. It is in English, as the names in it are."""
+    body = render("api.html", "en", switch="/", **_described())
     response = Response(body, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = HTML_LANG["en"]
     return response
