@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 
+from keys.certificates import fingerprint
 from keys.clock import Clock
 from keys.errors import VermilionError
 from keys.trust_list import TrustList, read_trust_list
@@ -80,4 +80,4 @@ class TrustSource:
     def root_sha256(self) -> str:
         """Fingerprint (hex) of the root that lists are signed under now; "" where no list tells it."""
         trust = self.current()
-        return "" if trust is None else sha256(trust.roots[0]).hexdigest()
+        return "" if trust is None else fingerprint(trust.roots[0])

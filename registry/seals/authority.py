@@ -25,6 +25,10 @@ ISSUING_SUITE: SuiteName = "p384-sha384"
 END_SUITE: SuiteName = "p256-sha256"
 
 
+OWN = (ProfileName.TSA, ProfileName.STATUS_LIST, ProfileName.RECEIPT)
+"""Profiles of the registry's own keys that the trust list names."""
+
+
 @dataclass(frozen=True, slots=True)
 class AuthorityNames:
     """What the authority's certificates are called."""
@@ -145,24 +149,9 @@ def give_qr_key(pieces: Pieces, agency_code: str, by: Administrator | None = Non
     return certify_new_key(pieces, ProfileName.QR, END_SUITE, name, issuing, agency_code, by=by)
 
 
-def give_tsa_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
-    """One more key for time-stamps, as `_give_another` has it."""
-    return _give_another(pieces, ProfileName.TSA, by)
-
-
-def give_status_list_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
-    """One more key for status lists, as `_give_another` has it."""
-    return _give_another(pieces, ProfileName.STATUS_LIST, by)
-
-
-def give_receipt_key(pieces: Pieces, by: Administrator | None = None) -> Certified:
-    """One more key for signed answers and receipts, as `_give_another` has it."""
-    return _give_another(pieces, ProfileName.RECEIPT, by)
-
-
-def _give_another(pieces: Pieces, profile: ProfileName, by: Administrator | None) -> Certified:
-    """One more key of the registry's own, named as the last one. It serves once a trust list that names it is
-    published.
+def give_own_key(pieces: Pieces, profile: ProfileName, by: Administrator | None = None) -> Certified:
+    """One more key of one of the OWN profiles, named as the last one. It serves once a trust list that
+    names it is published.
 
     Raises VermilionError(UNAVAILABLE) and what the custodian raises.
     """

@@ -18,12 +18,11 @@ from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
 from registry.agencies.tables import Client, ClientType
 from registry.seals.authority import (
+    OWN,
     give_delegate_key,
     give_ocsp_key,
+    give_own_key,
     give_qr_key,
-    give_receipt_key,
-    give_status_list_key,
-    give_tsa_key,
     issuing_authority,
 )
 from registry.seals.keys import Pieces, key_ref
@@ -56,22 +55,16 @@ def renew_due(pieces: Pieces) -> int:
                 Kind.UNAVAILABLE, "the issuing authority's certificate has ended", reason="issuing_ended"
             )
         answering = _unanswered(session, now)
-        stamping = _due(session, ProfileName.TSA, now, end, {None})
-        listing = _due(session, ProfileName.STATUS_LIST, now, end, {None})
-        receipting = _due(session, ProfileName.RECEIPT, now, end, {None})
+        own = [profile for profile in OWN for _ in _due(session, profile, now, end, {None})]
         agencies = _due(session, ProfileName.QR, now, end, _issuing_agencies(session))
     for issuing in answering:
         give_ocsp_key(pieces, issuing=issuing)
-    for _ in stamping:
-        give_tsa_key(pieces)
-    for _ in listing:
-        give_status_list_key(pieces)
-    for _ in receipting:
-        give_receipt_key(pieces)
+    for profile in own:
+        give_own_key(pieces, profile)
     for code in agencies:
         assert code is not None
         give_qr_key(pieces, code)
-    return len(answering) + len(stamping) + len(listing) + len(receipting) + len(agencies)
+    return len(answering) + len(own) + len(agencies)
 
 
 def renew_delegate(pieces: Pieces) -> bool:

@@ -17,18 +17,12 @@ from sqlalchemy.orm import Session
 from keys.crl import RevocationReason
 from keys.custodian import Purpose
 from keys.errors import Kind, VermilionError
-from keys.profiles import ProfileName
+from keys.profiles import PROFILES, ProfileName
 from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
-from registry.seals.authority import (
-    give_ocsp_key,
-    give_receipt_key,
-    give_status_list_key,
-    give_tsa_key,
-    root_authority,
-)
+from registry.seals.authority import OWN, give_ocsp_key, give_own_key, root_authority
 from registry.seals.keys import Pieces
 from registry.seals.revocation import State, revoke, revoke_key
 from registry.seals.serving import certified_keys
@@ -139,18 +133,15 @@ def succeed(pieces: Pieces, purpose: Purpose, admin: Administrator) -> str | Non
 
     Raises VermilionError(UNAVAILABLE) and what the custodian raises.
     """
-    give = {
-        Purpose.TSA: (ProfileName.TSA, give_tsa_key),
-        Purpose.OCSP: (ProfileName.OCSP, give_ocsp_key),
-        Purpose.STATUS_LIST: (ProfileName.STATUS_LIST, give_status_list_key),
-        Purpose.RECEIPT: (ProfileName.RECEIPT, give_receipt_key),
-    }
-    if purpose not in give:
+    profile = next((one for one in (*OWN, ProfileName.OCSP) if PROFILES[one].purpose is purpose), None)
+    if profile is None:
         return None
-    profile, certify = give[purpose]
     with Session(pieces.database.read) as session:
         left = session.execute(certified_keys(profile, pieces.clock()).limit(1)).first()
-    return certify(pieces, admin).key.id if left is None else None
+    if left is not None:
+        return None
+    given = give_ocsp_key(pieces, admin) if profile not in OWN else give_own_key(pieces, profile, admin)
+    return given.key.id
 
 
 def keys_on_record(session: Session, purpose: str | None = None) -> Iterator[dict[str, Any]]:

@@ -27,7 +27,7 @@ from registry.licences.tables import Document, DocumentStamp
 from registry.licences.trust import trust_now
 from registry.log.tables import Event, Leaf
 from registry.ports import Ports
-from registry.seals.authority import give_tsa_key
+from registry.seals.authority import give_own_key
 from registry.seals.renewal import REMAINING, renew_delegate, renew_due
 from registry.seals.responder import Responder
 from registry.seals.revocation_list import publish_due, publish_root_crl
@@ -179,7 +179,7 @@ def test_it_is_not_renewed_while_the_authority_that_serves_is_no_better(world: W
     assert archive_all(archiving(world.ports, archive_renew_days=1825)) == StampReport()
     retired = archiving(world.ports, archive_retired="p256-sha256")
     assert archive_all(retired) == StampReport()
-    give_tsa_key(world.ports)
+    give_own_key(world.ports, ProfileName.TSA)
     publish_trust_list(world.ports)
     later(world, clock, RENEW_AFTER)
     assert archive_all(retired) == StampReport()  # the new one is of the same suite

@@ -38,8 +38,8 @@ from registry.custodians import root_custodian, root_passphrase_path
 from registry.licences.fsck import fsck
 from registry.seals import succession
 from registry.seals.authority import (
+    give_own_key,
     give_qr_key,
-    give_tsa_key,
     issuing_authority,
     root_authority,
     trust_list_delegate,
@@ -285,7 +285,7 @@ def test_general_validators_follow_the_link_of_a_retired_root(hall: Hall) -> Non
     link = made.transcript.former_root.link
     assert link is not None
     ports = hall.world.ports
-    tsa = give_tsa_key(ports).certificate
+    tsa = give_own_key(ports, ProfileName.TSA).certificate
     root, issuing, _delegate = (one.der for one in made.transcript.certificates)
     place = hall.place / "pem"
     place.mkdir()
