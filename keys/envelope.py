@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +20,7 @@ FORMAT = "vermilion-key-1"
 MAX_FILE_BYTES = 16 * 1024
 SALT_BYTES = 16
 NONCE_BYTES = 12
+MAX_SALTS = 16  # kept stretched; a directory has one, or one a key where the files are old
 MIN_N, MAX_N = 1 << 10, 1 << 20  # a key file may not make opening it free, nor exhaust the machine
 
 
@@ -41,22 +43,54 @@ class ScryptCost:
             raise VermilionError(Kind.INVALID, "not a cost of scrypt that we use", reason="scrypt_cost")
 
 
+class Passphrase:
+    """A passphrase, and what it was stretched to: once for each salt. Safe between threads.
+
+    What it closes takes the salt of what it opened or closed before, so that a directory is one stretching: a
+    salt for each file would hold nobody up, since who guesses the passphrase of one file has that of all.
+    """
+
+    def __init__(self, secret: bytes, cost: ScryptCost = ScryptCost()) -> None:
+        """`cost` is that of what is closed; what is opened says its own."""
+        self.cost = cost
+        self._secret = secret
+        self._stretched: dict[tuple[bytes, ScryptCost], AESGCM] = {}
+        self._lock = threading.Lock()  # one at a time: each costs memory
+
+    def to_close(self, random: Callable[[int], bytes]) -> tuple[bytes, AESGCM]:
+        """A salt, and the key that stands behind it."""
+        with self._lock:
+            known = (salt for salt, cost in self._stretched if cost == self.cost)
+            salt = next(known, None) or random(SALT_BYTES)
+            return salt, self._key(salt, self.cost)
+
+    def to_open(self, salt: bytes, cost: ScryptCost) -> AESGCM:
+        """The key behind a file's salt."""
+        with self._lock:
+            return self._key(salt, cost)
+
+    def _key(self, salt: bytes, cost: ScryptCost) -> AESGCM:
+        key = self._stretched.get((salt, cost))
+        if key is None:
+            stretched = Scrypt(salt=salt, length=32, n=cost.n, r=cost.r, p=cost.p).derive(self._secret)
+            key = self._stretched[salt, cost] = AESGCM(stretched)
+            if len(self._stretched) > MAX_SALTS:
+                del self._stretched[next(iter(self._stretched))]
+        return key
+
+
 def close_envelope(
-    secret: bytes,
-    binding: Mapping[str, str],
-    passphrase: bytes,
-    cost: ScryptCost,
-    random: Callable[[int], bytes],
+    secret: bytes, binding: Mapping[str, str], passphrase: Passphrase, random: Callable[[int], bytes]
 ) -> bytes:
     """Encrypt `secret`; `binding` (id, purpose, suite, public key) stands in clear and is authenticated."""
-    salt, nonce = random(SALT_BYTES), random(NONCE_BYTES)
+    (salt, key), nonce, cost = passphrase.to_close(random), random(NONCE_BYTES), passphrase.cost
     header = {
         "format": FORMAT,
         "binding": dict(binding),
         "scrypt": {"n": cost.n, "r": cost.r, "p": cost.p, "salt": _encode(salt)},
         "nonce": _encode(nonce),
     }
-    sealed = AESGCM(_key(passphrase, salt, cost)).encrypt(nonce, secret, canonical_json(header))
+    sealed = key.encrypt(nonce, secret, canonical_json(header))
     return canonical_json({**header, "sealed": _encode(sealed)})
 
 
@@ -65,7 +99,7 @@ def read_binding(data: bytes) -> dict[str, str]:
     return dict(_parse(data)["binding"])
 
 
-def open_envelope(data: bytes, passphrase: bytes) -> tuple[bytes, dict[str, str]]:
+def open_envelope(data: bytes, passphrase: Passphrase) -> tuple[bytes, dict[str, str]]:
     """The secret and its authenticated binding.
 
     Raises VermilionError: MALFORMED for a file of another form, UNAUTHENTICATED for a wrong passphrase
@@ -73,18 +107,14 @@ def open_envelope(data: bytes, passphrase: bytes) -> tuple[bytes, dict[str, str]
     """
     envelope = _parse(data)
     sealed = _decode(envelope.pop("sealed"))
-    key = _key(passphrase, _decode(envelope["scrypt"]["salt"]), _cost(envelope["scrypt"]))
+    key = passphrase.to_open(_decode(envelope["scrypt"]["salt"]), _cost(envelope["scrypt"]))
     try:
-        secret = AESGCM(key).decrypt(_decode(envelope["nonce"]), sealed, canonical_json(envelope))
+        secret = key.decrypt(_decode(envelope["nonce"]), sealed, canonical_json(envelope))
     except InvalidTag:
         raise VermilionError(
             Kind.UNAUTHENTICATED, "wrong passphrase, or the key file was altered", reason="key_locked"
         ) from None
     return secret, dict(envelope["binding"])
-
-
-def _key(passphrase: bytes, salt: bytes, cost: ScryptCost) -> bytes:
-    return Scrypt(salt=salt, length=32, n=cost.n, r=cost.r, p=cost.p).derive(passphrase)
 
 
 def _parse(data: bytes) -> dict[str, Any]:

@@ -19,7 +19,14 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from keys.custodian import KeyRef, Policy, Purpose, SignRequest, require_suite
-from keys.envelope import MAX_FILE_BYTES, ScryptCost, close_envelope, open_envelope, read_binding
+from keys.envelope import (
+    MAX_FILE_BYTES,
+    Passphrase,
+    ScryptCost,
+    close_envelope,
+    open_envelope,
+    read_binding,
+)
 from keys.errors import Kind, VermilionError
 from keys.files import write_once
 from keys.signing_order import SignAll, sign_in_order
@@ -69,10 +76,9 @@ class SoftwareCustodian:
         directory.mkdir(mode=DIRECTORY_MODE, parents=True, exist_ok=True)
         _require_private(directory.stat(), "key directory")
         self._directory = directory
-        self._passphrase = passphrase
+        self._passphrase = Passphrase(passphrase, cost)
         self._policy = policy
         self._ledger = ledger
-        self._cost = cost
         self._random = random
         self._on_unusable = on_unusable
         self._keys: dict[str, tuple[KeyRef, PrivateKey]] = {}
@@ -101,7 +107,7 @@ class SoftwareCustodian:
             "suite": suite,
             "public_key": _spki(private.public_key()).hex(),
         }
-        data = close_envelope(secret, binding, self._passphrase, self._cost, self._random)
+        data = close_envelope(secret, binding, self._passphrase, self._random)
         write_once(self._directory / f"{ref.id}.key", data)
         with self._lock:
             self._keys[ref.id] = (ref, private)
@@ -118,7 +124,7 @@ class SoftwareCustodian:
     def make_wrapping_key(self) -> str:
         """See `keys.wrapping.KeyWrapper`; the file is on disk, synced, when this returns."""
         key_id, secret = self._random(16).hex(), self._random(KEY_BYTES)
-        data = close_envelope(secret, _wrapping(key_id), self._passphrase, self._cost, self._random)
+        data = close_envelope(secret, _wrapping(key_id), self._passphrase, self._random)
         write_once(self._directory / f"{key_id}.wrapping", data)
         with self._lock:
             self._wrapping[key_id] = AESGCM(secret)
@@ -234,11 +240,11 @@ def close_anew(
         target.mkdir(mode=DIRECTORY_MODE)
     except FileExistsError:
         raise VermilionError(Kind.CONFLICT, f"{target.name} exists", reason="keys_directory") from None
+    old, new = Passphrase(passphrase), Passphrase(new_passphrase, cost)
     for name in names:
-        opened = open_envelope((directory / name).read_bytes()[: MAX_FILE_BYTES + 1], passphrase)
-        data = close_envelope(opened[0], opened[1], new_passphrase, cost, random)
-        write_once(target / name, data)
-        if open_envelope((target / name).read_bytes(), new_passphrase) != opened:
+        opened = open_envelope((directory / name).read_bytes()[: MAX_FILE_BYTES + 1], old)
+        write_once(target / name, close_envelope(*opened, new, random))
+        if open_envelope((target / name).read_bytes(), new) != opened:
             raise VermilionError(Kind.UNAVAILABLE, f"{name} does not read back", reason="keys_directory")
     return len(names)
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import json
 import pickle
 import stat
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 from hypothesis import given
 from hypothesis import strategies as st
 
+from keys import envelope
 from keys.custodian import KeyRef, Kind, Purpose, SignRequest
-from keys.envelope import ScryptCost, close_envelope, open_envelope, read_binding
+from keys.envelope import Passphrase, ScryptCost, close_envelope, open_envelope, read_binding
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.ledger import MemoryLedger
@@ -23,7 +27,11 @@ from tests.keys.tbs_samples import seal_attributes
 
 BINDING = {"id": "0" * 32, "purpose": "seal", "suite": "p256-sha256", "public_key": "00"}
 SECRET = b"secret bytes of a key"
-ENVELOPE = close_envelope(SECRET, BINDING, PASSPHRASE, CHEAP, counted_random())
+ENVELOPE = close_envelope(SECRET, BINDING, Passphrase(PASSPHRASE, CHEAP), counted_random())
+
+
+def _repeated(byte: int, size: int) -> bytes:
+    return bytes([byte]) * size
 
 
 def custodian(place: Path, passphrase: bytes = PASSPHRASE) -> SoftwareCustodian:
@@ -69,7 +77,7 @@ def test_files_are_private_and_hold_no_key_in_clear(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     text = path.read_bytes()
     assert set(json.loads(text)) == {"format", "binding", "scrypt", "nonce", "sealed"}
-    secret, _ = open_envelope(text, PASSPHRASE)
+    secret, _ = open_envelope(text, Passphrase(PASSPHRASE))
     private = serialization.load_der_private_key(secret, None)
     scalar = private.private_numbers().private_value.to_bytes(32, "big")  # type: ignore[union-attr]
     for form in (secret, scalar, scalar.hex().encode()):
@@ -78,6 +86,40 @@ def test_files_are_private_and_hold_no_key_in_clear(tmp_path: Path) -> None:
 
 def test_the_default_cost_is_high() -> None:
     assert ScryptCost().n >= 1 << 15
+
+
+def test_a_directory_of_keys_is_opened_and_added_to_by_one_stretching(tmp_path: Path) -> None:
+    stretched = []
+
+    def counted(**words: Any) -> Scrypt:
+        stretched.append(words)
+        return Scrypt(**words)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(envelope, "Scrypt", counted)
+        first = custodian(tmp_path)
+        refs = [first.generate(Purpose.SEAL, "p256-sha256") for _ in range(3)]
+        wrapping = first.make_wrapping_key()
+        assert len(stretched) == 1
+        again = custodian(tmp_path)
+        assert all(again.public_key(ref) == first.public_key(ref) for ref in refs)
+        again.wrap(wrapping, bytes(32), "data-key:record:1")
+        again.generate(Purpose.SEAL, "p256-sha256")
+        assert len(stretched) == 2
+    files = [json.loads(path.read_bytes()) for path in (tmp_path / "keys").iterdir()]
+    assert len({file["scrypt"]["salt"] for file in files}) == 1
+    assert len({file["nonce"] for file in files}) == len(files) == 5
+
+
+def test_files_of_many_salts_and_costs_are_opened(tmp_path: Path) -> None:
+    """As older ones were written, each with its own; what is closed has the cost that is asked for."""
+    passphrase, old = Passphrase(PASSPHRASE, CHEAP), ScryptCost(n=CHEAP.n * 2)
+    for _ in range(2):
+        for n in range(20):
+            other = Passphrase(PASSPHRASE, old if n % 2 else CHEAP)
+            sealed = close_envelope(SECRET, BINDING, other, partial(_repeated, n))
+            assert open_envelope(sealed, passphrase) == (SECRET, BINDING)
+    assert json.loads(close_envelope(SECRET, BINDING, passphrase, bytes))["scrypt"]["n"] == CHEAP.n
 
 
 @pytest.mark.parametrize("cost", [(1, 8, 1), (1 << 9, 8, 1), (1 << 30, 8, 1), (3000, 8, 1), (1 << 15, 1, 1)])
@@ -158,25 +200,25 @@ def test_an_altered_envelope_opens_nothing(at: int, bit: int) -> None:
     data = bytearray(ENVELOPE)
     data[at] ^= 1 << bit
     with pytest.raises(VermilionError) as caught:
-        open_envelope(bytes(data), PASSPHRASE)
+        open_envelope(bytes(data), Passphrase(PASSPHRASE))
     assert caught.value.kind in {ErrorKind.MALFORMED, ErrorKind.UNAUTHENTICATED}
 
 
 @given(data=st.binary(max_size=400) | st.text(max_size=200).map(str.encode))
 def test_other_bytes_are_no_envelope(data: bytes) -> None:
-    for read in (read_binding, lambda d: open_envelope(d, PASSPHRASE)):
+    for read in (read_binding, lambda d: open_envelope(d, Passphrase(PASSPHRASE))):
         with pytest.raises(VermilionError):
             read(data)
 
 
 @pytest.mark.parametrize("name", ["id", "purpose", "suite", "public_key"])
 def test_what_an_envelope_says_of_itself_is_bound_to_its_secret(name: str) -> None:
-    assert open_envelope(ENVELOPE, PASSPHRASE) == (SECRET, BINDING)
+    assert open_envelope(ENVELOPE, Passphrase(PASSPHRASE)) == (SECRET, BINDING)
     value = BINDING[name]
     other = ENVELOPE.replace(f'"{name}":"{value}"'.encode(), f'"{name}":"{value}x"'.encode())
     assert other != ENVELOPE
     with pytest.raises(VermilionError) as caught:
-        open_envelope(other, PASSPHRASE)
+        open_envelope(other, Passphrase(PASSPHRASE))
     assert caught.value.reason == "key_locked"
 
 
