@@ -38,6 +38,7 @@ from registry.settings import Settings
 from registry.shared_parts import SharingStore
 from registry.vault import Vault
 from signing.fonts import Fonts
+from signing.value_font import GlyphSet
 
 DEFAULT_NAMES = AuthorityNames("Vermilion Registry")
 
@@ -75,15 +76,17 @@ def open_ports(
     clock: Clock = system_clock,
     random: Random = os.urandom,
     cost: ScryptCost = DEFAULT_COST,
+    glyphs: GlyphSet | None = None,
 ) -> Ports:
-    """The ports of a running service. Raises VermilionError: UNAVAILABLE before the first start is done,
-    INVALID for a passphrase file or keys that others can read.
+    """The ports of a running service; `glyphs` where the process has them open already. Raises
+    VermilionError: UNAVAILABLE before the first start is done, INVALID for a passphrase file or keys
+    that others can read.
     """
     base = lay_foundation(settings, clock=clock, random=random, cost=cost)
     with database_errors(), Session(base.database.read) as session:
         chain(session)
     documents = SharingStore(EncryptedStore(open_store(settings.documents_directory), base.vault))
-    fonts = Fonts.find(settings.data / "fonts")
+    glyphs = glyphs or GlyphSet(Fonts.find(settings.data / "fonts"))
     return Ports(
         settings=settings,
         database=base.database,
@@ -92,8 +95,8 @@ def open_ports(
         vault=base.vault,
         timestamper=time_stamper(base),
         validation=Validation(base.database, base.custodian, clock=clock, random=random),
-        prefixes=Prefixes(fonts),
-        fonts=fonts,
+        prefixes=Prefixes(glyphs),
+        fonts=glyphs.fonts,
         clock=clock,
         random=random,
     )

@@ -69,7 +69,7 @@ class GlyphSet:
     """Prepared glyphs of a family, by character and weight; kept for the life of the process."""
 
     def __init__(self, fonts: Fonts) -> None:
-        self._fonts = fonts
+        self.fonts = fonts
         self._known: dict[tuple[Weight, str], _Prepared] = {}
 
     def get(self, weight: Weight, char: str) -> _Prepared:
@@ -77,7 +77,7 @@ class GlyphSet:
         key = weight, char
         found = self._known.get(key)
         if found is None:
-            found = self._known[key] = _prepare(self._fonts.store(weight).get(char))
+            found = self._known[key] = _prepare(self.fonts.store(weight).get(char))
         return found
 
     def covers(self, weight: Weight, char: str) -> bool:
@@ -93,7 +93,7 @@ class GlyphSet:
         return True
 
     def store(self, weight: Weight) -> GlyphStore:
-        return self._fonts.store(weight)
+        return self.fonts.store(weight)
 
 
 def build_value_font(glyphs: Sequence[_Prepared]) -> bytes:

@@ -12,7 +12,6 @@ from registry.licences.types import LoadedType
 from registry.ports import SharingDocumentStore
 from registry.shared_parts import Part
 from signing.document import SealMaterial, ValidationData
-from signing.fonts import Fonts
 from signing.pdf_structure import Beginnings
 from signing.prefix import Base, Prefix, compile_base, make_prefix
 from signing.value_font import GlyphSet
@@ -36,8 +35,8 @@ class Look:
 class Prefixes:
     """Safe between threads; one a process that seals."""
 
-    def __init__(self, fonts: Fonts) -> None:
-        self._glyphs = GlyphSet(fonts)
+    def __init__(self, glyphs: GlyphSet) -> None:
+        self._glyphs = glyphs
         self._lock = threading.Lock()
         self._bases: OrderedDict[Look, tuple[Base, Part]] = OrderedDict()
         self.beginnings = Beginnings(KEPT)

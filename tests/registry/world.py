@@ -45,6 +45,8 @@ from registry.samples import sample_agencies, sample_types
 from registry.seals.authority import give_qr_key
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
+from signing.fonts import Fonts
+from signing.value_font import GlyphSet
 
 AUTHORITY = "12990000MB01090029"
 START = datetime(2026, 11, 20, 2, 30, 0, 250_000, tzinfo=UTC)
@@ -115,6 +117,7 @@ class World:
     seal_code: str = ""
     authorisation_id: str = ""
     admins: dict[Duty, Holder] = field(default_factory=dict)
+    tokens: dict[tuple[str, str | None, datetime], str] = field(default_factory=dict)
     beside: Any = None  # `tests.registry.jointly.Beside`, in a world with a joint type
 
     def admin(self, duty: Duty) -> Administrator:
@@ -169,9 +172,13 @@ class World:
         return self.http.post("/oauth2/token", data=form)
 
     def token(self, client: str, person: str | None = None) -> str:
-        answer = self.ask_token(client, person)
-        assert answer.status_code == 200, answer.get_data(as_text=True)
-        return str(answer.get_json()["access_token"])
+        """One that was asked for at this instant of the world's clock, by whoever it was."""
+        asked = client, person, self.ports.clock()
+        if asked not in self.tokens:
+            answer = self.ask_token(client, person)
+            assert answer.status_code == 200, answer.get_data(as_text=True)
+            self.tokens[asked] = str(answer.get_json()["access_token"])
+        return self.tokens[asked]
 
     def headers(self, client: str, person: str | None = None) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token(client, person)}"}
@@ -338,6 +345,12 @@ def _glyphs() -> Path:
     return Path(tempfile.mkdtemp(prefix="vermilion-glyphs-"))
 
 
+@cache
+def _drawn() -> GlyphSet:
+    """What a process has drawn, in whichever world."""
+    return GlyphSet(Fonts.find(_glyphs()))
+
+
 _templates: dict[tuple[str, str], tuple[Path, World]] = {}  # by name and database kind
 
 
@@ -360,7 +373,7 @@ def copy_world(tmp_path: Path, database_url: str, clock: Clock, name: str = "") 
     folder, first = _templates[name, make_url(database_url).get_backend_name()]
     shutil.copytree(folder / "var", tmp_path / "var", symlinks=True)
     settings = Settings(data=tmp_path / "var", database_url=database_url, demo=True)
-    ports = open_ports(settings, clock=clock, cost=CHEAP)
+    ports = open_ports(settings, clock=clock, cost=CHEAP, glyphs=_drawn())
     world = _serve(ports, first.codes, first.types, dict(first.clients), dict(first.people))
     world.seal_code, world.authorisation_id = first.seal_code, first.authorisation_id
     world.admins = dict(first.admins)
