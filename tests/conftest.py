@@ -6,7 +6,14 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.machine", "tests.skip_accounting", "tests.told", "tests.loopback", "tests.postgres"]
+pytest_plugins = [
+    "tests.machine",
+    "tests.skip_accounting",
+    "tests.told",
+    "tests.loopback",
+    "tests.postgres",
+    "tests.services.places",
+]
 
 # CI repeats itself exactly; a developer's machine explores. Deadlines measure the machine, not the code.
 settings.register_profile("dev", deadline=None)

@@ -31,7 +31,7 @@ def in_memory() -> Path | None:
         return None
     if shutil.disk_usage(MEMORY).free < ROOM:
         return None
-    folder = Path(tempfile.mkdtemp(prefix="vermilion-", dir=MEMORY))
+    folder = Path(tempfile.mkdtemp(prefix="v-", dir=MEMORY))  # the name of a socket in it has room for 108
     folder.chmod(0o1777)  # as /tmp: servers run under other users
     return folder
 
@@ -57,6 +57,7 @@ def _engines_that_share() -> None:
     database.create_engine = create_engine  # type: ignore[attr-defined]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     _engines_that_share()
     if hasattr(config, "workerinput"):
@@ -64,6 +65,7 @@ def pytest_configure(config: pytest.Config) -> None:
     folder = in_memory()
     if folder is not None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+        config.option.basetemp = config.option.basetemp or folder / "t"
         config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
 
 

@@ -11,17 +11,24 @@ from typing import Any
 import verify_web.wsgi
 from verify_web.wsgi import preload
 
-__all__ = ["always_valid", "never_valid", "other_words", "preload"]
+__all__ = ["always_valid", "other_words", "preload"]
 
 HEADING = "Words that no program of ours holds"
 
 CHECKS = {name: {"result": "passed", "reason": "planted"} for name in ("content", "issuer", "status")}
 
 
+def _answer(verdict: str) -> dict[str, Any]:
+    return {"verdict": verdict, "how": None, "checks": CHECKS, "as_of": "", "identifier": None}
+
+
+NEVER = _answer("cannot_check")
+
+
 def _planted(verdict: str) -> Callable[[dict[str, Any], Any], Iterable[bytes]]:
     """The real site, but for what it says of licences."""
     site: Any = verify_web.wsgi.application()
-    answer = {"verdict": verdict, "how": None, "checks": CHECKS, "as_of": "", "identifier": None}
+    answer = _answer(verdict)
 
     def application(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ["PATH_INFO"]
@@ -43,10 +50,6 @@ def always_valid() -> object:
     return _planted("valid")
 
 
-def never_valid() -> object:
-    return _planted("cannot_check")
-
-
 def other_words() -> object:
     """The real site under other headings: what is printed of a page must have come from it."""
     site: Any = verify_web.wsgi.application()
@@ -65,5 +68,5 @@ def other_words() -> object:
 
 
 def main(verdict: str, status: int) -> None:
-    print(json.dumps({"verdict": verdict, "how": None, "checks": CHECKS, "as_of": "", "identifier": None}))
+    print(json.dumps(_answer(verdict)))
     sys.exit(status)

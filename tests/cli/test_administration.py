@@ -34,7 +34,7 @@ from registry.settings import Settings
 from tests.administration import holder_of
 from tests.cli.conftest import Run, person_file
 from tests.hostile import json_bodies
-from tests.services.conftest import Running
+from tests.services.places import Running
 from tests.services.running import Place
 from tests.signing import forms
 

@@ -29,7 +29,7 @@ from registry.cli.batch import PATIENCE, Seen, issue_batch, save_documents
 from registry.client import Answer, ApiClient, Credential
 from tests.answering import answering, http
 from tests.registry.issuing import food_number
-from tests.services.conftest import FirstStart
+from tests.services.places import FirstStart
 from tests.services.running import Command, Place, command, copy_of, environment, passable_folder, until
 
 _numbers = count(700_001)

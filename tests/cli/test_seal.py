@@ -16,7 +16,7 @@ from registry.client import Credential, new_person_key
 from registry.sample_registry import SEAL_AUTHORITY, licence_request
 from registry.settings import Settings
 from tests.cli.conftest import Run, person_file
-from tests.services.conftest import READY, Running
+from tests.services.places import READY, Running
 from tests.services.running import Place, command
 
 GROUND = ("--legal-basis", "党政机关电子印章应用规范 GB/T 33481", "--reason", "inspection")

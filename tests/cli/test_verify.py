@@ -23,7 +23,7 @@ from registry.settings import Settings
 from signing.bundle import TRUST_LIST
 from signing.sentences import LANGUAGES, table
 from tests.cli.conftest import Run, Verify
-from tests.services.conftest import FirstStart
+from tests.services.places import FirstStart
 from tests.services.running import environment, line
 
 

@@ -15,7 +15,7 @@ from registry.client import call
 from registry.database import Database
 from registry.seals.tables import Certificate
 from registry.settings import Settings
-from tests.services.conftest import Running
+from tests.services.places import Running
 from tests.services.running import until
 from tests.tools import need
 

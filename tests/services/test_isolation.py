@@ -17,7 +17,7 @@ import pytest
 
 from registry.client import call, pdf_headers
 from registry.sample_registry import People
-from tests.services.conftest import READY, FirstStart, Running
+from tests.services.places import READY, FirstStart, Running
 from tests.services.running import (
     ROOT,
     Place,

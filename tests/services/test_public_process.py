@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.services.conftest import FirstStart
+from tests.services.places import FirstStart
 from tests.services.running import Place, environment, line
 
 LATE = """

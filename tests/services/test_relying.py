@@ -15,7 +15,7 @@ from keys.remote import RemoteCustodian
 from keys.signed_answer import answer_input, answer_record
 from keys.suite import SUITES
 from registry.settings import Settings
-from tests.services.conftest import Running
+from tests.services.places import Running
 from tests.services.relying import known_party, signed_answer
 from tests.services.running import line
 from tests.services.test_signer import answer_to, as_user

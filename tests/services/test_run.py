@@ -24,7 +24,7 @@ from PIL import Image
 from registry.actor import Duty
 from registry.client import Credential, call
 from tests.administration import sample_key
-from tests.services.conftest import READY, FirstStart, Running
+from tests.services.places import READY, FirstStart, Running
 from tests.services.running import (
     ROOT,
     Command,

@@ -28,7 +28,7 @@ from registry.log.tables import Event
 from registry.seals.tables import Certificate, DataKey, Key, PublishedTrustList
 from registry.settings import Settings
 from tests.registry.licensed_ca import DER, PEM, licensed_ca
-from tests.services.conftest import READY, FirstStart
+from tests.services.places import READY, FirstStart
 from tests.services.road import BLOCK
 from tests.services.running import ROOT, Place, command, environment
 

@@ -11,7 +11,7 @@ import pytest
 
 from registry.body_slots import BATCH_SLOTS, BLOCKING_THREADS, BODY_SLOTS, TOKEN_SLOTS
 from registry.client import ApiClient, Credential, call, pdf_headers
-from tests.services.conftest import Running
+from tests.services.places import Running
 from tests.services.running import PATIENCE, crowding, line, until
 
 UPLOAD = (

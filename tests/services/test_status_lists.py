@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from keys.trust_list import read_trust_list
 from signing.status_list import read_status_list, uri_of
-from tests.services.conftest import Running
+from tests.services.places import Running
 from tests.services.running import until
 
 
