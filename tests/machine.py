@@ -4,6 +4,7 @@ collection. With it the suite takes half the time.
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 import shutil
@@ -66,7 +67,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if folder is not None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
         config.option.basetemp = config.option.basetemp or folder / "t"
-        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)  # after whatever tests have registered
 
 
 def pytest_collection_finish() -> None:
