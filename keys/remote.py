@@ -24,6 +24,7 @@ from keys.suite import PublicKey, SuiteName
 from keys.wire import (
     MAX_ANSWER_BYTES,
     MAX_REQUEST_BYTES,
+    AnswerPage,
     AskPublicKey,
     Closed,
     Generate,
@@ -35,6 +36,7 @@ from keys.wire import (
     decode_answer,
     decode_key_id,
     decode_octets,
+    decode_page,
     decode_public_key,
     decode_ref,
     decode_signatures,
@@ -94,6 +96,12 @@ class RemoteCustodian:
             )
         answer = self._ask(Sign(ref, tuple(requests)))
         return _read(lambda value: decode_signatures(value, len(requests)), answer)
+
+    def answer_page(self, ref: KeyRef, answer: bytes, language: str) -> bytes:
+        """The page (PDF) of an answer that this key has signed, signed by it as well: see
+        `registry.seals.answer_pages`. Raises as `sign`.
+        """
+        return _read(decode_page, self._ask(AnswerPage(ref, answer, language)))
 
     def make_wrapping_key(self) -> str:
         """See `keys.wrapping.KeyWrapper`."""

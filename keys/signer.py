@@ -22,6 +22,7 @@ from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.wire import (
     MAX_REQUEST_BYTES,
+    AnswerPage,
     AskPublicKey,
     Closed,
     Generate,
@@ -64,6 +65,8 @@ def entitled_to(purposes: frozenset[Purpose], *, generate: bool) -> Entitlement:
     return Entitlement(uses, purposes if generate else frozenset())
 
 
+Pages = Callable[[AnswerPage], bytes]
+"""Draws and signs the page of an answer. Raises VermilionError."""
 Refused = Callable[[int, VermilionError], None]
 Defect = Callable[[Exception], None]
 
@@ -76,6 +79,7 @@ class Signer:
         custodian: WrappingCustodian,
         callers: Mapping[int, Entitlement],
         *,
+        pages: Pages | None = None,
         on_refused: Refused = lambda _uid, _error: None,
         on_defect: Defect = lambda _error: None,
         max_connections: int = MAX_CONNECTIONS,
@@ -83,12 +87,13 @@ class Signer:
         idle_seconds: float = IDLE_SECONDS,
         frame_seconds: float = FRAME_SECONDS,
     ) -> None:
-        """`callers` by user id, none of whom can have all connections. `on_refused` is told which user was
-        refused what; `on_defect` of an error that no input should bring about, which the caller hears of as
-        an outage.
+        """`callers` by user id, none of whom can have all connections. `pages`: who makes the page of an
+        answer; without it there are none. `on_refused` is told which user was refused what; `on_defect` of an
+        error that no input should bring about, which the caller hears of as an outage.
         """
         self._custodian = custodian
         self._callers = dict(callers)
+        self._pages = pages
         self._on_refused = on_refused
         self._on_defect = on_defect
         self._max_connections = max_connections
@@ -205,6 +210,10 @@ class Signer:
             return encode_answer(public_key_der(self._custodian.public_key(request.ref)))
         if isinstance(request, Sign):
             return encode_answer(self._custodian.sign(request.ref, request.requests))
+        if isinstance(request, AnswerPage):
+            if self._pages is None:
+                raise VermilionError(Kind.UNAVAILABLE, "no pages are made here", reason="signer")
+            return encode_answer(self._pages(request))
         if isinstance(request, MakeWrappingKey):
             return encode_answer(self._custodian.make_wrapping_key())
         if isinstance(request, Wrap):
@@ -217,11 +226,16 @@ class Signer:
             return
         if isinstance(request, Generate):
             allowed = request.purpose in caller.generates
+        elif isinstance(request, AnswerPage):  # whoever may have answers signed
+            allowed = (request.ref.purpose, SignKind.SIGNED_ANSWER) in caller.uses
         elif isinstance(request, MakeWrappingKey):
             allowed = caller.makes_wrapping_keys
         elif isinstance(request, Wrap | Unwrap):
             allowed = caller.wraps
         else:
-            allowed = all((request.ref.purpose, r.kind) in caller.uses for r in request.requests)
+            allowed = all(
+                (request.ref.purpose, r.kind) in caller.uses and r.kind is not SignKind.PAGE_ATTRIBUTES
+                for r in request.requests
+            )  # what a page shows is drawn here, or it is not signed
         if not allowed:
             raise VermilionError(Kind.KEY_REFUSED, "this user may not ask for that", reason="caller")

@@ -93,6 +93,12 @@ def _seal_attributes(data: bytes, suite: Suite) -> None:
         _refuse("other algorithms are protected")
 
 
+def _page_attributes(data: bytes, suite: Suite) -> None:
+    """As a seal's, in the one form that we write; what the digest is of, the policy judges."""
+    if not is_our_form(data, suite):
+        _refuse("not the attributes of a page of ours")
+
+
 def _time_stamp_attributes(data: bytes, suite: Suite) -> None:
     """RFC 5816: one encoding, compared whole. No tree is built: a time-stamping authority is asked often."""
     try:
@@ -245,6 +251,7 @@ _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.STATUS_LIST_JWT: _status_list_jwt,
     Kind.STATUS_LIST_CWT: _status_list_cwt,
     Kind.SIGNED_ANSWER: _signed_answer,
+    Kind.PAGE_ATTRIBUTES: _page_attributes,
 }
 
 

@@ -6,14 +6,15 @@ A frame is four octets of length, most significant first, and so many octets of 
     request   [1, "generate", purpose, suite]
               [1, "public_key", ref]
               [1, "sign", ref, [[kind, data, record], ...]]
+              [1, "answer_page", ref, signed answer, language]
               [1, "make_wrapping_key"]
               [1, "wrap", key id, data key, record]
               [1, "unwrap", key id, wrapped key, record]
     answer    [1, "ok", value]
               [1, "error", kind, detail, reason, retry_after or null]
 
-with ref = [id, purpose, suite] and value a ref, a SubjectPublicKeyInfo (DER), the signatures in order, the id
-of a wrapping key, a wrapped key or a data key.
+with ref = [id, purpose, suite] and value a ref, a SubjectPublicKeyInfo (DER), the signatures in order, a PDF,
+the id of a wrapping key, a wrapped key or a data key.
 """
 
 from __future__ import annotations
@@ -66,6 +67,15 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
+class AnswerPage:
+    """The page of an answer that the key has signed."""
+
+    ref: KeyRef
+    answer: bytes  # a compact JWS
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
 class MakeWrappingKey:
     pass
 
@@ -84,7 +94,7 @@ class Unwrap:
     record: str
 
 
-Request = Generate | AskPublicKey | Sign | MakeWrappingKey | Wrap | Unwrap
+Request = Generate | AskPublicKey | Sign | AnswerPage | MakeWrappingKey | Wrap | Unwrap
 
 
 class Closed(Exception):  # noqa: N818  (the other side may close between frames: no error)
@@ -142,6 +152,8 @@ def encode_request(request: Request) -> bytes:
         parts: list[Any] = ["generate", request.purpose.value, request.suite]
     elif isinstance(request, AskPublicKey):
         parts = ["public_key", encode_ref(request.ref)]
+    elif isinstance(request, AnswerPage):
+        parts = ["answer_page", encode_ref(request.ref), request.answer, request.language]
     elif isinstance(request, MakeWrappingKey):
         parts = ["make_wrapping_key"]
     elif isinstance(request, Wrap):
@@ -166,6 +178,9 @@ def decode_request(body: bytes) -> Request:
     if name == "sign":
         ref, wanted = _list(parts, 2)
         return Sign(decode_ref(ref), tuple(_sign_request(one) for one in _list(wanted)))
+    if name == "answer_page":
+        ref, answer, language = _list(parts, 3)
+        return AnswerPage(decode_ref(ref), _octets(answer), _text(language))
     if name == "make_wrapping_key":
         _list(parts, 0)
         return MakeWrappingKey()
@@ -226,6 +241,12 @@ def decode_signatures(value: Any, count: int) -> list[bytes]:
     if not all(isinstance(one, bytes) and 0 < len(one) <= _MAX_SIGNATURE for one in signatures):
         raise _malformed("the answer is no list of signatures")
     return list(signatures)
+
+
+def decode_page(value: Any) -> bytes:
+    if not isinstance(value, bytes) or not value.startswith(b"%PDF-"):
+        raise _malformed("the answer is no page")
+    return value
 
 
 def decode_key_id(value: Any) -> str:

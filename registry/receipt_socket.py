@@ -22,6 +22,7 @@ from keys.suite import PublicKey, SuiteName
 from registry.licences.outage import database_errors
 from registry.ports import Ports
 from registry.processes import account
+from registry.seals.answer_pages import AnswerPages
 from registry.settings import Settings
 from registry.signer import TAKEN, listening
 
@@ -37,7 +38,11 @@ def serve_receipts(ports: Ports, stop: threading.Event) -> None:
     callers = site_users(ports.settings)
     try:
         with listening(ports.settings.receipts_at.absolute()) as listener:
-            signer = Signer(ReceiptsAlone(ports.custodian), callers, on_refused=_refused, on_defect=_defect)
+            custodian = ReceiptsAlone(ports.custodian)
+            pages = AnswerPages(
+                ports.database, custodian, ports.settings, clock=ports.clock, random=ports.random
+            )
+            signer = Signer(custodian, callers, pages=pages, on_refused=_refused, on_defect=_defect)
             end = threading.Thread(target=_stop_with, args=(signer, stop), name="receipts-end", daemon=True)
             end.start()
             signer.serve(listener)

@@ -32,6 +32,7 @@ from registry.custodians import DEFAULT_COST, Random, make_passphrase, own_custo
 from registry.database import Database
 from registry.licences.outage import database_errors
 from registry.logs import configure_logs
+from registry.seals.answer_pages import AnswerPages
 from registry.settings import Settings
 from registry.vault import Vault
 
@@ -74,9 +75,11 @@ def serve_signer(
         with contextlib.suppress(VermilionError):  # a registry's first start asks us before it has any
             vault.ready()
         nothing = Entitlement(frozenset())  # its own user may look whether it is alive
+        told = _ToldOutages(custodian)
         signer = Signer(
-            _ToldOutages(custodian),
+            told,
             {os.geteuid(): nothing} | callers,
+            pages=AnswerPages(database, told, settings, clock=clock, random=random),
             on_refused=_refused,
             on_defect=_defect,
         )

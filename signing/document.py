@@ -24,6 +24,10 @@ class SealPicture:
     height_mm: float
 
 
+NO_PICTURE = SealPicture("none", b"", 0.0, 0.0)
+"""Of a signature that shows nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class SealMaterial:
     """A seal edition as the sealing function needs it: key, certificate, picture."""

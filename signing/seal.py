@@ -98,7 +98,9 @@ def lay_out(
     reason_text: str,
     validation: ValidationData | None = None,
 ) -> LaidOut:
-    """The first step of `seal`: all but signature and time-stamp. Raises VermilionError(INVALID)."""
+    """The first step of `seal`: all but signature and time-stamp. Without `places` the signature shows
+    nothing. Raises VermilionError(INVALID).
+    """
     moment = at.astimezone(UTC).replace(microsecond=0)
     suite = SUITES[material.key.suite]
     try:
@@ -149,16 +151,18 @@ def _lay_out(
     suite: Suite,
 ) -> tuple[bytes, int, int]:
     """The whole file with room for the CMS; and where its hex string begins and ends, delimiters included."""
-    place, *others = places
-    box = _require_on_page(writer, place, picture)
-    # pyHanko's stubs say int; it writes what it is given, to four decimals.
-    spec = SigFieldSpec(FIELD_NAME, on_page=place.page, box=box)  # type: ignore[arg-type]
+    spec = SigFieldSpec(FIELD_NAME)
+    if places:
+        box = _require_on_page(writer, places[0], picture)
+        # pyHanko's stubs say int; it writes what it is given, to four decimals.
+        spec = SigFieldSpec(FIELD_NAME, on_page=places[0].page, box=box)  # type: ignore[arg-type]
     steps: Any = PdfCMSEmbedder(new_field_spec=spec).write_cms(field_name=FIELD_NAME, writer=writer)
     field = next(steps).get_object()
-    appearance = writer.import_page_as_xobject(PdfFileReader(BytesIO(picture.data)))
-    field[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): appearance})
-    for number, other in enumerate(others, 2):
-        _show(writer, appearance, other, picture, f"/SealPicture{number}")
+    if places:
+        appearance = writer.import_page_as_xobject(PdfFileReader(BytesIO(picture.data)))
+        field[pdf_name("/AP")] = generic.DictionaryObject({pdf_name("/N"): appearance})
+        for number, other in enumerate(places[1:], 2):
+            _show(writer, appearance, other, picture, f"/SealPicture{number}")
     placeholder = SignatureObject(
         timestamp=moment,
         subfilter=SigSeedSubFilter.PADES,

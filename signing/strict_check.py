@@ -12,7 +12,6 @@ wrote, and nothing else is in the file.
 from __future__ import annotations
 
 import re
-import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -47,11 +46,10 @@ from signing.pdf_structure import (
     revision_ends,
 )
 from signing.security_store import read_store
+from signing.signed_file import embedded_file, signed_range
 from signing.validation_data import Carried, Chain, proves, serves
 
 PRINTOUT_NAME = b"record.json"
-MAX_PRINTOUT_BYTES = 1024 * 1024
-MAX_SIGNATURE_BYTES = 16 * 1024
 MAX_CLOCK_DIFFERENCE = timedelta(minutes=5)  # between the checker's clock and the time-stamp authority's
 
 # What could act, show other content, or bring it from elsewhere: our faces need none of it.
@@ -63,7 +61,6 @@ ACTIONS = frozenset(
     {"JavaScript", "Launch", "SubmitForm", "ImportData", "ResetForm", "GoToR", "GoToE", "Rendition", "Movie",
      "Sound", "Hide", "SetOCGState", "Trans", "GoTo3DView", "RichMediaExecute", "Named", "Thread"}
 )  # fmt: skip
-_LOWER_HEX = re.compile(rb"<[0-9a-f]+>")
 _DATE = re.compile(rb"D:([0-9]{14})Z")
 
 
@@ -147,7 +144,7 @@ def strict_check(
     fields = seal_fields(pdf)
     signature = _the_certification(pdf, catalogue, fields)
     _check_pages(pdf, catalogue, fields)
-    printout = _embedded_record(pdf, catalogue)
+    printout = embedded_file(pdf, catalogue, PRINTOUT_NAME)
     whole, judged = pdf, list[_Judged]()
     for sealed in _sealed(pdf, data, ends, fields, signature):  # each is judged before the next is read
         whole = sealed.pdf
@@ -181,7 +178,7 @@ def _sealed(
     pdf: Pdf, data: bytes, ends: Sequence[int], fields: Sequence[Ref], signature: Dictionary
 ) -> Iterator[Sealed]:
     """Each seal with the document up to it. Raises VermilionError(INVALID)."""
-    yield Sealed(pdf, *_signed_range(pdf, signature), signature)
+    yield Sealed(pdf, *signed_range(pdf, signature), signature)
     if len(fields) > 1:
         yield from appended_seals(pdf, data, ends, fields)
 
@@ -397,20 +394,6 @@ def _check_pages(pdf: Pdf, catalogue: Dictionary, fields: Sequence[Ref]) -> None
         refuse("the pages hold other annotations than the seals")
 
 
-def _signed_range(pdf: Pdf, signature: Dictionary) -> tuple[int, int]:
-    """Where the unsigned gap begins and ends: exactly the hex string of this very signature dictionary."""
-    contents, byte_range = signature.get("Contents"), signature.get("ByteRange")
-    if not isinstance(contents, Text) or not isinstance(byte_range, Array):
-        refuse("the signature's value or range is not where it belongs")
-    start, end, size = contents.start, contents.end, len(pdf.data)
-    written = pdf.data[byte_range.start : byte_range.end]
-    if written != b"[0 %d %d %d]" % (start, end, size - end):
-        refuse("the signature does not cover the whole file")
-    if len(contents.value) > MAX_SIGNATURE_BYTES or _LOWER_HEX.fullmatch(pdf.data, start, end) is None:
-        refuse("the signature's value is not lower-case hexadecimal")
-    return start, end
-
-
 def _claimed_moment(signature: Dictionary) -> datetime:
     written = signature.get("M")
     match = _DATE.fullmatch(written.value) if isinstance(written, Text) else None
@@ -420,53 +403,6 @@ def _claimed_moment(signature: Dictionary) -> datetime:
         return parse_compact_utc(match.group(1).decode("ascii"))
     except ValueError:
         refuse("the signature's moment is no date")
-
-
-def _embedded_record(pdf: Pdf, catalogue: Dictionary) -> bytes:
-    """The one associated file (ISO 32000-2, 14.13), which must also be the one embedded file by name."""
-    associated = pdf.array(catalogue.get("AF"), "the associated files").items
-    names = pdf.dictionary(catalogue.get("Names"), "the name dictionary")
-    tree = pdf.dictionary(names.get("EmbeddedFiles"), "the embedded files")
-    listed = pdf.array(tree.get("Names"), "the names of embedded files").items
-    if (
-        len(associated) != 1
-        or not isinstance(associated[0], Ref)
-        or "Kids" in tree.entries
-        or len(listed) != 2
-        or listed[1] != associated[0]
-        or not isinstance(listed[0], Text)
-        or listed[0].value != PRINTOUT_NAME
-    ):
-        refuse("the file does not hold exactly one embedded record")
-    specification = pdf.dictionary(associated[0], "the file specification")
-    name = specification.get("F")
-    files = pdf.dictionary(specification.get("EF"), "the embedded file")
-    stream = pdf.resolve(files.get("F"))
-    if not isinstance(name, Text) or name.value != PRINTOUT_NAME or not isinstance(stream, Stream):
-        refuse("the embedded record is not a file of ours")
-    if files.entries.keys() - {"F", "UF"} or files.entries.get("UF", files.get("F")) != files.get("F"):
-        refuse("the embedded record has a second version")
-    return _decoded(stream)
-
-
-def _decoded(stream: Stream) -> bytes:
-    encoding = stream.get("Filter")
-    if isinstance(encoding, Array) and len(encoding.items) == 1:
-        encoding = encoding.items[0]
-    if stream.get("DecodeParms") is not None:
-        refuse("the embedded record is encoded in another way than ours")
-    if encoding is None and len(stream.data) <= MAX_PRINTOUT_BYTES:
-        return stream.data
-    if encoding != Name("FlateDecode"):
-        refuse("the embedded record is encoded in another way than ours")
-    inflater = zlib.decompressobj()
-    try:
-        plain = inflater.decompress(stream.data, MAX_PRINTOUT_BYTES)
-    except zlib.error:
-        refuse("the embedded record cannot be decompressed")
-    if not inflater.eof or inflater.unused_data:
-        refuse("the embedded record is too long, or does not end with its stream")
-    return plain
 
 
 def _issuers(

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[1]
 DESCRIPTION = ROOT / "docs" / "openapi.json"
 CLIENT = ROOT / "clients" / "python" / "vermilion_client.py"
 WIDTH = 100
-JSON, TOKEN = "application/json", "application/jwt"
+JSON, TOKEN, PDF = "application/json", "application/jwt", "application/pdf"
 
 HEAD = '''"""A client of the public API of Vermilion, version {version}: checks of electronic licences.
 
@@ -62,20 +62,25 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
 
 
 class Client:
-    """`origin`: of the public site, such as "https://verify.example". `key`: a relying party's."""
+    """`origin`: of the public site, such as "https://verify.example". `key`: a relying party's. `language`:
+    of pages, such as "zh", "en" or "es".
+    """
 
-    def __init__(self, origin: str, key: str | None = None, *, timeout: float = 30.0) -> None:
+    def __init__(
+        self, origin: str, key: str | None = None, *, language: str = "zh", timeout: float = 30.0
+    ) -> None:
         if not origin.startswith(("https://", "http://")):
             raise ValueError("an origin begins with https:// or http://")
         self._origin = origin.rstrip("/")
         self._key = key
+        self._language = language
         self._timeout = timeout
         self._opener = urllib.request.build_opener(_StayHere)
 
     def _post(
         self, path: str, body: bytes, media_type: str, accept: str, answers: tuple[int, ...]
     ) -> bytes:
-        headers = {"Content-Type": media_type, "Accept": accept}
+        headers = {"Content-Type": media_type, "Accept": accept, "Accept-Language": self._language}
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key}"
         request = urllib.request.Request(self._origin + path, body, headers, method="POST")
@@ -170,7 +175,9 @@ def _type(schema: dict[str, Any]) -> str:
 
 
 def _operation(path: str, operation: dict[str, Any]) -> Iterator[str]:
-    """A method for what is sent as JSON or as a token, one for a file, and one for the signed answer."""
+    """A method for what is sent as JSON or as a token, one for a file; and each again for the signed answer
+    and for its page.
+    """
     name = _snake(operation["operationId"])
     sent = operation["requestBody"]["content"]
     answered = operation["responses"]["200"]["content"]
@@ -183,33 +190,32 @@ def _operation(path: str, operation: dict[str, Any]) -> Iterator[str]:
     for media, schema in sent.items():
         if media == "multipart/form-data":
             continue  # the same as a file by itself
-        called = {JSON: name, "application/pdf": f"{name}_file", TOKEN: name}[media]
+        called = {JSON: name, PDF: f"{name}_file", TOKEN: name}[media]
         argument, taken, body = {
             JSON: ("request", _type(schema["schema"]), "json.dumps(request).encode()"),
-            "application/pdf": ("file", "bytes", "file"),
+            PDF: ("file", "bytes", "file"),
             TOKEN: ("token", "str", "token.encode()"),
         }[media]
         for accept, answer in answered.items():
-            signed = accept == TOKEN
-            result = "str" if signed else _type(answer["schema"])
-            said = words + ("\n\nSigned: a compact JWS." if signed else "")
+            signed = accept != JSON
+            result = {TOKEN: "str", PDF: "bytes"}.get(accept) or _type(answer["schema"])
+            more = {TOKEN: "\n\nSigned: a compact JWS.", PDF: "\n\nSigned: a page, to be filed."}
             yield ""
-            yield f"    def {called}{'_signed' if signed else ''}("
+            yield f"    def {called}{ {TOKEN: '_signed', PDF: '_page'}.get(accept, '') }("
             yield from _argument(argument, taken)
             yield f"    ) -> {result}:"
+            said = words + more.get(accept, "")
             yield from _docstring(said + "\n\nRaises ApiError; OSError where it is not reached.", "        ")
-            yield "        data = self._post("
+            yield f"        {'return' if accept == PDF else 'data ='} self._post("
             yield f'            "{path}",'
             yield f"            {body},"
             yield f'            "{media}",'
             yield f'            "{accept}",'
             yield f"            {() if signed else also!r},"
             yield "        )"
-            yield (
-                '        return data.decode("ascii")'
-                if signed
-                else f"        return cast({result}, json.loads(data))"
-            )
+            if accept != PDF:
+                read = {TOKEN: 'data.decode("ascii")', JSON: f"cast({result}, json.loads(data))"}
+                yield f"        return {read[accept]}"
 
 
 def _argument(name: str, taken: str) -> Iterator[str]:

@@ -13,6 +13,7 @@ from keys.errors import Kind, VermilionError
 from keys.signed_answer import MAX_BYTES, MEDIA_TYPE
 from registry.agencies.parties import Party
 from registry.problems import problem
+from signing import answer_page
 from signing.check import Outcome, check_presented
 from signing.live import Past
 from signing.report_words import report_json
@@ -40,6 +41,7 @@ from verify_web.asked import (
     read_one,
 )
 from verify_web.intake import read_body
+from verify_web.language import negotiate
 from verify_web.report import file_report
 from verify_web.site import Site, site
 from verify_web.source import Relying
@@ -47,29 +49,34 @@ from verify_web.source import Relying
 api = Blueprint("api", __name__)
 _JSON = "application/json"
 _JOSE = ("application/jwt", "application/jose")
+_SIGNED = (*_JOSE, answer_page.MEDIA_TYPE)
 MAX_RECEIPT = 64 * 1024
 """Of a signed answer that a stranger has checked: one answer."""
+PAGE_CHECKS = 10
+"""What a page counts for in a quota: drawing one takes as long as so many checks."""
 
 
 @api.post("/api/v1/verifications")
 def verifications() -> Response:
-    """One check. A signed answer for `Accept: application/jwt`."""
+    """One check. A signed answer for `Accept: application/jwt`, and as a page for `application/pdf`."""
     here = site()
     party = relying.party_of(here, request)
     with here.bodies.one():
         asked, options = read_one(request, here.settings.tz, here.clock())
-    signed = _wants_signed()
+    form = _wanted_form(_SIGNED)
+    signed = form in _SIGNED
     if signed or options.past is not None or options.reference is not None:
         relying.required(party)
     if party is not None:
-        relying.charge(here.store, party, 1)
+        relying.charge(here.store, party, PAGE_CHECKS if form == answer_page.MEDIA_TYPE else 1)
     answer, last = None, False
     while answer is None:
         outcome = _one(here, asked, options.past, party)
         status = status_code(outcome.verification)
         if not signed or status != 200:
             return _vary(_json(_explained(here, asked, outcome, options.past), status))
-        answer = _signed(here, relying.required(party), [(asked, outcome)], options, last=last)
+        page = form == answer_page.MEDIA_TYPE
+        answer = _signed(here, relying.required(party), [(asked, outcome)], options, last=last, page=page)
         last = True
     return answer
 
@@ -83,7 +90,7 @@ def bulk() -> Response:
         items, options = read_many(request, here.settings.tz, here.clock())
     right: list[Item] = [item for item in items if not isinstance(item, tuple)]
     wrong = [fault for item in items if isinstance(item, tuple) for fault in item]
-    signed = _wants_signed()
+    signed = _wanted_form(_JOSE) in _JOSE
     if signed and wrong:
         raise VermilionError(
             Kind.INVALID, "what is signed is answered whole: put these right", faults=tuple(wrong[:20])
@@ -110,10 +117,14 @@ def receipts() -> Response:
     """A signed answer taken back: who gave it when, and what the registry says to the same now."""
     here = site()
     party = relying.party_of(here, request)
-    if request.mimetype not in _JOSE:
-        raise VermilionError(Kind.UNSUPPORTED_MEDIA, f"send {MEDIA_TYPE}")
+    if request.mimetype not in _SIGNED:
+        raise VermilionError(
+            Kind.UNSUPPORTED_MEDIA, f"send {MEDIA_TYPE}, or its page as {answer_page.MEDIA_TYPE}"
+        )
+    is_page = request.mimetype == answer_page.MEDIA_TYPE
+    most = MAX_RECEIPT if party is None else MAX_BYTES
     with here.bodies.one():
-        data = read_body(request, MAX_RECEIPT if party is None else MAX_BYTES)
+        data = read_body(request, answer_page.MAX_BYTES if is_page else most)
     trust = here.trust.current()
     if trust is None:
         raise VermilionError(
@@ -121,7 +132,8 @@ def receipts() -> Response:
         )
     now = here.clock()
     try:
-        found = read_signed_answer(data, trust=trust, at=now)
+        read = answer_page.read_page if is_page else read_signed_answer
+        found = read(data, trust=trust, at=now)
     except VermilionError as error:
         return _json({"genuine": False, "reason": error.reason}, 200)
     if len(found.content.answers) > 1:
@@ -203,15 +215,19 @@ def _signed(
     options: Options,
     *,
     last: bool,
+    page: bool = False,
 ) -> Response | None:
-    """The signed answer, or a problem document where it cannot be had; None where it should be tried again:
-    a licence may change between a check and its signature.
+    """The signed answer or its page, or a problem document where it cannot be had; None where it should be
+    tried again: a licence may change between a check and its signature.
     """
     said = [
         (item.presented(), to_be_signed(answer_of(here, outcome, options.past))) for item, outcome in answered
     ]
     try:
-        token = relying.sign(here, _known(here), party, said, options.reference, here.clock())
+        lang = negotiate(request) if page else None
+        made = relying.sign(
+            here, _known(here), party, said, options.reference, here.clock(), page_language=lang
+        )
     except VermilionError as error:
         changed = error.kind is Kind.KEY_REFUSED and error.reason == "answer_untrue"
         if changed and not last:
@@ -225,7 +241,7 @@ def _signed(
         response.status_code = status
         response.headers.update(headers)
         return _vary(response)
-    return _vary(Response(token, content_type=MEDIA_TYPE))
+    return _vary(Response(made, content_type=answer_page.MEDIA_TYPE if page else MEDIA_TYPE))
 
 
 def _explained(here: Site, asked: Item | Uploaded, outcome: Outcome, past: Past | None) -> dict[str, Any]:
@@ -247,9 +263,9 @@ def _known(here: Site) -> Relying:
     return here.relying
 
 
-def _wants_signed() -> bool:
-    best = request.accept_mimetypes.best_match([_JSON, *_JOSE], default=_JSON)
-    return best in _JOSE
+def _wanted_form(signed: Sequence[str]) -> str:
+    """The media type that the asker likes best; JSON where these are no better."""
+    return request.accept_mimetypes.best_match([_JSON, *signed], default=_JSON)
 
 
 def _json(body: Any, status: int) -> Response:

@@ -13,13 +13,14 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from keys.signed_answer import MEDIA_TYPE
+from signing.answer_page import MEDIA_TYPE as _PDF
 from verify_web import forms
 
 VERSION = "1.0.0"
 _JSON = "application/json"
 _PROBLEM = "application/problem+json"
 _REF = "#/components/schemas/{model}"
-_BINARY: dict[str, Any] = {"type": "string", "contentMediaType": "application/pdf"}
+_BINARY: dict[str, Any] = {"type": "string", "contentMediaType": _PDF}
 _TOKEN: dict[str, Any] = {"type": "string", "description": "A compact JWS (RFC 7515)."}
 
 Body = type[BaseModel] | Mapping[str, Any]
@@ -60,13 +61,14 @@ OPERATIONS = (
             "A link, the text of a scanned code, an id, typed details, a file or its SHA-256. Anybody "
             "may ask, and reads JSON. Relying parties that are on record send their key and may ask for "
             "a past moment (`as_of` with its `clock`) and, by `Accept: application/jwt`, for a signed "
-            "answer.\n\n"
+            "answer; by `Accept: application/pdf` for its page, to be filed: a signed PDF in the language "
+            "of `Accept-Language`, with the signed answer attached, that counts as ten checks.\n\n"
             "An unknown identifier, a wrong look-up code and too many attempts get one answer, "
             "`cannot_check`."
         ),
         sends={
             _JSON: _ONE_OF,
-            "application/pdf": _BINARY,
+            _PDF: _BINARY,
             "multipart/form-data": {
                 "type": "object",
                 "properties": {"file": _BINARY},
@@ -74,7 +76,7 @@ OPERATIONS = (
                 "additionalProperties": False,
             },
         },
-        answers={_JSON: forms.Answer, MEDIA_TYPE: _TOKEN},
+        answers={_JSON: forms.Answer, MEDIA_TYPE: _TOKEN, _PDF: _BINARY},
         needs_key=False,
         faults=(400, 401, 413, 415, 422, 429),
         also={503: ("The check cannot be made now, which says nothing about the licence.", forms.Answer)},
@@ -98,11 +100,12 @@ OPERATIONS = (
         operation_id="verifyReceipt",
         summary="A signed answer taken back",
         description=(
-            "Whether this site gave it, when, by which key, and what the registry says to the same now. "
+            "A token or its page. Whether this site gave it, when, by which key, and what the registry says "
+            "to the same now. "
             "Answers to many checks are taken back from relying parties alone, and count as so many "
             "checks."
         ),
-        sends={MEDIA_TYPE: _TOKEN},
+        sends={MEDIA_TYPE: _TOKEN, _PDF: _BINARY},
         answers={_JSON: forms.ReceiptAnswer},
         needs_key=False,
         faults=(401, 413, 415, 422, 429, 503),

@@ -98,7 +98,8 @@ def preload() -> None:
     load_validator()
     settings = Settings()
     registry_source(settings, system_clock)  # loads the database's driver
-    relying = Relying(_Sample(), lambda _key: Party("", 9, 9), _no_key, RemoteCustodian(Path("none")))
+    signer = RemoteCustodian(Path("none"))
+    relying = Relying(_Sample(), lambda _key: Party("", 9, 9), _no_key, signer, signer.answer_page)
     source = Source(_Sample(), lambda code, version: None, _no_trust_list, _NoLists(), relying)  # noqa: ARG005
     with tempfile.TemporaryDirectory() as scratch:
         app = create_app(Settings(data=Path(scratch), zone=settings.zone), source=source)

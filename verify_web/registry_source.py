@@ -17,6 +17,7 @@ def registry_source(settings: Settings, clock: Clock) -> Source:
     """Opens nothing yet: connections are made when the first check asks."""
     engine = read_engine(settings.public_url)
     live, parties = SqlLiveRegistry(engine, clock), Parties(engine)
+    signer = RemoteCustodian(settings.receipts_at)
     return Source(
         live=live,
         types=PublishedTypes(engine),
@@ -26,6 +27,7 @@ def registry_source(settings: Settings, clock: Clock) -> Source:
             many=live,
             party=parties.party,
             receipt_key=parties.receipt_key,
-            custodian=RemoteCustodian(settings.receipts_at),
+            custodian=signer,
+            page=signer.answer_page,
         ),
     )

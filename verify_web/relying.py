@@ -95,9 +95,12 @@ def sign(
     answers: Sequence[tuple[Presented, Mapping[str, Any]]],
     reference: str | None,
     now: datetime,
+    *,
+    page_language: str | None = None,
     random: Random = os.urandom,
-) -> str:
-    """A signed answer: a compact JWS. The signer sees for itself that it is true.
+) -> bytes:
+    """A signed answer: a compact JWS, or its page (PDF) in a language. The signer sees for itself that it is
+    true.
 
     Raises VermilionError: UNAVAILABLE (`signer`, `not_established`); KEY_REFUSED where it is not, or is no
     more.
@@ -117,4 +120,6 @@ def sign(
         answers=tuple({**answer, "presented": presented_to_json(thing)} for thing, answer in answers),
     )
     suite = SUITES[key.ref.suite]
-    return sign_answer(relying.custodian, key.ref, answer_input(content, key.kid, suite), content.reference)
+    signing_input = answer_input(content, key.kid, suite)
+    token = sign_answer(relying.custodian, key.ref, signing_input, content.reference).encode()
+    return token if page_language is None else relying.page(key.ref, token, page_language)

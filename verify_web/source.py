@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from keys.custodian import Custodian
+from keys.custodian import Custodian, KeyRef
 from keys.trust_list import TrustList
 from registry.agencies.parties import Party, ReceiptKey
 from registry.licences.status_read import SignedList
@@ -36,6 +36,7 @@ class Relying:
     party: Callable[[str], Party | None]  # by the key that was sent
     receipt_key: Callable[[TrustList, datetime], ReceiptKey]
     custodian: Custodian  # of which nothing but receipts can be had
+    page: Callable[[KeyRef, bytes, str], bytes]  # of an answer that the key has signed, in a language
 
 
 @dataclass(frozen=True, slots=True)

@@ -365,18 +365,23 @@ class _StayHere(urllib.request.HTTPRedirectHandler):
 
 
 class Client:
-    """`origin`: of the public site, such as "https://verify.example". `key`: a relying party's."""
+    """`origin`: of the public site, such as "https://verify.example". `key`: a relying party's. `language`:
+    of pages, such as "zh", "en" or "es".
+    """
 
-    def __init__(self, origin: str, key: str | None = None, *, timeout: float = 30.0) -> None:
+    def __init__(
+        self, origin: str, key: str | None = None, *, language: str = "zh", timeout: float = 30.0
+    ) -> None:
         if not origin.startswith(("https://", "http://")):
             raise ValueError("an origin begins with https:// or http://")
         self._origin = origin.rstrip("/")
         self._key = key
+        self._language = language
         self._timeout = timeout
         self._opener = urllib.request.build_opener(_StayHere)
 
     def _post(self, path: str, body: bytes, media_type: str, accept: str, answers: tuple[int, ...]) -> bytes:
-        headers = {"Content-Type": media_type, "Accept": accept}
+        headers = {"Content-Type": media_type, "Accept": accept, "Accept-Language": self._language}
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key}"
         request = urllib.request.Request(self._origin + path, body, headers, method="POST")
@@ -411,7 +416,9 @@ class Client:
         A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
         Anybody may ask, and reads JSON. Relying parties that are on record send their key and
         may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
-        application/jwt`, for a signed answer.
+        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
+        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
+        attached, that counts as ten checks.
 
         An unknown identifier, a wrong look-up code and too many attempts get one answer,
         `cannot_check`.
@@ -436,7 +443,9 @@ class Client:
         A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
         Anybody may ask, and reads JSON. Relying parties that are on record send their key and
         may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
-        application/jwt`, for a signed answer.
+        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
+        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
+        attached, that counts as ten checks.
 
         An unknown identifier, a wrong look-up code and too many attempts get one answer,
         `cannot_check`.
@@ -454,13 +463,43 @@ class Client:
         )
         return data.decode("ascii")
 
+    def verify_page(
+        self,
+        request: ByLinkRequest | ByQrRequest | ByIdRequest | ByDetailsRequest | ByDigestRequest,
+    ) -> bytes:
+        """One check.
+
+        A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
+        Anybody may ask, and reads JSON. Relying parties that are on record send their key and
+        may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
+        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
+        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
+        attached, that counts as ten checks.
+
+        An unknown identifier, a wrong look-up code and too many attempts get one answer,
+        `cannot_check`.
+
+        Signed: a page, to be filed.
+
+        Raises ApiError; OSError where it is not reached.
+        """
+        return self._post(
+            "/api/v1/verifications",
+            json.dumps(request).encode(),
+            "application/json",
+            "application/pdf",
+            (),
+        )
+
     def verify_file(self, file: bytes) -> Answer:
         """One check.
 
         A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
         Anybody may ask, and reads JSON. Relying parties that are on record send their key and
         may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
-        application/jwt`, for a signed answer.
+        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
+        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
+        attached, that counts as ten checks.
 
         An unknown identifier, a wrong look-up code and too many attempts get one answer,
         `cannot_check`.
@@ -482,7 +521,9 @@ class Client:
         A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
         Anybody may ask, and reads JSON. Relying parties that are on record send their key and
         may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
-        application/jwt`, for a signed answer.
+        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
+        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
+        attached, that counts as ten checks.
 
         An unknown identifier, a wrong look-up code and too many attempts get one answer,
         `cannot_check`.
@@ -499,6 +540,31 @@ class Client:
             (),
         )
         return data.decode("ascii")
+
+    def verify_file_page(self, file: bytes) -> bytes:
+        """One check.
+
+        A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
+        Anybody may ask, and reads JSON. Relying parties that are on record send their key and
+        may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
+        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
+        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
+        attached, that counts as ten checks.
+
+        An unknown identifier, a wrong look-up code and too many attempts get one answer,
+        `cannot_check`.
+
+        Signed: a page, to be filed.
+
+        Raises ApiError; OSError where it is not reached.
+        """
+        return self._post(
+            "/api/v1/verifications",
+            file,
+            "application/pdf",
+            "application/pdf",
+            (),
+        )
 
     def verify_many(self, request: BulkRequest) -> BulkAnswer:
         """Up to a thousand checks.
@@ -543,9 +609,9 @@ class Client:
     def verify_receipt(self, token: str) -> ReceiptAnswer:
         """A signed answer taken back.
 
-        Whether this site gave it, when, by which key, and what the registry says to the same
-        now. Answers to many checks are taken back from relying parties alone, and count as so
-        many checks.
+        A token or its page. Whether this site gave it, when, by which key, and what the
+        registry says to the same now. Answers to many checks are taken back from relying
+        parties alone, and count as so many checks.
 
         Raises ApiError; OSError where it is not reached.
         """
@@ -553,6 +619,24 @@ class Client:
             "/api/v1/receipts/verify",
             token.encode(),
             "application/jwt",
+            "application/json",
+            (),
+        )
+        return cast(ReceiptAnswer, json.loads(data))
+
+    def verify_receipt_file(self, file: bytes) -> ReceiptAnswer:
+        """A signed answer taken back.
+
+        A token or its page. Whether this site gave it, when, by which key, and what the
+        registry says to the same now. Answers to many checks are taken back from relying
+        parties alone, and count as so many checks.
+
+        Raises ApiError; OSError where it is not reached.
+        """
+        data = self._post(
+            "/api/v1/receipts/verify",
+            file,
+            "application/pdf",
             "application/json",
             (),
         )

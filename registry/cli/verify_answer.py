@@ -46,13 +46,14 @@ def verify_answer(
     as_json: bool,
     lang: str | None,
 ) -> None:
-    """Check who signed an answer, and when; and show what it says.
+    """Check who signed an answer, and when; and show what it says. FILE is the token, or its page (PDF).
 
     Exit code: 0 where the registry gave this answer, whatever it says; 1 where it did not; 2 where that
     cannot be checked, since the trust list cannot be trusted; 64 wrong usage. What the registry says to the
     same now, only the registry knows: ask it.
     """
     from keys.trust_list import read_trust_list
+    from signing.answer_page import is_page, read_page
     from signing.bundle import Bundle
     from signing.signed_answer import read_signed_answer
 
@@ -67,7 +68,8 @@ def verify_answer(
         click.echo(f"vermilion: the trust list: {words}", err=True)
         sys.exit(CANNOT_CHECK)
     try:
-        found = read_signed_answer(_read(file), trust=known, at=now)
+        data = _read(file)
+        found = (read_page if is_page(data) else read_signed_answer)(data, trust=known, at=now)
         answers = [understood(dict(answer)) for answer in found.content.answers]
     except VermilionError as error:
         if as_json:

@@ -28,6 +28,7 @@ from registry.rows import changed_rows, insert_rows, new_ids
 from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
 from registry.seals.answer_ledger import BlockLedger
 from registry.seals.answer_policy import AnswerPolicy, require_answer_form
+from registry.seals.drawn_pages import require_drawn
 from registry.seals.intent_policy import require_intents
 from registry.seals.maker import require_drafted_edition
 from registry.seals.outside_request import require_drafted_request
@@ -63,6 +64,7 @@ _SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _STATUS_LIST_JWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):jwt")
 _STATUS_LIST_CWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):cwt")
 _ANSWER = re.compile(r"answer:([0-9a-f]{32})")
+_PAGE = re.compile(r"answer-page:[0-9a-f]{32}:[0-9a-f]{8}")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,
@@ -77,6 +79,7 @@ _RECORDS = {
     SignKind.STATUS_LIST_JWT: _STATUS_LIST_JWT,
     SignKind.STATUS_LIST_CWT: _STATUS_LIST_CWT,
     SignKind.SIGNED_ANSWER: _ANSWER,
+    SignKind.PAGE_ATTRIBUTES: _PAGE,
 }
 _LISTED = frozenset({Purpose.QR, Purpose.TSA, Purpose.STATUS_LIST, Purpose.RECEIPT})
 """What nobody could recognise that a trust list does not name."""
@@ -257,6 +260,8 @@ def _require_on_record(
         require_true_answer(session, key, request.data, now)
     elif request.kind is SignKind.SEAL_EDITION:
         require_drafted_edition(session, key, match[1], request.data)
+    elif request.kind is SignKind.PAGE_ATTRIBUTES:
+        require_drawn(request.data)
     elif request.kind in (SignKind.STATUS_LIST_JWT, SignKind.STATUS_LIST_CWT):
         require_drafted_status_list(session, key, int(match[1]), int(match[2]), request, now)
 

@@ -127,7 +127,7 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P25
     if kind is Kind.CERTIFICATE:
         algorithm = algos.SignedDigestAlgorithm.load(signature_algorithm(suite))
         return tbs_certificate(certificate, signature=algorithm)
-    if kind is Kind.SIGNED_ATTRIBUTES:
+    if kind in {Kind.SIGNED_ATTRIBUTES, Kind.PAGE_ATTRIBUTES}:
         return seal_attributes(seed, suite)
     if kind is Kind.TIME_STAMP:
         digest = message_digest(new_hash(suite.digest_name).digest_size)

@@ -26,6 +26,7 @@ from keys.suite import P256, PublicKey, SuiteName, verifies
 from keys.wire import (
     MAX_ANSWER_BYTES,
     MAX_REQUEST_BYTES,
+    AnswerPage,
     AskPublicKey,
     Generate,
     MakeWrappingKey,
@@ -404,7 +405,7 @@ def test_an_altered_request_is_another_one_or_none(at: int, byte: int) -> None:
 def test_messages_come_back_as_they_went() -> None:
     for request in (
         Generate(Purpose.QR, "p384-sha384"), AskPublicKey(REF), Sign(REF, (use("intent:1"), use("intent:2"))),
-        MakeWrappingKey(), Wrap(REF.id, bytes(32), "data-key:record:1"), Unwrap(REF.id, b"\1", "r"),
+        AnswerPage(REF, b"a.b.c", "es"), MakeWrappingKey(), Wrap(REF.id, bytes(32), "data-key:record:1"), Unwrap(REF.id, b"\1", "r"),
     ):  # fmt: skip
         assert decode_request(encode_request(request)) == request
     sent = VermilionError(ErrorKind.KEY_REFUSED, "no", reason="seal_not_active")

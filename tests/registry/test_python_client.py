@@ -16,6 +16,7 @@ from werkzeug.serving import make_server
 
 from keys.base64url import unb64url
 from registry.seals.trust import publish_trust_list
+from signing.answer_page import read_page
 from signing.credential import normal_origin
 from tests.registry.issuing import issue_one
 from tests.registry.relying import Front, front, moment
@@ -79,6 +80,10 @@ def test_every_operation(site: Front, origin: str, clock: Ticker) -> None:
     many = site.read(client.verify_many_signed({"items": requests}).encode())
     assert [one["verdict"] for one in many.content.answers] == ["valid"] * 5
     assert site.read(client.verify_file_signed(b"%PDF-1.7 of somebody").encode()).content.answers
+
+    page = client.verify_page({"qr": issued.link})
+    assert read_page(page, trust=site.trust, at=clock.now).content.answers[0]["verdict"] == "valid"
+    assert client.verify_receipt_file(page)["genuine"] is True
 
     clock.advance(timedelta(days=1))
     publish_trust_list(world.ports)

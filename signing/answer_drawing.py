@@ -1,0 +1,283 @@
+"""Drawing the page of a signed answer (`signing.answer_page`)."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pikepdf
+from pikepdf import Array, Dictionary, Name, Pdf, String
+from reportlab.pdfbase import pdfmetrics
+from reportlab.pdfgen.canvas import Canvas
+
+from keys.errors import Kind, VermilionError
+from signing.answer_page import ATTACHMENT
+from signing.document import SealMaterial
+from signing.embedded_font import EmbeddedFont
+from signing.fonts import Fonts, Weight, build_font
+from signing.glyphs import UNITS_PER_EM
+from signing.laid_out import LaidOut
+from signing.seal import lay_out
+from signing.sentences import (
+    LANGUAGES,
+    check_name,
+    heading,
+    in_language,
+    next_step,
+    reason_sentence,
+    result_word,
+    sentence,
+)
+from signing.signed_answer import SignedAnswer, parse_instant
+from signing.text_layout import MM, break_lines, units_of
+
+TABLE = Path(__file__).parent / "answer_page_words.json"
+
+_FONT_NAMES = {Weight.REGULAR: "ReceiptRegular", Weight.BOLD: "ReceiptBold"}
+_LOCK = threading.Lock()  # reportlab keeps fonts by name in one table of the process
+_WIDTH, _HEIGHT, _MARGIN = 210 * MM, 297 * MM, 20 * MM
+_LABEL = 44 * MM  # of a line's width, before its value
+_LEADING = 1.45
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A label, which may be empty, and what stands beside it; without a label across the whole page."""
+
+    label: str
+    value: str
+    size: float = 9  # points
+    weight: Weight = Weight.REGULAR
+    space: float = 0.0  # points above
+
+
+@cache
+def _table() -> dict[str, dict[str, str]]:
+    loaded: dict[str, dict[str, str]] = json.loads(TABLE.read_text(encoding="utf-8"))
+    return loaded
+
+
+def page_lines(answer: SignedAnswer, lang: str, zone: ZoneInfo) -> list[Line]:
+    """What the page says, in order, for an answer to one check. Raises VermilionError(MALFORMED)."""
+    content = answer.content
+    if len(content.answers) != 1 or lang not in LANGUAGES:
+        raise VermilionError(Kind.MALFORMED, "a page shows one answer, in a language of ours", reason="page")
+    (said,) = content.answers
+    words = {key: texts[lang] for key, texts in _table().items()}
+    clock = words[f"clock_{said['clock']}"] if "clock" in said else ""
+    lines = [
+        Line("", words["title"], size=12),
+        Line("", heading(said, lang), size=18, weight=Weight.BOLD, space=8),
+        Line("", sentence(said, lang), size=10.5, space=4),
+        Line("", next_step(said, lang), size=10.5),
+        Line(words["as_of"], f"{_moment(parse_instant(said['as_of']), zone)} {clock}".strip(), space=8),
+        Line(words["reference"], content.reference),
+        *_optional(words["request_reference"], content.request_reference),
+        Line(words["audience"], content.audience),
+        Line(words["issuer"], content.issuer),
+        Line(words["issued_at"], _moment(content.issued_at, zone)),
+        Line(words["key"], answer.key.kid),
+        _title(words["presented"]),
+        *(Line(words[name], value) for name, value in said["presented"].items()),
+    ]
+    if "licence" in said:
+        lines += [_title(words["licence"]), *_licence(said, words, lang)]
+    lines.append(_title(words["checks"]))
+    for name, check in said["checks"].items():
+        told = f"{result_word(check['result'], lang)} – {reason_sentence(check['reason'], lang)}"
+        lines.append(Line(check_name(name, lang), told))
+    again = words["again_text"].replace("{issuer}", content.issuer)
+    return [*lines, _title(words["again"]), Line("", again, size=8.5)]
+
+
+def draw_page(answer: SignedAnswer, token: bytes, lang: str, *, fonts: Fonts, zone: ZoneInfo) -> bytes:
+    """A PDF of the answer, with its token attached. `zone`: whose civil time is shown.
+
+    Raises VermilionError(MALFORMED) for an answer to several checks, UNAVAILABLE without a font.
+    """
+    lines = [
+        Line(_drawable(line.label, fonts), _drawable(line.value, fonts), line.size, line.weight, line.space)
+        for line in page_lines(answer, lang, zone)
+    ]
+    (said,) = answer.content.answers
+    words = {key: texts[lang] for key, texts in _table().items()}
+    foot = answer.content.reference
+    if said.get("licence", {}).get("specimen"):
+        lines.insert(1, Line("", words["specimen"], weight=Weight.BOLD, space=4))
+    pages = list(_pages(lines, fonts))
+    feet = [
+        f"{foot}    {words['page'].replace('{page}', str(at)).replace('{pages}', str(len(pages)))}"
+        for at in range(1, len(pages) + 1)
+    ]
+    with _LOCK:
+        embedded = _register([*lines, *(Line("", text) for text in feet)], fonts)
+        try:
+            drawn = _draw(pages, feet)
+        finally:
+            for font in embedded:
+                font.unregister()
+    return _finish(drawn, token, f"{words['title']} {foot}", lang)
+
+
+def lay_out_page(pdf: bytes, material: SealMaterial, at: datetime) -> LaidOut:
+    """Room for the signature of a drawn page, which shows nothing. Raises VermilionError(INVALID)."""
+    return lay_out(pdf, material=material, places=(), at=at, reason_text="Answer to a check")
+
+
+def _optional(label: str, value: str | None) -> Iterator[Line]:
+    if value is not None:
+        yield Line(label, value)
+
+
+def _title(text: str) -> Line:
+    return Line("", text, size=10.5, weight=Weight.BOLD, space=8)
+
+
+def _licence(said: Mapping[str, Any], words: Mapping[str, str], lang: str) -> Iterator[Line]:
+    licence = said["licence"]
+    if said["identifier"] is not None:
+        yield Line(words["identifier"], said["identifier"])
+    for label, one in (("type", licence["type"]), ("authority", licence["issuer"])):
+        name, _ = in_language(one["name"], lang) or ("", lang)
+        yield Line(words[label], f"{name} ({one['code']})")
+    for field in licence["fields"]:
+        label, _ = in_language(field["label"], lang) or (field["name"], lang)
+        value = field["value"]
+        yield Line(label, value if isinstance(value, str) else "、".join(value))
+    yield Line(words["valid_from"], licence["valid_from"])
+    yield Line(words["valid_to"], licence["valid_to"] or words["no_end"])
+    yield from _optional(words["since"], licence["since"])
+
+
+def _moment(at: datetime, zone: ZoneInfo) -> str:
+    return at.astimezone(zone).isoformat(sep=" ", timespec="seconds")
+
+
+def _drawable(text: str, fonts: Fonts) -> str:
+    """What the fonts lack is written by its code point: a relying party calls its request what it likes."""
+
+    def drawn(char: str) -> str:
+        try:
+            fonts.require(char)
+        except VermilionError as error:
+            if error.reason != "glyph_missing":
+                raise
+            return f"[U+{ord(char):04X}]"
+        return char
+
+    return "".join(map(drawn, text))
+
+
+@dataclass(frozen=True, slots=True)
+class _Placed:
+    """A piece of text, from the page's lower left corner, points."""
+
+    text: str
+    x: float
+    y: float
+    size: float
+    weight: Weight
+
+
+def _pages(lines: Sequence[Line], fonts: Fonts) -> Iterator[list[_Placed]]:
+    page: list[_Placed] = []
+    y = _HEIGHT - _MARGIN
+    for line in lines:
+        x = _MARGIN + (_LABEL if line.label else 0)
+        values = _broken(line.value, line, _WIDTH - _MARGIN - x, fonts)
+        labels = _broken(line.label, line, _LABEL - 3 * MM, fonts)
+        y -= line.space if page else 0
+        for at in range(max(len(values), len(labels))):
+            if y - line.size < _MARGIN + 8 * MM:
+                yield page
+                page, y = [], _HEIGHT - _MARGIN
+            y -= line.size * _LEADING
+            if at < len(labels):
+                page.append(_Placed(labels[at], _MARGIN, y, line.size, line.weight))
+            if at < len(values):
+                page.append(_Placed(values[at], x, y, line.size, line.weight))
+    yield page
+
+
+def _broken(text: str, line: Line, room: float, fonts: Fonts) -> list[str]:
+    if not text:
+        return []
+    units = units_of(text, fonts.store(line.weight).advances(text))
+    return [piece.text for piece in break_lines(units, room / line.size * UNITS_PER_EM)]
+
+
+def _register(lines: Sequence[Line], fonts: Fonts) -> list[EmbeddedFont]:
+    wanted: dict[Weight, set[str]] = {weight: {" "} for weight in Weight}
+    for line in lines:
+        wanted[line.weight] |= {*line.label, *line.value}
+    embedded = []
+    for weight, chars in wanted.items():
+        name = _FONT_NAMES[weight]
+        embedded.append(EmbeddedFont(name, io.BytesIO(build_font(fonts.store(weight), chars, name))))
+    for font in embedded:
+        pdfmetrics.registerFont(font)
+    return embedded
+
+
+def _draw(pages: Sequence[Sequence[_Placed]], feet: Sequence[str]) -> bytes:
+    buffer = io.BytesIO()
+    canvas = Canvas(
+        buffer,
+        pagesize=(_WIDTH, _HEIGHT),
+        pageCompression=0,
+        invariant=1,
+        initialFontName=_FONT_NAMES[Weight.REGULAR],
+    )
+    for page, foot in zip(pages, feet, strict=True):
+        for piece in page:
+            canvas.setFont(_FONT_NAMES[piece.weight], piece.size)
+            canvas.drawString(piece.x, piece.y, piece.text)
+        canvas.setFont(_FONT_NAMES[Weight.REGULAR], 8)
+        canvas.drawString(_MARGIN, _MARGIN, foot)
+        canvas.showPage()
+    canvas.save()
+    return buffer.getvalue()
+
+
+def _finish(drawn: bytes, token: bytes, title: str, lang: str) -> bytes:
+    """The token as the one associated file; title and language."""
+    with Pdf.open(io.BytesIO(drawn)) as pdf:
+        attached = pdf.make_stream(token, Type=Name.EmbeddedFile, Subtype=Name("/application/jwt"))
+        attached.Params = Dictionary(Size=len(token))
+        spec = pdf.make_indirect(
+            Dictionary(
+                Type=Name.Filespec,
+                F=String(ATTACHMENT),
+                UF=String(ATTACHMENT),
+                Desc=String("The signed answer"),
+                AFRelationship=Name.Source,
+                EF=Dictionary(F=attached, UF=attached),
+            )
+        )
+        pdf.Root.AF = Array([spec])
+        pdf.Root.Names = Dictionary(EmbeddedFiles=Dictionary(Names=Array([String(ATTACHMENT), spec])))
+        pdf.Root.Lang = String({"zh": "zh-CN"}.get(lang, lang))
+        pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
+        for key in list(pdf.docinfo.keys()):
+            del pdf.docinfo[key]
+        pdf.docinfo["/Title"] = title
+        with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as metadata:
+            metadata["dc:title"] = title
+            metadata["dc:language"] = {lang}
+        buffer = io.BytesIO()
+        pdf.save(
+            buffer,
+            deterministic_id=True,
+            object_stream_mode=pikepdf.ObjectStreamMode.disable,
+            compress_streams=True,
+            min_version="1.7",
+        )
+        return buffer.getvalue()
