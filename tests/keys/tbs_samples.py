@@ -22,6 +22,7 @@ from keys.crl import RevocationReason, crl_entry, crl_tbs
 from keys.csr import request_info
 from keys.custodian import Kind, Purpose
 from keys.ocsp import GOOD, Answer, cert_id, response_data
+from keys.seal_attributes import encode_seal_attributes
 from keys.seal_data import SealData, seal_info
 from keys.status_list import LIFE, PACKED_BYTES, TTL, Content, cwt_input, jwt_input
 from keys.suite import P256, SUITES, Ecdsa, Suite, SuiteName, generate_private_key, signature_algorithm
@@ -127,8 +128,10 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P25
     if kind is Kind.CERTIFICATE:
         algorithm = algos.SignedDigestAlgorithm.load(signature_algorithm(suite))
         return tbs_certificate(certificate, signature=algorithm)
-    if kind in {Kind.SIGNED_ATTRIBUTES, Kind.PAGE_ATTRIBUTES}:
+    if kind is Kind.SIGNED_ATTRIBUTES:
         return seal_attributes(seed, suite)
+    if kind is Kind.PAGE_ATTRIBUTES:
+        return encode_seal_attributes(new_hash(suite.digest_name, seed).digest(), bytes(32), suite)
     if kind is Kind.TIME_STAMP:
         digest = message_digest(new_hash(suite.digest_name).digest_size)
         return attributes(content_type("tst_info"), digest, signing_certificate())
