@@ -13,6 +13,7 @@ from registry.cli.machine import Machine
 from registry.client import call
 from registry.database import Database
 from registry.settings import Settings
+from signing.answer_page import read_page
 from signing.signed_answer import SignedAnswer, read_signed_answer
 from tests.administration import holder_of
 from tests.services.running import Place
@@ -35,11 +36,19 @@ def known_party(settings: Settings) -> str:
 
 
 def signed_answer(place: Place, key: str, body: bytes) -> SignedAnswer:
-    headers = {
-        "Authorization": f"Bearer {key}", "Accept": "application/jwt", "Content-Type": "application/json",
-    }  # fmt: skip
-    answer = call("POST", f"{place.public}/api/v1/verifications", body=body, headers=headers).expect(200)
-    return read_signed_answer(answer.body, trust=trust_list(place), at=system_clock())
+    token = _asked(place, key, body, "application/jwt")
+    return read_signed_answer(token, trust=trust_list(place), at=system_clock())
+
+
+def answer_of_page(place: Place, key: str, body: bytes) -> SignedAnswer:
+    """That of the page which is asked for, checked as a relying party checks it."""
+    page = _asked(place, key, body, "application/pdf")
+    return read_page(page, trust=trust_list(place), at=system_clock())
+
+
+def _asked(place: Place, key: str, body: bytes, accept: str) -> bytes:
+    headers = {"Authorization": f"Bearer {key}", "Accept": accept, "Content-Type": "application/json"}
+    return call("POST", f"{place.public}/api/v1/verifications", body=body, headers=headers).expect(200).body
 
 
 def trust_list(place: Place) -> TrustList:

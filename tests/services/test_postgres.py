@@ -26,7 +26,7 @@ from registry.licences.tables import Licence
 from registry.settings import Settings
 from tests.administration import holder_of
 from tests.postgres import PostgresServer, find_binaries
-from tests.services.relying import known_party, signed_answer
+from tests.services.relying import answer_of_page, known_party, signed_answer
 from tests.services.road import walk
 from tests.services.running import ROOT, Place, command, environment, passable_folder, until
 
@@ -265,6 +265,8 @@ def test_a_relying_party_has_an_answer_signed_by_the_signer(composed: Composed) 
     signed = signed_answer(composed.public, key, json.dumps(asked).encode())
     (answer,) = signed.content.answers
     assert (answer["verdict"], signed.content.request_reference) == ("valid", "file 12")
+    (answer,) = answer_of_page(composed.public, key, json.dumps(asked).encode()).content.answers
+    assert answer["verdict"] == "valid"
     past = asked | {"as_of": "2020-01-01", "clock": "effective"}
     (answer,) = signed_answer(composed.public, key, json.dumps(past).encode()).content.answers
     assert (answer["verdict"], answer["clock"]) == ("not_yet_valid", "effective")

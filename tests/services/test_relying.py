@@ -16,7 +16,7 @@ from keys.signed_answer import answer_input, answer_record
 from keys.suite import SUITES
 from registry.settings import Settings
 from tests.services.places import Running
-from tests.services.relying import known_party, signed_answer
+from tests.services.relying import answer_of_page, known_party, signed_answer
 from tests.services.running import line
 from tests.services.test_signer import answer_to, as_user
 
@@ -27,7 +27,9 @@ SITE_USER, STRANGER = "nobody", "daemon"
 def test_the_site_has_a_true_answer_signed_and_nobody_else_has_anything(again: Running) -> None:
     place = again.place
     link = line(again.command.out, "link")
-    signed = signed_answer(place, known_party(Settings(data=place.data)), json.dumps({"qr": link}).encode())
+    party, asked = known_party(Settings(data=place.data)), json.dumps({"qr": link}).encode()
+    assert answer_of_page(place, party, asked).content.answers[0]["verdict"] == "valid"
+    signed = signed_answer(place, party, asked)
     (answer,) = signed.content.answers
     assert (answer["verdict"], signed.key.use) == ("valid", "receipt")
 
