@@ -215,6 +215,7 @@ def test_in_each_language(cut_off: CutOff) -> None:
 
 def asked_anew(context: BrowserContext, site: OfflineSite, page: Page, *, after: timedelta) -> None:
     """A visit after some time, when the device may ask again, and its end."""
+    page.goto("about:blank")  # else the page that is there may ask as well, and be cut off
     site.now = NOW + after
     context.clock.set_fixed_time(NOW + after)
     at = int((NOW + after).timestamp())
