@@ -47,7 +47,8 @@ def run(
     (folder / "conftest.py").write_text("from tests import skip_accounting\n" + entry)
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "CI"))}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"} | ({"CI": "true"} if ci else {})
-    processes = ["-n2"] if workers else ["-p", "no:xdist"]
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # but for the one that runs workers
+    processes = ["-p", "xdist", "-n2"] if workers else []
     command = [sys.executable, "-m", "pytest", "-p", "tests.skip_accounting", "-p", "no:cacheprovider"]
     return subprocess.run(
         [*command, *processes, "--rootdir", str(folder), "-c", os.devnull, str(folder)],

@@ -30,8 +30,9 @@ def test_a_line_is_told_once_with_its_test(tmp_path: Path, workers: bool) -> Non
     (tmp_path / "test_sample.py").write_text(SUITE)
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     environment |= {"PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"  # but for the one that runs workers
     command = [sys.executable, "-m", "pytest", "-q", "-p", "tests.told", "-p", "no:cacheprovider"]
-    processes = ["-n2"] if workers else ["-p", "no:xdist"]
+    processes = ["-p", "xdist", "-n2"] if workers else []
     done = subprocess.run(
         [*command, *processes, "--rootdir", str(tmp_path), "-c", os.devnull, str(tmp_path)],
         cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=120,
