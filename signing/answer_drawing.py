@@ -43,7 +43,7 @@ TABLE = Path(__file__).parent / "answer_page_words.json"
 
 _FONT_NAMES = {Weight.REGULAR: "ReceiptRegular", Weight.BOLD: "ReceiptBold"}
 _LOCK = threading.Lock()  # reportlab keeps fonts by name in one table of the process
-_WIDTH, _HEIGHT, _MARGIN = 210 * MM, 297 * MM, 20 * MM
+_WIDTH, _HEIGHT, _MARGIN, _FOOT = 210 * MM, 297 * MM, 18 * MM, 11 * MM
 _LABEL = 44 * MM  # of a line's width, before its value
 _LEADING = 1.45
 
@@ -196,7 +196,7 @@ def _pages(lines: Sequence[Line], fonts: Fonts) -> Iterator[list[_Placed]]:
         labels = _broken(line.label, line, _LABEL - 3 * MM, fonts)
         y -= line.space if page else 0
         for at in range(max(len(values), len(labels))):
-            if y - line.size < _MARGIN + 8 * MM:
+            if y - line.size * _LEADING < _MARGIN:
                 yield page
                 page, y = [], _HEIGHT - _MARGIN
             y -= line.size * _LEADING
@@ -241,7 +241,7 @@ def _draw(pages: Sequence[Sequence[_Placed]], feet: Sequence[str]) -> bytes:
             canvas.setFont(_FONT_NAMES[piece.weight], piece.size)
             canvas.drawString(piece.x, piece.y, piece.text)
         canvas.setFont(_FONT_NAMES[Weight.REGULAR], 8)
-        canvas.drawString(_MARGIN, _MARGIN, foot)
+        canvas.drawString(_MARGIN, _FOOT, foot)
         canvas.showPage()
     canvas.save()
     return buffer.getvalue()

@@ -21,7 +21,7 @@ _STEP = 0.25
 _SLACK = 1e-6  # thousandths of an em: the room is computed from millimetres
 _NOT_FIRST = "，。、；：！？）》」』】〕”’·,.;:!?)]"
 _NOT_LAST = "（《「『【〔“‘(["
-_UNIT = re.compile(r"[A-Za-z0-9@#&%+\-_/.:]+|.", re.DOTALL)
+_UNIT = re.compile(r"[A-Za-zÀ-ÖØ-öø-ɏ0-9@#&%+\-_/.:]+|.", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
