@@ -55,19 +55,25 @@ class Passphrase:
         self.cost = cost
         self._secret = secret
         self._stretched: dict[tuple[bytes, ScryptCost], AESGCM] = {}
+        self._salt: bytes | None = None  # of what was closed, or opened and found authentic, at our cost
         self._lock = threading.Lock()  # one at a time: each costs memory
 
     def to_close(self, random: Callable[[int], bytes]) -> tuple[bytes, AESGCM]:
         """A salt, and the key that stands behind it."""
         with self._lock:
-            known = (salt for salt, cost in self._stretched if cost == self.cost)
-            salt = next(known, None) or random(SALT_BYTES)
-            return salt, self._key(salt, self.cost)
+            self._salt = self._salt or random(SALT_BYTES)
+            return self._salt, self._key(self._salt, self.cost)
 
     def to_open(self, salt: bytes, cost: ScryptCost) -> AESGCM:
         """The key behind a file's salt."""
         with self._lock:
             return self._key(salt, cost)
+
+    def opened(self, salt: bytes, cost: ScryptCost) -> None:
+        """A file of this salt was authentic: what is closed from now on has it too."""
+        with self._lock:
+            if self._salt is None and cost == self.cost:
+                self._salt = salt
 
     def _key(self, salt: bytes, cost: ScryptCost) -> AESGCM:
         key = self._stretched.get((salt, cost))
@@ -107,13 +113,15 @@ def open_envelope(data: bytes, passphrase: Passphrase) -> tuple[bytes, dict[str,
     """
     envelope = _parse(data)
     sealed = _decode(envelope.pop("sealed"))
-    key = passphrase.to_open(_decode(envelope["scrypt"]["salt"]), _cost(envelope["scrypt"]))
+    salt, cost = _decode(envelope["scrypt"]["salt"]), _cost(envelope["scrypt"])
+    key = passphrase.to_open(salt, cost)
     try:
         secret = key.decrypt(_decode(envelope["nonce"]), sealed, canonical_json(envelope))
     except InvalidTag:
         raise VermilionError(
             Kind.UNAUTHENTICATED, "wrong passphrase, or the key file was altered", reason="key_locked"
         ) from None
+    passphrase.opened(salt, cost)
     return secret, dict(envelope["binding"])
 
 

@@ -39,9 +39,7 @@ def serve_receipts(ports: Ports, stop: threading.Event) -> None:
     try:
         with listening(ports.settings.receipts_at.absolute()) as listener:
             custodian = ReceiptsAlone(ports.custodian)
-            pages = AnswerPages(
-                ports.database, custodian, ports.settings, clock=ports.clock, random=ports.random
-            )
+            pages = AnswerPages(ports.database, custodian, ports.settings, clock=ports.clock)
             signer = Signer(custodian, callers, pages=pages, on_refused=_refused, on_defect=_defect)
             end = threading.Thread(target=_stop_with, args=(signer, stop), name="receipts-end", daemon=True)
             end.start()

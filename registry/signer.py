@@ -79,7 +79,7 @@ def serve_signer(
         signer = Signer(
             told,
             {os.geteuid(): nothing} | callers,
-            pages=AnswerPages(database, told, settings, clock=clock, random=random),
+            pages=AnswerPages(database, told, settings, clock=clock),
             on_refused=_refused,
             on_defect=_defect,
         )

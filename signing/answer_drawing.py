@@ -6,7 +6,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,7 @@ from signing.answer_page import ATTACHMENT
 from signing.document import SealMaterial
 from signing.embedded_font import EmbeddedFont
 from signing.fonts import Fonts, Weight, build_font
-from signing.glyphs import UNITS_PER_EM
+from signing.glyphs import UNITS_PER_EM, GlyphStore
 from signing.laid_out import LaidOut
 from signing.seal import lay_out
 from signing.sentences import (
@@ -31,6 +31,7 @@ from signing.sentences import (
     check_name,
     heading,
     in_language,
+    key_of,
     next_step,
     reason_sentence,
     result_word,
@@ -38,6 +39,7 @@ from signing.sentences import (
 )
 from signing.signed_answer import SignedAnswer, parse_instant
 from signing.text_layout import MM, break_lines, units_of
+from signing.verdict import Verdict
 
 TABLE = Path(__file__).parent / "answer_page_words.json"
 
@@ -72,14 +74,15 @@ def page_lines(answer: SignedAnswer, lang: str, zone: ZoneInfo) -> list[Line]:
         raise VermilionError(Kind.MALFORMED, "a page shows one answer, in a language of ours", reason="page")
     (said,) = content.answers
     words = {key: texts[lang] for key, texts in _table().items()}
-    clock = words[f"clock_{said['clock']}"] if "clock" in said else ""
+    past = "clock" in said
+    clock = words[f"clock_{said['clock']}"] if past else ""
+    moment = f"{words['as_of']} {_moment(parse_instant(said['as_of']), zone)} {clock}".strip()
     lines = [
         Line("", words["title"], size=12),
         Line("", heading(said, lang), size=18, weight=Weight.BOLD, space=8),
-        Line("", sentence(said, lang), size=10.5, space=4),
-        Line("", next_step(said, lang), size=10.5),
-        Line(words["as_of"], f"{_moment(parse_instant(said['as_of']), zone)} {clock}".strip(), space=8),
-        Line(words["reference"], content.reference),
+        Line("", moment, size=10.5, weight=Weight.BOLD),
+        *(Line("", told, size=10.5) for told in _meaning(said, words, lang)),
+        Line(words["reference"], content.reference, space=8),
         *_optional(words["request_reference"], content.request_reference),
         Line(words["audience"], content.audience),
         Line(words["issuer"], content.issuer),
@@ -92,8 +95,12 @@ def page_lines(answer: SignedAnswer, lang: str, zone: ZoneInfo) -> list[Line]:
         lines += [_title(words["licence"]), *_licence(said, words, lang)]
     lines.append(_title(words["checks"]))
     for name, check in said["checks"].items():
-        told = f"{result_word(check['result'], lang)} – {reason_sentence(check['reason'], lang)}"
-        lines.append(Line(check_name(name, lang), told))
+        told = result_word(check["result"], lang)
+        if name == "status":  # a page is filed: it knows no "now"
+            told += "" if past else f" – {reason_sentence(check['reason'], lang)}"
+            lines.append(Line(words["status"], told))
+            continue
+        lines.append(Line(check_name(name, lang), f"{told} – {reason_sentence(check['reason'], lang)}"))
     again = words["again_text"].replace("{issuer}", content.issuer)
     return [*lines, _title(words["again"]), Line("", again, size=8.5)]
 
@@ -104,7 +111,11 @@ def draw_page(answer: SignedAnswer, token: bytes, lang: str, *, fonts: Fonts, zo
     Raises VermilionError(MALFORMED) for an answer to several checks, UNAVAILABLE without a font.
     """
     lines = [
-        Line(_drawable(line.label, fonts), _drawable(line.value, fonts), line.size, line.weight, line.space)
+        replace(
+            line,
+            label=_drawable(line.label, fonts.store(line.weight)),
+            value=_drawable(line.value, fonts.store(line.weight)),
+        )
         for line in page_lines(answer, lang, zone)
     ]
     (said,) = answer.content.answers
@@ -132,6 +143,17 @@ def lay_out_page(pdf: bytes, material: SealMaterial, at: datetime) -> LaidOut:
     return lay_out(pdf, material=material, places=(), at=at, reason_text="Answer to a check")
 
 
+def _meaning(said: Mapping[str, Any], words: Mapping[str, str], lang: str) -> Iterator[str]:
+    """What the verdict means, in words that stay right in a file."""
+    if "clock" in said:
+        yield words["past"]
+        return
+    yield words["valid"] if key_of(said) == Verdict.VALID else sentence(said, lang)
+    yield next_step(said, lang)
+    if said["verdict"] in (Verdict.ALTERED, Verdict.NOT_RECOGNISED):
+        yield words["as_found"]
+
+
 def _optional(label: str, value: str | None) -> Iterator[Line]:
     if value is not None:
         yield Line(label, value)
@@ -152,21 +174,26 @@ def _licence(said: Mapping[str, Any], words: Mapping[str, str], lang: str) -> It
         label, _ = in_language(field["label"], lang) or (field["name"], lang)
         value = field["value"]
         yield Line(label, value if isinstance(value, str) else "、".join(value))
+    if any(field["masked"] for field in licence["fields"]):
+        yield Line("", words["masked"], size=8.5)
+    yield Line(words["edition"], f"{licence['edition']:03}")
+    yield Line(words["issue_date"], licence["issue_date"])
     yield Line(words["valid_from"], licence["valid_from"])
     yield Line(words["valid_to"], licence["valid_to"] or words["no_end"])
     yield from _optional(words["since"], licence["since"])
+    yield from _optional(words["ground"], licence["ground"])
 
 
 def _moment(at: datetime, zone: ZoneInfo) -> str:
     return at.astimezone(zone).isoformat(sep=" ", timespec="seconds")
 
 
-def _drawable(text: str, fonts: Fonts) -> str:
+def _drawable(text: str, glyphs: GlyphStore) -> str:
     """What the fonts lack is written by its code point: a relying party calls its request what it likes."""
 
     def drawn(char: str) -> str:
         try:
-            fonts.require(char)
+            glyphs.get(char)
         except VermilionError as error:
             if error.reason != "glyph_missing":
                 raise

@@ -22,8 +22,10 @@ from signing.signed_file import embedded_file, signed_range
 
 ATTACHMENT = "answer.jwt"
 MEDIA_TYPE = "application/pdf"
-MAX_BYTES = 200 * 1024
+MAX_BYTES = 240 * 1024
 """Of a page: most of it are the glyphs of its fonts."""
+MAX_ANSWER = 64 * 1024
+"""Of the answer that it carries."""
 
 
 def read_page(data: bytes, *, trust: TrustList, at: datetime) -> SignedAnswer:
@@ -49,7 +51,11 @@ def read_page(data: bytes, *, trust: TrustList, at: datetime) -> SignedAnswer:
         cms.load_certificate(seal.certificate).public_key(), seal.suite, seal.signature, seal.attributes
     ):
         _refuse("the page's signature is wrong", "altered")
-    found = read_signed_answer(embedded_file(pdf, catalogue, ATTACHMENT.encode()), trust=trust, at=at)
+    listed = {key.certificate for key in trust.keys if key.use == ProfileName.RECEIPT.value}
+    if seal.certificate not in listed:  # before anything is read that somebody else could have written
+        _refuse("the page was not signed by a key of receipts", "other_key")
+    token = embedded_file(pdf, catalogue, ATTACHMENT.encode(), MAX_ANSWER)
+    found = read_signed_answer(token, trust=trust, at=at)
     if found.key.certificate != seal.certificate:
         _refuse("the page was signed by another key than its answer", "other_key")
     # It is beside the signature, which does not cover it.

@@ -420,6 +420,8 @@ def _refused_file(
     """
     from signing.foreign_seal import bears_a_seal, foreign_seals
 
+    if reason in _OF_SHAPE and _is_receipt(data, trust, now):
+        return _end(replace(facts, content_reason="a_receipt"), now)
     seals = foreign_seals(data, trust) if facts.record is OnRecord.UNKNOWN else ()
     for seal in seals:
         made_here = _made_here(live, seal.signed_sha256)
@@ -439,6 +441,17 @@ def _refused_file(
             facts, content_reason="content_not_proven", issuer=Issuer.REFUSED, issuer_reason=reason
         )
     return _end(facts, now)
+
+
+def _is_receipt(data: bytes, trust: TrustList, now: datetime) -> bool:
+    """Whether it is the page of a signed answer of ours: no licence, and nothing is wrong with it."""
+    from signing.answer_page import read_page
+
+    try:
+        read_page(data, trust=trust, at=now)
+    except VermilionError:
+        return False
+    return True
 
 
 def _made_here(live: LiveRegistry | None, signed_sha256: bytes) -> bool | None:

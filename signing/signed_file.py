@@ -29,7 +29,7 @@ def signed_range(pdf: Pdf, signature: Dictionary) -> tuple[int, int]:
     return start, end
 
 
-def embedded_file(pdf: Pdf, catalogue: Dictionary, file_name: bytes) -> bytes:
+def embedded_file(pdf: Pdf, catalogue: Dictionary, file_name: bytes, most: int = MAX_EMBEDDED_BYTES) -> bytes:
     """The one associated file (ISO 32000-2, 14.13), which must also be the one embedded file by name.
 
     Raises VermilionError(INVALID, "structure").
@@ -56,22 +56,22 @@ def embedded_file(pdf: Pdf, catalogue: Dictionary, file_name: bytes) -> bytes:
         refuse("the embedded file is not a file of ours")
     if files.entries.keys() - {"F", "UF"} or files.entries.get("UF", files.get("F")) != files.get("F"):
         refuse("the embedded file has a second version")
-    return _decoded(stream)
+    return _decoded(stream, most)
 
 
-def _decoded(stream: Stream) -> bytes:
+def _decoded(stream: Stream, most: int) -> bytes:
     encoding = stream.get("Filter")
     if isinstance(encoding, Array) and len(encoding.items) == 1:
         encoding = encoding.items[0]
     if stream.get("DecodeParms") is not None:
         refuse("the embedded file is encoded in another way than ours")
-    if encoding is None and len(stream.data) <= MAX_EMBEDDED_BYTES:
+    if encoding is None and len(stream.data) <= most:
         return stream.data
     if encoding != Name("FlateDecode"):
         refuse("the embedded file is encoded in another way than ours")
     inflater = zlib.decompressobj()
     try:
-        plain = inflater.decompress(stream.data, MAX_EMBEDDED_BYTES)
+        plain = inflater.decompress(stream.data, most)
     except zlib.error:
         refuse("the embedded file cannot be decompressed")
     if not inflater.eof or inflater.unused_data:

@@ -232,7 +232,7 @@ def _signed(
         changed = error.kind is Kind.KEY_REFUSED and error.reason == "answer_untrue"
         if changed and not last:
             return None
-        if error.kind is Kind.KEY_REFUSED:
+        if error.kind is not Kind.UNAVAILABLE:  # what was asked was right: it is answered, but not signed
             error = VermilionError(
                 Kind.UNAVAILABLE, "the answer was not signed", reason=error.reason, retry_after=2
             )

@@ -7,7 +7,7 @@ found it to be so (`registry.seals.answer_policy`). Nobody else can have a page 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
 from functools import cached_property
 from typing import NoReturn
 
@@ -20,13 +20,18 @@ from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.wire import AnswerPage
 from registry.database import Database
+from registry.licences.outage import database_errors
 from registry.licences.trust import current_list
+from registry.seals.answer_policy import PATIENCE
 from registry.seals.drawn_pages import drawn
 from registry.seals.tables import Certificate
 from registry.settings import Settings
 from signing.document import NO_PICTURE, SealMaterial
 from signing.fonts import Fonts
 from signing.signed_answer import read_signed_answer
+
+AT_ONCE = 2
+"""Pages that are drawn at a time: whoever holds the keys has more to do."""
 
 
 class AnswerPages:
@@ -39,20 +44,29 @@ class AnswerPages:
         settings: Settings,
         *,
         clock: Clock,
-        random: Callable[[int], bytes],
     ) -> None:
         self._database = database
         self._custodian = custodian
         self._settings = settings
         self._clock = clock
-        self._random = random
+        self._room = threading.BoundedSemaphore(AT_ONCE)
 
     def __call__(self, request: AnswerPage) -> bytes:
         """A PDF, signed (PAdES B-B, EN 319 142-1) by the key that signed the answer.
 
-        Raises VermilionError: KEY_REFUSED for another key than that, INVALID or MALFORMED for what is no
-        answer of ours to one check, UNAVAILABLE.
+        Raises VermilionError: KEY_REFUSED for another key than that, or an answer that is not of this moment
+        or had its page; INVALID or MALFORMED for what is no answer of ours to one check; UNAVAILABLE.
         """
+        if not self._room.acquire(blocking=False):
+            raise VermilionError(
+                Kind.UNAVAILABLE, "other pages are being drawn", reason="signer", retry_after=2
+            )
+        try:
+            return self._page(request)
+        finally:
+            self._room.release()
+
+    def _page(self, request: AnswerPage) -> bytes:
         from signing.answer_drawing import draw_page, lay_out_page
         from signing.answer_page import MAX_BYTES
         from signing.laid_out import checked_signature, splice
@@ -62,19 +76,21 @@ class AnswerPages:
             _refuse("pages are signed by the keys of answers")
         trust = current_list(self._database.read, now)
         found = read_signed_answer(request.answer, trust=trust, at=now)
+        issued_at = found.content.issued_at
+        if abs(issued_at - now) > PATIENCE:
+            _refuse("the answer is not of this moment")
         material = self._material(request.ref)
         if found.key.certificate != material.certificate:
             _refuse("the answer was signed by another key")
         page = draw_page(found, request.answer, request.language, fonts=self._fonts, zone=self._settings.tz)
-        laid_out = lay_out_page(page, material, now)
-        record = f"answer-page:{found.content.reference}:{self._random(4).hex()}"
+        laid_out = lay_out_page(page, material, issued_at)
+        if len(laid_out.prefix) + len(laid_out.tail) > MAX_BYTES:
+            raise VermilionError(Kind.INVALID, "the answer is too long for a page", reason="page")
+        record = f"answer-page:{found.content.reference}"  # so there is one page of an answer
         with drawn(laid_out.attributes):
             asked = SignRequest(SignKind.PAGE_ATTRIBUTES, laid_out.attributes, record)
             (signature,) = self._custodian.sign(request.ref, [asked])
-        data = splice(laid_out, checked_signature(laid_out, signature), None).data
-        if len(data) > MAX_BYTES:
-            raise VermilionError(Kind.INVALID, "the answer is too long for a page", reason="page")
-        return data
+        return splice(laid_out, checked_signature(laid_out, signature), None).data
 
     @cached_property
     def _fonts(self) -> Fonts:
@@ -83,7 +99,7 @@ class AnswerPages:
     def _material(self, ref: KeyRef) -> SealMaterial:
         """The key with its certificate and that of its issuer."""
         issuer = aliased(Certificate)
-        with Session(self._database.read) as session:
+        with database_errors(), Session(self._database.read) as session:
             row = session.execute(
                 select(Certificate.der, issuer.der)
                 .join(issuer, issuer.key_id == Certificate.issuer_key_id)

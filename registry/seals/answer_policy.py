@@ -79,8 +79,8 @@ class AnswerPolicy:
             if licence is not None:
                 kind = self._types(licence.record.type_code, licence.record.type_version)
             expected = answer_json(outcome, kind, past) | {"as_of": said["as_of"]}
-            # Of what was typed a site sees no more than the signer does.
-            exact = thing.identifier is not None
+            # Of what was typed a site sees no more than the signer does; and a registered file has its bytes.
+            exact = thing.identifier is not None or (thing.document is not None and licence is not None)
             true = _same(as_said(said), expected) if exact else _is_true(as_said(said), expected)
             if not true:
                 _refuse("an answer says another thing than the registry", "answer_untrue")
@@ -152,6 +152,8 @@ def _is_true(said: Mapping[str, Any], expected: Mapping[str, Any]) -> bool:
         return bool(
             expected["verdict"] == verdict and said["identifier"] is None and not _OF_A_LICENCE & set(said)
         )
+    if _OF_A_LICENCE & set(said) not in (set(), _OF_A_LICENCE & set(expected)):
+        return False
     about_none = said["identifier"] is None and not _OF_A_LICENCE & set(said)
     return about_none or {name: said.get(name) for name in ("identifier", *_OF_A_LICENCE)} == {
         name: expected.get(name) for name in ("identifier", *_OF_A_LICENCE)

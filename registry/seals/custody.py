@@ -64,7 +64,7 @@ _SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _STATUS_LIST_JWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):jwt")
 _STATUS_LIST_CWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):cwt")
 _ANSWER = re.compile(r"answer:([0-9a-f]{32})")
-_PAGE = re.compile(r"answer-page:[0-9a-f]{32}:[0-9a-f]{8}")
+_PAGE = re.compile(r"answer-page:[0-9a-f]{32}")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
     SignKind.TRUST_LIST: _TRUST_LIST,

@@ -111,6 +111,15 @@ def test_a_directory_of_keys_is_opened_and_added_to_by_one_stretching(tmp_path: 
     assert len({file["nonce"] for file in files}) == len(files) == 5
 
 
+def test_a_file_that_is_not_authentic_lends_nothing_its_salt() -> None:
+    passphrase = Passphrase(PASSPHRASE, CHEAP)
+    planted = close_envelope(SECRET, BINDING, Passphrase(b"of somebody else's", CHEAP), partial(_repeated, 7))
+    with pytest.raises(VermilionError):
+        open_envelope(planted, passphrase)
+    ours = close_envelope(SECRET, BINDING, passphrase, partial(_repeated, 8))
+    assert json.loads(ours)["scrypt"]["salt"] != json.loads(planted)["scrypt"]["salt"]
+
+
 def test_files_of_many_salts_and_costs_are_opened(tmp_path: Path) -> None:
     """As older ones were written, each with its own; what is closed has the cost that is asked for."""
     passphrase, old = Passphrase(PASSPHRASE, CHEAP), ScryptCost(n=CHEAP.n * 2)

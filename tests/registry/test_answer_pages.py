@@ -35,9 +35,9 @@ from registry.seals.trust import publish_trust_list
 from signing.answer_page import ATTACHMENT, MAX_BYTES, read_page
 from signing.cms import signed_attributes
 from tests.registry.issuing import issue_one
-from tests.registry.relying import SIGNED, TAKEN_BACK, Front, front, taken_over
+from tests.registry.relying import API, SIGNED, TAKEN_BACK, Front, front, moment, taken_over
 from tests.registry.test_status import change
-from tests.registry.world import World, on_sqlite
+from tests.registry.world import START, Ticker, World, on_sqlite
 from tests.tools import need
 
 PAGE = {"Accept": "application/pdf", "Accept-Language": "en"}
@@ -174,6 +174,41 @@ def test_it_is_taken_back_as_its_answer_is(site: Front) -> None:
 
 
 @on_sqlite
+def test_a_page_about_the_past_says_nothing_of_now(site: Front, clock: Ticker, tmp_path: Path) -> None:
+    issued = issue_one(site.world)
+    clock.advance(timedelta(days=2))
+    publish_trust_list(site.world.ports)
+    change(site.world, "end", issued.printout.record.identifier, how="revoked")
+    clock.advance(timedelta(minutes=5))
+    page = page_of(site, issued, as_of=moment(START + timedelta(hours=1)), clock="recorded")
+    shown = " ".join(text_of(page, tmp_path).split())
+    assert "Valid" in shown
+    assert "As of 2026-11-20 11:30:00+08:00 (as was recorded then)" in shown
+    assert "So it was then." in shown
+    assert "In force at that moment passed" in shown
+    for word in ("In force now", "current", "that it is in force", "Revoked"):
+        assert word not in shown
+
+
+@on_sqlite
+def test_an_answer_is_no_page_for_ever(site: Front, clock: Ticker) -> None:
+    token = site.ask({"qr": issue_one(site.world).link}, **SIGNED).data
+    clock.advance(timedelta(minutes=2))
+    with taken_over(site) as signer, pytest.raises(VermilionError) as refused:
+        signer.custodian.answer_page(signer.key, token, "en")
+    assert refused.value.reason == "page"
+
+
+@on_sqlite
+def test_a_receipt_is_no_licence_and_is_not_called_altered(site: Front) -> None:
+    page = page_of(site, issue_one(site.world))
+    said = site.http.post(API, data=page, content_type="application/pdf").get_json()
+    assert (said["verdict"], said["checks"]["content"]["reason"]) == ("unknown", "a_receipt")
+    changed = site.http.post(API, data=page[:-200] + b"%" + page[-199:], content_type="application/pdf")
+    assert changed.get_json()["verdict"] not in {"valid", "unknown"}
+
+
+@on_sqlite
 def test_it_is_for_relying_parties_and_counts_as_ten_checks(world: World) -> None:
     with front(world, per_minute=25) as site:
         issued = issue_one(world)
@@ -194,6 +229,9 @@ def test_whoever_takes_the_site_over_has_no_other_page_signed(site: Front) -> No
         assert read_page(page, trust=site.trust, at=ports.clock()).content.answers[0]["verdict"] == "valid"
         header, payload, signature = token.decode().split(".")
         altered = json.dumps({"answers": []}).encode().hex()
+        with pytest.raises(VermilionError) as refused:
+            signer.custodian.answer_page(signer.key, token, "es")
+        assert refused.value.reason == "record_used", "an answer has one page"
         for other, language in (
             (f"{header}.{payload}.{signature[:-4]}AAAA".encode(), "en"),
             (f"{header}.{altered}.{signature}".encode(), "en"),
@@ -203,7 +241,7 @@ def test_whoever_takes_the_site_over_has_no_other_page_signed(site: Front) -> No
             with pytest.raises(VermilionError):
                 signer.custodian.answer_page(signer.key, other, language)
         attributes = signed_attributes(bytes(32), b"certificate", SUITES[signer.key.suite])
-        asked = SignRequest(Kind.PAGE_ATTRIBUTES, attributes, f"answer-page:{'1' * 32}:{'2' * 8}")
+        asked = SignRequest(Kind.PAGE_ATTRIBUTES, attributes, f"answer-page:{'1' * 32}")
         with pytest.raises(VermilionError) as refused, drawn(attributes):
             signer.custodian.sign(signer.key, [asked])
         assert refused.value.reason == "caller", "not even one that was drawn: whoever draws it has it signed"
@@ -212,7 +250,7 @@ def test_whoever_takes_the_site_over_has_no_other_page_signed(site: Front) -> No
         assert refused.value.reason == "page"
         with drawn(attributes):
             assert ports.custodian.sign(signer.key, [asked])
-            again = SignRequest(Kind.PAGE_ATTRIBUTES, attributes, f"answer-page:{'1' * 32}:{'3' * 8}")
+            again = SignRequest(Kind.PAGE_ATTRIBUTES, attributes, f"answer-page:{'3' * 32}")
             with pytest.raises(VermilionError) as refused:
                 ports.custodian.sign(signer.key, [again])
         assert refused.value.reason == "page"
