@@ -43,7 +43,12 @@ pages: $(VENV)/.dev ## Look over every page in every language with axe, keyboard
 scans: $(VENV)/.dev ## Print and scan, simulated: which share of codes is read at 100, 150 and 200 dpi
 	$(BIN)/python -m tests.signing.print_and_scan
 
-fuzz: $(VENV)/.dev ## Fuzz codes, signatures and uploads for MINUTES (10), on one core
+fuzz: $(VENV)/.fuzz ## Fuzz codes, signatures and uploads for MINUTES (10) by coverage, and as long by grammar
+	for target in text credential signature file; do \
+	  mkdir -p build/fuzz/$$target; \
+	  nice $(BIN)/python -m tests.fuzz_guided $$target -max_total_time=$$(( $(MINUTES) * 15 )) -timeout=20 \
+	    -artifact_prefix=build/fuzz/$$target- build/fuzz/$$target; \
+	done
 	nice $(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)
 
 interop: $(VENV)/.dev ## Show sealed documents to veraPDF and EU DSS (Java and Maven), into docs/interop.md
@@ -72,6 +77,10 @@ $(VENV)/.run: requirements/run.txt pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 	$(INSTALL) --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
+	$(INSTALL) --require-hashes --requirement requirements/fuzz.txt
 	@touch $@
 
 .PHONY: help run demo test lint bench pages scans fuzz interop lock clean

@@ -3,7 +3,8 @@
 `python -m tests.fuzz --minutes 10 [--seed N]`, or `make fuzz MINUTES=10`. A finding is an error that no
 caller expects, a positive answer for what was altered, or a validator that breaks off; each is printed with
 what makes it again, and ends the run with 1. There is no coverage feedback: it knows the grammar instead, and
-cuts, repeats and mixes pieces of right inputs with words that such inputs are made of.
+cuts, repeats and mixes pieces of right inputs with words that such inputs are made of. `tests.fuzz_guided`
+follows coverage.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from hashlib import sha256
 from itertools import count
 
 from keys.errors import VermilionError
@@ -86,7 +86,8 @@ def _expected(work: Callable[[], object]) -> str | None:
 
 
 class Targets:
-    def __init__(self, validator: Validator) -> None:
+    def __init__(self, validator: Validator | None) -> None:
+        """`validator`: for reports alone."""
         self._validator = validator
         self._record = checking.food()
         self._trust = checking.trust_list(checking.trusted(checking.QR_KEY, self._record))
@@ -103,23 +104,32 @@ class Targets:
     def scan(self, rng: random.Random) -> str | None:
         """The text of a code: its digits, or its bytes under right digits."""
         if rng.randrange(2):
-            data = mutated(rng, self.code)
-        else:
-            head, _, digits = self.code.partition(b"#")
-            number = int.from_bytes(b"\x01" + mutated(rng, _credential(digits)))
-            data = head + b"#" + str(number).encode() if number < 10**4000 else head
-        if data == self.code:
-            return None
+            return self.judge_text(mutated(rng, self.code))
+        return self.judge_credential(mutated(rng, credential(self.code)))
+
+    def signature(self, rng: random.Random) -> str | None:
+        return self.judge_signature(mutated(rng, self.cms))
+
+    def upload(self, rng: random.Random) -> str | None:
+        data = mutated(rng, self.file)
+        return self.judge_file(data) or self.judge_report(data)
+
+    def judge_text(self, data: bytes) -> str | None:
+        """What is wrong with how the text of a code was taken, or None."""
         text = data.decode("utf-8", "replace")
         right = self.code.decode()
         return _expected(
             lambda: _unlike(right, text, check_scan(text, self._trust, None, None, checking.NOW))
         )
 
-    def signature(self, rng: random.Random) -> str | None:
-        der = mutated(rng, self.cms)
-        if der == self.cms:
-            return None
+    def judge_credential(self, data: bytes) -> str | None:
+        """The same of a code whose digits stand for these bytes."""
+        head = self.code.partition(b"#")[0]
+        number = int.from_bytes(b"\x01" + data)
+        return self.judge_text(head + b"#" + str(number).encode() if number < 10**4000 else head)
+
+    def judge_signature(self, der: bytes) -> str | None:
+        """What is wrong with how the CMS of a licence was taken, or None."""
 
         def read() -> object:
             with suppress(VermilionError):
@@ -128,28 +138,37 @@ class Targets:
             if 2 * len(der) <= end - start:
                 data = with_contents(self.file, der)
                 foreign_seals(data, self._seals)
-                return None if data == self.file else check_file(data, self._seals, None, None, LATER)
+                return self._checked(data)
             return None
 
         return _expected(read)
 
-    def upload(self, rng: random.Random) -> str | None:
-        data = mutated(rng, self.file)
-        if sha256(data).digest() == sha256(self.file).digest():
-            return None
+    def judge_file(self, data: bytes) -> str | None:
+        """What is wrong with how a file was taken, or None."""
+        return _expected(lambda: self._checked(data))
+
+    def _checked(self, data: bytes) -> Outcome | None:
+        """The outcome, but for the right file."""
+        outcome = check_file(data, self._seals, None, None, LATER)
+        return None if data == self.file else outcome
+
+    def judge_report(self, data: bytes) -> str | None:
+        """The same of its report, by the process apart."""
 
         def explain() -> object:
             outcome = check_file(data, self._seals, None, None, LATER)
+            assert self._validator is not None
             report = report_of(data, outcome, self._seals, None, self._validator, LATER)
             if report.explained not in {Explained.DONE, Explained.KNOWN, Explained.LIMIT}:
                 return f"not explained: {report.explained}"
-            return outcome
+            return None
 
         return _expected(explain)
 
 
-def _credential(digits: bytes) -> bytes:
-    number = int(digits)
+def credential(code: bytes) -> bytes:
+    """The bytes that the digits of a code stand for."""
+    number = int(code.partition(b"#")[2])
     return number.to_bytes((number.bit_length() + 7) // 8)[1:]
 
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into the two hashed lock files. `tools/lock.sh --upgrade` takes newer versions.
+# Resolves pyproject.toml into the three hashed lock files. `tools/lock.sh --upgrade` takes newer versions.
 # Needs uv: the one on PATH, the one named by UV, or one installed into build/uv for this purpose.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -16,11 +16,12 @@ fi
 compile() { # output, then what goes in
   local output=$1
   shift
-  "$uv" pip compile pyproject.toml "$@" --quiet --universal --python-version 3.11 --generate-hashes \
+  "$uv" pip compile "$@" --quiet --universal --python-version 3.11 --generate-hashes \
     --no-emit-index-url --no-emit-find-links --custom-compile-command tools/lock.sh --output-file "$output" \
     "${upgrade[@]}" >/dev/null
 }
 
 upgrade=("$@")
-compile requirements/run.txt --extra registry --extra pkcs11 --group build
-compile requirements/dev.txt --extra registry --extra pkcs11 --group dev --constraint requirements/run.txt
+compile requirements/run.txt pyproject.toml --extra registry --extra pkcs11 --group build
+compile requirements/fuzz.txt --group fuzz
+compile requirements/dev.txt pyproject.toml --extra registry --extra pkcs11 --group dev --constraint requirements/run.txt
