@@ -221,6 +221,8 @@ def _directories(settings: Settings, user: Account | None) -> None:
         _directory(settings.keys_directory, PRIVATE, own, os.getegid())
     _directory(settings.documents_directory, PRIVATE, own, os.getegid())
     _directory(settings.data / "credentials", PRIVATE, own, os.getegid())
+    # Its files are named by the characters that were ever drawn, rare ones of people's names among them.
+    _directory(settings.data / "fonts", PRIVATE, own, os.getegid())
     # The public site's group reads the database; the set-group-ID bit gives the journal files the same group.
     _directory(settings.data / "database", stat.S_ISGID | 0o750, own, shared)
     _directory(settings.public_store.parent, PRIVATE, user.uid if user else own, shared)

@@ -87,7 +87,7 @@ def test_no_secret_is_said_or_logged(first_start: FirstStart) -> None:
 def test_the_data_directory_is_closed(first_start: FirstStart) -> None:
     data = first_start.place.data
     assert mode(data) == 0o711
-    closed = ("keys", "documents", "credentials", "credentials/administrators")
+    closed = ("keys", "documents", "fonts", "credentials", "credentials/administrators")
     assert {mode(data / name) for name in closed} == {0o700}
     assert mode(data / "keys" / "passphrase") == 0o600
     files = [path for path in (data / "credentials").rglob("*") if path.is_file()]
