@@ -19,10 +19,22 @@ ALTER ROLE vermilion_signer SET statement_timeout = '5s';
 ALTER ROLE vermilion_public SET default_transaction_read_only = on;
 ALTER ROLE vermilion_public SET statement_timeout = '5s';
 CREATE DATABASE vermilion OWNER vermilion_owner;
-REVOKE ALL ON DATABASE vermilion FROM PUBLIC;
+-- Everybody may enter any other database, and write there: the image's own are the superuser's alone.
+REVOKE ALL ON DATABASE vermilion, postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE vermilion TO vermilion_public, vermilion_signer, vermilion_auditor;
 \connect vermilion
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 ALTER SCHEMA public OWNER TO vermilion_owner;
 GRANT USAGE ON SCHEMA public TO vermilion_public, vermilion_signer, vermilion_auditor;
+-- PostgreSQL lets everybody make large objects and write into the log of changes, which no grant on tables covers.
+DO $$
+DECLARE writes regprocedure;
+BEGIN
+  FOR writes IN
+    SELECT oid FROM pg_proc WHERE pronamespace = 'pg_catalog'::regnamespace
+    AND proname IN ('lo_creat', 'lo_create', 'lo_from_bytea', 'pg_logical_emit_message')
+  LOOP
+    EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', writes);
+  END LOOP;
+END $$;
 SQL

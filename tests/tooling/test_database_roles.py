@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import URL, create_engine, make_url, text
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 import registry.tables  # noqa: F401  (loads every table)
 from registry.database import Base
@@ -169,3 +169,19 @@ def test_an_auditor_s_role_changes_nothing_even_when_it_leaves_read_only_mode(vi
             attempt(auditor, f'SET TRANSACTION READ WRITE; DELETE FROM "{table}"')
     with pytest.raises(ProgrammingError, match="permission denied"):
         attempt(auditor, "SET TRANSACTION READ WRITE; CREATE TABLE mine (x int)")
+
+
+@pytest.mark.parametrize("role", ["public", "signer", "auditor"])
+def test_no_role_has_what_postgresql_gives_to_everybody(visitor: URL, role: str) -> None:
+    """Large objects and messages in the log of changes would stay; so would whatever is made in another database."""
+    own = visitor.set(username=f"vermilion_{role}")
+    for call in (
+        "lo_create(0)",
+        "lo_from_bytea(0, 'mine')",
+        "pg_logical_emit_message(false, 'mine', 'mine')",
+    ):
+        with pytest.raises(ProgrammingError, match="permission denied for function"):
+            attempt(own, f"SET TRANSACTION READ WRITE; SELECT {call}")
+    for database in ("postgres", "template1"):
+        with pytest.raises(OperationalError, match="permission denied for database"):
+            attempt(own.set(database=database), "SELECT 1")
