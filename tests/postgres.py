@@ -68,8 +68,17 @@ DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 class PostgresServer:
     """A running server. Databases are made from templates, which is a copy of files and quick."""
 
-    def __init__(self, binaries: Path, settings: Mapping[str, str] = MappingProxyType({})) -> None:
+    def __init__(
+        self,
+        binaries: Path,
+        settings: Mapping[str, str] = MappingProxyType({}),
+        access: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        """`access`: files of its data directory, such as `pg_hba.conf`, in place of those that ask nobody for
+        a password. We must remain able to connect as `postgres`.
+        """
         self._settings = {**SERVER_SETTINGS, **settings}
+        self._access = access
         self._directory = Path(tempfile.mkdtemp(prefix="vermilion-pg-"))
         self._numbers = count(1)
         self._templates: dict[str, str] = {}
@@ -91,6 +100,8 @@ class PostgresServer:
             [*initdb, "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions"],
             check=True, stdout=subprocess.DEVNULL, cwd="/", timeout=STARTUP_SECONDS, **who,
         )  # fmt: skip
+        for name, words in self._access.items():
+            (data / name).write_text(words)
         settings = [f"-c{name}={value}" for name, value in self._settings.items()]
         server = [str(binaries / "postgres"), "-D", str(data), "-k", str(self._directory), *settings]
         if setpriv := shutil.which("setpriv"):  # a killed test process leaves no server behind

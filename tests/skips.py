@@ -24,5 +24,6 @@ LISTED: dict[str, str] = {
     "tests/services/test_signer.py::test_a_user_who_is_not_on_the_list": _NOT_ROOT,
     "tests/services/test_signer.py::test_the_signer_itself_refuses": _NOT_ROOT,
     "tests/services/test_signer.py::test_a_suspended_seal": _NOT_ROOT,
+    "tests/services/test_taken_over.py::test_a_site_that_was_taken_over": _NOT_ROOT,
     "tests/verify_web/test_own_process.py::test_the_site_works_as_another_user": _NOT_ROOT,
 }

@@ -9,16 +9,23 @@ import stat
 
 import pytest
 
-from keys.custodian import KeyRef, Kind, Purpose, SignRequest
-from keys.errors import VermilionError
-from keys.remote import RemoteCustodian
-from keys.signed_answer import answer_input, answer_record
-from keys.suite import SUITES
+from keys.custodian import Kind, Purpose
+from registry.database import read_engine
 from registry.settings import Settings
+from tests.services.asking import (
+    CALLER,
+    DONE,
+    disguised,
+    held,
+    other_calls,
+    receipt_key,
+    said_to,
+    to_be_signed,
+)
 from tests.services.places import Running
 from tests.services.relying import answer_of_page, known_party, signed_answer
 from tests.services.running import line
-from tests.services.test_signer import answer_to, as_user
+from tests.services.test_signer import as_user
 
 SITE_USER, STRANGER = "nobody", "daemon"
 
@@ -35,53 +42,20 @@ def test_the_site_has_a_true_answer_signed_and_nobody_else_has_anything(again: R
 
     socket = place.data / "receipts" / "socket"
     assert stat.S_IMODE(socket.parent.stat().st_mode) == 0o711
-    key = _receipt_key(place.data)
-    suite = SUITES[key.suite]
-    content = signed.content
-    untrue = dict(answer) | {"verdict": "ended", "how": "revoked"}
-
-    def ask(reference: str, said: object) -> list[str]:
-        from dataclasses import replace
-
-        told = replace(content, reference=reference, answers=(said,))  # type: ignore[arg-type]
-        data = answer_input(told, signed.key.kid, suite)
-        custodian = RemoteCustodian(socket)
-        return answer_to(custodian, key, SignRequest(Kind.SIGNED_ANSWER, data, answer_record(reference)))
-
-    def site() -> object:
-        seal = KeyRef("0" * 32, Purpose.SEAL, "p256-sha256")
-        return [
-            ask("1" * 32, answer),
-            ask("2" * 32, untrue),
-            answer_to(RemoteCustodian(socket), seal, SignRequest(Kind.SIGNED_ATTRIBUTES, b"x", "intent:1")),
-            _made(RemoteCustodian(socket)),
-        ]
-
-    right, wrong, other_key, made = as_user(SITE_USER, site)
-    assert len(right[0]) > 100
-    assert wrong == ["key-use-refused", "answer_untrue"]
-    assert other_key == made == ["key-use-refused", "caller"]
-    assert as_user(STRANGER, lambda: ask("3" * 32, answer)) == ["key-use-refused", "caller"]
-    assert pwd.getpwnam(STRANGER).pw_uid != pwd.getpwnam(SITE_USER).pw_uid
-
-
-def _made(custodian: RemoteCustodian) -> list[str]:
-    try:
-        custodian.generate(Purpose.RECEIPT, "p256-sha256")
-    except VermilionError as error:
-        return [error.kind.value, error.reason]
-    return []
-
-
-def _receipt_key(data: object) -> KeyRef:
-    from sqlalchemy import select
-    from sqlalchemy.orm import Session
-
-    from registry.database import read_engine
-    from registry.seals.tables import Key
-
-    engine = read_engine(Settings(data=data).url)  # type: ignore[arg-type]
-    with Session(engine) as session:
-        key_id = session.scalars(select(Key.id).where(Key.purpose == "receipt", Key.state == "active")).one()
+    engine = read_engine(Settings(data=place.data).url)
+    key = receipt_key(held(engine), signed)
+    true, _ = to_be_signed(signed.content, key)
+    ended = dict(answer) | {"verdict": "ended", "how": "revoked"}
+    untrue, _ = to_be_signed(signed.content, key, answers=(ended,))
+    lies, others = disguised(engine, signed.content), other_calls(engine, signed.content, key)
     engine.dispose()
-    return KeyRef(key_id, Purpose.RECEIPT, "p256-sha256")
+
+    assert as_user(STRANGER, lambda: said_to(socket, [true])) == [CALLER]
+    right, wrong, *rest = as_user(SITE_USER, lambda: said_to(socket, [true, untrue, *lies, *others]))
+    assert right[0] == DONE
+    assert wrong == ["key-use-refused", "answer_untrue"]
+    assert rest[: len(lies)] == [["key-use-refused", "purpose"]] * len(lies)
+    assert rest[len(lies) :] == [CALLER] * len(others)
+    assert len(lies) >= 8
+    assert len(others) > len(Purpose) * len(Kind)
+    assert pwd.getpwnam(STRANGER).pw_uid != pwd.getpwnam(SITE_USER).pw_uid
