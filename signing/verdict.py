@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TypedDict
 
@@ -191,16 +191,23 @@ def listed(age: Age, value: str) -> Listed:
     return Listed(Status(rule["then"]), rule.get("reason", "status_not_asked"))
 
 
+@lru_cache(maxsize=2048)  # more than there are combinations of the axes
+def _ruled(values: tuple[str, ...]) -> tuple[Verdict, dict[str, Rule]]:
+    """The verdict and the rule of each check, for facts in the order of the table's axes."""
+    rules = table()
+    by_axis = dict(zip(rules["axes"], values, strict=True))
+    by_check = {name: _first(of_check, by_axis) for name, of_check in rules["checks"].items()}
+    return Verdict(_first(rules["verdict"], by_axis)["then"]), by_check
+
+
 def decide(
     facts: Facts, *, as_of: datetime, how: str | None = None, identifier: str | None = None
 ) -> Verification:
     """Run the table. `how` is kept for `ended` only, where it is never missing; `as_of` is aware."""
-    rules = table()
-    by_axis = {axis: str(getattr(facts, axis)) for axis in rules["axes"]}
-    verdict = Verdict(_first(rules["verdict"], by_axis)["then"])
+    verdict, rules = _ruled(tuple(str(getattr(facts, axis)) for axis in table()["axes"]))
 
     def check(name: str, reason: str) -> Check:
-        rule = _first(rules["checks"][name], by_axis)
+        rule = rules[name]
         return Check(Result(rule["then"]), rule.get("reason", reason))
 
     if verdict is not Verdict.ENDED:
