@@ -7,15 +7,16 @@ from urllib.parse import quote
 
 from signing.codes import CROCKFORD
 
-_GROUPS, _LENGTH = 4, 4
+_BITS = 80  # of five a character
 
 
 def new_reference() -> str:
     """80 random bits in four groups: nobody guesses another one. The site's log line of the answer has it
     beside verdict, moment and the keyed hash of the link, so whoever keeps the log can say what was answered.
     """
-    groups = ("".join(secrets.choice(CROCKFORD) for _ in range(_LENGTH)) for _ in range(_GROUPS))
-    return "-".join(groups)
+    drawn = secrets.randbits(_BITS)
+    text = "".join(CROCKFORD[drawn >> shift & 31] for shift in range(0, _BITS, 5))
+    return "-".join((text[:4], text[4:8], text[8:12], text[12:]))
 
 
 def report_link(address: str, reference: str) -> str:
