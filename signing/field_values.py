@@ -20,6 +20,7 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _MONTH = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 _PHONE = re.compile(r"\+?[0-9]{2,4}(-?[0-9]{2,8}){0,3}")
 _REFUSED = {"Cc", "Cf", "Cs", "Co", "Zl", "Zp"}
+_VARIATION = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 
 
 class FieldFault(Exception):  # noqa: N818 - it becomes a Fault, and never leaves this package
@@ -39,14 +40,14 @@ def has_refused_characters(text: str) -> bool:
     Unassigned ones are refused where a licence is issued only: which they are depends on the reader's edition
     of Unicode, and a verdict may not.
     """
+    if text.isprintable():  # which no character of these categories is; variation selectors are
+        return not text.isascii() and _VARIATION.search(text) is not None
     return any(map(_is_refused, text))
 
 
 @lru_cache(maxsize=1 << 16)
 def _is_refused(c: str) -> bool:
-    return (
-        unicodedata.category(c) in _REFUSED or "\ufe00" <= c <= "\ufe0f" or "\U000e0100" <= c <= "\U000e01ef"
-    )
+    return unicodedata.category(c) in _REFUSED or _VARIATION.match(c) is not None
 
 
 def is_plain_text(text: str) -> bool:
