@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import UTC, date, datetime
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from babel import Locale
@@ -47,6 +48,7 @@ def accepted(asked: LanguageAccept) -> str | None:
     return best if ranked[best][0] > 0 else None
 
 
+@lru_cache(maxsize=4096)
 def day_in_words(value: date, lang: str) -> str:
     """4 March 2026; 2026年3月4日; 4 de marzo de 2026."""
     return str(format_date(value, "long", locale=_LOCALES[lang]))
@@ -54,12 +56,18 @@ def day_in_words(value: date, lang: str) -> str:
 
 def moment_in_words(value: datetime, zone: ZoneInfo, lang: str) -> str:
     """4 March 2026, 10:32 (China Standard Time); to the minute, with its zone."""
+    return _second_in_words(value.astimezone(UTC).replace(microsecond=0), zone, lang)
+
+
+@lru_cache(maxsize=100)
+def _second_in_words(value: datetime, zone: ZoneInfo, lang: str) -> str:
     local = value.astimezone(zone)
     name = get_timezone_name(local, locale=_LOCALES[lang])
     words = format_datetime(local, _MINUTE[lang], locale=_LOCALES[lang])
     return f"{words}（{name}）" if lang == "zh" else f"{words} ({name})"
 
 
+@lru_cache(maxsize=1024)
 def month_in_words(value: date, lang: str) -> str:
     """March 2026; 2026年3月; marzo de 2026."""
     return str(format_date(value, _MONTH[lang], locale=_LOCALES[lang]))
