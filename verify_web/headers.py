@@ -1,8 +1,14 @@
-"""What every answer carries."""
+"""What every answer carries, and what requests say of the answer they like."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import lru_cache
+from typing import TypeVar
+
 from flask import Response
+
+_T = TypeVar("_T")
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
@@ -37,3 +43,11 @@ def dress(response: Response, *, secure: bool, scans: bool = False) -> Response:
     response.headers.setdefault("Cache-Control", "no-store")
     response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
     return response
+
+
+def of_header(read: Callable[[str], _T]) -> Callable[[str], _T]:
+    """`read`, which makes something of a request's header, remembering what it made of the latest few hundred:
+    browsers send few different ones, and those are short.
+    """
+    kept = lru_cache(maxsize=500)(read)
+    return lambda header: kept(header) if len(header) <= 200 else read(header)

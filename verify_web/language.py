@@ -10,6 +10,9 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, get_timezone_name
 from flask import Request
 from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
+
+from verify_web.headers import of_header
 
 LANGUAGES = {"zh": "简体中文", "en": "English", "es": "Español"}
 """By code; each language by its own name. The first serves readers of none."""
@@ -28,17 +31,20 @@ def chosen(request: Request) -> str | None:
 
 def negotiate(request: Request) -> str:
     """`?lang=` first, then Accept-Language, then the first of LANGUAGES."""
-    return chosen(request) or accepted(request.accept_languages) or next(iter(LANGUAGES))
+    return (
+        chosen(request) or accepted(request.headers.get("Accept-Language", "")) or next(iter(LANGUAGES))
+    )
 
 
-def accepted(asked: LanguageAccept) -> str | None:
+@of_header
+def accepted(header: str) -> str | None:
     """The one of LANGUAGES that a reader likes best (RFC 9110, 12.5.4); None where none is welcome.
 
     Any variety of a language stands for it (es-MX for es) with its full quality: readers of `es-MX, en;q=0.5`
     want Spanish. `*` speaks for the languages that are not named. Of equal ones the first named.
     """
     named: dict[str, tuple[float, int]] = {}
-    for place, (tag, quality) in enumerate(asked):
+    for place, (tag, quality) in enumerate(parse_accept_header(header, LanguageAccept)):
         primary = tag.lower().replace("_", "-").partition("-")[0]
         if primary == "*" or primary in LANGUAGES:
             named[primary] = max(named.get(primary, (0.0, 0)), (quality, -place))

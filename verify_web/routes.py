@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from flask import Blueprint, Request, Response, g, jsonify, render_template, request
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 from keys.errors import Kind, VermilionError
 from signing.check import Outcome
@@ -13,6 +15,7 @@ from signing.report import Report
 from verify_web import checks
 from verify_web.answers import answer, status_code, type_of
 from verify_web.assets import VERSION, WORDS
+from verify_web.headers import of_header
 from verify_web.intake import read_file, read_typed
 from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
 from verify_web.page import result_page
@@ -26,7 +29,13 @@ _JSON = "application/json"
 
 def wants_json(asked: Request) -> bool:
     """By Accept (RFC 9110, 12.5.1); a page where both are as welcome or neither is."""
-    return asked.accept_mimetypes.best_match(["text/html", _JSON], default="text/html") == _JSON
+    return _likes_json(asked.headers.get("Accept", ""))
+
+
+@of_header
+def _likes_json(header: str) -> bool:
+    welcome = parse_accept_header(header, MIMEAccept)
+    return welcome.best_match(["text/html", _JSON], default="text/html") == _JSON
 
 
 def render(template: str, lang: str, *, switch: str = "/", **context: Any) -> str:
