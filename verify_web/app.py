@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 
 from flask import Flask, Response, g, request
-from jinja2 import StrictUndefined
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keys.clock import Clock, system_clock
@@ -16,7 +15,7 @@ from registry.body_slots import BODY_SLOTS, BodySlots
 from registry.defects import QuietFlask
 from registry.settings import Settings
 from signing.validator import Validator
-from verify_web import access_log, assets, failures, headers
+from verify_web import access_log, failures, headers
 from verify_web.alarm import SiteAlarm
 from verify_web.api import api
 from verify_web.api_docs import docs
@@ -63,8 +62,6 @@ def create_app(
     app = QuietFlask("verify_web", static_folder=None, template_folder=None)
     app.url_map.merge_slashes = False  # it would redirect, and a redirect can lose the fragment
     app.request_class = SiteRequest
-    app.jinja_loader = assets.TEMPLATES
-    app.jinja_options = {"undefined": StrictUndefined, "trim_blocks": True, "lstrip_blocks": True}
     app.json.ensure_ascii = False  # type: ignore[attr-defined]  # of DefaultJSONProvider
     app.extensions["site"] = Site(
         settings=settings,

@@ -46,8 +46,8 @@ def dress(response: Response, *, secure: bool, scans: bool = False) -> Response:
 
 
 def of_header(read: Callable[[str], _T]) -> Callable[[str], _T]:
-    """`read`, which makes something of a request's header, remembering what it made of the latest few hundred:
-    browsers send few different ones, and those are short.
+    """`read`, which makes something of a request's header, remembering what it made of the latest few
+    hundred: browsers send few different ones, and those are short.
     """
     kept = lru_cache(maxsize=500)(read)
     return lambda header: kept(header) if len(header) <= 200 else read(header)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import Blueprint, Request, Response, g, jsonify, render_template, request
+from flask import Blueprint, Request, Response, g, jsonify, request
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
@@ -14,7 +14,7 @@ from signing.page_data import page_json
 from signing.report import Report
 from verify_web import checks
 from verify_web.answers import answer, status_code, type_of
-from verify_web.assets import VERSION, WORDS
+from verify_web.assets import WORDS
 from verify_web.headers import of_header
 from verify_web.intake import read_file, read_typed
 from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
@@ -22,6 +22,7 @@ from verify_web.page import result_page
 from verify_web.reference import new_reference, report_link
 from verify_web.report import file_report, report_page
 from verify_web.site import Site, site
+from verify_web.templating import fill_in
 
 pages = Blueprint("pages", __name__)
 _JSON = "application/json"
@@ -41,15 +42,12 @@ def _likes_json(header: str) -> bool:
 def render(template: str, lang: str, *, switch: str = "/", **context: Any) -> str:
     """`switch`: the path that shows the same thing in another language."""
     asked = chosen(request)
-    return render_template(
+    return fill_in(
         template,
-        w=WORDS[lang],
-        lang=lang,
-        html_lang=HTML_LANG[lang],
+        lang,
         languages=[(code, (name, HTML_LANG[code])) for code, name in LANGUAGES.items()],
         switch=switch,
         query=f"?lang={asked}" if asked else "",
-        static=f"/static/{VERSION}",
         host=site().settings.public_origin.partition("://")[2],
         trust_root=site().trust.root_sha256(),
         **context,
