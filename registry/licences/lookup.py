@@ -18,6 +18,7 @@ from keys.clock import Clock
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Agency
+from registry.driver_select import DriverSelect
 from registry.licences.digests import lookup_digest
 from registry.licences.gathered import HISTORY, Gathered, as_of
 from registry.licences.outage import database_errors
@@ -157,10 +158,12 @@ class SqlLiveRegistry:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
+        self._by_link = DriverSelect(engine, _BY_LINK)
         self._type_names: dict[tuple[str, int], Mapping[str, str]] = {}
 
     def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
-        return self._licence(self._rows(_BY_LINK, id_sha256))
+        with database_errors():
+            return self._licence(self._by_link.rows(id_sha256))
 
     def by_document(self, sha256: bytes) -> LiveLicence | None:
         return self._licence(self._rows(_BY_DOCUMENT, sha256))
