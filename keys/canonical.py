@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 from keys.errors import Kind, VermilionError
@@ -51,16 +52,10 @@ def strict_json(data: bytes, *, max_bytes: int, max_depth: int, fractions: bool 
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         _refuse("not UTF-8")
-    if _depth(text) > max_depth:
+    if text.count("{") + text.count("[") > max_depth and _depth(text) > max_depth:
         _refuse(f"nested deeper than {max_depth}")
     try:
-        value = json.loads(
-            text,
-            object_pairs_hook=_members,
-            parse_float=_fraction if fractions else lambda _text: _refuse("a number is not an integer"),
-            parse_int=_integer,
-            parse_constant=lambda _text: _refuse("NaN and infinities are not JSON"),
-        )
+        value = (_WITH_FRACTIONS if fractions else _WHOLE).decode(text)
     except ValueError:
         _refuse("not JSON")
     if "\\u" in text:  # only an escape can bring in a surrogate that stands alone
@@ -117,3 +112,16 @@ def _refuse_surrogates(value: object) -> None:
 
 def _refuse(detail: str) -> NoReturn:
     raise VermilionError(Kind.MALFORMED, detail)
+
+
+def _decoder(parse_float: Callable[[str], float]) -> json.JSONDecoder:
+    return json.JSONDecoder(
+        object_pairs_hook=_members,
+        parse_float=parse_float,
+        parse_int=_integer,
+        parse_constant=lambda _text: _refuse("NaN and infinities are not JSON"),
+    )
+
+
+_WHOLE = _decoder(lambda _text: _refuse("a number is not an integer"))
+_WITH_FRACTIONS = _decoder(_fraction)
