@@ -6,6 +6,8 @@ become another user.
 
 from __future__ import annotations
 
+import gc
+
 from registry.settings import Settings
 from signing.licensed import read_licensed
 from signing.validator import start_validator
@@ -21,4 +23,12 @@ def application() -> object:
     settings = Settings()
     validator = start_validator(read_licensed(settings.licensed_roots))  # forks: before there are threads
     access_log.to_stderr()
-    return create_app(settings, trusted_proxies=settings.trusted_proxies, validator=validator)
+    app = create_app(settings, trusted_proxies=settings.trusted_proxies, validator=validator)
+    tune()
+    return app
+
+
+def tune() -> None:
+    """Spare the requests a full collection over all that a start made, which stays: a tenth of a second."""
+    gc.collect()
+    gc.freeze()
