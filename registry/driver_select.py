@@ -10,12 +10,12 @@ from sqlalchemy import Engine, Select
 
 
 class DriverSelect:
-    """A select with one parameter, `key`, compiled once for an engine. Its rows have the statement's columns by
-    name, in the types of its tables.
+    """A select with one parameter, `key`, compiled once for an engine. Its rows have the statement's columns
+    by name, in the types of its tables.
 
-    SQLAlchemy's own way, with a connection, a context and a result of its own for each execution, costs several
-    times what a database takes to find a row. What the driver refuses is asked once more that way: it tells
-    outages from defects, and lets go of connections that are broken.
+    SQLAlchemy's own way, with a connection, a context and a result of its own for each execution, costs
+    several times what a database takes to find a row. What the driver refuses is asked once more that way: it
+    tells outages from defects, and lets go of connections that are broken.
     """
 
     def __init__(self, engine: Engine, statement: Select[*tuple[Any, ...]]) -> None:

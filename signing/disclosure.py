@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
 from signing.json_object import JsonObject, bad_record
 from signing.licence_type import Disclosure, Field, FieldKind, LicenceType, Role
@@ -32,8 +33,7 @@ class PublicRecord:
     specimen: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Disclosed:
+class Disclosed(NamedTuple):
     """One value as it may be shown, canonical or masked."""
 
     field: Field

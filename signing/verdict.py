@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from functools import cache, lru_cache
+from operator import attrgetter
 from pathlib import Path
 from typing import TypedDict
 
@@ -191,6 +192,11 @@ def listed(age: Age, value: str) -> Listed:
     return Listed(Status(rule["then"]), rule.get("reason", "status_not_asked"))
 
 
+@cache
+def _axes() -> attrgetter[tuple[str, ...]]:
+    return attrgetter(*table()["axes"])
+
+
 @lru_cache(maxsize=2048)  # more than there are combinations of the axes
 def _ruled(values: tuple[str, ...]) -> tuple[Verdict, dict[str, Rule]]:
     """The verdict and the rule of each check, for facts in the order of the table's axes."""
@@ -204,7 +210,7 @@ def decide(
     facts: Facts, *, as_of: datetime, how: str | None = None, identifier: str | None = None
 ) -> Verification:
     """Run the table. `how` is kept for `ended` only, where it is never missing; `as_of` is aware."""
-    verdict, rules = _ruled(tuple(str(getattr(facts, axis)) for axis in table()["axes"]))
+    verdict, rules = _ruled(_axes()(facts))
 
     def check(name: str, reason: str) -> Check:
         rule = rules[name]
