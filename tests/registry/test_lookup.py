@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, inspect, select, text, update
+from sqlalchemy import Engine, event, inspect, select, text, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from keys.trust_list import read_trust_list
-from registry.database import read_engine
+from registry.database import read_engine, write_engine
 from registry.licences import lookup
 from registry.licences.digests import link_digest
 from registry.licences.lookup import SqlLiveRegistry, current_trust_list
+from registry.licences.outage import DATABASE_OUT
 from registry.licences.tables import Document, Edition
 from registry.licences.types import current_type
 from registry.schema import upgrade
@@ -142,22 +147,61 @@ def test_a_withdrawal_told_by_a_clock_that_is_behind_takes_no_licence_back(
     assert found.entitled
 
 
+@contextmanager
+def at_the_driver(engine: Engine) -> Iterator[list[str]]:
+    """The statements as the driver is given them, by whatever way they come there."""
+    statements: list[str] = []
+
+    class Watched(psycopg.Cursor[Any]):
+        def execute(self, query: Any, *arguments: Any, **options: Any) -> Any:
+            statements.append(query)
+            return super().execute(query, *arguments, **options)
+
+    def begin(connection: Any, *_: object) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.set_trace_callback(statements.append)
+        else:
+            connection.cursor_factory = Watched
+
+    def end(connection: Any, *_: object) -> None:
+        if engine.dialect.name == "sqlite":
+            connection.set_trace_callback(None)
+        else:
+            connection.cursor_factory = psycopg.Cursor
+
+    event.listen(engine, "checkout", begin)
+    event.listen(engine, "checkin", end)
+    try:
+        yield statements
+    finally:
+        event.remove(engine, "checkout", begin)
+        event.remove(engine, "checkin", end)
+
+
+def test_what_the_driver_refuses_is_told_as_an_outage_and_answered_again_later(tmp_path: Path) -> None:
+    """The quickest way to the database tells no less of its failures than the usual one."""
+    url = f"sqlite:///{tmp_path}/registry.db"
+    write_engine(url).connect().close()  # a database without our tables
+    engine = read_engine(url)
+    live = SqlLiveRegistry(engine, Ticker())
+    with pytest.raises(VermilionError) as refused:
+        live.by_link_id(bytes(32))
+    assert (refused.value.kind, refused.value.reason) == (Kind.UNAVAILABLE, DATABASE_OUT)
+    upgrade(url)
+    assert live.by_link_id(bytes(32)) is None
+    engine.dispose()
+
+
 def test_one_statement_answers_by_an_index(world: World) -> None:
     issued = issue_one(world)
     live = registry(world)
     live.by_document(issued.sha256)  # names of types are read once
-    statements: list[str] = []
-
-    def note(_c: object, _cursor: object, statement: str, *_rest: object) -> None:
-        statements.append(statement)
-
     engine = world.ports.database.read
-    event.listen(engine, "before_cursor_execute", note)
-    live.by_link_id(bytes(32))
-    live.by_document(issued.sha256)
-    live.by_identifier(issued.printout.record.identifier)
-    live.seal_use_recorded(bytes(32))
-    event.remove(engine, "before_cursor_execute", note)
+    with at_the_driver(engine) as statements:
+        live.by_link_id(bytes(32))
+        live.by_document(issued.sha256)
+        live.by_identifier(issued.printout.record.identifier)
+        live.seal_use_recorded(bytes(32))
     assert len(statements) == 4
     indexed = {
         tuple(u["column_names"]) for u in inspect(engine).get_unique_constraints(Edition.__tablename__)
