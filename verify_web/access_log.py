@@ -24,24 +24,27 @@ def write(store: Store, response: Response) -> None:
     """The line: method, route as it is written in the code, status, time, size; for a link the keyed hash
     of its id, by which the scans of one licence can be counted without naming it.
     """
-    rule = request.url_rule.rule if request.url_rule is not None else "(none)"
-    line: dict[str, object] = {
-        "event": "request",
-        "method": request.method if request.url_rule is not None else "(other)",
-        "route": rule,
-        "status": response.status_code,
-        "ms": round((time.perf_counter() - g.get("started", time.perf_counter())) * 1000, 1),
-        "bytes": response.content_length,
-    }
+    line: dict[str, object] = {}
     link_id = (request.view_args or {}).get("link_id")
     if link_id is not None:
         line["link"] = store.keyed_hash("link", str(link_id)).hex()
-    if "party" in g:
-        line["party"] = g.party
-    if "verdict" in g:
-        line["verdict"] = g.verdict
-    if "reference" in g:
-        line["reference"] = g.reference
+    line |= {name: g.get(name) for name in ("party", "verdict", "reference") if name in g}
+    say(
+        request.method if request.url_rule is not None else "(other)",
+        request.url_rule.rule if request.url_rule is not None else "(none)",
+        response.status_code,
+        time.perf_counter() - g.get("started", time.perf_counter()),
+        response.content_length,
+        line,
+    )
+
+
+def say(
+    method: str, route: str, status: int, seconds: float, size: int | None, more: dict[str, object]
+) -> None:
+    """Write a line; `more`: what only some requests have."""
+    line = {"event": "request", "method": method, "route": route, "status": status}
+    line |= {"ms": round(seconds * 1000, 1), "bytes": size, **more}
     _log.info("request", extra={"line": line})
 
 

@@ -26,6 +26,7 @@ from verify_web.metrics import Metrics
 from verify_web.offline import offline
 from verify_web.readers import readers
 from verify_web.routes import pages
+from verify_web.scan_road import ScanRoad
 from verify_web.scans import ScanCounter
 from verify_web.site import Site
 from verify_web.source import Source
@@ -93,6 +94,7 @@ def create_app(
         metrics.seconds.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))
         return response
 
+    app.wsgi_app = ScanRoad(app.wsgi_app, app.extensions["site"], proxies=trusted_proxies > 0)  # type: ignore[method-assign]
     if not trusted_proxies:
         app.before_request(_warn_of_a_proxy())
     else:

@@ -22,6 +22,18 @@ def _noted(site: Site, way: str, outcome: Outcome) -> Outcome:
     return outcome
 
 
+def scanned_link(site: Site, link_id: str) -> tuple[Outcome, bytes]:
+    """As `link`, of an address that is opened now: the outcome, counted as a scan, and the link's keyed hash.
+    Nothing of it is noted for the request's log line.
+    """
+    outcome = check_id(link_id, site.trust.current(), site.live, site.clock())
+    key = site.store.keyed_hash("link", link_id)
+    if outcome.licence is not None:
+        site.scans.count(key, outcome.licence)
+    site.metrics.verdicts.labels("link", outcome.verification.verdict.value).inc()
+    return outcome, key
+
+
 def link(site: Site, link_id: str, *, live: LiveRegistry | None = None, past: Past | None = None) -> Outcome:
     """The address of a licence, without the fragment, which never comes here. A text that cannot be an id
     takes the path of an unknown one. Never limited. `past`: as of a moment that `live` was gathered for.

@@ -29,6 +29,7 @@ _SCANNING = _ALWAYS | {
 }
 
 STRICT_TRANSPORT = "max-age=31536000"
+UNLESS_SAID = (("Cache-Control", "no-store"), ("Cross-Origin-Resource-Policy", "same-origin"))
 
 
 def dress(response: Response, *, secure: bool, scans: bool = False) -> Response:
@@ -36,13 +37,17 @@ def dress(response: Response, *, secure: bool, scans: bool = False) -> Response:
     is https, and browsers are told never to ask for it otherwise (RFC 6797). `scans`: this page alone may use
     the camera and compile WebAssembly.
     """
-    for name, value in (_SCANNING if scans else _ALWAYS).items():
+    for name, value in always(secure=secure, scans=scans):
         response.headers[name] = value
-    if secure:
-        response.headers["Strict-Transport-Security"] = STRICT_TRANSPORT
-    response.headers.setdefault("Cache-Control", "no-store")
-    response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
+    for name, value in UNLESS_SAID:
+        response.headers.setdefault(name, value)
     return response
+
+
+def always(*, secure: bool, scans: bool = False) -> list[tuple[str, str]]:
+    """As `dress`, what an answer may not say otherwise."""
+    found = list((_SCANNING if scans else _ALWAYS).items())
+    return [*found, ("Strict-Transport-Security", STRICT_TRANSPORT)] if secure else found
 
 
 def of_header(read: Callable[[str], _T]) -> Callable[[str], _T]:

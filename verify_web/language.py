@@ -31,7 +31,12 @@ def chosen(request: Request) -> str | None:
 
 def negotiate(request: Request) -> str:
     """`?lang=` first, then Accept-Language, then the first of LANGUAGES."""
-    return chosen(request) or accepted(request.headers.get("Accept-Language", "")) or next(iter(LANGUAGES))
+    return chosen(request) or preferred(request.headers.get("Accept-Language", ""))
+
+
+def preferred(header: str) -> str:
+    """By Accept-Language, then the first of LANGUAGES."""
+    return accepted(header) or next(iter(LANGUAGES))
 
 
 @of_header

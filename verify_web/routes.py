@@ -26,37 +26,42 @@ from verify_web.site import Site, site
 from verify_web.templating import fill_in
 
 pages = Blueprint("pages", __name__)
-_JSON = "application/json"
+HTML, JSON = "text/html; charset=utf-8", "application/json"
+VARY = "Accept, Accept-Language"
 
 
 def wants_json(asked: Request) -> bool:
     """By Accept (RFC 9110, 12.5.1); a page where both are as welcome or neither is."""
-    return _likes_json(asked.headers.get("Accept", ""))
+    return likes_json(asked.headers.get("Accept", ""))
 
 
 @of_header
-def _likes_json(header: str) -> bool:
+def likes_json(header: str) -> bool:
     welcome = parse_accept_header(header, MIMEAccept)
-    return welcome.best_match(["text/html", _JSON], default="text/html") == _JSON
+    return welcome.best_match(["text/html", JSON], default="text/html") == JSON
 
 
 def render(template: str, lang: str, *, switch: str = "/", **context: Any) -> str:
     """`switch`: the path that shows the same thing in another language."""
-    asked = chosen(request)
+    return page_text(site(), template, lang, asked=chosen(request), switch=switch, **context)
+
+
+def page_text(here: Site, template: str, lang: str, *, asked: str | None, switch: str, **context: Any) -> str:
+    """`asked`: the language that the address asks for, and the page's own links with it."""
     return fill_in(
         template,
         lang,
         languages=[(code, (name, HTML_LANG[code])) for code, name in LANGUAGES.items()],
         switch=switch,
         query=f"?lang={asked}" if asked else "",
-        host=site().settings.public_origin.partition("://")[2],
-        trust_root=site().trust.root_sha256(),
+        host=here.settings.public_origin.partition("://")[2],
+        trust_root=here.trust.root_sha256(),
         **context,
     )
 
 
 def _vary(response: Response) -> Response:
-    response.headers["Vary"] = "Accept, Accept-Language"
+    response.headers["Vary"] = VARY
     return response
 
 
@@ -69,36 +74,60 @@ def outcome_page(
     report: Report | None = None,
 ) -> Response:
     lang = negotiate(request)
-    found = result_page(outcome, type_of(here, outcome), here.settings.tz, here.clock(), lang)
-    # The path of the page itself, so that no visitor's text is ever put back into an address.
-    switch = "/" if link_id is None else request.path
-    live = "" if link_id is None else page_json(outcome, here.trust.current(), lang)
-    known = link_id is not None and outcome.licence is not None
-    address = f"{here.settings.public_origin}{request.path}" if known else ""  # for the printed page
     reference = ""
     if outcome.licence is not None:  # else two answers that must not be told apart would differ
         reference = g.reference = new_reference()
-    told = None if report is None else report_page(report, outcome, here.settings.tz, lang)
-    body = render(
-        "result.html",
+    body = outcome_body(
+        here,
+        outcome,
         lang,
-        switch=switch,
-        r=found,
-        live=live,
-        address=address,
-        words=None,
+        asked=chosen(request),
+        link_path=None if link_id is None else request.path,
         reference=reference,
-        problem=report_link(here.settings.problem_address, reference),
-        report=told,
+        report=report,
     )
-    response = Response(body, status=status, content_type="text/html; charset=utf-8")
+    response = Response(body, status=status, content_type=HTML)
     response.headers["Content-Language"] = HTML_LANG[lang]
     return _vary(response)
 
 
+def outcome_body(
+    here: Site,
+    outcome: Outcome,
+    lang: str,
+    *,
+    asked: str | None = None,
+    link_path: str | None,
+    reference: str,
+    report: Report | None = None,
+) -> str:
+    """The page. `link_path`: the path of the licence's link, where that was opened: the page's own, so that
+    no visitor's text is ever put back into an address.
+    """
+    known = link_path is not None and outcome.licence is not None
+    return page_text(
+        here,
+        "result.html",
+        lang,
+        asked=asked,
+        switch=link_path or "/",
+        r=result_page(outcome, type_of(here, outcome), here.settings.tz, here.clock(), lang),
+        live="" if link_path is None else page_json(outcome, here.trust.current(), lang),
+        address=f"{here.settings.public_origin}{link_path}" if known else "",  # for the printed page
+        words=None,
+        reference=reference,
+        problem=report_link(here.settings.problem_address, reference),
+        report=None if report is None else report_page(report, outcome, here.settings.tz, lang),
+    )
+
+
 def outcome_json(here: Site, outcome: Outcome, *, status: int) -> Response:
-    body = to_json(answer(here, outcome)) + b"\n"  # in a third of the time that the framework takes
-    return _vary(Response(body, status=status, content_type=_JSON))
+    return _vary(Response(outcome_text(here, outcome), status=status, content_type=JSON))
+
+
+def outcome_text(here: Site, outcome: Outcome) -> bytes:
+    """As JSON, made in a third of the time that the framework's way takes."""
+    return to_json(answer(here, outcome)) + b"\n"
 
 
 @pages.get("/")
@@ -111,7 +140,7 @@ def start_page(faults: dict[str, str], *, status: int = 200, typed: str = "") ->
     response = Response(
         render("start.html", lang, faults=faults, typed=typed),
         status=status,
-        content_type="text/html; charset=utf-8",
+        content_type=HTML,
     )
     response.headers["Content-Language"] = HTML_LANG[lang]
     return _vary(response)
