@@ -33,6 +33,9 @@ def facts_json(facts: Facts) -> dict[str, str]:
     return {name: str(getattr(facts, name)) for name in Facts.__slots__}
 
 
+_NOTHING = facts_json(Facts())
+
+
 def _key(key: TrustedKey, zone: str) -> dict[str, Any]:
     return {
         "kid": key.kid,
@@ -110,7 +113,7 @@ def page_data(outcome: Outcome, trust: TrustList | None, language: str) -> dict[
                 names[code] = name
     return {
         "facts": facts_json(outcome.facts),
-        "nothing": facts_json(Facts()),
+        "nothing": _NOTHING,
         "how": None if licence is None else licence.how,
         "as_of": instant(as_of),
         "today": today,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -55,8 +56,7 @@ class Fact(NamedTuple):
     id: str = ""  # by which the script finds it, where it may change
 
 
-@dataclass(frozen=True, slots=True)
-class CheckLine:
+class CheckLine(NamedTuple):
     """One of the three named checks: `result` and `word` say the same to machines and to readers."""
 
     name: str
@@ -109,7 +109,7 @@ def _name(label: str, names: Mapping[str, str], code: str, lang: str) -> Fact:
 def _value(label: str, shown: Disclosed, lang: str, label_lang: str = "") -> Fact:
     """What the record says is Chinese where it has Chinese characters; a date is in words of the page."""
     value = in_words(shown, lang)
-    return Fact(label, value, label_lang, _foreign("zh", lang) if _HAN.search(value) else "")
+    return Fact(label, value, label_lang, "zh" if lang != "zh" and _HAN.search(value) else "")
 
 
 def _field(shown: Disclosed, lang: str) -> Fact:
@@ -143,6 +143,39 @@ def _dated(verdict: Verdict, licence: LiveLicence | None, lang: str) -> str:
         Verdict.VALID: ("dated_until", licence.record.valid_to),
     }.get(verdict, ("", None))
     return "" if day is None else WORDS[lang][key].replace("{day}", day_in_words(day, lang))
+
+
+_NO_MOMENT = datetime.min.replace(tzinfo=UTC)
+
+
+class _Said(NamedTuple):
+    heading: str
+    sentence: str
+    next: str
+    checks: tuple[CheckLine, ...]
+
+
+@lru_cache(maxsize=2000)
+def _said(verdict: Verdict, how: str | None, checks: tuple[Check, Check, Check], lang: str) -> _Said:
+    """What is said of a verdict and its checks, whichever licence it is about."""
+    verification = Verification(verdict, how, *checks, as_of=_NO_MOMENT, identifier=None)
+
+    def line(name: str, check: Check) -> CheckLine:
+        result = check.result.value
+        return CheckLine(
+            name,
+            check_name(name, lang),
+            result,
+            result_word(result, lang),
+            reason_sentence(check.reason, lang),
+        )
+
+    return _Said(
+        heading(verification, lang),
+        _meaning(verification, lang),
+        next_step(verification, lang),
+        tuple(map(line, ("content", "issuer", "status"), checks)),
+    )
 
 
 def _meaning(verification: Verification, lang: str) -> str:
@@ -192,16 +225,8 @@ def result_page(
     verification, licence = outcome.verification, outcome.licence
     shown = disclose(licence.record, licence_type) if licence is not None else ()
 
-    def line(name: str, check: Check) -> CheckLine:
-        result = check.result.value
-        return CheckLine(
-            name,
-            check_name(name, lang),
-            result,
-            result_word(result, lang),
-            reason_sentence(check.reason, lang),
-        )
-
+    checks = (verification.content, verification.issuer, verification.status)
+    said = _said(verification.verdict, verification.how, checks, lang)
     contact = words["contact_unknown"]
     if licence is not None:
         issuer = _name("", licence.issuer_name, licence.record.issuer_code, lang)
@@ -209,19 +234,15 @@ def result_page(
     return ResultPage(
         verdict=verification.verdict.value,
         tone="good" if verification.green else TONES[verification.verdict],
-        heading=heading(verification, lang),
-        sentence=_meaning(verification, lang),
+        heading=said.heading,
+        sentence=said.sentence,
         dated=_dated(verification.verdict, licence, lang),
         checked_at=words["checked_at"].replace("{moment}", moment_in_words(now, zone, lang)),
         facts=_facts(licence, shown, lang) if licence is not None else (),
         fields=tuple(_field(value, lang) for value in shown),
         masked=any(value.masked for value in shown),
-        checks=(
-            line("content", verification.content),
-            line("issuer", verification.issuer),
-            line("status", verification.status),
-        ),
-        next=next_step(verification, lang),
+        checks=said.checks,
+        next=said.next,
         contact=contact,
         technical=_technical(verification, licence, lang),
         specimen=licence is not None and licence.record.specimen,

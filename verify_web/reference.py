@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import secrets
+from base64 import b32encode
 from urllib.parse import quote
 
 from signing.codes import CROCKFORD
 
-_BITS = 80  # of five a character
+_CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", CROCKFORD.encode())
 
 
 def new_reference() -> str:
     """80 random bits in four groups: nobody guesses another one. The site's log line of the answer has it
     beside verdict, moment and the keyed hash of the link, so whoever keeps the log can say what was answered.
     """
-    drawn = secrets.randbits(_BITS)
-    text = "".join(CROCKFORD[drawn >> shift & 31] for shift in range(0, _BITS, 5))
+    text = b32encode(secrets.token_bytes(10)).translate(_CROCKFORD).decode()
     return "-".join((text[:4], text[4:8], text[8:12], text[12:]))
 
 
