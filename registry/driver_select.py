@@ -27,9 +27,7 @@ class DriverSelect:
         self._order = getattr(compiled, "positiontup", None)  # where the driver takes them by place
         columns = statement.selected_columns
         self._row: Any = namedtuple("Row", columns.keys())  # type: ignore[misc]  # noqa: PYI024
-        processors = [
-            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns
-        ]
+        processors = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
         self._processors = [(place, one) for place, one in enumerate(processors) if one is not None]
 
     def rows(self, key: object) -> Sequence[Any]:

@@ -8,10 +8,11 @@ cannot carry them, and it is told so: a key it was not given is not a key that n
 from __future__ import annotations
 
 import base64
-import json
 from contextlib import suppress
 from functools import cache
 from typing import Any
+
+from pydantic_core import to_json
 
 from keys.errors import VermilionError
 from keys.suite import SUITES
@@ -134,7 +135,7 @@ def _words(language: str) -> str:
 
 def _escaped(value: object) -> str:
     """JSON of which no character can end a script element."""
-    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    text = to_json(value).decode()
     for char, escape in _ESCAPES.items():
         text = text.replace(char, escape)
     return text

@@ -45,7 +45,10 @@ def say(
     """Write a line; `more`: what only some requests have."""
     line = {"event": "request", "method": method, "route": route, "status": status}
     line |= {"ms": round(seconds * 1000, 1), "bytes": size, **more}
-    _log.info("request", extra={"line": line})
+    if _log.isEnabledFor(logging.INFO):  # past `info`, which looks up the stack for who called
+        _log.handle(
+            _log.makeRecord(_log.name, logging.INFO, "", 0, "request", (), None, None, {"line": line})
+        )
 
 
 class JsonLines(logging.Formatter):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -134,14 +134,18 @@ def _facts(licence: LiveLicence, shown: tuple[Disclosed, ...], lang: str) -> tup
 def _dated(verdict: Verdict, licence: LiveLicence | None, lang: str) -> str:
     if licence is None:
         return ""
-    key, day = {
-        Verdict.ENDED: ("dated_since", licence.since),
-        Verdict.SUSPENDED: ("dated_since", licence.since),
-        Verdict.REPLACED: ("dated_since", licence.since),
-        Verdict.EXPIRED: ("dated_expired", licence.record.valid_to),
-        Verdict.NOT_YET_VALID: ("dated_from", licence.record.valid_from),
-        Verdict.VALID: ("dated_until", licence.record.valid_to),
-    }.get(verdict, ("", None))
+    day: date | None
+    match verdict:
+        case Verdict.ENDED | Verdict.SUSPENDED | Verdict.REPLACED:
+            key, day = "dated_since", licence.since
+        case Verdict.EXPIRED:
+            key, day = "dated_expired", licence.record.valid_to
+        case Verdict.NOT_YET_VALID:
+            key, day = "dated_from", licence.record.valid_from
+        case Verdict.VALID:
+            key, day = "dated_until", licence.record.valid_to
+        case _:
+            return ""
     return "" if day is None else WORDS[lang][key].replace("{day}", day_in_words(day, lang))
 
 

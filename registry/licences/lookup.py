@@ -295,7 +295,9 @@ def _co_seals(rows: Sequence[Row[Any]]) -> tuple[LiveSeal, ...]:
     """The further seals of a joint licence, each applied under an authorisation for this type: by whichever
     agency, whose keeper permitted it.
     """
-    places = {row.co_place: row for row in rows if row.co_place is not None}
+    if rows[0].co_place is None:  # then it is in all of them
+        return ()
+    places = {row.co_place: row for row in rows}
     return tuple(
         LiveSeal(
             sealed_at=row.co_sealed_at,
