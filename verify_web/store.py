@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from keys.clock import Clock, system_clock
@@ -57,13 +57,17 @@ _ALARM = text(
 _ALARMS = text("SELECT count(*) FROM alarm")
 _ADD_SCANS = text(
     "INSERT INTO scans (link, day, scans) VALUES (:link, :day, :scans)"
-    " ON CONFLICT (day, link) DO UPDATE SET scans = scans + excluded.scans RETURNING scans"
+    " ON CONFLICT (day, link) DO UPDATE SET scans = scans + excluded.scans"
+)
+_SCANS = text("SELECT link, scans FROM scans WHERE day = :day AND link IN :links").bindparams(
+    bindparam("links", expanding=True)
 )
 _COARSEN = text(
     "UPDATE scans SET scans = CASE WHEN scans >= 100000 THEN 100000 WHEN scans >= 10000 THEN 10000"
     " WHEN scans >= 1000 THEN 1000 WHEN scans >= 100 THEN 100 WHEN scans >= 10 THEN 10 ELSE 1 END"
     " WHERE day = (SELECT max(day) FROM scans WHERE day < :day)"
 )
+_LINKS = 500  # in one statement
 _FORGET_SCANS = text("DELETE FROM scans WHERE day < :day")
 _ALERT = text(
     "INSERT INTO alert (day, issuer, identifier, scans) VALUES (:day, :issuer, :identifier, :scans)"
@@ -137,11 +141,15 @@ class Store:
             raise VermilionError(Kind.UNAVAILABLE, "the site's own store does not answer") from error
 
     def add_scans(self, connection: Connection, day: date, scans: Mapping[bytes, int]) -> dict[bytes, int]:
-        """Add to the day's counts, by keyed hash of the link; what each has come to."""
-        totals = {}
-        for link, count in sorted(scans.items()):
-            row = {"link": link, "day": day.isoformat(), "scans": count}
-            totals[link] = int(connection.execute(_ADD_SCANS, row).scalar_one())
+        """Add to the day's counts, by keyed hash of the link; what each has come to. Some scan waits for it,
+        and it may be of thousands: so it is one statement for all, and one for each five hundred.
+        """
+        links, on = sorted(scans), day.isoformat()
+        connection.execute(_ADD_SCANS, [{"link": link, "day": on, "scans": scans[link]} for link in links])
+        totals: dict[bytes, int] = {}
+        for begin in range(0, len(links), _LINKS):
+            found = connection.execute(_SCANS, {"day": on, "links": links[begin : begin + _LINKS]})
+            totals.update({row.link: row.scans for row in found})
         return totals
 
     def coarsen_scans(self, connection: Connection, day: date, kept_days: int) -> None:

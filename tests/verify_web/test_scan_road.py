@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from werkzeug.test import Client, TestResponse
@@ -12,6 +12,9 @@ from werkzeug.test import Client, TestResponse
 from tests.verify_web.conftest import MakeWorld
 from tests.verify_web.world import LINK_ID, UNKNOWN_ID, World, sample
 from verify_web.scan_road import ScanRoad
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
 
 REFERENCE = re.compile(rb"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}")
 HTML, JSON = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "application/json"
@@ -21,6 +24,10 @@ def road(world: World) -> ScanRoad:
     found = world.app.wsgi_app
     assert isinstance(found, ScanRoad)
     return found
+
+
+def ways(world: World) -> tuple[WSGIApplication, WSGIApplication]:
+    return road(world), road(world).framework
 
 
 def told(answer: TestResponse) -> tuple[Any, ...]:
@@ -33,10 +40,7 @@ def told(answer: TestResponse) -> tuple[Any, ...]:
 @pytest.mark.parametrize("link_id", [LINK_ID, UNKNOWN_ID, "A" * 21 + "B"])
 def test_the_answer_is_the_framework_s(world: World, accept: str, language: str, link_id: str) -> None:
     headers = {"Accept": accept, "Accept-Language": language}
-    answers = [
-        told(Client(application).get(f"/c/{link_id}", headers=headers))
-        for application in (road(world), road(world).framework)
-    ]
+    answers = [told(Client(application).get(f"/c/{link_id}", headers=headers)) for application in ways(world)]
     assert answers[0] == answers[1]
 
 
@@ -48,10 +52,9 @@ def test_so_it_is_for_other_verdicts_and_origins(
     build: MakeWorld, licence: dict[str, str], origin: str
 ) -> None:
     world = build(sample(**licence), origin=origin)
-    ways = (road(world), road(world).framework)
-    assert len({repr(told(Client(way).get(f"/c/{LINK_ID}"))) for way in ways}) == 1
+    assert len({repr(told(Client(way).get(f"/c/{LINK_ID}"))) for way in ways(world)}) == 1
     world.memory.fails = True
-    (answer,) = {repr(told(Client(way).get(f"/c/{LINK_ID}"))) for way in ways}
+    (answer,) = {repr(told(Client(way).get(f"/c/{LINK_ID}"))) for way in ways(world)}
     assert "503 SERVICE UNAVAILABLE" in answer
 
 
@@ -59,7 +62,7 @@ def test_log_line_and_measurements_are_the_framework_s(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     metrics = world.app.extensions["site"].metrics.registry
-    for count, way in enumerate((road(world), road(world).framework), 1):
+    for count, way in enumerate(ways(world), 1):
         with caplog.at_level(logging.INFO, "vermilion.access"):
             for accept in (HTML, JSON):
                 Client(way).get(f"/c/{LINK_ID}", headers={"Accept": accept})
