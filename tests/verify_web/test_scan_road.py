@@ -27,7 +27,12 @@ def road(world: World) -> ScanRoad:
 
 
 def ways(world: World) -> tuple[WSGIApplication, WSGIApplication]:
-    return road(world), road(world).framework
+    """The road with nothing behind it, and the framework by itself."""
+    return ScanRoad(_nothing, world.app.extensions["site"], proxies=False), road(world).framework
+
+
+def _nothing(_environ: object, _start_response: object) -> list[bytes]:
+    raise AssertionError("the road did not answer")
 
 
 def told(answer: TestResponse) -> tuple[Any, ...]:
