@@ -15,6 +15,7 @@ import pytest
 from werkzeug.serving import make_server
 
 from keys.base64url import unb64url
+from keys.errors import Kind, VermilionError
 from registry.seals.trust import publish_trust_list
 from signing.answer_page import read_page
 from signing.credential import normal_origin
@@ -115,23 +116,16 @@ def test_what_is_refused_is_an_error_with_its_problem(site: Front, origin: str) 
     assert (refused.value.status, refused.value.retry_after) == (429, 58)
 
 
-def test_a_check_that_cannot_be_made_is_an_answer(site: Front, origin: str) -> None:
+def test_a_check_that_cannot_be_made_is_an_answer(
+    site: Front, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """503 with a verdict: `cannot_check` is no error of the client's."""
-    live = site.app.extensions["site"].live
-    engine = live._engine
-    live._engine = None
 
-    class Out:
-        def connect(self) -> None:
-            from keys.errors import Kind, VermilionError
+    def out(_key: bytes) -> None:
+        raise VermilionError(Kind.UNAVAILABLE, "it is out")
 
-            raise VermilionError(Kind.UNAVAILABLE, "it is out")
-
-    live._engine = Out()
-    try:
-        answer = VermilionClient.Client(origin).verify(
-            {"link": f"{site.world.ports.settings.public_origin}/c/{'A' * 22}"}
-        )
-    finally:
-        live._engine = engine
+    monkeypatch.setattr(site.app.extensions["site"].live, "by_link_id", out)
+    answer = VermilionClient.Client(origin).verify(
+        {"link": f"{site.world.ports.settings.public_origin}/c/{'A' * 22}"}
+    )
     assert as_described(answer, "Answer")["verdict"] == "cannot_check"
