@@ -6,14 +6,7 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = [
-    "tests.machine",
-    "tests.skip_accounting",
-    "tests.told",
-    "tests.loopback",
-    "tests.postgres",
-    "tests.services.places",
-]
+pytest_plugins = ["tests.machine", "tests.skip_accounting", "tests.told", "tests.loopback", "tests.postgres"]
 
 # CI repeats itself exactly; a developer's machine explores. Deadlines measure the machine, not the code.
 settings.register_profile("dev", deadline=None)

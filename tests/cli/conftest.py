@@ -11,7 +11,10 @@ import pytest
 
 from registry.cli import main
 from tests.administration import duties_of, named, sample_key
+from tests.services.places import again, empty_place, first_start, place, sample
 from tests.services.running import Place
+
+__all__ = ["again", "empty_place", "first_start", "place", "sample"]
 
 Run = Callable[..., tuple[int, str, str]]
 Verify = Callable[..., tuple[int, dict[str, Any], str]]
