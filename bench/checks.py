@@ -43,6 +43,8 @@ def run() -> list[Row]:
     """check.page_vs_bare, check.json_vs_bare: rate of /c/<id> over that of one indexed select as plain text;
     check.p99_ms: latency of the page at half its rate; all on SQLite, among a thousand. check.1m_vs_1k: rate
     of the JSON among a million licences over that among a thousand, the worse of the databases; and of each.
+
+    The site answers these before the framework (`verify_web.scan_road`); the bare handler stands in it.
     """
     with folder_for_another_user() as folder:
         settings = site_settings(folder, processes=PROCESSES)
