@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,16 +12,16 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-import pikepdf
-from pikepdf import Array, Dictionary, Name, Pdf, String
-from reportlab.pdfbase import pdfmetrics
+from pikepdf import Dictionary, Name, Pdf
 from reportlab.pdfgen.canvas import Canvas
 
 from keys.errors import Kind, VermilionError
 from signing.answer_page import ATTACHMENT
+from signing.associated_file import associate
 from signing.document import SealMaterial
-from signing.embedded_font import EmbeddedFont
-from signing.fonts import Fonts, Weight, build_font
+from signing.draw import saved
+from signing.embedded_font import registered
+from signing.fonts import Fonts, Weight
 from signing.glyphs import UNITS_PER_EM, GlyphStore
 from signing.laid_out import LaidOut
 from signing.seal import lay_out
@@ -44,7 +43,6 @@ from signing.verdict import Verdict
 TABLE = Path(__file__).parent / "answer_page_words.json"
 
 _FONT_NAMES = {Weight.REGULAR: "ReceiptRegular", Weight.BOLD: "ReceiptBold"}
-_LOCK = threading.Lock()  # reportlab keeps fonts by name in one table of the process
 _WIDTH, _HEIGHT, _MARGIN, _FOOT = 210 * MM, 297 * MM, 18 * MM, 11 * MM
 _LABEL = 44 * MM  # of a line's width, before its value
 _LEADING = 1.45
@@ -62,9 +60,9 @@ class Line:
 
 
 @cache
-def _table() -> dict[str, dict[str, str]]:
-    loaded: dict[str, dict[str, str]] = json.loads(TABLE.read_text(encoding="utf-8"))
-    return loaded
+def _words(lang: str) -> dict[str, str]:
+    table: dict[str, dict[str, str]] = json.loads(TABLE.read_text(encoding="utf-8"))
+    return {key: texts[lang] for key, texts in table.items()}
 
 
 def page_lines(answer: SignedAnswer, lang: str, zone: ZoneInfo) -> list[Line]:
@@ -73,12 +71,13 @@ def page_lines(answer: SignedAnswer, lang: str, zone: ZoneInfo) -> list[Line]:
     if len(content.answers) != 1 or lang not in LANGUAGES:
         raise VermilionError(Kind.MALFORMED, "a page shows one answer, in a language of ours", reason="page")
     (said,) = content.answers
-    words = {key: texts[lang] for key, texts in _table().items()}
+    words = _words(lang)
     past = "clock" in said
     clock = words[f"clock_{said['clock']}"] if past else ""
     moment = f"{words['as_of']} {_moment(parse_instant(said['as_of']), zone)} {clock}".strip()
     lines = [
         Line("", words["title"], size=12),
+        *_specimen(said, words),
         Line("", heading(said, lang), size=18, weight=Weight.BOLD, space=8),
         Line("", moment, size=10.5, weight=Weight.BOLD),
         *(Line("", told, size=10.5) for told in _meaning(said, words, lang)),
@@ -118,29 +117,25 @@ def draw_page(answer: SignedAnswer, token: bytes, lang: str, *, fonts: Fonts, zo
         )
         for line in page_lines(answer, lang, zone)
     ]
-    (said,) = answer.content.answers
-    words = {key: texts[lang] for key, texts in _table().items()}
-    foot = answer.content.reference
-    if said.get("licence", {}).get("specimen"):
-        lines.insert(1, Line("", words["specimen"], weight=Weight.BOLD, space=4))
+    words, foot = _words(lang), answer.content.reference
     pages = list(_pages(lines, fonts))
     feet = [
         f"{foot}    {words['page'].replace('{page}', str(at)).replace('{pages}', str(len(pages)))}"
         for at in range(1, len(pages) + 1)
     ]
-    with _LOCK:
-        embedded = _register([*lines, *(Line("", text) for text in feet)], fonts)
-        try:
-            drawn = _draw(pages, feet)
-        finally:
-            for font in embedded:
-                font.unregister()
+    with registered(fonts, _FONT_NAMES, _wanted([*lines, *(Line("", text) for text in feet)])):
+        drawn = _draw(pages, feet)
     return _finish(drawn, token, f"{words['title']} {foot}", lang)
 
 
 def lay_out_page(pdf: bytes, material: SealMaterial, at: datetime) -> LaidOut:
     """Room for the signature of a drawn page, which shows nothing. Raises VermilionError(INVALID)."""
     return lay_out(pdf, material=material, places=(), at=at, reason_text="Answer to a check")
+
+
+def _specimen(said: Mapping[str, Any], words: Mapping[str, str]) -> Iterator[Line]:
+    if said.get("licence", {}).get("specimen"):
+        yield Line("", words["specimen"], weight=Weight.BOLD, space=4)
 
 
 def _meaning(said: Mapping[str, Any], words: Mapping[str, str], lang: str) -> Iterator[str]:
@@ -241,17 +236,11 @@ def _broken(text: str, line: Line, room: float, fonts: Fonts) -> list[str]:
     return [piece.text for piece in break_lines(units, room / line.size * UNITS_PER_EM)]
 
 
-def _register(lines: Sequence[Line], fonts: Fonts) -> list[EmbeddedFont]:
-    wanted: dict[Weight, set[str]] = {weight: {" "} for weight in Weight}
+def _wanted(lines: Sequence[Line]) -> dict[Weight, set[str]]:
+    wanted: dict[Weight, set[str]] = {weight: set() for weight in Weight}
     for line in lines:
         wanted[line.weight] |= {*line.label, *line.value}
-    embedded = []
-    for weight, chars in wanted.items():
-        name = _FONT_NAMES[weight]
-        embedded.append(EmbeddedFont(name, io.BytesIO(build_font(fonts.store(weight), chars, name))))
-    for font in embedded:
-        pdfmetrics.registerFont(font)
-    return embedded
+    return wanted
 
 
 def _draw(pages: Sequence[Sequence[_Placed]], feet: Sequence[str]) -> bytes:
@@ -279,32 +268,5 @@ def _finish(drawn: bytes, token: bytes, title: str, lang: str) -> bytes:
     with Pdf.open(io.BytesIO(drawn)) as pdf:
         attached = pdf.make_stream(token, Type=Name.EmbeddedFile, Subtype=Name("/application/jwt"))
         attached.Params = Dictionary(Size=len(token))
-        spec = pdf.make_indirect(
-            Dictionary(
-                Type=Name.Filespec,
-                F=String(ATTACHMENT),
-                UF=String(ATTACHMENT),
-                Desc=String("The signed answer"),
-                AFRelationship=Name.Source,
-                EF=Dictionary(F=attached, UF=attached),
-            )
-        )
-        pdf.Root.AF = Array([spec])
-        pdf.Root.Names = Dictionary(EmbeddedFiles=Dictionary(Names=Array([String(ATTACHMENT), spec])))
-        pdf.Root.Lang = String({"zh": "zh-CN"}.get(lang, lang))
-        pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
-        for key in list(pdf.docinfo.keys()):
-            del pdf.docinfo[key]
-        pdf.docinfo["/Title"] = title
-        with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as metadata:
-            metadata["dc:title"] = title
-            metadata["dc:language"] = {lang}
-        buffer = io.BytesIO()
-        pdf.save(
-            buffer,
-            deterministic_id=True,
-            object_stream_mode=pikepdf.ObjectStreamMode.disable,
-            compress_streams=True,
-            min_version="1.7",
-        )
-        return buffer.getvalue()
+        associate(pdf, ATTACHMENT, attached, "The signed answer", Name.Source)
+        return saved(pdf, title, {"zh": "zh-CN"}.get(lang, lang))

@@ -7,21 +7,20 @@ from __future__ import annotations
 
 import hashlib
 import io
-import threading
 from datetime import date
 
 import pikepdf
-from pikepdf import Array, Dictionary, Name, Pdf, String
+from pikepdf import Dictionary, Name, Pdf, String
 from reportlab.lib.colors import HexColor
 from reportlab.lib.utils import ImageReader
-from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfgen.canvas import Canvas
 
 from keys.errors import Fault, Kind, VermilionError
+from signing.associated_file import associate
 from signing.codes import print_lookup_code
-from signing.embedded_font import EmbeddedFont
+from signing.embedded_font import registered
 from signing.face import Box, Face, QrBox, SpecimenMark, ValueBox
-from signing.fonts import Fonts, Weight, build_font
+from signing.fonts import Fonts, Weight
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.qr_symbol import QrSymbol, make_symbol, module_mm, path, placed, symbol_size
 from signing.record import LIST_JOIN, FieldValue, Printout, check_link, printout_to_json
@@ -32,8 +31,6 @@ ATTACHMENT = "record.json"
 _ARTWORK = "Artwork"
 
 _FONT_NAMES = {Weight.REGULAR: "VermilionRegular", Weight.BOLD: "VermilionBold"}
-# reportlab keeps fonts by name in one table of the process; drawing is bound to one processor anyway.
-_LOCK = threading.Lock()
 
 
 def printed(kind: FieldKind, value: FieldValue) -> str:
@@ -117,13 +114,8 @@ def draw(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts
     """
     texts = printed_values(printout, licence_type)
     photo = printed_photo(printout, licence_type, face)
-    with _LOCK:
-        embedded = _register(texts, face, fonts, specimen=printout.record.specimen)
-        try:
-            pages = _draw_pages(printout, texts, face, fonts, photo)
-        finally:
-            for font in embedded:
-                font.unregister()
+    with registered(fonts, _FONT_NAMES, _wanted(texts, face, specimen=printout.record.specimen)):
+        pages = _draw_pages(printout, texts, face, fonts, photo)
     return _finish(pages, printout, licence_type, face, photo)
 
 
@@ -137,19 +129,13 @@ def printed_photo(printout: Printout, licence_type: LicenceType, face: Face) -> 
     return printout.photo
 
 
-def _register(texts: dict[str, str], face: Face, fonts: Fonts, *, specimen: bool) -> list[EmbeddedFont]:
-    wanted: dict[Weight, set[str]] = {weight: {" "} for weight in Weight}
+def _wanted(texts: dict[str, str], face: Face, *, specimen: bool) -> dict[Weight, set[str]]:
+    wanted: dict[Weight, set[str]] = {weight: set() for weight in Weight}
     for place in face.values:
         wanted[place.style.weight].update(texts.get(place.source, ""))
     if specimen:
         wanted[Weight.BOLD].update(*(mark.text for mark in face.specimen))
-    embedded = []
-    for weight, chars in wanted.items():
-        name = _FONT_NAMES[weight]
-        embedded.append(EmbeddedFont(name, io.BytesIO(build_font(fonts.store(weight), chars, name))))
-    for font in embedded:
-        pdfmetrics.registerFont(font)
-    return embedded
+    return wanted
 
 
 def _draw_pages(
@@ -245,39 +231,34 @@ def _finish(
             Params=Dictionary(ModDate=String(f"D:{record.issue_date:%Y%m%d}")),
         )
         attached.Params.Size = len(attached.read_bytes())
-        spec = pdf.make_indirect(
-            Dictionary(
-                Type=Name.Filespec,
-                F=String(ATTACHMENT),
-                UF=String(ATTACHMENT),
-                Desc=String("The printed record"),
-                AFRelationship=Name.Data,
-                EF=Dictionary(F=attached, UF=attached),
-            )
-        )
-        pdf.Root.AF = Array([spec])
-        pdf.Root.Names = Dictionary(EmbeddedFiles=Dictionary(Names=Array([String(ATTACHMENT), spec])))
-        pdf.Root.Lang = String("zh-CN")
-        pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
+        associate(pdf, ATTACHMENT, attached, "The printed record", Name.Data)
         if photo is not None:
             for page in pdf.pages:
                 for image in page.obj.Resources.XObject.values():
                     if image.Subtype == Name.Image:
                         image.write(photo, filter=Name.DCTDecode)
-        title = f"{licence_type.name['zh']} {record.number}"
-        for key in list(pdf.docinfo.keys()):
-            del pdf.docinfo[key]
-        pdf.docinfo["/Title"] = title
-        with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as metadata:
-            metadata["dc:title"] = title
-            metadata["dc:language"] = {"zh-CN"}
-        buffer = io.BytesIO()
-        pdf.save(
-            buffer,
-            deterministic_id=True,
-            object_stream_mode=pikepdf.ObjectStreamMode.disable,
-            stream_decode_level=pikepdf.StreamDecodeLevel.generalized,
-            compress_streams=True,
-            min_version="1.7",
-        )
-        return buffer.getvalue()
+        return saved(pdf, f"{licence_type.name['zh']} {record.number}", "zh-CN")
+
+
+def saved(pdf: Pdf, title: str, language: str) -> bytes:
+    """The file, with what reportlab does not set: title and language (RFC 5646), the same bytes for the same
+    content.
+    """
+    pdf.Root.Lang = String(language)
+    pdf.Root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
+    for key in list(pdf.docinfo.keys()):
+        del pdf.docinfo[key]
+    pdf.docinfo["/Title"] = title
+    with pdf.open_metadata(set_pikepdf_as_editor=False, update_docinfo=False) as metadata:
+        metadata["dc:title"] = title
+        metadata["dc:language"] = {language}
+    buffer = io.BytesIO()
+    pdf.save(
+        buffer,
+        deterministic_id=True,
+        object_stream_mode=pikepdf.ObjectStreamMode.disable,
+        stream_decode_level=pikepdf.StreamDecodeLevel.generalized,
+        compress_streams=True,
+        min_version="1.7",
+    )
+    return buffer.getvalue()

@@ -6,11 +6,19 @@ reportlab writes the code points above U+FFFF as five hex digits, where PDF want
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import io
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, BinaryIO
 
+from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import SUBSETN, TTFont
 
+from signing.fonts import Fonts, Weight, build_font
+
+# reportlab keeps fonts by name in one table of the process; drawing is bound to one processor anyway.
+_LOCK = threading.Lock()
 _BLOCK = 100  # entries in one bfchar section, at most
 
 
@@ -53,3 +61,24 @@ class EmbeddedFont(TTFont):  # type: ignore[misc]
         for number, subset in enumerate(subsets):
             name = (SUBSETN(number) + b"+" + self.face.name + self.face.subfontNameX).decode("ascii")
             doc.idToObject["toUnicodeCMap:" + name].content = to_unicode(name, subset)
+
+
+@contextmanager
+def registered(
+    fonts: Fonts, names: Mapping[Weight, str], wanted: Mapping[Weight, set[str]]
+) -> Iterator[None]:
+    """Within it reportlab draws by these names: fonts of the characters that are wanted, and the space. One
+    document at a time.
+    """
+    with _LOCK:
+        embedded = [
+            EmbeddedFont(name, io.BytesIO(build_font(fonts.store(weight), wanted[weight] | {" "}, name)))
+            for weight, name in names.items()
+        ]
+        for font in embedded:
+            pdfmetrics.registerFont(font)
+        try:
+            yield
+        finally:
+            for font in embedded:
+                font.unregister()

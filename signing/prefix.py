@@ -26,6 +26,7 @@ from PIL import ImageCms
 
 from keys.errors import Kind, VermilionError
 from signing import security_store
+from signing.associated_file import associate
 from signing.document import SealPicture, ValidationData
 from signing.draw import ATTACHMENT
 from signing.face import Box, Face, SealSpot, SpecimenMark, ValueBox
@@ -478,20 +479,7 @@ class _Compiler:
         root.ViewerPreferences = Dictionary(DisplayDocTitle=True)
 
     def _record(self) -> None:
-        stored = self.objects["record"]
-        specification = self.pdf.make_indirect(
-            Dictionary(
-                Type=Name.Filespec,
-                F=String(ATTACHMENT),
-                UF=String(ATTACHMENT),
-                Desc=String("The printed record"),
-                AFRelationship=Name.Data,
-                EF=Dictionary(F=stored, UF=stored),
-            )
-        )
-        root = self.pdf.Root
-        root.AF = Array([specification])
-        root.Names = Dictionary(EmbeddedFiles=Dictionary(Names=Array([String(ATTACHMENT), specification])))
+        associate(self.pdf, ATTACHMENT, self.objects["record"], "The printed record", Name.Data)
 
 
 Part = ValueBox | tuple[str, Box]

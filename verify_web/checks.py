@@ -27,10 +27,10 @@ def scanned_link(site: Site, link_id: str) -> tuple[Outcome, bytes]:
     Nothing of it is noted for the request's log line.
     """
     outcome = check_id(link_id, site.trust.current(), site.live, site.clock())
+    site.metrics.verdicts.labels("link", outcome.verification.verdict.value).inc()
     key = site.store.keyed_hash("link", link_id)
     if outcome.licence is not None:
         site.scans.count(key, outcome.licence)
-    site.metrics.verdicts.labels("link", outcome.verification.verdict.value).inc()
     return outcome, key
 
 

@@ -150,9 +150,8 @@ def start_page(faults: dict[str, str], *, status: int = 200, typed: str = "") ->
 def link(link_id: str) -> Response:
     """What a phone's camera opens. The fragment never comes here."""
     here = site()
-    outcome = checks.link(here, link_id)
-    if outcome.licence is not None:
-        here.scans.count(here.store.keyed_hash("link", link_id), outcome.licence)
+    outcome, _key = checks.scanned_link(here, link_id)
+    g.verdict = outcome.verification.verdict.value
     status = status_code(outcome.verification, look_up=True)
     if wants_json(request):
         return outcome_json(here, outcome, status=status)
