@@ -199,12 +199,12 @@ def _operation(path: str, operation: dict[str, Any]) -> Iterator[str]:
         for accept, answer in answered.items():
             signed = accept != JSON
             result = {TOKEN: "str", PDF: "bytes"}.get(accept) or _type(answer["schema"])
-            more = {TOKEN: "\n\nSigned: a compact JWS.", PDF: "\n\nSigned: a page, to be filed."}
+            more = {TOKEN: "signed: a compact JWS.", PDF: "signed: a page (PDF), to be filed."}
             yield ""
             yield f"    def {called}{ {TOKEN: '_signed', PDF: '_page'}.get(accept, '') }("
             yield from _argument(argument, taken)
             yield f"    ) -> {result}:"
-            said = words + more.get(accept, "")
+            said = f"As `{called}`, {more[accept]}" if signed else words
             yield from _docstring(said + "\n\nRaises ApiError; OSError where it is not reached.", "        ")
             yield f"        {'return' if accept == PDF else 'data ='} self._post("
             yield f'            "{path}",'

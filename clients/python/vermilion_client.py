@@ -438,19 +438,7 @@ class Client:
         self,
         request: ByLinkRequest | ByQrRequest | ByIdRequest | ByDetailsRequest | ByDigestRequest,
     ) -> str:
-        """One check.
-
-        A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
-        Anybody may ask, and reads JSON. Relying parties that are on record send their key and
-        may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
-        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
-        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
-        attached, that counts as ten checks.
-
-        An unknown identifier, a wrong look-up code and too many attempts get one answer,
-        `cannot_check`.
-
-        Signed: a compact JWS.
+        """As `verify`, signed: a compact JWS.
 
         Raises ApiError; OSError where it is not reached.
         """
@@ -467,19 +455,7 @@ class Client:
         self,
         request: ByLinkRequest | ByQrRequest | ByIdRequest | ByDetailsRequest | ByDigestRequest,
     ) -> bytes:
-        """One check.
-
-        A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
-        Anybody may ask, and reads JSON. Relying parties that are on record send their key and
-        may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
-        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
-        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
-        attached, that counts as ten checks.
-
-        An unknown identifier, a wrong look-up code and too many attempts get one answer,
-        `cannot_check`.
-
-        Signed: a page, to be filed.
+        """As `verify`, signed: a page (PDF), to be filed.
 
         Raises ApiError; OSError where it is not reached.
         """
@@ -516,19 +492,7 @@ class Client:
         return cast(Answer, json.loads(data))
 
     def verify_file_signed(self, file: bytes) -> str:
-        """One check.
-
-        A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
-        Anybody may ask, and reads JSON. Relying parties that are on record send their key and
-        may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
-        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
-        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
-        attached, that counts as ten checks.
-
-        An unknown identifier, a wrong look-up code and too many attempts get one answer,
-        `cannot_check`.
-
-        Signed: a compact JWS.
+        """As `verify_file`, signed: a compact JWS.
 
         Raises ApiError; OSError where it is not reached.
         """
@@ -542,19 +506,7 @@ class Client:
         return data.decode("ascii")
 
     def verify_file_page(self, file: bytes) -> bytes:
-        """One check.
-
-        A link, the text of a scanned code, an id, typed details, a file or its SHA-256.
-        Anybody may ask, and reads JSON. Relying parties that are on record send their key and
-        may ask for a past moment (`as_of` with its `clock`) and, by `Accept:
-        application/jwt`, for a signed answer; by `Accept: application/pdf` for its page, to
-        be filed: a signed PDF in the language of `Accept-Language`, with the signed answer
-        attached, that counts as ten checks.
-
-        An unknown identifier, a wrong look-up code and too many attempts get one answer,
-        `cannot_check`.
-
-        Signed: a page, to be filed.
+        """As `verify_file`, signed: a page (PDF), to be filed.
 
         Raises ApiError; OSError where it is not reached.
         """
@@ -586,14 +538,7 @@ class Client:
         return cast(BulkAnswer, json.loads(data))
 
     def verify_many_signed(self, request: BulkRequest) -> str:
-        """Up to a thousand checks.
-
-        Answered in order, all as of one moment. An item that cannot be checked as it stands
-        has its faults in place of an answer; a signed answer is refused whole then. Each item
-        counts as one check of the quota, and the limits on typed details are each licence's
-        own.
-
-        Signed: a compact JWS.
+        """As `verify_many`, signed: a compact JWS.
 
         Raises ApiError; OSError where it is not reached.
         """
