@@ -12,7 +12,7 @@ from statistics import median
 from bench.many import fill
 from bench.row import Row
 from registry.licences import rules
-from registry.licences.rules import Decision
+from registry.licences.operations import Decision
 from registry.licences.status_lists import COALESCE, publish_due
 from tests.postgres import DURABLE, PostgresServer, find_binaries
 from tests.registry.issuing import issue_one

@@ -15,6 +15,7 @@ from registry.batches.api import blueprint as batches
 from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
+from registry.licences.life_api import blueprint as licence_life
 from registry.licences.outage import database_out
 from registry.licences.status_lists import overdue as status_list_overdue
 from registry.log.api import blueprint as audit
@@ -44,7 +45,7 @@ def create_app(ports: Ports) -> Flask:
     observe(app, "registry.api", ports.random, metrics, defects)
     serve_metrics(app, metrics)
     _serve_operations(app, ports)
-    for blueprint in (agencies, seals, seal_records, licences, batches, audit):
+    for blueprint in (agencies, seals, seal_records, licences, licence_life, batches, audit):
         app.register_blueprint(blueprint)
     return app
 

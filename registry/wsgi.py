@@ -16,6 +16,7 @@ from registry.batches.work import Round, work
 from registry.composition import open_ports
 from registry.licences.archive import pick_due
 from registry.licences.document_stamps import StampReport, stamp_due
+from registry.licences.due import ScheduleReport, make_due
 from registry.licences.recovery import RecoveryReport, recovery_loop
 from registry.licences.status_lists import LOOK_EVERY
 from registry.licences.status_lists import publish_due as publish_status_lists
@@ -29,6 +30,7 @@ from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
 
 KEEP_EVERY = timedelta(seconds=30)
+SCHEDULED_EVERY = timedelta(seconds=10)  # changes of a day show this soon after midnight
 BATCHES_EVERY = timedelta(seconds=1)  # whoever sent one waits for it; where there is none it is one look-up
 _log = structlog.get_logger("registry.wsgi")
 
@@ -44,9 +46,9 @@ def application() -> object:
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
-    certificates that authorities outside gave; batches checked and issued; status lists signed: at start and
-    from then on, until `stop` is set. The last four have threads of their own: they may take their time. So
-    has the socket of receipts, where the keys are this process's.
+    certificates that authorities outside gave; scheduled changes made; batches checked and issued; status
+    lists signed: at start and from then on, until `stop` is set. The last five have threads of their own:
+    they may take their time. So has the socket of receipts, where the keys are this process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -68,6 +70,12 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
             **receipts,
             "outside-status": partial(background.keep, statuses, stop, KEEP_EVERY),
             "document-stamps": partial(background.keep, stamps, stop, KEEP_EVERY),
+            "scheduled-changes": partial(
+                background.keep,
+                {"scheduled_changes_not_made": lambda: log_schedule(make_due(ports))},
+                stop,
+                SCHEDULED_EVERY,
+            ),
             "batches": partial(
                 background.keep,
                 {"batches_not_worked_on": lambda: log_batches(work(ports, stop.is_set))},
@@ -107,6 +115,16 @@ def log_document_stamps(outcome: StampReport) -> None:
     for edition_id, error in outcome.defects.items():
         where = places(error)
         _log.error("document_stamp_defect", edition=edition_id, kind=type(error).__name__, where=where)
+
+
+def log_schedule(outcome: ScheduleReport) -> None:
+    """A line for a round that made or dropped a change, and for each defect."""
+    if outcome.made or outcome.dropped:
+        _log.info("scheduled_changes", made=outcome.made, dropped=outcome.dropped)
+    for scheduled, error in outcome.defects.items():
+        _log.error(
+            "scheduled_change_defect", change=scheduled, kind=type(error).__name__, where=places(error)
+        )
 
 
 def log_batches(outcome: Round) -> None:

@@ -19,6 +19,9 @@ from keys.errors import Kind, VermilionError
 IDENTIFIER_ROOT = "1.2.156.3005.2"
 """Root of licence identifiers, GB/T 36904."""
 
+MAX_EDITION = 999
+"""An identifier has three digits for it."""
+
 CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 """Crockford's base32 alphabet: no I, L, O, U."""
 
@@ -135,8 +138,8 @@ def make_identifier(type_code: str, issuer_code: str, serial: str, edition: int)
     check_uscc(issuer_code)
     if not _SERIAL.fullmatch(serial):
         raise _malformed(f"a serial of 1 to {MAX_SERIAL} digits and capitals")
-    if not 1 <= edition <= 999:
-        raise VermilionError(Kind.INVALID, "editions run from 1 to 999", reason="edition")
+    if not 1 <= edition <= MAX_EDITION:
+        raise VermilionError(Kind.INVALID, f"editions run from 1 to {MAX_EDITION}", reason="edition")
     parts = (type_code, issuer_code, serial, f"{edition:03}")
     return ".".join((IDENTIFIER_ROOT, *parts, mod_37_36.calc_check_digit("".join(parts))))
 

@@ -102,6 +102,7 @@ class LicenceType:
     holder_category: str  # "natural", "legal", "mixed"
     validity_range: tuple[str, ...]
     expires: bool  # False: valid_to is always absent
+    one_per_holder: bool  # a holder has one valid licence of this type, whoever issues it
     number: NumberRule
     fields: tuple[Field, ...]
     seal_kind: str  # the kind of seal the face wants, e.g. "special"
@@ -263,6 +264,7 @@ def _licence_type(slug: str, table: Table) -> LicenceType:
         holder_category=table.choice("holder_category", ("natural", "legal", "mixed")),
         validity_range=table.texts("validity_range"),
         expires=table.flag("expires"),
+        one_per_holder=table.flag("one_per_holder", default=False),
         number=_load_number(number),
         fields=tuple(_load_field(field) for field in table.tables("field")),
         seal_kind=table.text("seal_kind"),
@@ -304,6 +306,9 @@ def _check_fields(table: Table, licence_type: LicenceType) -> None:
             table.refuse(field.name, "must be required")
     if licence_type.expires != (Role.VALID_TO in roles):
         table.refuse("expires", "and a field with the role valid_to belong together")
+    code = licence_type.field(Role.HOLDER_CODE)
+    if licence_type.one_per_holder and (code is None or not code.required):
+        table.refuse("one_per_holder", "needs a required field with the role holder_code")
     holder = licence_type.field(Role.HOLDER_NAME)
     if licence_type.holder_category == "legal" and holder is not None and holder.mask is not None:
         table.refuse(holder.name, "names of organisations are never masked")

@@ -13,6 +13,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 from keys.canonical import canonical_json, strict_json
@@ -260,12 +261,18 @@ class Submission:
 
 
 def parse_submission(
-    licence_type: LicenceType, submitted: Mapping[str, object], today: date, *, number: object = None
+    licence_type: LicenceType,
+    submitted: Mapping[str, object],
+    today: date,
+    *,
+    number: object = None,
+    kept_photo: bytes | None = None,
 ) -> Submission:
     """Check and normalise the values of a request; every fault is collected before any is raised.
 
     `submitted` holds JSON values by field name; `today` is the registry's civil day. The licence number
-    stands either in `submitted` under its field's name or apart in `number`. Raises
+    stands either in `submitted` under its field's name or apart in `number`. `kept_photo` is the photo as an
+    earlier edition printed it, which stays where none is submitted. Raises
     VermilionError(INVALID) with one fault a field, `/fields/<name>`, and `/number` for a number apart.
     """
     from signing.photo import parse_photo  # brings in Pillow, which reading a record does not need
@@ -296,6 +303,9 @@ def parse_submission(
                     if raw is not None:
                         raise FieldFault("given_twice", "the number is given twice")
                     pointer, raw = "/number", number
+            if raw is None and kept_photo is not None and field.kind is FieldKind.PHOTO:
+                values[field.name], photo = sha256(kept_photo).hexdigest(), kept_photo
+                continue
             if raw is None:
                 if field.required:
                     raise FieldFault("missing", "a value is required")

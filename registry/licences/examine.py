@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import bindparam, select
@@ -18,6 +19,9 @@ from signing.draw import printed
 from signing.fonts import Fonts
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.record import FieldValue, parse_submission
+
+if TYPE_CHECKING:
+    from registry.licences.succession import Previous, Succeeding
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +37,8 @@ class IssueRequest:
     number: object = None  # None where `fields` has it, or where the registry gives it
     valid_from: date | None = None  # None: the day that `fields` has, else the issue date
     co_seals: tuple[str, ...] = ()  # seal codes of the further places of a joint licence, in order
+    succeeding: Succeeding | None = None  # asked for a next edition: what is to be done to which
+    previous: Previous | None = None  # as that one was found
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Examined:
     issue_date: date
     valid_from: date
     valid_to: date | None
+    previous: Previous | None = None
 
 
 def civil_day(moment: datetime, zone: ZoneInfo) -> date:
@@ -86,9 +93,15 @@ def _issuable(session: Session, actor: Actor, type_code: str) -> LoadedType | Ve
 def _examined(
     loaded: LoadedType, request: IssueRequest, issuer_name: str, day: date, fonts: Fonts
 ) -> Examined:
-    licence_type = loaded.type
+    licence_type, previous = loaded.type, request.previous
     check_seals(loaded, request)
-    submission = parse_submission(licence_type, request.fields, day, number=request.number)
+    submission = parse_submission(
+        licence_type,
+        request.fields,
+        day,
+        number=request.number,
+        kept_photo=None if previous is None else previous.photo,
+    )
     values = dict(submission.fields)
     values[_required(licence_type, Role.ISSUER_NAME)] = issuer_name
     issue_date = date.fromisoformat(str(values[_required(licence_type, Role.ISSUE_DATE)]))
@@ -98,10 +111,15 @@ def _examined(
     printed_from = date.fromisoformat(str(values[start.name])) if start else None
     if printed_from and request.valid_from not in {None, printed_from}:
         raise field_fault("/valid_from", "given_twice", "it is another day than the one to be printed")
-    valid_from = printed_from or request.valid_from or issue_date
-    _check_period(issue_date, valid_from, valid_to)
+    first_day = issue_date if previous is None else previous.ground.effective_from
+    valid_from = printed_from or request.valid_from or first_day
+    if previous is None:
+        _check_period(issue_date, valid_from, valid_to)
+    else:
+        previous.check_period(issue_date, valid_from, valid_to)
+        previous.check_holder(licence_type, values)
     _check_glyphs(licence_type, values, fonts)
-    number = values.get(_required(licence_type, Role.NUMBER))
+    number = values.get(_required(licence_type, Role.NUMBER)) if previous is None else previous.number
     return Examined(
         loaded=loaded,
         fields=values,
@@ -110,6 +128,7 @@ def _examined(
         issue_date=issue_date,
         valid_from=valid_from,
         valid_to=valid_to,
+        previous=previous,
     )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from keys.errors import VermilionError
 from keys.trust_list import TrustList, read_trust_list
 from registry.batches.broken import broken_batches
+from registry.licences.broken_lives import broken_lives
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.issued import ARCHIVED, ORIGINAL, TIME_STAMPED, read_document
 from registry.licences.lookup import current_trust_list
@@ -74,6 +75,7 @@ def fsck(ports: Ports) -> list[str]:
                 *_intents(session, ports.vault),
                 *_co_seals(session),
                 *_editions(session, ports, trust, now),
+                *broken_lives(session),
                 *_time_stamped(session, ports.documents, trust, now),
                 *_stamps(session),
                 *broken_batches(session, ports.vault),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Any
@@ -16,7 +16,14 @@ from registry.log.tables import Event
 from signing.codes import normalise_lookup_code
 from signing.live import LiveLicence, Past
 
-_CHANGES = ("licence.issued", "licence.suspended", "licence.resumed", "licence.ended")
+_CHANGES = (
+    "licence.issued",
+    "licence.suspended",
+    "licence.resumed",
+    "licence.lifted",
+    "licence.ended",
+    "licence.replaced",
+)
 """Events that give a licence its status; a later formal removal is a date beside it."""
 
 HISTORY = select(Event.subject, Event.kind, Event.effective_from, Event.recorded_at, Event.detail).where(
@@ -69,17 +76,32 @@ def as_of(
         changes[row.subject].append(row)
     found = {}
     for edition, licence in licences.items():
-        rows = sorted(changes[edition], key=_version)
+        rows = in_order(changes[edition])
         if past.clock == "recorded":
-            known = [row for row in rows if row.recorded_at <= past.at]
-            if not known:
+            recorded = [row for row in rows if row.recorded_at <= past.at]
+            if not recorded:
                 continue
-            last = known[-1]
+            last = recorded[-1]
         else:
-            # Before the first one takes effect, the licence's first day of validity says that it is not yet.
-            last = next((row for row in reversed(rows) if row.effective_from <= past.day), rows[0])
-        found[edition] = _with_status(licence, last, past.at)
+            last = change_in_effect(rows, past.day) or rows[0]
+        known = _with_status(licence, last, past.at)
+        if (
+            past.clock == "effective" and last.effective_from > past.day
+        ):  # not yet: whatever it says of itself
+            first_day = max(known.record.valid_from, last.effective_from)
+            known = replace(known, record=replace(known.record, valid_from=first_day))
+        found[edition] = known
     return found
+
+
+def in_order(changes: Iterable[Row[Any]]) -> list[Row[Any]]:
+    """An edition's changes as they were made."""
+    return sorted(changes, key=_version)
+
+
+def change_in_effect(rows: Sequence[Row[Any]], day: date) -> Row[Any] | None:
+    """The last of an edition's changes, in order, that had taken effect on a civil day."""
+    return next((row for row in reversed(rows) if row.effective_from <= day), None)
 
 
 def _version(row: Row[Any]) -> int:

@@ -30,9 +30,11 @@ from registry.licences.outage import database_errors
 from registry.licences.outcomes import each, together
 from registry.licences.printing import Printed, print_and_seal_many
 from registry.licences.register import Ending, Registration, Sealed, abandon, register, sealed_as
-from registry.licences.reserve import FIRST_FENCE, RACE, Reserved, Setting, Wanted, reserve
+from registry.licences.reserve import FIRST_FENCE, Reserved, Setting, Wanted, reserve
 from registry.licences.room import require_room
+from registry.licences.succession import succeeding
 from registry.licences.tables import Intent
+from registry.licences.taking import RACE
 from registry.ports import Ports
 from registry.rows import new_ids
 from signing.credential import qr_text
@@ -103,13 +105,19 @@ def examine_all(ports: Ports, actor: Actor, requests: Sequence[IssueRequest]) ->
     """What can be refused by reading alone."""
     day = civil_day(ports.clock(), ports.settings.tz)
 
+    def whole(request: IssueRequest) -> IssueRequest:
+        wanted = request.succeeding
+        return request if wanted is None else succeeding(ports, actor, request, wanted, day)
+
+    def examined(requests: Sequence[IssueRequest]) -> list[Examined | VermilionError]:
+        with Session(ports.database.read) as session:
+            return examine(session, actor, requests, day, ports.fonts)
+
     def fit(examined: Examined) -> Examined:
         require_room(ports, examined, actor.agency_code)
         return examined
 
-    with Session(ports.database.read) as session:
-        examined = examine(session, actor, requests, day, ports.fonts)
-    return each(examined, fit)
+    return each(together(each(requests, whole), examined), fit)
 
 
 @dataclass(frozen=True, slots=True)

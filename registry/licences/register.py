@@ -7,7 +7,7 @@ and under the caller's fences, so of two who try only one does; what they record
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -22,19 +22,23 @@ from registry.licences.duties import still_officer
 from registry.licences.examine import may_issue
 from registry.licences.issued import ORIGINAL
 from registry.licences.moment import Moment, moment
+from registry.licences.operations import REPLACED
 from registry.licences.public_records import public_text
 from registry.licences.records import open_record
 from registry.licences.status_changes import note_changes
+from registry.licences.succession import Successor, replace_editions, successors
 from registry.licences.tables import (
     CoSeal,
     Document,
     DocumentStamp,
     Edition,
+    Holding,
     IdempotencyKey,
     Intent,
     Licence,
     Number,
     StatusIndex,
+    Succession,
 )
 from registry.licences.types import newest_version, published_version, type_version
 from registry.log.rules import Ground, Happening, record_events
@@ -102,9 +106,10 @@ def register(
     and the time-stamp that is due where the document has none. None for each that was registered, or
     why it was not: that one's intent stays as it was.
 
-    A first edition has no predecessor; its licence's number and identifier are unique by constraint.
-    `actor` is None in recovery. The failures: CONFLICT with reason `taken_over`, `seal_changed`,
-    `not_entitled` or `qr_key_retired`. Raises VermilionError where none may be registered: the caller's
+    A first edition has no predecessor; its licence's number and identifier are unique by constraint. The
+    edition before a next one ends in the same commit, if it is still what the decision rests on. `actor` is
+    None in recovery. The failures: CONFLICT with reason `taken_over`, `seal_changed`, `not_entitled`,
+    `qr_key_retired` or `previous_changed`. Raises VermilionError where none may be registered: the caller's
     transaction must then be rolled back.
     """
     intents = _open_intents(session, {one.intent_id: one.fence for one in wanted})
@@ -131,7 +136,9 @@ def register(
             failures[one.intent_id] = licence_type
         else:
             whole.append(_Registered(intent, record, licence_type, one.sealed))
-    if whole:
+    following = successors(session, [one.intent.id for one in whole])
+    failures |= {of: failure for of, failure in following.items() if isinstance(failure, VermilionError)}
+    if whole := [_following(one, following) for one in whole if one.intent.id not in failures]:
         _write(session, ports, whole, actor, at)
     return [failures.get(one.intent_id) for one in wanted]
 
@@ -146,6 +153,19 @@ class _Registered:
     record: Record
     type: LicenceType
     sealed: Sealed
+    successor: Successor | None = None  # of a next edition
+
+    @property
+    def ground(self) -> Ground:
+        """The law of a first edition is its type's; a next one has a decision of its own."""
+        if self.successor is not None:
+            return self.successor.ground
+        return Ground(self.type.legal_basis, "issued", self.record.issue_date)
+
+
+def _following(one: _Registered, found: Mapping[str, Successor | VermilionError]) -> _Registered:
+    successor = found.get(one.intent.id)
+    return replace(one, successor=successor) if isinstance(successor, Successor) else one
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,18 +233,58 @@ def _write(
         happenings=[
             Happening(
                 subject=one.intent.id,
-                ground=Ground(one.type.legal_basis, "issued", one.record.issue_date),
+                ground=one.ground,
                 actor=_actor_of(one.intent, one.record.issuer_code),
-                detail={
-                    "identifier": one.record.identifier,
-                    "matter_code": one.intent.matter_code,
-                    "case_number": one.intent.case_number,
-                    "document": one.sealed.sha256.hex(),
-                    "level": one.sealed.level,
-                    "recovered": actor is None,
-                },
+                detail=_issued_detail(one, recovered=actor is None),
             )
             for one in whole
+        ],
+        now=at.now,
+        random=ports.random,
+    )
+    _end_those_before(session, ports, [one for one in whole if one.successor is not None], at)
+
+
+def _issued_detail(one: _Registered, *, recovered: bool) -> dict[str, Any]:
+    detail: dict[str, Any] = {
+        "identifier": one.record.identifier,
+        "matter_code": one.intent.matter_code,
+        "case_number": one.intent.case_number,
+        "document": one.sealed.sha256.hex(),
+        "level": one.sealed.level,
+        "recovered": recovered,
+    }
+    if one.successor is not None:
+        detail |= {"operation": one.successor.operation, "previous": one.successor.identifier}
+    return detail
+
+
+def _end_those_before(session: Session, ports: Ports, made: Sequence[_Registered], at: Moment) -> None:
+    """The editions whose places were taken, and their events."""
+    if not made:
+        return
+    pairs = [(one, one.successor) for one in made if one.successor is not None]
+    replace_editions(session, [successor for _, successor in pairs])
+    note_changes(session, ports.random, [successor.previous_id for _, successor in pairs], at.now)
+    record_events(
+        session,
+        kind="licence.replaced",
+        subject_kind="edition",
+        happenings=[
+            Happening(
+                subject=successor.previous_id,
+                ground=successor.ground,
+                actor=_actor_of(one.intent, one.record.issuer_code),
+                detail={
+                    "identifier": successor.identifier,
+                    "status": "ended",
+                    "status_version": successor.status_version + 1,
+                    "how": REPLACED,
+                    "operation": successor.operation,
+                    "next": one.record.identifier,
+                },
+            )
+            for one, successor in pairs
         ],
         now=at.now,
         random=ports.random,
@@ -258,7 +318,7 @@ def _edition(one: _Registered, at: Moment) -> dict[str, Any]:
         "public_record": public_text(public_record(record, one.type)),
         "status": "in_force",
         "status_version": 1,
-        "since": record.issue_date,
+        "since": one.ground.effective_from,
         "issue_date": record.issue_date,
         "valid_from": record.valid_from,
         "valid_to": record.valid_to,
@@ -293,9 +353,10 @@ def _document(one: _Registered, at: Moment) -> dict[str, Any]:
 def abandon(session: Session, ports: Ports, endings: Sequence[Ending], actor: Actor | None) -> set[str]:
     """End open intents without a licence; the ids of those that were open under their fence.
 
-    The seal use becomes void, the slot invalid, the idempotency key and a number given by the agency free.
-    The registry's own serial, and number, stay burnt; the event says so, and names the law that the licence
-    was to be issued under. What lies in the store under the intent's id is never looked up again. `actor` is
+    The seal use becomes void, the slot invalid, the idempotency key and a number given by the agency free;
+    the licence of a next edition stays what it was, and that edition's number is not used again. The
+    registry's own serial, and number, stay burnt; the event says so, and names the law that the licence was
+    to be issued under. What lies in the store under the intent's id is never looked up again. `actor` is
     None in recovery.
     """
     intents = _open_intents(session, {one.intent_id: one.fence for one in endings})
@@ -307,10 +368,12 @@ def abandon(session: Session, ports: Ports, endings: Sequence[Ending], actor: Ac
     for reason in sorted({one.reason for one in ending}):
         _end(session, [one.intent_id for one in ending if one.reason == reason], "abandoned", at, reason)
     free, happenings = [], []
+    next_editions = set(session.scalars(select(Succession.intent_id).where(Succession.intent_id.in_(ids))))
+    begun = [intents[one].licence_id for one in ids if one not in next_editions]
     for one in ending:
         intent = intents[one.intent_id]
         record, licence_type = _as_far_as_known(session, ports, intent)
-        if licence_type.number.given_by == "agency":
+        if licence_type.number.given_by == "agency" and one.intent_id not in next_editions:
             free.append(intent.licence_id)
         happenings.append(
             Happening(
@@ -324,6 +387,7 @@ def abandon(session: Session, ports: Ports, endings: Sequence[Ending], actor: Ac
                 },
             )
         )
+    changed_rows(session, delete(Holding).where(Holding.licence_id.in_(begun)))
     changed_rows(session, delete(Number).where(Number.licence_id.in_(free)))
     changed_rows(session, delete(IdempotencyKey).where(IdempotencyKey.intent_id.in_(ids)))
     changed_rows(session, update(StatusIndex).where(StatusIndex.intent_id.in_(ids)).values(invalid=True))

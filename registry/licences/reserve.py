@@ -18,14 +18,24 @@ from cryptography.x509.oid import NameOID
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from keys.custodian import KeyRef
-from keys.errors import Kind, VermilionError
+from keys.errors import VermilionError
 from registry.actor import Actor
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.examine import Examined, IssueRequest, may_issue, not_entitled, number_field
+from registry.licences.holdings import Held, hold
 from registry.licences.numbers import new_lookup_code
 from registry.licences.records import close_record
-from registry.licences.tables import CoSeal, IdempotencyKey, Intent, StatusIndex
-from registry.licences.taking import Taken, Want, free_slots, give_back, number_taken, take_numbers
+from registry.licences.succession import succession_row, take_places
+from registry.licences.tables import CoSeal, IdempotencyKey, Intent, StatusIndex, Succession
+from registry.licences.taking import (
+    Taken,
+    Want,
+    free_slots,
+    give_back,
+    number_taken,
+    race,
+    take_numbers,
+)
 from registry.licences.types import still_published
 from registry.ports import Random
 from registry.rows import insert_absent, insert_rows, new_ids
@@ -50,7 +60,6 @@ from signing.document import SealMaterial
 from signing.record import Record, RecordSeal
 
 FIRST_FENCE = 1
-RACE = "race"
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,21 +118,22 @@ def reserve(
     """
     refused: dict[str, VermilionError] = {}
     seals = _usable_seals(session, actor, wanted, setting, refused)
+    begun = {one.intent_id for one in wanted if one.examined.previous is None}
 
     def left() -> list[Wanted]:
         return [one for one in wanted if one.intent_id not in refused]
 
-    licences, lost = _take_licences(session, actor, left(), setting)
-    refused |= dict.fromkeys(lost, number_taken())
+    licences = _take_licences(session, actor, left(), setting, refused)
+    hold(
+        session, setting.vault, [_held(one, licences[one.intent_id]) for one in left()], setting.day, refused
+    )
     made: dict[str, Reserved] = {}
-    if licences:
+    if waiting := left():
         specimen = is_test(chain(session)[-1])
-        slots = free_slots(session, setting.random, len(licences))
-        for one, slot in zip(left(), slots, strict=True):
+        slots = free_slots(session, setting.random, len(waiting))
+        for one, slot in zip(waiting, slots, strict=True):
             seal, licence = seals[_seal_of(one)], licences[one.intent_id]
-            record = first_edition(
-                one.examined, actor.agency_code, licence.serial, licence.number, slot, specimen=specimen
-            )
+            record = edition_record(one.examined, actor.agency_code, licence, slot, specimen=specimen)
             if seal.named:
                 record = replace(record, seals=seal.named)
             try:
@@ -131,7 +141,7 @@ def reserve(
             except VermilionError as error:  # what cannot be printed is refused here
                 refused[one.intent_id] = error
     uses = _draw(session, left(), seals, setting.day, refused)
-    give_back(session, [licence.id for of, licence in licences.items() if of in refused])
+    give_back(session, [licence.id for of, licence in licences.items() if of in refused and of in begun])
     _write(session, actor, left(), licences, made, uses, seals, setting)
     return [refused.get(one.intent_id) or made[one.intent_id] for one in wanted]
 
@@ -155,18 +165,37 @@ def _seal_of(one: Wanted) -> _Conditions:
 
 
 def _take_licences(
-    session: Session, actor: Actor, left: Sequence[Wanted], setting: Setting
-) -> tuple[dict[str, Taken], list[str]]:
-    """A licence's place in the register for each intent, and the intents whose number is in use."""
-    ids = new_ids(setting.random, len(left))
+    session: Session,
+    actor: Actor,
+    left: Sequence[Wanted],
+    setting: Setting,
+    refused: dict[str, VermilionError],
+) -> dict[str, Taken]:
+    """A place in the register for each intent: a licence of its own, or the next edition of one."""
+    first = [one for one in left if one.examined.previous is None]
+    ids = new_ids(setting.random, len(first))
     wants = [
         Want(licence_id, one.examined.loaded.type, one.examined.number)
-        for one, licence_id in zip(left, ids, strict=True)
+        for one, licence_id in zip(first, ids, strict=True)
     ]
     taken = take_numbers(session, actor.agency_code, wants, setting.now, setting.vault, setting.random)
-    of = dict(zip((one.intent_id for one in left), ids, strict=True))
-    licences = {intent_id: taken[licence_id] for intent_id, licence_id in of.items() if licence_id in taken}
-    return licences, [intent_id for intent_id in of if intent_id not in licences]
+    licences: dict[str, Taken] = {}
+    for one, licence_id in zip(first, ids, strict=True):
+        if licence_id in taken:
+            licences[one.intent_id] = taken[licence_id]
+        else:
+            refused[one.intent_id] = number_taken()
+    following = {one.intent_id: one.examined.previous for one in left if one.examined.previous is not None}
+    for intent_id, place in take_places(session, following).items():
+        if isinstance(place, VermilionError):
+            refused[intent_id] = place
+        else:
+            licences[intent_id] = place
+    return licences
+
+
+def _held(one: Wanted, licence: Taken) -> Held:
+    return Held(one.intent_id, licence.id, one.examined.loaded.type, one.examined.fields)
 
 
 def _usable_seals(
@@ -278,7 +307,7 @@ def _write(
 ) -> None:
     """Intents, and what names them."""
     authorisations = {(use.intent_id, use.place): use.authorisation_id for use in uses}
-    intents, co_seals, slots, keys = [], [], [], []
+    intents, co_seals, slots, keys, successions = [], [], [], [], []
     for one in left:
         reserved, (usable, *further) = made[one.intent_id], seals[_seal_of(one)].usable
         record, request = reserved.record, one.request
@@ -305,6 +334,8 @@ def _write(
                 "created_at": setting.now,
             }
         )
+        if one.examined.previous is not None:
+            successions.append(succession_row(one.intent_id, licences[one.intent_id], one.examined.previous))
         co_seals += [
             {
                 "intent_id": one.intent_id,
@@ -337,24 +368,25 @@ def _write(
             )
     insert_rows(session, Intent, intents)
     insert_rows(session, CoSeal, co_seals)
+    insert_rows(session, Succession, successions)
     _take(session, sorted(slots, key=itemgetter("list", "index")), StatusIndex.intent_id)
     begin_uses(session, uses, setting.now, setting.random)
     _take(session, keys, IdempotencyKey.intent_id)
 
 
-def first_edition(
-    examined: Examined, issuer_code: str, serial: str, number: str, slot: tuple[int, int], *, specimen: bool
+def edition_record(
+    examined: Examined, issuer_code: str, licence: Taken, slot: tuple[int, int], *, specimen: bool
 ) -> Record:
-    """The record of a licence's first edition; `slot` is its list and index in the status lists."""
+    """The record of an edition; `slot` is its list and index in the status lists."""
     licence_type = examined.loaded.type
     return Record(
-        identifier=make_identifier(licence_type.code, issuer_code, serial, 1),
+        identifier=make_identifier(licence_type.code, issuer_code, licence.serial, licence.edition),
         type_code=licence_type.code,
         type_version=licence_type.version,
         issuer_code=issuer_code,
-        number=number,
-        edition=1,
-        fields={**examined.fields, number_field(licence_type): number},
+        number=licence.number,
+        edition=licence.edition,
+        fields={**examined.fields, number_field(licence_type): licence.number},
         issue_date=examined.issue_date,
         valid_from=examined.valid_from,
         valid_to=examined.valid_to,
@@ -372,4 +404,4 @@ def is_test(issuing: bytes) -> bool:
 
 def _take(session: Session, rows: Sequence[dict[str, Any]], key: InstrumentedAttribute[str]) -> None:
     if len(insert_absent(session, rows, key)) != len(rows):  # taken between our look and our touch
-        raise VermilionError(Kind.UNAVAILABLE, "try again", reason=RACE, retry_after=1)
+        raise race()

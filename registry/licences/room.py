@@ -5,7 +5,8 @@ from __future__ import annotations
 from registry.licences.examine import Examined
 from registry.licences.numbers import STATUS_LIST_SIZE, new_lookup_code, new_number, new_serial
 from registry.licences.printing import unsigned_credential
-from registry.licences.reserve import first_edition
+from registry.licences.reserve import edition_record
+from registry.licences.taking import Taken
 from registry.ports import Ports
 from signing.credential import link_text
 from signing.draw import measure
@@ -18,11 +19,11 @@ def require_room(ports: Ports, examined: Examined, issuer_code: str) -> None:
     Raises VermilionError(INVALID): `overflow` with one fault a field, `qr_too_large`, `credential_too_large`.
     """
     licence_type, origin, random = examined.loaded.type, ports.settings.public_origin, ports.random
-    record = first_edition(
+    number = examined.number or new_number(licence_type.number, random)
+    record = edition_record(
         examined,
         issuer_code,
-        new_serial(random),
-        examined.number or new_number(licence_type.number, random),
+        Taken("", new_serial(random), number),
         (0, STATUS_LIST_SIZE - 1),
         specimen=False,
     )

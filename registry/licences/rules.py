@@ -1,49 +1,42 @@
-"""What happens to a licence after it was issued: suspended, resumed, ended, and later formally removed.
+"""What happens to a licence after it was issued: suspended, resumed, inspected, ended, and later formally
+removed.
 
-Which change may follow which status stands in one table. Every change is conditional on the status
-version it was decided on, and an event with its leaf. The edition is locked before anything is decided and
-before the clock is read, so its events follow each other as they happened.
+Which operation is permitted on which status stands in one table (`registry.licences.operations`). Every
+change is conditional on the status version it was decided on, and an event with its leaf. The edition is
+locked before anything is decided and before the clock is read, so its events follow each other as they
+happened. What is decided for a later day waits (`registry.licences.schedule`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
-from typing import Literal
+from datetime import date, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
-from keys.errors import Fault, Kind, VermilionError, field_fault
+from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor
+from registry.licences.days import require_day, require_schedule, require_term
 from registry.licences.duties import require_officer
 from registry.licences.examine import may_issue
-from registry.licences.moment import moment
+from registry.licences.moment import Moment, moment
+from registry.licences.operations import (
+    EVENTS,
+    PERMITTED,
+    REPLACED,
+    UNEXPIRED,
+    Change,
+    Decision,
+    How,
+    SuspensionGround,
+)
+from registry.licences.schedule import Lapse, Planned, drop_waiting, schedule
 from registry.licences.status_changes import note_changes
-from registry.licences.tables import Edition, Licence
+from registry.licences.tables import Edition, Holding, Licence
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports
 from registry.rows import changed_rows
-
-SuspensionGround = Literal["penalty", "other"]  # 暂扣 / 暂停
-How = Literal["revoked", "annulled", "withdrawn", "cancelled"]  # 吊销 / 撤销 / 撤回 / 注销
-Act = Literal["suspend", "resume", "end", "remove"]
-
-PERMITTED: dict[tuple[str, Act], str] = {
-    ("in_force", "suspend"): "suspended",
-    ("suspended", "resume"): "in_force",
-    ("in_force", "end"): "ended",
-    ("suspended", "end"): "ended",
-    ("ended", "remove"): "ended",
-}
-"""(status, act) -> the status after it; any other pair is refused."""
-
-EVENTS: dict[Act, str] = {
-    "suspend": "licence.suspended",
-    "resume": "licence.resumed",
-    "end": "licence.ended",
-    "remove": "licence.removed",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +50,20 @@ class LicenceStatus:
     ground: str | None
     how: str | None
     since: date
+    suspended_until: date | None  # the last day of a suspension that ends by itself
     removed_on: date | None
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """An agency's decision to change a status: its ground, and what it was decided on."""
+class Effect:
+    """What a change does beside its decision."""
 
-    legal_basis: str
-    reason_code: str
-    effective_from: date | None = None  # None: the day it is recorded
-    version: int | None = None  # the status version it was decided on; None: whatever it is when recorded
+    suspension: SuspensionGround | None = None
+    until: date | None = None
+    how: How | None = None
+
+
+NO_MORE = Effect()
 
 
 def suspend(
@@ -77,36 +73,62 @@ def suspend(
     identifier: str,
     decision: Decision,
     suspension: SuspensionGround,
-) -> LicenceStatus:
-    """Suspend: `penalty` 暂扣 or `other` 暂停. Raises VermilionError as `_own` and `_change` do."""
-    edition = _own(session, actor, identifier, lock=True)
-    return _change(session, ports, actor, edition, "suspend", decision, suspension=suspension)
+    until: date | None = None,
+) -> LicenceStatus | Planned:
+    """Suspend: `penalty` 暂扣 or `other` 暂停; `until` its last day, after which the registry lifts it.
+    Raises VermilionError as `own_for` and `_decided` do.
+    """
+    edition = own_for(session, actor, identifier, lock=True)
+    return _decided(session, ports, actor, edition, "suspend", decision, Effect(suspension, until))
 
 
 def resume(
     session: Session, ports: Ports, actor: Actor, identifier: str, decision: Decision
-) -> LicenceStatus:
-    """End a suspension. Raises VermilionError as `_own` and `_change` do."""
-    edition = _own(session, actor, identifier, lock=True)
-    return _change(session, ports, actor, edition, "resume", decision)
+) -> LicenceStatus | Planned:
+    """End a suspension. Raises VermilionError as `own_for` and `_decided` do."""
+    edition = own_for(session, actor, identifier, lock=True)
+    return _decided(session, ports, actor, edition, "resume", decision, NO_MORE)
 
 
 def end(
     session: Session, ports: Ports, actor: Actor, identifier: str, decision: Decision, how: How
-) -> LicenceStatus:
+) -> LicenceStatus | Planned:
     """End the licence; or, with `cancelled` on one that ended otherwise, note the day of its formal removal.
 
-    A removal is a date beside `how` and never overwrites it. Raises VermilionError as `_own` and `_change`
-    do.
+    A removal is a date beside `how` and never overwrites it. Raises VermilionError as `own_for` and
+    `_decided` do.
     """
-    edition = _own(session, actor, identifier, lock=True)
-    act: Act = "remove" if edition.status == "ended" and how == "cancelled" else "end"
-    return _change(session, ports, actor, edition, act, decision, how=how)
+    edition = own_for(session, actor, identifier, lock=True)
+    operation: Change = "remove" if edition.status == "ended" and how == "cancelled" else "end"
+    return _decided(session, ports, actor, edition, operation, decision, Effect(how=how))
+
+
+def inspect(
+    session: Session,
+    ports: Ports,
+    actor: Actor,
+    identifier: str,
+    decision: Decision,
+    period: str,
+    *,
+    passed: bool,
+) -> LicenceStatus:
+    """Record an annual inspection 年检 of a period, say "2026", and its result. The status stays: who did not
+    pass is suspended by a decision of its own. Raises VermilionError as `own_for` and `change` do.
+    """
+    edition = own_for(session, actor, identifier, lock=True)
+    at = moment(ports)
+    _require_permitted(edition, "inspect", decision, at)
+    effective = decision.effective_from or at.day
+    require_day(effective, today=at.day, issued=edition.issue_date, earliest=edition.issue_date)
+    detail = {"identifier": edition.identifier, "period": period, "passed": passed}
+    _tell(session, ports, actor, edition, "inspect", decision, effective, at, detail)
+    return _status(edition)
 
 
 def status_of(session: Session, actor: Actor, identifier: str) -> LicenceStatus:
     """Raises VermilionError(NOT_FOUND) for a licence of another agency, and for none."""
-    return _status(_own(session, actor, identifier))
+    return _status(own_for(session, actor, identifier))
 
 
 def own_edition(session: Session, agency_code: str, identifier: str, *, lock: bool = False) -> Edition:
@@ -126,9 +148,9 @@ def own_edition(session: Session, agency_code: str, identifier: str, *, lock: bo
     return edition
 
 
-def _own(session: Session, actor: Actor, identifier: str, *, lock: bool = False) -> Edition:
-    """Raises VermilionError: FORBIDDEN for a person who is no officer, and for a type that the client may not
-    issue; NOT_FOUND.
+def own_for(session: Session, actor: Actor, identifier: str, *, lock: bool = False) -> Edition:
+    """The edition, for whoever may act on it. Raises VermilionError: FORBIDDEN for a person who is no
+    officer, and for a type that the client may not issue; NOT_FOUND.
     """
     require_officer(actor)
     edition = own_edition(session, actor.agency_code, identifier, lock=lock)
@@ -140,87 +162,182 @@ def _own(session: Session, actor: Actor, identifier: str, *, lock: bool = False)
     return edition
 
 
-def _change(
+def _decided(
     session: Session,
     ports: Ports,
     actor: Actor,
     edition: Edition,
-    act: Act,
+    operation: Change,
     decision: Decision,
-    *,
-    suspension: SuspensionGround | None = None,
-    how: How | None = None,
+    effect: Effect,
+) -> LicenceStatus | Planned:
+    """A change that takes effect by today is made, one for a later day is put on record.
+
+    Raises VermilionError as `change` does, and INVALID for a day too far ahead. Whether the status permits
+    what is to come is asked on that day; what it will never permit is refused now.
+    """
+    at = moment(ports)
+    due = decision.effective_from
+    if due is None or due <= at.day or operation == "remove":
+        return change(session, ports, actor, edition, operation, decision, effect, at)
+    if decision.version is not None and decision.version != edition.status_version:
+        raise changed_meanwhile(decision.version)
+    if edition.status == "ended":
+        raise not_possible(edition)
+    require_schedule(due, today=at.day)
+    if effect.until is not None:
+        require_term(effect.until, effective=due, today=at.day)
+    planned = Planned(
+        licence_id=edition.licence_id,
+        operation=operation,
+        due=due,
+        ground=effect.suspension,
+        until=effect.until,
+        how=effect.how,
+        legal_basis=decision.legal_basis,
+        reason_code=decision.reason_code,
+    )
+    return schedule(session, ports, actor, edition, planned, at)
+
+
+def change(
+    session: Session,
+    ports: Ports,
+    actor: Actor,
+    edition: Edition,
+    operation: Change,
+    decision: Decision,
+    effect: Effect,
+    at: Moment,
+    scheduled: str | None = None,
 ) -> LicenceStatus:
-    """Make one change of the table above to a locked edition.
+    """Make one change of the table to a locked edition; `scheduled` names the row that asked for it.
 
     Raises VermilionError: INVALID for an effective date that cannot be; CONFLICT with `status` for a change
     that the present status does not permit, with `status_version` when it is no longer what was decided on.
     """
-    at = moment(ports)
-    if decision.version is not None and decision.version != edition.status_version:
-        raise _changed_meanwhile(decision.version)
-    after = PERMITTED.get((edition.status, act))
-    if after is None or (act == "remove" and (edition.removed_on or edition.how == "cancelled")):
-        raise VermilionError(
-            Kind.CONFLICT, f"the licence is {_spoken(edition)}: this is not possible", reason="status"
-        )
-    effective_from = decision.effective_from or at.day
-    _check_day(edition, act, how, effective_from, at.day)
+    after = _require_permitted(edition, operation, decision, at)
+    effective = decision.effective_from or at.day
+    # An annulment 撤销 says that the licence should never have been granted: it may reach back to the issue.
+    back = operation == "end" and effect.how == "annulled"
+    earliest = edition.issue_date if back else max(edition.issue_date, edition.since)
+    require_day(effective, today=at.day, issued=edition.issue_date, earliest=earliest)
+    if effect.until is not None:
+        require_term(effect.until, effective=effective, today=at.day)
     values: dict[str, object] = {"status": after, "status_version": edition.status_version + 1}
-    if act == "remove":
-        values["removed_on"] = effective_from
+    if operation == "remove":
+        values["removed_on"] = effective
     else:
-        values |= {"since": effective_from, "ground": suspension, "how": how}
+        values |= {
+            "since": effective,
+            "ground": effect.suspension,
+            "suspended_until": effect.until,
+            "how": effect.how,
+        }
     statement = (
         update(Edition)
         .where(Edition.id == edition.id, Edition.status_version == edition.status_version)
         .values(**values)
     )
     if changed_rows(session, statement) != 1:
-        raise _changed_meanwhile(decision.version)
+        raise changed_meanwhile(decision.version)
     note_changes(session, ports.random, [edition.id], at.now)
     detail: dict[str, object] = {
         "identifier": edition.identifier,
         "status": after,
         "status_version": edition.status_version + 1,
     }
-    if suspension is not None:
-        detail["ground"] = suspension
-    if how is not None:
-        detail["how"] = how
+    if effect.suspension is not None:
+        detail["ground"] = effect.suspension
+    if effect.until is not None:
+        detail["until"] = effect.until.isoformat()
+    if effect.how is not None:
+        detail["how"] = effect.how
+    if scheduled is not None:
+        detail["scheduled"] = scheduled
+    _tell(session, ports, actor, edition, operation, decision, effective, at, detail)
+    _what_waits(session, ports, actor, edition, operation, decision, effect, at, scheduled)
+    return _status(own_edition(session, actor.agency_code, edition.identifier))
+
+
+def _what_waits(
+    session: Session,
+    ports: Ports,
+    actor: Actor,
+    edition: Edition,
+    operation: Change,
+    decision: Decision,
+    effect: Effect,
+    at: Moment,
+    scheduled: str | None,
+) -> None:
+    """What a change means for those to come: a suspension with a term is lifted after it, a lift waits for no
+    other end of it, and a licence that has ended has nothing to come; its holder may have another.
+    """
+    if operation == "suspend" and effect.until is not None:
+        lift = Planned(
+            licence_id=edition.licence_id,
+            operation="lift",
+            due=effect.until + timedelta(days=1),
+            ground=None,
+            until=None,
+            how=None,
+            legal_basis=decision.legal_basis,
+            reason_code=decision.reason_code,
+        )
+        schedule(session, ports, actor, edition, lift, at)
+    elif operation in {"resume", "lift"}:
+        drop_waiting(session, edition.licence_id, Lapse("resumed", at.now), only="lift", but=scheduled)
+    elif operation == "end":
+        drop_waiting(session, edition.licence_id, Lapse("ended", at.now), but=scheduled)
+        changed_rows(session, delete(Holding).where(Holding.licence_id == edition.licence_id))
+
+
+def _require_permitted(edition: Edition, operation: Change, decision: Decision, at: Moment) -> str:
+    """The status after it."""
+    if decision.version is not None and decision.version != edition.status_version:
+        raise changed_meanwhile(decision.version)
+    after = PERMITTED.get((edition.status, operation))
+    removed = edition.removed_on is not None or edition.how in {"cancelled", REPLACED}
+    if after is None or (operation == "remove" and removed):
+        raise not_possible(edition)
+    if operation in UNEXPIRED and edition.valid_to is not None and edition.valid_to < at.day:
+        raise VermilionError(Kind.CONFLICT, "the licence has expired", reason="expired")
+    return after
+
+
+def _tell(
+    session: Session,
+    ports: Ports,
+    actor: Actor,
+    edition: Edition,
+    operation: Change,
+    decision: Decision,
+    effective: date,
+    at: Moment,
+    detail: dict[str, object],
+) -> None:
     record_event(
         session,
-        kind=EVENTS[act],
+        kind=EVENTS[operation],
         subject_kind="edition",
         subject=edition.id,
-        ground=Ground(decision.legal_basis, decision.reason_code, effective_from),
+        ground=Ground(decision.legal_basis, decision.reason_code, effective),
         actor=actor,
         now=at.now,
         random=ports.random,
         detail=detail,
     )
-    return _status(own_edition(session, actor.agency_code, edition.identifier))
 
 
-def _check_day(edition: Edition, act: Act, how: How | None, effective: date, today: date) -> None:
-    """Changes take effect by today. None precedes the one before it, but an annulment 撤销, which says that
-    the licence should never have been granted: it may reach back to the issue.
-    """
-    issued = edition.issue_date
-    earliest = issued if act == "end" and how == "annulled" else max(issued, edition.since)
-    if effective > today:
-        raise field_fault("/effective_from", "in_future", "changes for a later day are not accepted yet")
-    if effective < issued:
-        raise field_fault("/effective_from", "before_issue", "it lies before the issue date")
-    if effective < earliest:
-        raise field_fault("/effective_from", "before_last_change", "it lies before the last change of status")
+def not_possible(edition: Edition) -> VermilionError:
+    """The answer to an operation that the present status does not permit."""
+    spoken = f"ended ({edition.how})" if edition.status == "ended" else edition.status.replace("_", " ")
+    return VermilionError(Kind.CONFLICT, f"the licence is {spoken}: this is not possible", reason="status")
 
 
-def _spoken(edition: Edition) -> str:
-    return f"ended ({edition.how})" if edition.status == "ended" else edition.status.replace("_", " ")
-
-
-def _changed_meanwhile(version: int | None) -> VermilionError:
+def changed_meanwhile(version: int | None) -> VermilionError:
+    """The answer to a decision that rests on another status than the present one."""
     fault = Fault("/status_version", "status_version", "the status changed meanwhile")
     named = () if version is None else (fault,)
     return VermilionError(Kind.CONFLICT, fault.detail, reason=fault.reason, faults=named)
@@ -235,5 +352,6 @@ def _status(edition: Edition) -> LicenceStatus:
         ground=edition.ground,
         how=edition.how,
         since=edition.since,
+        suspended_until=edition.suspended_until,
         removed_on=edition.removed_on,
     )

@@ -101,6 +101,54 @@ class CoSeal(Base):
     sealed_at: Mapped[datetime | None]  # None until the edition is registered
 
 
+class Succession(Base):
+    """What a next edition takes the place of, and by which decision. A first edition has no such row."""
+
+    __tablename__ = "succession"
+    intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), primary_key=True)
+    previous_id: Mapped[str] = mapped_column(ForeignKey("edition.id"), index=True)
+    previous_version: Mapped[int]  # its status version, that the decision rests on
+    number: Mapped[int]  # of the edition to come; not used again where its intent is abandoned
+    operation: Mapped[str] = mapped_column(String(10))  # amend, renew, correct, replace
+    legal_basis: Mapped[str] = mapped_column(String(200))
+    reason_code: Mapped[str] = mapped_column(String(40))
+    effective_from: Mapped[date]
+
+
+class Holding(Base):
+    """The licence that a holder has of a type of which each has one: in force, suspended, or just expired."""
+
+    __tablename__ = "holding"
+    type_code: Mapped[str] = mapped_column(String(21), primary_key=True)
+    holder_mac: Mapped[bytes] = mapped_column(primary_key=True)  # `licences.holdings.holder_mac`
+    licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"), index=True)
+
+
+class ScheduledChange(Base):
+    """A change of a licence that was decided, and takes effect on a later day: on whichever edition holds
+    then.
+    """
+
+    __tablename__ = "scheduled_change"
+    __table_args__ = (Index(None, "state", "due"), Index(None, "licence_id", "state"))
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))
+    operation: Mapped[str] = mapped_column(String(10))  # suspend, resume, lift, end
+    due: Mapped[date]
+    ground: Mapped[str | None] = mapped_column(String(12))
+    until: Mapped[date | None]
+    how: Mapped[str | None] = mapped_column(String(12))
+    legal_basis: Mapped[str] = mapped_column(String(200))
+    reason_code: Mapped[str] = mapped_column(String(40))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    operator: Mapped[str] = mapped_column(String(80))
+    state: Mapped[str] = mapped_column(String(10))  # waiting, done, dropped
+    recorded_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    end_reason: Mapped[str | None] = mapped_column(String(40))  # why it was dropped
+
+
 class Edition(Base):
     """A registered edition: it exists only together with its sealed document."""
 
@@ -121,6 +169,7 @@ class Edition(Base):
     ground: Mapped[str | None] = mapped_column(String(12))
     how: Mapped[str | None] = mapped_column(String(12))
     since: Mapped[date]
+    suspended_until: Mapped[date | None]  # last day of a suspension that ends by itself
     issue_date: Mapped[date]
     removed_on: Mapped[date | None]  # a later formal removal (注销); never overwrites `how`
     valid_from: Mapped[date]

@@ -12,12 +12,13 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
 from registry.licences.numbers import STATUS_LIST_SIZE, new_number, new_serial, number_mac, uniform
-from registry.licences.tables import Licence, Number, StatusIndex
+from registry.licences.tables import Holding, Licence, Number, StatusIndex
 from registry.ports import Random
 from registry.rows import changed_rows, insert_absent, insert_rows
 from registry.vault import Vault
 from signing.licence_type import LicenceType
 
+RACE = "race"
 NUMBER_DRAWS = 20  # of a number that the registry gives
 SLOT_PROBES = 24
 """When so many random slots in a row are taken, the next status list is begun: at 58 to 68 % of a list's
@@ -42,6 +43,7 @@ class Taken:
     id: str
     serial: str
     number: str
+    edition: int = 1
 
 
 def take_numbers(
@@ -81,9 +83,15 @@ def take_numbers(
     return taken
 
 
+def race() -> VermilionError:
+    """Another transaction was quicker between a look and a touch: this one may be tried again."""
+    return VermilionError(Kind.UNAVAILABLE, "try again", reason=RACE, retry_after=1)
+
+
 def give_back(session: Session, licence_ids: Sequence[str]) -> None:
     """What was taken in this transaction for licences that are refused after all."""
     if licence_ids:
+        changed_rows(session, delete(Holding).where(Holding.licence_id.in_(licence_ids)))
         changed_rows(session, delete(Number).where(Number.licence_id.in_(licence_ids)))
         changed_rows(session, delete(Licence).where(Licence.id.in_(licence_ids)))
 

@@ -40,9 +40,9 @@ def joint_type(folder: Path, version: int = 2, places: int = 3) -> Path:
     return made
 
 
-def seal_of_other(world: World) -> str:
+def seal_of_other(world: World, kind: str = "special") -> str:
     """An active seal of the other agency's."""
-    code = str(world.decide(world.apply_for_seal("other-applicant"))["seal"])
+    code = str(world.decide(world.apply_for_seal("other-applicant", kind))["seal"])
     world.act("maker", f"/api/v1/seals/{code}/making", {}, 201)
     world.act("maker", f"/api/v1/seals/{code}/filing", {})
     world.act("other-keeper", f"/api/v1/seals/{code}/activation", {})

@@ -24,6 +24,7 @@ from registry.licences.tables import Intent
 from tests.hostile import json_bodies
 from tests.registry.batching import sent
 from tests.registry.issuing import issue_one, request_body
+from tests.registry.next_editions import next_body
 from tests.registry.world import BASIS, World, on_sqlite
 from tests.signing.test_seal_upload import imprint, png
 
@@ -58,7 +59,11 @@ def right_requests(world: World) -> dict[str, Right]:
     picture = base64.b64encode(png(imprint())).decode()
     used = {"code": world.seal_code}
     face = {"kind": "special", "name": "云溪省样本局", "bottom_text": "许可专用章"}
-    licences = [{"identifier": issue_one(world).printout.record.identifier} for _ in range(3)]
+    licences = [{"identifier": issue_one(world).printout.record.identifier} for _ in range(9)]
+    later = world.post(
+        f"/api/v1/licences/{licences[8]['identifier']}/ending",
+        LICENCE_GROUND | {"how": "revoked", "effective_from": "2026-12-24"},
+    )
     world.post(
         f"/api/v1/licences/{licences[1]['identifier']}/suspension", LICENCE_GROUND | {"ground": "other"}
     )
@@ -100,9 +105,21 @@ def right_requests(world: World) -> dict[str, Right]:
         "seals.delete_authorisation": Right(authorised(), "keeper", None),
         "batches.cancel": Right({"batch_id": sent(world, 1)}, None, {"operator": "window-03"}),
         "licences.create": Right({}, None, request_body(world)),
-        "licences.suspension": Right(licences[0], None, LICENCE_GROUND | {"ground": "penalty"}),
-        "licences.resumption": Right(licences[1], None, LICENCE_GROUND | {"status_version": 2}),
-        "licences.ending": Right(licences[2], None, LICENCE_GROUND | {"how": "revoked"}),
+        "licence_life.amendment": Right(licences[3], None, next_body(world, fields={"premises": "甲路1号"})),
+        "licence_life.renewal": Right(licences[4], None, next_body(world, fields={"valid_to": "2035-01-01"})),
+        "licence_life.correction": Right(licences[5], None, next_body(world, fields={"premises": "甲路1号"})),
+        "licence_life.replacement": Right(licences[6], None, next_body(world)),
+        "licence_life.suspension": Right(
+            licences[0], None, LICENCE_GROUND | {"ground": "penalty", "until": "2026-12-24"}
+        ),
+        "licence_life.resumption": Right(licences[1], None, LICENCE_GROUND | {"status_version": 2}),
+        "licence_life.ending": Right(licences[2], None, LICENCE_GROUND | {"how": "revoked"}),
+        "licence_life.inspection": Right(
+            licences[7], None, LICENCE_GROUND | {"period": "2026", "result": "passed"}
+        ),
+        "licence_life.scheduled_withdrawal": Right(
+            licences[8] | {"scheduled": later.get_json()["scheduled"]["id"]}, None, LICENCE_GROUND
+        ),
     }
 
 

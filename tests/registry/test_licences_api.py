@@ -120,16 +120,6 @@ def test_a_change_names_who_acts(world: World) -> None:
     assert world.act("officer", path, nameless)["status"] == "suspended"
 
 
-def test_a_change_for_a_later_day_is_refused_with_its_reason(world: World) -> None:
-    path = f"{PATH}/{issued(world)['identifier']}/ending"
-    day = (world.today + timedelta(days=1)).isoformat()
-    told = problem(world.post(path, GROUND | {"how": "revoked", "effective_from": day}), 422)
-    assert told["errors"] == [
-        {"pointer": "/effective_from", "reason": "in_future",
-         "detail": "changes for a later day are not accepted yet"}
-    ]  # fmt: skip
-
-
 def test_other_agencies_find_nothing(world: World) -> None:
     path = f"{PATH}/{issued(world)['identifier']}"
     for answer in (

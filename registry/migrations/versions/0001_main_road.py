@@ -683,6 +683,7 @@ def upgrade() -> None:
         sa.Column("ground", sa.String(length=12), nullable=True),
         sa.Column("how", sa.String(length=12), nullable=True),
         sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("suspended_until", sa.Date(), nullable=True),
         sa.Column("issue_date", sa.Date(), nullable=False),
         sa.Column("removed_on", sa.Date(), nullable=True),
         sa.Column("valid_from", sa.Date(), nullable=False),
@@ -711,6 +712,71 @@ def upgrade() -> None:
             ["seal_edition_id", "sealed_at", "id"],
             unique=False,
         )
+
+    op.create_table(
+        "succession",
+        sa.Column("intent_id", sa.String(length=32), nullable=False),
+        sa.Column("previous_id", sa.String(length=32), nullable=False),
+        sa.Column("previous_version", sa.Integer(), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("operation", sa.String(length=10), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=False),
+        sa.Column("effective_from", sa.Date(), nullable=False),
+        sa.ForeignKeyConstraint(["intent_id"], ["intent.id"], name=op.f("fk_succession_intent_id_intent")),
+        sa.ForeignKeyConstraint(
+            ["previous_id"], ["edition.id"], name=op.f("fk_succession_previous_id_edition")
+        ),
+        sa.PrimaryKeyConstraint("intent_id", name=op.f("pk_succession")),
+    )
+    with op.batch_alter_table("succession", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_succession_previous_id"), ["previous_id"], unique=False)
+
+    op.create_table(
+        "holding",
+        sa.Column("type_code", sa.String(length=21), nullable=False),
+        sa.Column("holder_mac", sa.LargeBinary(), nullable=False),
+        sa.Column("licence_id", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["licence_id"], ["licence.id"], name=op.f("fk_holding_licence_id_licence")),
+        sa.PrimaryKeyConstraint("type_code", "holder_mac", name=op.f("pk_holding")),
+    )
+    with op.batch_alter_table("holding", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_holding_licence_id"), ["licence_id"], unique=False)
+
+    op.create_table(
+        "scheduled_change",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("licence_id", sa.String(length=32), nullable=False),
+        sa.Column("operation", sa.String(length=10), nullable=False),
+        sa.Column("due", sa.Date(), nullable=False),
+        sa.Column("ground", sa.String(length=12), nullable=True),
+        sa.Column("until", sa.Date(), nullable=True),
+        sa.Column("how", sa.String(length=12), nullable=True),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("end_reason", sa.String(length=40), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["client.id"], name=op.f("fk_scheduled_change_client_id_client")
+        ),
+        sa.ForeignKeyConstraint(
+            ["licence_id"], ["licence.id"], name=op.f("fk_scheduled_change_licence_id_licence")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_scheduled_change_person_id_person")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_scheduled_change")),
+    )
+    with op.batch_alter_table("scheduled_change", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_scheduled_change_licence_id_state"), ["licence_id", "state"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_scheduled_change_state_due"), ["state", "due"], unique=False)
 
     op.create_table(
         "idempotency_key",
@@ -1073,6 +1139,19 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_idempotency_key_intent_id"))
 
     op.drop_table("idempotency_key")
+    with op.batch_alter_table("scheduled_change", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_scheduled_change_state_due"))
+        batch_op.drop_index(batch_op.f("ix_scheduled_change_licence_id_state"))
+
+    op.drop_table("scheduled_change")
+    with op.batch_alter_table("holding", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_holding_licence_id"))
+
+    op.drop_table("holding")
+    with op.batch_alter_table("succession", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_succession_previous_id"))
+
+    op.drop_table("succession")
     with op.batch_alter_table("edition", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_edition_seal_edition_id_sealed_at_id"))
 

@@ -1,0 +1,89 @@
+"""One valid licence per holder, of the types that say so: whoever issues it, in force or suspended.
+
+A holding is taken in transaction 1 and goes when the licence ends. One that has expired stays, and gives way
+to the first that asks: whether it has expired is a question of the day.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session, aliased
+
+from keys.errors import Kind, VermilionError, field_fault
+from registry.licences.tables import Edition, Holding, Intent
+from registry.licences.taking import race
+from registry.rows import changed_rows, insert_absent
+from registry.vault import Vault
+from signing.licence_type import LicenceType, Role
+from signing.record import FieldValue
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """A licence that is to be its holder's, by intent."""
+
+    intent_id: str
+    licence_id: str
+    type: LicenceType
+    fields: Mapping[str, FieldValue]
+
+
+def holder_mac(vault: Vault, type_code: str, holder_code: str) -> bytes:
+    """By what a holder is found again: codes of people and organisations can be tried."""
+    return vault.blind("holder", type_code, holder_code)
+
+
+def hold(
+    session: Session, vault: Vault, wanted: Sequence[Held], day: date, refused: dict[str, VermilionError]
+) -> None:
+    """Take the holding of each whose type has one a holder; what is taken by another licence is refused."""
+    keyed: dict[tuple[str, bytes], Held] = {}
+    for one in wanted:
+        if not one.type.one_per_holder:
+            continue
+        field = one.type.field(Role.HOLDER_CODE)
+        assert field is not None  # the loader refuses such types without it
+        key = one.type.code, holder_mac(vault, one.type.code, str(one.fields[field.name]))
+        if key in keyed:
+            refused[one.intent_id] = _has_one(field.name)
+        else:
+            keyed[key] = one
+    for key in sorted(keyed):  # in one order: nobody waits in a circle
+        one = keyed[key]
+        row = {"type_code": key[0], "holder_mac": key[1], "licence_id": one.licence_id}
+        if not insert_absent(session, [row], Holding.licence_id) and not _takes_over(session, key, one, day):
+            field = one.type.field(Role.HOLDER_CODE)
+            refused[one.intent_id] = _has_one("" if field is None else field.name)
+
+
+def _takes_over(session: Session, key: tuple[str, bytes], one: Held, day: date) -> bool:
+    """Whether the holding is this licence's already, or one of a licence that has expired, now this one's."""
+    of = (Holding.type_code == key[0], Holding.holder_mac == key[1])
+    holder = session.scalars(select(Holding.licence_id).where(*of).with_for_update()).one_or_none()
+    if holder is None:  # its licence ended just now
+        raise race()
+    if holder == one.licence_id:
+        return True
+    newest = aliased(Edition)
+    last = session.execute(
+        select(Edition.valid_to, Edition.status).where(
+            Edition.licence_id == holder,
+            Edition.number
+            == select(func.max(newest.number)).where(newest.licence_id == holder).scalar_subquery(),
+        )
+    ).one_or_none()
+    opened = session.scalar(select(func.count()).where(Intent.licence_id == holder, Intent.state == "open"))
+    over = last is not None and last.valid_to is not None and last.valid_to < day
+    if opened or not over:
+        return False
+    moved = update(Holding).where(*of, Holding.licence_id == holder).values(licence_id=one.licence_id)
+    return changed_rows(session, moved) == 1
+
+
+def _has_one(field: str) -> VermilionError:
+    detail = "the holder has a valid licence of this type: it is amended, renewed or ended first"
+    return field_fault(f"/fields/{field}", "holder_has_one", detail, Kind.CONFLICT)

@@ -1,0 +1,226 @@
+"""A licence's life over HTTP: its next editions, its changes, now or on a later day, and its history."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from hashlib import sha256
+from typing import Annotated, Literal
+
+from flask import Blueprint, Response
+from pydantic import Field
+from sqlalchemy.orm import Session
+
+from keys.canonical import canonical_json
+from keys.errors import Fault, Kind, VermilionError, field_fault
+from registry import web
+from registry.actor import Actor
+from registry.licences import rules
+from registry.licences.forms import MAX_REQUEST, Operator, next_edition_request
+from registry.licences.history import history_of, status_at
+from registry.licences.issue import issue_beside_others, preview
+from registry.licences.moment import moment
+from registry.licences.operations import Decision, How, NextEdition, SuspensionGround
+from registry.licences.outage import database_errors
+from registry.licences.rules import LicenceStatus
+from registry.licences.schedule import Planned, withdraw
+from registry.licences.shown import (
+    issued_answer,
+    known_form,
+    licence_actor,
+    planned_json,
+    preview_answer,
+    status_json,
+)
+from registry.licences.status_changes import shown_in
+from registry.log.rules import Ground
+from signing.live import PastClock
+from signing.verdict import instant
+
+blueprint = Blueprint("licence_life", __name__)
+
+
+class ChangeBody(web.Body):
+    """Every change of status names its ground; without `effective_from` it takes effect today, with a later
+    day it waits for that.
+    """
+
+    legal_basis: web.Basis
+    reason_code: web.ReasonCode
+    effective_from: web.Day | None = None
+    operator: Operator | None = None
+    status_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+
+class SuspensionBody(ChangeBody):
+    ground: SuspensionGround
+    until: web.Day | None = None
+
+
+class EndingBody(ChangeBody):
+    how: How
+
+
+class InspectionBody(ChangeBody):
+    period: Annotated[str, Field(pattern=r"^[0-9]{4}(-[0-9]{2})?\Z")]
+    result: Literal["passed", "failed"]
+
+
+@blueprint.post("/api/v1/licences/<identifier>/amendment")
+def amendment(identifier: str) -> Response:
+    """变更: the next edition says something else."""
+    return _next_edition("amend", identifier)
+
+
+@blueprint.post("/api/v1/licences/<identifier>/renewal")
+def renewal(identifier: str) -> Response:
+    """延续: the next edition is valid for longer."""
+    return _next_edition("renew", identifier)
+
+
+@blueprint.post("/api/v1/licences/<identifier>/correction")
+def correction(identifier: str) -> Response:
+    """纠错: the next edition says what this one should have said."""
+    return _next_edition("correct", identifier)
+
+
+@blueprint.post("/api/v1/licences/<identifier>/replacement")
+def replacement(identifier: str) -> Response:
+    """补发: the next edition says the same, for one that was lost."""
+    return _next_edition("replace", identifier)
+
+
+def _next_edition(operation: NextEdition, identifier: str) -> Response:
+    """As issuing a licence: 201 with the next edition, 200 for a dry run. The one before ends as replaced."""
+    ports, actor = web.ports(), licence_actor()
+    known_form(identifier)
+    dry_run = web.flag("dry_run", web.query({"dry_run"}))
+    key = web.idempotency_key(required=not dry_run)
+    value = web.read_json(max_bytes=MAX_REQUEST)
+    wanted = next_edition_request(operation, identifier, value)
+    digest = sha256(canonical_json({"operation": operation, "of": identifier, "body": value})).digest()
+    if dry_run:
+        return preview_answer(preview(ports, actor, wanted))
+    return issued_answer(issue_beside_others(ports, actor, wanted, key, digest))
+
+
+@blueprint.post("/api/v1/licences/<identifier>/suspension")
+def suspension(identifier: str) -> Response:
+    body = web.parse_body(SuspensionBody)
+    with _changing(identifier, body) as (session, actor, decision):
+        outcome = rules.suspend(session, web.ports(), actor, identifier, decision, body.ground, body.until)
+    return _changed(outcome)
+
+
+@blueprint.post("/api/v1/licences/<identifier>/resumption")
+def resumption(identifier: str) -> Response:
+    body = web.parse_body(ChangeBody)
+    with _changing(identifier, body) as (session, actor, decision):
+        outcome = rules.resume(session, web.ports(), actor, identifier, decision)
+    return _changed(outcome)
+
+
+@blueprint.post("/api/v1/licences/<identifier>/ending")
+def ending(identifier: str) -> Response:
+    body = web.parse_body(EndingBody)
+    with _changing(identifier, body) as (session, actor, decision):
+        outcome = rules.end(session, web.ports(), actor, identifier, decision, body.how)
+    return _changed(outcome)
+
+
+@blueprint.post("/api/v1/licences/<identifier>/inspection")
+def inspection(identifier: str) -> Response:
+    """An annual inspection 年检 is put on record; the status stays what it is."""
+    body = web.parse_body(InspectionBody)
+    with _changing(identifier, body) as (session, actor, decision):
+        passed = body.result == "passed"
+        outcome = rules.inspect(session, web.ports(), actor, identifier, decision, body.period, passed=passed)
+    return _changed(outcome)
+
+
+@blueprint.post("/api/v1/licences/<identifier>/scheduled/<hex32:scheduled>/withdrawal")
+def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
+    """A change that waits for its day is taken back."""
+    body = web.parse_body(ChangeBody)
+    with _changing(identifier, body) as (session, actor, decision):
+        edition = rules.own_for(session, actor, identifier, lock=True)
+        day = decision.effective_from
+        if day is not None:
+            raise field_fault("/effective_from", "not_accepted", "a withdrawal takes effect at once")
+        today = moment(web.ports()).day
+        ground = Ground(decision.legal_basis, decision.reason_code, today)
+        planned = withdraw(session, web.ports(), actor, edition, scheduled, ground)
+    return web.answer({"withdrawn": planned_json(planned)}, 200, {"Cache-Control": "no-store"})
+
+
+@blueprint.get("/api/v1/licences/<identifier>/history")
+def history(identifier: str) -> Response:
+    """Every event of every edition of the licence, as recorded: nothing is ever taken out."""
+    web.query()
+    with database_errors(), Session(web.ports().database.read) as session:
+        edition = rules.own_for(session, licence_actor(), known_form(identifier))
+        body = {"identifier": edition.identifier, "events": history_of(session, edition.licence_id)}
+    return web.answer(body, 200, {"Cache-Control": "no-store"})
+
+
+@blueprint.get("/api/v1/licences/<identifier>/status")
+def past_status(identifier: str) -> Response:
+    """The status as of a past moment (`at`, RFC 3339), by the clock that is named: `effective` or
+    `recorded`.
+    """
+    arguments = web.query({"at", "clock"})
+    clock = arguments.get("clock")
+    if clock not in ("effective", "recorded"):
+        raise field_fault("?clock", "clock", "say which clock is meant: effective or recorded")
+    at = _instant(arguments.get("at", ""))
+    with database_errors(), Session(web.ports().database.read) as session:
+        edition = rules.own_for(session, licence_actor(), known_form(identifier))
+        found = status_at(session, web.ports(), edition, at, _clock(clock))
+    return web.answer(
+        {"identifier": identifier, "at": instant(at), "clock": clock, **found},
+        200,
+        {"Cache-Control": "no-store"},
+    )
+
+
+def _clock(text: str) -> PastClock:
+    return "effective" if text == "effective" else "recorded"
+
+
+def _instant(text: str) -> datetime:
+    """Raises VermilionError(INVALID)."""
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        at = None
+    if at is None or at.tzinfo is None or len(text) > 40:
+        raise field_fault("?at", "instant", "an instant is written as RFC 3339 says, with its offset")
+    if at > web.ports().clock():
+        raise field_fault("?at", "in_future", "only the past and the present can be asked for")
+    return at
+
+
+@contextmanager
+def _changing(identifier: str, body: ChangeBody) -> Iterator[tuple[Session, Actor, Decision]]:
+    """A transaction for one change: who acts, and what was decided."""
+    known_form(identifier)
+    actor = licence_actor(body.operator)
+    if actor.person_id is None and body.operator is None:
+        fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
+    decision = Decision(body.legal_basis, body.reason_code, body.effective_from, body.status_version)
+    with database_errors(), web.ports().database.transaction() as session:
+        yield session, actor, decision
+
+
+def _changed(outcome: LicenceStatus | Planned) -> Response:
+    """200 for a change that is made; 202 for one that waits. Where it shows already is left out when the
+    database is out by now.
+    """
+    if isinstance(outcome, Planned):
+        return web.answer({"scheduled": planned_json(outcome)}, 202, {"Cache-Control": "no-store"})
+    shown = {}
+    with suppress(VermilionError), database_errors(), Session(web.ports().database.read) as session:
+        shown = {"shown_in": shown_in(session, outcome.edition_id)}
+    return web.answer({**status_json(outcome), **shown}, 200, {"Cache-Control": "no-store"})

@@ -1,0 +1,151 @@
+"""A licence's life over HTTP: next editions, changes now and later, its history, and what was so when."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from registry.licences.due import make_due
+from registry.seals.trust import publish_trust_list
+from tests.registry.next_editions import next_body
+from tests.registry.test_licences_api import GROUND, PATH, issued, problem
+from tests.registry.world import START, Ticker, World
+
+DAY = timedelta(days=1)
+
+
+def amended(world: World, identifier: str, key: str, **changes: Any) -> dict[str, Any]:
+    body = next_body(world, **{"fields": {"premises": "云溪省样本市西湖路9号"}, **changes})
+    answer = world.post(f"{PATH}/{identifier}/amendment", body, **{"Idempotency-Key": key})
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    value: dict[str, Any] = answer.get_json()
+    return value
+
+
+def test_a_next_edition_answers_as_an_issue_does_and_both_name_each_other(world: World) -> None:
+    first = issued(world)
+    second = amended(world, first["identifier"], "k")
+    assert second.keys() == first.keys()
+    assert (second["edition"], second["number"], second["status"]) == (2, first["number"], "in_force")
+    body = next_body(world, fields={"premises": "云溪省样本市西湖路9号"})
+    again = world.post(f"{PATH}/{first['identifier']}/amendment", body, **{"Idempotency-Key": "k"})
+    assert (again.headers["Idempotency-Replayed"], again.get_json()) == ("true", second)
+    renewed = world.post(
+        f"{PATH}/{first['identifier']}/replacement", next_body(world), **{"Idempotency-Key": "k"}
+    )
+    assert problem(renewed, 422)["reason"] == "key_reused"
+    old, new = (world.get(f"{PATH}/{one['identifier']}").get_json() for one in (first, second))
+    assert (old["made_by"], old["previous"], old["next"]) == ("issue", None, second["identifier"])
+    assert (new["made_by"], new["previous"], new["next"]) == ("amend", first["identifier"], None)
+    assert (old["status"], old["how"]) == ("ended", "replaced")
+    assert new["fields"]["premises"] == "云溪省样本市西湖路9号"
+
+
+def test_what_waits_is_answered_202_and_shown(world: World, clock: Ticker) -> None:
+    path = f"{PATH}/{issued(world)['identifier']}"
+    day = (world.today + 2 * DAY).isoformat()
+    answer = world.post(f"{path}/ending", GROUND | {"how": "revoked", "effective_from": day})
+    assert answer.status_code == 202
+    planned = answer.get_json()["scheduled"]
+    assert (planned["operation"], planned["due"], planned["how"]) == ("end", day, "revoked")
+    assert world.get(path).get_json()["scheduled"] == [planned]
+    clock.advance(2 * DAY)
+    make_due(world.ports)
+    shown = world.get(path).get_json()
+    assert (shown["status"], shown["how"], shown["since"], shown["scheduled"]) == (
+        "ended",
+        "revoked",
+        day,
+        [],
+    )
+
+
+def test_an_inspection_is_on_record_and_changes_no_status(world: World) -> None:
+    path = f"{PATH}/{issued(world)['identifier']}"
+    body = GROUND | {"period": "2026", "result": "failed"}
+    assert world.act("officer", f"{path}/inspection", body)["status_version"] == 1
+    (event,) = [
+        one for one in world.get(f"{path}/history").get_json()["events"] if one["kind"] == "licence.inspected"
+    ]
+    assert event["detail"] == {"period": "2026", "passed": False}
+    assert event["person"] == world.people["officer"].id
+    wrong = world.post(f"{path}/inspection", GROUND | {"period": "26", "result": "passed"})
+    assert problem(wrong, 422)["errors"][0]["pointer"] == "/period"
+    world.post(f"{path}/suspension", GROUND | {"ground": "other"})
+    assert problem(world.post(f"{path}/inspection", body), 409)["reason"] == "status"
+
+
+def test_the_history_tells_of_every_edition_with_who_and_why(world: World, clock: Ticker) -> None:
+    first = issued(world)["identifier"]
+    clock.advance(DAY)
+    world.act("officer", f"{PATH}/{first}/suspension", GROUND | {"ground": "penalty"})
+    clock.advance(DAY)
+    world.post(f"{PATH}/{first}/resumption", GROUND)
+    clock.advance(DAY)
+    second = amended(world, first, "k")["identifier"]
+    clock.advance(DAY)
+    world.post(f"{PATH}/{second}/ending", GROUND | {"how": "withdrawn"})
+    told = [world.get(f"{PATH}/{one}/history").get_json()["events"] for one in (first, second)]
+    assert told[0] == told[1]  # the licence's, by whichever edition it is asked
+    assert [(one["identifier"], one["kind"]) for one in told[0]] == [
+        (first, "licence.issued"), (first, "licence.suspended"), (first, "licence.resumed"),
+        (first, "licence.replaced"), (second, "licence.issued"), (second, "licence.ended"),
+    ]  # fmt: skip
+    assert all(one["legal_basis"] and one["reason_code"] and one["client"] for one in told[0])
+    assert all(one["person"] or one["operator"] for one in told[0])
+    assert problem(world.get(f"{PATH}/{first}/history", "other-system"), 404)["reason"] == "licence_unknown"
+
+
+def test_was_it_valid_on_that_day(world: World, clock: Ticker) -> None:
+    """Issued on day 0; on day 4 suspended from day 2 on; resumed on day 6; amended on day 8; annulled on day 9,
+    from the issue of its second edition on.
+    """
+    first = issued(world)["identifier"]
+    clock.advance(4 * DAY)
+    since = (world.today - 2 * DAY).isoformat()
+    world.post(f"{PATH}/{first}/suspension", GROUND | {"ground": "penalty", "effective_from": since})
+    clock.advance(2 * DAY)
+    world.post(f"{PATH}/{first}/resumption", GROUND)
+    clock.advance(2 * DAY)
+    publish_trust_list(world.ports)
+    second = amended(world, first, "k")["identifier"]
+    from_its_issue = world.today.isoformat()
+    clock.advance(DAY)
+    world.post(f"{PATH}/{second}/ending", GROUND | {"how": "annulled", "effective_from": from_its_issue})
+
+    def told(identifier: str, day: int, clock_name: str) -> str:
+        at = (START + day * DAY).isoformat().replace("+00:00", "Z")
+        answer = world.get(f"{PATH}/{identifier}/status?at={at}&clock={clock_name}")
+        if answer.status_code == 404:
+            return str(answer.get_json()["reason"])
+        said = answer.get_json()
+        assert said["valid"] == (said["status"] == "in_force")
+        return f"{said['status']} ({said['how']})" if said["how"] else str(said["status"])
+
+    assert [told(first, day, "recorded") for day in (0, 3, 5, 7, 9)] == [
+        "in_force", "in_force", "suspended", "in_force", "ended (replaced)",
+    ]  # fmt: skip
+    assert [told(first, day, "effective") for day in (0, 1, 3, 5, 7, 9)] == [
+        "in_force", "in_force", "suspended", "suspended", "in_force", "ended (replaced)",
+    ]  # fmt: skip
+    assert [told(second, day, "recorded") for day in (0, 7, 8, 9)] == [
+        "not_yet_there", "not_yet_there", "in_force", "ended (annulled)",
+    ]  # fmt: skip
+    assert [told(second, day, "effective") for day in (7, 8, 9)] == [
+        "not_yet_there", "ended (annulled)", "ended (annulled)",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("query", "field"),
+    [
+        ("clock=effective", "?at"), ("at=2026-11-20&clock=effective", "?at"),
+        ("at=2026-11-20T00:00:00Z", "?clock"), ("at=2026-11-20T00:00:00Z&clock=wall", "?clock"),
+        ("at=2046-11-20T00:00:00Z&clock=recorded", "?at"), ("at=x&clock=recorded&more=1", "?more"),
+    ],
+)  # fmt: skip
+def test_a_question_about_the_past_names_moment_and_clock(world: World, query: str, field: str) -> None:
+    answer = world.get(f"{PATH}/{issued(world)['identifier']}/status?{query}")
+    assert [one["pointer"] for one in problem(answer, 422)["errors"]] == [field]
