@@ -43,6 +43,9 @@ def licence_json(licence: LiveLicence | None, licence_type: LicenceType | None) 
             "status": licence.status,
             "ground": licence.ground,
             "since": None if licence.since is None else licence.since.isoformat(),
+            "suspended_until": None
+            if licence.suspended_until is None
+            else licence.suspended_until.isoformat(),
             "specimen": record.specimen,
             "fields": [
                 {

@@ -42,6 +42,7 @@ class LiveLicence:
     as_of: datetime
     co_seals: tuple[LiveSeal, ...] = ()  # by place
     levels: tuple[str, ...] = ()  # of each of `documents`
+    suspended_until: date | None = None  # last day of a suspension that ends by itself
 
 
 OLDEST = timedelta(days=36500)

@@ -152,6 +152,7 @@ class Licence(BaseModel):
     status: Literal["in_force", "suspended", "ended"]
     ground: str | None
     since: str | None
+    suspended_until: str | None
     specimen: bool
     fields: list[Shown]
 

@@ -136,6 +136,9 @@ def _dated(verdict: Verdict, licence: LiveLicence | None, lang: str) -> str:
         return ""
     day: date | None
     match verdict:
+        case Verdict.SUSPENDED if licence.since is not None and licence.suspended_until is not None:
+            text = WORDS[lang]["dated_term"].replace("{day}", day_in_words(licence.since, lang))
+            return text.replace("{until}", day_in_words(licence.suspended_until, lang))
         case Verdict.ENDED | Verdict.SUSPENDED | Verdict.REPLACED:
             key, day = "dated_since", licence.since
         case Verdict.EXPIRED:

@@ -202,6 +202,7 @@ class Licence(TypedDict):
     status: Literal["in_force", "suspended", "ended"]
     ground: str | None
     since: str | None
+    suspended_until: str | None
     specimen: bool
     fields: list[Shown]
 

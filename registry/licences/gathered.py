@@ -111,11 +111,13 @@ def _version(row: Row[Any]) -> int:
 
 def _with_status(licence: LiveLicence, change: Row[Any], at: datetime) -> LiveLicence:
     since: date = change.effective_from
+    until = change.detail.get("until")
     return replace(
         licence,
         status=change.detail.get("status", "in_force"),
         ground=change.detail.get("ground"),
         how=change.detail.get("how"),
         since=since,
+        suspended_until=None if until is None else date.fromisoformat(until),
         as_of=at,
     )

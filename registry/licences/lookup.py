@@ -66,6 +66,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
             Edition.ground,
             Edition.how,
             Edition.since,
+            Edition.suspended_until,
             Edition.credential_sha256,
             Edition.sealed_at,
             Licence.type_code,
@@ -274,6 +275,7 @@ class SqlLiveRegistry:
             as_of=self._clock(),
             co_seals=_co_seals(rows),
             levels=tuple(documents.values()),
+            suspended_until=row.suspended_until,
         )
 
     def _type_name(self, code: str, version: int) -> Mapping[str, str]:
