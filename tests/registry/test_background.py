@@ -54,6 +54,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         "receipts",
         "outside-status",
         "document-stamps",
+        "scheduled-changes",
         "batches",
         "status-lists",
         "recovery",

@@ -69,6 +69,22 @@ def get(world: World, path: str, lang: str, accept: str = "text/html") -> tuple[
     return answer.status_code, answer.get_data(as_text=True)
 
 
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("zh", "自2026年3月2日起至2026年4月1日止"),
+        ("en", "From 2 March 2026 to 1 April 2026"),
+        ("es", "Desde el 2 de marzo de 2026 hasta el 1 de abril de 2026"),
+    ],
+)
+def test_a_suspension_with_a_term_says_its_end(build: MakeWorld, lang: str, said: str) -> None:
+    term = {"since": date(2026, 3, 2), "suspended_until": date(2026, 4, 1)}
+    world = build(sample(status="suspended", ground="penalty", **term))
+    assert said in text_of(get(world, f"/c/{LINK_ID}", lang)[1])
+    said_in_json = get(world, f"/c/{LINK_ID}", lang, "application/json")[1]
+    assert '"suspended_until":"2026-04-01"' in said_in_json.replace(": ", ":")
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("case", CASES)
 def test_each_verdict_has_its_page(build: MakeWorld, case: str, lang: str) -> None:
