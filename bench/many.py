@@ -84,6 +84,11 @@ def link_id(number: int) -> bytes:
     return sha256(b"link %d" % number).digest()[:16]
 
 
+def holder_mark(number: int) -> bytes:
+    """What stands for the holder's code of the licence of that number; each holder has a few."""
+    return sha256(b"holder %d" % (number // 3)).digest()
+
+
 def serial(number: int) -> str:
     """Of the licence of that number, unlike those that the registry gives."""
     return f"9{number:06}"
@@ -108,9 +113,8 @@ def _copies(
     link = {"link_id_sha256": link_digest(link_id(number))}
     document = sha256(name.digest()).digest()
     return {
-        Licence: {**rows[Licence], "id": licence, "serial": serial(number)},
-        Intent: {**rows[Intent], "id": own, "licence_id": licence, "record": b"", **link},
-        Edition: {
+        Licence: {**rows[Licence], "id": licence, "serial": serial(number)}, Intent: {**rows[Intent], "id":
+        own, "licence_id": licence, "record": b"", "holder_mac": holder_mark(number), **link}, Edition: {
             **rows[Edition], "id": own, "licence_id": licence, **link, **status,
             "identifier": identifier(rows[Licence]["type_code"], rows[Licence]["issuer_code"], number),
         },

@@ -17,6 +17,7 @@ from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
 from registry.licences.life_api import blueprint as licence_life
 from registry.licences.outage import database_out
+from registry.licences.search_api import blueprint as licence_search
 from registry.licences.status_lists import overdue as status_list_overdue
 from registry.log.api import blueprint as audit
 from registry.logs import configure_logs
@@ -45,7 +46,7 @@ def create_app(ports: Ports) -> Flask:
     observe(app, "registry.api", ports.random, metrics, defects)
     serve_metrics(app, metrics)
     _serve_operations(app, ports)
-    for blueprint in (agencies, seals, seal_records, licences, licence_life, batches, audit):
+    for blueprint in (agencies, seals, seal_records, licences, licence_life, licence_search, batches, audit):
         app.register_blueprint(blueprint)
     return app
 

@@ -21,6 +21,7 @@ from keys.trust_list import TrustList, read_trust_list
 from registry.batches.broken import broken_batches
 from registry.licences.broken_lives import broken_lives
 from registry.licences.digests import link_digest, lookup_digest
+from registry.licences.holdings import holder_of
 from registry.licences.issued import ARCHIVED, ORIGINAL, TIME_STAMPED, read_document
 from registry.licences.lookup import current_trust_list
 from registry.licences.numbers import number_mac
@@ -210,7 +211,9 @@ def _editions(session: Session, ports: Ports, trust: TrustList, now: datetime) -
         with contextlib.suppress(VermilionError):  # said above
             record = open_record(ports.vault, intent.id, intent.record)
         if record is not None:
-            yield from (f"{name}: {fault}" for fault in _in_clear(session, edition, intent, record))
+            yield from (
+                f"{name}: {fault}" for fault in _in_clear(session, ports.vault, edition, intent, record)
+            )
         further: list[datetime | None] = []
         if record is not None and record.seals:
             times = select(CoSeal.sealed_at).where(CoSeal.intent_id == edition.id).order_by(CoSeal.place)
@@ -219,12 +222,16 @@ def _editions(session: Session, ports: Ports, trust: TrustList, now: datetime) -
         yield from (f"{name}: {fault}" for fault in found)
 
 
-def _in_clear(session: Session, edition: Edition, intent: Intent, record: Record) -> Iterator[str]:
+def _in_clear(
+    session: Session, vault: Vault, edition: Edition, intent: Intent, record: Record
+) -> Iterator[str]:
     """What stands beside the record, in clear, is what follows from it."""
     try:
         licence_type = type_version(session, record.type_code, record.type_version).type
         if edition.public_record != public_text(public_record(record, licence_type)):
             yield "the public is shown another thing than the record's type says"
+        if intent.holder_mac != holder_of(vault, licence_type, record.fields):
+            yield "it would be found by another holder than the record's"
     except VermilionError as error:
         yield f"its type cannot be read ({error.reason})"
     if (edition.identifier, edition.number, edition.issue_date, edition.valid_from, edition.valid_to) != (
@@ -237,12 +244,11 @@ def _in_clear(session: Session, edition: Edition, intent: Intent, record: Record
         yield "identifier, number or dates are others than the record's"
     licence = session.get_one(Licence, edition.licence_id)
     named = parse_identifier(record.identifier)
-    if (edition.licence_id, licence.type_code, licence.issuer_code, licence.serial) != (
-        intent.licence_id,
-        record.type_code,
-        record.issuer_code,
-        named.serial,
-    ):
+    mine = edition.licence_id, licence.type_code, licence.issuer_code, licence.serial
+    if mine != (intent.licence_id, record.type_code, record.issuer_code, named.serial) or (
+        edition.type_code,
+        edition.issuer_code,
+    ) != (licence.type_code, licence.issuer_code):
         yield "its licence is another than the record's"
 
 

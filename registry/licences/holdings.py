@@ -37,6 +37,13 @@ def holder_mac(vault: Vault, type_code: str, holder_code: str) -> bytes:
     return vault.blind("holder", type_code, holder_code)
 
 
+def holder_of(vault: Vault, licence_type: LicenceType, fields: Mapping[str, FieldValue]) -> bytes | None:
+    """By what a licence's holder is found again; None where its type or its values have no code of them."""
+    field = licence_type.field(Role.HOLDER_CODE)
+    code = None if field is None else fields.get(field.name)
+    return None if code is None else holder_mac(vault, licence_type.code, str(code))
+
+
 def hold(
     session: Session, vault: Vault, wanted: Sequence[Held], day: date, refused: dict[str, VermilionError]
 ) -> None:
@@ -45,19 +52,18 @@ def hold(
     for one in wanted:
         if not one.type.one_per_holder:
             continue
-        field = one.type.field(Role.HOLDER_CODE)
-        assert field is not None  # the loader refuses such types without it
-        key = one.type.code, holder_mac(vault, one.type.code, str(one.fields[field.name]))
+        mac = holder_of(vault, one.type, one.fields)
+        assert mac is not None  # the loader refuses such types without a required code
+        key = one.type.code, mac
         if key in keyed:
-            refused[one.intent_id] = _has_one(field.name)
+            refused[one.intent_id] = _has_one(one.type)
         else:
             keyed[key] = one
     for key in sorted(keyed):  # in one order: nobody waits in a circle
         one = keyed[key]
         row = {"type_code": key[0], "holder_mac": key[1], "licence_id": one.licence_id}
         if not insert_absent(session, [row], Holding.licence_id) and not _takes_over(session, key, one, day):
-            field = one.type.field(Role.HOLDER_CODE)
-            refused[one.intent_id] = _has_one("" if field is None else field.name)
+            refused[one.intent_id] = _has_one(one.type)
 
 
 def _takes_over(session: Session, key: tuple[str, bytes], one: Held, day: date) -> bool:
@@ -84,6 +90,7 @@ def _takes_over(session: Session, key: tuple[str, bytes], one: Held, day: date) 
     return changed_rows(session, moved) == 1
 
 
-def _has_one(field: str) -> VermilionError:
+def _has_one(licence_type: LicenceType) -> VermilionError:
+    field = licence_type.field(Role.HOLDER_CODE)
     detail = "the holder has a valid licence of this type: it is amended, renewed or ended first"
-    return field_fault(f"/fields/{field}", "holder_has_one", detail, Kind.CONFLICT)
+    return field_fault(f"/fields/{field.name if field else ''}", "holder_has_one", detail, Kind.CONFLICT)

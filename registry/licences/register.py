@@ -313,6 +313,8 @@ def _edition(one: _Registered, at: Moment) -> dict[str, Any]:
     return {
         "id": intent.id,
         "licence_id": intent.licence_id,
+        "issuer_code": record.issuer_code,
+        "type_code": record.type_code,
         "number": record.edition,
         "identifier": record.identifier,
         "public_record": public_text(public_record(record, one.type)),

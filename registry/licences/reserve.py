@@ -22,7 +22,7 @@ from keys.errors import VermilionError
 from registry.actor import Actor
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.examine import Examined, IssueRequest, may_issue, not_entitled, number_field
-from registry.licences.holdings import Held, hold
+from registry.licences.holdings import Held, hold, holder_of
 from registry.licences.numbers import new_lookup_code
 from registry.licences.records import close_record
 from registry.licences.succession import succession_row, take_places
@@ -324,6 +324,7 @@ def _write(
                 "seal_state_version": usable.state_version,
                 "authorisation_id": authorisations[one.intent_id, 1],
                 "qr_key_id": reserved.qr.id,
+                "holder_mac": holder_of(setting.vault, one.examined.loaded.type, record.fields),
                 "record": close_record(setting.vault, one.intent_id, record),
                 "origin": setting.origin,
                 "link_id_sha256": link_digest(reserved.link_id),

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
+
+_WITH_A_HOLDER: dict[str, Any] = dict.fromkeys(
+    ("sqlite_where", "postgresql_where"), text("holder_mac IS NOT NULL")
+)
 
 
 class TypeVersion(Base):
@@ -62,7 +67,7 @@ class Intent(Base):
     """What is about to be sealed. Everything printed is fixed here before any key is touched."""
 
     __tablename__ = "intent"
-    __table_args__ = (Index(None, "state", "lease_until"),)
+    __table_args__ = (Index(None, "state", "lease_until"), Index(None, "holder_mac", **_WITH_A_HOLDER))
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"), index=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
@@ -74,6 +79,7 @@ class Intent(Base):
     seal_state_version: Mapped[int]
     authorisation_id: Mapped[str] = mapped_column(ForeignKey("standing_authorisation.id"))
     qr_key_id: Mapped[str] = mapped_column(ForeignKey("key.id"))
+    holder_mac: Mapped[bytes | None]  # `licences.holdings.holder_of`: by what a holder's are found
     record: Mapped[bytes]  # canonical JSON of signing.record.Record, encrypted (`licences.records`)
     origin: Mapped[str] = mapped_column(String(200))
     link_id_sha256: Mapped[bytes] = mapped_column(unique=True)
@@ -156,9 +162,12 @@ class Edition(Base):
     __table_args__ = (
         UniqueConstraint("licence_id", "number"),
         Index(None, "seal_edition_id", "sealed_at", "id"),  # the pages of an impact list
+        Index(None, "issuer_code", "type_code", "status", "registered_at", "id"),  # those of a search
     )
     id: Mapped[str] = mapped_column(ForeignKey("intent.id"), primary_key=True)
     licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))
+    issuer_code: Mapped[str] = mapped_column(String(18))  # the licence's, as the type's code
+    type_code: Mapped[str] = mapped_column(String(21))
     number: Mapped[int]
     identifier: Mapped[str] = mapped_column(String(120), unique=True)
     public_record: Mapped[

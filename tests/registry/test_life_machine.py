@@ -288,7 +288,7 @@ def test_every_order_of_operations_is_answered_as_the_model_says(
         return copy_world(folder, new_database(prepare), clock)
 
     Lives.new_world = staticmethod(new_world)
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Lives,
         settings=settings(
             max_examples=8,

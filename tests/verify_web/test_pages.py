@@ -78,8 +78,7 @@ def get(world: World, path: str, lang: str, accept: str = "text/html") -> tuple[
     ],
 )
 def test_a_suspension_with_a_term_says_its_end(build: MakeWorld, lang: str, said: str) -> None:
-    term = {"since": date(2026, 3, 2), "suspended_until": date(2026, 4, 1)}
-    world = build(sample(status="suspended", ground="penalty", **term))
+    world = build(sample(status="suspended", since=date(2026, 3, 2), suspended_until=date(2026, 4, 1)))
     assert said in text_of(get(world, f"/c/{LINK_ID}", lang)[1])
     said_in_json = get(world, f"/c/{LINK_ID}", lang, "application/json")[1]
     assert '"suspended_until":"2026-04-01"' in said_in_json.replace(": ", ":")

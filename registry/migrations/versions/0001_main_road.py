@@ -614,6 +614,7 @@ def upgrade() -> None:
         sa.Column("seal_state_version", sa.Integer(), nullable=False),
         sa.Column("authorisation_id", sa.String(length=32), nullable=False),
         sa.Column("qr_key_id", sa.String(length=32), nullable=False),
+        sa.Column("holder_mac", sa.LargeBinary(), nullable=True),
         sa.Column("record", sa.LargeBinary(), nullable=False),
         sa.Column("origin", sa.String(length=200), nullable=False),
         sa.Column("link_id_sha256", sa.LargeBinary(), nullable=False),
@@ -640,6 +641,13 @@ def upgrade() -> None:
         sa.UniqueConstraint("link_id_sha256", name=op.f("uq_intent_link_id_sha256")),
     )
     with op.batch_alter_table("intent", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_intent_holder_mac"),
+            ["holder_mac"],
+            unique=False,
+            sqlite_where=sa.text("holder_mac IS NOT NULL"),
+            postgresql_where=sa.text("holder_mac IS NOT NULL"),
+        )
         batch_op.create_index(batch_op.f("ix_intent_licence_id"), ["licence_id"], unique=False)
         batch_op.create_index(
             batch_op.f("ix_intent_state_lease_until"), ["state", "lease_until"], unique=False
@@ -675,6 +683,8 @@ def upgrade() -> None:
         "edition",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("licence_id", sa.String(length=32), nullable=False),
+        sa.Column("issuer_code", sa.String(length=18), nullable=False),
+        sa.Column("type_code", sa.String(length=21), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("identifier", sa.String(length=120), nullable=False),
         sa.Column("public_record", sa.String(), nullable=False),
@@ -710,6 +720,11 @@ def upgrade() -> None:
         batch_op.create_index(
             batch_op.f("ix_edition_seal_edition_id_sealed_at_id"),
             ["seal_edition_id", "sealed_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_edition_issuer_code_type_code_status_registered_at_id"),
+            ["issuer_code", "type_code", "status", "registered_at", "id"],
             unique=False,
         )
 
@@ -1153,6 +1168,7 @@ def downgrade() -> None:
 
     op.drop_table("succession")
     with op.batch_alter_table("edition", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_edition_issuer_code_type_code_status_registered_at_id"))
         batch_op.drop_index(batch_op.f("ix_edition_seal_edition_id_sealed_at_id"))
 
     op.drop_table("edition")
@@ -1163,6 +1179,11 @@ def downgrade() -> None:
     with op.batch_alter_table("intent", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_intent_state_lease_until"))
         batch_op.drop_index(batch_op.f("ix_intent_licence_id"))
+        batch_op.drop_index(
+            batch_op.f("ix_intent_holder_mac"),
+            sqlite_where=sa.text("holder_mac IS NOT NULL"),
+            postgresql_where=sa.text("holder_mac IS NOT NULL"),
+        )
 
     op.drop_table("intent")
     op.drop_table("authorisation_day")
