@@ -54,6 +54,13 @@ BENCHES = {
         "check.1m_vs_1k_sqlite",
         "check.1m_vs_1k_postgres",
     ),
+    "bench.search": (
+        "search.p95_ms",
+        "search.number_p95_ms",
+        "search.holder_p95_ms",
+        "search.identifier_p95_ms",
+        "api.read_vs_bare",
+    ),
     "bench.privacy": ("privacy.hit_miss_p", "privacy.hit_ms", "privacy.miss_ms"),
     "bench.weight": ("page.kb", "page.offline_kb"),
     "bench.uploads": (

@@ -19,7 +19,8 @@ from registry.tables import licences, seals
 from signing.codes import make_identifier
 
 Document, Edition, Intent = licences.Document, licences.Edition, licences.Intent
-Licence, StatusIndex, SealUse = licences.Licence, licences.StatusIndex, seals.SealUse
+Licence, Number, StatusIndex = licences.Licence, licences.Number, licences.StatusIndex
+SealUse = seals.SealUse
 CHUNK = 20_000
 IN_A_LIST = 650_000  # where a list is left, about
 ENDED, SUSPENDED = 50, 500  # one in so many
@@ -34,6 +35,7 @@ def fill(database: Database, count: int) -> None:
         first = session.scalars(select(Edition).order_by(Edition.registered_at).limit(1)).one()
         rows = {
             Licence: _row(session.get_one(Licence, first.licence_id)),
+            Number: _row(session.scalars(select(Number).where(Number.licence_id == first.licence_id)).one()),
             Intent: _row(session.get_one(Intent, first.id)),
             Edition: _row(first),
             StatusIndex: _row(
@@ -49,6 +51,15 @@ def fill(database: Database, count: int) -> None:
         with database.transaction() as session:
             for table in rows:
                 _insert(session, table, [one[table] for one in made])
+    if database.write.dialect.name == "postgresql" and count > there:
+        _settle(database)
+
+
+def _settle(database: Database) -> None:
+    """What a server does by itself in the hours after so many rows came: else the first readers do it."""
+    with database.write.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM (ANALYZE)")
+        connection.exec_driver_sql("CHECKPOINT")
 
 
 def _insert(session: Session, table: type[Base], rows: list[dict[str, Any]]) -> None:
@@ -84,6 +95,11 @@ def link_id(number: int) -> bytes:
     return sha256(b"link %d" % number).digest()[:16]
 
 
+def number_mark(number: int) -> bytes:
+    """What stands for the number of the licence of that number."""
+    return sha256(b"number %d" % number).digest()
+
+
 def holder_mark(number: int) -> bytes:
     """What stands for the holder's code of the licence of that number; each holder has a few."""
     return sha256(b"holder %d" % (number // 3)).digest()
@@ -113,8 +129,13 @@ def _copies(
     link = {"link_id_sha256": link_digest(link_id(number))}
     document = sha256(name.digest()).digest()
     return {
-        Licence: {**rows[Licence], "id": licence, "serial": serial(number)}, Intent: {**rows[Intent], "id":
-        own, "licence_id": licence, "record": b"", "holder_mac": holder_mark(number), **link}, Edition: {
+        Licence: {**rows[Licence], "id": licence, "serial": serial(number)},
+        Number: {**rows[Number], "number_mac": number_mark(number), "licence_id": licence},
+        Intent: {
+            **rows[Intent], "id": own, "licence_id": licence, "record": b"", **link,
+            "holder_mac": holder_mark(number),
+        },
+        Edition: {
             **rows[Edition], "id": own, "licence_id": licence, **link, **status,
             "identifier": identifier(rows[Licence]["type_code"], rows[Licence]["issuer_code"], number),
         },

@@ -27,6 +27,8 @@ TARGETS = {
     "crl.10k_s": "under 0.5",
     "status.resign_s": "under 0.5",
     "check.page_vs_bare": "a ratio of at least 0.5",
+    "search.p95_ms": "under 30",
+    "api.read_vs_bare": "a ratio of at least 0.5",
     "check.json_vs_bare": "a ratio of at least 0.65",
     "check.p99_ms": "under 20",
     "check.1m_vs_1k": "at least 0.9",

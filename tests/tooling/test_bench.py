@@ -43,6 +43,8 @@ PROMISED = {
     "bulk.sqlite_100k_vs_10k",
     "bulk.peak_mb",
     "store.bytes_per_licence",
+    "search.p95_ms",
+    "api.read_vs_bare",
 }
 
 
