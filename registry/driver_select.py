@@ -1,62 +1,216 @@
-"""A select asked through the driver, for the one question that is asked more often than all others."""
+"""Statements put through the driver: those that every check or every licence asks.
+
+SQLAlchemy writes such a statement once for a database; what it does at each execution (a context, a result
+and, for a session, the search for its bind) costs ten times what a database takes to find a row.
+"""
 
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Engine, Select
+from sqlalchemy import Connection, Dialect, Engine, Select
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.dml import UpdateBase
+
+LONGEST_LIST = 8
+"""Values of a list (`IN`), each number of which is a text of its own. Where more are asked together they
+share what it costs to go SQLAlchemy's way."""
+_Process = Callable[[Any], Any]
+
+
+class DriverText:
+    """A statement as one database's driver takes it: its text, how values go in, and how rows come out in the
+    types of its tables.
+    """
+
+    def __init__(self, statement: Any, dialect: Dialect, values: Mapping[str, Any]) -> None:
+        """`values`: of its parameters, of which only the lengths of lists count here; a parameter that is not
+        named keeps the value that stands in the statement.
+        """
+        columns = list(values) if isinstance(statement, UpdateBase) and statement.is_insert else None
+        compiled = statement.compile(dialect=dialect, column_keys=columns)
+        assert isinstance(compiled, SQLCompiler)
+        self.whole = not (compiled.insert_prefetch or compiled.update_prefetch)
+        """Whether the values are all there is: no default of a column is to be made in Python."""
+        expanded = compiled.construct_expanded_state(values)
+        self.text = expanded.statement
+        self._lists = {name: names for name, names in expanded.parameter_expansion.items() if name in values}
+        into: dict[str, _Process] = {}
+        for name, bind in compiled.binds.items():
+            process = bind.type.dialect_impl(dialect).bind_processor(dialect)
+            if process is not None:
+                into[name] = process
+        self._into = {name: process for name, process in into.items() if name in values}
+        given = {*values, *(name for names in self._lists.values() for name in names)}
+        self._fixed = {
+            name: into[name](value) if name in into else value
+            for name, value in expanded.parameters.items()
+            if name not in given
+        }
+        self._order = expanded.positiontup  # where the driver takes them by place
+        self._dialect = dialect
+        self._columns = statement.exported_columns
+        self._row: Any = namedtuple("Row", self._columns.keys())  # type: ignore[misc]  # noqa: PYI024
+        self._out: list[tuple[int, _Process]] | None = None
+
+    def parameters(self, values: Mapping[str, Any]) -> Any:
+        """As the driver takes them."""
+        told = {**self._fixed, **values}
+        for name, process in self._into.items():
+            value = told[name]
+            told[name] = [process(one) for one in value] if name in self._lists else process(value)
+        for name, names in self._lists.items():
+            told.update(zip(names, told.pop(name), strict=True))
+        return told if self._order is None else tuple([told[name] for name in self._order])
+
+    def rows(self, cursor: Any) -> list[Any]:
+        """All that the driver has found, by the names of the columns."""
+        out = self._out
+        if out is None:
+            out = self._out = self._reader([one[1] for one in cursor.description])
+        if not out:
+            return [self._row._make(row) for row in cursor.fetchall()]
+        rows = []
+        for row in cursor.fetchall():
+            values = list(row)
+            for place, process in out:
+                values[place] = process(values[place])
+            rows.append(self._row._make(values))
+        return rows
+
+    def _reader(self, types: Sequence[Any]) -> list[tuple[int, _Process]]:
+        """What makes of the driver's values those of the tables, given how the driver calls their types."""
+        made = [
+            column.type.dialect_impl(self._dialect).result_processor(self._dialect, of)
+            for column, of in zip(self._columns, types, strict=True)
+        ]
+        return [(place, one) for place, one in enumerate(made) if one is not None]
+
+
+class Prepared:
+    """A statement that is put to the driver on a session's own connection, in its transaction and with all
+    that the session has to write written before; by whatever listens to the engine it is heard like others.
+
+    Each call raises SQLAlchemyError as the session's `execute` would. Parameters are named; a list has at
+    least one value. Objects already loaded in the session are not brought up to date.
+    """
+
+    def __init__(self, statement: Any) -> None:
+        self._statement = statement
+        self._texts: dict[tuple[str, ...], DriverText] = {}
+
+    def rows(self, session: Session, **values: Any) -> Sequence[Any]:
+        """All rows, with the statement's columns by name."""
+        text = self._text(session, values)
+        if text is None:
+            return session.execute(self._statement, values).all()
+        cursor = run(session.connection(), text.text, text.parameters(values))
+        found = text.rows(cursor)
+        cursor.close()
+        return found
+
+    def first(self, session: Session, **values: Any) -> Any:
+        """The first row, or None."""
+        rows = self.rows(session, **values)
+        return rows[0] if rows else None
+
+    def value(self, session: Session, **values: Any) -> Any:
+        """The first column of the first row, or None."""
+        rows = self.rows(session, **values)
+        return rows[0][0] if rows else None
+
+    def changed(self, session: Session, **values: Any) -> int:
+        """How many rows it wrote."""
+        text = self._text(session, values)
+        if text is None:
+            return session.connection().execute(self._statement, values).rowcount
+        cursor = run(session.connection(), text.text, text.parameters(values))
+        count: int = cursor.rowcount
+        cursor.close()
+        return count
+
+    def write(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Run it with the parameters of each row, which are the same ones: how many rows it wrote in all."""
+        if len(rows) == 1:
+            return self.changed(session, **rows[0])
+        text = self._text(session, rows[0])
+        if text is None:
+            return session.connection().execute(self._statement, rows).rowcount
+        cursor = run(session.connection(), text.text, [text.parameters(row) for row in rows], many=True)
+        count: int = cursor.rowcount
+        cursor.close()
+        return count
+
+    def _text(self, session: Session, values: Mapping[str, Any]) -> DriverText | None:
+        session.flush()  # as a session does before it asks
+        lists = [(name, len(value)) for name, value in values.items() if isinstance(value, list)]
+        if any(not 0 < length <= LONGEST_LIST for _, length in lists):
+            return None
+        dialect = session.get_bind().dialect
+        key = (dialect.name, *values, *(str(length) for _, length in lists))
+        text = self._texts.get(key)
+        if text is None:
+            text = self._texts[key] = DriverText(self._statement, dialect, values)
+        return text if text.whole else None
+
+
+def run(connection: Connection, text: str, parameters: Any, *, many: bool = False) -> Any:
+    """The driver's cursor behind a statement. Raises SQLAlchemyError, with the connection let go of where it
+    is broken.
+    """
+    engine, dialect = connection.engine, connection.dialect
+    driver = connection.connection
+    cursor = driver.cursor()
+    for heard in engine.dispatch.before_cursor_execute:
+        heard(connection, cursor, text, parameters, None, many)
+    failure = dialect.loaded_dbapi.Error
+    try:
+        (cursor.executemany if many else cursor.execute)(text, parameters)
+    except failure as error:
+        broken = dialect.is_disconnect(error, driver, cursor)
+        told = DBAPIError.instance(
+            text, None, error, failure, hide_parameters=True, connection_invalidated=broken, dialect=dialect
+        )
+        if broken:
+            connection.invalidate(error)
+        raise told from error
+    for heard in engine.dispatch.after_cursor_execute:
+        heard(connection, cursor, text, parameters, None, many)
+    return cursor
 
 
 class DriverSelect:
-    """A select with one parameter, `key`, compiled once for an engine. Its rows have the statement's columns
-    by name, in the types of its tables.
+    """A select with one parameter, `key`, for one engine, asked outside of any session.
 
-    SQLAlchemy's own way, with a connection, a context and a result of its own for each execution, costs
-    several times what a database takes to find a row. What the driver refuses is asked once more that way: it
-    tells outages from defects, and lets go of connections that are broken.
+    What the driver refuses is asked once more SQLAlchemy's way: it tells outages from defects, and lets go of
+    connections that are broken.
     """
 
     def __init__(self, engine: Engine, statement: Select[*tuple[Any, ...]]) -> None:
         self._engine, self._statement = engine, statement
-        dialect = engine.dialect
-        compiled = statement.compile(dialect=dialect)
-        self._text = str(compiled)
-        self._parameters = compiled.params  # the others' values stand in the statement
-        self._order = getattr(compiled, "positiontup", None)  # where the driver takes them by place
-        columns = statement.selected_columns
-        self._row: Any = namedtuple("Row", columns.keys())  # type: ignore[misc]  # noqa: PYI024
-        processors = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in columns]
-        self._processors = [(place, one) for place, one in enumerate(processors) if one is not None]
+        self._text = DriverText(statement, engine.dialect, {"key": None})
 
     def rows(self, key: object) -> Sequence[Any]:
         """Raises SQLAlchemyError."""
-        parameters: Any = {**self._parameters, "key": key}
-        if self._order is not None:
-            parameters = [parameters[name] for name in self._order]
         failure = self._engine.dialect.loaded_dbapi.Error
         try:
-            found = self._fetched(parameters, failure)
+            return self._fetched(self._text.parameters({"key": key}), failure)
         except failure:
             with self._engine.connect() as connection:
                 return connection.execute(self._statement, {"key": key}).all()
-        return [self._read(row) for row in found]
 
     def _fetched(self, parameters: Any, failure: type[Exception]) -> Sequence[Any]:
         connection = self._engine.raw_connection()
         try:
             cursor = connection.cursor()
-            cursor.execute(self._text, parameters)
-            return cursor.fetchall()
+            cursor.execute(self._text.text, parameters)
+            return self._text.rows(cursor)
         except failure:
             connection.invalidate()
             raise
         finally:
             connection.close()
-
-    def _read(self, row: Sequence[Any]) -> Any:
-        values = list(row)
-        for place, process in self._processors:
-            values[place] = process(values[place])
-        return self._row._make(values)

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.database import Base
+from registry.driver_select import Prepared
 
 _V = TypeVar("_V")
 SHARED_BYTES = 4
@@ -30,7 +31,7 @@ def new_ids(random: Callable[[int], bytes], count: int) -> list[str]:
 def insert_rows(session: Session, table: type[Base], rows: Sequence[dict[str, Any]]) -> None:
     """Insert rows of the same columns by one prepared statement."""
     if rows:
-        session.connection().execute(_insert(cast("Table", table.__table__)), rows)
+        _insert(cast("Table", table.__table__)).write(session, rows)
 
 
 def insert_absent(
@@ -44,18 +45,23 @@ def insert_absent(
     table = cast("Table", key.class_.__table__)
     connection = session.connection()
     statement = _insert_absent(table, table.c[key.key], connection.dialect.name)
+    if len(rows) == 1:
+        return {row[0] for row in _one(statement).rows(session, **rows[0])}
     return set(connection.scalars(statement, rows))
 
 
 @cache
-def _insert(table: Table) -> Insert:
-    return insert(table)
+def _insert(table: Table) -> Prepared:
+    return Prepared(insert(table))
 
 
 @cache
 def _insert_absent(table: Table, answer: Column[Any], dialect: str) -> Executable:
     build = postgresql.insert if dialect == "postgresql" else sqlite.insert
     return build(table).on_conflict_do_nothing().returning(answer)
+
+
+_one = cache(Prepared)
 
 
 def changed_rows(session: Session, statement: Update | Delete | Insert) -> int:

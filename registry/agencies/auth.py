@@ -28,6 +28,7 @@ from registry.actor import Actor, Administrator, Duty
 from registry.agencies.assertions import Assertion, parse_assertion, use_up, verify
 from registry.agencies.credentials import keys_of
 from registry.agencies.tables import AccessToken, Client, Person
+from registry.driver_select import Prepared
 from registry.settings import Settings
 
 TOKEN_LIFE = timedelta(minutes=15)
@@ -147,7 +148,7 @@ def actor_of(session: Session, authorization: str | None, now: datetime) -> Acto
     scheme, _, token = authorization.partition(" ")
     if scheme.lower() != "bearer" or not _TOKEN.fullmatch(token):
         _no_token()
-    row = session.execute(_BEARER, {"token_sha256": _digest(token)}).one_or_none()
+    row = _BEARER.first(session, token_sha256=_digest(token))
     if row is None or row.expires_at <= now:
         _no_token()
     if row.client_id is None:
@@ -167,7 +168,7 @@ def actor_of(session: Session, authorization: str | None, now: datetime) -> Acto
     )
 
 
-_BEARER = (
+_BEARER = Prepared(
     select(
         AccessToken.expires_at,
         AccessToken.scopes,

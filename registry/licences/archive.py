@@ -98,8 +98,7 @@ def _ending(session: Session, settings: Settings, now: datetime) -> set[str]:
     serving = serving_key(session, ProfileName.TSA, now)
     if serving is None:
         return set()
-    key, certificate = serving
-    if certificate.not_after <= soon or key.suite in retired:
+    if serving.not_after <= soon or serving.key.suite in retired:
         return set()
     return {
         sha256(one.der or b"").hexdigest()

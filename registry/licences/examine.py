@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Fault, Kind, VermilionError, field_fault
 from registry.actor import Actor
 from registry.agencies.tables import Agency, Client, ClientType
+from registry.driver_select import Prepared
 from registry.licences.types import LoadedType, current_type
 from signing.draw import printed
 from signing.fonts import Fonts
@@ -69,7 +70,7 @@ def examine(
     the values, `type_unknown`, or `glyph_missing`.
     """
     types = {code: _issuable(session, actor, code) for code in {one.type_code for one in requests}}
-    issuer_name = session.scalars(_NAME, {"code": actor.agency_code}).one()
+    issuer_name: str = _NAME.value(session, code=actor.agency_code)
     outcomes: list[Examined | VermilionError] = []
     for request in requests:
         loaded = types[request.type_code]
@@ -145,10 +146,10 @@ def check_seals(loaded: LoadedType, request: IssueRequest) -> None:
 def may_issue(session: Session, client_id: str, agency_code: str, type_code: str) -> bool:
     """Whether the client, active and of this agency, is entitled to the type."""
     asked = {"client_id": client_id, "agency_code": agency_code, "type_code": type_code}
-    return session.scalar(_MAY_ISSUE, asked) is not None
+    return _MAY_ISSUE.first(session, **asked) is not None
 
 
-_MAY_ISSUE = (
+_MAY_ISSUE = Prepared(
     select(Client.id)
     .join(ClientType, ClientType.client_id == Client.id)
     .where(
@@ -158,7 +159,7 @@ _MAY_ISSUE = (
         ClientType.type_code == bindparam("type_code"),
     )
 )
-_NAME = select(Agency.name_zh).where(Agency.code == bindparam("code"))
+_NAME = Prepared(select(Agency.name_zh).where(Agency.code == bindparam("code")))
 
 
 def not_entitled() -> VermilionError:

@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
+from registry.driver_select import Prepared
 from registry.licences.tables import IdempotencyKey, Intent
 from registry.vault import Vault
 
@@ -35,7 +36,7 @@ def served_before(
     The failures: IDEMPOTENCY_REUSED for another body under the key; IN_PROGRESS (with `retry_after` seconds)
     while the first request runs, or until recovery has settled what became of it.
     """
-    rows = session.execute(_SERVED, {"client_id": client_id, "keys": list(asked)})
+    rows = _SERVED.rows(session, client_id=client_id, keys=list(asked)) if asked else ()
     found: dict[str, str | VermilionError] = {}
     for row in rows:
         if not hmac.compare_digest(row.request_mac, asked[row.key]):
@@ -47,7 +48,7 @@ def served_before(
     return found
 
 
-_SERVED = (
+_SERVED = Prepared(
     select(
         IdempotencyKey.key,
         IdempotencyKey.request_mac,

@@ -12,12 +12,13 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, bindparam, delete, func, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.documents import document_key
+from registry.driver_select import Prepared
 from registry.licences.duties import still_officer
 from registry.licences.examine import may_issue
 from registry.licences.issued import ORIGINAL
@@ -143,8 +144,19 @@ def register(
     return [failures.get(one.intent_id) for one in wanted]
 
 
-_Intent = Row[*tuple[Any, ...]]
-_INTENT = select(*Intent.__table__.columns)
+_Intent = Any  # a row of `_OPEN`
+_OPEN = Prepared(
+    select(*Intent.__table__.columns)
+    .where(Intent.id.in_(bindparam("ids", expanding=True)), Intent.state == "open")
+    .order_by(Intent.id)
+    .with_for_update()
+)
+_END = Prepared(
+    update(Intent)
+    .where(Intent.id.in_(bindparam("ids", expanding=True)))
+    .values(state=bindparam("to"), ended_at=bindparam("now"), end_reason=bindparam("why"))
+)
+_KEY_STATE = Prepared(select(Key.state).where(Key.id == bindparam("id")).with_for_update(read=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -423,14 +435,13 @@ def _as_far_as_known(session: Session, ports: Ports, intent: _Intent) -> tuple[R
 
 def _open_intents(session: Session, fences: Mapping[str, int]) -> dict[str, _Intent]:
     """Those intents that are open under these fences, by id, locked until the transaction ends."""
-    statement = _INTENT.where(Intent.id.in_(fences), Intent.state == "open").order_by(Intent.id)
-    rows = session.execute(statement.with_for_update()).all()
+    rows = _OPEN.rows(session, ids=list(fences)) if fences else ()
     return {row.id: row for row in rows if row.fence == fences[row.id]}
 
 
 def _end(session: Session, ids: Sequence[str], state: str, at: Moment, reason: str | None = None) -> None:
-    values = {"state": state, "ended_at": at.now, "end_reason": None if reason is None else reason[:60]}
-    changed_rows(session, update(Intent).where(Intent.id.in_(ids)).values(**values))
+    why = None if reason is None else reason[:60]
+    _END.changed(session, ids=list(ids), to=state, now=at.now, why=why)
 
 
 def _require_still_entitled(session: Session, wanted: _Conditions, at: Moment) -> LicenceType:
@@ -455,7 +466,7 @@ def _require_still_entitled(session: Session, wanted: _Conditions, at: Moment) -
         or not still_officer(session, wanted.person_id)
     ):
         raise _no_longer("client, person or type are no longer entitled", "not_entitled")
-    qr_state = session.scalar(select(Key.state).where(Key.id == wanted.qr_key_id).with_for_update(read=True))
+    qr_state = _KEY_STATE.value(session, id=wanted.qr_key_id)
     if qr_state != "active":
         raise _no_longer("the agency's key for QR codes changed meanwhile", "qr_key_retired")
     return loaded.type

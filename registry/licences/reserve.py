@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from operator import itemgetter
 from typing import Any
@@ -40,7 +41,6 @@ from registry.licences.types import still_published
 from registry.ports import Random
 from registry.rows import insert_absent, insert_rows, new_ids
 from registry.seals.authority import chain
-from registry.seals.tables import Key, Seal
 from registry.seals.use import (
     UsableSeal,
     Use,
@@ -241,14 +241,12 @@ def _seal(session: Session, actor: Actor, one: Wanted, setting: Setting) -> _Sea
     )
     materials = tuple(seal_material(session, seal.seal_edition_id) for seal in usable)
     named = tuple(
-        RecordSeal(
-            session.get_one(Seal, seal.seal_code).agency_code, sha256(material.certificate).hexdigest()
-        )
+        RecordSeal(seal.agency_code, sha256(material.certificate).hexdigest())
         for seal, material in zip(usable, materials, strict=True)
     )
     qr = qr_key(session, actor.agency_code, setting.now)
-    kid = sha256(session.get_one(Key, qr.id).public_key).digest()[:8]
-    return _Seal(usable, materials, named if len(named) > 1 else (), qr, kid)
+    kid = sha256(qr.public_key).digest()[:8]
+    return _Seal(usable, materials, named if len(named) > 1 else (), qr.key, kid)
 
 
 def _reserved(one: Wanted, record: Record, seal: _Seal, setting: Setting) -> Reserved:
@@ -397,6 +395,7 @@ def edition_record(
     )
 
 
+@lru_cache(maxsize=16)
 def is_test(issuing: bytes) -> bool:
     """Whether an issuing authority hangs under a root named TEST: its registry seals specimens (样本)."""
     names = x509.load_der_x509_certificate(issuing).issuer.get_attributes_for_oid(NameOID.COMMON_NAME)

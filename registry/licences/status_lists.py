@@ -27,10 +27,10 @@ from registry.licences.status_tables import StatusChange, StatusListState, Statu
 from registry.licences.tables import StatusIndex
 from registry.licences.trust import trust_now
 from registry.rows import changed_rows
-from registry.seals.keys import Pieces, key_ref
-from registry.seals.serving import serving_key
+from registry.seals.keys import Pieces
+from registry.seals.serving import Serving, serving_key
 from registry.seals.status_policy import AHEAD
-from registry.seals.tables import Certificate, Key
+from registry.seals.tables import Key
 from signing.status_list import authentic, compress, inflate, packed_with, uri_of
 
 RENEW_AFTER = timedelta(minutes=30)
@@ -144,11 +144,11 @@ def publish_list(pieces: Pieces, trust: TrustList, number: int) -> bool:
         # The generation before the content: whoever makes one in between takes its number from us.
         taken = select(func.max(StatusListToken.generation)).where(StatusListToken.list == number)
         generation = (session.scalar(taken) or 0) + 1
-        key, certificate = _signer(session, pieces.clock())
+        signer = _signer(session, pieces.clock())
         now = pieces.clock().replace(microsecond=0)
         held = _held(session, number)
-    ref, kid = key_ref(key), kid_of(key.public_key)
-    end, ttl = hold_for(now, certificate.not_after)
+    ref, kid = signer.key, kid_of(signer.public_key)
+    end, ttl = hold_for(now, signer.not_after)
     content = Content(uri_of(trust.status_lists, number), now, end, ttl, held.lst)
     inputs = jwt_input(content, kid, SUITES[ref.suite]), cwt_input(content, kid, SUITES[ref.suite])
     token = StatusListToken(
@@ -172,7 +172,7 @@ def publish_list(pieces: Pieces, trust: TrustList, number: int) -> bool:
     return True
 
 
-def _signer(session: Session, now: datetime) -> tuple[Key, Certificate]:
+def _signer(session: Session, now: datetime) -> Serving:
     found = serving_key(session, ProfileName.STATUS_LIST, now)
     if found is None:
         raise VermilionError(

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from operator import itemgetter
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import bindparam, delete, func, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
+from registry.driver_select import Prepared
 from registry.licences.numbers import STATUS_LIST_SIZE, new_number, new_serial, number_mac, uniform
 from registry.licences.tables import Holding, Licence, Number, StatusIndex
 from registry.ports import Random
@@ -111,19 +112,26 @@ def _number_row(want: Want, issuer_code: str, number: str, vault: Vault) -> dict
     }
 
 
+_NEWEST = Prepared(select(func.max(StatusIndex.list).label("newest")))
+_TAKEN = Prepared(
+    select(StatusIndex.index).where(
+        StatusIndex.list == bindparam("newest"), StatusIndex.index.in_(bindparam("tried", expanding=True))
+    )
+)
+
+
 def free_slots(session: Session, random: Random, count: int) -> list[tuple[int, int]]:
     """So many random free slots of the newest status list, or of a new one: list and index.
 
     Random, because neighbours in a status list would say something about each other.
     """
-    newest = session.scalar(select(func.max(StatusIndex.list))) or 0
+    newest: int = _NEWEST.value(session) or 0
     free: dict[int, None] = {}
     for _ in range(SLOT_PROBES):
         if len(free) == count:
             break
         tried = {uniform(random, STATUS_LIST_SIZE): None for _ in range(count - len(free))}
-        statement = select(StatusIndex.index).where(StatusIndex.list == newest, StatusIndex.index.in_(tried))
-        taken = set(session.scalars(statement))
+        taken = {row[0] for row in _TAKEN.rows(session, newest=newest, tried=list(tried))}
         free |= {index: None for index in tried if index not in taken}
     begun: dict[int, None] = {}
     while len(free) + len(begun) < count:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Row, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
+from registry.driver_select import Prepared
 from registry.licences.tables import TypeVersion
 from signing.face import Face
 from signing.face_form import read_face
@@ -37,14 +39,14 @@ _COLUMNS = select(
     TypeVersion.face_sha256,
     TypeVersion.state,
 )
-_NEWEST = (
+_NEWEST = Prepared(
     _COLUMNS.where(TypeVersion.code == bindparam("code"), TypeVersion.state != DRAFT)
     .order_by(TypeVersion.version.desc())
     .limit(1)
 )
 _THIS = (TypeVersion.code == bindparam("code"), TypeVersion.version == bindparam("version"))
-_VERSION = _COLUMNS.where(*_THIS)
-_VERSION_LOCKED = _VERSION.with_for_update(read=True)
+_VERSION = Prepared(_COLUMNS.where(*_THIS))
+_VERSION_LOCKED = Prepared(_COLUMNS.where(*_THIS).with_for_update(read=True))
 _FACE = select(TypeVersion.face_pdf).where(*_THIS)
 
 _loaded: dict[tuple[str, str, bytes], LoadedType] = {}
@@ -53,23 +55,23 @@ _lock = threading.Lock()
 
 def current_type(session: Session, code: str) -> LoadedType | None:
     """The newest version of a type that is no draft, or None unless that one is published."""
-    newest = session.execute(_NEWEST, {"code": code}).first()
+    newest = _NEWEST.first(session, code=code)
     return None if newest is None or newest.state != PUBLISHED else _parsed(session, newest)
 
 
 def newest_version(session: Session, code: str) -> LoadedType:
     """The newest version that was ever published."""
-    return _parsed(session, session.execute(_NEWEST, {"code": code}).one())
+    return _parsed(session, _the_one(_NEWEST.rows(session, code=code)))
 
 
 def type_version(session: Session, code: str, version: int) -> LoadedType:
     """A version on record, whatever its state."""
-    return _parsed(session, session.execute(_VERSION, {"code": code, "version": version}).one())
+    return _parsed(session, _the_one(_VERSION.rows(session, code=code, version=version)))
 
 
 def published_version(session: Session, code: str, version: int) -> LoadedType | None:
     """The version if it may be issued; its row stays locked until the transaction ends."""
-    row = session.execute(_VERSION_LOCKED, {"code": code, "version": version}).one_or_none()
+    row = _VERSION_LOCKED.first(session, code=code, version=version)
     return None if row is None or row.state != PUBLISHED else _parsed(session, row)
 
 
@@ -79,7 +81,7 @@ def still_published(session: Session, code: str, version: int) -> bool:
 
 def licence_type_of(session: Session, code: str, version: int) -> LicenceType:
     """Of a version on record, whatever its state, without its face."""
-    row = session.execute(_VERSION, {"code": code, "version": version}).one()
+    row = _the_one(_VERSION.rows(session, code=code, version=version))
     return parse_licence_type(row.slug, row.type_toml)
 
 
@@ -89,7 +91,12 @@ def parse_licence_type(slug: str, type_toml: str) -> LicenceType:
     return read_licence_type(slug, type_toml.encode())
 
 
-def _parsed(session: Session, row: Row[*tuple[Any, ...]]) -> LoadedType:
+def _the_one(rows: Sequence[Any]) -> Any:
+    (row,) = rows
+    return row
+
+
+def _parsed(session: Session, row: Any) -> LoadedType:
     """A row, parsed; kept for the life of the process, since files under a digest do not change. The face is
     read from the database once.
     """

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -16,6 +16,7 @@ from keys.profiles import ProfileName
 from keys.suite import SuiteName
 from registry.actor import Administrator
 from registry.agencies.rules import known_agency
+from registry.driver_select import Prepared
 from registry.seals.keys import MAX_NAME, Certified, Pieces, certify_new_key, key_ref, subject_name
 from registry.seals.serving import certified_keys, serving_key, signed_certificates
 from registry.seals.tables import Certificate, Key
@@ -196,21 +197,20 @@ def time_stamp_authority(session: Session, now: datetime) -> Issuer:
     found = serving_key(session, ProfileName.TSA, now)
     if found is None:
         raise _missing(ProfileName.TSA)
-    key, certificate = found
-    return Issuer(key_ref(key), certificate.der)
+    return Issuer(found.key, found.certificate)
 
 
 def chain_of(session: Session, key_id: str) -> tuple[bytes, ...]:
     """What goes beside the certificate of a key: the CA that issued it, of an end entity's key in a document;
     the root is not embedded there. Raises VermilionError(UNAVAILABLE).
     """
-    der = session.scalar(_ISSUER, {"key_id": key_id})
+    der = _ISSUER.value(session, key_id=key_id)
     if der is None:
         raise _missing(ProfileName.ISSUING)
     return (der,)
 
 
-_ISSUER = (
+_ISSUER = Prepared(
     select(Certificate.der)
     .where(
         Certificate.key_id
@@ -239,16 +239,18 @@ def root(session: Session) -> bytes:
 
 
 def _required(session: Session, profile: ProfileName) -> Issuer:
-    row = session.execute(_active(profile)).one_or_none()
+    row = _active(profile).first(session)
     if row is None:
         raise _missing(profile)
-    key, certificate = row
-    return Issuer(key_ref(key), certificate.der)
+    return Issuer(key_ref(row), row.der)
 
 
 @cache
-def _active(profile: ProfileName) -> Select[Key, Certificate]:
-    return signed_certificates(profile).where(Key.state == "active").limit(1)
+def _active(profile: ProfileName) -> Prepared:
+    columns = Key.id, Key.purpose, Key.suite, Certificate.der
+    return Prepared(
+        signed_certificates(profile).with_only_columns(*columns).where(Key.state == "active").limit(1)
+    )
 
 
 def _missing(profile: ProfileName) -> VermilionError:

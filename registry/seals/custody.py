@@ -10,11 +10,11 @@ import hashlib
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 from zoneinfo import ZoneInfo
 
 from asn1crypto import x509
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import bindparam, exists, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
 from registry.database import Database
+from registry.driver_select import Prepared
 from registry.rows import changed_rows, insert_rows, new_ids
 from registry.seals.answer_ledger import KINDS as BLOCK_KINDS
 from registry.seals.answer_ledger import BlockLedger
@@ -151,7 +152,7 @@ class DatabaseLedger:
         records = [request.record for request in requests]
         asked = {"of_key": ref.id, "records": records, "now": self._clock(), "came_out": signed}
         with self._database.transaction() as session:
-            session.connection().execute(_END, asked)
+            _END.changed(session, **asked)
 
     def begin_unwrap(self, key_id: str, record: str, wrapped: bytes) -> str:
         """A row of the same table. A data key is unwrapped as often as processes start, so chance numbers
@@ -180,8 +181,8 @@ class DatabaseLedger:
             changed_rows(session, statement)
 
 
-_END = (
-    update(KeyUse.__table__)  # type: ignore[arg-type]  # the table itself: no session's objects are concerned
+_END = Prepared(
+    update(KeyUse)
     .where(
         KeyUse.key_id == bindparam("of_key"),
         KeyUse.record.in_(bindparam("records", expanding=True)),
@@ -202,12 +203,12 @@ def registry_policy(database: Database, clock: Clock, zone: ZoneInfo, vault: Vau
     def policy(ref: KeyRef, requests: Sequence[SignRequest]) -> None:
         now = clock()
         with Session(database.read) as session:
-            key = session.scalars(_KEY, {"id": ref.id}).one_or_none()
+            key = _KEY.first(session, id=ref.id, now=now)
             if key is None or key.purpose != ref.purpose.value:
                 _refuse("the key is not one of the registry's", "key_state")
             asked = [(request, _asked_by(request)) for request in requests]
             if not all(request.kind in _BEFORE_IT_SERVES for request in requests):
-                _require_serving(session, key, now)
+                _require_serving(key)
             for request, match in asked:
                 _require_on_record(session, ref, key, now, request, match)
             stamps = [(request, match) for request, match in asked if request.kind is SignKind.TIME_STAMP]
@@ -247,7 +248,7 @@ def _require_on_record(
 ) -> None:
     """What is asked for one by one; time-stamps and whatever serves intents are asked for together."""
     if request.kind is SignKind.CERTIFICATE:
-        _require_reserved(session, ref, key, now, match[1], request.data)
+        _require_reserved(session, ref, key, match[1], request.data)
     elif request.kind is SignKind.CERTIFICATION_REQUEST:
         require_drafted_request(session, key, match[1], request.data)
     elif request.kind is SignKind.TRUST_LIST:
@@ -275,32 +276,33 @@ def _require_stamps(
             require_document_stamp(session, match[4], int(match[5]), imprint, now)
 
 
-_KEY = select(Key).where(Key.id == bindparam("id"))
-_VALID = (
-    select(Certificate.serial)
-    .where(
-        Certificate.key_id == bindparam("key_id"),
-        Certificate.der.is_not(None),
-        Certificate.not_before <= bindparam("now"),
-        Certificate.not_after >= bindparam("now"),
-    )
-    .limit(1)
+_KEY = Prepared(
+    select(
+        *Key.__table__.columns,
+        exists()
+        .where(
+            Certificate.key_id == Key.id,
+            Certificate.der.is_not(None),
+            Certificate.not_before <= bindparam("now"),
+            Certificate.not_after >= bindparam("now"),
+        )
+        .label("certified"),
+    ).where(Key.id == bindparam("id"))
 )
+"""A key, and whether a certificate of it is valid at the moment."""
 
 
-def _require_serving(session: Session, key: Key, now: datetime) -> None:
-    """An active key within its certificate, which relying parties can know of."""
+def _require_serving(key: Any) -> None:
+    """A row of `_KEY`: an active key within its certificate, which relying parties can know of."""
     if key.state != "active":
         _refuse("the key is not an active key of the registry", "key_state")
     if key.listed_at is None and key.purpose in _LISTED:
         _refuse("no trust list names the key yet", "key_unlisted")
-    if session.scalar(_VALID, {"key_id": key.id, "now": now}) is None:
+    if not key.certified:
         _refuse("the key's certificate is not valid now", "key_expired")
 
 
-def _require_reserved(
-    session: Session, ref: KeyRef, key: Key, now: datetime, serial: str, data: bytes
-) -> None:
+def _require_reserved(session: Session, ref: KeyRef, key: Key, serial: str, data: bytes) -> None:
     """A certificate is the very one on record under its serial, unsigned, for a reserved key."""
     row = session.execute(
         select(Certificate, Key).join(Key, Key.id == Certificate.key_id).where(Certificate.serial == serial)
@@ -316,7 +318,7 @@ def _require_reserved(
     if subject.state != "reserved":
         _refuse("the key has its certificate already", "serial")
     if profile is not ProfileName.ROOT:
-        _require_serving(session, key, now)
+        _require_serving(key)
     elif subject.id != ref.id:
         _refuse("a root signs no other root's own certificate", "profile")
     tbs = x509.TbsCertificate.load(data)  # the custodian has parsed it strictly before it asks

@@ -14,7 +14,7 @@ from typing import Any, NoReturn, cast
 from zoneinfo import ZoneInfo
 
 import cbor2
-from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, join, literal, select
+from sqlalchemy import ColumnElement, and_, bindparam, join, literal, select
 from sqlalchemy.orm import Session
 
 from keys.custodian import KeyRef, Purpose, SignRequest
@@ -22,6 +22,7 @@ from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.suite import SUITES, ecdsa
 from registry.agencies.tables import Client, ClientType
+from registry.driver_select import Prepared
 from registry.licences.digests import link_digest
 from registry.licences.records import kept_record
 from registry.licences.tables import CoSeal, Intent
@@ -35,10 +36,10 @@ from signing.licence_type import LicenceType
 from signing.record import Record, RecordSeal
 
 
-def _with_seal(of: type[Intent | CoSeal], place: ColumnElement[int]) -> Select[*tuple[Any, ...]]:
+def _with_seal(of: type[Intent | CoSeal], place: ColumnElement[int]) -> Prepared:
     """Intents with one of their seals: the first, which the intent itself names, or a further one."""
     source = Intent.__table__ if of is Intent else join(Intent, CoSeal, CoSeal.intent_id == Intent.id)
-    return (
+    return Prepared(
         select(
             Intent.id,
             place.label("place"),
@@ -83,6 +84,11 @@ def _with_seal(of: type[Intent | CoSeal], place: ColumnElement[int]) -> Select[*
     )
 
 
+_CERTIFICATE = Prepared(
+    select(Certificate.serial, Certificate.der, Certificate.issuer_key_id, Certificate.state).where(
+        Certificate.serial == bindparam("serial")
+    )
+)
 _FIRST = _with_seal(Intent, literal(1))
 _FURTHER = _with_seal(CoSeal, cast("ColumnElement[int]", CoSeal.place))
 
@@ -103,15 +109,15 @@ def require_intents(
 
     Raises VermilionError(KEY_REFUSED) where one of them may not; UNAVAILABLE.
     """
-    rows: dict[tuple[str, int], Row[*tuple[Any, ...]]] = {}
+    rows: dict[tuple[str, int], Any] = {}
     for statement, further in ((_FIRST, False), (_FURTHER, True)):
         ids = {intent_id for intent_id, place, _ in asked if (place > 1) is further}
         if ids:
-            found = session.execute(statement, {"ids": sorted(ids)})
+            found = statement.rows(session, ids=sorted(ids))
             rows |= {(row.id, row.place): row for row in found}
     digests: dict[str, str] = {}  # of the seals' certificates, by their serials
     for serial in sorted({row.certificate_serial for row in rows.values()}):
-        certificate = session.get_one(Certificate, serial)
+        certificate = _CERTIFICATE.first(session, serial=serial)
         digests[serial] = hashlib.sha256(certificate.der or b"").hexdigest()
         try:
             current_good(session, certificate, now)
@@ -139,7 +145,7 @@ def require_intents(
             _require_own_credential(ref, key, intent, record, types[version], request.data)
 
 
-def _require_open(ref: KeyRef, intent: Row[*tuple[Any, ...]], now: datetime) -> None:
+def _require_open(ref: KeyRef, intent: Any, now: datetime) -> None:
     if intent.state != "open" or intent.lease_until <= now or intent.use != "begun":
         _refuse("the intent is not open, or its lease has run out", "intent")
     own = {Purpose.SEAL: intent.seal_key_id, Purpose.QR: intent.qr_key_id, Purpose.TSA: ref.id}
@@ -151,7 +157,7 @@ def _require_open(ref: KeyRef, intent: Row[*tuple[Any, ...]], now: datetime) -> 
         _refuse("the seal is past its validity", "seal_expired")
 
 
-def _require_authorised(intent: Row[*tuple[Any, ...]], record: Record, local: datetime) -> None:
+def _require_authorised(intent: Any, record: Record, local: datetime) -> None:
     if (
         intent.withdrawn_at is not None
         or not intent.authorised_from <= local.date() <= intent.authorised_to
@@ -162,9 +168,7 @@ def _require_authorised(intent: Row[*tuple[Any, ...]], record: Record, local: da
         _refuse("the keeper's authorisation does not hold", "not_authorised")
 
 
-def _require_agencies(
-    intent: Row[*tuple[Any, ...]], record: Record, place: int, certificate_sha256: str
-) -> None:
+def _require_agencies(intent: Any, record: Record, place: int, certificate_sha256: str) -> None:
     """A licence is issued and sealed first by the client's own agency; beside it seal the agencies that its
     record names. A keeper's authorisation alone would let a client of another agency use a seal for either.
     """
@@ -180,7 +184,7 @@ def _require_agencies(
 def _require_own_credential(
     ref: KeyRef,
     key: Key,
-    intent: Row[*tuple[Any, ...]],
+    intent: Any,
     record: Record,
     licence_type: LicenceType,
     data: bytes,

@@ -11,7 +11,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any, NoReturn
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session, undefer
 
 from keys.certificates import Issuer, certificate_subject
@@ -19,6 +19,7 @@ from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.seal_data import SealData, edition_record, make_seal, read_seal_info, seal_info, verify_seal
 from registry.agencies.tables import Agency
+from registry.driver_select import Prepared
 from registry.seals.authority import END_SUITE
 from registry.seals.keys import Pieces, certify_new_key, key_ref, subject_name
 from registry.seals.outside_tables import CertificationRequest, OutsideCertificate
@@ -162,10 +163,13 @@ def _certifies(session: Session, certificate: Certificate, approval: Approval) -
 
 def _verified(session: Session, edition: SealEdition, certificate: bytes) -> bytes:
     """The maker's certificate. Raises VermilionError(INVALID)."""
-    kind = session.get_one(Seal, edition.seal_code).kind
-    issuers = session.execute(signed_certificates(ProfileName.ISSUING))
-    known = tuple(row.Certificate.der for row in issuers)
+    kind = _KIND.value(session, code=edition.seal_code)
+    known = tuple(row.der for row in _ISSUERS.rows(session))
     return verify_seal(edition.maker_seal, _data(edition, kind, certificate), known)
+
+
+_KIND = Prepared(select(Seal.kind).where(Seal.code == bindparam("code")))
+_ISSUERS = Prepared(signed_certificates(ProfileName.ISSUING).with_only_columns(Certificate.der))
 
 
 def _data(edition: SealEdition, kind: str, certificate: bytes) -> SealData:

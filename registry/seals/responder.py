@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from keys.clock import Clock
@@ -41,6 +41,7 @@ from keys.ocsp import (
 )
 from keys.profiles import ProfileName
 from registry.database import Database
+from registry.driver_select import Prepared
 from registry.seals.keys import key_ref
 from registry.seals.revocation import State, lock_status
 from registry.seals.serving import certified_keys, signed_certificates
@@ -194,22 +195,25 @@ class Responder:
 def statuses(session: Session, ca_key_id: str, serials: Sequence[int]) -> list[_Found]:
     """What is on record of each serial, in order. A certificate is good once it is signed and on record."""
     names = {serial: f"{serial:x}" for serial in serials}
-    rows = session.execute(
-        select(
-            Certificate.serial,
-            Certificate.state,
-            Certificate.state_version,
-            Certificate.revoked_at,
-            Certificate.reason,
-        ).where(
-            Certificate.issuer_key_id == ca_key_id,
-            Certificate.key_id != ca_key_id,
-            Certificate.serial.in_(names.values()),
-            Certificate.der.is_not(None) | (Certificate.state != State.GOOD),
-        )
-    )
+    rows = _STATUSES.rows(session, ca=ca_key_id, serials=list(names.values()))
     known = {row.serial: row for row in rows}
     return [_found(known.get(names[serial])) for serial in serials]
+
+
+_STATUSES = Prepared(
+    select(
+        Certificate.serial,
+        Certificate.state,
+        Certificate.state_version,
+        Certificate.revoked_at,
+        Certificate.reason,
+    ).where(
+        Certificate.issuer_key_id == bindparam("ca"),
+        Certificate.key_id != bindparam("ca"),
+        Certificate.serial.in_(bindparam("serials", expanding=True)),
+        Certificate.der.is_not(None) | (Certificate.state != State.GOOD),
+    )
+)
 
 
 def unanswered(session: Session, now: datetime) -> list[str]:

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from hashlib import new as new_hash
 from hashlib import sha256
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -24,6 +24,7 @@ from keys.suite import SUITES
 from keys.tsa import Announced
 from keys.tst_info import encode_policy, read_attributes, read_tst_info
 from registry.database import Database
+from registry.driver_select import Prepared
 from registry.licences.tables import DocumentStamp
 from registry.rows import insert_rows
 from registry.seals.tables import Certificate, TimeStamp
@@ -41,7 +42,8 @@ class DatabaseTimeStamps:
     def latest(self) -> datetime | None:
         """See `keys.tsa.TimeStampRegister.latest`."""
         with Session(self._database.read) as session:
-            return session.scalar(select(func.max(TimeStamp.gen_time)))
+            latest: datetime | None = _LATEST.value(session)
+            return latest
 
     def announce(self, key: KeyRef, announced: Sequence[Announced]) -> None:
         """See `keys.tsa.TimeStampRegister.announce`."""
@@ -64,6 +66,17 @@ class DatabaseTimeStamps:
             ) from None
 
 
+_LATEST = Prepared(select(func.max(TimeStamp.gen_time).label("latest")))
+_ON_RECORD = Prepared(
+    select(TimeStamp.serial, TimeStamp.record, TimeStamp.gen_time, TimeStamp.info).where(
+        TimeStamp.record.in_(bindparam("records", expanding=True)), TimeStamp.key_id == bindparam("of_key")
+    )
+)
+_OWN = Prepared(
+    select(Certificate.der).where(Certificate.key_id == bindparam("of_key"), Certificate.der.is_not(None))
+)
+
+
 def require_announced(
     session: Session, ref: KeyRef, asked: Sequence[tuple[SignRequest, str | None]], now: datetime
 ) -> list[bytes]:
@@ -73,17 +86,10 @@ def require_announced(
     """
     suite = SUITES[ref.suite]
     records = {request.record for request, _ in asked}
-    on_record: dict[tuple[str, bytes], TimeStamp] = {}
-    for row in session.scalars(
-        select(TimeStamp).where(TimeStamp.record.in_(records), TimeStamp.key_id == ref.id)
-    ):
+    on_record: dict[tuple[str, bytes], Any] = {}
+    for row in _ON_RECORD.rows(session, records=sorted(records), of_key=ref.id):
         on_record[row.record, new_hash(suite.digest_name, row.info).digest()] = row
-    own = {
-        sha256(der or b"").digest()
-        for der in session.scalars(
-            select(Certificate.der).where(Certificate.key_id == ref.id, Certificate.der.is_not(None))
-        )
-    }
+    own = {sha256(row.der).digest() for row in _OWN.rows(session, of_key=ref.id)}
     imprints = []
     for request, serial in asked:
         attributes = read_attributes(request.data, suite)  # the custodian has compared it whole already
@@ -96,7 +102,7 @@ def require_announced(
     return imprints
 
 
-def _require_as_recorded(row: TimeStamp, serial: str | None, now: datetime) -> bytes:
+def _require_as_recorded(row: Any, serial: str | None, now: datetime) -> bytes:
     """The digest that the token is over."""
     try:
         info = read_tst_info(row.info)

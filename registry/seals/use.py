@@ -11,23 +11,24 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import Select, bindparam, insert, select, update
+from sqlalchemy import and_, bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from keys.custodian import KeyRef
+from keys.custodian import KeyRef, Purpose
 from keys.errors import Fault, Kind, VermilionError, field_fault
 from keys.profiles import ProfileName
 from registry.agencies.tables import Client, ClientType
-from registry.rows import changed_each, changed_rows, insert_rows, new_ids
+from registry.driver_select import Prepared
+from registry.rows import changed_rows, insert_rows, new_ids
 from registry.seals.authority import chain_of
-from registry.seals.editions import edition_in_use
 from registry.seals.keys import key_ref
 from registry.seals.maker import require_as_made
 from registry.seals.outside_ca import embedded_issuers
 from registry.seals.outside_status import current_good
-from registry.seals.serving import certified_keys, serving_key, signed_certificates
+from registry.seals.serving import Serving, certified_keys, serving_key, signed_certificates
 from registry.seals.tables import (
     AuthorisationDay,
     Certificate,
@@ -56,6 +57,7 @@ class UsableSeal:
 
     seal_edition_id: str
     seal_code: str
+    agency_code: str  # whose the seal is
     state_version: int
     key: KeyRef
     outside_status_id: str | None  # the word of an authority outside that permits it
@@ -115,33 +117,75 @@ def _usable(
     now: datetime,
     place: int,
 ) -> UsableSeal:
-    seal = session.get(Seal, seal_code)
+    seal = _SEAL.first(session, code=seal_code)
     if place > 1 and (seal is None or seal.agency_code != agency_code):
         # Whoever may not use another agency's seal learns nothing of it.
-        permitted = _authorisations(client_id, type_code, day)
-        permitted = permitted.where(StandingAuthorisation.seal_code == seal_code)
-        if seal is None or session.scalars(permitted.limit(1)).first() is None:
+        if seal is None or not _granted(session, seal_code, client_id, type_code, day):
             raise _not_authorised()
     elif seal is None or seal.agency_code != agency_code:
         raise _unusable(Kind.FORBIDDEN, "seal_unknown", "the agency has no such seal")
     if seal.kind != seal_kind:
         raise _unusable(Kind.INVALID, "seal_kind", f"this type is sealed with a seal of the kind {seal_kind}")
-    edition = session.scalars(edition_in_use(seal_code)).one_or_none()
-    if seal.state != ACTIVE or edition is None:
+    if seal.state != ACTIVE or seal.edition_id is None:
         raise _unusable(Kind.CONFLICT, "seal_not_active", "the seal is not active")
-    status = _status(session, edition, now)
-    if not _valid_on(edition, day):
+    status = _status(session, seal.certificate_serial, now) if seal.outside else None
+    if not _valid_on(seal.valid_from, seal.valid_to, day):
         raise _unusable(Kind.CONFLICT, "seal_expired", "the seal is past its validity")
-    granted = session.scalars(
-        _authorisations(client_id, type_code, day)
-        .where(StandingAuthorisation.seal_code == seal_code)
-        .order_by(StandingAuthorisation.granted_at, StandingAuthorisation.id)
-    ).all()
+    granted = _granted(session, seal_code, client_id, type_code, day)
     if not granted:
         raise _not_authorised()
-    key = session.get_one(Key, edition.key_id)
     grants = tuple(Grant(one.id, one.daily_limit) for one in granted)
-    return UsableSeal(edition.id, seal.code, seal.state_version, key_ref(key), status, grants)
+    return UsableSeal(
+        seal_edition_id=seal.edition_id,
+        seal_code=seal.code,
+        agency_code=seal.agency_code,
+        state_version=seal.state_version,
+        key=key_ref(seal),
+        outside_status_id=status,
+        grants=grants,
+    )
+
+
+_SEAL = Prepared(
+    select(
+        Seal.code,
+        Seal.agency_code,
+        Seal.kind,
+        Seal.state,
+        Seal.state_version,
+        SealEdition.id.label("edition_id"),
+        SealEdition.certificate_serial,
+        SealEdition.valid_from,
+        SealEdition.valid_to,
+        Certificate.issuer_key_id.is_(None).label("outside"),
+        Key.id,
+        Key.purpose,
+        Key.suite,
+    )
+    .outerjoin(SealEdition, and_(SealEdition.seal_code == Seal.code, SealEdition.state == "in_use"))
+    .outerjoin(Certificate, Certificate.serial == SealEdition.certificate_serial)
+    .outerjoin(Key, Key.id == SealEdition.key_id)
+    .where(Seal.code == bindparam("code"))
+)
+"""A seal with its edition in use, where it has one."""
+_HOLDS = (
+    StandingAuthorisation.seal_code == bindparam("seal_code"),
+    StandingAuthorisation.client_id == bindparam("client_id"),
+    StandingAuthorisation.type_code == bindparam("type_code"),
+    StandingAuthorisation.withdrawn_at.is_(None),
+    StandingAuthorisation.valid_from <= bindparam("day"),
+    StandingAuthorisation.valid_to >= bindparam("day"),
+)
+_GRANTED = Prepared(
+    select(StandingAuthorisation.id, StandingAuthorisation.daily_limit)
+    .where(*_HOLDS)
+    .order_by(StandingAuthorisation.granted_at, StandingAuthorisation.id)
+)
+
+
+def _granted(session: Session, seal_code: str, client_id: str, type_code: str, day: date) -> Sequence[Any]:
+    asked = {"seal_code": seal_code, "client_id": client_id, "type_code": type_code, "day": day}
+    return _GRANTED.rows(session, **asked)
 
 
 def draw_uses(
@@ -203,27 +247,33 @@ def still_usable(
     The seal's row stays locked until the caller's transaction ends: a suspension comes wholly before, and
     makes this False, or wholly after.
     """
-    seal_code = session.scalar(select(SealEdition.seal_code).where(SealEdition.id == seal_edition_id))
-    locked = select(Seal.agency_code, Seal.state, Seal.state_version).where(Seal.code == seal_code)
-    row = session.execute(locked.with_for_update(read=True)).one_or_none()
+    row = _LOCKED.first(session, seal_edition_id=seal_edition_id)
     if row is None or (row.state, row.state_version) != (ACTIVE, state_version):
         return False
     if agency_code not in (None, row.agency_code):
         return False
-    holds = session.scalar(
-        _authorisations(client_id, type_code, day)
-        .with_only_columns(StandingAuthorisation.id)
-        .join(Client, Client.id == StandingAuthorisation.client_id)
-        .join(ClientType, ClientType.client_id == Client.id)
-        .where(
-            StandingAuthorisation.id == authorisation_id,
-            StandingAuthorisation.seal_code == seal_code,
-            Client.active,
-            ClientType.type_code == type_code,
-        )
-        .with_for_update(read=True, of=[StandingAuthorisation, Client])
+    asked = {"seal_code": row.code, "client_id": client_id, "type_code": type_code, "day": day}
+    return _STILL_HOLDS.first(session, authorisation_id=authorisation_id, **asked) is not None
+
+
+_LOCKED = Prepared(
+    select(Seal.code, Seal.agency_code, Seal.state, Seal.state_version)
+    .join(SealEdition, SealEdition.seal_code == Seal.code)
+    .where(SealEdition.id == bindparam("seal_edition_id"))
+    .with_for_update(read=True, of=Seal)
+)
+_STILL_HOLDS = Prepared(
+    select(StandingAuthorisation.id)
+    .join(Client, Client.id == StandingAuthorisation.client_id)
+    .join(ClientType, ClientType.client_id == Client.id)
+    .where(
+        *_HOLDS,
+        StandingAuthorisation.id == bindparam("authorisation_id"),
+        Client.active,
+        ClientType.type_code == bindparam("type_code"),
     )
-    return holds is not None
+    .with_for_update(read=True, of=[StandingAuthorisation, Client])
+)
 
 
 def begin_uses(session: Session, uses: Sequence[Use], now: datetime, random: Callable[[int], bytes]) -> None:
@@ -253,13 +303,15 @@ def apply_uses(session: Session, documents: Mapping[str, bytes], now: datetime, 
     """The seals stand on the registered documents (SHA-256, by intent), with so many `co_seals` on joint ones
     among them. Raises VermilionError(CONFLICT) unless each use was just begun.
     """
-    statement = (
-        update(SealUse)
-        .where(SealUse.intent_id == bindparam("of_intent"), SealUse.state == "begun")
-        .values(state="applied", document_sha256=bindparam("document"), ended_at=now)
-    )
-    rows = [{"of_intent": intent_id, "document": digest} for intent_id, digest in documents.items()]
-    _require_all(changed_each(session, statement, rows), len(rows) + co_seals)
+    rows = [{"of_intent": intent_id, "document": one, "now": now} for intent_id, one in documents.items()]
+    _require_all(_APPLY.write(session, rows) if rows else 0, len(rows) + co_seals)
+
+
+_APPLY = Prepared(
+    update(SealUse)
+    .where(SealUse.intent_id == bindparam("of_intent"), SealUse.state == "begun")
+    .values(state="applied", document_sha256=bindparam("document"), ended_at=bindparam("now"))
+)
 
 
 def void_uses(session: Session, intent_ids: Sequence[str], now: datetime, co_seals: int = 0) -> None:
@@ -279,25 +331,38 @@ def seal_material(session: Session, seal_edition_id: str) -> SealMaterial:
 
     Raises VermilionError: NOT_FOUND; UNAVAILABLE with `seal_edition_altered`.
     """
-    edition = session.get(SealEdition, seal_edition_id)
+    edition = _MATERIAL.first(session, id=seal_edition_id)
     if edition is None:
         raise VermilionError(Kind.NOT_FOUND, "no such seal edition", reason="seal_unknown")
-    certificate = session.get_one(Certificate, edition.certificate_serial)
-    assert certificate.der is not None  # an edition is recorded after its certificate
-    require_as_made(session, edition, certificate.der)
+    assert edition.der is not None  # an edition is recorded after its certificate
+    require_as_made(session, edition, edition.der)
     return SealMaterial(
-        key=key_ref(session.get_one(Key, edition.key_id)),
-        certificate=certificate.der,
+        key=KeyRef(edition.key_id, Purpose(edition.purpose), edition.suite),
+        certificate=edition.der,
         chain=(
-            embedded_issuers(session, certificate.serial)
-            if certificate.issuer_key_id is None
+            embedded_issuers(session, edition.certificate_serial)
+            if edition.issuer_key_id is None
             else chain_of(session, edition.key_id)
         ),
         picture=SealPicture(edition.picture_type, edition.picture, edition.width_mm, edition.height_mm),
     )
 
 
-def qr_key(session: Session, agency_code: str, now: datetime) -> KeyRef:
+_MATERIAL = Prepared(
+    select(
+        *SealEdition.__table__.columns,
+        Certificate.der,
+        Certificate.issuer_key_id,
+        Key.purpose,
+        Key.suite,
+    )
+    .join(Certificate, Certificate.serial == SealEdition.certificate_serial)
+    .join(Key, Key.id == SealEdition.key_id)
+    .where(SealEdition.id == bindparam("id"))
+)
+
+
+def qr_key(session: Session, agency_code: str, now: datetime) -> Serving:
     """The key that signs the agency's QR credentials now: certified, and named by a published trust list.
 
     Raises VermilionError: CONFLICT with `no_qr_key` or `qr_key_expired`; UNAVAILABLE with `qr_key_unlisted`
@@ -305,7 +370,7 @@ def qr_key(session: Session, agency_code: str, now: datetime) -> KeyRef:
     """
     found = serving_key(session, ProfileName.QR, now, agency_code)
     if found is not None:
-        return key_ref(found[0])
+        return found
     if session.execute(certified_keys(ProfileName.QR, now, agency_code).limit(1)).first() is not None:
         raise VermilionError(
             Kind.UNAVAILABLE, "no trust list names the agency's key for QR codes yet",
@@ -321,9 +386,9 @@ def qr_key(session: Session, agency_code: str, now: datetime) -> KeyRef:
     raise VermilionError(Kind.CONFLICT, "the agency has no key for QR codes", reason="no_qr_key")
 
 
-def _status(session: Session, edition: SealEdition, now: datetime) -> str | None:
+def _status(session: Session, certificate_serial: str, now: datetime) -> str | None:
     """See `current_good`; a refusal names the seal."""
-    certificate = session.get_one(Certificate, edition.certificate_serial)
+    certificate = session.get_one(Certificate, certificate_serial)
     try:
         return current_good(session, certificate, now)
     except VermilionError as error:
@@ -337,44 +402,43 @@ def _unusable(kind: Kind, reason: str, detail: str) -> VermilionError:
     return field_fault("/seal", reason, detail, kind)
 
 
-def _valid_on(edition: SealEdition, day: date) -> bool:
+def _valid_on(begin: datetime, end: datetime, day: date) -> bool:
     # A civil day is not a UTC day: the custodian's policy asks again, by the instant.
-    return edition.valid_from.date() <= day + timedelta(days=1) and day < edition.valid_to.date()
-
-
-def _authorisations(client_id: str, type_code: str, day: date) -> Select[StandingAuthorisation]:
-    return select(StandingAuthorisation).where(
-        StandingAuthorisation.client_id == client_id,
-        StandingAuthorisation.type_code == type_code,
-        StandingAuthorisation.withdrawn_at.is_(None),
-        StandingAuthorisation.valid_from <= day,
-        StandingAuthorisation.valid_to >= day,
-    )
+    return begin.date() <= day + timedelta(days=1) and day < end.date()
 
 
 def _draw(session: Session, grant: Grant, day: date, wanted: int) -> int:
     """Take so many from the day's limit, or what is left of it, by conditional statements: how many."""
     row = (AuthorisationDay.authorisation_id == grant.id, AuthorisationDay.day == day)
+
+    def taken(count: int) -> bool:
+        most = grant.daily_limit - count
+        return _TAKE.changed(session, of=grant.id, on=day, drawn=count, most=most) == 1
+
+    if taken(wanted):
+        return wanted
     if session.scalar(select(AuthorisationDay.day).where(*row)) is None:
         try:
             with session.begin_nested():  # two may find the day missing; one inserts it
                 session.execute(insert(AuthorisationDay).values(authorisation_id=grant.id, day=day, used=0))
         except IntegrityError:
             pass
-
-    def taken(count: int) -> bool:
-        statement = (
-            update(AuthorisationDay)
-            .where(*row, AuthorisationDay.used <= grant.daily_limit - count)
-            .values(used=AuthorisationDay.used + count)
-        )
-        return changed_rows(session, statement) == 1
-
-    if taken(wanted):
-        return wanted
+        if taken(wanted):
+            return wanted
     used = session.scalars(select(AuthorisationDay.used).where(*row).with_for_update()).one()
     left = max(grant.daily_limit - used, 0)
     return left if left and taken(left) else 0
+
+
+_TAKE = Prepared(
+    update(AuthorisationDay)
+    .where(
+        AuthorisationDay.authorisation_id == bindparam("of"),
+        AuthorisationDay.day == bindparam("on"),
+        AuthorisationDay.used <= bindparam("most"),
+    )
+    .values(used=AuthorisationDay.used + bindparam("drawn"))
+)
 
 
 def _require_all(changed: int, wanted: int) -> None:

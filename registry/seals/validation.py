@@ -7,12 +7,13 @@ never carries a `good` from before a revocation that it could know of.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from hashlib import sha256
 
 import structlog
 from cryptography import x509
-from sqlalchemy import select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
 
 from keys.certificates import certificate_key, key_identifier
 from keys.clock import Clock
@@ -21,6 +22,7 @@ from keys.errors import Kind, VermilionError
 from keys.ocsp import build_request, cert_id
 from keys.profiles import ProfileName
 from registry.database import Database
+from registry.driver_select import Prepared
 from registry.licences.outage import database_errors
 from registry.seals.authority import chain_of, time_stamp_authority
 from registry.seals.outside_making import FINGERPRINT_DIGITS
@@ -61,13 +63,9 @@ class Validation:
             beside = chain_of(session, stamp.key.id)
             ours, answers = [], []
             for material in materials:
-                seal = session.scalars(
-                    select(Certificate).where(
-                        Certificate.key_id == material.key.id, Certificate.der == material.certificate
-                    )
-                ).one()
-                if seal.issuer_key_id is None:
-                    answers.append(self._outside(session, seal))
+                serial = _OUTSIDE.value(session, of_key=material.key.id, der=material.certificate)
+                if serial is not None:
+                    answers.append(self._outside(session, session.get_one(Certificate, serial)))
                 else:
                     ours.append((material.certificate, material.chain[0]))
             ours.append((stamp.certificate, beside[0]))
@@ -102,9 +100,7 @@ class Validation:
         return Carried(tuple(dict.fromkeys(certificates)), tuple(answers), tuple(lists))
 
     def _answer(self, certificate: bytes, issuer: bytes) -> bytes:
-        serial = x509.load_der_x509_certificate(certificate).serial_number
-        name = key_identifier(certificate_key(issuer)).hex()
-        reply = self._responder.answer(name, build_request([cert_id(issuer, serial)]))
+        reply = self._responder.answer(*_question(certificate, issuer))
         if reply.produced_at is None:
             raise VermilionError(Kind.UNAVAILABLE, "no answer about a certificate can be had", reason="ocsp")
         return reply.body
@@ -122,6 +118,39 @@ class Validation:
         return bytes(found.data)
 
 
+_OUTSIDE = Prepared(
+    select(Certificate.serial).where(
+        Certificate.key_id == bindparam("of_key"),
+        Certificate.der == bindparam("der"),
+        Certificate.issuer_key_id.is_(None),
+    )
+)
+_ROOT_LIST = Prepared(
+    select(RevocationList.der)
+    .where(
+        RevocationList.ca_key_id
+        == select(Certificate.issuer_key_id)
+        .where(Certificate.serial == bindparam("issuing"))
+        .scalar_subquery(),
+        RevocationList.der.is_not(None),
+    )
+    .order_by(RevocationList.number.desc())
+    .limit(1)
+)
+
+
+@lru_cache(maxsize=256)
+def _serial_of(certificate: bytes) -> int:
+    return x509.load_der_x509_certificate(certificate).serial_number
+
+
+@lru_cache(maxsize=256)
+def _question(certificate: bytes, issuer: bytes) -> tuple[str, bytes]:
+    """Whom to ask about a certificate, and the request."""
+    name = key_identifier(certificate_key(issuer)).hex()
+    return name, build_request([cert_id(issuer, _serial_of(certificate))])
+
+
 def _of_outside(session: Session, der: bytes) -> Certificate:
     """One that an authority outside gave, by the number that it has here."""
     return session.get_one(Certificate, sha256(der).hexdigest()[:FINGERPRINT_DIGITS])
@@ -130,16 +159,8 @@ def _of_outside(session: Session, der: bytes) -> Certificate:
 def _root_lists(session: Session, issuers: Sequence[bytes]) -> list[bytes]:
     """The newest CRL of each root that certified one of these CAs. Raises VermilionError(UNAVAILABLE)."""
     lists = []
-    issuing, newer = aliased(Certificate), aliased(RevocationList)
     for issuer in dict.fromkeys(issuers):
-        serial = x509.load_der_x509_certificate(issuer).serial_number
-        root = select(issuing.issuer_key_id).where(issuing.serial == f"{serial:x}").scalar_subquery()
-        der = session.scalar(
-            select(newer.der)
-            .where(newer.ca_key_id == root, newer.der.is_not(None))
-            .order_by(newer.number.desc())
-            .limit(1)
-        )
+        der = _ROOT_LIST.value(session, issuing=f"{_serial_of(issuer):x}")
         if der is None:
             raise VermilionError(Kind.UNAVAILABLE, "a root has published no list yet", reason="crl")
         lists.append(der)

@@ -62,7 +62,7 @@ class Thief:
             loaded = current_type(session, self.printout.record.type_code)
             assert loaded is not None
             self._loaded: LoadedType = loaded
-            self._qr = qr_key(session, code, system_clock())
+            self._qr = qr_key(session, code, system_clock()).key
             self._material = seal_material(session, edition.seal_edition_id)
             self.qr_kid = kid_of(session.get_one(Key, self._qr.id).public_key)
             self.seal_kid = kid_of(session.get_one(Key, self._material.key.id).public_key)

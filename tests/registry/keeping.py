@@ -58,7 +58,7 @@ def serving(world: World, agency: str = "own") -> str:
     """The id of the key that serves, or why none does."""
     with Session(world.ports.database.read) as session:
         try:
-            return qr_key(session, world.codes[agency], world.ports.clock()).id
+            return qr_key(session, world.codes[agency], world.ports.clock()).key.id
         except VermilionError as error:
             return error.reason
 

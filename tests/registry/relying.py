@@ -168,7 +168,7 @@ def taken_over(site: Front) -> Iterator[Signer]:
     with Session(ports.database.read) as session:
         found = serving_key(session, ProfileName.RECEIPT, ports.clock())
     assert found is not None
-    key = KeyRef(found[0].id, Purpose.RECEIPT, "p256-sha256")
+    key = KeyRef(found.key.id, Purpose.RECEIPT, "p256-sha256")
     custodian = RemoteCustodian(ports.settings.receipts_at)
     try:
         yield Signer(custodian, key, site.trust.keys[-1].kid)

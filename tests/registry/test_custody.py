@@ -59,7 +59,7 @@ def usable(world: World) -> Drawn:
 def prepared(world: World) -> Prepared:
     ports, now = world.ports, world.ports.clock()
     with ports.database.transaction() as session:
-        seal, qr = draw_use(session, world, INTENT), qr_key(session, world.codes["own"], now)
+        seal, qr = draw_use(session, world, INTENT), qr_key(session, world.codes["own"], now).key
         session.add(
             Licence(
                 id="b" * 32,
@@ -119,7 +119,7 @@ def test_an_open_intent_may_use_its_own_keys_and_no_others(world: World, prepare
     for ref in (prepared.usable.key, prepared.qr, prepared.tsa):
         assert ask(world, ref) == "permitted"
     with Session(world.ports.database.read) as session:
-        foreign = qr_key(session, world.codes["other"], world.ports.clock())
+        foreign = qr_key(session, world.codes["other"], world.ports.clock()).key
         ca, root = issuing_authority(session).key, root_authority(session).key
     for ref in (foreign, ca, root):
         assert ask(world, ref) == "key_of_intent"

@@ -410,7 +410,7 @@ def sealed_and_died(world: World) -> tuple[Intent, list[SealMaterial], KeyRef, l
         editions = (intent.seal_edition_id, *further)
         seals = [seal_material(session, one) for one in editions]
         codes = [session.get_one(SealEdition, one).seal_code for one in editions]
-        return intent, seals, qr_key(session, world.codes["own"], world.ports.clock()), codes
+        return intent, seals, qr_key(session, world.codes["own"], world.ports.clock()).key, codes
 
 
 @on_sqlite
