@@ -7,19 +7,23 @@ reads run on a second engine in AUTOCOMMIT. Neither repeats a statement's values
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 from urllib.parse import quote
 
+import structlog
 from sqlalchemy import JSON, DateTime, Dialect, Engine, MetaData, create_engine, event, make_url
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
+_log = structlog.get_logger("registry.database")
 BUSY_TIMEOUT_MS = 10_000
 WAL_RETRY_SECONDS = 0.01
 POOL_SECONDS = 5  # to wait for a free connection
@@ -145,12 +149,23 @@ def read_engine(url: str) -> Engine:
     return engine
 
 
+Write = Callable[[Session], object]
+
+
+class _Carried(threading.local):
+    """What a thread's next transaction is to write; None where it carries nothing."""
+
+    waiting: list[Write] | None = None
+
+
 @dataclass(frozen=True)
 class Database:
     """One URL, two engines."""
 
     write: Engine
     read: Engine
+    _carried: _Carried = field(default_factory=_Carried, repr=False, compare=False)
+    _turn: threading.RLock = field(default_factory=threading.RLock, repr=False, compare=False)
 
     @classmethod
     def open(cls, url: str) -> Database:
@@ -159,8 +174,64 @@ class Database:
     @contextmanager
     def transaction(self) -> Iterator[Session]:
         """A session whose work commits as one, or not at all."""
-        with Session(self.write, expire_on_commit=False) as session, session.begin():
+        carried: Sequence[Write] = ()
+        with self._one_writer(), Session(self.write, expire_on_commit=False) as session, session.begin():
             yield session
+            carried = tuple(self._carried.waiting or ())
+            for write in carried:
+                write(session)
+        if carried and self._carried.waiting is not None:
+            del self._carried.waiting[: len(carried)]
+
+    @contextmanager
+    def _one_writer(self) -> Iterator[None]:
+        """Of SQLite's writers in this process one goes on as soon as another has ended: SQLite itself only
+        looks again now and then, later each time. Whoever waits too long is left to its answer.
+        """
+        if self.write.dialect.name != "sqlite":
+            yield
+            return
+        held = self._turn.acquire(timeout=BUSY_TIMEOUT_MS / 1000)
+        try:
+            yield
+        finally:
+            if held:
+                self._turn.release()
+
+    @contextmanager
+    def carrying(self) -> Iterator[None]:
+        """Within it, what this thread puts off with `later` is written by its next transaction that commits,
+        or at the end by one of its own. Where that fails it is lost, as if the process had been killed then,
+        and logged.
+        """
+        self._carried.waiting = []
+        try:
+            yield
+        except Exception:
+            self._write_what_waits()
+            raise
+        else:
+            self._write_what_waits()
+        finally:
+            self._carried.waiting = None
+
+    def later(self, write: Write) -> bool:
+        """Put a write off to this thread's next transaction. False where nothing carries it: then it is the
+        caller's to write now.
+        """
+        if self._carried.waiting is None:
+            return False
+        self._carried.waiting.append(write)
+        return True
+
+    def _write_what_waits(self) -> None:
+        if not self._carried.waiting:
+            return
+        try:
+            with self.transaction():
+                pass
+        except SQLAlchemyError as error:
+            _log.error("not_written", kind=type(error).__name__, writes=len(self._carried.waiting or ()))
 
     def dispose(self) -> None:
         self.read.dispose()

@@ -114,6 +114,7 @@ class FolderStore(ObjectStore):
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
         super().__init__(LocalStore(root, automatic_cleanup=False, mkdir=False))
         self._root = root
+        self._named: set[Path] = set()  # directories in the root whose names are on the disk
 
     def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
         """As `put_new` for each; a directory that names several is synced once, after all of them."""
@@ -129,12 +130,16 @@ class FolderStore(ObjectStore):
             path = self._root / key
             if not lost.isdisjoint((path, path.parent, self._root)):
                 outcomes[at] = _unavailable()
+            else:
+                self._named.add(path.parent)
         return outcomes
 
     def _directories(self, keys: Iterable[str]) -> list[Path]:
-        """Those that name objects of these keys, the inner ones first."""
+        """Those that name objects of these keys, the inner ones first. A directory's own name is synced once:
+        none is ever taken away.
+        """
         inner = dict.fromkeys((self._root / key).parent for key in keys)
-        return [*inner, self._root] if inner else []
+        return [*inner, *([self._root] if inner.keys() - self._named else [])]
 
 
 def _the_one(outcomes: Sequence[VermilionError | None]) -> None:

@@ -7,7 +7,8 @@ and, for a session, the search for its bind) costs ten times what a database tak
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, Select
@@ -108,10 +109,8 @@ class Prepared:
         text = self._text(session, values)
         if text is None:
             return session.execute(self._statement, values).all()
-        cursor = run(session.connection(), text.text, text.parameters(values))
-        found = text.rows(cursor)
-        cursor.close()
-        return found
+        with _run(session.connection(), text.text, text.parameters(values)) as cursor:
+            return text.rows(cursor)
 
     def first(self, session: Session, **values: Any) -> Any:
         """The first row, or None."""
@@ -128,9 +127,8 @@ class Prepared:
         text = self._text(session, values)
         if text is None:
             return session.connection().execute(self._statement, values).rowcount
-        cursor = run(session.connection(), text.text, text.parameters(values))
-        count: int = cursor.rowcount
-        cursor.close()
+        with _run(session.connection(), text.text, text.parameters(values)) as cursor:
+            count: int = cursor.rowcount
         return count
 
     def write(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
@@ -140,9 +138,9 @@ class Prepared:
         text = self._text(session, rows[0])
         if text is None:
             return session.connection().execute(self._statement, rows).rowcount
-        cursor = run(session.connection(), text.text, [text.parameters(row) for row in rows], many=True)
-        count: int = cursor.rowcount
-        cursor.close()
+        told = [text.parameters(row) for row in rows]
+        with _run(session.connection(), text.text, told, many=True) as cursor:
+            count: int = cursor.rowcount
         return count
 
     def _text(self, session: Session, values: Mapping[str, Any]) -> DriverText | None:
@@ -158,18 +156,22 @@ class Prepared:
         return text if text.whole else None
 
 
-def run(connection: Connection, text: str, parameters: Any, *, many: bool = False) -> Any:
+@contextmanager
+def _run(connection: Connection, text: str, parameters: Any, *, many: bool = False) -> Iterator[Any]:
     """The driver's cursor behind a statement. Raises SQLAlchemyError, with the connection let go of where it
     is broken.
     """
     engine, dialect = connection.engine, connection.dialect
     driver = connection.connection
     cursor = driver.cursor()
-    for heard in engine.dispatch.before_cursor_execute:
-        heard(connection, cursor, text, parameters, None, many)
     failure = dialect.loaded_dbapi.Error
     try:
+        for heard in engine.dispatch.before_cursor_execute:
+            heard(connection, cursor, text, parameters, None, many)
         (cursor.executemany if many else cursor.execute)(text, parameters)
+        for heard in engine.dispatch.after_cursor_execute:
+            heard(connection, cursor, text, parameters, None, many)
+        yield cursor
     except failure as error:
         broken = dialect.is_disconnect(error, driver, cursor)
         told = DBAPIError.instance(
@@ -178,9 +180,8 @@ def run(connection: Connection, text: str, parameters: Any, *, many: bool = Fals
         if broken:
             connection.invalidate(error)
         raise told from error
-    for heard in engine.dispatch.after_cursor_execute:
-        heard(connection, cursor, text, parameters, None, many)
-    return cursor
+    finally:
+        cursor.close()
 
 
 class DriverSelect:

@@ -1,8 +1,9 @@
 """Calls that come at the same time are done together: what a group costs once, it costs once for several.
 
-The first that comes while nothing of its kind is at work goes at once, alone. Those that come meanwhile wait,
-and go together next, led by the one that waited longest. So an idle process makes nobody wait, and a busy one
-works off a queue in groups that grow with it.
+Who comes while fewer than `abreast` groups of its kind are at work goes at once, alone. Those that come
+meanwhile wait, and go together next, led by the one that waited longest. So an idle process makes nobody
+wait, and a busy one works off a queue in groups that grow with it. Two groups abreast, because most of the
+time a group waits for a disk, while the other one can be worked on.
 """
 
 from __future__ import annotations
@@ -40,10 +41,13 @@ class _Place(Generic[_A, _B]):
 class Gathering:
     """Queues by key, one a process. Safe between threads."""
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, abreast: int = 1) -> None:
+        """`most` in a group, `abreast` groups of a key at work."""
         self._most = most
+        self._abreast = abreast
         self._lock = threading.Lock()
         self._queues: dict[Hashable, deque[_Place[object, object]]] = {}  # of keys that are at work
+        self._at_work: dict[Hashable, int] = {}
 
     def waiting(self, key: Hashable) -> int:
         """How many calls wait for the one at work."""
@@ -59,9 +63,10 @@ class Gathering:
         """
         mine: _Place[_A, _B] = _Place(item)
         with self._lock:
-            queue = cast("deque[_Place[_A, _B]] | None", self._queues.get(key))
-            if queue is None:
-                self._queues[key] = deque()
+            queue = cast("deque[_Place[_A, _B]]", self._queues.setdefault(key, deque()))
+            at_work = self._at_work.get(key, 0)
+            if at_work < self._abreast:
+                self._at_work[key] = at_work + 1
                 mine.group = [mine]
             else:
                 queue.append(mine)
@@ -94,7 +99,9 @@ class Gathering:
         with self._lock:
             queue = self._queues[key]
             if not queue:
-                del self._queues[key]
+                self._at_work[key] -= 1
+                if not self._at_work[key]:
+                    del self._queues[key], self._at_work[key]
                 return
             group = [queue.popleft() for _ in range(min(len(queue), self._most))]
             group[0].group = group

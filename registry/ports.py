@@ -73,4 +73,4 @@ class Ports:
     fonts: Fonts
     clock: Clock
     random: Random
-    gathering: Gathering = field(default_factory=lambda: Gathering(MAX_REQUESTS))
+    gathering: Gathering = field(default_factory=lambda: Gathering(MAX_REQUESTS, abreast=2))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -39,8 +40,11 @@ def application() -> object:
     """The WSGI application, set up from `VERMILION_*`, with its background work beside it."""
     configure_logs()
     ports = open_ports(Settings())
+    app = create_app(ports)
+    gc.collect()
+    gc.freeze()  # what a start made stays: no request waits for a collection that goes through all of it
     start_background(ports, threading.Event())
-    return create_app(ports)
+    return app
 
 
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:

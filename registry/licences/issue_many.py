@@ -210,18 +210,19 @@ def _reserved_in(
 
 def _seal_and_register(ports: Ports, actor: Actor, reserved: Sequence[Reserved]) -> list[Issued | Exception]:
     """From the end of transaction 1 to that of transaction 2, and what is to be done about failures."""
-    stored = print_and_seal_many(ports, reserved, partial(_store, ports))
-    registered = together(stored, partial(_register, ports, actor))
-    failed = [
-        (one.intent_id, outcome)
-        for one, outcome in zip(reserved, registered, strict=True)
-        if isinstance(outcome, Exception)
-    ]
-    done = _abandon(ports, actor, failed)
-    return [
-        _read(ports, one.intent_id, outcome) if one.intent_id in done else outcome
-        for one, outcome in zip(reserved, registered, strict=True)
-    ]
+    with ports.database.carrying():
+        stored = print_and_seal_many(ports, reserved, partial(_store, ports))
+        registered = together(stored, partial(_register, ports, actor))
+        failed = [
+            (one.intent_id, outcome)
+            for one, outcome in zip(reserved, registered, strict=True)
+            if isinstance(outcome, Exception)
+        ]
+        done = _abandon(ports, actor, failed)
+        return [
+            _read(ports, one.intent_id, outcome) if one.intent_id in done else outcome
+            for one, outcome in zip(reserved, registered, strict=True)
+        ]
 
 
 @dataclass(frozen=True, slots=True)

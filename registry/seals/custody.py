@@ -145,14 +145,21 @@ class DatabaseLedger:
             ) from None
 
     def end(self, ref: KeyRef, requests: Sequence[SignRequest], signed: bool) -> None:
-        """Write down how the uses begun came out."""
+        """Write down how the uses begun came out; where a licence is on its way, with what is written for it
+        next (`Database.carrying`): until then they stand as begun.
+        """
         if _in_blocks(requests):
             self._blocks.end(ref, requests, signed)
             return
         records = [request.record for request in requests]
         asked = {"of_key": ref.id, "records": records, "now": self._clock(), "came_out": signed}
-        with self._database.transaction() as session:
+
+        def write(session: Session) -> None:
             _END.changed(session, **asked)
+
+        if not self._database.later(write):
+            with self._database.transaction() as session:
+                write(session)
 
     def begin_unwrap(self, key_id: str, record: str, wrapped: bytes) -> str:
         """A row of the same table. A data key is unwrapped as often as processes start, so chance numbers

@@ -89,6 +89,24 @@ def test_who_comes_meanwhile_goes_together_next_each_with_its_own_outcome() -> N
     assert gathering.together("k", 7, work) == -7  # nothing is left behind
 
 
+def test_as_many_groups_as_go_abreast_are_at_work_together() -> None:
+    gathering, work = Gathering(8, abreast=2), Work()
+    held = Caller(partial(gathering.together, "k", 0, work))
+    assert work.begun.wait(PATIENCE)
+    second = Work()
+    beside = Caller(partial(gathering.together, "k", 1, second))
+    assert second.begun.wait(PATIENCE)
+    callers = [Caller(partial(gathering.together, "k", number, second)) for number in (2, 3)]
+    while gathering.waiting("k") < 2:
+        threading.Event().wait(0.001)
+    second.go.set()
+    assert [caller.told() for caller in (beside, *callers)] == [-1, -2, -3]
+    assert sorted(map(len, second.groups)) == [1, 2]
+    work.go.set()
+    assert held.told() == 0
+    assert gathering.together("k", 4, negated) == -4  # nothing is left behind
+
+
 def test_another_key_waits_for_nobody() -> None:
     gathering, work = Gathering(8), Work()
     callers = queued(gathering, work, 2)
@@ -141,7 +159,7 @@ def test_single_requests_that_come_together_are_issued_as_a_group(
         return issue_all(*asked)
 
     monkeypatch.setattr("registry.licences.issue.issue_all", issue_group)
-    ports = world.ports
+    ports = replace(world.ports, gathering=Gathering(8))
     actor = world.actor()
     wanted = [ordered(request_body(world)) for _ in range(4)]
     wanted.append(ordered(request_body(world, seal="99000000000001")))
