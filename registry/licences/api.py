@@ -15,8 +15,7 @@ from registry.licences.forms import MAX_REQUEST, issue_request
 from registry.licences.issue import issue_beside_others, preview
 from registry.licences.issued import ORIGINAL, read_document
 from registry.licences.outage import database_errors
-from registry.licences.records import kept_record
-from registry.licences.schedule import waiting
+from registry.licences.reading import read
 from registry.licences.shown import (
     day_or_none,
     document_json,
@@ -28,9 +27,7 @@ from registry.licences.shown import (
     seals_json,
     status_json,
 )
-from registry.licences.status_changes import shown_in
-from registry.licences.succession import neighbours
-from registry.licences.tables import Document, Edition, Intent
+from registry.licences.tables import Document
 from signing.record import record_to_json
 from signing.verdict import instant
 
@@ -55,37 +52,35 @@ def create() -> Response:
 def show(identifier: str) -> Response:
     """Status and record; link and look-up code are the holder's and are not told again."""
     web.query()
-    vault = web.ports().vault
     with database_errors(), Session(web.ports().database.read) as session:
-        status = rules.status_of(session, licence_actor(), known_form(identifier))
-        edition = session.get_one(Edition, status.edition_id)
-        intent = session.get_one(Intent, status.edition_id)
-        document = _newest(session, status.edition_id)
-        record = kept_record(vault, intent.id, intent.record)
-        beside = neighbours(session, status.edition_id)
-        body = {
-            **status_json(status),
-            "shown_in": shown_in(session, status.edition_id),
-            "type": record.type_code,
-            "issuer": record.issuer_code,
-            "number": record.number,
-            "edition": record.edition,
-            "made_by": beside.operation,
-            "previous": beside.previous,
-            "next": beside.next,
-            "scheduled": [planned_json(one) for one in waiting(session, edition.licence_id)],
-            "issue_date": record.issue_date.isoformat(),
-            "valid_from": record.valid_from.isoformat(),
-            "valid_to": day_or_none(record.valid_to),
-            "fields": record_to_json(record)["fields"],
-            **seals_json(record),
-            "specimen": record.specimen,
-            "matter_code": intent.matter_code,
-            "case_number": intent.case_number,
-            "sealed_at": instant(edition.sealed_at),
-            "document": document_json(record.identifier, document.sha256, document.size, document.level),
-        }
-    return web.answer(body, 200, {"Cache-Control": "no-store"})
+        found = read(session, web.ports(), licence_actor(), known_form(identifier))
+    edition, record, document = found.edition, found.record, found.document
+    body = {
+        **status_json(edition),
+        "shown_in": found.shown_in,
+        "type": record.type_code,
+        "issuer": record.issuer_code,
+        "number": record.number,
+        "edition": record.edition,
+        "made_by": edition.operation or "issue",
+        "previous": edition.previous,
+        "next": edition.next,
+        "scheduled": [planned_json(one) for one in found.scheduled],
+        "issue_date": record.issue_date.isoformat(),
+        "valid_from": record.valid_from.isoformat(),
+        "valid_to": day_or_none(record.valid_to),
+        "fields": record_to_json(record)["fields"],
+        **seals_json(record),
+        "specimen": record.specimen,
+        "matter_code": edition.matter_code,
+        "case_number": edition.case_number,
+        "sealed_at": instant(edition.sealed_at),
+        "document": document_json(record.identifier, document.sha256, document.size, document.level),
+    }
+    answer = web.answer(body, 200, {"Cache-Control": "no-store"})
+    answer.set_etag(sha256(answer.get_data()).hexdigest()[:32])
+    answer.make_conditional(request)
+    return answer
 
 
 @blueprint.get("/api/v1/licences/<identifier>/document")

@@ -103,7 +103,7 @@ def _settle(session: Session, ports: Ports, scheduled: str, report: ScheduleRepo
             actor=actor,
             now=at.now,
             random=ports.random,
-            detail=told(row),
+            detail=told(row, edition.identifier),
         )
         report.dropped[row.id] = error.reason
         return

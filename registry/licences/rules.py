@@ -144,7 +144,7 @@ def own_edition(session: Session, agency_code: str, identifier: str, *, lock: bo
     )
     edition = session.scalars(statement.with_for_update(of=Edition) if lock else statement).one_or_none()
     if edition is None:
-        raise VermilionError(Kind.NOT_FOUND, "the agency has no such licence", reason="licence_unknown")
+        raise licence_unknown()
     return edition
 
 
@@ -156,9 +156,7 @@ def own_for(session: Session, actor: Actor, identifier: str, *, lock: bool = Fal
     edition = own_edition(session, actor.agency_code, identifier, lock=lock)
     type_code = session.get_one(Licence, edition.licence_id).type_code
     if not may_issue(session, actor.client_id, actor.agency_code, type_code):
-        raise VermilionError(
-            Kind.FORBIDDEN, "the client may not act on this licence type", reason="type_not_entitled"
-        )
+        raise type_not_entitled()
     return edition
 
 
@@ -328,6 +326,17 @@ def _tell(
         random=ports.random,
         detail=detail,
     )
+
+
+def licence_unknown() -> VermilionError:
+    """The answer to whoever asks for another agency's licence, or for none."""
+    return VermilionError(Kind.NOT_FOUND, "the agency has no such licence", reason="licence_unknown")
+
+
+def type_not_entitled() -> VermilionError:
+    """The answer to a client that may not act on a licence's type."""
+    detail = "the client may not act on this licence type"
+    return VermilionError(Kind.FORBIDDEN, detail, reason="type_not_entitled")
 
 
 def not_possible(edition: Edition) -> VermilionError:

@@ -75,7 +75,7 @@ def schedule(
     session.add(row)
     session.flush()
     if planned.operation != "lift":  # whose event is the suspension's, which names the day
-        _tell(session, ports, actor, edition.id, "licence.scheduled", row, at)
+        _tell(session, ports, actor, edition, "licence.scheduled", row, at)
     return _planned(row)
 
 
@@ -126,7 +126,7 @@ def withdraw(
         raise VermilionError(Kind.CONFLICT, detail, reason="term")
     row.state, row.ended_at, row.end_reason = "dropped", at.now, "withdrawn"
     session.flush()
-    _tell(session, ports, actor, edition.id, "licence.change_withdrawn", row, at, ground)
+    _tell(session, ports, actor, edition, "licence.change_withdrawn", row, at, ground)
     return _planned(row)
 
 
@@ -134,7 +134,7 @@ def _tell(
     session: Session,
     ports: Ports,
     actor: Actor,
-    edition_id: str,
+    edition: Edition,
     kind: str,
     row: ScheduledChange,
     at: Moment,
@@ -144,18 +144,23 @@ def _tell(
         session,
         kind=kind,
         subject_kind="edition",
-        subject=edition_id,
+        subject=edition.id,
         ground=ground or Ground(row.legal_basis, row.reason_code, row.due),
         actor=actor,
         now=at.now,
         random=ports.random,
-        detail=told(row),
+        detail=told(row, edition.identifier),
     )
 
 
-def told(row: ScheduledChange) -> dict[str, object]:
-    """What events say of a scheduled change."""
-    detail: dict[str, object] = {"scheduled": row.id, "operation": row.operation, "due": row.due.isoformat()}
+def told(row: ScheduledChange, identifier: str) -> dict[str, object]:
+    """What events say of a scheduled change, and of which edition holds now."""
+    detail: dict[str, object] = {
+        "identifier": identifier,
+        "scheduled": row.id,
+        "operation": row.operation,
+        "due": row.due.isoformat(),
+    }
     if row.ground is not None:
         detail["ground"] = row.ground
     if row.until is not None:

@@ -18,13 +18,14 @@ from typing import Any, Literal, get_args
 from sqlalchemy import ColumnElement, Row, Select, and_, or_, select, union_all
 from sqlalchemy.orm import Session
 
-from keys.errors import Kind, VermilionError, field_fault
+from keys.errors import field_fault
 from registry.actor import Actor
 from registry.agencies.tables import Client, ClientType
 from registry.licences.duties import require_officer
 from registry.licences.holdings import holder_mac
 from registry.licences.numbers import number_mac
 from registry.licences.records import kept_record
+from registry.licences.rules import type_not_entitled
 from registry.licences.tables import Edition, Intent, Number
 from registry.ports import Ports
 from signing.record import Record
@@ -118,8 +119,7 @@ def _types(session: Session, actor: Actor, wanted: str | None) -> list[str]:
     if wanted is None:
         return list(mine)
     if wanted not in mine:
-        detail = "the client may not act on this licence type"
-        raise VermilionError(Kind.FORBIDDEN, detail, reason="type_not_entitled")
+        raise type_not_entitled()
     return [wanted]
 
 

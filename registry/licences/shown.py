@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from typing import Protocol
 
 from flask import Response
 
-from keys.errors import Kind, VermilionError
+from keys.errors import VermilionError
 from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.licences.issue import Preview
 from registry.licences.issued import Issued
-from registry.licences.rules import LicenceStatus
+from registry.licences.rules import licence_unknown
 from registry.licences.schedule import Planned
 from signing.codes import parse_identifier
 from signing.record import Record, record_to_json
@@ -31,9 +32,7 @@ def known_form(identifier: str) -> str:
     try:
         parse_identifier(identifier)
     except VermilionError:
-        raise VermilionError(
-            Kind.NOT_FOUND, "the agency has no such licence", reason="licence_unknown"
-        ) from None
+        raise licence_unknown() from None
     return identifier
 
 
@@ -99,7 +98,28 @@ def seals_json(record: Record) -> dict[str, object]:
     return {"seals": record_to_json(record)["seals"]} if record.seals else {}
 
 
-def status_json(status: LicenceStatus) -> dict[str, object]:
+class StatusColumns(Protocol):
+    """`registry.licences.rules.LicenceStatus`, or a row with its columns."""
+
+    @property
+    def identifier(self) -> str: ...
+    @property
+    def status(self) -> str: ...
+    @property
+    def status_version(self) -> int: ...
+    @property
+    def ground(self) -> str | None: ...
+    @property
+    def how(self) -> str | None: ...
+    @property
+    def since(self) -> date: ...
+    @property
+    def suspended_until(self) -> date | None: ...
+    @property
+    def removed_on(self) -> date | None: ...
+
+
+def status_json(status: StatusColumns) -> dict[str, object]:
     return {
         "identifier": status.identifier,
         "status": status.status,

@@ -87,8 +87,15 @@ def shown_in(session: Session, intent_id: str) -> dict[str, str]:
             StatusListToken.list == number, StatusListToken.jwt.is_not(None)
         )
     )
-    if waits or (version is not None and signed != version):
-        shown = "pending"
+    return shown(changing=bool(waits), version=version, signed=signed)
+
+
+def shown(*, changing: bool, version: int | None, signed: int | None) -> dict[str, str]:
+    """As `shown_in`: whether the slot waits to be looked at, and the versions of its list that there is, and
+    that was signed last.
+    """
+    if changing or (version is not None and signed != version):
+        status_list = "pending"
     else:
-        shown = "not_available" if signed is None else "published"
-    return {"registry": "live", "status_list": shown, "log": "not_available"}
+        status_list = "not_available" if signed is None else "published"
+    return {"registry": "live", "status_list": status_list, "log": "not_available"}

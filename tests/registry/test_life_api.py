@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,8 @@ import pytest
 
 from registry.licences.due import make_due
 from registry.seals.trust import publish_trust_list
-from tests.registry.next_editions import next_body
+from tests.registry.issuing import Died, Store
+from tests.registry.next_editions import next_body, next_edition
 from tests.registry.test_licences_api import GROUND, PATH, issued, problem
 from tests.registry.world import START, Ticker, World
 
@@ -41,6 +43,29 @@ def test_a_next_edition_answers_as_an_issue_does_and_both_name_each_other(world:
     assert (new["made_by"], new["previous"], new["next"]) == ("amend", first["identifier"], None)
     assert (old["status"], old["how"]) == ("ended", "replaced")
     assert new["fields"]["premises"] == "云溪省样本市西湖路9号"
+
+
+def test_what_is_read_is_told_again_only_where_it_changed(world: World) -> None:
+    path = f"{PATH}/{issued(world)['identifier']}"
+    first = world.get(path)
+    headers = {**world.headers("system"), "If-None-Match": first.headers["ETag"]}
+    same = world.http.get(path, headers=headers)
+    assert (same.status_code, same.data) == (304, b"")
+    world.post(f"{path}/suspension", GROUND | {"ground": "other"})
+    changed = world.http.get(path, headers=headers)
+    assert (changed.status_code, changed.get_json()["status"]) == (200, "suspended")
+
+
+def test_an_abandoned_next_edition_is_nobodys_neighbour(world: World) -> None:
+    first = issued(world)["identifier"]
+    with pytest.raises(Died):
+        next_edition(
+            world,
+            "replace",
+            first,
+            ports=replace(world.ports, documents=Store(world.ports.documents, lambda _data: None)),
+        )
+    assert world.get(f"{PATH}/{first}").get_json()["next"] is None
 
 
 def test_what_waits_is_answered_202_and_shown(world: World, clock: Ticker) -> None:

@@ -48,8 +48,9 @@ def waits(world: World, identifier: str) -> list[Planned]:
 def kinds(world: World, identifier: str) -> Sequence[str]:
     with Session(world.ports.database.read) as session:
         edition = select(Edition.id).where(Edition.identifier == identifier).scalar_subquery()
-        found = select(Event.kind).where(Event.subject == edition)
-        return session.scalars(found.order_by(Event.recorded_at, Event.id)).all()
+        found = session.scalars(select(Event).where(Event.subject == edition)).all()
+        found = sorted(found, key=lambda one: (one.recorded_at, one.detail.get("status_version", 0)))
+        return [one.kind for one in found]
 
 
 def test_a_suspension_with_a_term_is_lifted_on_the_day_after_it(world: World, clock: Ticker) -> None:
