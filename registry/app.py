@@ -13,6 +13,7 @@ from registry.agencies.api import TOKEN_ENDPOINT, authenticate
 from registry.agencies.api import blueprint as agencies
 from registry.batches.api import blueprint as batches
 from registry.body_slots import TOKEN_SLOTS, BodySlots
+from registry.console.pages import install as install_console
 from registry.defects import Defects, QuietFlask
 from registry.licences.api import blueprint as licences
 from registry.licences.life_api import blueprint as licence_life
@@ -48,6 +49,7 @@ def create_app(ports: Ports) -> Flask:
     _serve_operations(app, ports)
     for blueprint in (agencies, seals, seal_records, licences, licence_life, licence_search, batches, audit):
         app.register_blueprint(blueprint)
+    install_console(app, ports)
     return app
 
 

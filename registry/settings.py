@@ -52,6 +52,30 @@ class Settings(BaseSettings):
         default="",
         description="Address of the agency API, as tokens name it; empty: http://localhost:<api_port>.",
     )
+    console_origin: str = Field(
+        default="",
+        description=(
+            "Origin of the operator console, as browsers see it; passkeys are bound to its host. Empty: "
+            "http://localhost:<api_port>."
+        ),
+    )
+    oidc_issuer: str = Field(
+        default="",
+        description=(
+            "Issuer of the OpenID provider by which people may sign in to the console, as it says it; "
+            "empty: by none."
+        ),
+    )
+    oidc_client_id: str = Field(default="", description="What the OpenID provider calls the console.")
+    oidc_client_secret_file: Path | None = Field(
+        default=None,
+        description="File (mode 0600) with the console's secret at the OpenID provider; empty: it has none.",
+    )
+    oidc_name: str = Field(
+        default="OpenID",
+        max_length=40,
+        description="The OpenID provider's name, as the sign-in page says it.",
+    )
     authority_origin: str = Field(
         default="",
         description=(
@@ -185,6 +209,7 @@ class Settings(BaseSettings):
         "pkcs11_module",
         "pkcs11_pin_file",
         "licensed_roots",
+        "oidc_client_secret_file",
         mode="before",
     )
     @classmethod
@@ -219,7 +244,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("problem_address", "https://… or mailto:…, in ASCII")
         return value
 
-    @field_validator("origin", "authority_origin")
+    @field_validator("origin", "authority_origin", "console_origin")
     @classmethod
     def _an_origin(cls, value: str) -> str:
         """In its normal form: links and the trust list carry the same."""
@@ -241,6 +266,21 @@ class Settings(BaseSettings):
         parts = urlsplit(value)
         if value and (parts.scheme != "http" or "." not in (parts.hostname or "")):
             raise PydanticCustomError("origin", "http://, and a full domain name or an address")
+        return value
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _an_issuer(cls, value: str) -> str:
+        """OpenID Connect Discovery, 3: https, without query and fragment; http on this machine, to try."""
+        try:
+            parts = urlsplit(value)
+            local = parts.scheme == "http" and parts.hostname in {"localhost", "127.0.0.1"}
+            good = (parts.scheme == "https" or local) and parts.hostname and (parts.port or True)
+        except ValueError:
+            good = False
+        if value and (not good or set(value) & set("?#@") or not value.isascii() or not value.isprintable()):
+            words = "an https address without user, query or fragment"
+            raise PydanticCustomError("address", words)
         return value
 
     @field_validator("issuer")
@@ -290,6 +330,11 @@ class Settings(BaseSettings):
     def authority(self) -> str:
         """Where relying parties fetch the status of certificates, and time-stamps."""
         return self.authority_origin or f"http://127.0.0.1:{self.authority_port}"
+
+    @property
+    def console(self) -> str:
+        """Origin of the operator console."""
+        return self.console_origin or f"http://localhost:{self.api_port}"
 
     @property
     def audiences(self) -> frozenset[str]:

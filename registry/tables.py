@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from registry.agencies import tables as agencies
 from registry.batches import tables as batches
+from registry.console import tables as console
 from registry.database import Base
 from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences
@@ -13,4 +14,14 @@ from registry.seals import tables as seals
 
 metadata = Base.metadata
 
-__all__ = ["agencies", "batches", "licences", "log", "metadata", "outside", "seals", "status_lists"]
+__all__ = [
+    "agencies",
+    "batches",
+    "console",
+    "licences",
+    "log",
+    "metadata",
+    "outside",
+    "seals",
+    "status_lists",
+]

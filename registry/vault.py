@@ -43,7 +43,7 @@ _Row = Row[str, int, str, bytes]
 class Use(StrEnum):
     """What a data key is for."""
 
-    RECORD = "record"  # canonical records of intents
+    RECORD = "record"  # canonical records of intents, TOTP secrets
     DOCUMENT = "document"  # sealed documents in their store
     INDEX = "index"  # digests by which what can be guessed is found again: one generation for ever
 

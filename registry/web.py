@@ -36,6 +36,7 @@ MAX_POINTER = 120
 EXTENSION = "vermilion"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 AUDIT = "audit"  # the blueprint that auditors read, and that nobody else does
+CONSOLE = "console"  # the blueprint of pages, where a session stands for a token
 
 _log = structlog.get_logger("registry.api")
 
@@ -141,7 +142,7 @@ def install(app: Flask, carried: AppState) -> None:
 
 
 def _require_actor() -> None:
-    if request.url_rule is None or request.endpoint in state().public:
+    if request.url_rule is None or request.endpoint in state().public or request.blueprint == CONSOLE:
         return
     g.actor = state().authenticate(request)
     if isinstance(g.actor, Administrator) != (request.blueprint == AUDIT):
@@ -296,7 +297,7 @@ def _named(cause: BaseException | None) -> str | None:
     return database_code(cause) or (type(cause).__name__ if cause else None)
 
 
-def _note_refusal(error: VermilionError) -> None:
+def note_refusal(error: VermilionError) -> None:
     """Put on record what was refused to somebody who had proved who they are: the same once a minute, again
     it is a line in the log. That it cannot be recorded must not make another answer of it: that is logged.
     """
@@ -325,7 +326,7 @@ def _note_refusal(error: VermilionError) -> None:
 
 
 def _expected(error: VermilionError) -> Response:
-    _note_refusal(error)
+    note_refusal(error)
     if error.kind is Kind.UNAVAILABLE:
         _log.error(
             "unavailable",

@@ -21,6 +21,7 @@ from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Administrator, Duty
 from registry.agencies.credentials import public_jwk, record_keys
 from registry.agencies.tables import Founding, Person
+from registry.console.sessions import end_all_of
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.seals.keys import civil_ground
@@ -33,10 +34,10 @@ _log = structlog.get_logger("registry.administration")
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """A name and the public key (JWK) that signs for it."""
+    """A name and the public key (JWK) that signs for it; None for who acts with a browser alone."""
 
     name: str
-    jwk: Mapping[str, Any]
+    jwk: Mapping[str, Any] | None
 
 
 def found(
@@ -76,6 +77,7 @@ def recover(
     ).all()
     for person in former:
         person.active = False
+        end_all_of(session, person.id)
         _event(session, ports, "person.disabled", person.id, ground, None, {"duty": person.duty})
     appointed = {
         duty: _appoint(session, ports, duty, newcomer, "administrator.recovered", ground)
@@ -93,13 +95,13 @@ def put_on_record(
     agency_code: str | None,
     duty: Duty | None,
     active: bool,
-) -> tuple[Person, str]:
-    """A person without roles, and the thumbprint of their key. One key is one person.
+) -> tuple[Person, str | None]:
+    """A person without roles, and the thumbprint of their key, if they have one. One key is one person.
 
     Raises VermilionError(INVALID, CONFLICT).
     """
     require_line("/name", newcomer.name, 80)
-    public = public_jwk(newcomer.jwk, "/jwk")
+    public = None if newcomer.jwk is None else public_jwk(newcomer.jwk, "/jwk")
     person = Person(
         id=ports.random(16).hex(),
         agency_code=agency_code,
@@ -111,6 +113,8 @@ def put_on_record(
     )
     session.add(person)
     session.flush()
+    if public is None:
+        return person, None
     record_keys(session, [public], person=person)
     return person, public["kid"]
 

@@ -19,6 +19,8 @@ from registry.agencies.credentials import thumbprints_of
 from registry.agencies.rules import LEGAL_BASIS
 from registry.agencies.tables import Agency, Client, ClientType, Enrolment, Person, Verifier
 from registry.agencies.verifiers import thumbprint
+from registry.console.identities import thumbprint as identity_thumbprint
+from registry.console.tables import OutsideIdentity
 from registry.log.rules import record_event
 from registry.ports import Surroundings
 from registry.seals.keys import civil_ground
@@ -31,12 +33,13 @@ def pending(session: Session) -> Iterator[dict[str, Any]]:
     )
     for enrolment in session.scalars(waiting):
         row = _subject(session, enrolment)
-        code = None if isinstance(row, Verifier) else row.agency_code
+        about = session.get_one(Person, row.person_id) if isinstance(row, OutsideIdentity) else row
+        code = None if isinstance(about, Verifier) else about.agency_code
         agency = None if code is None else session.get(Agency, code)
         yield {
             "id": enrolment.subject,
             "kind": enrolment.subject_kind,
-            "name": row.name,
+            "name": about.name,
             "agency": code,
             "seal_authority": agency is not None and agency.seal_authority,
             "asks": enrolment.asked,
@@ -66,11 +69,12 @@ def decide(
     enrolment = session.get(Enrolment, subject, with_for_update=True)
     if enrolment is None:
         raise VermilionError(Kind.NOT_FOUND, "nobody of this id was enrolled", reason="enrolment_unknown")
-    if admin.person_id in {enrolment.enrolled_by, subject}:
+    row = _subject(session, enrolment)
+    about = row.person_id if isinstance(row, OutsideIdentity) else subject
+    if admin.person_id in {enrolment.enrolled_by, about}:
         raise VermilionError(Kind.FORBIDDEN, "nobody approves their own", reason="same_person")
     if enrolment.state != "open":
         raise VermilionError(Kind.CONFLICT, "this was decided before", reason="decided")
-    row = _subject(session, enrolment)
     thumbprints = _thumbprints(session, row)
     if approve and sorted(seen) != thumbprints:
         raise VermilionError(
@@ -98,25 +102,32 @@ def decide(
     )
 
 
-def _subject(session: Session, enrolment: Enrolment) -> Person | Client | Verifier:
+_Row = Person | Client | Verifier | OutsideIdentity
+
+
+def _subject(session: Session, enrolment: Enrolment) -> _Row:
     if enrolment.subject_kind == "person":
         return session.get_one(Person, enrolment.subject)
     if enrolment.subject_kind == "verifier":
         return session.get_one(Verifier, enrolment.subject)
+    if enrolment.subject_kind == "identity":
+        return session.get_one(OutsideIdentity, enrolment.subject)
     return session.get_one(Client, enrolment.subject)
 
 
-def _thumbprints(session: Session, row: Person | Client | Verifier) -> list[str]:
+def _thumbprints(session: Session, row: _Row) -> list[str]:
+    if isinstance(row, OutsideIdentity):
+        return [identity_thumbprint(row.issuer, row.subject)]
     return [thumbprint(row)] if isinstance(row, Verifier) else thumbprints_of(session, row)
 
 
-def _give(session: Session, row: Person | Client | Verifier, asked: dict[str, Any]) -> None:
+def _give(session: Session, row: _Row, asked: dict[str, Any]) -> None:
     row.active = True
     if isinstance(row, Verifier):
         row.per_minute, row.per_day = asked["per_minute"], asked["per_day"]
     elif isinstance(row, Person):
         row.roles = asked.get("roles", [])  # of an administrator: none, the duty is the row's already
-    else:
+    elif isinstance(row, Client):
         row.scopes = asked["scopes"]
         session.add_all(ClientType(client_id=row.id, type_code=code) for code in asked["types"])
     session.flush()

@@ -26,6 +26,7 @@ from registry.agencies.administrators import (
 )
 from registry.agencies.credentials import public_jwk, record_keys
 from registry.agencies.tables import Agency, Client, ClientType, Enrolment, Person
+from registry.console.sessions import end_all_of
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.seals.keys import civil_ground
@@ -99,10 +100,10 @@ def add_person(
     agency_code: str,
     name: str,
     roles: Collection[str],
-    jwk: Mapping[str, Any],
+    jwk: Mapping[str, Any] | None = None,
 ) -> Person:
     """Put a person on record by the public key that signs for them; disabled, and without the roles until
-    they are approved.
+    they are approved. Who has no key acts with a browser alone, once invited to the console.
 
     One key is one person: a key already on record is refused, so that nobody acts as two people.
     Raises VermilionError(FORBIDDEN, INVALID, NOT_FOUND, CONFLICT).
@@ -156,12 +157,14 @@ def add_client(
     jwks: Collection[Mapping[str, Any]] = (),
     secret: str | None = None,
     demo: bool = False,
+    console: bool = False,
 ) -> Client:
     """Put a client on record with its public keys; disabled, and without scopes and the licence types it may
     issue until they are approved.
 
-    A shared secret in place of keys is for the demonstration only. Raises VermilionError(FORBIDDEN, INVALID,
-    NOT_FOUND, CONFLICT).
+    A shared secret in place of keys is for the demonstration only. The client that the agency's people act
+    through in the `console` has neither, and there is one. Raises VermilionError(FORBIDDEN, INVALID,
+    NOT_FOUND; CONFLICT, `console_known` too).
     """
     in_office(session, admin, Duty.SYSTEM)
     known_agency(session, agency_code)
@@ -170,7 +173,9 @@ def add_client(
         raise field_fault("/scopes", "scope", f"scopes are some of {', '.join(sorted(SCOPES))}")
     for i, type_code in enumerate(types):
         _code(f"/types/{i}", check_type_code, type_code)
-    if bool(jwks) == (secret is not None):
+    if console and (jwks or secret is not None):
+        raise field_fault("/jwks", "credential", "the console has no credential: people sign in to it")
+    if not console and bool(jwks) == (secret is not None):
         raise field_fault("/jwks", "credential", "a client has public keys, or in a demonstration a secret")
     if secret is not None and not demo:
         raise field_fault("/secret", "demo_only", "a shared secret is for the demonstration only")
@@ -185,15 +190,21 @@ def add_client(
         name=name,
         scopes=[],
         secret_sha256=hashlib.sha256(secret.encode()).digest() if secret is not None else None,
+        console=console,
         active=False,
         created_at=ports.clock(),
     )
-    session.add(client)
-    session.flush()
+    try:
+        with session.begin_nested():
+            session.add(client)
+    except IntegrityError:
+        raise VermilionError(
+            Kind.CONFLICT, "the agency's console is on record already", reason="console_known"
+        ) from None
     record_keys(session, keys, client=client)
     asked = {"scopes": sorted(set(scopes)), "types": sorted(set(types))}
     _ask(session, ports, admin, "client", client.id, asked)
-    detail = {"agency": agency_code, **asked, "keys": sorted(key["kid"] for key in keys)}
+    detail = {"agency": agency_code, **asked, "keys": sorted(key["kid"] for key in keys), "console": console}
     _record(session, ports, admin, "client.added", "client", client.id, None, detail)
     return client
 
@@ -244,6 +255,7 @@ def set_roles(
         )
     if roles != person.roles:
         person.roles = roles
+        end_all_of(session, person.id)
         detail = {"agency": person.agency_code, "roles": roles}
         _record(session, ports, admin, "person.roles", "person", person.id, ground, detail)
 
@@ -363,6 +375,8 @@ def _set_active(
         _require_decided(session, row)
     if row.active is not active:
         row.active = active
+        if isinstance(row, Person):
+            end_all_of(session, row.id)
         done = f"{what}.{'enabled' if active else 'disabled'}"
         _record(session, ports, admin, done, what, row.id, ground, {"agency": row.agency_code})
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
+
+_CONSOLES: dict[str, Any] = dict.fromkeys(("sqlite_where", "postgresql_where"), text("console"))
 
 
 class Agency(Base):
@@ -46,14 +48,21 @@ class Person(Base):
 
 
 class Client(Base):
-    """A machine with a credential, bound to an agency."""
+    """A machine with a credential, bound to an agency; or the operator console, through which the agency's
+    people act with a browser: it has no credential, and gets no token.
+    """
 
     __tablename__ = "client"
+    __table_args__ = (
+        Index("uq_client_console", "agency_code", unique=True, **_CONSOLES),
+        CheckConstraint("NOT console OR secret_sha256 IS NULL", name="console_secret"),
+    )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
     name: Mapped[str] = mapped_column(String(80))
     scopes: Mapped[list[str]]  # none before approval
     secret_sha256: Mapped[bytes | None]  # demo only: a high-entropy shared secret, hashed
+    console: Mapped[bool]  # one an agency at most
     active: Mapped[bool]
     created_at: Mapped[datetime]
 
@@ -76,7 +85,7 @@ class Enrolment(Base):
 
     __tablename__ = "enrolment"
     subject: Mapped[str] = mapped_column(String(32), primary_key=True)  # the id of whom it is about
-    subject_kind: Mapped[str] = mapped_column(String(10))  # person, client, verifier
+    subject_kind: Mapped[str] = mapped_column(String(10))  # person, client, verifier, identity
     asked: Mapped[dict[str, Any]]  # roles, or duty, or scopes and types, or quotas
     enrolled_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
     enrolled_at: Mapped[datetime]

@@ -117,6 +117,9 @@ class World:
     seal_code: str = ""
     authorisation_id: str = ""
     admins: dict[Duty, Holder] = field(default_factory=dict)
+    consoles: dict[str, str] = field(
+        default_factory=dict
+    )  # agency's name -> id of its console's client; not of `other`
     tokens: dict[tuple[str, str | None, datetime], str] = field(default_factory=dict)
     beside: Any = None  # `tests.registry.jointly.Beside`, in a world with a joint type
 
@@ -280,6 +283,7 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
     codes = {"own": own.code, "other": other.code, "authority": AUTHORITY}
     clients: dict[str, Holder] = {}
     people: dict[str, Holder] = {}
+    consoles: dict[str, str] = {}
     admin_keys = {duty: ECKey.generate_key("P-256") for duty in Duty}
     with ports.database.transaction() as session:
         newcomers = {
@@ -308,6 +312,13 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
             )  # fmt: skip
             decide(session, ports, security, subject=client.id, approve=True, seen=[key.thumbprint()])
             clients[name] = Holder(client.id, key, codes[agency_name])
+        for agency_name in ("own", "authority"):
+            console = add_client(
+                session, ports, system, agency_code=codes[agency_name], name="console", scopes=("licence", "seal"),
+                types=[types[agency_name]] if agency_name in types else [], console=True,
+            )  # fmt: skip
+            decide(session, ports, security, subject=console.id, approve=True)
+            consoles[agency_name] = console.id
         for name, (agency_name, roles) in PEOPLE.items():
             key = ECKey.generate_key("P-256")
             person: Person = add_person(
@@ -320,6 +331,7 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
         give_qr_key(ports, code)
     publish_trust_list(ports)
     world = _serve(ports, codes, types, clients, people)
+    world.consoles = consoles
     world.admins = {duty: Holder(admins[duty].person_id, key, "") for duty, key in admin_keys.items()}
     if seal:
         world.seal_code = world.active_seal()
@@ -377,5 +389,6 @@ def copy_world(tmp_path: Path, database_url: str, clock: Clock, name: str = "") 
     world = _serve(ports, first.codes, first.types, dict(first.clients), dict(first.people))
     world.seal_code, world.authorisation_id = first.seal_code, first.authorisation_id
     world.admins = dict(first.admins)
+    world.consoles = dict(first.consoles)
     world.beside = first.beside
     return world

@@ -143,11 +143,22 @@ def upgrade() -> None:
         sa.Column("name", sa.String(length=80), nullable=False),
         sa.Column("scopes", sa.JSON(), nullable=False),
         sa.Column("secret_sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("console", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("NOT console OR secret_sha256 IS NULL", name=op.f("ck_client_console_secret")),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_client_agency_code_agency")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_client")),
     )
+    with op.batch_alter_table("client", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("uq_client_console"),
+            ["agency_code"],
+            unique=True,
+            sqlite_where=sa.text("console"),
+            postgresql_where=sa.text("console"),
+        )
+
     op.create_table(
         "verifier",
         sa.Column("id", sa.String(length=32), nullable=False),
@@ -255,6 +266,124 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("enrolment", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_enrolment_state"), ["state"], unique=False)
+
+    op.create_table(
+        "local_account",
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("name", sa.String(length=64), nullable=False),
+        sa.Column("password", sa.LargeBinary(), nullable=True),
+        sa.Column("totp_secret", sa.LargeBinary(), nullable=True),
+        sa.Column("totp_step", sa.BigInteger(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint(
+            "(password IS NULL) = (totp_secret IS NULL)", name=op.f("ck_local_account_both_factors")
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_local_account_person_id_person")),
+        sa.PrimaryKeyConstraint("person_id", name=op.f("pk_local_account")),
+        sa.UniqueConstraint("name", name=op.f("uq_local_account_name")),
+    )
+    op.create_table(
+        "passkey",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("credential_id", sa.LargeBinary(), nullable=False),
+        sa.Column("public_key", sa.LargeBinary(), nullable=False),
+        sa.Column("sign_count", sa.BigInteger(), nullable=False),
+        sa.Column("label", sa.String(length=60), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("last_used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_passkey_person_id_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_passkey")),
+        sa.UniqueConstraint("credential_id", name=op.f("uq_passkey_credential_id")),
+    )
+    with op.batch_alter_table("passkey", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_passkey_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "outside_identity",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("issuer", sa.String(length=200), nullable=False),
+        sa.Column("subject", sa.String(length=255), nullable=False),
+        sa.Column("active", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_outside_identity_person_id_person")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_outside_identity")),
+        sa.UniqueConstraint("issuer", "subject", name=op.f("uq_outside_identity_issuer_subject")),
+    )
+    with op.batch_alter_table("outside_identity", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_outside_identity_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "invitation",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("account", sa.String(length=64), nullable=False),
+        sa.Column("token_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("code_sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("invited_by", sa.String(length=32), nullable=False),
+        sa.Column("invited_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("released_by", sa.String(length=32), nullable=True),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["invited_by"], ["person.id"], name=op.f("fk_invitation_invited_by_person")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_invitation_person_id_person")),
+        sa.ForeignKeyConstraint(
+            ["released_by"], ["person.id"], name=op.f("fk_invitation_released_by_person")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_invitation")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_invitation_token_sha256")),
+    )
+    with op.batch_alter_table("invitation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_invitation_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "console_session",
+        sa.Column("token_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
+        sa.Column("stage", sa.String(length=10), nullable=False),
+        sa.Column("means", sa.String(length=10), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("proved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("invitation_id", sa.String(length=32), nullable=True),
+        sa.Column("totp_draft", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["client.id"], name=op.f("fk_console_session_client_id_client")
+        ),
+        sa.ForeignKeyConstraint(
+            ["invitation_id"], ["invitation.id"], name=op.f("fk_console_session_invitation_id_invitation")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_console_session_person_id_person")
+        ),
+        sa.PrimaryKeyConstraint("token_sha256", name=op.f("pk_console_session")),
+    )
+    with op.batch_alter_table("console_session", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_console_session_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_console_session_person_id"), ["person_id"], unique=False)
+
+    op.create_table(
+        "used_challenge",
+        sa.Column("challenge_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("challenge_sha256", name=op.f("pk_used_challenge")),
+    )
+    with op.batch_alter_table("used_challenge", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_used_challenge_expires_at"), ["expires_at"], unique=False)
+
+    op.create_table(
+        "sign_in_bucket",
+        sa.Column("key", sa.LargeBinary(), nullable=False),
+        sa.Column("empty_at", sa.Double(), nullable=False),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_sign_in_bucket")),
+    )
+    with op.batch_alter_table("sign_in_bucket", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_sign_in_bucket_empty_at"), ["empty_at"], unique=False)
 
     op.create_table(
         "access_token",
@@ -1238,6 +1367,32 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_access_token_expires_at"))
 
     op.drop_table("access_token")
+    with op.batch_alter_table("sign_in_bucket", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sign_in_bucket_empty_at"))
+
+    op.drop_table("sign_in_bucket")
+    with op.batch_alter_table("used_challenge", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_used_challenge_expires_at"))
+
+    op.drop_table("used_challenge")
+    with op.batch_alter_table("console_session", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_console_session_person_id"))
+        batch_op.drop_index(batch_op.f("ix_console_session_expires_at"))
+
+    op.drop_table("console_session")
+    with op.batch_alter_table("invitation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_invitation_person_id"))
+
+    op.drop_table("invitation")
+    with op.batch_alter_table("outside_identity", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_outside_identity_person_id"))
+
+    op.drop_table("outside_identity")
+    with op.batch_alter_table("passkey", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_passkey_person_id"))
+
+    op.drop_table("passkey")
+    op.drop_table("local_account")
     with op.batch_alter_table("enrolment", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_enrolment_state"))
 
@@ -1252,6 +1407,9 @@ def downgrade() -> None:
 
     op.drop_table("key")
     op.drop_table("verifier")
+    with op.batch_alter_table("client", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("uq_client_console"))
+
     op.drop_table("client")
     with op.batch_alter_table("used_assertion", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_used_assertion_expires_at"))

@@ -1,0 +1,364 @@
+"""What every page of the console uses: whose browser it is, where a request comes from, cookies, headers, and
+what is shown of a failure.
+
+A route of this blueprint wants a session unless it is listed in `OPEN_TO_ALL`, and every POST comes from a
+page of the console itself: the browser says so (`Origin`, `Sec-Fetch-Site`), and the form carries its
+session's token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+from flask import Blueprint, Response, current_app, g, redirect, request
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session
+from werkzeug.exceptions import HTTPException
+
+from keys.errors import Kind, VermilionError
+from registry import web
+from registry.console import sessions
+from registry.console.oidc import OpenId
+from registry.console.rendering import LANGUAGE_COOKIE, LANGUAGES, WORDS, fill_in, language_of, moment
+from registry.console.sessions import Half, Live
+from registry.licences.outage import database_out, is_outage
+from registry.networks import NetworkBuckets, network_of
+from registry.ports import Ports
+from registry.problems import STATUS
+
+blueprint = Blueprint(web.CONSOLE, __name__, url_prefix="/console")
+
+HOME = "/console/"
+SIGN_IN = "/console/sign-in"
+CONFIRM = "/console/confirm"
+EXTENSION = "vermilion-console"
+SESSION, STEP, FLOW = "session", "step", "flow"  # cookies
+MAX_FORM_BYTES = 16 * 1024
+REQUESTS_PER_MINUTE = 60  # by one network, to a process, of what needs no session
+_PATH = re.compile(r"/console/(?:[A-Za-z0-9_.~-]+/?)*")
+
+OPEN_TO_ALL = frozenset(
+    f"{web.CONSOLE}.{name}"
+    for name in (
+        "static",
+        "nowhere",
+        "sign_in",
+        "check_password",
+        "code",
+        "check_code",
+        "passkey_options",
+        "check_passkey",
+        "start_oidc",
+        "oidc_callback",
+        "invitation",
+        "open_invitation",
+        "choose",
+        "set_password",
+        "new_passkey_options",
+        "set_passkey",
+    )
+)
+"""Endpoints that somebody reaches who is not signed in."""
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Permissions-Policy": (
+        "camera=(), geolocation=(), microphone=(), payment=(), usb=(), "
+        "publickey-credentials-create=(self), publickey-credentials-get=(self)"
+    ),
+    "Referrer-Policy": "same-origin",  # with none at all browsers hide the origin of a form, too
+    "X-Content-Type-Options": "nosniff",
+}
+
+
+@dataclass(frozen=True)
+class Console:
+    """What the console's pages carry beside the API's state."""
+
+    openid: OpenId
+    networks: NetworkBuckets = field(
+        default_factory=lambda: NetworkBuckets(REQUESTS_PER_MINUTE, monotonic=time.monotonic)
+    )
+
+
+def console() -> Console:
+    return cast(Console, current_app.extensions[EXTENSION])
+
+
+def live() -> Live:
+    """The session of this request. Set before any view that is not open to all."""
+    return cast(Live, g.live)
+
+
+def network() -> str:
+    """From which network the request comes; behind proxies of ours, as the outermost of them says."""
+    proxies = web.ports().settings.trusted_proxies
+    hops = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    address = hops[-proxies] if proxies and len(hops) >= proxies else request.remote_addr
+    return network_of(address)
+
+
+# --- before and after ----------------------------------------------------------------------------------
+
+
+@blueprint.before_request
+def _enter() -> Response | None:
+    g.live = None
+    if request.endpoint == f"{web.CONSOLE}.static":
+        return None
+    ports = web.ports()
+    ports.vault.ready()  # before a transaction that wants a data key
+    if request.method not in {"GET", "HEAD"}:
+        _require_own_page()
+    with Session(ports.database.read) as session:
+        g.live = sessions.find(session, cookie(SESSION), ports.clock())
+    if g.live is not None:
+        g.actor = g.live.actor
+        _touch(ports, g.live)
+    if request.endpoint in OPEN_TO_ALL:
+        if request.method == "POST" and (wait := console().networks.enter(network())):
+            raise VermilionError(Kind.TOO_MANY, "too many requests", reason="attempts", retry_after=wait)
+        return None
+    if g.live is None:
+        raise VermilionError(Kind.UNAUTHENTICATED, "sign in first", reason="session")
+    if request.method not in {"GET", "HEAD"}:
+        require_token(g.live)
+    return None
+
+
+@blueprint.after_request
+def _dress(response: Response) -> Response:
+    response.headers.update(HEADERS)
+    if web.ports().settings.console.startswith("https://"):
+        response.headers["Strict-Transport-Security"] = "max-age=31536000"
+    if request.args.get("lang") in LANGUAGES:
+        response.set_cookie(
+            LANGUAGE_COOKIE,
+            request.args["lang"],
+            max_age=365 * 86400,
+            path="/console",
+            httponly=True,
+            samesite="Lax",
+            secure=_secure(),
+        )
+    return response
+
+
+def _require_own_page() -> None:
+    """Raises VermilionError(FORBIDDEN, `origin`) unless the browser says that a page of ours sends this."""
+    origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site")
+    own = web.ports().settings.console
+    if (origin is None and site is None) or origin not in {None, own} or site not in {None, "same-origin"}:
+        raise VermilionError(
+            Kind.FORBIDDEN, f"this was not sent by a page of the console, which is at {own}", reason="origin"
+        )
+
+
+def require_token(browser: Live | Half) -> None:
+    """Raises VermilionError(FORBIDDEN, `form`) where the form is not one of this session's."""
+    told = request.headers.get("X-Form-Token") or (form().get("form") if not request.is_json else None)
+    if not hmac.compare_digest((told or "").encode(), sessions.csrf_of(browser.token).encode()):
+        raise VermilionError(
+            Kind.FORBIDDEN, "the form is of another session: load the page anew", reason="form"
+        )
+
+
+def _touch(ports: Ports, found: Live) -> None:
+    now = ports.clock()
+    if found.seen_at + sessions.SEEN_EVERY > now:
+        return
+    with suppress(SQLAlchemyError), ports.database.transaction() as session:  # it is not worth a failure
+        sessions.touch(session, found, now)
+
+
+# --- input ---------------------------------------------------------------------------------------------
+
+
+def form() -> dict[str, str]:
+    """The form's fields, each once. Raises VermilionError(MALFORMED, TOO_LARGE, UNAVAILABLE)."""
+    if "form" not in g:
+        if request.mimetype != "application/x-www-form-urlencoded":
+            raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send a form")
+        request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
+        with web.state().strangers.one():
+            lists = list(request.form.lists())
+        if any(len(values) != 1 for _, values in lists):
+            raise VermilionError(Kind.MALFORMED, "a field is repeated")
+        g.form = {name: values[0] for name, values in lists}
+    return cast("dict[str, str]", g.form)
+
+
+def json_object() -> dict[str, Any]:
+    """Raises VermilionError(UNSUPPORTED_MEDIA, TOO_LARGE, MALFORMED, UNAVAILABLE)."""
+    with web.state().strangers.one():
+        value = web.read_json(max_bytes=4 * MAX_FORM_BYTES)
+    if not isinstance(value, dict):
+        raise VermilionError(Kind.MALFORMED, "send an object")
+    return value
+
+
+def next_page(told: object) -> str:
+    """Where somebody was going, if it is a page of the console; else its first."""
+    return told if isinstance(told, str) and _PATH.fullmatch(told) and ".." not in told else HOME
+
+
+def half(stage: str) -> Half | None:
+    ports = web.ports()
+    with Session(ports.database.read) as session:
+        return sessions.find_half(session, cookie(STEP), stage, ports.clock())
+
+
+# --- output --------------------------------------------------------------------------------------------
+
+
+def page(template: str, status: int = 200, **context: Any) -> Response:
+    lang = language_of(request)
+    found: Live | None = g.get("live")
+    body = fill_in(
+        template,
+        lang,
+        live=found,
+        path=request.path if request.method == "GET" else HOME,
+        query=_kept_query(),
+        **context,
+    )
+    response = Response(body, status=status, content_type="text/html; charset=utf-8")
+    response.headers["Content-Language"] = {"zh": "zh-Hans", "en": "en"}[lang]
+    response.headers["Cache-Control"] = "no-store"
+    response.vary.update(("Accept-Language", "Cookie"))
+    return response
+
+
+def said(reason: str) -> str:
+    """What a page says of a failure; one thing for all that have no words of their own."""
+    words = WORDS[language_of(request)]
+    return words.get(f"fault_{reason}", words["fault_other"])
+
+
+def at(value: Any) -> str:
+    return moment(value, web.ports().settings.tz, language_of(request))
+
+
+def go(path: str) -> Response:
+    return cast(Response, redirect(path, 303))
+
+
+def gone_to(path: str) -> Response:
+    """The answer to a script, which goes there."""
+    return web.answer({"location": path})
+
+
+def cookie(which: str) -> str | None:
+    return request.cookies.get(_cookie_name(which))
+
+
+def give_cookie(response: Response, which: str, value: str) -> Response:
+    """For as long as the browser runs, for this host alone, out of reach of scripts. A flow's comes back from
+    another site (Lax); the others go with what the console's own pages ask for, and nothing else (Strict).
+    """
+    response.set_cookie(
+        _cookie_name(which),
+        value,
+        path="/",
+        httponly=True,
+        secure=_secure(),
+        samesite="Lax" if which == FLOW else "Strict",
+    )
+    return response
+
+
+def take_cookie(response: Response, which: str) -> Response:
+    response.delete_cookie(
+        _cookie_name(which),
+        path="/",
+        httponly=True,
+        secure=_secure(),
+        samesite="Lax" if which == FLOW else "Strict",
+    )
+    return response
+
+
+def signed_in(response: Response, token: str) -> Response:
+    """The browser has a new session: the one it had before, and the step to it, are over."""
+    ports = web.ports()
+    with ports.database.transaction() as session:
+        for old in {cookie(SESSION), cookie(STEP)} - {None, token}:
+            sessions.drop(session, str(old))
+    take_cookie(response, STEP)
+    return give_cookie(response, SESSION, token)
+
+
+def _cookie_name(which: str) -> str:
+    """`__Host-` (RFC 6265bis) wants https; on http://localhost not every browser keeps such a cookie."""
+    return f"__Host-{which}" if _secure() else f"console-{which}"
+
+
+def _secure() -> bool:
+    return web.ports().settings.console.startswith("https://")
+
+
+def _kept_query() -> str:
+    """What of the query the language switch keeps: a link's own value."""
+    kept = request.args.get("invitation", "")
+    return f"&invitation={kept}" if re.fullmatch(r"[A-Za-z0-9_-]{43}", kept) else ""
+
+
+# --- failures ------------------------------------------------------------------------------------------
+
+
+@blueprint.errorhandler(VermilionError)
+def _expected(error: VermilionError) -> Response:
+    if error.reason == "session" and not request.is_json:
+        asked = request.path if request.method == "GET" else HOME
+        return go(SIGN_IN if asked == HOME else f"{SIGN_IN}?next={asked}")
+    if error.reason == "step_up":
+        asked = request.path if request.method == "GET" else "/console/account"
+        target = f"{CONFIRM}?next={next_page(asked)}"
+        return gone_to(target) if request.is_json else go(target)
+    web.note_refusal(error)
+    status = STATUS[error.kind][0]
+    headers: Mapping[str, str] = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
+    if request.is_json:
+        response = web.answer({"reason": error.reason, "message": said(error.reason)}, status)
+    else:
+        response = page("message.html", status, title=said(error.reason), text=None)
+    response.headers.update(headers)
+    return response
+
+
+@blueprint.errorhandler(SQLAlchemyError)
+def _database_failed(error: SQLAlchemyError) -> Response:
+    if not is_outage(error):
+        raise error
+    return _expected(database_out())
+
+
+@blueprint.errorhandler(HTTPException)
+def _http(error: HTTPException) -> Response:
+    if (error.code or 500) >= 500:
+        words = WORDS[language_of(request)]
+        return page("message.html", error.code or 500, title=words["defect_title"], text=words["defect_text"])
+    return page("message.html", error.code or 400, title=said("request"), text=None)
+
+
+@blueprint.get("/static/<version>/<name>", endpoint="static")
+def _static(version: str, name: str) -> Response:
+    from registry.console.rendering import static_file
+
+    return web.found(static_file(request, version, name), "file")
+
+
+@blueprint.get("/<path:rest>", endpoint="nowhere")
+def _nowhere(rest: str) -> Response:  # noqa: ARG001
+    words = WORDS[language_of(request)]
+    return page("message.html", 404, title=words["nowhere_title"], text=words["nowhere_text"])

@@ -1,0 +1,19 @@
+"""The console as part of the agency API's application."""
+
+from __future__ import annotations
+
+from flask import Flask
+
+from registry.console import account_pages, enrolment_pages, sign_in_pages
+from registry.console.browser import EXTENSION, Console, blueprint
+from registry.console.oidc import OpenId
+from registry.ports import Ports
+
+PAGES = (sign_in_pages, enrolment_pages, account_pages)
+"""Modules that hang their routes on the console's blueprint when they are imported."""
+
+
+def install(app: Flask, ports: Ports) -> None:
+    """Hang the console on the application."""
+    app.extensions[EXTENSION] = Console(OpenId(ports.settings, ports.clock))
+    app.register_blueprint(blueprint)
