@@ -39,6 +39,7 @@ SIGN_IN = "/console/sign-in"
 CONFIRM = "/console/confirm"
 EXTENSION = "vermilion-console"
 SESSION, STEP, FLOW = "session", "step", "flow"  # cookies
+FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 16 * 1024
 REQUESTS_PER_MINUTE = 60  # by one network, to a process, of what needs no session
 _PATH = re.compile(r"/console/(?:[A-Za-z0-9_.~-]+/?)*")
@@ -166,7 +167,9 @@ def _require_own_page() -> None:
 
 def require_token(browser: Live | Half) -> None:
     """Raises VermilionError(FORBIDDEN, `form`) where the form is not one of this session's."""
-    told = request.headers.get("X-Form-Token") or (form().get("form") if not request.is_json else None)
+    told = request.headers.get("X-Form-Token")
+    if request.mimetype == FORM:
+        told = form().get("form")
     if not hmac.compare_digest((told or "").encode(), sessions.csrf_of(browser.token).encode()):
         raise VermilionError(
             Kind.FORBIDDEN, "the form is of another session: load the page anew", reason="form"
@@ -187,7 +190,7 @@ def _touch(ports: Ports, found: Live) -> None:
 def form() -> dict[str, str]:
     """The form's fields, each once. Raises VermilionError(MALFORMED, TOO_LARGE, UNAVAILABLE)."""
     if "form" not in g:
-        if request.mimetype != "application/x-www-form-urlencoded":
+        if request.mimetype != FORM:
             raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send a form")
         request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
         with web.state().strangers.one():

@@ -96,13 +96,15 @@ class Browser:
         return self.http.post(f"/console{path}", data=data or {}, headers={**self.headers, **headers})
 
     def send(self, path: str, body: object = None, **headers: str) -> TestResponse:
-        return self.http.post(f"/console{path}", json=body or {}, headers={**self.headers, **headers})
+        return self.http.post(
+            f"/console{path}", json={} if body is None else body, headers={**self.headers, **headers}
+        )
 
     def token_of(self, path: str) -> str:
         """What the forms of a page carry."""
-        found = re.search(r'name="form" value="([^"]+)"', self.get(path).get_data(as_text=True))
+        found = re.findall(r'name="form" value="([^"]+)"', self.get(path).get_data(as_text=True))
         assert found, path
-        return found[1]
+        return str(found[-1])  # the first is that of signing out, of another session perhaps
 
     def submit(self, path: str, page: str, **data: str) -> TestResponse:
         """A form of `page`, filled in."""

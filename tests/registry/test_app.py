@@ -16,6 +16,10 @@ from tests.registry.world import BASIS, Ticker, World, on_sqlite
 ID = "0" * 32
 FILL = {
     "approval_id": ID,
+    "passkey_id": ID,
+    "rest": "x",
+    "version": "x",
+    "name": "x",
     "authorisation_id": ID,
     "batch_id": ID,
     "code": "99010000000000",
