@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry import web
-from registry.agencies.api import TOKEN_ENDPOINT, authenticate
+from registry.agencies.api import authenticate
 from registry.agencies.api import blueprint as agencies
 from registry.batches.api import blueprint as batches
 from registry.body_slots import TOKEN_SLOTS, BodySlots
@@ -23,14 +23,12 @@ from registry.licences.status_lists import overdue as status_list_overdue
 from registry.log.api import blueprint as audit
 from registry.logs import configure_logs
 from registry.observation import observe, serve_metrics
+from registry.permissions import PUBLIC
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
 from registry.seals.records_api import blueprint as seal_records
 from registry.seals.renewal import expiring
 from registry.seals.trust import current_trust_list, last_issued_at, overdue
-
-PUBLIC = frozenset({TOKEN_ENDPOINT, "livez", "readyz", "metrics", "trust_list"})
-"""Endpoints answered without a token; every other route asks for one."""
 
 TRUST_LIST_TYPE = "application/jose"
 

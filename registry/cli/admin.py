@@ -98,15 +98,33 @@ def add(file: Path, duty: str, acting: Acting) -> None:
 @administrative(Duty.SECURITY)
 def pending(acting: Acting) -> None:
     """List who waits for approval, what they ask for and the thumbprints of their keys, as JSON, one object a
-    line, the oldest first.
+    line, the oldest first; then the invitations to the console that wait for their release.
     """
     from sqlalchemy.orm import Session
 
     from registry.agencies.enrolments import pending as waiting
+    from registry.console.invitations import waiting as waiting_invitations
 
     with acting.locked() as (at, _), Session(at.database.read) as session:
         for row in waiting(session):
             click.echo(json.dumps(row, ensure_ascii=False))
+        for row in waiting_invitations(session, at.clock()):
+            click.echo(json.dumps(row, ensure_ascii=False))
+
+
+@admin.command("release")
+@click.argument("invitation", metavar="INVITATION")
+@administrative(Duty.SECURITY)
+def release(invitation: str, acting: Acting) -> None:
+    """Let an invitation to the console serve, and print the code that it needs beside its link. Give it to
+    the person yourself: whoever invited them has the link, and is not to have both.
+    """
+    from registry.console.invitations import release as release_invitation
+
+    with acting.locked() as (at, administrator):
+        with at.database.transaction() as session:
+            code = release_invitation(session, at, administrator, invitation_id=invitation)
+        click.echo(code)
 
 
 def _decision(name: str, approve: bool, metavar: str, text: str) -> None:

@@ -46,6 +46,14 @@ def read_person(path: Path) -> tuple[str, dict[str, Any]]:
     return _person(_read_json(path), _spoken(path))
 
 
+def read_name_or_person(path: Path) -> tuple[str, dict[str, Any] | None]:
+    """As `read_person`, for somebody who may have no key: `{"name": ...}`."""
+    value = _read_json(path)
+    if isinstance(value, dict) and set(value) == {"name"} and isinstance(value["name"], str):
+        return value["name"], None
+    return _person(value, _spoken(path))
+
+
 def read_newcomers(path: Path) -> dict[Duty, Newcomer]:
     """Administrators to be, a person as `read_person` reads them by each duty. Raises
     VermilionError(MALFORMED).

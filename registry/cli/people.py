@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
 
 from registry.actor import Duty
 from registry.cli.acting import Acting, administrative
-from registry.cli.jwk import public_key_option, read_jwk, read_person
+from registry.cli.jwk import read_jwk, read_name_or_person
 from registry.cli.machine import ground_today, publish
 from registry.cli.options import ground_options
 
@@ -43,13 +44,14 @@ def person_add(file: Path, agency_code: str, roles: tuple[str, ...], acting: Act
     """Put a person on record by the public key that signs for them, and print their id. They can do nothing
     until `vermilion admin approve`.
 
-    FILE holds {"name": ..., "jwk": the public key (JWK, P-256)}; - reads standard input. A name is no
-    argument: those are seen by every user of the machine.
+    FILE holds {"name": ..., "jwk": the public key (JWK, P-256)}, or the name alone for somebody who will act
+    with a browser, by the console; - reads standard input. A name is no argument: those are seen by every
+    user of the machine.
     """
     from registry.agencies.rules import add_person
 
     with acting.locked() as (at, admin):
-        name, public = read_person(file)
+        name, public = read_name_or_person(file)
         with at.database.transaction() as session:
             row = add_person(session, at, admin, agency_code=agency_code, name=name, roles=roles, jwk=public)
         click.echo(row.id)
@@ -60,27 +62,94 @@ def client() -> None:
     """Put clients of the agency API on record, entitle, disable and enable them."""
 
 
+@person.command("invite")
+@click.argument("person_id", metavar="PERSON")
+@click.option("--account", required=True, help="The name they will sign in by: a-z, 0-9, dot, dash.")
+@administrative(Duty.SYSTEM)
+def person_invite(person_id: str, account: str, acting: Acting) -> None:
+    """Invite a person, or an administrator, to set how they sign in to the console; prints the invitation's
+    id and a link for them alone. All that they signed in by before will end.
+
+    The link is of use once security administration has released the invitation, `vermilion admin release`,
+    and given them its code. Within 24 hours.
+    """
+    from registry.console.invitations import invite
+
+    with acting.locked() as (at, admin):
+        with at.database.transaction() as session:
+            made = invite(session, at, admin, person_id=person_id, account=account)
+        link = f"{at.settings.console}/console/enrol?invitation={made.token}"
+        told = {"invitation": made.id, "link": link, "until": made.expires_at.isoformat()}
+        click.echo(json.dumps(told))
+
+
+@person.command("bind")
+@click.argument("person_id", metavar="PERSON")
+@click.option("--subject", required=True, help="What the OpenID provider of the settings calls them.")
+@administrative(Duty.SYSTEM)
+def person_bind(person_id: str, subject: str, acting: Acting) -> None:
+    """Say by which identity of the OpenID provider a person signs in, and print its id. It takes effect with
+    `vermilion admin approve`, by its thumbprint: SHA-256 of issuer, line feed, subject.
+    """
+    from registry.console.identities import bind
+
+    with acting.locked() as (at, admin):
+        with at.database.transaction() as session:
+            row = bind(session, at, admin, person_id=person_id, subject=subject)
+        click.echo(row.id)
+
+
+@person.command("unbind")
+@click.argument("identity_id", metavar="IDENTITY")
+@ground_options
+@administrative(Duty.SYSTEM, Duty.SECURITY)
+def person_unbind(identity_id: str, legal_basis: str, reason_code: str, acting: Acting) -> None:
+    """Let nobody sign in by an identity any more: whoever did is signed out."""
+    from registry.console.identities import unbind
+
+    with acting.locked() as (at, admin):
+        ground = ground_today(at, legal_basis, reason_code)
+        with at.database.transaction() as session:
+            unbind(session, at, admin, identity_id=identity_id, why=ground)
+
+
 @client.command("add")
 @_agency_option
 @_name_option
 @click.option("--scope", "scopes", multiple=True, required=True, help="licence or seal; repeat for both.")
 @click.option("--type", "types", multiple=True, help="Licence type code the client may issue; repeat.")
-@public_key_option
+@click.option(
+    "--jwk",
+    type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
+    help="File with the public key (JWK, P-256); - reads standard input.",
+)
+@click.option("--console", is_flag=True, help="The agency's console, which has no key: people sign in to it.")
 @administrative(Duty.SYSTEM)
 def client_add(
-    agency_code: str, name: str, scopes: tuple[str, ...], types: tuple[str, ...], jwk: Path, acting: Acting
+    agency_code: str,
+    name: str,
+    scopes: tuple[str, ...],
+    types: tuple[str, ...],
+    jwk: Path | None,
+    console: bool,
+    acting: Acting,
 ) -> None:
     """Put a client on record by its public key (private_key_jwt), and print its id. It can do nothing until
     `vermilion admin approve`.
+
+    With --console it is what the agency's people act through when they sign in with a browser, and may do
+    for them what its scopes and types say.
     """
     from registry.agencies.rules import add_client
 
+    if console == (jwk is not None):
+        raise click.UsageError("either --jwk or --console")
     with acting.locked() as (at, admin):
-        public = read_jwk(jwk)
+        public = [] if jwk is None else [read_jwk(jwk)]
         with at.database.transaction() as session:
             row = add_client(
                 session, at, admin, agency_code=agency_code, name=name, scopes=scopes, types=types,
-                jwks=[public],
+                jwks=public, console=console,
             )  # fmt: skip
         click.echo(row.id)
 

@@ -1,8 +1,8 @@
 """What every page of the console uses: whose browser it is, where a request comes from, cookies, headers, and
 what is shown of a failure.
 
-A route of this blueprint wants a session unless it is listed in `OPEN_TO_ALL`, and every POST comes from a
-page of the console itself: the browser says so (`Origin`, `Sec-Fetch-Site`), and the form carries its
+A route of this blueprint wants a session unless `registry.permissions` says otherwise, and every POST comes
+from a page of the console itself: the browser says so (`Origin`, `Sec-Fetch-Site`), and the form carries its
 session's token.
 """
 
@@ -29,6 +29,7 @@ from registry.console.rendering import LANGUAGE_COOKIE, LANGUAGES, WORDS, fill_i
 from registry.console.sessions import Half, Live
 from registry.licences.outage import database_out, is_outage
 from registry.networks import NetworkBuckets, network_of
+from registry.permissions import PUBLIC
 from registry.ports import Ports
 from registry.problems import STATUS
 
@@ -43,29 +44,6 @@ FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 16 * 1024
 REQUESTS_PER_MINUTE = 60  # by one network, to a process, of what needs no session
 _PATH = re.compile(r"/console/(?:[A-Za-z0-9_.~-]+/?)*")
-
-OPEN_TO_ALL = frozenset(
-    f"{web.CONSOLE}.{name}"
-    for name in (
-        "static",
-        "nowhere",
-        "sign_in",
-        "check_password",
-        "code",
-        "check_code",
-        "passkey_options",
-        "check_passkey",
-        "start_oidc",
-        "oidc_callback",
-        "invitation",
-        "open_invitation",
-        "choose",
-        "set_password",
-        "new_passkey_options",
-        "set_passkey",
-    )
-)
-"""Endpoints that somebody reaches who is not signed in."""
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -126,7 +104,7 @@ def _enter() -> Response | None:
     if g.live is not None:
         g.actor = g.live.actor
         _touch(ports, g.live)
-    if request.endpoint in OPEN_TO_ALL:
+    if request.endpoint in PUBLIC:
         if request.method == "POST" and (wait := console().networks.enter(network())):
             raise VermilionError(Kind.TOO_MANY, "too many requests", reason="attempts", retry_after=wait)
         return None

@@ -30,8 +30,9 @@ class Draft:
 
 
 def plain_account(typed: str) -> str:
-    """A name as it is looked up and counted, whatever was typed."""
-    return typed.strip().casefold()[:64]
+    """A name as it is looked up and counted; empty, which is nobody's, for what can be none."""
+    name = typed.strip().casefold()
+    return name if invitations.ACCOUNT.fullmatch(name) else ""
 
 
 def check_password(ports: Ports, network: str, account: str, password: str) -> str:

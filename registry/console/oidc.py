@@ -27,7 +27,7 @@ from keys.canonical import strict_json
 from keys.clock import Clock
 from keys.errors import Kind, VermilionError
 from registry.console.challenges import LIFE, make_challenge, read_challenge, use_up
-from registry.console.identities import person_of
+from registry.console.identities import MAX_SUBJECT, person_of
 from registry.console.sessions import Live, begin, find_by_handle, prove_again
 from registry.console.webauthn import b64url, to_b64url
 from registry.outside_http import UnreachedError, exchange
@@ -35,7 +35,7 @@ from registry.ports import Ports
 from registry.settings import Settings
 from registry.vault import Vault
 
-ALGORITHMS = ("ES256", "RS256", "PS256", "EdDSA")
+ALGORITHMS = ("ES256", "RS256", "PS256", "Ed25519")
 MAX_DOCUMENT = 64 * 1024
 MAX_TOKEN = 16 * 1024
 MAX_KEYS = 20
@@ -250,7 +250,9 @@ def _subject(claims: Mapping[str, Any], settings: Settings, nonce: str, now: dat
     if not isinstance(told, str) or not hmac.compare_digest(told.encode(), nonce.encode()):
         raise _refused("the ID token was made for another sign-in")
     subject = claims.get("sub")
-    if not isinstance(subject, str) or not 1 <= len(subject) <= 255:
+    if not isinstance(subject, str) or not 1 <= len(subject) <= MAX_SUBJECT or not subject.isascii():
+        raise _refused("the ID token names nobody")
+    if not subject.isprintable():
         raise _refused("the ID token names nobody")
     return subject
 

@@ -16,9 +16,9 @@ from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_client, add_person, set_client_active, set_person_active, set_roles
 from registry.agencies.tables import Person
 from registry.console import attempts, invitations, passwords, sessions
-from registry.console.browser import OPEN_TO_ALL
 from registry.console.tables import ConsoleSession, Invitation, LocalAccount, Passkey, SignInBucket
 from registry.log.tables import Event
+from registry.permissions import PUBLIC
 from tests.registry.signing_in import (
     PASSWORD,
     Authenticator,
@@ -454,9 +454,7 @@ SITES: tuple[dict[str, str], ...] = (
 
 def posts(world: World) -> list[str]:
     return [
-        path.removeprefix("/console")
-        for endpoint, method, path in routes(world.app)
-        if endpoint.startswith("console.") and method == "POST"
+        path.removeprefix("/console") for _, method, path in routes(world.app, pages=True) if method == "POST"
     ]
 
 
@@ -487,10 +485,8 @@ def test_every_post_of_a_session_carries_its_token(world: World, keeper: Local, 
 
 def test_every_page_asks_who_you_are_unless_it_is_listed(world: World) -> None:
     browser = Browser.new(world)
-    console = [(e, m, p) for e, m, p in routes(world.app) if e.startswith("console.")]
-    assert {endpoint for endpoint, _, _ in console} >= OPEN_TO_ALL
-    for endpoint, method, path in console:
-        if endpoint in OPEN_TO_ALL:
+    for endpoint, method, path in routes(world.app, pages=True):
+        if endpoint in PUBLIC:
             continue
         answer = browser.http.open(path, method=method, headers=browser.headers)
         assert answer.status_code == 303, endpoint

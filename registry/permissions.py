@@ -1,0 +1,136 @@
+"""Who may ask for what: one table for every route of the agency API and its console.
+
+What a token says alone stands here (its client's scope, its person's roles); whose seal or licence something
+is about, and that no one person has two duties of one seal, the rules ask besides. `tests/registry/
+test_permissions.py` asks every route as every caller and compares.
+
+The roles of people, by the design's words and the public administration's:
+
+    applicant 申请人, approver 审批人, maker 制作人 (these two of a seal authority), keeper 印章保管人;
+    `officer` 发证人员 is the issuer, beside an agency's own system; the auditor 审计管理员 and the
+    administrator, who is two people, system 系统管理员 and security 安全管理员, are duties of people who
+    hold no role (三员分立). These two act by commands on the registry's machine, by no route of the API.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from registry.actor import Duty
+
+
+class Caller(StrEnum):
+    """Who asks, as a token or a session tells it."""
+
+    SYSTEM = "system"  # an agency's own system: a client by itself, without a person
+    APPLICANT = "applicant"
+    APPROVER = "approver"  # of a seal authority
+    MAKER = "maker"  # of a seal authority
+    KEEPER = "keeper"
+    OFFICER = "officer"
+    AUTHORITY = "authority"  # anybody of a seal authority, whatever their role
+    AUDITOR = Duty.AUDIT.value
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """`scope`: what the client needs; None where none is asked for. `who`: any of these."""
+
+    scope: str | None
+    who: frozenset[Caller]
+    public: bool = False  # nobody is asked who they are
+
+
+PEOPLE = frozenset({Caller.APPLICANT, Caller.APPROVER, Caller.MAKER, Caller.KEEPER, Caller.OFFICER})
+_PUBLIC = Permission(None, frozenset(), public=True)
+_ANY_TOKEN = Permission(None, PEOPLE | {Caller.SYSTEM})
+_LICENCE = Permission("licence", frozenset({Caller.SYSTEM, Caller.OFFICER}))
+_SEAL_READ = Permission("seal", PEOPLE | {Caller.SYSTEM})
+_SIGNED_IN = Permission(None, PEOPLE | {Caller.AUDITOR})  # other administrators, too
+
+
+def _seal(*who: Caller) -> Permission:
+    return Permission("seal", frozenset(who))
+
+
+_OVERSEER = _seal(Caller.KEEPER, Caller.AUTHORITY)
+
+TABLE: dict[str, Permission] = {
+    "livez": _PUBLIC,
+    "readyz": _PUBLIC,
+    "metrics": _PUBLIC,  # to this machine alone
+    "trust_list": _PUBLIC,
+    "agencies.token": _PUBLIC,
+    "agencies.self": _ANY_TOKEN,
+    "audit.page": Permission(None, frozenset({Caller.AUDITOR})),
+    # --- seals
+    "seals.apply": _seal(Caller.APPLICANT),
+    "seals.apply_for_renewal": _seal(Caller.APPLICANT),
+    "seals.apply_for_change": _seal(Caller.APPLICANT),
+    "seals.show_application": _SEAL_READ,
+    "seals.show_approval": _SEAL_READ,
+    "seals.decide_application": _seal(Caller.APPROVER),
+    "seals.making": _seal(Caller.MAKER),
+    "seals.certification_request": _seal(Caller.MAKER),
+    "seals.filing": _seal(Caller.MAKER),
+    "seals.seal_away": _seal(Caller.MAKER),
+    "seals.activation": _seal(Caller.KEEPER),
+    "seals.suspension": _seal(Caller.KEEPER, Caller.APPROVER),
+    "seals.report_lost": _seal(Caller.KEEPER, Caller.APPROVER),
+    "seals.request_resumption": _seal(Caller.KEEPER, Caller.APPROVER),
+    "seals.request_cancellation": _seal(Caller.KEEPER, Caller.APPROVER),
+    "seals.decide_change": _seal(Caller.APPROVER),
+    "seals.authorise": _seal(Caller.KEEPER),
+    "seals.withdraw": _seal(Caller.KEEPER),
+    "seals.delete_authorisation": _seal(Caller.KEEPER),
+    "seals.listing": _SEAL_READ,
+    "seals.show": _SEAL_READ,
+    "seal_records.impact_list": _OVERSEER,
+    "seal_records.use_ledger": _OVERSEER,
+    "seal_records.picture": _SEAL_READ,
+    # --- licences
+    "licences.create": _LICENCE,
+    "licences.show": _LICENCE,
+    "licences.document": _LICENCE,
+    "licences.suspension": _LICENCE,
+    "licences.resumption": _LICENCE,
+    "licences.ending": _LICENCE,
+    "batches.create": _LICENCE,
+    "batches.show": _LICENCE,
+    "batches.items": _LICENCE,
+    "batches.cancel": _LICENCE,
+    "batches.documents": _LICENCE,
+    # --- the console's pages: to whoever is signed in, but for what leads there
+    "console.static": _PUBLIC,
+    "console.nowhere": _PUBLIC,
+    "console.sign_in": _PUBLIC,
+    "console.check_password": _PUBLIC,
+    "console.code": _PUBLIC,
+    "console.check_code": _PUBLIC,
+    "console.passkey_options": _PUBLIC,
+    "console.check_passkey": _PUBLIC,
+    "console.start_oidc": _PUBLIC,
+    "console.oidc_callback": _PUBLIC,
+    "console.invitation": _PUBLIC,
+    "console.open_invitation": _PUBLIC,
+    "console.choose": _PUBLIC,
+    "console.set_password": _PUBLIC,
+    "console.new_passkey_options": _PUBLIC,
+    "console.set_passkey": _PUBLIC,
+    "console.home": _SIGNED_IN,
+    "console.account": _SIGNED_IN,
+    "console.add_passkey_options": _SIGNED_IN,
+    "console.add_passkey": _SIGNED_IN,
+    "console.remove_passkey": _SIGNED_IN,
+    "console.confirm": _SIGNED_IN,
+    "console.confirm_code": _SIGNED_IN,
+    "console.confirm_passkey_options": _SIGNED_IN,
+    "console.confirm_passkey": _SIGNED_IN,
+    "console.sign_out": _SIGNED_IN,
+    "console.sign_out_everywhere": _SIGNED_IN,
+}
+"""By endpoint."""
+
+PUBLIC = frozenset(endpoint for endpoint, permission in TABLE.items() if permission.public)
+"""Endpoints that ask nobody who they are; every other one does, in this table or not."""
