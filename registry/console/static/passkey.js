@@ -49,7 +49,7 @@ async function get(options) {
 }
 
 async function ask(place) {
-  const { passkey, options, answer, form, next, account, label, working, cancelled, failed } = place.dataset;
+  const { passkey, options, answer, form, next, account, label, working, cancelled, present, failed } = place.dataset;
   const said = place.querySelector(".said");
   const button = place.querySelector("button");
   const typed = (id) => (id ? document.getElementById(id).value.trim() : "");
@@ -62,7 +62,8 @@ async function ask(place) {
     const { location: there } = await post(answer, form, next ? { answer: made, next } : { answer: made });
     return location.assign(there);
   } catch (error) {
-    said.textContent = error.said ?? (error.name === "NotAllowedError" ? cancelled : failed);
+    const known = { NotAllowedError: cancelled, InvalidStateError: present };
+    said.textContent = error.said ?? known[error.name] ?? failed;
     button.disabled = false;
     return undefined;
   }
