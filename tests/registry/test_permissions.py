@@ -23,6 +23,9 @@ from tests.registry.world import CLIENT_ASSERTION, JWT_BEARER, Holder, World, on
 DENIED = {"scope", "role", "person_required", "seal_authority", "duty"}
 """Reasons of a refusal that rest on who asks alone."""
 
+QUERIES = {"licence_life.past_status": "?at=2026-11-19T00:00:00Z&clock=recorded"}
+"""What a route wants to be asked beside its path."""
+
 
 @dataclass(frozen=True)
 class Asking:
@@ -104,13 +107,13 @@ def reading(world: World) -> dict[str, Right]:
     licence = {"identifier": issue_one(world).printout.record.identifier}
     batch = {"batch_id": sent(world, 1)}
     return {
-        **{name: Right({}, None, None) for name in ("agencies.self", "seals.listing")},
+        **{name: Right({}, None, None) for name in ("agencies.self", "seals.listing", "licence_search.find")},
         **{name: Right(seal, None, None) for name in ("seals.show", "seal_records.impact_list", "seal_records.use_ledger")},
         **{
             name: Right({"approval_id": applied["id"]}, None, None)
             for name in ("seals.show_application", "seals.show_approval", "seal_records.picture")
         },
-        **{name: Right(licence, None, None) for name in ("licences.show", "licences.document")},
+        **{name: Right(licence, None, None) for name in ("licences.show", "licences.document", "licence_life.history", "licence_life.past_status")},
         **{name: Right(batch, None, None) for name in ("batches.show", "batches.items", "batches.documents")},
         "batches.create": Right({}, None, request_body(world)),
         "audit.page": Right({"ledger": "events"}, None, None),
@@ -137,7 +140,7 @@ def test_each_route_answers_each_caller_as_the_table_says(world: World) -> None:
         right = asked[rule.endpoint]
         with world.app.test_request_context():
             about: dict[str, Any] = dict(right.about)
-            path = world.app.url_for(rule.endpoint, **about)
+            path = world.app.url_for(rule.endpoint, **about) + QUERIES.get(rule.endpoint, "")
         for one in sorted(
             everybody, key=lambda one: one.may(permission)
         ):  # who may not first: it stays as it is
