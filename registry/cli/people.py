@@ -142,9 +142,9 @@ def client_add(
     """
     from registry.agencies.rules import add_client
 
-    if console == (jwk is not None):
-        raise click.UsageError("either --jwk or --console")
     with acting.locked() as (at, admin):
+        if console == (jwk is not None):
+            raise click.UsageError("either --jwk or --console")
         public = [] if jwk is None else [read_jwk(jwk)]
         with at.database.transaction() as session:
             row = add_client(

@@ -7,6 +7,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
@@ -872,3 +874,81 @@ def test_people_of_an_agency_without_a_console_do_not_sign_in(world: World) -> N
     )
     assert (answer.status_code, answer.get_json()["reason"]) == (403, "no_console")
     assert rows(world, Passkey) == 0
+
+
+# --- whatever is sent ----------------------------------------------------------------------------------
+
+_texts = st.text(max_size=60) | st.sampled_from(["keeper", "", "\0", "1", "A" * 43, PASSWORD])
+_names = st.sampled_from(["account", "password", "repeated", "code", "invitation", "form", "next", "x"])
+_values = st.recursive(
+    st.none() | st.integers() | _texts, lambda inner: st.lists(inner, max_size=3), max_leaves=4
+)
+_members = st.sampled_from(
+    [
+        "answer",
+        "account",
+        "next",
+        "id",
+        "clientDataJSON",
+        "authenticatorData",
+        "signature",
+        "userHandle",
+        "label",
+    ]
+)
+
+
+@on_sqlite
+def test_no_form_and_no_object_is_a_defect(
+    world: World, keeper: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each page that takes something, to somebody signed in and to nobody. The catch-all is off."""
+    monkeypatch.setattr("registry.networks.NetworkBuckets.enter", lambda *_: 0)
+    monkeypatch.setattr(attempts, "enter", lambda *_: 0)
+    signed_in, nobody = keeper.sign_in(), Browser.new(world)
+    half = enrolling(world, world.people["officer"].id, "officer")
+    tokens = {
+        id(signed_in): signed_in.token_of("/"),
+        id(half): half.token_of("/enrol/choose"),
+        id(nobody): "x",
+    }
+    paths = [path for path in posts(world) if "sign-out" not in path]
+
+    @settings(max_examples=40)
+    @given(
+        form=st.dictionaries(_names, _texts, max_size=5),
+        value=st.dictionaries(_members, _values | st.dictionaries(_members, _values, max_size=4), max_size=4),
+        raw=st.binary(max_size=60),
+    )
+    def ask(form: dict[str, str], value: dict[str, object], raw: bytes) -> None:
+        for browser in (signed_in, half, nobody):
+            token = tokens[id(browser)]
+            for path in paths:
+                told = [
+                    browser.post(path, {**form, "form": token}),
+                    browser.send(path, value, **{"X-Form-Token": token}),
+                    browser.http.post(
+                        f"/console{path}",
+                        data=raw,
+                        content_type="application/json",
+                        headers={**browser.headers, "X-Form-Token": token},
+                    ),
+                ]
+                assert all(answer.status_code < 500 for answer in told), path
+
+    ask()
+
+
+@on_sqlite
+@given(value=st.text(max_size=120))
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_cookie_or_address_is_a_defect(world: World, value: str) -> None:
+    browser = Browser.new(world)
+    plain = "".join(c for c in value if c.isascii() and c.isprintable() and c not in ';," \\')
+    for name in ("session", "step", "flow"):
+        browser.http.set_cookie(f"console-{name}", plain)
+    for path in ("/", "/sign-in/code", "/enrol/choose", "/oidc/callback"):
+        assert browser.get(path, query_string={"code": value, "state": value}).status_code in {200, 303, 401}
+    for name in ("invitation", "next", "lang"):
+        for path in ("/sign-in", "/enrol"):
+            assert browser.get(path, query_string={name: value}).status_code == 200
