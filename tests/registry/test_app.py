@@ -25,6 +25,7 @@ FILL = {
     "ledger": "events",
     "number": "1",
     "rest": "x",
+    "scheduled": ID,
     "version": "x",
     "name": "x",
 }
