@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import BigInteger, bindparam, func, literal, select
 from sqlalchemy.dialects.postgresql import ARRAY
@@ -16,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.driver_select import Prepared
-from registry.licences.tables import IdempotencyKey, Intent
+from registry.licences.tables import IdempotencyKey, Intent, KeptAnswer
 from registry.vault import Vault
 
 MAX_RETRY_AFTER = 60
@@ -78,6 +80,45 @@ def in_progress(seconds: int) -> VermilionError:
         "the same request is being served",
         reason="in_progress",
         retry_after=min(max(seconds, 1), MAX_RETRY_AFTER),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What a request was answered."""
+
+    status: int
+    body: dict[str, Any]
+
+
+def answered_before(session: Session, client_id: str, key: str, mac: bytes) -> Answered | None:
+    """What the very request was answered before, in a transaction that holds the key (`serialise_keys`).
+
+    Raises VermilionError(IDEMPOTENCY_REUSED) for another request under the key, an issue too.
+    """
+    if session.get(IdempotencyKey, (client_id, key)) is not None:
+        raise reused()
+    kept = session.get(KeptAnswer, (client_id, key))
+    if kept is None:
+        return None
+    if not hmac.compare_digest(kept.request_mac, mac):
+        raise reused()
+    return Answered(kept.status, kept.body)
+
+
+def keep_answer(
+    session: Session, client_id: str, key: str, mac: bytes, answered: Answered, now: datetime
+) -> None:
+    """For the next time; in the transaction of what was done."""
+    session.add(
+        KeptAnswer(
+            client_id=client_id,
+            key=key,
+            request_mac=mac,
+            status=answered.status,
+            body=answered.body,
+            created_at=now,
+        )
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Literal
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 from pydantic import Field
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
@@ -19,6 +21,13 @@ from registry.actor import Actor
 from registry.licences import rules
 from registry.licences.forms import MAX_REQUEST, Operator, next_edition_request
 from registry.licences.history import history_of, status_at
+from registry.licences.idempotency import (
+    Answered,
+    answered_before,
+    keep_answer,
+    request_mac,
+    serialise_keys,
+)
 from registry.licences.issue import issue_beside_others, preview
 from registry.licences.moment import moment
 from registry.licences.operations import Decision, How, NextEdition, SuspensionGround
@@ -34,6 +43,7 @@ from registry.licences.shown import (
     status_json,
 )
 from registry.licences.status_changes import shown_in
+from registry.licences.tables import Edition
 from registry.log.rules import Ground
 from signing.live import PastClock
 from signing.verdict import instant
@@ -108,50 +118,56 @@ def _next_edition(operation: NextEdition, identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/suspension")
 def suspension(identifier: str) -> Response:
     body = web.parse_body(SuspensionBody)
-    with _changing(identifier, body) as (session, actor, decision):
-        outcome = rules.suspend(session, web.ports(), actor, identifier, decision, body.ground, body.until)
-    return _changed(outcome)
+
+    def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus | Planned:
+        ports = web.ports()
+        return rules.suspend(session, ports, actor, identifier, decision, body.ground, body.until)
+
+    return _change(identifier, body, work)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/resumption")
 def resumption(identifier: str) -> Response:
-    body = web.parse_body(ChangeBody)
-    with _changing(identifier, body) as (session, actor, decision):
-        outcome = rules.resume(session, web.ports(), actor, identifier, decision)
-    return _changed(outcome)
+    def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus | Planned:
+        return rules.resume(session, web.ports(), actor, identifier, decision)
+
+    return _change(identifier, web.parse_body(ChangeBody), work)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/ending")
 def ending(identifier: str) -> Response:
     body = web.parse_body(EndingBody)
-    with _changing(identifier, body) as (session, actor, decision):
-        outcome = rules.end(session, web.ports(), actor, identifier, decision, body.how)
-    return _changed(outcome)
+
+    def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus | Planned:
+        return rules.end(session, web.ports(), actor, identifier, decision, body.how)
+
+    return _change(identifier, body, work)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/inspection")
 def inspection(identifier: str) -> Response:
     """An annual inspection 年检 is put on record; the status stays what it is."""
     body = web.parse_body(InspectionBody)
-    with _changing(identifier, body) as (session, actor, decision):
+
+    def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus:
         passed = body.result == "passed"
-        outcome = rules.inspect(session, web.ports(), actor, identifier, decision, body.period, passed=passed)
-    return _changed(outcome)
+        return rules.inspect(session, web.ports(), actor, identifier, decision, body.period, passed=passed)
+
+    return _change(identifier, body, work)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/scheduled/<hex32:scheduled>/withdrawal")
 def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
     """A change that waits for its day is taken back."""
-    body = web.parse_body(ChangeBody)
-    with _changing(identifier, body) as (session, actor, decision):
+
+    def work(session: Session, actor: Actor, decision: Decision) -> Withdrawn:
         edition = rules.own_for(session, actor, identifier, lock=True)
-        day = decision.effective_from
-        if day is not None:
+        if decision.effective_from is not None:
             raise field_fault("/effective_from", "not_accepted", "a withdrawal takes effect at once")
-        today = moment(web.ports()).day
-        ground = Ground(decision.legal_basis, decision.reason_code, today)
-        planned = withdraw(session, web.ports(), actor, edition, scheduled, ground)
-    return web.answer({"withdrawn": planned_json(planned)}, 200, {"Cache-Control": "no-store"})
+        ground = Ground(decision.legal_basis, decision.reason_code, moment(web.ports()).day)
+        return Withdrawn(withdraw(session, web.ports(), actor, edition, scheduled, ground))
+
+    return _change(identifier, web.parse_body(ChangeBody), work)
 
 
 @blueprint.get("/api/v1/licences/<identifier>/history")
@@ -201,26 +217,65 @@ def _instant(text: str) -> datetime:
     return at
 
 
-@contextmanager
-def _changing(identifier: str, body: ChangeBody) -> Iterator[tuple[Session, Actor, Decision]]:
-    """A transaction for one change: who acts, and what was decided."""
+@dataclass(frozen=True, slots=True)
+class Withdrawn:
+    """A change that was taken back."""
+
+    planned: Planned
+
+
+Outcome = LicenceStatus | Planned | Withdrawn
+
+
+def _change(
+    identifier: str, body: ChangeBody, work: Callable[[Session, Actor, Decision], Outcome]
+) -> Response:
+    """A transaction for one change: who acts, and what was decided. Under an `Idempotency-Key` the very
+    request is answered again as before, and nothing is done.
+
+    200 for a change that is made; 202 for one that waits. Where it shows already is as of now, and left out
+    when the database is out by then.
+    """
+    ports, actor = web.ports(), licence_actor(body.operator)
     known_form(identifier)
-    actor = licence_actor(body.operator)
     if actor.person_id is None and body.operator is None:
         fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
         raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
     decision = Decision(body.legal_basis, body.reason_code, body.effective_from, body.status_version)
-    with database_errors(), web.ports().database.transaction() as session:
-        yield session, actor, decision
+    key = web.idempotency_key(required=False)
+    asked = canonical_json({"path": request.path, "body": body.model_dump(mode="json")})
+    ports.vault.ready()
+    mac = request_mac(ports.vault, sha256(asked).digest())
+    before = None
+    with database_errors(), ports.database.transaction() as session:
+        if key:
+            serialise_keys(session, actor.client_id, [key])
+            before = answered_before(session, actor.client_id, key, mac)
+        answered = before
+        if answered is None:
+            answered = _answered(work(session, actor, decision))
+            if key:
+                keep_answer(session, actor.client_id, key, mac, answered, ports.clock())
+    headers = {"Cache-Control": "no-store"}
+    if before is not None:
+        headers["Idempotency-Replayed"] = "true"
+    return web.answer({**answered.body, **_shown_in(identifier, answered)}, answered.status, headers)
 
 
-def _changed(outcome: LicenceStatus | Planned) -> Response:
-    """200 for a change that is made; 202 for one that waits. Where it shows already is left out when the
-    database is out by now.
-    """
-    if isinstance(outcome, Planned):
-        return web.answer({"scheduled": planned_json(outcome)}, 202, {"Cache-Control": "no-store"})
-    shown = {}
+def _answered(outcome: Outcome) -> Answered:
+    match outcome:
+        case Planned():
+            return Answered(202, {"scheduled": planned_json(outcome)})
+        case Withdrawn():
+            return Answered(200, {"withdrawn": planned_json(outcome.planned)})
+        case _:
+            return Answered(200, status_json(outcome))
+
+
+def _shown_in(identifier: str, answered: Answered) -> dict[str, object]:
+    if "status" not in answered.body:
+        return {}
     with suppress(VermilionError), database_errors(), Session(web.ports().database.read) as session:
-        shown = {"shown_in": shown_in(session, outcome.edition_id)}
-    return web.answer({**status_json(outcome), **shown}, 200, {"Cache-Control": "no-store"})
+        edition_id = session.scalars(select(Edition.id).where(Edition.identifier == identifier)).one()
+        return {"shown_in": shown_in(session, edition_id)}
+    return {}

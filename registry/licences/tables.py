@@ -230,6 +230,18 @@ class DocumentStamp(Base):
     due_at: Mapped[datetime]  # nobody begins another attempt before
 
 
+class KeptAnswer(Base):
+    """What a client was answered under its key for a change of status; in the transaction of the change."""
+
+    __tablename__ = "kept_answer"
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    request_mac: Mapped[bytes]  # as below
+    status: Mapped[int]
+    body: Mapped[dict[str, Any]]
+    created_at: Mapped[datetime]
+
+
 class IdempotencyKey(Base):
     """A client's key for one request; the row lives in the transaction of what it made."""
 

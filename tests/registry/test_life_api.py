@@ -87,6 +87,44 @@ def test_what_waits_is_answered_202_and_shown(world: World, clock: Ticker) -> No
     )
 
 
+def test_a_change_asked_again_under_its_key_is_answered_again_and_made_once(
+    world: World, clock: Ticker
+) -> None:
+    path = f"{PATH}/{issued(world)['identifier']}"
+    body = GROUND | {"ground": "penalty"}
+    first = world.post(f"{path}/suspension", body, **{"Idempotency-Key": "a"})
+    clock.advance(DAY)
+    again = world.post(f"{path}/suspension", body, **{"Idempotency-Key": "a"})
+    assert (again.status_code, again.get_json()) == (200, first.get_json())
+    assert (first.headers.get("Idempotency-Replayed"), again.headers["Idempotency-Replayed"]) == (
+        None,
+        "true",
+    )
+    for other, key in ((GROUND | {"ground": "other"}, "a"), (body, "b")):
+        refused = world.post(f"{path}/suspension", other, **{"Idempotency-Key": key})
+        assert problem(refused, 422 if key == "a" else 409)["reason"] == (
+            "key_reused" if key == "a" else "status"
+        )
+    resumed = world.post(f"{path}/resumption", GROUND, **{"Idempotency-Key": "a"})
+    assert problem(resumed, 422)["reason"] == "key_reused"
+    assert [one["kind"] for one in world.get(f"{path}/history").get_json()["events"]] == [
+        "licence.issued", "licence.suspended",
+    ]  # fmt: skip
+    issue_key = issued(world)["number"]  # under which a licence was issued
+    used = world.post(f"{path}/resumption", GROUND, **{"Idempotency-Key": issue_key})
+    assert problem(used, 422)["reason"] == "key_reused"
+    day = (world.today + DAY).isoformat()
+    later = [
+        world.post(
+            f"{path}/ending", GROUND | {"how": "revoked", "effective_from": day}, **{"Idempotency-Key": "c"}
+        )
+        for _ in range(2)
+    ]
+    assert [one.status_code for one in later] == [202, 202]
+    assert later[0].get_json() == later[1].get_json()
+    assert len(world.get(path).get_json()["scheduled"]) == 1
+
+
 def test_an_inspection_is_on_record_and_changes_no_status(world: World) -> None:
     path = f"{PATH}/{issued(world)['identifier']}"
     body = GROUND | {"period": "2026", "result": "failed"}

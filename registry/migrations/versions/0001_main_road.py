@@ -923,6 +923,17 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_scheduled_change_state_due"), ["state", "due"], unique=False)
 
     op.create_table(
+        "kept_answer",
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("key", sa.String(length=255), nullable=False),
+        sa.Column("request_mac", sa.LargeBinary(), nullable=False),
+        sa.Column("status", sa.Integer(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_kept_answer_client_id_client")),
+        sa.PrimaryKeyConstraint("client_id", "key", name=op.f("pk_kept_answer")),
+    )
+    op.create_table(
         "idempotency_key",
         sa.Column("client_id", sa.String(length=32), nullable=False),
         sa.Column("key", sa.String(length=255), nullable=False),
@@ -1283,6 +1294,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_idempotency_key_intent_id"))
 
     op.drop_table("idempotency_key")
+    op.drop_table("kept_answer")
     with op.batch_alter_table("scheduled_change", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_scheduled_change_state_due"))
         batch_op.drop_index(batch_op.f("ix_scheduled_change_licence_id_state"))
