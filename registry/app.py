@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable
+from typing import Literal
+
 from flask import Flask, Response
 from prometheus_client import CollectorRegistry
 from sqlalchemy.exc import SQLAlchemyError
@@ -11,10 +15,14 @@ from keys.errors import Kind, VermilionError
 from registry import web
 from registry.agencies.api import authenticate
 from registry.agencies.api import blueprint as agencies
+from registry.api_docs import docs
 from registry.batches.api import blueprint as batches
 from registry.body_slots import TOKEN_SLOTS, BodySlots
+from registry.buckets import Buckets, per_minute
 from registry.console.pages import install as install_console
 from registry.defects import Defects, QuietFlask
+from registry.described import EVERYBODY, TEXT, Answer, Instant, Told, described, told
+from registry.description import DESCRIPTION
 from registry.licences.api import blueprint as licences
 from registry.licences.life_api import blueprint as licence_life
 from registry.licences.outage import database_out
@@ -33,34 +41,80 @@ from registry.seals.trust import current_trust_list, last_issued_at, overdue
 TRUST_LIST_TYPE = "application/jose"
 
 
-def create_app(ports: Ports) -> Flask:
-    """The application for these ports. `PROPAGATE_EXCEPTIONS` switches the catch-all off, for tests."""
+class Alive(Told):
+    status: Literal["ok"]
+
+
+class Expiring(Told):
+    """A certificate that only a ceremony renews."""
+
+    certificate: str
+    until: Instant
+
+
+class Ready(Told):
+    status: Literal["ready"]
+    expiring: list[Expiring] | None = None
+    overdue: list[Literal["status_list"]] | None = None
+
+
+def create_app(ports: Ports, *, monotonic: Callable[[], float] = time.monotonic) -> Flask:
+    """The application for these ports; `monotonic` is the clock of its limits. `PROPAGATE_EXCEPTIONS`
+    switches the catch-all off, for tests.
+    """
     configure_logs()
     app = QuietFlask("registry", static_folder=None)
     metrics = CollectorRegistry()
     defects = Defects(metrics)
-    web.install(
-        app, web.AppState(ports, defects, lambda r: authenticate(ports, r), PUBLIC, BodySlots(TOKEN_SLOTS))
+    settings = ports.settings
+    limit = settings.client_per_minute
+    share = per_minute(max(1, limit // settings.limit_shares)) if limit else None
+    carried = web.AppState(
+        ports,
+        defects,
+        lambda r: authenticate(ports, r),
+        PUBLIC,
+        BodySlots(TOKEN_SLOTS),
+        limits=None if share is None else Buckets(share, monotonic=monotonic),
+        per_minute=limit,
     )
+    web.install(app, carried)
     observe(app, "registry.api", ports.random, metrics, defects)
     serve_metrics(app, metrics)
-    _serve_operations(app, ports)
-    for blueprint in (agencies, seals, seal_records, licences, licence_life, licence_search, batches, audit):
-        app.register_blueprint(blueprint)
+    routes(app)
     install_console(app, ports)
     return app
 
 
-def _serve_operations(app: Flask, ports: Ports) -> None:
+def routes(app: Flask) -> None:
+    """Every route of the API but `/metrics`. What the description is made of, with or without ports."""
+    web.convert(app)
+    _serve_operations(app)
+    found = (agencies, seals, seal_records, licences, licence_life, licence_search, batches, audit)
+    for blueprint in (*found, docs(DESCRIPTION)):
+        app.register_blueprint(blueprint)
+
+
+def _serve_operations(app: Flask) -> None:
     @app.get("/livez")
+    @described(
+        "isAlive", "Whether the process answers", access=EVERYBODY, answers={200: told("It does.", Alive)}
+    )
     def livez() -> Response:
         return web.answer({"status": "ok"})
 
     @app.get("/readyz")
+    @described(
+        "isReady",
+        "Whether the service can do its work",
+        access=EVERYBODY,
+        answers={200: told("It can.", Ready)},
+    )
     def readyz() -> Response:
         """Ready when the database answers and the trust list is not overdue. What does not keep it from
         serving is named: an overdue status list, and what only a ceremony renews, and should by now.
         """
+        ports = web.ports()
         try:
             with Session(ports.database.read) as session:
                 issued_at = last_issued_at(session)
@@ -79,7 +133,13 @@ def _serve_operations(app: Flask, ports: Ports) -> None:
         return web.answer({"status": "ready", **{name: value for name, value in said.items() if value}})
 
     @app.get("/.well-known/elicence/trust-list")
+    @described(
+        "readTrustList", "The signed trust list",
+        access=EVERYBODY,
+        answers={200: Answer("A compact JWS (RFC 7515).", {TRUST_LIST_TYPE: TEXT})},
+        refuses=(Kind.NOT_FOUND,),
+    )  # fmt: skip
     def trust_list() -> Response:
-        with Session(ports.database.read) as session:
+        with Session(web.ports().database.read) as session:
             jws = web.found(current_trust_list(session), "trust list yet")
         return Response(jws, content_type=TRUST_LIST_TYPE, headers={"Cache-Control": "public, max-age=300"})

@@ -28,10 +28,11 @@ from keys.tsp import MAX_REQUEST_BYTES as TSA_REQUEST_BYTES
 from registry import web
 from registry.actor import Actor
 from registry.body_slots import BODY_SLOTS, BodySlots
+from registry.buckets import Buckets, per_minute
 from registry.defects import Defects, QuietFlask
 from registry.licences.outage import DATABASE_OUT, database_code, database_out, is_outage
 from registry.logs import configure_logs
-from registry.networks import NetworkBuckets, network_of
+from registry.networks import network_of
 from registry.observation import observe, serve_metrics
 from registry.ports import Ports
 from registry.seals.responder import MAX_AGE, OcspReply, Responder, unanswered
@@ -130,12 +131,12 @@ def _serve_ocsp(app: Flask, ports: Ports) -> None:
 def _serve_time_stamps(app: Flask, ports: Ports, monotonic: Callable[[], float]) -> None:
     stamper = time_stamper(ports)
     share = ports.settings.tsa_per_minute
-    limit = NetworkBuckets(share, monotonic=monotonic) if share else None
+    limit = Buckets(per_minute(share), monotonic=monotonic) if share else None
 
     @app.post("/tsa")
     def tsa() -> Response:
         """RFC 3161, 3.4. Each token is a row for ever: no network has more of them than its share."""
-        if limit is not None and (wait := limit.enter(network_of(request.remote_addr))):
+        if limit is not None and (wait := limit.enter(network_of(request.remote_addr)).wait):
             raise VermilionError(
                 Kind.TOO_MANY, "too many time-stamps for one network", reason="rate", retry_after=wait
             )

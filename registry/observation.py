@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from keys.errors import Kind, VermilionError, places
 from registry.defects import Defects
 from registry.local import is_local
+from registry.request_ids import HEADER, request_id
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -39,7 +40,7 @@ def observe(
     @app.before_request
     def begin() -> None:
         g.begun = time.perf_counter()
-        g.request_id = random(8).hex()
+        g.request_id = request_id(request.headers.get(HEADER), random)
 
     # Flask runs these in order: the clock starts before anybody is asked who they are.
     app.before_request_funcs[None].insert(0, app.before_request_funcs[None].pop())
@@ -51,7 +52,7 @@ def observe(
         for header, value in HEADERS.items():
             response.headers.setdefault(header, value)
         response.headers.setdefault("Cache-Control", "no-store")
-        response.headers["X-Request-Id"] = g.request_id
+        response.headers[HEADER] = g.request_id
         seconds.labels(endpoint, str(response.status_code)).observe(elapsed)
         if response.status_code >= 400:
             problems.labels(endpoint).inc()

@@ -198,6 +198,23 @@ class Settings(BaseSettings):
             "get the next time-stamp as soon as the authority that serves is of another."
         ),
     )
+    client_per_minute: int = Field(
+        default=12_000,
+        ge=0,
+        le=1_000_000,
+        description=(
+            "Requests that one client of the agency API may send a minute, or at once; 0: no limit."
+        ),
+    )
+    limit_shares: int = Field(
+        default=1,
+        ge=1,
+        le=256,
+        description=(
+            "Over how many processes of the agency API, on all hosts, requests are spread: each counts by "
+            "itself, and gives a client this part of its limit."
+        ),
+    )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 

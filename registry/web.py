@@ -23,11 +23,12 @@ from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor, Administrator
 from registry.body_slots import BATCH_SLOTS, BodySlots
+from registry.buckets import Buckets
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
 from registry.log.refusals import OncePerMinute, Refusal, record_refusal
 from registry.ports import Ports
-from registry.problems import defect, problem
+from registry.problems import METHOD_NOT_ALLOWED, PROBLEM_JSON, TABLE, defect, plain, problem
 
 MAX_BODY_BYTES = 64 * 1024
 MAX_DEPTH = 12
@@ -90,6 +91,8 @@ class AppState:
     strangers: BodySlots  # for bodies of those who have not said who they are
     refusals: OncePerMinute = field(default_factory=OncePerMinute)
     batches: BodySlots = field(default_factory=lambda: BodySlots(BATCH_SLOTS))  # for long bodies, each way
+    limits: Buckets | None = None  # of each client, and of each auditor
+    per_minute: int = 0  # what the limits come to, over all processes
 
 
 class Hex32Converter(BaseConverter):
@@ -125,17 +128,22 @@ def auditor() -> Administrator:
     return cast(Administrator, g.actor)
 
 
-def install(app: Flask, carried: AppState) -> None:
-    """Hang state, authentication and error handlers on the application."""
-    app.extensions[EXTENSION] = carried
+def convert(app: Flask) -> None:
+    """Let the application's addresses have the variables of this API."""
     app.url_map.converters["hex32"] = Hex32Converter
     app.url_map.converters["seal_code"] = SealCodeConverter
     app.url_map.converters["edition_number"] = EditionNumberConverter
+
+
+def install(app: Flask, carried: AppState) -> None:
+    """Hang state, authentication and error handlers on the application."""
+    app.extensions[EXTENSION] = carried
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["MAX_FORM_PARTS"] = 20
     app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.before_request(_require_actor)
+    app.after_request(_tell_limit)
     app.register_error_handler(VermilionError, _expected)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(SQLAlchemyError, _database_failed)
@@ -145,9 +153,31 @@ def _require_actor() -> None:
     if request.url_rule is None or request.endpoint in state().public or request.blueprint == CONSOLE:
         return
     g.actor = state().authenticate(request)
+    _limit(g.actor)
     if isinstance(g.actor, Administrator) != (request.blueprint == AUDIT):
         detail = "an auditor reads the audit, and nobody else does"
         raise VermilionError(Kind.FORBIDDEN, detail, reason="duty")
+
+
+def _limit(actor: Actor | Administrator) -> None:
+    """Raises VermilionError(TOO_MANY) for a request that is one too many of the client's."""
+    limits = state().limits
+    if limits is None:
+        return
+    g.counted = limits.enter(actor.client_id or f"person {actor.person_id}")
+    if g.counted.wait:
+        raise VermilionError(
+            Kind.TOO_MANY, "too many requests of one client", reason="rate", retry_after=g.counted.wait
+        )
+
+
+def _tell_limit(response: Response) -> Response:
+    """draft-ietf-httpapi-ratelimit-headers: the policy, and what is left of it for certain."""
+    counted = g.get("counted")
+    if counted is not None:
+        response.headers["RateLimit-Policy"] = f'"client";q={state().per_minute};w=60'
+        response.headers["RateLimit"] = f'"client";r={counted.left};t={counted.drained_in}'
+    return response
 
 
 # --- input ---------------------------------------------------------------------------------------------
@@ -280,7 +310,7 @@ def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str
 
 
 def _problem_response(error: VermilionError) -> Response:
-    body, status, headers = problem(error)
+    body, status, headers = problem(error, g.get("request_id"))
     response = answer(body, status, headers)
     if error.kind is Kind.UNAUTHENTICATED:  # RFC 6750, section 3
         shown = "" if error.reason == "no_token" else ', error="invalid_token"'
@@ -355,15 +385,18 @@ def _http(error: HTTPException) -> Response:
     kind = _HTTP_KINDS.get(status)
     if kind is not None:
         return _problem_response(VermilionError(kind, (error.name or "not accepted").lower()))
-    body = {"type": "about:blank", "title": error.name, "status": status}
-    headers = {"Content-Type": "application/problem+json", "Cache-Control": "no-store"}
+    if status == TABLE[METHOD_NOT_ALLOWED].status:
+        body, status, headers = plain(METHOD_NOT_ALLOWED, g.get("request_id"))
+    else:  # RFC 9457, 4.2.1: nothing more is meant than the status says
+        body = {"type": "about:blank", "title": error.name, "status": status}
+        headers = {"Content-Type": PROBLEM_JSON, "Cache-Control": "no-store"}
     kept = {name: value for name, value in error.get_headers() if name in {"Allow", "Location"}}
     return answer(body, status, {**headers, **kept})
 
 
 def _unexpected() -> Response:
     """Anything else is a defect: counted where Flask signals it, answered without detail."""
-    body, status, headers = defect()
+    body, status, headers = defect(g.get("request_id"))
     return answer(body, status, headers)
 
 

@@ -184,7 +184,7 @@ def _operation(path: str, operation: dict[str, Any]) -> Iterator[str]:
     also = tuple(
         int(status)
         for status, response in operation["responses"].items()
-        if status != "200" and JSON in response["content"]
+        if status != "200" and JSON in response.get("content", {})
     )
     words = operation["summary"] + ".\n\n" + operation["description"]
     for media, schema in sent.items():

@@ -1,4 +1,4 @@
-"""One structured line a request. Neither ids, identifiers, queries nor bodies are in it."""
+"""One structured line a request. Neither links, identifiers, queries nor bodies are in it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import structlog
 from flask import Response, g, request
 
 from keys.errors import places
+from registry.request_ids import HEADER, request_id
 from verify_web.store import Store
 
 _log = logging.getLogger("vermilion.access")
@@ -18,6 +19,7 @@ _log = logging.getLogger("vermilion.access")
 
 def begin() -> None:
     g.started = time.perf_counter()
+    g.request_id = request_id(request.headers.get(HEADER))
 
 
 def write(store: Store, response: Response) -> None:
@@ -28,7 +30,7 @@ def write(store: Store, response: Response) -> None:
     link_id = (request.view_args or {}).get("link_id")
     if link_id is not None:
         line["link"] = store.keyed_hash("link", str(link_id)).hex()
-    line |= {name: g.get(name) for name in ("party", "verdict", "reference") if name in g}
+    line |= {name: g.get(name) for name in ("request_id", "party", "verdict", "reference") if name in g}
     say(
         request.method if request.url_rule is not None else "(other)",
         request.url_rule.rule if request.url_rule is not None else "(none)",

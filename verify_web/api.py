@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -12,6 +12,7 @@ from flask import Blueprint, Response, g, jsonify, request
 from keys.errors import Kind, VermilionError
 from keys.signed_answer import MAX_BYTES, MEDIA_TYPE
 from registry.agencies.parties import Party
+from registry.described import BINARY, Access, Answer, described, told
 from registry.problems import problem
 from signing import answer_page
 from signing.check import Outcome, check_presented
@@ -22,10 +23,12 @@ from signing.signed_answer import (
     presented_of,
     read_signed_answer,
     to_be_signed,
-    told,
     wanted,
 )
-from verify_web import checks, relying
+from signing.signed_answer import (
+    told as receipt_told,
+)
+from verify_web import checks, forms, relying
 from verify_web.answers import answer as answer_of
 from verify_web.answers import status_code
 from verify_web.asked import (
@@ -48,6 +51,20 @@ from verify_web.source import Relying
 
 api = Blueprint("api", __name__)
 _JSON = "application/json"
+_PDF = answer_page.MEDIA_TYPE
+KEY = "key"
+EITHER_WAY = Access(({}, {KEY: ()}))
+WITH_KEY = Access(({KEY: ()},))
+TOKEN: Mapping[str, Any] = {"type": "string", "description": "A compact JWS (RFC 7515)."}
+SENT_FILE: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {"file": BINARY},
+    "required": ["file"],
+    "additionalProperties": False,
+}
+_REFUSED = (
+    Kind.UNAUTHENTICATED, Kind.TOO_LARGE, Kind.UNSUPPORTED_MEDIA, Kind.INVALID, Kind.TOO_MANY,
+)  # fmt: skip
 _JOSE = ("application/jwt", "application/jose")
 _SIGNED = (*_JOSE, answer_page.MEDIA_TYPE)
 MAX_RECEIPT = 64 * 1024
@@ -57,6 +74,25 @@ PAGE_CHECKS = 10
 
 
 @api.post("/api/v1/verifications")
+@described(
+    "verify", "One check",
+    access=EITHER_WAY,
+    description=(
+        "A link, the text of a scanned code, an id, typed details, a file or its SHA-256. Anybody "
+        "may ask, and reads JSON. Relying parties that are on record send their key and may ask for "
+        "a past moment (`as_of` with its `clock`) and, by `Accept: application/jwt`, for a signed "
+        "answer; by `Accept: application/pdf` for its page, to be filed: a signed PDF in the language "
+        "of `Accept-Language`, with the signed answer attached, that counts as ten checks.\n\n"
+        "An unknown identifier, a wrong look-up code and too many attempts get one answer, "
+        "`cannot_check`."
+    ),
+    sends={_JSON: forms.SINGLE, _PDF: BINARY, "multipart/form-data": SENT_FILE},
+    answers={
+        200: Answer("The answer.", {_JSON: forms.Answer, MEDIA_TYPE: TOKEN, _PDF: BINARY}),
+        503: told("The check cannot be made now, which says nothing about the licence.", forms.Answer),
+    },
+    refuses=(*_REFUSED, Kind.MALFORMED, Kind.UNAVAILABLE),
+)  # fmt: skip
 def verifications() -> Response:
     """One check. A signed answer for `Accept: application/jwt`, and as a page for `application/pdf`."""
     here = site()
@@ -82,6 +118,18 @@ def verifications() -> Response:
 
 
 @api.post("/api/v1/verifications/bulk")
+@described(
+    "verifyMany", "Up to a thousand checks",
+    access=WITH_KEY,
+    description=(
+        "Answered in order, all as of one moment. An item that cannot be checked as it stands has "
+        "its faults in place of an answer; a signed answer is refused whole then. Each item counts "
+        "as one check of the quota, and the limits on typed details are each licence's own."
+    ),
+    sends=forms.BulkRequest,
+    answers={200: Answer("The answer.", {_JSON: forms.BulkAnswer, MEDIA_TYPE: TOKEN})},
+    refuses=(*_REFUSED, Kind.MALFORMED, Kind.UNAVAILABLE),
+)  # fmt: skip
 def bulk() -> Response:
     """Up to a thousand checks, answered in order."""
     here = site()
@@ -113,6 +161,18 @@ def bulk() -> Response:
 
 
 @api.post("/api/v1/receipts/verify")
+@described(
+    "verifyReceipt", "A signed answer taken back",
+    access=EITHER_WAY,
+    description=(
+        "A token or its page. Whether this site gave it, when, by which key, and what the registry says "
+        "to the same now. Answers to many checks are taken back from relying parties alone, and count as "
+        "so many checks."
+    ),
+    sends={MEDIA_TYPE: TOKEN, _PDF: BINARY},
+    answers={200: told("The answer.", forms.ReceiptAnswer)},
+    refuses=(*_REFUSED, Kind.MALFORMED, Kind.UNAVAILABLE),
+)  # fmt: skip
 def receipts() -> Response:
     """A signed answer taken back: who gave it when, and what the registry says to the same now."""
     here = site()
@@ -153,7 +213,7 @@ def _taken_back(here: Site, found: SignedAnswer, now: datetime) -> dict[str, Any
         {"said": dict(said), "now": answer_of(here, outcome)}
         for said, outcome in zip(content.answers, today, strict=True)
     ]
-    return told(found) | {"answers": answers}
+    return receipt_told(found) | {"answers": answers}
 
 
 def _one(here: Site, asked: Item | Uploaded, past: Past | None, party: Party | None) -> Outcome:
@@ -236,7 +296,7 @@ def _signed(
             error = VermilionError(
                 Kind.UNAVAILABLE, "the answer was not signed", reason=error.reason, retry_after=2
             )
-        body, status, headers = problem(error)
+        body, status, headers = problem(error, g.get("request_id"))
         response = jsonify(body)
         response.status_code = status
         response.headers.update(headers)

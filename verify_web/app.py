@@ -13,6 +13,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from keys.clock import Clock, system_clock
 from registry.body_slots import BODY_SLOTS, BodySlots
 from registry.defects import QuietFlask
+from registry.request_ids import HEADER
 from registry.settings import Settings
 from signing.validator import Validator
 from verify_web import access_log, failures, headers
@@ -89,6 +90,7 @@ def create_app(
     def finish(response: Response) -> Response:
         secure = settings.public_origin.startswith("https://")
         headers.dress(response, secure=secure, scans=request.endpoint == "offline.scan")
+        response.headers[HEADER] = g.request_id
         access_log.write(store, response)
         route = request.url_rule.rule if request.url_rule is not None else "(none)"
         metrics.seconds.labels(route).observe(time.perf_counter() - g.get("started", time.perf_counter()))

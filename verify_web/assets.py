@@ -16,6 +16,7 @@ from pathlib import Path
 from flask import Request, Response
 from jinja2 import DictLoader
 
+from registry.api_docs import PAGES
 from signing import sentences, verdict
 from verify_web.language import LANGUAGES
 
@@ -69,8 +70,10 @@ VERSION = hashlib.sha256(
 """One name for the whole set, so that scripts may import one another by relative addresses."""
 
 TEMPLATES = DictLoader(
-    {path.name: path.read_text("utf-8") for path in sorted((_HERE / "templates").iterdir())}
+    {name: text for name, text in PAGES.items() if name.startswith("_")}
+    | {path.name: path.read_text("utf-8") for path in sorted((_HERE / "templates").iterdir())}
 )
+"""Its own, and the parts of pages that the agency API has too."""
 WORDS: dict[str, dict[str, str]] = {
     lang: tomllib.loads((_HERE / "words" / f"{lang}.toml").read_text("utf-8")) for lang in LANGUAGES
 }

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from flask import Flask, Response, jsonify, request
+from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException, default_exceptions
 
 from keys.errors import Kind, VermilionError
-from registry.problems import defect, problem
+from registry.problems import METHOD_NOT_ALLOWED, TABLE, defect, plain, problem
 from verify_web import checks
 from verify_web.assets import WORDS
 from verify_web.language import HTML_LANG, negotiate
@@ -51,7 +51,7 @@ def cannot_check_answer(reason: str) -> Response:
 def _expected(error: VermilionError) -> Response:
     if error.kind is Kind.UNAVAILABLE and request.endpoint in CHECKS:
         return cannot_check_answer("busy" if error.reason == "busy" else "registry_unreachable")
-    body, status, headers = problem(error)
+    body, status, headers = problem(error, g.get("request_id"))
     if for_program():
         response = jsonify(body)
         response.status_code = status
@@ -69,8 +69,12 @@ def _http(error: HTTPException) -> Response:
     """Raised by the framework while routing or reading."""
     status = error.code or 500
     if for_program():
-        kind = _KINDS.get(status, Kind.MALFORMED)
-        body, _, headers = problem(VermilionError(kind, error.name))
+        name = g.get("request_id")
+        if status == TABLE[METHOD_NOT_ALLOWED].status:
+            body, _, headers = plain(METHOD_NOT_ALLOWED, name)
+        else:
+            kind = _KINDS.get(status, Kind.MALFORMED)
+            body, _, headers = problem(VermilionError(kind, error.name), name)
         response = jsonify(body | {"status": status})
         response.headers.update(headers)
     else:
@@ -86,12 +90,13 @@ def _defect(error: Exception) -> Response:
     """Counted, logged without what the visitor sent, answered without detail."""
     here = site()
     here.metrics.defects.count(request.endpoint or "(none)", error)
-    _log.error("defect", exc_info=error, extra={"line": {"event": "defect", "route": request.endpoint}})
+    line = {"event": "defect", "route": request.endpoint, "request_id": g.get("request_id")}
+    _log.error("defect", exc_info=error, extra={"line": line})
     if request.endpoint in CHECKS:
         return cannot_check_answer("check_failed")
     if not for_program():
         return _page(500, "error")
-    body, status, headers = defect()
+    body, status, headers = defect(g.get("request_id"))
     response = jsonify(body)
     response.status_code = status
     response.headers.update(headers)

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from keys.errors import Fault
 from keys.signed_answer import MAX_ANSWERS, MAX_REQUEST_REFERENCE
+from registry.problems import FaultEntry
 from signing.report import Explained
 from signing.verdict import HOWS, Result, Verdict
 from verify_web.intake import MAX_TYPED, invalid
@@ -97,6 +98,14 @@ class Options(Form):
             description="What you call this request: a signed answer repeats it as `ref`.",
         ),
     ]
+
+
+def _single(form: type[Form]) -> type[BaseModel]:
+    """A form with the options that a single check may have beside."""
+    return type(f"{form.__name__}Request", (form, Options), {"__doc__": form.__doc__, "__module__": __name__})
+
+
+SINGLE = tuple(_single(form) for form in ITEMS)
 
 
 class Envelope(Options):
@@ -261,12 +270,6 @@ class SignedAnswer(BaseModel):
     answers: list[SignedAnswerEntry]
 
 
-class FaultEntry(BaseModel):
-    pointer: str
-    reason: str
-    detail: str
-
-
 class ItemFault(BaseModel):
     """An item that cannot be checked as it stands."""
 
@@ -294,17 +297,6 @@ class ReceiptAnswer(BaseModel):
     audience: Annotated[str | None, Field(description="The relying party that it was given to.")] = None
     request_reference: str | None = None
     answers: list[ReceiptEntry] = []
-
-
-class Problem(BaseModel):
-    """RFC 9457."""
-
-    type: str
-    title: str
-    status: int
-    detail: str | None = None
-    reason: str | None = None
-    errors: list[FaultEntry] | None = None
 
 
 def read(model: type[M], value: object, at: str = "") -> M:

@@ -13,21 +13,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
+from registry.buckets import Rate
 from registry.networks import network_of
 from verify_web.store import Store
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """`burst` attempts at once; one more becomes free every `seconds_each`."""
-
-    burst: int
-    seconds_each: float
-
-    @property
-    def size(self) -> float:
-        return self.burst * self.seconds_each
-
 
 NETWORK = Rate(burst=10, seconds_each=6.0)  # ten a minute from one network
 PAIR = Rate(burst=5, seconds_each=720.0)  # five failures an hour from one network for one licence

@@ -14,8 +14,8 @@ from keys.errors import Kind, VermilionError
 from keys.signed_answer import Content, answer_input, sign_answer
 from keys.suite import SUITES
 from registry.agencies.parties import Party
+from registry.buckets import Rate
 from signing.signed_answer import Presented, presented_to_json
-from verify_web.limits import Rate
 from verify_web.site import Site
 from verify_web.source import Relying
 from verify_web.store import Store

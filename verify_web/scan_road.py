@@ -14,6 +14,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import TYPE_CHECKING
 
+from registry.request_ids import HEADER, request_id
 from verify_web import access_log, checks, headers
 from verify_web.answers import status_code
 from verify_web.language import HTML_LANG, preferred
@@ -63,7 +64,9 @@ class ScanRoad:
         here, started = self._site, time.perf_counter()
         outcome, link = checks.scanned_link(here, link_id)
         status = status_code(outcome.verification, look_up=True)
-        line: dict[str, object] = {"link": link.hex(), "verdict": outcome.verification.verdict.value}
+        name = request_id(environ.get("HTTP_X_REQUEST_ID"))
+        verdict = outcome.verification.verdict.value
+        line: dict[str, object] = {"link": link.hex(), "request_id": name, "verdict": verdict}
         if likes_json(environ.get("HTTP_ACCEPT", "")):
             body = outcome_text(here, outcome)
             told = [("Content-Type", JSON), ("Content-Length", str(len(body)))]
@@ -81,7 +84,7 @@ class ScanRoad:
                 line["reference"] = reference
         access_log.say("GET", _ROUTE, status, time.perf_counter() - started, len(body), line)
         here.metrics.seconds.labels(_ROUTE).observe(time.perf_counter() - started)
-        return f"{status} {_PHRASES[status]}", told + self._headers, body
+        return f"{status} {_PHRASES[status]}", [*told, (HEADER, name), *self._headers], body
 
 
 _PHRASES = {status.value: status.phrase.upper() for status in HTTPStatus}

@@ -152,7 +152,7 @@ Explained = Literal["known", "done", "busy", "limit", "broke", "away"]
 
 
 class FaultEntry(TypedDict):
-    """What its members say."""
+    """One thing that is wrong in the request."""
 
     pointer: str
     reason: str
@@ -237,7 +237,7 @@ class Presented(TypedDict):
 
 
 class Problem(TypedDict):
-    """RFC 9457."""
+    """RFC 9457. `type` is an address at this service that explains the kind and its reasons."""
 
     type: str
     title: str
@@ -245,6 +245,7 @@ class Problem(TypedDict):
     detail: NotRequired[str | None]
     reason: NotRequired[str | None]
     errors: NotRequired[list[FaultEntry] | None]
+    request_id: NotRequired[str | None]
 
 
 class ReceiptAnswer(TypedDict):
@@ -408,6 +409,42 @@ class Client:
         seconds = int(after) if after.isascii() and after.isdigit() else None
         return ApiError(error.code, cast("Problem", problem), seconds)
 
+    def verify_receipt(self, token: str) -> ReceiptAnswer:
+        """A signed answer taken back.
+
+        A token or its page. Whether this site gave it, when, by which key, and what the
+        registry says to the same now. Answers to many checks are taken back from relying
+        parties alone, and count as so many checks.
+
+        Raises ApiError; OSError where it is not reached.
+        """
+        data = self._post(
+            "/api/v1/receipts/verify",
+            token.encode(),
+            "application/jwt",
+            "application/json",
+            (),
+        )
+        return cast(ReceiptAnswer, json.loads(data))
+
+    def verify_receipt_file(self, file: bytes) -> ReceiptAnswer:
+        """A signed answer taken back.
+
+        A token or its page. Whether this site gave it, when, by which key, and what the
+        registry says to the same now. Answers to many checks are taken back from relying
+        parties alone, and count as so many checks.
+
+        Raises ApiError; OSError where it is not reached.
+        """
+        data = self._post(
+            "/api/v1/receipts/verify",
+            file,
+            "application/pdf",
+            "application/json",
+            (),
+        )
+        return cast(ReceiptAnswer, json.loads(data))
+
     def verify(
         self,
         request: ByLinkRequest | ByQrRequest | ByIdRequest | ByDetailsRequest | ByDigestRequest,
@@ -551,39 +588,3 @@ class Client:
             (),
         )
         return data.decode("ascii")
-
-    def verify_receipt(self, token: str) -> ReceiptAnswer:
-        """A signed answer taken back.
-
-        A token or its page. Whether this site gave it, when, by which key, and what the
-        registry says to the same now. Answers to many checks are taken back from relying
-        parties alone, and count as so many checks.
-
-        Raises ApiError; OSError where it is not reached.
-        """
-        data = self._post(
-            "/api/v1/receipts/verify",
-            token.encode(),
-            "application/jwt",
-            "application/json",
-            (),
-        )
-        return cast(ReceiptAnswer, json.loads(data))
-
-    def verify_receipt_file(self, file: bytes) -> ReceiptAnswer:
-        """A signed answer taken back.
-
-        A token or its page. Whether this site gave it, when, by which key, and what the
-        registry says to the same now. Answers to many checks are taken back from relying
-        parties alone, and count as so many checks.
-
-        Raises ApiError; OSError where it is not reached.
-        """
-        data = self._post(
-            "/api/v1/receipts/verify",
-            file,
-            "application/pdf",
-            "application/json",
-            (),
-        )
-        return cast(ReceiptAnswer, json.loads(data))

@@ -14,14 +14,27 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
 from registry import web
+from registry.access import LICENCES
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.batches import rules
+from registry.batches.answers import BatchItemPage, BatchShown
 from registry.batches.archive import archive, archive_length
 from registry.batches.lines import CSV, NDJSON
 from registry.batches.receive import MAX_BODY, MAX_LINES, Upload, receive
 from registry.batches.states import BatchState, ItemState
 from registry.batches.tables import Batch
+from registry.described import (
+    ADDRESS,
+    BINARY,
+    DRY_RUN,
+    IDEMPOTENCY_KEY,
+    REPLAYED,
+    Answer,
+    Parameter,
+    described,
+    told,
+)
 from registry.licences.forms import Operator
 from registry.licences.issued import read_document
 from registry.licences.outage import database_errors
@@ -33,6 +46,7 @@ blueprint = Blueprint("batches", __name__, url_prefix="/api/v1/batches")
 _log = structlog.get_logger("registry.api")
 NO_STORE = {"Cache-Control": "no-store"}
 _MEDIA = (NDJSON, CSV)
+LINES = {"type": "string", "description": "Lines, each what `issueLicence` takes."}
 
 
 class CancelBody(web.Body):
@@ -40,6 +54,14 @@ class CancelBody(web.Body):
 
 
 @blueprint.post("")
+@described(
+    "sendBatch", "Send a batch",
+    access=LICENCES,
+    sends={NDJSON: LINES, CSV: LINES},
+    parameters=(DRY_RUN, replace(IDEMPOTENCY_KEY, required=True)),
+    answers={202: told("The batch.", BatchShown, Location=ADDRESS, Idempotency_Replayed=REPLAYED)},
+    refuses=(Kind.CONFLICT,),
+)  # fmt: skip
 def create() -> Response:
     """202 with the batch, on a replay too, which says `Idempotency-Replayed: true`.
 
@@ -59,6 +81,7 @@ def create() -> Response:
 
 
 @blueprint.get("/<hex32:batch_id>")
+@described("readBatch", "A batch", access=LICENCES, answers={200: told("As it stands.", BatchShown)})
 def show(batch_id: str) -> Response:
     """How far it is: lines by state."""
     web.query()
@@ -66,6 +89,15 @@ def show(batch_id: str) -> Response:
 
 
 @blueprint.get("/<hex32:batch_id>/items")
+@described(
+    "readBatchItems", "The lines of a batch",
+    access=LICENCES,
+    parameters=(
+        Parameter("after", "The line before the page.", {"type": "integer", "minimum": 0}),
+        Parameter("state", "Only lines of this state.", {"enum": [one.value for one in ItemState]}),
+    ),
+    answers={200: told("A page.", BatchItemPage)},
+)  # fmt: skip
 def items(batch_id: str) -> Response:
     """What became of each line, in pages of 500; `state` picks one. A line that was refused or failed says
     what is wrong with it, never its values.
@@ -83,6 +115,13 @@ def items(batch_id: str) -> Response:
 
 
 @blueprint.post("/<hex32:batch_id>/cancel")
+@described(
+    "cancelBatch", "Cancel a batch",
+    access=LICENCES,
+    sends=CancelBody,
+    answers={200: told("The batch.", BatchShown)},
+    refuses=(Kind.CONFLICT,),
+)  # fmt: skip
 def cancel(batch_id: str) -> Response:
     """Lines that nobody has begun are not issued. The answer is the batch as it stands then."""
     body = web.parse_body(CancelBody)
@@ -99,6 +138,12 @@ def cancel(batch_id: str) -> Response:
 
 
 @blueprint.get("/<hex32:batch_id>/documents")
+@described(
+    "readBatchDocuments", "The documents of a batch",
+    access=LICENCES,
+    answers={200: Answer("A ZIP.", {"application/zip": BINARY})},
+    refuses=(Kind.CONFLICT,),
+)  # fmt: skip
 def documents(batch_id: str) -> Response:
     """A ZIP of the sealed originals, once the batch has come to its end: `<line>-<identifier>.pdf`."""
     web.query()

@@ -9,9 +9,23 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
+from keys.errors import Kind
 from registry import web
+from registry.access import LICENCES
+from registry.described import (
+    BINARY,
+    DRY_RUN,
+    ETAG,
+    IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
+    PDF,
+    Answer,
+    described,
+    told,
+)
 from registry.licences import rules
-from registry.licences.forms import MAX_REQUEST, issue_request
+from registry.licences.answers import NEW_EDITION, LicenceShown
+from registry.licences.forms import MAX_REQUEST, IssueBody, issue_request
 from registry.licences.issue import issue_beside_others, preview
 from registry.licences.issued import ORIGINAL, read_document
 from registry.licences.outage import database_errors
@@ -35,6 +49,14 @@ blueprint = Blueprint("licences", __name__)
 
 
 @blueprint.post("/api/v1/licences")
+@described(
+    "issueLicence", "Issue a licence",
+    access=LICENCES,
+    sends=IssueBody,
+    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+    answers=NEW_EDITION,
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND, Kind.KEY_REFUSED),
+)  # fmt: skip
 def create() -> Response:
     """201 with the licence, on a replay too, which says `Idempotency-Replayed: true`; 200 for a dry run."""
     ports, actor = web.ports(), licence_actor()
@@ -49,6 +71,10 @@ def create() -> Response:
 
 
 @blueprint.get("/api/v1/licences/<identifier>")
+@described(
+    "readLicence", "A licence's status and record",
+    access=LICENCES, answers={200: told("As it stands now.", LicenceShown)},
+)  # fmt: skip
 def show(identifier: str) -> Response:
     """Status and record; link and look-up code are the holder's and are not told again."""
     web.query()
@@ -84,6 +110,15 @@ def show(identifier: str) -> Response:
 
 
 @blueprint.get("/api/v1/licences/<identifier>/document")
+@described(
+    "readDocument", "A licence's document",
+    access=LICENCES,
+    parameters=(IF_NONE_MATCH,),
+    answers={
+        200: Answer("The document.", {PDF: BINARY}, {"ETag": ETAG}),
+        304: Answer("You have it already.", {}, {"ETag": ETAG}),
+    },
+)  # fmt: skip
 def document(identifier: str) -> Response:
     """The registered bytes; the newest form where archival time-stamps were appended."""
     web.query()

@@ -17,9 +17,25 @@ from sqlalchemy.orm import Session
 from keys.canonical import canonical_json
 from keys.errors import Fault, Kind, VermilionError, field_fault
 from registry import web
+from registry.access import LICENCES
 from registry.actor import Actor
+from registry.described import DRY_RUN, IDEMPOTENCY_KEY, Parameter, described, told
 from registry.licences import rules
-from registry.licences.forms import MAX_REQUEST, Operator, next_edition_request
+from registry.licences.answers import (
+    CHANGED,
+    MADE,
+    NEW_EDITION,
+    LicenceHistory,
+    PastStatus,
+    Withdrawn,
+)
+from registry.licences.forms import (
+    MAX_REQUEST,
+    ChangedFieldsBody,
+    NextEditionBody,
+    Operator,
+    next_edition_request,
+)
 from registry.licences.history import history_of, status_at
 from registry.licences.idempotency import (
     Answered,
@@ -78,24 +94,56 @@ class InspectionBody(ChangeBody):
 
 
 @blueprint.post("/api/v1/licences/<identifier>/amendment")
+@described(
+    "amendLicence", "Amend a licence 变更",
+    access=LICENCES,
+    sends=ChangedFieldsBody,
+    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+    answers=NEW_EDITION,
+    refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
+)  # fmt: skip
 def amendment(identifier: str) -> Response:
     """变更: the next edition says something else."""
     return _next_edition("amend", identifier)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/renewal")
+@described(
+    "renewLicence", "Renew a licence 延续",
+    access=LICENCES,
+    sends=ChangedFieldsBody,
+    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+    answers=NEW_EDITION,
+    refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
+)  # fmt: skip
 def renewal(identifier: str) -> Response:
     """延续: the next edition is valid for longer."""
     return _next_edition("renew", identifier)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/correction")
+@described(
+    "correctLicence", "Correct a licence 纠错",
+    access=LICENCES,
+    sends=ChangedFieldsBody,
+    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+    answers=NEW_EDITION,
+    refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
+)  # fmt: skip
 def correction(identifier: str) -> Response:
     """纠错: the next edition says what this one should have said."""
     return _next_edition("correct", identifier)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/replacement")
+@described(
+    "replaceLicence", "Replace a licence that was lost 补发",
+    access=LICENCES,
+    sends=NextEditionBody,
+    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+    answers=NEW_EDITION,
+    refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
+)  # fmt: skip
 def replacement(identifier: str) -> Response:
     """补发: the next edition says the same, for one that was lost."""
     return _next_edition("replace", identifier)
@@ -116,6 +164,10 @@ def _next_edition(operation: NextEdition, identifier: str) -> Response:
 
 
 @blueprint.post("/api/v1/licences/<identifier>/suspension")
+@described(
+    "suspendLicence", "Suspend a licence 暂扣 暂停",
+    access=LICENCES, sends=SuspensionBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
+)  # fmt: skip
 def suspension(identifier: str) -> Response:
     body = web.parse_body(SuspensionBody)
 
@@ -127,6 +179,10 @@ def suspension(identifier: str) -> Response:
 
 
 @blueprint.post("/api/v1/licences/<identifier>/resumption")
+@described(
+    "resumeLicence", "Put a suspended licence in force again",
+    access=LICENCES, sends=ChangeBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
+)  # fmt: skip
 def resumption(identifier: str) -> Response:
     def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus | Planned:
         return rules.resume(session, web.ports(), actor, identifier, decision)
@@ -135,6 +191,10 @@ def resumption(identifier: str) -> Response:
 
 
 @blueprint.post("/api/v1/licences/<identifier>/ending")
+@described(
+    "endLicence", "End a licence 吊销 撤销 撤回 注销",
+    access=LICENCES, sends=EndingBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
+)  # fmt: skip
 def ending(identifier: str) -> Response:
     body = web.parse_body(EndingBody)
 
@@ -145,6 +205,10 @@ def ending(identifier: str) -> Response:
 
 
 @blueprint.post("/api/v1/licences/<identifier>/inspection")
+@described(
+    "inspectLicence", "Record an annual inspection 年检",
+    access=LICENCES, sends=InspectionBody, answers={200: MADE}, refuses=(Kind.CONFLICT,),
+)  # fmt: skip
 def inspection(identifier: str) -> Response:
     """An annual inspection 年检 is put on record; the status stays what it is."""
     body = web.parse_body(InspectionBody)
@@ -157,6 +221,13 @@ def inspection(identifier: str) -> Response:
 
 
 @blueprint.post("/api/v1/licences/<identifier>/scheduled/<hex32:scheduled>/withdrawal")
+@described(
+    "withdrawScheduled", "Take back a change that waits for its day",
+    access=LICENCES,
+    sends=ChangeBody,
+    answers={200: told("The change.", Withdrawn)},
+    refuses=(Kind.CONFLICT,),
+)  # fmt: skip
 def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
     """A change that waits for its day is taken back."""
 
@@ -171,6 +242,10 @@ def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
 
 
 @blueprint.get("/api/v1/licences/<identifier>/history")
+@described(
+    "readHistory", "A licence's history",
+    access=LICENCES, answers={200: told("In the order in which it was recorded.", LicenceHistory)},
+)  # fmt: skip
 def history(identifier: str) -> Response:
     """Every event of every edition of the licence, as recorded: nothing is ever taken out."""
     web.query()
@@ -181,6 +256,21 @@ def history(identifier: str) -> Response:
 
 
 @blueprint.get("/api/v1/licences/<identifier>/status")
+@described(
+    "readPastStatus", "What a licence's status was",
+    access=LICENCES,
+    parameters=(
+        Parameter("at", "The moment.", {"type": "string", "format": "date-time"}, required=True),
+        Parameter(
+            "clock",
+            "`recorded`: what the registry would have answered then. `effective`: what held then, by all "
+            "that is on record now.",
+            {"enum": ["effective", "recorded"]},
+            required=True,
+        ),
+    ),
+    answers={200: told("As of that moment.", PastStatus)},
+)  # fmt: skip
 def past_status(identifier: str) -> Response:
     """The status as of a past moment (`at`, RFC 3339), by the clock that is named: `effective` or
     `recorded`.

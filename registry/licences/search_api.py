@@ -11,6 +11,9 @@ from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError, field_fault
 from registry import web
+from registry.access import LICENCES
+from registry.described import Parameter, described, told
+from registry.licences.answers import LicencePage
 from registry.licences.outage import database_errors
 from registry.licences.search import MAX_PAGE, PAGE, Found, Question, Status, search
 from registry.licences.shown import day_or_none, href, licence_actor
@@ -23,9 +26,26 @@ _ARGUMENTS = frozenset(
     {"type", "number", "holder", "status", "registered_from", "registered_to", "limit", "after"}
 )
 MAX_ARGUMENT = 100
+TEXT = {"type": "string", "minLength": 1, "maxLength": MAX_ARGUMENT}
+DAY = {"type": "string", "format": "date"}
 
 
 @blueprint.get("/api/v1/licences")
+@described(
+    "findLicences", "Licences of the agency",
+    access=LICENCES,
+    parameters=(
+        Parameter("type", "The licence type's code.", {"type": "string", "pattern": "^[0-9A-Z]{21}$"}),
+        Parameter("number", "The licence's number.", TEXT),
+        Parameter("holder", "The holder's code.", TEXT),
+        Parameter("status", "The status on record.", {"enum": ["in_force", "suspended", "ended"]}),
+        Parameter("registered_from", "A day.", DAY),
+        Parameter("registered_to", "A day, inclusive.", DAY),
+        Parameter("limit", "Licences a page.", {"type": "integer", "minimum": 1, "maximum": MAX_PAGE}),
+        Parameter("after", "As `next` of a full page says.", TEXT),
+    ),
+    answers={200: told("A page.", LicencePage)},
+)  # fmt: skip
 def find() -> Response:
     """A page of licences, newest registration first; `next` leads to the one after it, if there is one."""
     arguments = dict(web.query(_ARGUMENTS))

@@ -9,15 +9,32 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 
 from registry import web
+from registry.access import AUDITOR
+from registry.described import JSON, Answer, Parameter, described
 from registry.licences.outage import database_errors
+from registry.log.answers import AuditPage
 from registry.log.audit import LEDGERS, Question, Trailer, end_of, instant, read, spoken
 
 blueprint = Blueprint(web.AUDIT, __name__, url_prefix="/api/v1/audit")
 
 NDJSON = "application/x-ndjson"
+INSTANT = {"type": "string", "format": "date-time"}
+TEXT = {"type": "string"}
 
 
 @blueprint.get(f"/<any({', '.join(repr(name) for name in LEDGERS)}):ledger>")
+@described(
+    "readAudit", "Events, refusals, uses of keys and of seals",
+    access=AUDITOR,
+    parameters=(
+        Parameter("since", "From this instant.", INSTANT),
+        Parameter("until", "Up to this instant, exclusive; a minute ago at the latest.", INSTANT),
+        Parameter("actor", "A person's id; of events and refusals.", {"pattern": "^[0-9a-f]{32}$"}),
+        Parameter("kind", "A kind such as person.added; of events.", {"maxLength": 81}),
+        Parameter("after", "As `next` of a full page says."),
+    ),
+    answers={200: Answer("A page; as NDJSON its last line is a trailer.", {JSON: AuditPage, NDJSON: TEXT})},
+)  # fmt: skip
 def page(ledger: str) -> Response:
     """A page, as JSON, or as NDJSON whose last line is a trailer; both say where the next page begins."""
     arguments = web.query({"since", "until", "actor", "kind", "after"})

@@ -20,9 +20,12 @@ from keys.errors import Fault, Kind, VermilionError
 from keys.outside_chain import MAX_FILE_BYTES
 from keys.suite import SuiteName
 from registry import web
+from registry.access import SEALS, seal_person
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
+from registry.described import ADDRESS, Parameter, described, told
 from registry.log.rules import Ground
+from registry.seals import answers as said
 from registry.seals import applications, authorisations, duties, editions, maker, outside_status, rules
 from registry.seals.applications import Application
 from registry.seals.authority import END_SUITE
@@ -34,6 +37,19 @@ from registry.seals.trust import publish_trust_list
 from signing.seal_upload import MAX_BYTES as MAX_PICTURE
 
 blueprint = Blueprint("seals", __name__, url_prefix="/api/v1")
+
+APPLICANT = seal_person("applicant")
+APPROVER = seal_person("approver", words="Of a seal authority, and not who asked.")
+MAKER = seal_person("maker", words="Of a seal authority; neither applicant nor approver of the seal.")
+KEEPER = seal_person(
+    "keeper", words="Of the seal's agency, who neither applied for it, approved nor made it."
+)
+EITHER = seal_person(
+    "keeper", "approver", words="A keeper of its agency, or an approver of a seal authority."
+)
+SEAL = told("The seal.", said.SealShown)
+CHANGED = told("The seal, and where the change shows already.", said.SealChanged)
+AUTHORISATION = told("The authorisation.", said.AuthorisationShown)
 
 _INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 PAGE = 100
@@ -129,6 +145,13 @@ class AuthorisationBody(web.Body):
 
 
 @blueprint.post("/seal-applications")
+@described(
+    "applyForSeal", "Apply for a seal 申请",
+    access=APPLICANT,
+    sends=ApplicationBody,
+    answers={201: told("The request.", said.ApprovalShown, Location=ADDRESS)},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def apply() -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(ApplicationBody, max_bytes=MAX_APPLICATION)
@@ -141,8 +164,24 @@ def apply() -> Response:
 
 
 @blueprint.get("/seal-applications/<hex32:approval_id>")
-@blueprint.get("/approvals/<hex32:approval_id>", endpoint="show_approval")
+@described(
+    "readApplication", "An application for a seal edition",
+    access=SEALS, answers={200: told("The request.", said.ApprovalShown)},
+)  # fmt: skip
 def show_application(approval_id: str) -> Response:
+    return _asked(approval_id)
+
+
+@blueprint.get("/approvals/<hex32:approval_id>")
+@described(
+    "readApproval", "What was asked about a seal",
+    access=SEALS, answers={200: told("The request.", said.ApprovalShown)},
+)  # fmt: skip
+def show_approval(approval_id: str) -> Response:
+    return _asked(approval_id)
+
+
+def _asked(approval_id: str) -> Response:
     actor = _actor()
     web.query()
     with Session(web.ports().database.read) as session:
@@ -150,6 +189,13 @@ def show_application(approval_id: str) -> Response:
 
 
 @blueprint.post("/seal-applications/<hex32:approval_id>/approval")
+@described(
+    "decideApplication", "Approve an application, or refuse it 审批",
+    access=APPROVER,
+    sends=DecisionBody,
+    answers={200: told("The request, and the seal.", said.ApplicationDecided)},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def decide_application(approval_id: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(DecisionBody)
@@ -163,6 +209,13 @@ def decide_application(approval_id: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/making")
+@described(
+    "makeSeal", "Make the seal edition that was approved 制作",
+    access=MAKER,
+    sends=MakingBody,
+    answers={201: SEAL},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def making(code: str) -> Response:
     actor = _actor()
     body = web.parse_body(MakingBody, max_bytes=MAX_CHAIN)
@@ -172,6 +225,13 @@ def making(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/certification-request")
+@described(
+    "requestCertificate", "A certification request for an authority outside",
+    access=MAKER,
+    sends=RequestBody,
+    answers={201: told("The request.", said.CertificationRequested)},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def certification_request(code: str) -> Response:
     """The PKCS #10 request for the edition that is to be made, for an authority outside."""
     actor = _actor()
@@ -183,6 +243,13 @@ def certification_request(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/filing")
+@described(
+    "fileSeal", "File a seal 备案",
+    access=MAKER,
+    sends=StepBody,
+    answers={200: SEAL},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def filing(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     web.parse_body(StepBody)
@@ -194,6 +261,13 @@ def filing(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/activation")
+@described(
+    "activateSeal", "Put a seal into use 启用",
+    access=KEEPER,
+    sends=StepBody,
+    answers={200: CHANGED},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def activation(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     web.parse_body(StepBody)
@@ -203,6 +277,13 @@ def activation(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/suspension")
+@described(
+    "suspendSeal", "Suspend a seal at once 停用",
+    access=EITHER,
+    sends=GroundBody,
+    answers={200: CHANGED},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def suspension(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(GroundBody)
@@ -212,6 +293,13 @@ def suspension(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/resumption-request")
+@described(
+    "requestResumption", "Ask for a suspended seal to be resumed",
+    access=EITHER,
+    sends=GroundBody,
+    answers={202: told("The request.", said.ApprovalShown, Location=ADDRESS)},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def request_resumption(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(GroundBody)
@@ -221,6 +309,13 @@ def request_resumption(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/cancellation-request")
+@described(
+    "requestCancellation", "Ask for a seal to be cancelled 注销",
+    access=EITHER,
+    sends=CancellationBody,
+    answers={202: told("The request.", said.ApprovalShown, Location=ADDRESS)},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def request_cancellation(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(CancellationBody)
@@ -232,6 +327,13 @@ def request_cancellation(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/loss-report")
+@described(
+    "reportLost", "Report a seal lost 挂失",
+    access=EITHER,
+    sends=LossBody,
+    answers={200: CHANGED},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def report_lost(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(LossBody)
@@ -241,6 +343,13 @@ def report_lost(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/renewal-application")
+@described(
+    "applyForRenewal", "Apply for a seal's next edition with the same picture",
+    access=APPLICANT,
+    sends=StepBody,
+    answers={201: told("The request.", said.ApprovalShown, Location=ADDRESS)},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def apply_for_renewal(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     web.parse_body(StepBody)
@@ -250,6 +359,13 @@ def apply_for_renewal(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/change-application")
+@described(
+    "applyForChange", "Apply for another name or picture of a seal 变更",
+    access=APPLICANT,
+    sends=ApplicationBody,
+    answers={201: told("The request.", said.ApprovalShown, Location=ADDRESS)},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def apply_for_change(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(ApplicationBody, max_bytes=MAX_APPLICATION)
@@ -262,6 +378,13 @@ def apply_for_change(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/editions/<edition_number:number>/sealing-away")
+@described(
+    "sealAway", "Record that an edition is sealed away 封存",
+    access=MAKER,
+    sends=GroundBody,
+    answers={200: told("The edition.", said.SealEditionShown)},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def seal_away(code: str, number: int) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(GroundBody)
@@ -274,6 +397,13 @@ def seal_away(code: str, number: int) -> Response:
 
 
 @blueprint.post("/approvals/<hex32:approval_id>/decision")
+@described(
+    "decideChange", "Agree to what was asked about a seal, or refuse",
+    access=APPROVER,
+    sends=DecisionBody,
+    answers={200: told("The request, and the seal.", said.ChangeDecided)},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def decide_change(approval_id: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(DecisionBody)
@@ -287,6 +417,14 @@ def decide_change(approval_id: str) -> Response:
 
 
 @blueprint.get("/seals")
+@described(
+    "listSeals", "Seals",
+    access=SEALS,
+    parameters=(
+        Parameter("after", "The code before the page.", {"type": "string", "pattern": "^[0-9]{0,14}$"}),
+    ),
+    answers={200: told("A page.", said.SealPage)},
+)  # fmt: skip
 def listing() -> Response:
     """The seals of the actor's agency, every agency's for a seal authority; paged by code."""
     actor = _actor()
@@ -304,6 +442,11 @@ def listing() -> Response:
 
 
 @blueprint.get("/seals/<seal_code:code>")
+@described(
+    "readSeal", "A seal, its history, editions and authorisations",
+    access=SEALS,
+    answers={200: told("As it stands.", said.WholeSeal)},
+)  # fmt: skip
 def show(code: str) -> Response:
     actor = _actor()
     web.query()
@@ -343,6 +486,13 @@ def show(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/authorisations")
+@described(
+    "authoriseUse", "Permit a client to use a seal for a type",
+    access=KEEPER,
+    sends=AuthorisationBody,
+    answers={201: AUTHORISATION},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def authorise(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(AuthorisationBody)
@@ -356,6 +506,13 @@ def authorise(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/authorisations/<hex32:authorisation_id>/withdrawal")
+@described(
+    "withdrawAuthorisation", "End an authorisation",
+    access=KEEPER,
+    sends=StepBody,
+    answers={200: AUTHORISATION},
+    refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
+)  # fmt: skip
 def withdraw(code: str, authorisation_id: str) -> Response:
     actor, ports = _actor(), web.ports()
     web.parse_body(StepBody)
@@ -365,6 +522,13 @@ def withdraw(code: str, authorisation_id: str) -> Response:
 
 
 @blueprint.delete("/seals/<seal_code:code>/authorisations/<hex32:authorisation_id>")
+@described(
+    "deleteAuthorisation", "End an authorisation",
+    access=KEEPER,
+    answers={200: AUTHORISATION},
+    refuses=(Kind.CONFLICT, Kind.MALFORMED, Kind.TOO_LARGE),
+    description="As `withdrawAuthorisation`.",
+)  # fmt: skip
 def delete_authorisation(code: str, authorisation_id: str) -> Response:
     actor, ports = _actor(), web.ports()
     web.no_body()

@@ -14,18 +14,30 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
 from registry import web
+from registry.access import SEALS, seal_person
 from registry.agencies.rules import SCOPE_SEAL
+from registry.described import BINARY, ETAG, PDF, Answer, Parameter, described, told
 from registry.licences.outage import database_errors
 from registry.seals import impact, uses
+from registry.seals.answers import Impact, UsePage
 from registry.seals.duties import approval_seen_by, require_overseer, seal_seen_by
 from registry.seals.tables import ApplicationPicture, Seal
 
 blueprint = Blueprint("seal_records", __name__, url_prefix="/api/v1")
 
+OVERSEER = seal_person(
+    "keeper", words="A keeper of the seal's agency; of a seal authority, anybody who acts as a person."
+)
+AFTER = Parameter("after", "As `next` of a full page says.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
+DAY = {"type": "string", "format": "date"}
 _ID = re.compile(r"[0-9a-f]{32}")
 
 
 @blueprint.get("/seals/<seal_code:code>/impact")
+@described(
+    "readImpact", "What a seal has sealed",
+    access=OVERSEER, parameters=(AFTER,), answers={200: told("A page.", Impact)},
+)  # fmt: skip
 def impact_list(code: str) -> Response:
     """What the seal has sealed and what proves that it came before the seal's end; the first page has the
     totals.
@@ -50,6 +62,12 @@ def impact_list(code: str) -> Response:
 
 
 @blueprint.get("/seals/<seal_code:code>/uses")
+@described(
+    "readSealUses", "Each use of a seal",
+    access=OVERSEER,
+    parameters=(AFTER, Parameter("from", "A day.", DAY), Parameter("to", "A day.", DAY)),
+    answers={200: told("A page.", UsePage)},
+)  # fmt: skip
 def use_ledger(code: str) -> Response:
     """Each use of the seal, also those that came to nothing; `from` and `to` are days, both included."""
     arguments = web.query({"after", "from", "to"})
@@ -66,6 +84,10 @@ def use_ledger(code: str) -> Response:
 
 
 @blueprint.get("/seal-applications/<hex32:approval_id>/picture")
+@described(
+    "readPicture", "The picture that is applied for",
+    access=SEALS, answers={200: Answer("A page.", {PDF: BINARY}, {"ETag": ETAG})},
+)  # fmt: skip
 def picture(approval_id: str) -> Response:
     """The very picture that is to be approved and made: a one-page PDF, whose digest the payload names."""
     web.query()

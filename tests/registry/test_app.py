@@ -28,6 +28,7 @@ FILL = {
     "scheduled": ID,
     "version": "x",
     "name": "x",
+    "slug": "conflict",
 }
 
 
@@ -64,7 +65,7 @@ def test_every_answer_carries_the_security_headers_and_its_request_id(world: Wor
         assert answer.headers["X-Content-Type-Options"] == "nosniff"
         assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
         assert answer.headers["Cache-Control"] == "no-store"
-        assert len(answer.headers["X-Request-Id"]) == 16
+        assert len(answer.headers["X-Request-Id"]) == 32
 
 
 @on_sqlite

@@ -48,7 +48,7 @@ def origin(site: Front) -> Iterator[str]:
 
 
 def as_described(value: Any, schema: str) -> Any:
-    document = openapi.document()
+    document = json.loads(openapi.text())
     whole = {"$ref": f"#/components/schemas/{schema}", "components": document["components"]}
     jsonschema.Draft202012Validator(whole).validate(value)
     return value

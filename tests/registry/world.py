@@ -28,7 +28,7 @@ from keys.apart import RootApart
 from keys.clock import Clock
 from keys.custodian import Custodian
 from keys.envelope import ScryptCost
-from registry import web
+from registry import openapi, web
 from registry.actor import Actor, Administrator, Duty
 from registry.agencies.administrators import Newcomer, found
 from registry.agencies.enrolments import decide
@@ -47,6 +47,7 @@ from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
 from signing.fonts import Fonts
 from signing.value_font import GlyphSet
+from tests.describing import client_of
 
 AUTHORITY = "12990000MB01090029"
 START = datetime(2026, 11, 20, 2, 30, 0, 250_000, tzinfo=UTC)
@@ -348,6 +349,7 @@ def _serve(
 ) -> World:
     ports.vault.ready()  # as a service has by its first round of recovery
     app = create_app(ports)
+    app.test_client_class = client_of(openapi.text)
     app.config["PROPAGATE_EXCEPTIONS"] = True  # the catch-all is off: a defect fails the test that meets it
     return World(ports, app, app.test_client(), codes, types, clients, people)
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from registry.problems import PROBLEM_TYPE
 from tests.verify_web.conftest import MakeWorld
 from tests.verify_web.world import (
     CREDENTIAL,
@@ -186,7 +185,7 @@ def test_problem_documents_name_the_member(world: World, body: Any, status: int,
     answer = world.client.post(API, json=body)
     problem = answer.get_json()
     assert (answer.status_code, answer.mimetype) == (status, "application/problem+json")
-    assert problem["type"].startswith(PROBLEM_TYPE)
+    assert problem["type"] == f"/problems/{'malformed' if status == 400 else 'invalid'}"
     assert {fault["pointer"] for fault in problem["errors"]} == pointers
     assert world.memory.asked == []
 
@@ -280,7 +279,12 @@ def test_a_defect_elsewhere_is_opaque(build: MakeWorld) -> None:
     answer = world.client.get("/readyz", headers={"Accept": "application/json"})
     assert (answer.status_code, answer.get_json()) == (
         500,
-        {"type": "about:blank", "title": "Internal error", "status": 500},
+        {
+            "type": "/problems/internal-error",
+            "title": "Internal error",
+            "status": 500,
+            "request_id": answer.headers["X-Request-Id"],
+        },
     )
 
 

@@ -32,6 +32,8 @@ PATHS = {
     "api.receipts": "/api/v1/receipts/verify",
     "docs.description": "/api/v1/openapi.json",
     "docs.page": "/api/v1/",
+    "docs.problems": "/problems/",
+    "docs.problem": "/problems/invalid",
     "files.trust_list": "/.well-known/elicence/trust-list",
     "files.status_list": "/status/0",
     "files.status_lists": "/status/",
@@ -47,6 +49,7 @@ PATHS = {
     "offline.scan": "/scan",
 }
 REVALIDATED = ("/sw.js", "/manifest.webmanifest")
+DOCS = ("/api/v1/openapi.json", "/api/v1/", "/problems/", "/problems/invalid")
 
 
 def test_every_route_is_in_this_list(world: World) -> None:
@@ -80,9 +83,9 @@ def test_headers_of_every_answer(world: World, path: str, method: str) -> None:
     assert ("camera=(self)" if scans else "camera=()") in answer.headers["Permissions-Policy"]
     assert "Set-Cookie" not in answer.headers
     assert policy["worker-src"] == policy["manifest-src"] == "'self'"
-    assert answer.headers["Cache-Control"] == "no-store" or path.startswith(
-        ("/static/", "/.well-known/", "/status/", *REVALIDATED)
-    )
+    kept = path.startswith(("/static/", "/.well-known/", "/status/", *REVALIDATED)) or path in DOCS
+    assert answer.headers["Cache-Control"] == "no-store" or kept
+    assert len(answer.headers["X-Request-Id"]) == 32
     assert answer.status_code < 500 or path in {
         "/readyz",
         "/.well-known/elicence/trust-list",

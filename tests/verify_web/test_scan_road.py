@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 REFERENCE = re.compile(rb"[0-9A-HJKMNP-TV-Z]{4}(-[0-9A-HJKMNP-TV-Z]{4}){3}")
+NAMED = {"X-Request-Id": "0" * 32}
 HTML, JSON = "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8", "application/json"
 
 
@@ -44,7 +45,7 @@ def told(answer: TestResponse) -> tuple[Any, ...]:
 @pytest.mark.parametrize("language", ["zh-CN", "es-MX, en;q=0.5", "fr", ""])
 @pytest.mark.parametrize("link_id", [LINK_ID, UNKNOWN_ID, "A" * 21 + "B"])
 def test_the_answer_is_the_framework_s(world: World, accept: str, language: str, link_id: str) -> None:
-    headers = {"Accept": accept, "Accept-Language": language}
+    headers = {"Accept": accept, "Accept-Language": language, **NAMED}
     answers = [told(Client(application).get(f"/c/{link_id}", headers=headers)) for application in ways(world)]
     assert answers[0] == answers[1]
 
@@ -57,9 +58,9 @@ def test_so_it_is_for_other_verdicts_and_origins(
     build: MakeWorld, licence: dict[str, str], origin: str
 ) -> None:
     world = build(sample(**licence), origin=origin)
-    assert len({repr(told(Client(way).get(f"/c/{LINK_ID}"))) for way in ways(world)}) == 1
+    assert len({repr(told(Client(way).get(f"/c/{LINK_ID}", headers=NAMED))) for way in ways(world)}) == 1
     world.memory.fails = True
-    (answer,) = {repr(told(Client(way).get(f"/c/{LINK_ID}"))) for way in ways(world)}
+    (answer,) = {repr(told(Client(way).get(f"/c/{LINK_ID}", headers=NAMED))) for way in ways(world)}
     assert "503 SERVICE UNAVAILABLE" in answer
 
 
@@ -70,7 +71,7 @@ def test_log_line_and_measurements_are_the_framework_s(
     for count, way in enumerate(ways(world), 1):
         with caplog.at_level(logging.INFO, "vermilion.access"):
             for accept in (HTML, JSON):
-                Client(way).get(f"/c/{LINK_ID}", headers={"Accept": accept})
+                Client(way).get(f"/c/{LINK_ID}", headers={"Accept": accept, **NAMED})
         of_verdicts = {"way": "link", "verdict": "valid"}
         assert metrics.get_sample_value("vermilion_verdicts_total", of_verdicts) == 2 * count
         of_route = {"route": "/c/<link_id>"}

@@ -24,7 +24,9 @@ from signing.disclosure import public_record
 from signing.licence_type import LicenceType, Role, load_licence_type
 from signing.live import LiveLicence
 from signing.record import FieldValue, Record
+from tests.describing import client_of
 from tests.signing.checking import food, sign
+from verify_web import openapi
 from verify_web.app import create_app
 from verify_web.source import Source
 
@@ -233,4 +235,5 @@ def make_world(
         catch_all=catch_all,
         **options,
     )
+    app.test_client_class = client_of(openapi.text)
     return World(memory, clock, app, data)

@@ -1,0 +1,86 @@
+"""What the agency API says of itself beside its operations."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from werkzeug.routing import Rule
+
+from keys.errors import Kind
+from registry.access import OAUTH2
+from registry.agencies.auth import SCOPE_AUDIT
+from registry.agencies.rules import SCOPE_LICENCE, SCOPE_SEAL
+from registry.described import IDEMPOTENCY_KEY, Operation
+from registry.openapi_document import Api
+
+VERSION = "1.0.0"
+UNDESCRIBED = frozenset({"metrics"})
+"""Endpoints that are no part of the API: for the operator, on the machine itself."""
+
+_INTRODUCTION = (
+    "The registry as an agency's own systems use it: seals, licences, batches; and the audit.\n\n"
+    "Who calls has a bearer token of `/oauth2/token`: a client by itself, or a person who acts through it. "
+    "Bodies are strict JSON (RFC 8259, no member twice, none that is not named here), dates are civil days "
+    "of the registry's zone, instants UTC.\n\n"
+    "A refusal is a problem document (RFC 9457), whose `type` is an address here that explains the kind and "
+    "its reasons. `X-Request-Id` is in every answer: your own, where it is 32 hex digits or a UUID in lower "
+    "case. Each client has a limit of requests a minute, which `RateLimit-Policy` and `RateLimit` tell.\n\n"
+    "Members may be added to answers, and values to what they say: readers take no offence at either."
+)
+
+
+def _implied(operation: Operation, rule: Rule) -> Collection[Kind]:
+    found = {Kind.INVALID, Kind.UNAVAILABLE}  # a query that is not accepted, a part that is out
+    if rule.endpoint in {"livez", "readyz", "trust_list"}:
+        found -= {Kind.INVALID}
+    if operation.access.security:
+        found |= {Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.TOO_MANY}
+    if rule.arguments and rule.endpoint != "audit.page":
+        found |= {Kind.NOT_FOUND}
+    if operation.sends:
+        found |= {Kind.MALFORMED, Kind.TOO_LARGE, Kind.UNSUPPORTED_MEDIA}
+    if any(one.name == IDEMPOTENCY_KEY.name for one in operation.parameters):
+        found |= {Kind.IN_PROGRESS, Kind.IDEMPOTENCY_REUSED}
+    return found
+
+
+DESCRIPTION = Api(
+    title="Vermilion: the agency API",
+    version=VERSION,
+    introduction=_INTRODUCTION,
+    covers=lambda endpoint: endpoint not in UNDESCRIBED and not endpoint.startswith("docs."),
+    security={
+        OAUTH2: {
+            "type": "oauth2",
+            "description": (
+                "A client authenticates by private_key_jwt (RFC 7523, 2.2); a person acts through it by an "
+                "assertion of their own (2.1), an auditor by that alone."
+            ),
+            "flows": {
+                "clientCredentials": {
+                    "tokenUrl": "/oauth2/token",
+                    "scopes": {
+                        SCOPE_LICENCE: "Issue, read and change licences.",
+                        SCOPE_SEAL: "The life of seals, and their use.",
+                        SCOPE_AUDIT: "Read the audit; an auditor's.",
+                    },
+                }
+            },
+        }
+    },
+    variables={
+        "approval_id": "The request's id.",
+        "authorisation_id": "The authorisation's id.",
+        "batch_id": "The batch's id.",
+        "code": "The seal's 14 digits.",
+        "identifier": "The licence's identifier.",
+        "ledger": "Which list.",
+        "number": "Of the seal's edition, from 1.",
+        "scheduled": "The waiting change's id.",
+    },
+    implied=_implied,
+    headers={
+        "RateLimit-Policy": "The client's limit: `q` requests in `w` seconds.",
+        "RateLimit": "What is left of it for certain: `r` requests; all of it after `t` seconds.",
+    },
+)
