@@ -20,9 +20,6 @@ from registry.openapi_document import Api, text_of
 from registry.problem_pages import WORDS, as_json, for_page, listed
 from registry.problems import ADDRESS, LANGUAGES, TABLE
 
-DOCS = frozenset({"docs.description", "docs.page", "docs.problems", "docs.problem"})
-"""Endpoints for everybody."""
-
 _HERE = Path(__file__).parent / "api_pages"
 PAGES = {path.name: path.read_text("utf-8") for path in sorted(_HERE.glob("*.html"))}
 """Templates; those whose name begins with `_` are parts that the public site's pages have too."""

@@ -21,7 +21,7 @@ from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.buckets import Buckets, per_minute
 from registry.console.pages import install as install_console
 from registry.defects import Defects, QuietFlask
-from registry.described import EVERYBODY, TEXT, Answer, Instant, Told, described, told
+from registry.described import TEXT, Answer, Instant, Told, described, told
 from registry.description import DESCRIPTION
 from registry.licences.api import blueprint as licences
 from registry.licences.life_api import blueprint as licence_life
@@ -97,9 +97,7 @@ def routes(app: Flask) -> None:
 
 def _serve_operations(app: Flask) -> None:
     @app.get("/livez")
-    @described(
-        "isAlive", "Whether the process answers", access=EVERYBODY, answers={200: told("It does.", Alive)}
-    )
+    @described("isAlive", "Whether the process answers", answers={200: told("It does.", Alive)})
     def livez() -> Response:
         return web.answer({"status": "ok"})
 
@@ -107,7 +105,6 @@ def _serve_operations(app: Flask) -> None:
     @described(
         "isReady",
         "Whether the service can do its work",
-        access=EVERYBODY,
         answers={200: told("It can.", Ready)},
     )
     def readyz() -> Response:
@@ -135,7 +132,6 @@ def _serve_operations(app: Flask) -> None:
     @app.get("/.well-known/elicence/trust-list")
     @described(
         "readTrustList", "The signed trust list",
-        access=EVERYBODY,
         answers={200: Answer("A compact JWS (RFC 7515).", {TRUST_LIST_TYPE: TEXT})},
         refuses=(Kind.NOT_FOUND,),
     )  # fmt: skip

@@ -98,7 +98,7 @@ class Operation:
     operation_id: str
     summary: str
     description: str
-    access: Access
+    access: Access | None  # None: the API says it of all its routes
     answers: Mapping[int, Answer]
     sends: Mapping[str, Body]
     parameters: tuple[Parameter, ...]
@@ -113,11 +113,11 @@ def described(
     operation_id: str,
     summary: str,
     *,
-    access: Access,
     answers: Mapping[int, Answer],
     sends: Mapping[str, Body] | type[BaseModel] | None = None,
     parameters: tuple[Parameter, ...] = (),
     refuses: Sequence[Kind] = (),
+    access: Access | None = None,
     description: str | None = None,
 ) -> Callable[[View], View]:
     """Declare an operation on the view below. Its description is the view's docstring, unless one is given.

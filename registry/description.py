@@ -7,15 +7,18 @@ from collections.abc import Collection
 from werkzeug.routing import Rule
 
 from keys.errors import Kind
-from registry.access import OAUTH2
 from registry.agencies.auth import SCOPE_AUDIT
 from registry.agencies.rules import SCOPE_LICENCE, SCOPE_SEAL
-from registry.described import IDEMPOTENCY_KEY, Operation
+from registry.described import EVERYBODY, IDEMPOTENCY_KEY, Access, Operation
 from registry.openapi_document import Api
+from registry.permissions import PEOPLE, TABLE, Caller
 
 VERSION = "1.0.0"
-UNDESCRIBED = frozenset({"metrics"})
-"""Endpoints that are no part of the API: for the operator, on the machine itself."""
+OAUTH2 = "oauth2"
+UNDESCRIBED = ("metrics", "docs.", "console.")
+"""Endpoints, or beginnings of them, that are no part of the API: the operator's on the machine itself, the
+description, and pages for people.
+"""
 
 _INTRODUCTION = (
     "The registry as an agency's own systems use it: seals, licences, batches; and the audit.\n\n"
@@ -33,7 +36,7 @@ def _implied(operation: Operation, rule: Rule) -> Collection[Kind]:
     found = {Kind.INVALID, Kind.UNAVAILABLE}  # a query that is not accepted, a part that is out
     if rule.endpoint in {"livez", "readyz", "trust_list"}:
         found -= {Kind.INVALID}
-    if operation.access.security:
+    if not TABLE[rule.endpoint].public:
         found |= {Kind.UNAUTHENTICATED, Kind.FORBIDDEN, Kind.TOO_MANY}
     if rule.arguments and rule.endpoint != "audit.page":
         found |= {Kind.NOT_FOUND}
@@ -44,11 +47,33 @@ def _implied(operation: Operation, rule: Rule) -> Collection[Kind]:
     return found
 
 
+def _access(endpoint: str) -> Access:
+    """In the words of OpenAPI, what the one table says (`registry.permissions`)."""
+    permission = TABLE[endpoint]
+    if permission.public:
+        return EVERYBODY
+    who = permission.who
+    if who == {Caller.AUDITOR}:
+        return Access(({OAUTH2: (SCOPE_AUDIT,)},), words="An auditor, by a token of their own.")
+    security = ({OAUTH2: () if permission.scope is None else (permission.scope,)},)
+    if who >= PEOPLE:
+        return Access(security)
+    words = []
+    if Caller.SYSTEM in who:
+        words.append("A client may act by itself, and names its `operator`.")
+    if who & {Caller.APPROVER, Caller.MAKER}:
+        words.append("Approvers and makers are people of a seal authority.")
+    if Caller.AUTHORITY in who:
+        words.append("Of a seal authority, anybody who acts as a person.")
+    return Access(security, tuple(sorted(one.value for one in who & PEOPLE)), " ".join(words))
+
+
 DESCRIPTION = Api(
     title="Vermilion: the agency API",
     version=VERSION,
     introduction=_INTRODUCTION,
-    covers=lambda endpoint: endpoint not in UNDESCRIBED and not endpoint.startswith("docs."),
+    covers=lambda endpoint: not endpoint.startswith(UNDESCRIBED),
+    access=_access,
     security={
         OAUTH2: {
             "type": "oauth2",

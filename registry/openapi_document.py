@@ -18,7 +18,7 @@ from werkzeug.routing import AnyConverter, BaseConverter, IntegerConverter, Rule
 
 from keys.errors import Kind
 from registry.described import Access, Answer, Body, Operation, Parameter, operations
-from registry.problems import INTERNAL_ERROR, PROBLEM_JSON, TABLE, Problem, slug_of, type_uri
+from registry.problems import INTERNAL_ERROR, PROBLEM_JSON, TABLE, Problem, slug_of, status_of, type_uri
 
 _SCHEMA = "#/components/schemas/{model}"
 _VARIABLE = re.compile(r"<(?:[^<>]*:)?([^<>:]+)>")
@@ -37,6 +37,8 @@ class Api:
     security: Mapping[str, Mapping[str, Any]]
     variables: Mapping[str, str]
     """What the variables of its paths are, by name."""
+    access: Callable[[str], Access] | None = None
+    """Who may call an endpoint, where that is not declared with its route."""
     implied: Callable[[Operation, Rule], Collection[Kind]] = lambda _operation, _rule: ()
     """Kinds of problems that follow from what an operation declares."""
     headers: Mapping[str, str] | None = None
@@ -92,11 +94,20 @@ def path_of(rule: Rule) -> str:
     return _VARIABLE.sub(r"{\1}", rule.rule)
 
 
+def access_of(api: Api, operation: Operation, rule: Rule) -> Access:
+    """Who may call. Raises LookupError where neither route nor API say it."""
+    if operation.access is not None:
+        return operation.access
+    if api.access is None:
+        raise LookupError(f"{rule.rule} ({rule.endpoint}) does not declare who may call")
+    return api.access(rule.endpoint)
+
+
 def refusals(api: Api, operation: Operation, rule: Rule) -> dict[int, frozenset[Kind]]:
     """Which problems the operation may answer, by status."""
     found: dict[int, set[Kind]] = {}
     for kind in {*operation.refuses, *api.implied(operation, rule)}:
-        found.setdefault(TABLE[slug_of(kind)].status, set()).add(kind)
+        found.setdefault(status_of(kind), set()).add(kind)
     return {status: frozenset(found[status]) for status in sorted(found)}
 
 
@@ -134,7 +145,8 @@ def _models(operation: Operation) -> list[type[BaseModel]]:
 def _operation(
     api: Api, app: Flask, rule: Rule, operation: Operation, refused: Mapping[int, frozenset[Kind]]
 ) -> dict[str, Any]:
-    known = [REQUEST_ID, *(api.headers or ())] if operation.access.security else [REQUEST_ID]
+    access = access_of(api, operation, rule)
+    known = [REQUEST_ID, *(api.headers or ())] if access.security else [REQUEST_ID]
     responses = {str(status): _answer(answer, known) for status, answer in operation.answers.items()}
     for status, kinds in refused.items():
         reference = {"$ref": f"#/components/responses/{_name(kinds)}"}
@@ -148,12 +160,12 @@ def _operation(
     found: dict[str, Any] = {
         "operationId": operation.operation_id,
         "summary": operation.summary,
-        "description": "\n\n".join(filter(None, (operation.description, _allowed(operation.access)))),
+        "description": "\n\n".join(filter(None, (operation.description, _allowed(access)))),
         "tags": [_tag(rule.rule)],
-        "security": [dict(one) for one in operation.access.security],
+        "security": [dict(one) for one in access.security],
     }
-    if operation.access.roles:
-        found["x-roles"] = list(operation.access.roles)
+    if access.roles:
+        found["x-roles"] = list(access.roles)
     parameters = [*_path_parameters(api, app, rule), *map(_parameter, operation.parameters)]
     if parameters:
         found["parameters"] = parameters

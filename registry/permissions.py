@@ -61,6 +61,10 @@ TABLE: dict[str, Permission] = {
     "readyz": _PUBLIC,
     "metrics": _PUBLIC,  # to this machine alone
     "trust_list": _PUBLIC,
+    "docs.description": _PUBLIC,
+    "docs.page": _PUBLIC,
+    "docs.problems": _PUBLIC,
+    "docs.problem": _PUBLIC,
     "agencies.token": _PUBLIC,
     "agencies.self": _ANY_TOKEN,
     "audit.page": Permission(None, frozenset({Caller.AUDITOR})),

@@ -75,6 +75,10 @@ def slug_of(kind: Kind) -> str:
     return kind.value
 
 
+def status_of(kind: Kind) -> int:
+    return TABLE[slug_of(kind)].status
+
+
 def type_uri(slug: str) -> str:
     """RFC 9457, 3.1.1: relative to the service that answers, with its whole path."""
     return ADDRESS + slug

@@ -8,7 +8,6 @@ from sqlalchemy.orm import Session
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from registry import web
-from registry.access import ANY_CLIENT
 from registry.actor import Actor, Administrator
 from registry.agencies.answers import Self, Token, TokenRefusal, TokenRequest
 from registry.agencies.auth import (
@@ -19,7 +18,7 @@ from registry.agencies.auth import (
     issue_token,
 )
 from registry.agencies.tables import Agency, ClientType
-from registry.described import EVERYBODY, described, told
+from registry.described import described, told
 from registry.ports import Ports
 
 blueprint = Blueprint("agencies", __name__)
@@ -38,7 +37,6 @@ def authenticate(ports: Ports, incoming: Request) -> Actor | Administrator:
 @blueprint.post("/oauth2/token")
 @described(
     "getToken", "A token for a client, or for a person through it",
-    access=EVERYBODY,
     description="OAuth 2.0 (RFC 6749, 4.4; RFC 7523): a bearer token (RFC 6750) that lasts 15 minutes.",
     sends={"application/x-www-form-urlencoded": TokenRequest},
     answers={
@@ -70,7 +68,7 @@ def token() -> Response:
 @blueprint.get("/api/v1/agencies/self")
 @described(
     "whoAmI", "Whom the token stands for",
-    access=ANY_CLIENT, answers={200: told("Agency, client and person.", Self)}, description="",
+    answers={200: told("Agency, client and person.", Self)}, description="",
 )  # fmt: skip
 def self() -> Response:
     web.query()

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
 from registry import web
-from registry.access import LICENCES
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.batches import rules
@@ -56,7 +55,6 @@ class CancelBody(web.Body):
 @blueprint.post("")
 @described(
     "sendBatch", "Send a batch",
-    access=LICENCES,
     sends={NDJSON: LINES, CSV: LINES},
     parameters=(DRY_RUN, replace(IDEMPOTENCY_KEY, required=True)),
     answers={202: told("The batch.", BatchShown, Location=ADDRESS, Idempotency_Replayed=REPLAYED)},
@@ -81,7 +79,7 @@ def create() -> Response:
 
 
 @blueprint.get("/<hex32:batch_id>")
-@described("readBatch", "A batch", access=LICENCES, answers={200: told("As it stands.", BatchShown)})
+@described("readBatch", "A batch", answers={200: told("As it stands.", BatchShown)})
 def show(batch_id: str) -> Response:
     """How far it is: lines by state."""
     web.query()
@@ -91,7 +89,6 @@ def show(batch_id: str) -> Response:
 @blueprint.get("/<hex32:batch_id>/items")
 @described(
     "readBatchItems", "The lines of a batch",
-    access=LICENCES,
     parameters=(
         Parameter("after", "The line before the page.", {"type": "integer", "minimum": 0}),
         Parameter("state", "Only lines of this state.", {"enum": [one.value for one in ItemState]}),
@@ -117,7 +114,6 @@ def items(batch_id: str) -> Response:
 @blueprint.post("/<hex32:batch_id>/cancel")
 @described(
     "cancelBatch", "Cancel a batch",
-    access=LICENCES,
     sends=CancelBody,
     answers={200: told("The batch.", BatchShown)},
     refuses=(Kind.CONFLICT,),
@@ -140,7 +136,6 @@ def cancel(batch_id: str) -> Response:
 @blueprint.get("/<hex32:batch_id>/documents")
 @described(
     "readBatchDocuments", "The documents of a batch",
-    access=LICENCES,
     answers={200: Answer("A ZIP.", {"application/zip": BINARY})},
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip

@@ -32,7 +32,7 @@ from registry.console.browser import (
 from registry.console.rendering import WORDS, language_of
 from registry.console.tables import ConsoleSession, OutsideIdentity
 from registry.log.tables import Event
-from registry.problems import STATUS
+from registry.problems import status_of
 
 ACCOUNT = "/console/account"
 SIGN_INS_SHOWN = 10
@@ -84,7 +84,7 @@ def remove_passkey(passkey_id: str) -> Response:
         passkeys.remove_passkey(web.ports(), live(), passkey_id)
     except VermilionError as error:
         shown = _account_page(error)
-        shown.status_code = STATUS[error.kind][0]
+        shown.status_code = status_of(error.kind)
         return shown
     return go(f"{ACCOUNT}?done=1")
 
@@ -102,7 +102,7 @@ def confirm_code() -> Response:
         local.show_code_again(web.ports(), live().person_id, told.get("code", ""))
     except VermilionError as error:
         shown = _confirm_page(asked, error)
-        shown.status_code = STATUS[error.kind][0]
+        shown.status_code = status_of(error.kind)
         return shown
     ports = web.ports()
     with ports.database.transaction() as session:

@@ -23,15 +23,16 @@ from werkzeug.exceptions import HTTPException
 
 from keys.errors import Kind, VermilionError
 from registry import web
+from registry.buckets import Buckets, per_minute
 from registry.console import sessions
 from registry.console.oidc import OpenId
 from registry.console.rendering import LANGUAGE_COOKIE, LANGUAGES, WORDS, fill_in, language_of, moment
 from registry.console.sessions import Half, Live
 from registry.licences.outage import database_out, is_outage
-from registry.networks import NetworkBuckets, network_of
+from registry.networks import network_of
 from registry.permissions import PUBLIC
 from registry.ports import Ports
-from registry.problems import STATUS
+from registry.problems import status_of
 
 blueprint = Blueprint(web.CONSOLE, __name__, url_prefix="/console")
 
@@ -65,8 +66,8 @@ class Console:
     """What the console's pages carry beside the API's state."""
 
     openid: OpenId
-    networks: NetworkBuckets = field(
-        default_factory=lambda: NetworkBuckets(REQUESTS_PER_MINUTE, monotonic=time.monotonic)
+    networks: Buckets = field(
+        default_factory=lambda: Buckets(per_minute(REQUESTS_PER_MINUTE), monotonic=time.monotonic)
     )
 
 
@@ -105,7 +106,7 @@ def _enter() -> Response | None:
         g.actor = g.live.actor
         _touch(ports, g.live)
     if request.endpoint in PUBLIC:
-        if request.method == "POST" and (wait := console().networks.enter(network())):
+        if request.method == "POST" and (wait := console().networks.enter(network()).wait):
             raise VermilionError(Kind.TOO_MANY, "too many requests", reason="attempts", retry_after=wait)
         return None
     if g.live is None:
@@ -307,7 +308,7 @@ def _expected(error: VermilionError) -> Response:
         target = f"{CONFIRM}?next={next_page(asked)}"
         return gone_to(target) if request.is_json else go(target)
     web.note_refusal(error)
-    status = STATUS[error.kind][0]
+    status = status_of(error.kind)
     headers: Mapping[str, str] = {} if error.retry_after is None else {"Retry-After": str(error.retry_after)}
     if request.is_json:
         response = web.answer({"reason": error.reason, "message": said(error.reason)}, status)

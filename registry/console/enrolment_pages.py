@@ -26,7 +26,7 @@ from registry.console.browser import (
 )
 from registry.console.rendering import qr_picture
 from registry.console.sessions import Half
-from registry.problems import STATUS
+from registry.problems import status_of
 
 ENROL = "/console/enrol"
 
@@ -49,7 +49,7 @@ def open_invitation() -> Response:
             row = invitations.opened_by(session, link, told.get("code", ""), ports.clock())
     except VermilionError as error:
         shown = page("invitation.html", link=link[:64], fault=said(error.reason))
-        shown.status_code = STATUS[error.kind][0]
+        shown.status_code = status_of(error.kind)
         return shown
     with ports.database.transaction() as session:
         attempts.succeeded(session, attempt)
@@ -77,7 +77,7 @@ def set_password() -> Response:
         if error.kind is not Kind.INVALID:
             raise
         shown = _choice(found, error)
-        shown.status_code = STATUS[error.kind][0]
+        shown.status_code = status_of(error.kind)
         return shown
     return take_cookie(go(f"{SIGN_IN}?done=1"), STEP)
 

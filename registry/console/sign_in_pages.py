@@ -29,7 +29,7 @@ from registry.console.browser import (
     signed_in,
     take_cookie,
 )
-from registry.problems import STATUS
+from registry.problems import status_of
 
 CODE = f"{SIGN_IN}/code"
 
@@ -132,7 +132,7 @@ def _sign_in_page(
 
 
 def _refused(error: VermilionError, shown: Response) -> Response:
-    shown.status_code = STATUS[error.kind][0]
+    shown.status_code = status_of(error.kind)
     if error.retry_after is not None:
         shown.headers["Retry-After"] = str(error.retry_after)
     return shown

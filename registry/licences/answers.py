@@ -102,7 +102,7 @@ class Scheduled(Told):
     scheduled: PlannedChange
 
 
-class Withdrawn(Told):
+class WithdrawnChange(Told):
     withdrawn: PlannedChange
 
 
@@ -199,5 +199,8 @@ NEW_EDITION: Mapping[int, Answer] = {
     201: told("The licence.", LicenceIssued, Location=ADDRESS, Idempotency_Replayed=REPLAYED),
     200: told("What would be issued, for a dry run.", LicencePreview),
 }
-MADE = told("The change is made: the status as it is now.", LicenceStatusShown)
-CHANGED: Mapping[int, Answer] = {200: MADE, 202: told("The change waits for its day.", Scheduled)}
+MADE = told("The change is made: the status as it is now.", LicenceStatusShown, Idempotency_Replayed=REPLAYED)
+CHANGED: Mapping[int, Answer] = {
+    200: MADE,
+    202: told("The change waits for its day.", Scheduled, Idempotency_Replayed=REPLAYED),
+}

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 from keys.canonical import canonical_json
 from keys.errors import Kind
 from registry import web
-from registry.access import LICENCES
 from registry.described import (
     BINARY,
     DRY_RUN,
@@ -51,7 +50,6 @@ blueprint = Blueprint("licences", __name__)
 @blueprint.post("/api/v1/licences")
 @described(
     "issueLicence", "Issue a licence",
-    access=LICENCES,
     sends=IssueBody,
     parameters=(DRY_RUN, IDEMPOTENCY_KEY),
     answers=NEW_EDITION,
@@ -73,7 +71,11 @@ def create() -> Response:
 @blueprint.get("/api/v1/licences/<identifier>")
 @described(
     "readLicence", "A licence's status and record",
-    access=LICENCES, answers={200: told("As it stands now.", LicenceShown)},
+    parameters=(IF_NONE_MATCH,),
+    answers={
+        200: told("As it stands now.", LicenceShown, ETag=ETAG),
+        304: Answer("Nothing of it has changed.", {}, {"ETag": ETAG}),
+    },
 )  # fmt: skip
 def show(identifier: str) -> Response:
     """Status and record; link and look-up code are the holder's and are not told again."""
@@ -112,7 +114,6 @@ def show(identifier: str) -> Response:
 @blueprint.get("/api/v1/licences/<identifier>/document")
 @described(
     "readDocument", "A licence's document",
-    access=LICENCES,
     parameters=(IF_NONE_MATCH,),
     answers={
         200: Answer("The document.", {PDF: BINARY}, {"ETag": ETAG}),

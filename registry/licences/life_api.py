@@ -17,9 +17,8 @@ from sqlalchemy.orm import Session
 from keys.canonical import canonical_json
 from keys.errors import Fault, Kind, VermilionError, field_fault
 from registry import web
-from registry.access import LICENCES
 from registry.actor import Actor
-from registry.described import DRY_RUN, IDEMPOTENCY_KEY, Parameter, described, told
+from registry.described import DRY_RUN, IDEMPOTENCY_KEY, REPLAYED, Parameter, described, told
 from registry.licences import rules
 from registry.licences.answers import (
     CHANGED,
@@ -27,7 +26,7 @@ from registry.licences.answers import (
     NEW_EDITION,
     LicenceHistory,
     PastStatus,
-    Withdrawn,
+    WithdrawnChange,
 )
 from registry.licences.forms import (
     MAX_REQUEST,
@@ -96,7 +95,6 @@ class InspectionBody(ChangeBody):
 @blueprint.post("/api/v1/licences/<identifier>/amendment")
 @described(
     "amendLicence", "Amend a licence 变更",
-    access=LICENCES,
     sends=ChangedFieldsBody,
     parameters=(DRY_RUN, IDEMPOTENCY_KEY),
     answers=NEW_EDITION,
@@ -110,7 +108,6 @@ def amendment(identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/renewal")
 @described(
     "renewLicence", "Renew a licence 延续",
-    access=LICENCES,
     sends=ChangedFieldsBody,
     parameters=(DRY_RUN, IDEMPOTENCY_KEY),
     answers=NEW_EDITION,
@@ -124,7 +121,6 @@ def renewal(identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/correction")
 @described(
     "correctLicence", "Correct a licence 纠错",
-    access=LICENCES,
     sends=ChangedFieldsBody,
     parameters=(DRY_RUN, IDEMPOTENCY_KEY),
     answers=NEW_EDITION,
@@ -138,7 +134,6 @@ def correction(identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/replacement")
 @described(
     "replaceLicence", "Replace a licence that was lost 补发",
-    access=LICENCES,
     sends=NextEditionBody,
     parameters=(DRY_RUN, IDEMPOTENCY_KEY),
     answers=NEW_EDITION,
@@ -166,7 +161,8 @@ def _next_edition(operation: NextEdition, identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/suspension")
 @described(
     "suspendLicence", "Suspend a licence 暂扣 暂停",
-    access=LICENCES, sends=SuspensionBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
+    parameters=(IDEMPOTENCY_KEY,),
+    sends=SuspensionBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def suspension(identifier: str) -> Response:
     body = web.parse_body(SuspensionBody)
@@ -181,7 +177,8 @@ def suspension(identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/resumption")
 @described(
     "resumeLicence", "Put a suspended licence in force again",
-    access=LICENCES, sends=ChangeBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
+    parameters=(IDEMPOTENCY_KEY,),
+    sends=ChangeBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def resumption(identifier: str) -> Response:
     def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus | Planned:
@@ -193,7 +190,8 @@ def resumption(identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/ending")
 @described(
     "endLicence", "End a licence 吊销 撤销 撤回 注销",
-    access=LICENCES, sends=EndingBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
+    parameters=(IDEMPOTENCY_KEY,),
+    sends=EndingBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def ending(identifier: str) -> Response:
     body = web.parse_body(EndingBody)
@@ -207,7 +205,8 @@ def ending(identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/inspection")
 @described(
     "inspectLicence", "Record an annual inspection 年检",
-    access=LICENCES, sends=InspectionBody, answers={200: MADE}, refuses=(Kind.CONFLICT,),
+    parameters=(IDEMPOTENCY_KEY,),
+    sends=InspectionBody, answers={200: MADE}, refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def inspection(identifier: str) -> Response:
     """An annual inspection 年检 is put on record; the status stays what it is."""
@@ -223,9 +222,9 @@ def inspection(identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/scheduled/<hex32:scheduled>/withdrawal")
 @described(
     "withdrawScheduled", "Take back a change that waits for its day",
-    access=LICENCES,
+    parameters=(IDEMPOTENCY_KEY,),
     sends=ChangeBody,
-    answers={200: told("The change.", Withdrawn)},
+    answers={200: told("The change.", WithdrawnChange, Idempotency_Replayed=REPLAYED)},
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
@@ -244,7 +243,7 @@ def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
 @blueprint.get("/api/v1/licences/<identifier>/history")
 @described(
     "readHistory", "A licence's history",
-    access=LICENCES, answers={200: told("In the order in which it was recorded.", LicenceHistory)},
+    answers={200: told("In the order in which it was recorded.", LicenceHistory)},
 )  # fmt: skip
 def history(identifier: str) -> Response:
     """Every event of every edition of the licence, as recorded: nothing is ever taken out."""
@@ -258,7 +257,6 @@ def history(identifier: str) -> Response:
 @blueprint.get("/api/v1/licences/<identifier>/status")
 @described(
     "readPastStatus", "What a licence's status was",
-    access=LICENCES,
     parameters=(
         Parameter("at", "The moment.", {"type": "string", "format": "date-time"}, required=True),
         Parameter(

@@ -11,7 +11,6 @@ from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError, field_fault
 from registry import web
-from registry.access import LICENCES
 from registry.described import Parameter, described, told
 from registry.licences.answers import LicencePage
 from registry.licences.outage import database_errors
@@ -33,7 +32,6 @@ DAY = {"type": "string", "format": "date"}
 @blueprint.get("/api/v1/licences")
 @described(
     "findLicences", "Licences of the agency",
-    access=LICENCES,
     parameters=(
         Parameter("type", "The licence type's code.", {"type": "string", "pattern": "^[0-9A-Z]{21}$"}),
         Parameter("number", "The licence's number.", TEXT),

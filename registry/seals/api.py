@@ -20,7 +20,6 @@ from keys.errors import Fault, Kind, VermilionError
 from keys.outside_chain import MAX_FILE_BYTES
 from keys.suite import SuiteName
 from registry import web
-from registry.access import SEALS, seal_person
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
 from registry.described import ADDRESS, Parameter, described, told
@@ -38,15 +37,6 @@ from signing.seal_upload import MAX_BYTES as MAX_PICTURE
 
 blueprint = Blueprint("seals", __name__, url_prefix="/api/v1")
 
-APPLICANT = seal_person("applicant")
-APPROVER = seal_person("approver", words="Of a seal authority, and not who asked.")
-MAKER = seal_person("maker", words="Of a seal authority; neither applicant nor approver of the seal.")
-KEEPER = seal_person(
-    "keeper", words="Of the seal's agency, who neither applied for it, approved nor made it."
-)
-EITHER = seal_person(
-    "keeper", "approver", words="A keeper of its agency, or an approver of a seal authority."
-)
 SEAL = told("The seal.", said.SealShown)
 CHANGED = told("The seal, and where the change shows already.", said.SealChanged)
 AUTHORISATION = told("The authorisation.", said.AuthorisationShown)
@@ -147,7 +137,6 @@ class AuthorisationBody(web.Body):
 @blueprint.post("/seal-applications")
 @described(
     "applyForSeal", "Apply for a seal 申请",
-    access=APPLICANT,
     sends=ApplicationBody,
     answers={201: told("The request.", said.ApprovalShown, Location=ADDRESS)},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -166,7 +155,7 @@ def apply() -> Response:
 @blueprint.get("/seal-applications/<hex32:approval_id>")
 @described(
     "readApplication", "An application for a seal edition",
-    access=SEALS, answers={200: told("The request.", said.ApprovalShown)},
+    answers={200: told("The request.", said.ApprovalShown)},
 )  # fmt: skip
 def show_application(approval_id: str) -> Response:
     return _asked(approval_id)
@@ -175,7 +164,7 @@ def show_application(approval_id: str) -> Response:
 @blueprint.get("/approvals/<hex32:approval_id>")
 @described(
     "readApproval", "What was asked about a seal",
-    access=SEALS, answers={200: told("The request.", said.ApprovalShown)},
+    answers={200: told("The request.", said.ApprovalShown)},
 )  # fmt: skip
 def show_approval(approval_id: str) -> Response:
     return _asked(approval_id)
@@ -191,7 +180,6 @@ def _asked(approval_id: str) -> Response:
 @blueprint.post("/seal-applications/<hex32:approval_id>/approval")
 @described(
     "decideApplication", "Approve an application, or refuse it 审批",
-    access=APPROVER,
     sends=DecisionBody,
     answers={200: told("The request, and the seal.", said.ApplicationDecided)},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -211,7 +199,6 @@ def decide_application(approval_id: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/making")
 @described(
     "makeSeal", "Make the seal edition that was approved 制作",
-    access=MAKER,
     sends=MakingBody,
     answers={201: SEAL},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -227,7 +214,6 @@ def making(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/certification-request")
 @described(
     "requestCertificate", "A certification request for an authority outside",
-    access=MAKER,
     sends=RequestBody,
     answers={201: told("The request.", said.CertificationRequested)},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -245,7 +231,6 @@ def certification_request(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/filing")
 @described(
     "fileSeal", "File a seal 备案",
-    access=MAKER,
     sends=StepBody,
     answers={200: SEAL},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -263,7 +248,6 @@ def filing(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/activation")
 @described(
     "activateSeal", "Put a seal into use 启用",
-    access=KEEPER,
     sends=StepBody,
     answers={200: CHANGED},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -279,7 +263,6 @@ def activation(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/suspension")
 @described(
     "suspendSeal", "Suspend a seal at once 停用",
-    access=EITHER,
     sends=GroundBody,
     answers={200: CHANGED},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -295,7 +278,6 @@ def suspension(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/resumption-request")
 @described(
     "requestResumption", "Ask for a suspended seal to be resumed",
-    access=EITHER,
     sends=GroundBody,
     answers={202: told("The request.", said.ApprovalShown, Location=ADDRESS)},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -311,7 +293,6 @@ def request_resumption(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/cancellation-request")
 @described(
     "requestCancellation", "Ask for a seal to be cancelled 注销",
-    access=EITHER,
     sends=CancellationBody,
     answers={202: told("The request.", said.ApprovalShown, Location=ADDRESS)},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -329,7 +310,6 @@ def request_cancellation(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/loss-report")
 @described(
     "reportLost", "Report a seal lost 挂失",
-    access=EITHER,
     sends=LossBody,
     answers={200: CHANGED},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -345,7 +325,6 @@ def report_lost(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/renewal-application")
 @described(
     "applyForRenewal", "Apply for a seal's next edition with the same picture",
-    access=APPLICANT,
     sends=StepBody,
     answers={201: told("The request.", said.ApprovalShown, Location=ADDRESS)},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -361,7 +340,6 @@ def apply_for_renewal(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/change-application")
 @described(
     "applyForChange", "Apply for another name or picture of a seal 变更",
-    access=APPLICANT,
     sends=ApplicationBody,
     answers={201: told("The request.", said.ApprovalShown, Location=ADDRESS)},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -380,7 +358,6 @@ def apply_for_change(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/editions/<edition_number:number>/sealing-away")
 @described(
     "sealAway", "Record that an edition is sealed away 封存",
-    access=MAKER,
     sends=GroundBody,
     answers={200: told("The edition.", said.SealEditionShown)},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -399,7 +376,6 @@ def seal_away(code: str, number: int) -> Response:
 @blueprint.post("/approvals/<hex32:approval_id>/decision")
 @described(
     "decideChange", "Agree to what was asked about a seal, or refuse",
-    access=APPROVER,
     sends=DecisionBody,
     answers={200: told("The request, and the seal.", said.ChangeDecided)},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -419,7 +395,6 @@ def decide_change(approval_id: str) -> Response:
 @blueprint.get("/seals")
 @described(
     "listSeals", "Seals",
-    access=SEALS,
     parameters=(
         Parameter("after", "The code before the page.", {"type": "string", "pattern": "^[0-9]{0,14}$"}),
     ),
@@ -444,7 +419,6 @@ def listing() -> Response:
 @blueprint.get("/seals/<seal_code:code>")
 @described(
     "readSeal", "A seal, its history, editions and authorisations",
-    access=SEALS,
     answers={200: told("As it stands.", said.WholeSeal)},
 )  # fmt: skip
 def show(code: str) -> Response:
@@ -488,7 +462,6 @@ def show(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/authorisations")
 @described(
     "authoriseUse", "Permit a client to use a seal for a type",
-    access=KEEPER,
     sends=AuthorisationBody,
     answers={201: AUTHORISATION},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -508,7 +481,6 @@ def authorise(code: str) -> Response:
 @blueprint.post("/seals/<seal_code:code>/authorisations/<hex32:authorisation_id>/withdrawal")
 @described(
     "withdrawAuthorisation", "End an authorisation",
-    access=KEEPER,
     sends=StepBody,
     answers={200: AUTHORISATION},
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND),
@@ -524,7 +496,6 @@ def withdraw(code: str, authorisation_id: str) -> Response:
 @blueprint.delete("/seals/<seal_code:code>/authorisations/<hex32:authorisation_id>")
 @described(
     "deleteAuthorisation", "End an authorisation",
-    access=KEEPER,
     answers={200: AUTHORISATION},
     refuses=(Kind.CONFLICT, Kind.MALFORMED, Kind.TOO_LARGE),
     description="As `withdrawAuthorisation`.",

@@ -14,7 +14,6 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
 from registry import web
-from registry.access import SEALS, seal_person
 from registry.agencies.rules import SCOPE_SEAL
 from registry.described import BINARY, ETAG, PDF, Answer, Parameter, described, told
 from registry.licences.outage import database_errors
@@ -25,9 +24,6 @@ from registry.seals.tables import ApplicationPicture, Seal
 
 blueprint = Blueprint("seal_records", __name__, url_prefix="/api/v1")
 
-OVERSEER = seal_person(
-    "keeper", words="A keeper of the seal's agency; of a seal authority, anybody who acts as a person."
-)
 AFTER = Parameter("after", "As `next` of a full page says.", {"type": "string", "pattern": "^[0-9a-f]{32}$"})
 DAY = {"type": "string", "format": "date"}
 _ID = re.compile(r"[0-9a-f]{32}")
@@ -36,7 +32,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 @blueprint.get("/seals/<seal_code:code>/impact")
 @described(
     "readImpact", "What a seal has sealed",
-    access=OVERSEER, parameters=(AFTER,), answers={200: told("A page.", Impact)},
+    parameters=(AFTER,), answers={200: told("A page.", Impact)},
 )  # fmt: skip
 def impact_list(code: str) -> Response:
     """What the seal has sealed and what proves that it came before the seal's end; the first page has the
@@ -64,7 +60,6 @@ def impact_list(code: str) -> Response:
 @blueprint.get("/seals/<seal_code:code>/uses")
 @described(
     "readSealUses", "Each use of a seal",
-    access=OVERSEER,
     parameters=(AFTER, Parameter("from", "A day.", DAY), Parameter("to", "A day.", DAY)),
     answers={200: told("A page.", UsePage)},
 )  # fmt: skip
@@ -86,7 +81,7 @@ def use_ledger(code: str) -> Response:
 @blueprint.get("/seal-applications/<hex32:approval_id>/picture")
 @described(
     "readPicture", "The picture that is applied for",
-    access=SEALS, answers={200: Answer("A page.", {PDF: BINARY}, {"ETag": ETAG})},
+    answers={200: Answer("A page.", {PDF: BINARY}, {"ETag": ETAG})},
 )  # fmt: skip
 def picture(approval_id: str) -> Response:
     """The very picture that is to be approved and made: a one-page PDF, whose digest the payload names."""

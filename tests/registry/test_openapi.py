@@ -19,11 +19,11 @@ from registry.actor import Duty
 from registry.app import routes
 from registry.described import EVERYBODY, Answer, described, operations
 from registry.description import DESCRIPTION
+from registry.openapi_document import Api, path_of
 from registry.openapi_document import document as document_of
-from registry.openapi_document import path_of
+from registry.permissions import PEOPLE, TABLE
 from tests.describing import Description, hold
-from tests.registry.test_bodies import senders
-from tests.registry.world import CLIENTS, World, on_sqlite
+from tests.registry.world import World, on_sqlite
 from tests.verify_web.test_openapi import assert_whole
 from tools.breaking_changes import breaking_changes
 
@@ -104,7 +104,8 @@ def test_an_answer_that_is_not_described_is_found() -> None:
         return said["body"], said["status"], said["headers"]
 
     (rule,) = app.url_map.iter_rules("planted")
-    described_so = Description(document_of(DESCRIPTION, app))
+    planted_api = Api("Planted", "1", "", lambda endpoint: endpoint == "planted", {}, {})
+    described_so = Description(document_of(planted_api, app))
 
     def wrong(body: Any, status: int = 200, headers: Mapping[str, str] = MappingProxyType({})) -> str:
         said.update(body=body, status=status, headers=dict(headers))
@@ -129,41 +130,22 @@ def openapi_answer() -> Answer:
     return Answer("At.", {"application/json": {**schema, "additionalProperties": False}})
 
 
-@on_sqlite
-def test_who_lacks_the_scope_that_is_described_gets_nowhere(world: World) -> None:
-    """Whatever else of the request is right."""
-    found = document()["paths"]
-
-    seen = set()
-    for send in senders(world):
-        (rule,) = world.app.url_map.iter_rules(send.endpoint)
-        operation = found[path_of(rule)][send.method.lower()]
-        ((scope,),) = [tuple(way["oauth2"]) for way in operation["security"]]
-        for name, (agency, scopes) in CLIENTS.items():
-            if scope not in scopes and agency == "own":
-                object.__setattr__(send, "headers", world.headers(name))
-                answer = send(send.right.body)
-                assert (answer.status_code, answer.get_json()["reason"]) == (403, "scope"), send.endpoint
-                seen.add(scope)
-    assert seen >= {"licence"}
-
-
-@on_sqlite
-def test_who_lacks_the_role_that_is_described_gets_nowhere(world: World) -> None:
-    """As a person of no duty that the description names, with everything else right."""
-    found = document()["paths"]
-    for send in senders(world):
-        (rule,) = world.app.url_map.iter_rules(send.endpoint)
-        roles = set(found[path_of(rule)][send.method.lower()].get("x-roles", ()))
-        person = next(
-            name
-            for name, role in (("applicant", "applicant"), ("keeper", "keeper"), ("officer", "officer"))
-            if role not in roles
-        )
-        object.__setattr__(send, "headers", world.headers("system", person))
-        answer = send(send.right.body)
-        assert answer.status_code == 403, (send.endpoint, person, answer.text)
-        assert answer.get_json()["reason"] in {"role", "person_required"}, (send.endpoint, answer.text)
+def test_who_may_call_is_told_as_the_one_table_has_it() -> None:
+    """That the API keeps to the table is held by test_permissions.py."""
+    app = Flask("routes", static_folder=None)
+    routes(app)
+    found, seen = document()["paths"], set()
+    for rule, method, _operation in operations(app):
+        if not DESCRIPTION.covers(rule.endpoint):
+            continue
+        told, permission = found[path_of(rule)][method.lower()], TABLE[rule.endpoint]
+        assert (told["security"] == []) == permission.public
+        if permission.scope is not None:
+            assert told["security"] == [{"oauth2": [permission.scope]}]
+        narrow = not permission.public and not permission.who >= PEOPLE
+        assert set(told.get("x-roles", ())) == {one.value for one in permission.who & PEOPLE if narrow}
+        seen.add(rule.endpoint)
+    assert seen == {endpoint for endpoint in TABLE if DESCRIPTION.covers(endpoint)}
 
 
 @on_sqlite

@@ -17,6 +17,7 @@ from registry.actor import Actor, Administrator, Duty
 from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_client, add_person, set_client_active, set_person_active, set_roles
 from registry.agencies.tables import Person
+from registry.buckets import Counted
 from registry.console import attempts, invitations, passwords, sessions
 from registry.console.tables import ConsoleSession, Invitation, LocalAccount, Passkey, SignInBucket
 from registry.log.tables import Event
@@ -903,7 +904,7 @@ def test_no_form_and_no_object_is_a_defect(
     world: World, keeper: Local, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each page that takes something, to somebody signed in and to nobody. The catch-all is off."""
-    monkeypatch.setattr("registry.networks.NetworkBuckets.enter", lambda *_: 0)
+    monkeypatch.setattr("registry.buckets.Buckets.enter", lambda *_: Counted(0, 1, 0))
     monkeypatch.setattr(attempts, "enter", lambda *_: 0)
     signed_in, nobody = keeper.sign_in(), Browser.new(world)
     half = enrolling(world, world.people["officer"].id, "officer")
