@@ -136,7 +136,14 @@ def read_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         path = quote(parsed.database or "")  # a path is no URI: it may hold a percent sign
         parsed = parsed.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
-    engine = create_engine(parsed, isolation_level="AUTOCOMMIT", hide_parameters=True, **_patience(url))
+    # Nothing is to be rolled back where each statement stands for itself.
+    engine = create_engine(
+        parsed,
+        isolation_level="AUTOCOMMIT",
+        pool_reset_on_return=None,
+        hide_parameters=True,
+        **_patience(url),
+    )
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=True)
     else:

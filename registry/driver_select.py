@@ -6,6 +6,7 @@ and, for a session, the search for its bind) costs ten times what a database tak
 
 from __future__ import annotations
 
+import threading
 from collections import namedtuple
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -185,15 +186,17 @@ def _run(connection: Connection, text: str, parameters: Any, *, many: bool = Fal
 
 
 class DriverSelect:
-    """A select with one parameter, `key`, for one engine, asked outside of any session.
+    """A select with one parameter, `key`, for one engine, asked outside of any session, on a connection that
+    each thread keeps: to fetch one from the pool and to give it back would cost as much as the answer.
 
-    What the driver refuses is asked once more SQLAlchemy's way: it tells outages from defects, and lets go of
-    connections that are broken.
+    What the driver refuses is asked once more SQLAlchemy's way, on another connection: it tells outages from
+    defects, and the one that was kept is let go of. The engine is one whose statements stand for themselves.
     """
 
     def __init__(self, engine: Engine, statement: Select[*tuple[Any, ...]]) -> None:
         self._engine, self._statement = engine, statement
         self._text = DriverText(statement, engine.dialect, {"key": None})
+        self._mine = threading.local()
 
     def rows(self, key: object) -> Sequence[Any]:
         """Raises SQLAlchemyError."""
@@ -205,13 +208,16 @@ class DriverSelect:
                 return connection.execute(self._statement, {"key": key}).all()
 
     def _fetched(self, parameters: Any, failure: type[Exception]) -> Sequence[Any]:
-        connection = self._engine.raw_connection()
+        connection = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = self._mine.connection = self._engine.raw_connection()
+        cursor = connection.cursor()
         try:
-            cursor = connection.cursor()
             cursor.execute(self._text.text, parameters)
             return self._text.rows(cursor)
         except failure:
+            del self._mine.connection
             connection.invalidate()
             raise
         finally:
-            connection.close()
+            cursor.close()

@@ -108,11 +108,14 @@ def disclose(public: PublicRecord, licence_type: LicenceType | None) -> tuple[Di
     """The values, with what their type says of them, in the order of the face; none where the type is not
     known.
     """
-    fields = licence_type.fields if licence_type is not None else ()
+    fields, values = licence_type.fields if licence_type is not None else (), public.fields
+    masked = Disclosure.MASKED
     return tuple(
-        Disclosed(field, public.fields[field.name], field.public is Disclosure.MASKED)
-        for field in fields
-        if field.name in public.fields
+        [
+            Disclosed(field, values[field.name], field.public is masked)
+            for field in fields
+            if field.name in values
+        ]
     )
 
 

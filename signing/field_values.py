@@ -52,6 +52,8 @@ def _is_refused(c: str) -> bool:
 
 def is_plain_text(text: str) -> bool:
     """Whether a text may be printed and compared: NFC without refused characters."""
+    if text.isascii():  # which is NFC
+        return text.isprintable()
     return not has_refused_characters(text) and unicodedata.is_normalized("NFC", text)
 
 

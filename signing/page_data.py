@@ -143,4 +143,10 @@ def _escaped(value: object) -> str:
 
 def page_json(outcome: Outcome, trust: TrustList | None, language: str) -> str:
     """`page_data` with table and sentences, for a `<script type="application/json">`."""
-    return f"{_escaped(page_data(outcome, trust, language))[:-1]},{_words(language)}"
+    own, words = page_json_parts(outcome, trust, language)
+    return own + words
+
+
+def page_json_parts(outcome: Outcome, trust: TrustList | None, language: str) -> tuple[str, str]:
+    """`page_json` in two parts, of which the second is the same on every page of a language."""
+    return _escaped(page_data(outcome, trust, language))[:-1], f",{_words(language)}"

@@ -119,21 +119,30 @@ def fields_from_json(fields: Mapping[str, object]) -> dict[str, FieldValue]:
     """Raises VermilionError(MALFORMED) for names or values that no record has."""
     if len(fields) > 100 or not all(isinstance(name, str) and _FIELD_NAME.fullmatch(name) for name in fields):
         raise bad_record("a field has an impossible name")
-    return {name: _field_value(value) for name, value in fields.items()}
+    texts: list[str] = []
+    values = {name: _field_value(value, texts) for name, value in fields.items()}
+    if not is_plain_text(" ".join(texts)):  # where a space stands, nothing composes: each is if all are
+        raise _no_text()
+    return values
 
 
-def _field_value(value: object) -> FieldValue:
+def _field_value(value: object, texts: list[str]) -> FieldValue:
     if not isinstance(value, list):
-        return _field_text(value)
+        return _field_text(value, texts)
     if not 1 <= len(value) <= MAX_ITEMS:
         raise bad_record("a field value has too many items, or none")
-    return tuple(_field_text(item) for item in value)
+    return tuple([_field_text(item, texts) for item in value])
 
 
-def _field_text(value: object) -> str:
-    if not isinstance(value, str) or not 0 < len(value) <= 2000 or not is_plain_text(value):
-        raise bad_record("a field value must be a text or a list of texts")
+def _field_text(value: object, texts: list[str]) -> str:
+    if not isinstance(value, str) or not 0 < len(value) <= 2000:
+        raise _no_text()
+    texts.append(value)
     return value
+
+
+def _no_text() -> VermilionError:
+    return bad_record("a field value must be a text or a list of texts")
 
 
 def record_from_json(data: object) -> Record:

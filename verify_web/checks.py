@@ -18,7 +18,7 @@ from verify_web.site import Site
 
 def _noted(site: Site, way: str, outcome: Outcome) -> Outcome:
     g.verdict = outcome.verification.verdict.value
-    site.metrics.verdicts.labels(way, g.verdict).inc()
+    site.metrics.verdict(way, g.verdict).inc()
     return outcome
 
 
@@ -27,7 +27,7 @@ def scanned_link(site: Site, link_id: str) -> tuple[Outcome, bytes]:
     Nothing of it is noted for the request's log line.
     """
     outcome = check_id(link_id, site.trust.current(), site.live, site.clock())
-    site.metrics.verdicts.labels("link", outcome.verification.verdict.value).inc()
+    site.metrics.verdict("link", outcome.verification.verdict.value).inc()
     key = site.store.keyed_hash("link", link_id)
     if outcome.licence is not None:
         site.scans.count(key, outcome.licence)

@@ -17,6 +17,7 @@ class Metrics:
         self.verdicts = Counter(
             "vermilion_verdicts", "Checks answered", ["way", "verdict"], registry=self.registry
         )
+        self._verdicts: dict[tuple[str, str], Counter] = {}
         self.reports = Counter(
             "vermilion_reports", "Files reported on, and how it came", ["explained"], registry=self.registry
         )
@@ -40,6 +41,13 @@ class Metrics:
             buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0, 5.0),
             registry=self.registry,
         )
+
+    def verdict(self, way: str, verdict: str) -> Counter:
+        """The counter of one way and verdict; looking it up costs more than to count."""
+        found = self._verdicts.get((way, verdict))
+        if found is None:
+            found = self._verdicts[way, verdict] = self.verdicts.labels(way, verdict)
+        return found
 
     def text(self) -> bytes:
         return generate_latest(self.registry)

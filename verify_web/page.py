@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -43,6 +43,7 @@ TONES = {
     Verdict.VALID: "note",  # "good" only where all three checks passed
 }
 
+_IN_WORDS = frozenset({FieldKind.DATE, FieldKind.MONTH})
 _HAN = re.compile("[\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]")
 
 
@@ -85,6 +86,55 @@ class ResultPage:
     credential_sha256: str
 
 
+def hollow(page: ResultPage) -> tuple[ResultPage, list[str]]:
+    """The page without the texts that are one licence's or one moment's, which it only puts down; and these
+    texts, in the order in which `filled` puts them back.
+    """
+    texts: list[str] = []
+
+    def without(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+        texts.extend([fact.value for fact in facts])
+        return tuple([Fact(label, "", label_lang, lang, name) for label, _, label_lang, lang, name in facts])
+
+    shape = ResultPage(
+        verdict=page.verdict,
+        tone=page.tone,
+        heading=page.heading,
+        sentence=page.sentence,
+        dated="dated" if page.dated else "",
+        checked_at="",
+        facts=without(page.facts),
+        fields=without(page.fields),
+        masked=page.masked,
+        checks=page.checks,
+        next=page.next,
+        contact="",
+        technical=without(page.technical),
+        specimen=page.specimen,
+        credential_sha256="",
+    )
+    return shape, [*texts, page.dated, page.checked_at, page.contact]
+
+
+def filled(shape: ResultPage, texts: Iterator[str]) -> ResultPage:
+    """What `hollow` made two of."""
+
+    def put_back(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+        return tuple([fact._replace(value=next(texts)) for fact in facts])
+
+    facts, fields, technical = put_back(shape.facts), put_back(shape.fields), put_back(shape.technical)
+    dated, checked_at, contact = next(texts), next(texts), next(texts)
+    return replace(
+        shape,
+        facts=facts,
+        fields=fields,
+        technical=technical,
+        dated=dated if shape.dated else "",
+        checked_at=checked_at,
+        contact=contact,
+    )
+
+
 def _validity(licence: LiveLicence, lang: str) -> str:
     words = WORDS[lang]
     record = licence.record
@@ -108,13 +158,15 @@ def _name(label: str, names: Mapping[str, str], code: str, lang: str) -> Fact:
 
 def _value(label: str, shown: Disclosed, lang: str, label_lang: str = "") -> Fact:
     """What the record says is Chinese where it has Chinese characters; a date is in words of the page."""
-    value = in_words(shown, lang)
+    value = shown.value
+    if not isinstance(value, str) or shown.field.kind in _IN_WORDS:
+        value = in_words(shown, lang)
     return Fact(label, value, label_lang, "zh" if lang != "zh" and _HAN.search(value) else "")
 
 
 def _field(shown: Disclosed, lang: str) -> Fact:
     label, language = in_language(shown.field.label, lang) or (shown.field.name, lang)
-    return _value(label, shown, lang, _foreign(language, lang))
+    return _value(label, shown, lang, "" if language == lang else language)
 
 
 def _facts(licence: LiveLicence, shown: tuple[Disclosed, ...], lang: str) -> tuple[Fact, ...]:
@@ -216,7 +268,7 @@ def in_words(shown: Disclosed, lang: str) -> str:
     value, kind = shown.value, shown.field.kind
     if not isinstance(value, str):
         return LIST_JOIN.join(value)
-    if shown.masked or kind not in (FieldKind.DATE, FieldKind.MONTH):
+    if shown.masked or kind not in _IN_WORDS:
         return value
     day = parse_iso_date(value if kind is FieldKind.DATE else f"{value}-01")
     if day is None:

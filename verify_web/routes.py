@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Blueprint, Request, Response, g, request
@@ -11,7 +12,7 @@ from werkzeug.http import parse_accept_header
 
 from keys.errors import Kind, VermilionError
 from signing.check import Outcome
-from signing.page_data import page_json
+from signing.page_data import page_json_parts
 from signing.report import Report
 from verify_web import checks
 from verify_web.answers import answer, status_code, type_of
@@ -19,7 +20,8 @@ from verify_web.assets import WORDS
 from verify_web.headers import of_header
 from verify_web.intake import read_file, read_typed
 from verify_web.language import HTML_LANG, LANGUAGES, chosen, negotiate
-from verify_web.page import result_page
+from verify_web.moulds import cast
+from verify_web.page import filled, hollow, result_page
 from verify_web.reference import new_reference, report_link
 from verify_web.report import file_report, report_page
 from verify_web.site import Site, site
@@ -48,16 +50,17 @@ def render(template: str, lang: str, *, switch: str = "/", **context: Any) -> st
 
 def page_text(here: Site, template: str, lang: str, *, asked: str | None, switch: str, **context: Any) -> str:
     """`asked`: the language that the address asks for, and the page's own links with it."""
-    return fill_in(
-        template,
-        lang,
-        languages=[(code, (name, HTML_LANG[code])) for code, name in LANGUAGES.items()],
-        switch=switch,
-        query=f"?lang={asked}" if asked else "",
-        host=here.settings.public_origin.partition("://")[2],
-        trust_root=here.trust.root_sha256(),
-        **context,
-    )
+    told = _every_page(here.settings.public_origin, here.trust.root_sha256(), asked)
+    return fill_in(template, lang, switch=switch, **told, **context)
+
+
+def _every_page(origin: str, trust_root: str, asked: str | None) -> dict[str, Any]:
+    return {
+        "languages": [(code, (name, HTML_LANG[code])) for code, name in LANGUAGES.items()],
+        "query": f"?lang={asked}" if asked else "",
+        "host": origin.partition("://")[2],
+        "trust_root": trust_root,
+    }
 
 
 def _vary(response: Response) -> Response:
@@ -100,25 +103,37 @@ def outcome_body(
     link_path: str | None,
     reference: str,
     report: Report | None = None,
-) -> str:
+) -> bytes:
     """The page. `link_path`: the path of the licence's link, where that was opened: the page's own, so that
     no visitor's text is ever put back into an address.
     """
     known = link_path is not None and outcome.licence is not None
-    return page_text(
-        here,
-        "result.html",
-        lang,
-        asked=asked,
-        switch=link_path or "/",
-        r=result_page(outcome, type_of(here, outcome), here.settings.tz, here.clock(), lang),
-        live="" if link_path is None else page_json(outcome, here.trust.current(), lang),
-        address=f"{here.settings.public_origin}{link_path}" if known else "",  # for the printed page
-        words=None,
-        reference=reference,
-        problem=report_link(here.settings.problem_address, reference),
-        report=None if report is None else report_page(report, outcome, here.settings.tz, lang),
-    )
+    address = f"{here.settings.public_origin}{link_path}" if known else ""  # for the printed page
+    problem = report_link(here.settings.problem_address, reference)
+    page = result_page(outcome, type_of(here, outcome), here.settings.tz, here.clock(), lang)
+    own, words = ("", "") if link_path is None else page_json_parts(outcome, here.trust.current(), lang)
+    about = None if report is None else report_page(report, outcome, here.settings.tz, lang)
+    hollowed, texts = hollow(page)
+    host, root = here.settings.public_origin, here.trust.root_sha256()
+    there = bool(own), bool(address), bool(reference), bool(problem)
+
+    def context(told: Iterator[str], markup: Iterator[str]) -> dict[str, Any]:
+        return _every_page(host, root, asked) | {
+            "r": filled(hollowed, told),
+            "switch": next(told),
+            "address": next(told) if there[1] else "",
+            "reference": next(told) if there[2] else "",
+            "problem": next(told) if there[3] else "",
+            "live": next(markup) + words if there[0] else "",
+            "words": None,
+            "report": about,
+        }
+
+    texts += [link_path or "/", *filter(None, (address, reference, problem))]
+    markup = [own] if own else []
+    if about is not None:  # no two are alike
+        return fill_in("result.html", lang, **context(iter(texts), iter(markup))).encode()
+    return cast("result.html", lang, (hollowed, host, root, asked, there), texts, markup, context)
 
 
 def outcome_json(here: Site, outcome: Outcome, *, status: int) -> Response:

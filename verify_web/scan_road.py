@@ -37,6 +37,7 @@ class ScanRoad:
         self.framework = framework
         self._site = site
         self._proxies = proxies
+        self._seconds = site.metrics.seconds.labels(_ROUTE)
         secure = site.settings.public_origin.startswith("https://")
         self._headers = [("Vary", VARY), *headers.always(secure=secure), *headers.UNLESS_SAID]
 
@@ -73,8 +74,7 @@ class ScanRoad:
         else:
             lang = preferred(environ.get("HTTP_ACCEPT_LANGUAGE", ""))
             reference = "" if outcome.licence is None else new_reference()
-            page = outcome_body(here, outcome, lang, link_path=f"/c/{link_id}", reference=reference)
-            body = page.encode()
+            body = outcome_body(here, outcome, lang, link_path=f"/c/{link_id}", reference=reference)
             told = [
                 ("Content-Type", HTML),
                 ("Content-Length", str(len(body))),
@@ -83,7 +83,7 @@ class ScanRoad:
             if reference:
                 line["reference"] = reference
         access_log.say("GET", _ROUTE, status, time.perf_counter() - started, len(body), line)
-        here.metrics.seconds.labels(_ROUTE).observe(time.perf_counter() - started)
+        self._seconds.observe(time.perf_counter() - started)
         return f"{status} {_PHRASES[status]}", [*told, (HEADER, name), *self._headers], body
 
 

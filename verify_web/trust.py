@@ -21,6 +21,7 @@ class Published:
 
     jws: str
     readable: TrustList | None
+    root_sha256: str = ""  # of the root it is signed under, hex
 
 
 class TrustSource:
@@ -63,7 +64,8 @@ class TrustSource:
         one seen before, and so may whoever would like a compromised key back.
         """
         try:
-            return Published(jws, read_trust_list(jws, at=at, min_sequence=newest))
+            read = read_trust_list(jws, at=at, min_sequence=newest)
+            return Published(jws, read, fingerprint(read.roots[0]))
         except VermilionError as error:
             if error.reason == "rollback" and kept is not None and kept.readable is not None:
                 return kept
@@ -71,13 +73,17 @@ class TrustSource:
 
     def current(self) -> TrustList | None:
         """The list to check against; None where there is none that verifies and has not expired."""
-        try:
-            found = self.published().readable
-        except VermilionError:
-            return None
-        return found if found is not None and self._clock() < found.expires_at else None
+        found = self._in_time()
+        return None if found is None else found.readable
 
     def root_sha256(self) -> str:
         """Fingerprint (hex) of the root that lists are signed under now; "" where no list tells it."""
-        trust = self.current()
-        return "" if trust is None else fingerprint(trust.roots[0])
+        found = self._in_time()
+        return "" if found is None else found.root_sha256
+
+    def _in_time(self) -> Published | None:
+        try:
+            found = self.published()
+        except VermilionError:
+            return None
+        return found if found.readable is not None and self._clock() < found.readable.expires_at else None
