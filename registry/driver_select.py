@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import threading
 from collections import namedtuple
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, Dialect, Engine, Select
@@ -22,6 +22,7 @@ LONGEST_LIST = 8
 """Values of a list (`IN`), each number of which is a text of its own. Where more are asked together they
 share what it costs to go SQLAlchemy's way."""
 _Process = Callable[[Any], Any]
+_COUNT = attrgetter("rowcount")
 
 
 class DriverText:
@@ -103,15 +104,16 @@ class Prepared:
 
     def __init__(self, statement: Any) -> None:
         self._statement = statement
-        self._texts: dict[tuple[str, ...], DriverText] = {}
+        self._texts: dict[tuple[object, ...], DriverText] = {}
 
     def rows(self, session: Session, **values: Any) -> Sequence[Any]:
         """All rows, with the statement's columns by name."""
-        text = self._text(session, values)
+        connection = _connection(session)
+        text = self._text(connection, values)
         if text is None:
             return session.execute(self._statement, values).all()
-        with _run(session.connection(), text.text, text.parameters(values)) as cursor:
-            return text.rows(cursor)
+        found: Sequence[Any] = _run(connection, text.text, text.parameters(values), text.rows)
+        return found
 
     def first(self, session: Session, **values: Any) -> Any:
         """The first row, or None."""
@@ -125,54 +127,60 @@ class Prepared:
 
     def changed(self, session: Session, **values: Any) -> int:
         """How many rows it wrote."""
-        text = self._text(session, values)
+        connection = _connection(session)
+        text = self._text(connection, values)
         if text is None:
-            return session.connection().execute(self._statement, values).rowcount
-        with _run(session.connection(), text.text, text.parameters(values)) as cursor:
-            count: int = cursor.rowcount
-        return count
+            return connection.execute(self._statement, values).rowcount
+        return int(_run(connection, text.text, text.parameters(values), _COUNT))
 
     def write(self, session: Session, rows: Sequence[Mapping[str, Any]]) -> int:
         """Run it with the parameters of each row, which are the same ones: how many rows it wrote in all."""
         if len(rows) == 1:
             return self.changed(session, **rows[0])
-        text = self._text(session, rows[0])
+        connection = _connection(session)
+        text = self._text(connection, rows[0])
         if text is None:
-            return session.connection().execute(self._statement, rows).rowcount
-        told = [text.parameters(row) for row in rows]
-        with _run(session.connection(), text.text, told, many=True) as cursor:
-            count: int = cursor.rowcount
-        return count
+            return connection.execute(self._statement, rows).rowcount
+        return int(_run(connection, text.text, [text.parameters(row) for row in rows], _COUNT, many=True))
 
-    def _text(self, session: Session, values: Mapping[str, Any]) -> DriverText | None:
-        session.flush()  # as a session does before it asks
-        lists = [(name, len(value)) for name, value in values.items() if isinstance(value, list)]
-        if any(not 0 < length <= LONGEST_LIST for _, length in lists):
-            return None
-        dialect = session.get_bind().dialect
-        key = (dialect.name, *values, *(str(length) for _, length in lists))
+    def _text(self, connection: Connection, values: Mapping[str, Any]) -> DriverText | None:
+        """None where the statement goes SQLAlchemy's way."""
+        dialect = connection.dialect
+        key: tuple[object, ...] = (dialect.name, *values)
+        for value in values.values():
+            if type(value) is list:
+                if not 0 < len(value) <= LONGEST_LIST:
+                    return None
+                key += (len(value),)
         text = self._texts.get(key)
         if text is None:
             text = self._texts[key] = DriverText(self._statement, dialect, values)
         return text if text.whole else None
 
 
-@contextmanager
-def _run(connection: Connection, text: str, parameters: Any, *, many: bool = False) -> Iterator[Any]:
-    """The driver's cursor behind a statement. Raises SQLAlchemyError, with the connection let go of where it
-    is broken.
+def _connection(session: Session) -> Connection:
+    """With what the session has to write written, as before any statement of its own."""
+    session.flush()
+    return session.connection()
+
+
+def _run(
+    connection: Connection, text: str, parameters: Any, read: Callable[[Any], Any], *, many: bool = False
+) -> Any:
+    """What `read` makes of the driver's cursor behind a statement. Raises SQLAlchemyError, with the
+    connection let go of where it is broken.
     """
-    engine, dialect = connection.engine, connection.dialect
+    heard, dialect = connection.engine.dispatch, connection.dialect
     driver = connection.connection
     cursor = driver.cursor()
     failure = dialect.loaded_dbapi.Error
     try:
-        for heard in engine.dispatch.before_cursor_execute:
-            heard(connection, cursor, text, parameters, None, many)
+        for hear in heard.before_cursor_execute:
+            hear(connection, cursor, text, parameters, None, many)
         (cursor.executemany if many else cursor.execute)(text, parameters)
-        for heard in engine.dispatch.after_cursor_execute:
-            heard(connection, cursor, text, parameters, None, many)
-        yield cursor
+        for hear in heard.after_cursor_execute:
+            hear(connection, cursor, text, parameters, None, many)
+        return read(cursor)
     except failure as error:
         broken = dialect.is_disconnect(error, driver, cursor)
         told = DBAPIError.instance(

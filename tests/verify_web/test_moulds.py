@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from markupsafe import escape
 
 from signing.check import check_id
 from tests.verify_web.conftest import MakeWorld
 from tests.verify_web.world import LINK_ID, SLUGS, UNKNOWN_ID, sample
 from verify_web import moulds, routes
 from verify_web.language import LANGUAGES
+from verify_web.templating import fill_in
 
-LICENCES = {
+LICENCES: dict[str, dict[str, Any]] = {
     "valid": {},
     "suspended": {"status": "suspended", "ground": "penalty"},
     "ended": {"status": "ended", "how": "revoked"},
@@ -43,7 +45,7 @@ def test_a_cast_page_is_the_template_s(
             changed = replace(changed, issuer_name={"zh": f"{HOSTILE}{serial}", "en": f"{HOSTILE}{serial}"})
             here = build(changed).app.extensions["site"]
             outcome = check_id(link_id, here.trust.current(), here.live, here.clock())
-            told = {
+            told: dict[str, Any] = {
                 "asked": asked,
                 "link_path": f"/c/{link_id}",
                 "reference": "" if outcome.licence is None else f"AAAA-{serial}",
@@ -59,20 +61,20 @@ def test_a_cast_page_is_the_template_s(
 def _by_the_template(
     template: str, lang: str, _shape: object, texts: list[str], markup: list[str], context: moulds.Context
 ) -> bytes:
-    return moulds.fill_in(template, lang, **context(iter(texts), iter(markup))).encode()
+    return fill_in(template, lang, **context(iter(texts), iter(markup))).encode()
 
 
 def test_texts_that_no_mould_can_hold_go_through_the_template(monkeypatch: pytest.MonkeyPatch) -> None:
     filled: list[dict[str, Any]] = []
 
-    def fill_in(_template: str, _lang: str, **context: Any) -> str:
+    def fill(_template: str, _lang: str, **context: Any) -> str:
         filled.append(context)
-        return f"<p>{moulds.escape(context['name'])}</p>{context['script']}"
+        return f"<p>{escape(context['name'])}</p>{context['script']}"
 
     def context(texts: Iterator[str], markup: Iterator[str]) -> dict[str, Any]:
         return {"name": next(texts), "script": next(markup)}
 
-    monkeypatch.setattr(moulds, "fill_in", fill_in)
+    monkeypatch.setattr(moulds, "fill_in", fill)
 
     def cast(name: str, script: str) -> str:
         return moulds.cast("t", "en", None, [name], [script], context).decode()
