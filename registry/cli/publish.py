@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,6 +33,7 @@ def publish(folder: Path, every: int | None) -> None:
     from registry.logs import configure_logs
     from registry.publication import publish_to
     from registry.settings import Settings
+    from registry.stopping import on_signals
 
     engine = read_engine(Settings().public_url)
     try:
@@ -42,11 +41,8 @@ def publish(folder: Path, every: int | None) -> None:
             _say(publish_to(engine, folder, system_clock()))
             return
         configure_logs()
-        stop = threading.Event()
-        for name in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(name, lambda *_: stop.set())
         tasks = {"not_published": lambda: _say(publish_to(engine, folder, system_clock()))}
-        background.keep(tasks, stop, timedelta(seconds=every))
+        background.keep(tasks, on_signals(), timedelta(seconds=every))
     finally:
         engine.dispose()
 

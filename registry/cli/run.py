@@ -6,7 +6,6 @@ import contextlib
 import os
 import shlex
 import shutil
-import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -52,11 +51,10 @@ def run(data: Path | None) -> None:
     from registry.first_start import at_home
     from registry.processes import Stopped
     from registry.settings import Settings
+    from registry.stopping import on_signals
 
     settings = at_home(Settings(demo=True) if data is None else Settings(demo=True, data=data))
-    stop = threading.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(name, lambda *_: stop.set())
+    stop = on_signals()
     with contextlib.suppress(Stopped), started(settings, stop=stop) as site:
         for line in _welcome(settings, site, stop):
             click.echo(line)
