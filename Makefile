@@ -15,8 +15,8 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 help: ## List what can be made
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
-	@printf '\n  DATA=folder (run)   ONLY=name (bench)   ARGS="..." (test: passed to pytest)\n'
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@printf '\n  DATA=folder (run)   ONLY=name (bench)   ARGS="..." (test, test-long: passed to pytest)\n'
 
 run: $(VENV)/.run ## Set up, then start the registry and the public site (data in DATA, ./var by default)
 	$(if $(DATA),VERMILION_DATA="$(abspath $(DATA))" )$(BIN)/vermilion run
@@ -24,8 +24,11 @@ run: $(VENV)/.run ## Set up, then start the registry and the public site (data i
 demo: $(VENV)/.run ## Play the whole story in a throw-away directory
 	$(BIN)/vermilion demo
 
-test: $(VENV)/.dev ## Run the whole suite; tests that lack a Debian package are skipped by name
+test: $(VENV)/.dev ## Run the suite, long tests in their short form; what lacks a Debian package is skipped by name
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
+
+test-long: $(VENV)/.dev ## Run every test there is
+	VERMILION_LONG=1 $(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check
@@ -83,4 +86,4 @@ $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 	$(INSTALL) --require-hashes --requirement requirements/fuzz.txt
 	@touch $@
 
-.PHONY: help run demo test lint bench pages scans fuzz interop lock clean
+.PHONY: help run demo test test-long lint bench pages scans fuzz interop lock clean

@@ -1,4 +1,4 @@
-"""What every test stands on: skip account, what is told, loopback guard, databases, Hypothesis's profiles."""
+"""What every test stands on: skip account, long tests, what is told, loopback guard, databases, Hypothesis's profiles."""
 
 from __future__ import annotations
 
@@ -6,7 +6,14 @@ import os
 
 from hypothesis import HealthCheck, settings
 
-pytest_plugins = ["tests.machine", "tests.skip_accounting", "tests.told", "tests.loopback", "tests.postgres"]
+pytest_plugins = [
+    "tests.machine",
+    "tests.long",
+    "tests.skip_accounting",
+    "tests.told",
+    "tests.loopback",
+    "tests.postgres",
+]
 
 # CI repeats itself exactly; a developer's machine explores. Deadlines measure the machine, not the code.
 settings.register_profile("dev", deadline=None)

@@ -26,6 +26,7 @@ from psycopg import sql
 from sqlalchemy import make_url
 
 Backend = Literal["sqlite", "postgresql"]
+BACKENDS: tuple[Backend, ...] = ("sqlite", "postgresql")
 Prepare = Callable[[str], object]
 
 STARTUP_SECONDS = 60
@@ -213,27 +214,24 @@ def postgres_database(postgres_server: PostgresServer) -> Iterator[str]:
     postgres_server.drop(url)
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture(params=BACKENDS)
 def database_backend(request: pytest.FixtureRequest) -> Backend:
     """Runs the test on both databases."""
     backend: Backend = request.param
     return backend
 
 
-@pytest.fixture
-def new_database(
-    database_backend: Backend, request: pytest.FixtureRequest, tmp_path: Path
-) -> Iterator[Callable[..., str]]:
-    """Makes databases: `new_database()` an empty one, `new_database(prepare)` a copy of a prepared one.
-
-    `prepare(url)` is a module-level function (migrate, say); it runs once and each caller gets a copy.
-    """
+@contextlib.contextmanager
+def databases(
+    backend: Backend, request: pytest.FixtureRequest, folder: Path
+) -> Iterator[Callable[[Prepare | None], str]]:
+    """Makes databases of this kind, gone afterwards: empty ones, or copies of a prepared one."""
     made: list[str] = []
-    if database_backend == "sqlite":
+    if backend == "sqlite":
         templates: Path = request.getfixturevalue("sqlite_templates")
 
         def on_sqlite(prepare: Prepare | None = None) -> str:
-            path = tmp_path / f"registry-{len(made)}.db"
+            path = folder / f"registry-{len(made)}.db"
             made.append(str(path))
             if prepare is not None:
                 shutil.copyfile(_sqlite_template(templates, prepare), path)
@@ -250,6 +248,18 @@ def new_database(
     yield on_postgres
     for url in made:
         server.drop(url)
+
+
+@pytest.fixture
+def new_database(
+    database_backend: Backend, request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[Callable[..., str]]:
+    """Makes databases: `new_database()` an empty one, `new_database(prepare)` a copy of a prepared one.
+
+    `prepare(url)` is a module-level function (migrate, say); it runs once and each caller gets a copy.
+    """
+    with databases(database_backend, request, tmp_path) as new:
+        yield new
 
 
 @pytest.fixture(scope="session")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.postgres import BACKENDS, Backend, databases
 from tests.registry.world import Ticker, World, copy_world, prepare
 
 
@@ -16,10 +18,29 @@ def clock() -> Ticker:
     return Ticker()
 
 
-@pytest.fixture
-def world(new_database: Callable[..., str], tmp_path: Path, clock: Ticker) -> Iterator[World]:
-    """A whole registry of the test's own. No defect may have happened when the test ends."""
-    made = copy_world(tmp_path, new_database(prepare), clock)
+@contextmanager
+def opened(folder: Path, url: str, clock: Ticker) -> Iterator[World]:
+    made = copy_world(folder, url, clock)
     yield made
     assert made.defects.last == []
     made.close()
+
+
+@pytest.fixture
+def world(new_database: Callable[..., str], tmp_path: Path, clock: Ticker) -> Iterator[World]:
+    """A whole registry of the test's own. No defect may have happened when the test ends."""
+    with opened(tmp_path, new_database(prepare), clock) as made:
+        yield made
+
+
+@pytest.fixture
+def worlds(request: pytest.FixtureRequest, tmp_path: Path, clock: Ticker) -> Iterator[dict[Backend, World]]:
+    """One on each database, for a test that divides its work between them."""
+    with ExitStack() as stack:
+        made: dict[Backend, World] = {}
+        for backend in BACKENDS:
+            folder = tmp_path / backend
+            folder.mkdir()
+            new = stack.enter_context(databases(backend, request, folder))
+            made[backend] = stack.enter_context(opened(folder, new(prepare), clock))
+        yield made

@@ -6,12 +6,9 @@ After recovery there is a complete licence or an abandoned intent, and nothing b
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +25,13 @@ from registry.licences.recovery import recover
 from registry.licences.tables import Document, Edition, IdempotencyKey, Intent, Number
 from registry.ports import Ports
 from registry.seals.use import seal_material
+from tests import warm
+from tests.postgres import Backend
 from tests.registry.faults import Faults, When, fail, faulty, has_effect
 from tests.registry.issuing import LEASE, issue_one, ordered, request_body
 from tests.registry.world import Ticker, World
 
-ROOT = Path(__file__).parents[2]
+Point = tuple[int, When]  # the number of a call, from 1, and which side of it
 READ_OUTSIDE = {  # what issuing reads outside its two transactions
     "idempotency_key", "client", "type_version", "agency", "key", "intent", "published_trust_list",
 }  # fmt: skip
@@ -119,6 +118,7 @@ def outcome_of(world: World, number: str) -> Outcome:
         )
 
 
+@pytest.mark.long(short="test_every_call_fails_once_and_is_once_the_last")
 @sizes
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_every_call_fails_once(
@@ -126,12 +126,27 @@ def test_every_call_fails_once(
 ) -> None:
     calls = calls_of_one_issue(world, size)
     live = live_intent(world, clock)
-    kinds = Counter(name.split(maxsplit=1)[0] for name in calls)
-    assert set(kinds) == {"read", "sql", "store", "custodian", "time-stamp"}
+    points = [(at, when) for at, name in enumerate(calls, 1) if when in whens(name)]
+    outcomes = fail_at(world, clock, calls, points, size)
+    assert_untouched(world, live)
+    assert fsck(world.ports) == []
+    tell(f"{size}: {len(calls)} calls, {len(points)} failed {when}: {dict(outcomes)}")
+
+
+def whens(name: str) -> list[When]:
+    """When a call is to fail: to fail after one without effect is to fail before its successor."""
+    return ["before", "after"] if has_effect(name) else ["before"]
+
+
+def fail_at(
+    world: World, clock: Ticker, calls: list[str], points: Sequence[Point], size: int
+) -> Counter[str]:
+    """Issue with a failure at each point in turn; what became of the licences."""
+    kinds = {name.split(maxsplit=1)[0] for name in calls}
+    assert kinds == {"read", "sql", "store", "custodian", "time-stamp"}
     assert {name.split()[-1] for name in calls if name.startswith("read")} >= READ_OUTSIDE
-    points = [at for at, name in enumerate(calls, 1) if when == "before" or has_effect(name)]
     outcomes: Counter[str] = Counter()
-    for at in points:
+    for at, when in points:
         bodies = bodies_of(world, size)
         proofs_at_hand(world)
         faults = Faults(at=at, when=when, strike=fail)
@@ -153,11 +168,10 @@ def test_every_call_fails_once(
                     assert answer.level == "B-B"
             outcomes["complete" if outcome.complete else "abandoned"] += 1
     assert outcomes["abandoned"] > outcomes["complete"] > 0
-    assert_untouched(world, live)
-    assert fsck(world.ports) == []
-    tell(f"{size}: {len(calls)} calls {dict(kinds)}, {len(points)} failed {when}: {dict(outcomes)}")
+    return outcomes
 
 
+@pytest.mark.long(short="test_every_call_fails_once_and_is_once_the_last")
 @sizes
 @pytest.mark.timeout(900)
 def test_the_process_is_killed_at_every_call(
@@ -165,12 +179,32 @@ def test_the_process_is_killed_at_every_call(
 ) -> None:
     calls = calls_of_one_issue(world, size)
     live = live_intent(world, clock)
-    # Nothing durable happens between one call's return and the next call: to be killed after a call is to be
-    # killed before its successor. Only the last has none; calls with an effect are killed after it as well.
-    # One licence is killed before its reads too, which a group makes where one does.
-    points = [(at, "before") for at, name in enumerate(calls, 1) if size == 1 or has_effect(name)]
-    effects = ("sql COMMIT", "store put", "custodian", "time-stamp")
-    points += [(at, "after") for at, name in enumerate(calls, 1) if name.startswith(effects)]
+    points = [(at, when) for at, name in enumerate(calls, 1) for when in ends(name, size)]
+    outcomes, adopted = kill_at(world, clock, calls, points, size)
+    assert_untouched(world, live)
+    assert fsck(world.ports) == []
+    tell(f"{size}: killed at {len(points)} points of {len(calls)} calls: {dict(outcomes)}, {adopted} adopted")
+
+
+def ends(name: str, size: int) -> list[When]:
+    """When a process is to be killed at a call.
+
+    Nothing durable happens between one call's return and the next call: to be killed after a call is to be
+    killed before its successor. Only the last has none; calls with an effect are killed after it as well.
+    One licence is killed before its reads too, which a group makes where one does.
+    """
+    found: list[When] = ["before"] if size == 1 or has_effect(name) else []
+    if name.startswith(("sql COMMIT", "store put", "custodian", "time-stamp")):
+        found.append("after")
+    return found
+
+
+def kill_at(
+    world: World, clock: Ticker, calls: list[str], points: Sequence[Point], size: int
+) -> tuple[Counter[str], int]:
+    """Issue in processes that are killed, one at each point; what became of the licences, and how many of them
+    were adopted.
+    """
     jobs: list[dict[str, Any]] = [
         {"at": at, "when": when, "bodies": bodies_of(world, size)} for at, when in points
     ]
@@ -195,11 +229,65 @@ def test_the_process_is_killed_at_every_call(
             assert outcome.complete or outcome.abandoned, (where, outcome)
             outcomes["complete" if outcome.complete else "abandoned"] += 1
     assert outcomes["abandoned"] > outcomes["complete"] > 0
-    assert_untouched(world, live)
-    assert fsck(world.ports) == []
-    tell(
-        f"{size}: killed at {len(jobs)} points of {len(calls)} calls: {dict(outcomes)}, {adopted} of them adopted"
-    )
+    return outcomes, adopted
+
+
+@sizes
+@pytest.mark.timeout(900)
+def test_every_call_fails_once_and_is_once_the_last(
+    worlds: dict[Backend, World], clock: Ticker, size: int, tell: Callable[[str], None]
+) -> None:
+    """Of the long tests' points, for each call one failure and one kill: on one database and on the other, before
+    the call and after it, by turns.
+    """
+    calls = {backend: calls_of_one_issue(world, size) for backend, world in worlds.items()}
+    failed, killed = by_turns(calls, size)
+    for backend, world in worlds.items():
+        live = live_intent(world, clock)
+        outcomes = fail_at(world, clock, calls[backend], failed[backend], size)
+        ended, adopted = kill_at(world, clock, calls[backend], killed[backend], size)
+        assert_untouched(world, live)
+        assert fsck(world.ports) == []
+        tell(
+            f"{size}, {backend}: of {len(calls[backend])} calls {len(failed[backend])} failed: {dict(outcomes)}; "
+            f"killed at {len(killed[backend])}: {dict(ended)}, {adopted} adopted; the others on the other database, "
+            "all of them on both by `make test-long`"
+        )
+
+
+def by_turns(
+    calls: Mapping[Backend, list[str]], size: int
+) -> tuple[dict[Backend, list[Point]], dict[Backend, list[Point]]]:
+    """Where to fail and where to kill: a call is known by its name and how often it was made before, so that what
+    both databases are asked is one call.
+    """
+    where: dict[tuple[str, int], dict[Backend, int]] = {}
+    for backend, names in calls.items():
+        made: Counter[str] = Counter()
+        for at, name in enumerate(names, 1):
+            where.setdefault((name, made[name]), {})[backend] = at
+            made[name] += 1
+    failed: dict[Backend, list[Point]] = {backend: [] for backend in calls}
+    killed: dict[Backend, list[Point]] = {backend: [] for backend in calls}
+    for turn, ((name, _), there) in enumerate(where.items()):
+        for points, possible, own in ((failed, whens(name), turn), (killed, ends(name, size), turn + 1)):
+            if possible:
+                backend = list(there)[own % len(there)]
+                points[backend].append((there[backend], possible[own // 2 % len(possible)]))
+    return failed, killed
+
+
+def test_the_turns_leave_out_no_call() -> None:
+    calls: dict[Backend, list[str]] = {
+        "sqlite": ["sql BEGIN", "read SELECT a", "read SELECT a", "sql INSERT a", "sql COMMIT"] * 9,
+        "postgresql": ["read SELECT a", "read SELECT a", "sql INSERT a", "sql COMMIT", "store put"] * 9,
+    }
+    of_each = {name: Counter(names) for name, names in calls.items()}
+    for points in by_turns(calls, 1):
+        struck = Counter(calls[backend][at - 1] for backend in calls for at, _ in points[backend])
+        assert struck == of_each["sqlite"] | of_each["postgresql"]
+        assert {when for at_and_when in points.values() for _, when in at_and_when} == {"before", "after"}
+        assert all(len(points[backend]) > 15 for backend in calls)
 
 
 def run_and_kill(world: World, clock: Ticker, jobs: list[dict[str, Any]]) -> list[int]:
@@ -213,10 +301,7 @@ def run_and_kill(world: World, clock: Ticker, jobs: list[dict[str, Any]]) -> lis
         "warm": request_body(world),
         "jobs": jobs,
     }
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.registry.faults"],
-        input=json.dumps(plan), capture_output=True, text=True, cwd=ROOT, timeout=580, check=False,
-    )  # fmt: skip
+    done = warm.ran("tests.registry.faults", told=json.dumps(plan), timeout=580)
     assert done.returncode == 0, done.stderr
     statuses: list[int] = json.loads(done.stdout)
     return statuses

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 import subprocess
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from tests import warm
 from tests.services.running import ROOT, Place, environment
 
 PAGE = ROOT / "docs" / "operate.md"
@@ -26,9 +26,7 @@ def walk(api: Place, site: Place, settings: Mapping[str, Any], folder: Path) -> 
         script = script.replace(shown, real)
     programs = folder / "bin"
     programs.mkdir()
-    vermilion = programs / "vermilion"
-    vermilion.write_text(f'#!/bin/sh\nexec {sys.executable} -m registry "$@"\n')
-    vermilion.chmod(0o755)
+    warm.program(programs)
     own = environment(**settings, TMPDIR=folder)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", f"{script}\npwd > {folder}/where"],

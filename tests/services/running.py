@@ -18,6 +18,7 @@ from typing import IO, Any
 
 from registry.client import call
 from registry.processes import free_port
+from tests import warm
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
@@ -70,7 +71,7 @@ def crowding() -> float:
 class Command:
     """A running `vermilion` with what it has said so far."""
 
-    process: subprocess.Popen[bytes]
+    process: subprocess.Popen[bytes] | warm.Process
     folder: Path
     streams: list[IO[bytes]] = field(default_factory=list)
 
@@ -115,15 +116,27 @@ def command(
     settings: Mapping[str, Any],
     program: list[str] | None = None,
     cwd: Path = Path("/"),
+    cold: bool = False,
     **options: Any,
 ) -> Iterator[Command]:
-    """Start `vermilion …`; whatever it started is gone afterwards."""
+    """Start `vermilion …`; whatever it started is gone afterwards. It is forked from a process that has imported
+    everything, unless a `program` or other `options` are given, or it is to start `cold`.
+    """
     folder = Path(tempfile.mkdtemp(prefix="vermilion-said-"))
-    with (folder / "out").open("wb") as out, (folder / "err").open("wb") as err:
-        process = subprocess.Popen(
-            [*(program or [sys.executable, "-m", "registry"]), *arguments],
-            stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=environment(**settings), cwd=cwd, **options,
-        )  # fmt: skip
+    own = environment(**settings)
+    with (
+        Path(os.devnull).open("rb") as nothing,
+        (folder / "out").open("wb") as out,
+        (folder / "err").open("wb") as err,
+    ):
+        process: subprocess.Popen[bytes] | warm.Process
+        if cold or program or options:
+            process = subprocess.Popen(
+                [*(program or [sys.executable, "-m", "registry"]), *arguments],
+                stdout=out, stderr=err, stdin=nothing, env=own, cwd=cwd, **options,
+            )  # fmt: skip
+        else:
+            process = warm.start(arguments, own, cwd, [one.fileno() for one in (nothing, out, err)])
         started = Command(process, folder)
         try:
             yield started

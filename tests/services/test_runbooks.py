@@ -8,7 +8,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from registry.licences.tables import Edition
 from registry.log.tables import Event
 from registry.seals.tables import Certificate, DataKey, Key, PublishedTrustList
 from registry.settings import Settings
+from tests import warm
 from tests.registry.licensed_ca import DER, PEM, licensed_ca
 from tests.services.places import READY, FirstStart
 from tests.services.road import BLOCK
@@ -55,9 +55,7 @@ def play(place: Place, work: Path, script: str) -> None:
     """Run a script as the administrator, in `work`."""
     programs = work.parent / "bin"
     programs.mkdir(exist_ok=True)
-    vermilion = programs / "vermilion"
-    vermilion.write_text(f'#!/bin/sh\nexec {sys.executable} -m registry "$@"\n')
-    vermilion.chmod(0o755)
+    warm.program(programs)
     own = environment(**place.settings, credentials=place.data / "credentials", PYTHONPATH=ROOT)
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", PRELUDE + script], env=own | {"PATH": f"{programs}:{own['PATH']}"},
