@@ -5,6 +5,7 @@ neither positive answer: not from the service, not from the command with the tru
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from itertools import chain
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tests.signing.alter import alterations, attacks, changed_at
 
 SEED = 20261120
 POSITIONS, IN_THE_GAP = 1000, 200
+FEW, FEW_IN_THE_GAP = 150, 30
 
 
 def refused(province: Province, name: str, data: bytes, path: Path) -> tuple[str, str]:
@@ -39,22 +41,39 @@ def control(province: Province, paper: Paper, path: Path) -> None:
     )
 
 
+@pytest.mark.long(short="test_a_hundred_changed_bytes")
 @on_sqlite
 @pytest.mark.parametrize("paper", ["own"], indirect=True)
 def test_a_thousand_changed_bytes(province: Province, paper: Paper, tmp_path: Path) -> None:
-    path = tmp_path / "licence.pdf"
+    changed(province, paper, tmp_path, SEED, POSITIONS, IN_THE_GAP)
+
+
+@on_sqlite
+@pytest.mark.parametrize("paper", ["own"], indirect=True)
+def test_a_hundred_changed_bytes(
+    province: Province, paper: Paper, tmp_path: Path, tell: Callable[[str], None]
+) -> None:
+    """Others than the long test's."""
+    changed(province, paper, tmp_path, SEED + 2, FEW, FEW_IN_THE_GAP)
+    tell(f"{FEW} bytes changed, {FEW_IN_THE_GAP} of them in the signature; {POSITIONS} by `make test-long`")
+
+
+def changed(
+    province: Province, paper: Paper, folder: Path, seed: int, positions: int, in_the_gap: int
+) -> None:
+    path = folder / "licence.pdf"
     control(province, paper, path)
     before = len(province.alarm_rows())
     answers: Counter[tuple[str, str]] = Counter()
     places = set()
-    for name, data in alterations(paper.pdf, SEED, POSITIONS, IN_THE_GAP):
+    for name, data in alterations(paper.pdf, seed, positions, in_the_gap):
         answers[refused(province, name, data, path)] += 1
         places.add(changed_at(paper.pdf, data))
-    assert len(places) == POSITIONS
+    assert len(places) == positions
     # No change of a byte is a sign of a stolen key.
     assert len(province.alarm_rows()) == before
     # Nearly all of them bear our seal and are called what they are; the rest no longer show whose they were.
-    assert answers["altered", "altered"] > 0.9 * POSITIONS, answers
+    assert answers["altered", "altered"] > 0.9 * positions, answers
 
 
 @on_sqlite

@@ -13,7 +13,8 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -29,8 +30,10 @@ from keys.suite import SuiteName
 from registry.ports import Ports, SharingDocumentStore
 from registry.shared_parts import Part
 from signing.document import ManyStamper
+from tests.postgres import Backend
 
 When = Literal["before", "after"]
+Point = tuple[int, When]  # the number of a call, from 1, and which side of it
 Result = TypeVar("Result")
 
 
@@ -69,6 +72,39 @@ class Faults:
 def has_effect(name: str) -> bool:
     """Whether a call may leave something behind: to fail after another is to fail before its successor."""
     return not name.startswith(("read", "sql SELECT"))
+
+
+def whens(name: str) -> list[When]:
+    """On which sides of it a call is to fail."""
+    return ["before", "after"] if has_effect(name) else ["before"]
+
+
+def points_of(calls: Sequence[str], when: When) -> list[Point]:
+    """Each call that is to fail on that side."""
+    return [(at, when) for at, name in enumerate(calls, 1) if when in whens(name)]
+
+
+def by_turns(
+    calls: Mapping[Backend, Sequence[str]],
+    possible: Callable[[str], Sequence[When]] = whens,
+    first: int = 0,
+) -> dict[Backend, list[Point]]:
+    """Each call once: on one of the databases and on one side of it, by turns; `first` is where they begin.
+
+    A call is known by its name and how often that was made before, so that what both databases are asked is one.
+    """
+    where: dict[tuple[str, int], dict[Backend, int]] = {}
+    for backend, names in calls.items():
+        made: Counter[str] = Counter()
+        for at, name in enumerate(names, 1):
+            where.setdefault((name, made[name]), {})[backend] = at
+            made[name] += 1
+    points: dict[Backend, list[Point]] = {backend: [] for backend in calls}
+    for turn, ((name, _), there) in enumerate(where.items(), first):
+        if sides := possible(name):
+            backend = list(there)[turn % len(there)]
+            points[backend].append((there[backend], sides[turn // 2 % len(sides)]))
+    return points
 
 
 def fail(name: str) -> None:

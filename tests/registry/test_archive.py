@@ -34,7 +34,8 @@ from registry.seals.revocation_list import publish_due, publish_root_crl
 from registry.seals.tables import KeyUse
 from registry.seals.trust import publish_trust_list
 from signing.strict_check import strict_check
-from tests.registry.faults import Faults, When, fail, faulty, has_effect
+from tests.postgres import Backend
+from tests.registry.faults import Faults, Point, When, by_turns, fail, faulty, points_of
 from tests.registry.issuing import Died, issue_one
 from tests.registry.licensed_ca import licensed_ca
 from tests.registry.outside_seal import in_use, trust
@@ -326,20 +327,39 @@ def test_the_form_before_is_not_taken_for_what_an_attempt_left(world: World, clo
     )
 
 
+@pytest.mark.long(short="test_every_call_fails_once_in_turn")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Callable[[str], None]) -> None:
+    calls = calls_of_one(world)
+    tell(f"{when}: {fail_at(world, clock, calls, points_of(calls, when))}")
+
+
+def test_every_call_fails_once_in_turn(
+    worlds: dict[Backend, World], clock: Ticker, tell: Callable[[str], None]
+) -> None:
+    """Each on one of the databases, before it or after it."""
+    calls = {backend: calls_of_one(world) for backend, world in worlds.items()}
+    for backend, points in by_turns(calls).items():
+        told = fail_at(worlds[backend], clock, calls[backend], points)
+        tell(f"{backend}: {told}; the others on the other database, all of them on both by `make test-long`")
+
+
+def calls_of_one(world: World) -> list[str]:
     first = issue_one(world)
     pick_one(world.ports, first.printout.record.identifier)
     counting = Faults()
     with faulty(world.ports, counting) as watched:
         assert len(stamp_due(watched).stamped) == 1
-    calls = counting.calls
+    return counting.calls
+
+
+def fail_at(world: World, clock: Ticker, calls: list[str], points: list[Point]) -> str:
+    """Archive with a failure at each point in turn; what to tell of it."""
     kinds = Counter(name.split(maxsplit=1)[0] for name in calls)
     assert {"read", "sql", "store", "time-stamp"} <= set(kinds)
     outcomes: Counter[str] = Counter()
-    for at, name in enumerate(calls, 1):
-        if when == "after" and not has_effect(name):
-            continue
+    for at, when in points:
+        name = calls[at - 1]
         issued = issue_one(world)
         pick_one(world.ports, issued.printout.record.identifier)
         faults = Faults(at=at, when=when, strike=fail)
@@ -362,7 +382,7 @@ def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Ca
         unfinished = session.scalar(select(func.count()).where(KeyUse.ended_at.is_(None)))
     assert archived == told == 1 + sum(outcomes.values())
     assert fsck(world.ports) == []
-    tell(f"{len(calls)} calls {dict(kinds)}, failed {when}: {dict(outcomes)}; {unfinished} uses never ended")
+    return f"{len(points)} of {len(calls)} calls {dict(kinds)} failed: {dict(outcomes)}; {unfinished} uses never ended"
 
 
 @pytest.mark.parametrize("fault", ["gone", "time", "event", "waiting", "followed", "level"])

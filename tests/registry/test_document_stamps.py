@@ -33,7 +33,8 @@ from signing.check import check_file
 from signing.document_time_stamp import lay_out
 from signing.pdf_structure import read_pdf
 from signing.strict_check import strict_check
-from tests.registry.faults import Faults, When, fail, faulty, has_effect
+from tests.postgres import Backend
+from tests.registry.faults import Faults, Point, When, by_turns, fail, faulty, points_of
 from tests.registry.issuing import Died, die, issue_one
 from tests.registry.test_seals_impact import cancel, listed
 from tests.registry.test_two_processes import both
@@ -324,19 +325,38 @@ def test_two_processes_at_once_make_one(world: World) -> None:
     assert fsck(world.ports) == []
 
 
+@pytest.mark.long(short="test_every_call_fails_once_in_turn")
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Callable[[str], None]) -> None:
+    calls = calls_of_one(world)
+    tell(f"{when}: {fail_at(world, clock, calls, points_of(calls, when))}")
+
+
+def test_every_call_fails_once_in_turn(
+    worlds: dict[Backend, World], clock: Ticker, tell: Callable[[str], None]
+) -> None:
+    """Each on one of the databases, before it or after it."""
+    calls = {backend: calls_of_one(world) for backend, world in worlds.items()}
+    for backend, points in by_turns(calls).items():
+        told = fail_at(worlds[backend], clock, calls[backend], points)
+        tell(f"{backend}: {told}; the others on the other database, all of them on both by `make test-long`")
+
+
+def calls_of_one(world: World) -> list[str]:
     issue_in_outage(world)
     counting = Faults()
     with faulty(world.ports, counting) as watched:
         assert len(stamp_due(watched).stamped) == 1
-    calls = counting.calls
+    return counting.calls
+
+
+def fail_at(world: World, clock: Ticker, calls: list[str], points: list[Point]) -> str:
+    """Append with a failure at each point in turn; what to tell of it."""
     kinds = Counter(name.split(maxsplit=1)[0] for name in calls)
     assert set(kinds) == {"read", "sql", "store", "time-stamp"}
     outcomes: Counter[str] = Counter()
-    for at, name in enumerate(calls, 1):
-        if when == "after" and not has_effect(name):
-            continue
+    for at, when in points:
+        name = calls[at - 1]
         issued = issue_in_outage(world)
         faults = Faults(at=at, when=when, strike=fail)
         with faulty(world.ports, faults) as watched:
@@ -359,7 +379,7 @@ def test_every_call_fails_once(world: World, clock: Ticker, when: When, tell: Ca
         unfinished = session.scalar(select(func.count()).where(KeyUse.ended_at.is_(None)))
     assert repaired == told == 1 + sum(outcomes.values())
     assert fsck(world.ports) == []
-    tell(f"{len(calls)} calls {dict(kinds)}, failed {when}: {dict(outcomes)}; {unfinished} uses never ended")
+    return f"{len(points)} of {len(calls)} calls {dict(kinds)} failed: {dict(outcomes)}; {unfinished} uses never ended"
 
 
 @pytest.mark.parametrize("fault", ["damaged", "gone", "other", "time", "event", "waiting"])

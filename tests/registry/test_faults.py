@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import pytest
@@ -27,11 +28,10 @@ from registry.ports import Ports
 from registry.seals.use import seal_material
 from tests import warm
 from tests.postgres import Backend
-from tests.registry.faults import Faults, When, fail, faulty, has_effect
+from tests.registry.faults import Faults, Point, When, by_turns, fail, faulty, has_effect, points_of
 from tests.registry.issuing import LEASE, issue_one, ordered, request_body
 from tests.registry.world import Ticker, World
 
-Point = tuple[int, When]  # the number of a call, from 1, and which side of it
 READ_OUTSIDE = {  # what issuing reads outside its two transactions
     "idempotency_key", "client", "type_version", "agency", "key", "intent", "published_trust_list",
 }  # fmt: skip
@@ -126,16 +126,11 @@ def test_every_call_fails_once(
 ) -> None:
     calls = calls_of_one_issue(world, size)
     live = live_intent(world, clock)
-    points = [(at, when) for at, name in enumerate(calls, 1) if when in whens(name)]
+    points = points_of(calls, when)
     outcomes = fail_at(world, clock, calls, points, size)
     assert_untouched(world, live)
     assert fsck(world.ports) == []
     tell(f"{size}: {len(calls)} calls, {len(points)} failed {when}: {dict(outcomes)}")
-
-
-def whens(name: str) -> list[When]:
-    """When a call is to fail: to fail after one without effect is to fail before its successor."""
-    return ["before", "after"] if has_effect(name) else ["before"]
 
 
 def fail_at(
@@ -241,7 +236,8 @@ def test_every_call_fails_once_and_is_once_the_last(
     the call and after it, by turns.
     """
     calls = {backend: calls_of_one_issue(world, size) for backend, world in worlds.items()}
-    failed, killed = by_turns(calls, size)
+    failed = by_turns(calls)
+    killed = by_turns(calls, partial(ends, size=size), first=1)
     for backend, world in worlds.items():
         live = live_intent(world, clock)
         outcomes = fail_at(world, clock, calls[backend], failed[backend], size)
@@ -255,35 +251,13 @@ def test_every_call_fails_once_and_is_once_the_last(
         )
 
 
-def by_turns(
-    calls: Mapping[Backend, list[str]], size: int
-) -> tuple[dict[Backend, list[Point]], dict[Backend, list[Point]]]:
-    """Where to fail and where to kill: a call is known by its name and how often it was made before, so that what
-    both databases are asked is one call.
-    """
-    where: dict[tuple[str, int], dict[Backend, int]] = {}
-    for backend, names in calls.items():
-        made: Counter[str] = Counter()
-        for at, name in enumerate(names, 1):
-            where.setdefault((name, made[name]), {})[backend] = at
-            made[name] += 1
-    failed: dict[Backend, list[Point]] = {backend: [] for backend in calls}
-    killed: dict[Backend, list[Point]] = {backend: [] for backend in calls}
-    for turn, ((name, _), there) in enumerate(where.items()):
-        for points, possible, own in ((failed, whens(name), turn), (killed, ends(name, size), turn + 1)):
-            if possible:
-                backend = list(there)[own % len(there)]
-                points[backend].append((there[backend], possible[own // 2 % len(possible)]))
-    return failed, killed
-
-
 def test_the_turns_leave_out_no_call() -> None:
     calls: dict[Backend, list[str]] = {
         "sqlite": ["sql BEGIN", "read SELECT a", "read SELECT a", "sql INSERT a", "sql COMMIT"] * 9,
         "postgresql": ["read SELECT a", "read SELECT a", "sql INSERT a", "sql COMMIT", "store put"] * 9,
     }
     of_each = {name: Counter(names) for name, names in calls.items()}
-    for points in by_turns(calls, 1):
+    for points in (by_turns(calls), by_turns(calls, partial(ends, size=1), first=1)):
         struck = Counter(calls[backend][at - 1] for backend in calls for at, _ in points[backend])
         assert struck == of_each["sqlite"] | of_each["postgresql"]
         assert {when for at_and_when in points.values() for _, when in at_and_when} == {"before", "after"}
