@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import gc
 import importlib
 import multiprocessing
 import os
@@ -35,7 +36,14 @@ from registry.logs import configure_logs
 START_SECONDS = 60
 STOP_SECONDS = 15
 TAIL_BYTES = 4000
+COLLECTIONS = (700, 10, 10)  # Python's own pace: a service makes garbage, other than a command's start
 PR_SET_PDEATHSIG = 1  # prctl(2)
+LIBRARIES = (
+    "asn1crypto.tsp", "cbor2", "cryptography.x509", "flask", "fontTools.ttLib", "granian", "pikepdf",
+    "prometheus_client", "sqlalchemy.orm",
+)  # fmt: skip
+"""Of others' code, what each service loads: `run` does so once for all, before it forks them. Ours each loads
+for itself, so that the public site has none that issues or opens keys."""
 _libc = ctypes.CDLL(None) if sys.platform == "linux" else None
 _log = structlog.get_logger("registry.processes")
 
@@ -168,6 +176,12 @@ class Service:
             return file.read(TAIL_BYTES).decode("utf-8", "replace")
 
 
+def load_libraries() -> None:
+    """Load what every service will have, and nothing else."""
+    for name in LIBRARIES:
+        importlib.import_module(name)
+
+
 def load_factory(name: str) -> Callable[[], Any]:
     """The WSGI factory `module:function`, imported by name: the floors are joined here alone.
 
@@ -207,6 +221,7 @@ def serve(
 
     require_free(bind, port)
     factory = load_factory(factory_name)
+    gc.set_threshold(*COLLECTIONS)
     if user is not None:
         if journal is not None:
             _fork_keeper(journal)

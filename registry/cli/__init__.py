@@ -6,6 +6,7 @@ imported here but click and the error taxonomy.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import sys
 from typing import Any
@@ -47,6 +48,8 @@ COMMANDS = {
 }
 EXIT_USAGE = 64  # EX_USAGE of sysexits.h
 EXIT_FAILED = 1
+FEW_COLLECTIONS = (50_000, 20, 20)
+"""Nothing that a command loads is garbage; to look for some at Python's own pace is a tenth of a short one."""
 
 
 class LazyGroup(click.Group):
@@ -116,6 +119,7 @@ def main(arguments: list[str] | None = None) -> None:
     """Entry point: whatever fails becomes one line on standard error and an exit code. A defect is named by
     its kind and place alone.
     """
+    gc.set_threshold(*FEW_COLLECTIONS)
     try:
         status = cli.main(arguments, standalone_mode=False)
     except click.exceptions.Exit as done:

@@ -79,11 +79,12 @@ def started(
     go to standard error. Raises VermilionError(UNAVAILABLE) when one does not come up; Stopped.
     """
     from registry.first_start import journal, prepare, public_account
-    from registry.processes import Service, require_free, run_once
+    from registry.processes import Service, load_libraries, require_free, run_once
 
     for port in (settings.api_port, settings.authority_port, settings.public_port):
         require_free(settings.bind, port)
     user = public_account(settings)
+    load_libraries()
     run_once(partial(prepare, settings, user), "first start", stop)
     api = Service("agency API", API_APP, settings.bind, settings.api_port, environment=_environment(settings))
     authority = Service(

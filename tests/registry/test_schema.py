@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, inspect, make_url, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
@@ -30,7 +32,12 @@ def tables(url: str) -> set[str]:
 
 
 def test_there_is_one_head() -> None:
+    """Read from the files without Alembic, and the same as it reads."""
+    config = Config()
+    config.set_main_option("script_location", "registry:migrations")
+    config.set_main_option("path_separator", "os")
     assert len(heads()) == 1
+    assert heads() == list(ScriptDirectory.from_config(config).get_heads())
 
 
 def test_migrations_make_what_the_models_say(database_url: str) -> None:
@@ -39,7 +46,10 @@ def test_migrations_make_what_the_models_say(database_url: str) -> None:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": OPTIONS["compare_type"]})
         assert compare_metadata(context, metadata) == []
-        assert [current(connection)] == heads()
+        assert [current(connection)] == [context.get_current_revision()] == heads()
+    downgrade(database_url, "base")
+    with engine.connect() as connection:
+        assert current(connection) is None
     engine.dispose()
 
 

@@ -40,6 +40,23 @@ except VermilionError as error:
     assert result.stdout.strip() == "unavailable"
 
 
+def test_a_command_that_looks_at_the_registry_does_not_load_what_migrates_it() -> None:
+    program = "import sys, registry.composition, registry.schema; print('alembic' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == "False"
+
+
+def test_what_is_loaded_before_the_services_fork_the_public_site_loads_anyway() -> None:
+    program = """
+import sys, verify_web.wsgi
+from registry.processes import LIBRARIES
+verify_web.wsgi.preload()
+print(*set(LIBRARIES) - set(sys.modules))
+"""
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert result.stdout.split() == ["granian"], "which serves it"
+
+
 def test_each_floor_starts_without_those_above_it() -> None:
     program = "import sys, keys, signing; print(*sorted({'registry', 'verify_web'} & set(sys.modules)))"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
