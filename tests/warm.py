@@ -25,9 +25,10 @@ import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 ROOT = Path(__file__).parents[1]
 FLOORS = ("keys", "signing", "registry", "verify_web")
@@ -150,6 +151,35 @@ def ran(
             file.seek(0)
             texts.append(file.read().decode())
     return subprocess.CompletedProcess([module, *arguments], code, *texts)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """A process that is spoken to, and answers."""
+
+    process: Process
+    told: IO[str]  # its standard input
+    said: IO[str]  # its standard output
+
+
+@contextlib.contextmanager
+def talking(module: str, *arguments: str) -> Iterator[Talk]:
+    """`python -m module …` in our own environment, at the other end of two pipes. It has to end well when its
+    standard input does.
+    """
+    its, told = os.pipe()
+    said, mouth = os.pipe()
+    process = start(arguments, _settled(), ROOT, [its, mouth, 2], module)
+    os.close(its)
+    os.close(mouth)
+    try:
+        with os.fdopen(said, encoding="utf-8") as answers:
+            with os.fdopen(told, "w", encoding="utf-8") as orders:
+                yield Talk(process, orders, answers)
+            assert process.wait(60) == 0
+    finally:
+        process.kill()
+        process.wait()
 
 
 def program(folder: Path) -> Path:

@@ -49,7 +49,7 @@ COMMANDS = {
 EXIT_USAGE = 64  # EX_USAGE of sysexits.h
 EXIT_FAILED = 1
 FEW_COLLECTIONS = (50_000, 20, 20)
-"""Nothing that a command loads is garbage; to look for some at Python's own pace is a tenth of a short one."""
+"""What a command loads is no garbage, and to look for some at Python's pace is a tenth of a short one."""
 
 
 class LazyGroup(click.Group):

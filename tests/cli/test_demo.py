@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,19 +11,14 @@ import pytest
 from keys.errors import VermilionError
 from registry.cli.demo import Story
 from registry.client import Answer
+from tests import warm
 from tests.cli.planted import HEADING, NEVER
 
 VERDICTS = ("valid", "genuine_offline", "altered", "suspended", "ended (revoked)")
 
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "registry", "demo", *arguments],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=False,
-    )
+    return warm.ran("registry", "demo", *arguments, timeout=240)
 
 
 def test_the_story_shows_every_verdict_and_ends_well() -> None:

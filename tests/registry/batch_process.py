@@ -10,7 +10,6 @@ import contextlib
 import json
 import multiprocessing
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -26,30 +25,26 @@ from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
 from keys.errors import VermilionError
+from tests import warm
 from tests.registry.faults import Faults, NoStore, faulty, kill
 from tests.registry.issuing import request_body, to_request
 from tests.registry.world import World
-
-ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Workers:
     """The parent of the workers, spoken to a line at a time."""
 
-    process: subprocess.Popen[str]
+    parent: warm.Talk
 
     def __call__(self, now: datetime, count: int = 1, at: int = 0, when: str = "before") -> list[int]:
         """Let so many workers do what is due, a line a slice, each killed at its call `at` (0: never); how they
         ended: -9, or the lines that they issued. Several wait, each with its first line to issue in hand, until all
         have one.
         """
-        said, told = self.process.stdin, self.process.stdout
-        assert said is not None
-        assert told is not None
-        said.write(json.dumps({"now": now.isoformat(), "count": count, "at": at, "when": when}) + "\n")
-        said.flush()
-        answer: list[int] = json.loads(told.readline())
+        job = {"now": now.isoformat(), "count": count, "at": at, "when": when}
+        print(json.dumps(job), file=self.parent.told, flush=True)
+        answer: list[int] = json.loads(self.parent.said.readline())
         return answer
 
 
@@ -60,14 +55,8 @@ def workers(world: World) -> Iterator[Workers]:
         "now": world.ports.clock().isoformat(), "data": str(settings.data), "url": settings.database_url,
         "client": world.clients["system"].id, "agency": world.codes["own"], "warm": request_body(world),
     }  # fmt: skip
-    with subprocess.Popen(
-        [sys.executable, "-m", "tests.registry.batch_process", json.dumps(plan)],
-        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT,
-    ) as process:  # fmt: skip
-        yield Workers(process)
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait(60) == 0
+    with warm.talking("tests.registry.batch_process", json.dumps(plan)) as parent:
+        yield Workers(parent)
 
 
 def main(plan: dict[str, Any], jobs: IO[str], answers: IO[str]) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -33,6 +32,7 @@ from registry.seals.stamping import RegistryTimeStamper, time_stamper
 from registry.seals.tables import Certificate, Key, KeyUse, TimeStamp
 from registry.seals.time_stamp_policy import PATIENCE
 from registry.seals.time_stamping import time_stamp_reply
+from tests import warm
 from tests.keys.requests import Said, imprint, read, request
 from tests.registry.issuing import issue_one
 from tests.registry.test_idempotency import at_once
@@ -340,18 +340,12 @@ def test_two_processes_give_each_serial_once_and_no_time_before_another(world: W
     url, data = world.ports.settings.url, world.ports.settings.data
 
     def run(seed: str) -> list[list[str]]:
-        command = [sys.executable, "-m", "tests.registry.stamping_process", str(data), url, str(tries), seed]
-        running = [
-            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-            for _ in range(2)
-        ]
-        for process in running:
-            assert process.stdin is not None
-            process.stdin.write("\n")
-            process.stdin.flush()
-        results = [process.communicate(timeout=120)[0].split("\n")[:-1] for process in running]
-        assert [process.returncode for process in running] == [0, 0]
-        return results
+        arguments = ("tests.registry.stamping_process", str(data), url, str(tries), seed)
+        with ExitStack() as stack:
+            running = [stack.enter_context(warm.talking(*arguments)) for _ in range(2)]
+            for process in running:
+                print(file=process.told, flush=True)
+            return [process.said.read().split("\n")[:-1] for process in running]
 
     both = run("same")  # the same serials in both
     told = [line for lines_of_one in both for line in lines_of_one]

@@ -2,97 +2,32 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from multiprocessing.synchronize import Barrier
-from pathlib import Path
+from contextlib import ExitStack
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.certificates import new_serial
-from keys.errors import Kind, VermilionError
-from registry.composition import open_ports
-from registry.licences.document_stamps import stamp_due
 from registry.log.tables import Event
-from registry.ports import Ports
-from registry.seals import revocation
-from registry.seals.authority import give_ocsp_key, issuing_authority
-from registry.seals.revocation_list import publish_crl
+from registry.seals.authority import issuing_authority
 from registry.seals.tables import Certificate, CertificateAuthority, CertificateStatus, RevocationList
-from registry.settings import Settings
+from tests import warm
 from tests.registry.test_revocation import serial_of
-from tests.registry.world import CHEAP, GROUND, Ticker, World
-
-THREADS = 3
-FIXED = b"\x07" * 16
+from tests.registry.two_processes import FIXED, THREADS
+from tests.registry.world import World
 
 
 def both(world: World, act: str, *arguments: str) -> list[str]:
     """Run `act` in each thread of two processes at once; "done" or the reason of the refusal, sorted."""
-    context = multiprocessing.get_context("spawn")
-    start, answers = context.Barrier(2), context.SimpleQueue()
     settings = world.ports.settings
-    processes = [
-        context.Process(
-            target=_process, args=(settings.data, settings.database_url, act, arguments, start, answers)
-        )
-        for _ in range(2)
-    ]
-    for process in processes:
-        process.start()
-    said = [answers.get() for _ in range(2 * THREADS)]
-    for process in processes:
-        process.join(60)
-        assert process.exitcode == 0
-    return sorted(said)
-
-
-def _process(
-    data: Path, url: str, act: str, arguments: tuple[str, ...], start: Barrier, answers: object
-) -> None:
-    ports = open_ports(Settings(data=data, database_url=url, demo=True), clock=Ticker(), cost=CHEAP)
-
-    def once(_number: int) -> str:
-        try:
-            ACTS[act](ports, *arguments)
-        except VermilionError as error:
-            return error.reason
-        return "done"
-
-    start.wait(60)
-    with ThreadPoolExecutor(THREADS) as pool:
-        for word in pool.map(once, range(THREADS)):
-            answers.put(word)  # type: ignore[attr-defined]
-    ports.database.dispose()
-
-
-def _revoke(ports: Ports, serial: str) -> None:
-    with ports.database.transaction() as session:
-        revocation.revoke(session, ports, None, serial, GROUND)
-
-
-def _publish(ports: Ports) -> None:
-    with Session(ports.database.read) as session:
-        issuer = issuing_authority(session)
-    if publish_crl(ports, issuer) is None:
-        raise VermilionError(Kind.CONFLICT, "another was faster", reason="faster")
-
-
-def _same_serial(ports: Ports) -> None:
-    give_ocsp_key(replace(ports, random=lambda size: FIXED[:size]))
-
-
-def _repair(ports: Ports) -> None:
-    if not stamp_due(ports).stamped:
-        raise VermilionError(Kind.CONFLICT, "another was faster", reason="nothing")
-
-
-ACTS: dict[str, Callable[..., None]] = {
-    "revoke": _revoke, "publish": _publish, "serial": _same_serial, "repair": _repair,
-}  # fmt: skip
+    order = ("tests.registry.two_processes", str(settings.data), settings.database_url, act, *arguments)
+    with ExitStack() as stack:
+        running = [stack.enter_context(warm.talking(*order)) for _ in range(2)]
+        for process in running:
+            assert process.said.readline() == "ready\n"
+        for process in running:
+            print(file=process.told, flush=True)
+        return sorted(word for process in running for word in process.said.read().split())
 
 
 def test_one_revocation_takes_effect(world: World) -> None:

@@ -373,10 +373,15 @@ def prepare(url: str) -> None:
     prepare_template(url)
 
 
-def prepare_template(url: str, name: str = "", change: Callable[[World], None] = lambda _world: None) -> None:
+def prepare_template(
+    url: str,
+    name: str = "",
+    change: Callable[[World], None] = lambda _world: None,
+    clock: Clock | None = None,
+) -> None:
     """A template of this name, with a `change` that its copies have behind them."""
     folder = Path(tempfile.mkdtemp(prefix="vermilion-world-"))
-    world = make_world(folder, url, Ticker())
+    world = make_world(folder, url, clock or Ticker())
     change(world)
     world.close()
     _templates[name, make_url(url).get_backend_name()] = (folder, world)

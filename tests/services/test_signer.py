@@ -43,12 +43,13 @@ from signing.document import SealMaterial
 from tests.keys.custodians import softhsm_module
 from tests.postgres import find_binaries
 from tests.registry.issuing import Died, issue_one
-from tests.registry.world import BASIS, World, make_world
+from tests.registry.world import BASIS, World, copy_world, prepare_template
 from tests.services.running import ROOT, Command, Place, command, environment, passable_folder, until
 from tests.signing.sealing import NoStamps
 from tests.tools import need
 
 root_only = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+NOW = "at the time of day"  # the template whose clock is everybody's: the signer has no other
 API_USER, STRANGER = "nobody", "daemon"
 TOKEN_PIN = "a PIN of the registry's"
 CALLERS = f"{API_USER}=seal,qr,tsa,issuing-ca,trust-list,status-list,wrapping;root=*,generate"
@@ -77,12 +78,16 @@ def signer_settings(data: Path, url: str, socket: Path) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def prepare_now(url: str) -> None:
+    prepare_template(url, NOW, clock=system_clock)
+
+
 @pytest.fixture
 def served(new_database: Callable[..., str]) -> Iterator[Served]:
     with ExitStack() as stack:
         folder = stack.enter_context(passable_folder())
-        url = new_database()
-        world = make_world(folder, url, system_clock)
+        url = new_database(prepare_now)
+        world = copy_world(folder, url, system_clock, NOW)
         stack.callback(world.close)
         own = url
         if url.startswith("postgresql"):
