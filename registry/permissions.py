@@ -17,7 +17,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from registry.actor import Duty
+from registry.actor import Actor, Administrator, Duty
 
 
 class Caller(StrEnum):
@@ -48,6 +48,8 @@ _ANY_TOKEN = Permission(None, PEOPLE | {Caller.SYSTEM})
 _LICENCE = Permission("licence", frozenset({Caller.SYSTEM, Caller.OFFICER}))
 _SEAL_READ = Permission("seal", PEOPLE | {Caller.SYSTEM})
 _SIGNED_IN = Permission(None, PEOPLE | {Caller.AUDITOR})  # other administrators, too
+_LICENCE_PAGE = Permission("licence", frozenset({Caller.OFFICER}))
+_SEAL_PAGE = Permission("seal", PEOPLE)
 
 
 def _seal(*who: Caller) -> Permission:
@@ -142,8 +144,32 @@ TABLE: dict[str, Permission] = {
     "console.confirm_passkey": _SIGNED_IN,
     "console.sign_out": _SIGNED_IN,
     "console.sign_out_everywhere": _SIGNED_IN,
+    "console.licences": _LICENCE_PAGE,
+    "console.find_licences": _LICENCE_PAGE,
+    "console.licence": _LICENCE_PAGE,
+    "console.licence_document": _LICENCE_PAGE,
+    "console.licence_history": _LICENCE_PAGE,
+    "console.suspending": _LICENCE_PAGE,
+    "console.suspend": _LICENCE_PAGE,
+    "console.resuming": _LICENCE_PAGE,
+    "console.resume": _LICENCE_PAGE,
 }
 """By endpoint."""
 
 PUBLIC = frozenset(endpoint for endpoint, permission in TABLE.items() if permission.public)
 """Endpoints that ask nobody who they are; every other one does, in this table or not."""
+
+
+def admits(permission: Permission, actor: Actor | Administrator, *, authority: bool) -> bool:
+    """What the table says of somebody who has signed in; `authority`: their agency is a seal authority. By it
+    the console's pages lead to each other; whether an act is done the rules decide.
+    """
+    if isinstance(actor, Administrator):
+        return permission is _SIGNED_IN or actor.duty.value in permission.who
+    if permission.scope is not None and permission.scope not in actor.scopes:
+        return False
+    if permission.who >= PEOPLE or (authority and Caller.AUTHORITY in permission.who):
+        return True
+    of_authority = {Caller.APPROVER, Caller.MAKER}
+    held = {Caller(role) for role in actor.roles}
+    return bool(held & permission.who - (frozenset() if authority else of_authority))

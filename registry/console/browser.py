@@ -14,23 +14,25 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import date
 from typing import Any, cast
 
-from flask import Blueprint, Response, current_app, g, redirect, request
+from flask import Blueprint, Response, current_app, g, redirect, request, url_for
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import HTTPException
 
 from keys.errors import Kind, VermilionError
 from registry import web
+from registry.actor import Actor
 from registry.buckets import Buckets, per_minute
 from registry.console import sessions
 from registry.console.oidc import OpenId
-from registry.console.rendering import LANGUAGE_COOKIE, LANGUAGES, WORDS, fill_in, language_of, moment
+from registry.console.rendering import LANGUAGE_COOKIE, LANGUAGES, WORDS, civil, fill_in, language_of, moment
 from registry.console.sessions import Half, Live
 from registry.licences.outage import database_out, is_outage
 from registry.networks import network_of
-from registry.permissions import PUBLIC
+from registry.permissions import PUBLIC, TABLE, admits
 from registry.ports import Ports
 from registry.problems import status_of
 
@@ -44,6 +46,9 @@ SESSION, STEP, FLOW = "session", "step", "flow"  # cookies
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 16 * 1024
 REQUESTS_PER_MINUTE = 60  # by one network, to a process, of what needs no session
+MENU = {"licences": "console.licences"}
+"""Where the menu leads whoever may go there: words of its entries, and endpoints."""
+
 _PATH = re.compile(r"/console/(?:[A-Za-z0-9_.~-]+/?)*")
 
 HEADERS = {
@@ -78,6 +83,20 @@ def console() -> Console:
 def live() -> Live:
     """The session of this request. Set before any view that is not open to all."""
     return cast(Live, g.live)
+
+
+def staff(scope: str) -> Actor:
+    """Who acts, for an agency, within a scope of its console. Raises VermilionError(FORBIDDEN)."""
+    acting = live().actor
+    if not isinstance(acting, Actor):
+        raise VermilionError(Kind.FORBIDDEN, "this is for people of an agency", reason="duty")
+    acting.require_scope(scope)
+    return acting
+
+
+def fresh() -> None:
+    """For dangerous acts, and the pages that ask for them: see `sessions.require_fresh`."""
+    sessions.require_fresh(live(), web.ports().clock())
 
 
 def network() -> str:
@@ -210,7 +229,8 @@ def page(template: str, status: int = 200, **context: Any) -> Response:
         template,
         lang,
         live=found,
-        path=request.path if request.method == "GET" else HOME,
+        path=_page_path() or HOME,
+        menu=[] if found is None else _menu(found),
         query=_kept_query(),
         **context,
     )
@@ -221,14 +241,40 @@ def page(template: str, status: int = 200, **context: Any) -> Response:
     return response
 
 
+def _menu(found: Live) -> list[tuple[str, str]]:
+    return [
+        (word, url_for(endpoint))
+        for word, endpoint in MENU.items()
+        if admits(TABLE[endpoint], found.actor, authority=found.seal_authority)
+    ]
+
+
+def _page_path() -> str | None:
+    """Where this page can be asked for again: its own path, if it is not only sent to."""
+    if request.method in {"GET", "HEAD"}:
+        return request.path
+    adapter = current_app.create_url_adapter(request)
+    assert adapter is not None
+    asked, _ = adapter.match(request.path, "GET")
+    return None if asked == f"{web.CONSOLE}.nowhere" else request.path
+
+
+def words() -> dict[str, str]:
+    """In the reader's language."""
+    return WORDS[language_of(request)]
+
+
 def said(reason: str) -> str:
     """What a page says of a failure; one thing for all that have no words of their own."""
-    words = WORDS[language_of(request)]
-    return words.get(f"fault_{reason}", words["fault_other"])
+    return words().get(f"fault_{reason}", words()["fault_other"])
 
 
 def at(value: Any) -> str:
     return moment(value, web.ports().settings.tz, language_of(request))
+
+
+def on(day: date | None) -> str | None:
+    return None if day is None else civil(day, language_of(request))
 
 
 def go(path: str) -> Response:
@@ -304,7 +350,7 @@ def _expected(error: VermilionError) -> Response:
         asked = request.path if request.method == "GET" else HOME
         return go(SIGN_IN if asked == HOME else f"{SIGN_IN}?next={asked}")
     if error.reason == "step_up":
-        asked = request.path if request.method == "GET" else "/console/account"
+        asked = _page_path() or "/console/account"
         target = f"{CONFIRM}?next={next_page(asked)}"
         return gone_to(target) if request.is_json else go(target)
     web.note_refusal(error)

@@ -6,14 +6,14 @@ import gzip
 import hashlib
 import tomllib
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_datetime
+from babel.dates import format_date, format_datetime
 from flask import Request, Response
 from jinja2 import DictLoader, Environment, StrictUndefined
 from markupsafe import Markup
@@ -27,6 +27,7 @@ HTML_LANG = {"zh": "zh-Hans", "en": "en"}
 LANGUAGE_COOKIE = "console-language"
 _LOCALES = {"zh": Locale.parse("zh_Hans_CN"), "en": Locale.parse("en_GB")}
 _MINUTE = {"zh": "y年M月d日 HH:mm", "en": "d MMMM y, HH:mm"}
+_DAY = {"zh": "y年M月d日", "en": "d MMMM y"}
 _HERE = Path(__file__).parent
 _MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 WORDS: dict[str, dict[str, str]] = {
@@ -93,6 +94,11 @@ def fill_in(template: str, lang: str, **context: Any) -> str:
 def moment(value: datetime, zone: ZoneInfo, lang: str) -> str:
     """4 March 2026, 10:32; in the registry's zone."""
     return str(format_datetime(value.astimezone(zone), _MINUTE[lang], locale=_LOCALES[lang]))
+
+
+def civil(day: date, lang: str) -> str:
+    """4 March 2026."""
+    return str(format_date(day, _DAY[lang], locale=_LOCALES[lang]))
 
 
 def qr_picture(text: str) -> Markup:

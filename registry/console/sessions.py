@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor, Administrator, Duty
-from registry.agencies.tables import Client, Person
+from registry.agencies.tables import Agency, Client, Person
 from registry.console.tables import ConsoleSession
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
@@ -67,6 +67,7 @@ class Live:
     begun_at: datetime
     seen_at: datetime
     proved_at: datetime
+    seal_authority: bool = False  # whether the person's agency is one
 
     @property
     def csrf(self) -> str:
@@ -169,13 +170,14 @@ def find(session: Session, token: str | None, now: datetime) -> Live | None:
 def find_by_handle(session: Session, handle: bytes, now: datetime) -> Live | None:
     """As `find`, for a browser whose cookie did not come along, and which shows the handle under a MAC."""
     row = session.execute(
-        select(ConsoleSession, Person)
+        select(ConsoleSession, Person, Agency.seal_authority)
         .join(Person, Person.id == ConsoleSession.person_id)
+        .outerjoin(Agency, Agency.code == Person.agency_code)
         .where(ConsoleSession.token_sha256 == handle, ConsoleSession.stage == OPEN)
     ).one_or_none()
     if row is None:
         return None
-    kept, person = row
+    kept, person, authority = row
     if kept.expires_at <= now or kept.seen_at + IDLE <= now:
         return None
     try:
@@ -185,8 +187,9 @@ def find_by_handle(session: Session, handle: bytes, now: datetime) -> Live | Non
     if actor.client_id != kept.client_id:
         return None
     return Live(
-        "", handle, person.id, person.name, actor, kept.means, kept.begun_at, kept.seen_at, kept.proved_at
-    )
+        "", handle, person.id, person.name, actor, kept.means, kept.begun_at, kept.seen_at, kept.proved_at,
+        bool(authority),
+    )  # fmt: skip
 
 
 def touch(session: Session, live: Live, now: datetime) -> None:

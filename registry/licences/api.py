@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from keys.canonical import canonical_json
 from keys.errors import Kind
 from registry import web
+from registry.actor import Actor
 from registry.described import (
     BINARY,
     DRY_RUN,
@@ -123,9 +124,14 @@ def show(identifier: str) -> Response:
 def document(identifier: str) -> Response:
     """The registered bytes; the newest form where archival time-stamps were appended."""
     web.query()
+    return document_answer(licence_actor(), identifier)
+
+
+def document_answer(actor: Actor, identifier: str) -> Response:
+    """What `document` answers to whoever acts within the scope of licences."""
     ports = web.ports()
     with database_errors(), Session(ports.database.read) as session:
-        status = rules.status_of(session, licence_actor(), known_form(identifier))
+        status = rules.status_of(session, actor, known_form(identifier))
         found = _newest(session, status.edition_id)
         key, digest = found.store_key, found.sha256
     headers = {

@@ -108,16 +108,22 @@ def search(session: Session, ports: Ports, actor: Actor, question: Question) -> 
     return Page(tuple(Found(row, records[row.id]) for row in shown), _cursor(shown[-1]) if more else None)
 
 
-def _types(session: Session, actor: Actor, wanted: str | None) -> list[str]:
-    """Codes of the types that are looked in."""
+def types_of(session: Session, actor: Actor) -> list[str]:
+    """Codes of the types that the client may act on."""
     mine = session.scalars(
         select(ClientType.type_code)
         .join(Client, Client.id == ClientType.client_id)
         .where(Client.id == actor.client_id, Client.active, Client.agency_code == actor.agency_code)
         .order_by(ClientType.type_code)
-    ).all()
+    )
+    return list(mine)
+
+
+def _types(session: Session, actor: Actor, wanted: str | None) -> list[str]:
+    """Codes of the types that are looked in."""
+    mine = types_of(session, actor)
     if wanted is None:
-        return list(mine)
+        return mine
     if wanted not in mine:
         raise type_not_entitled()
     return [wanted]

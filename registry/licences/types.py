@@ -85,6 +85,12 @@ def licence_type_of(session: Session, code: str, version: int) -> LicenceType:
     return parse_licence_type(row.slug, row.type_toml)
 
 
+def known_type(session: Session, code: str) -> LicenceType | None:
+    """The newest version that was ever published, without its face; None before the first."""
+    newest = _NEWEST.first(session, code=code)
+    return None if newest is None else parse_licence_type(newest.slug, newest.type_toml)
+
+
 @lru_cache(maxsize=1000)
 def parse_licence_type(slug: str, type_toml: str) -> LicenceType:
     """A stored text, parsed. Raises VermilionError as `read_licence_type` does."""
