@@ -153,6 +153,16 @@ TABLE: dict[str, Permission] = {
     "console.suspend": _LICENCE_PAGE,
     "console.resuming": _LICENCE_PAGE,
     "console.resume": _LICENCE_PAGE,
+    "console.seals": _SEAL_PAGE,
+    "console.seal": _SEAL_PAGE,
+    "console.seal_picture": _SEAL_PAGE,
+    "console.seal_uses": _OVERSEER,
+    "console.changing_seal": _seal(Caller.KEEPER, Caller.APPROVER),
+    "console.change_seal": _seal(Caller.KEEPER, Caller.APPROVER),
+    "console.approvals": _seal(Caller.APPROVER),
+    "console.approval": _SEAL_PAGE,
+    "console.approval_picture": _SEAL_PAGE,
+    "console.decide_approval": _seal(Caller.APPROVER),
 }
 """By endpoint."""
 

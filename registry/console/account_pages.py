@@ -13,6 +13,7 @@ from registry import web
 from registry.actor import Administrator
 from registry.agencies.tables import Agency, Person
 from registry.console import local, passkeys, sessions
+from registry.console.approval_pages import waiting_rows
 from registry.console.browser import (
     SESSION,
     SIGN_IN,
@@ -32,6 +33,7 @@ from registry.console.browser import (
 from registry.console.rendering import WORDS, language_of
 from registry.console.tables import ConsoleSession, OutsideIdentity
 from registry.log.tables import Event
+from registry.permissions import TABLE, admits
 from registry.problems import status_of
 
 ACCOUNT = "/console/account"
@@ -56,7 +58,9 @@ def home() -> Response:
         name = None
         if agency is not None:
             name = agency.name_zh if language_of(request) == "zh" else agency.name_en
-        return page("home.html", agency=name, roles=[words[f"role_{one}"] for one in held])
+        decides = admits(TABLE["console.approvals"], live().actor, authority=live().seal_authority)
+        waiting = waiting_rows(session) if decides else None
+    return page("home.html", agency=name, roles=[words[f"role_{one}"] for one in held], waiting=waiting)
 
 
 @blueprint.get("/account")

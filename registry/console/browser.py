@@ -46,7 +46,7 @@ SESSION, STEP, FLOW = "session", "step", "flow"  # cookies
 FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 16 * 1024
 REQUESTS_PER_MINUTE = 60  # by one network, to a process, of what needs no session
-MENU = {"licences": "console.licences"}
+MENU = {"approvals": "console.approvals", "licences": "console.licences", "seals": "console.seals"}
 """Where the menu leads whoever may go there: words of its entries, and endpoints."""
 
 _PATH = re.compile(r"/console/(?:[A-Za-z0-9_.~-]+/?)*")

@@ -21,6 +21,7 @@ from registry.console.grounds import fault_of, filled, number_or_none
 from registry.console.rendering import language_of
 from registry.licences import rules
 from registry.licences.api import document_answer
+from registry.licences.duties import require_officer
 from registry.licences.history import history_of
 from registry.licences.life_api import ChangeBody, SuspensionBody
 from registry.licences.operations import Decision
@@ -310,6 +311,7 @@ def _decision(body: ChangeBody) -> Decision:
 def _changed(change: Change, identifier: str, work: Callable[[Session, Actor], object]) -> Response:
     fresh()
     actor, ports = staff(SCOPE_LICENCE), web.ports()
+    require_officer(actor)  # before anything is said of the form
     known_form(identifier)
     try:
         with database_errors(), ports.database.transaction() as session:

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from flask import Flask
 
-from registry.console import account_pages, enrolment_pages, licence_pages, sign_in_pages
+from registry.console import (
+    account_pages,
+    approval_pages,
+    enrolment_pages,
+    licence_pages,
+    seal_pages,
+    sign_in_pages,
+)
 from registry.console.browser import EXTENSION, Console, blueprint
 from registry.console.oidc import OpenId
 from registry.ports import Ports
 
-PAGES = (sign_in_pages, enrolment_pages, account_pages, licence_pages)
+PAGES = (sign_in_pages, enrolment_pages, account_pages, approval_pages, licence_pages, seal_pages)
 """Modules that hang their routes on the console's blueprint when they are imported."""
 
 

@@ -257,7 +257,7 @@ def activation(code: str) -> Response:
     web.parse_body(StepBody)
     with ports.database.transaction() as session:
         seal = rules.activate(session, ports, actor, code)
-    return web.answer({**_seal(seal), "shown_in": _shown_in(code)})
+    return web.answer({**_seal(seal), "shown_in": made_known(code)})
 
 
 @blueprint.post("/seals/<seal_code:code>/suspension")
@@ -272,7 +272,7 @@ def suspension(code: str) -> Response:
     body = web.parse_body(GroundBody)
     with ports.database.transaction() as session:
         seal = rules.suspend(session, ports, actor, code, body.ground())
-    return web.answer({**_seal(seal), "shown_in": _shown_in(code)})
+    return web.answer({**_seal(seal), "shown_in": made_known(code)})
 
 
 @blueprint.post("/seals/<seal_code:code>/resumption-request")
@@ -319,7 +319,7 @@ def report_lost(code: str) -> Response:
     body = web.parse_body(LossBody)
     with ports.database.transaction() as session:
         seal = rules.report_lost(session, ports, actor, code, body.legal_basis)
-    return web.answer({**_seal(seal), "shown_in": _shown_in(code)})
+    return web.answer({**_seal(seal), "shown_in": made_known(code)})
 
 
 @blueprint.post("/seals/<seal_code:code>/renewal-application")
@@ -388,7 +388,7 @@ def decide_change(approval_id: str) -> Response:
             session, ports, actor, approval_id, bytes.fromhex(body.payload_sha256),
             approve=body.decision == "approve",
         )  # fmt: skip
-    shown = {"shown_in": _shown_in(seal.code)} if body.decision == "approve" else {}
+    shown = {"shown_in": made_known(seal.code)} if body.decision == "approve" else {}
     return web.answer({**_approval(approval), "seal": seal.code, "seal_state": seal.state, **shown})
 
 
@@ -408,10 +408,7 @@ def listing() -> Response:
         fault = Fault("?after", "seal_code", "after is a seal code")
         raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
     with Session(web.ports().database.read) as session:
-        statement = select(Seal).where(Seal.code > after).order_by(Seal.code).limit(PAGE + 1)
-        if not duties.is_authority(session, actor):
-            statement = statement.where(Seal.agency_code == actor.agency_code)
-        seals = session.scalars(statement).all()
+        seals = duties.seals_seen_by(session, actor, after, PAGE + 1)
     more = {"next": f"/api/v1/seals?after={seals[PAGE - 1].code}"} if len(seals) > PAGE else {}
     return web.answer({"seals": [_seal(seal) for seal in seals[:PAGE]], **more})
 
@@ -528,8 +525,10 @@ def _publish() -> int | None:
     return None
 
 
-def _shown_in(code: str) -> dict[str, Any]:
-    """Where the change shows already; not told of OCSP and CRL where the database went out meanwhile."""
+def made_known(code: str) -> dict[str, Any]:
+    """Publish a seal's change. Where it shows already; nothing of OCSP and CRL where the database went out
+    meanwhile.
+    """
     sequence = _publish()
     found: dict[str, Any] = {}
     try:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
@@ -46,6 +46,18 @@ def request(
     session.add(approval)
     session.flush()
     return approval
+
+
+def waiting(session: Session, actor: Actor, now: datetime, limit: int = 100) -> list[Approval]:
+    """What waits for an approver of a seal authority, the oldest first; their own requests are another's.
+
+    Raises VermilionError(FORBIDDEN).
+    """
+    person = authority_person(session, actor, "approver")
+    wanted = select(Approval).where(
+        Approval.state == "open", Approval.expires_at > now, Approval.requested_by != person
+    )
+    return list(session.scalars(wanted.order_by(Approval.expires_at, Approval.id).limit(limit)))
 
 
 def decide(

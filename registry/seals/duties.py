@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -24,6 +26,14 @@ def seal_seen_by(session: Session, actor: Actor, code: str) -> Seal:
     if seal is None or (seal.agency_code != actor.agency_code and not is_authority(session, actor)):
         raise VermilionError(Kind.NOT_FOUND, "no such seal", reason="seal_unknown")
     return seal
+
+
+def seals_seen_by(session: Session, actor: Actor, after: str, limit: int) -> Sequence[Seal]:
+    """At most so many seals of the actor's own agency, of every agency for a seal authority, by code."""
+    statement = select(Seal).where(Seal.code > after).order_by(Seal.code).limit(limit)
+    if not is_authority(session, actor):
+        statement = statement.where(Seal.agency_code == actor.agency_code)
+    return session.scalars(statement).all()
 
 
 def approval_seen_by(session: Session, actor: Actor, approval_id: str) -> Approval:

@@ -20,7 +20,7 @@ from registry.licences.outage import database_errors
 from registry.seals import impact, uses
 from registry.seals.answers import Impact, UsePage
 from registry.seals.duties import approval_seen_by, require_overseer, seal_seen_by
-from registry.seals.tables import ApplicationPicture, Seal
+from registry.seals.tables import ApplicationPicture, Approval, Seal
 
 blueprint = Blueprint("seal_records", __name__, url_prefix="/api/v1")
 
@@ -89,18 +89,23 @@ def picture(approval_id: str) -> Response:
     actor = web.actor()
     actor.require_scope(SCOPE_SEAL)
     with database_errors(), Session(web.ports().database.read) as session:
-        approval = approval_seen_by(session, actor, approval_id)
-        found = web.found(session.get(ApplicationPicture, approval.id), "picture")
-        digest = sha256(found.data).hexdigest()
-        if digest != approval.payload["picture"]["sha256"]:
-            raise VermilionError(
-                Kind.UNAVAILABLE, "the picture on record is not the one applied for", reason="picture_altered"
-            )
-        data = found.data
+        data = picture_applied_for(session, approval_seen_by(session, actor, approval_id))
     answer = Response(data, 200, {"Cache-Control": "private, no-cache"}, mimetype="application/pdf")
     answer.headers["Content-Disposition"] = f'attachment; filename="{approval_id}.pdf"'
-    answer.set_etag(digest)
+    answer.set_etag(sha256(data).hexdigest())
     return answer
+
+
+def picture_applied_for(session: Session, approval: Approval) -> bytes:
+    """The picture that an application is for. Raises VermilionError: NOT_FOUND for a request without one;
+    UNAVAILABLE.
+    """
+    found = web.found(session.get(ApplicationPicture, approval.id), "picture")
+    if sha256(found.data).hexdigest() != approval.payload["picture"]["sha256"]:
+        raise VermilionError(
+            Kind.UNAVAILABLE, "the picture on record is not the one applied for", reason="picture_altered"
+        )
+    return found.data
 
 
 def _overseen(session: Session, code: str) -> Seal:

@@ -172,6 +172,7 @@ class Approval(Base):
     """A request of one person that another decides. It binds the digest of what is approved."""
 
     __tablename__ = "approval"
+    __table_args__ = (Index(None, "state", "expires_at", "id"),)
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     action: Mapped[str] = mapped_column(String(20))  # apply, renew, change, resume, cancel, compromise
     seal_code: Mapped[str | None] = mapped_column(ForeignKey("seal.code"), index=True)

@@ -20,6 +20,7 @@ FILL = {
     "passkey_id": ID,
     "authorisation_id": ID,
     "batch_id": ID,
+    "change": "suspension",
     "code": "99010000000000",
     "identifier": "x",
     "ledger": "events",

@@ -572,6 +572,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("approval", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_approval_seal_code"), ["seal_code"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_approval_state_expires_at_id"), ["state", "expires_at", "id"], unique=False
+        )
 
     op.create_table(
         "application_picture",
