@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import quote
 
@@ -24,6 +25,7 @@ from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
 _log = structlog.get_logger("registry.database")
+_NO_WAIT = "no_wait"  # an execution option of ours
 BUSY_TIMEOUT_MS = 10_000
 WAL_RETRY_SECONDS = 0.01
 POOL_SECONDS = 5  # to wait for a free connection
@@ -92,6 +94,11 @@ def _tune_sqlite(engine: Engine, *, read_only: bool) -> None:
 
         @event.listens_for(engine, "begin")
         def on_begin(connection: Connection) -> None:
+            wanted = "NORMAL" if connection.get_execution_options().get(_NO_WAIT) else "FULL"
+            driver = connection.connection
+            if driver.info.get("synchronous", "FULL") != wanted:
+                driver.cursor().execute(f"PRAGMA synchronous={wanted}")
+                driver.info["synchronous"] = wanted
             connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
@@ -125,6 +132,13 @@ def write_engine(url: str) -> Engine:
     engine = create_engine(url, hide_parameters=True, **_patience(url))
     if engine.dialect.name == "sqlite":
         _tune_sqlite(engine, read_only=False)
+    else:
+
+        @event.listens_for(engine, "begin")
+        def on_begin(connection: Connection) -> None:
+            if connection.get_execution_options().get(_NO_WAIT):
+                connection.exec_driver_sql("SET LOCAL synchronous_commit TO off")
+
     return engine
 
 
@@ -178,11 +192,21 @@ class Database:
     def open(cls, url: str) -> Database:
         return cls(write_engine(url), read_engine(url))
 
+    @cached_property
+    def _without_wait(self) -> Engine:
+        return self.write.execution_options(**{_NO_WAIT: True})
+
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """A session whose work commits as one, or not at all."""
+    def transaction(self, *, waits: bool = True) -> Iterator[Session]:
+        """A session whose work commits as one, or not at all.
+
+        It waits until that is on the disk; without `waits` it leaves that to the next transaction that does,
+        whichever process makes it: both databases write their journals from one end to the other. For what
+        nothing outside of the database rests on before.
+        """
         carried: Sequence[Write] = ()
-        with self._one_writer(), Session(self.write, expire_on_commit=False) as session, session.begin():
+        engine = self.write if waits else self._without_wait
+        with self._one_writer(), Session(engine, expire_on_commit=False) as session, session.begin():
             yield session
             carried = tuple(self._carried.waiting or ())
             for write in carried:

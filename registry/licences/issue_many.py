@@ -183,7 +183,8 @@ def _reserve(ports: Ports, actor: Actor, wanted: Sequence[Wanted]) -> list[Reser
 def _reserved(ports: Ports, actor: Actor, wanted: Sequence[Wanted]) -> list[Reserved | str | VermilionError]:
     for races in range(RACES):
         try:
-            with database_errors(), ports.database.transaction() as session:
+            # On the disk with the first use of a key, which is written down before anything is signed.
+            with database_errors(), ports.database.transaction(waits=False) as session:
                 return _reserved_in(session, ports, actor, wanted)
         except VermilionError as error:
             if error.reason != RACE or races == RACES - 1:

@@ -58,7 +58,8 @@ class DatabaseTimeStamps:
             for one in announced
         ]
         try:
-            with self._database.transaction() as session:
+            # On the disk with the key's use, which is written down before anything is signed.
+            with self._database.transaction(waits=False) as session:
                 insert_rows(session, TimeStamp, rows)
         except IntegrityError:
             raise VermilionError(

@@ -118,6 +118,19 @@ def test_checking_the_record_reads_no_table_once_for_each_row(world: World) -> N
     assert plans == []
 
 
+def test_a_transaction_waits_for_the_disk_unless_another_one_will(world: World) -> None:
+    database = world.ports.database
+    if database.write.dialect.name == "sqlite":
+        statement, levels = "PRAGMA synchronous", {True: "2", False: "1"}
+    else:
+        statement, levels = "SHOW synchronous_commit", {True: "on", False: "off"}
+        with database.transaction() as session:  # which our servers for tests are started without
+            session.execute(text("SET synchronous_commit TO on"))
+    for waits in (True, False, True, True, False, False, True):
+        with database.transaction(waits=waits) as session:
+            assert str(session.scalar(text(statement))) == levels[waits]
+
+
 @on_sqlite
 def test_requests_about_a_seal_are_found_by_it(world: World) -> None:
     with world.ports.database.read.connect() as connection:
