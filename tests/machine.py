@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import MutableMapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,17 @@ def in_memory() -> Path | None:
         return None
     folder = Path(tempfile.mkdtemp(prefix="v-", dir=MEMORY))  # the name of a socket in it has room for 108
     folder.chmod(0o1777)  # as /tmp: servers run under other users
+    return folder
+
+
+@cache
+def glyphs() -> Path:
+    """Where glyphs that were converted are kept, for all processes of this run: an empty registry needs 750 of them,
+    which is four seconds' work.
+    """
+    mine = os.environ.get("TMPDIR")  # that of the process that started the workers
+    folder = Path(mine, "glyphs") if mine else Path(tempfile.mkdtemp(prefix="vermilion-glyphs-"))
+    folder.mkdir(exist_ok=True)
     return folder
 
 

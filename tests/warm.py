@@ -2,8 +2,8 @@
 
 A command so made is what `python -m registry` is: a process of its own with the arguments, the environment, the
 folder, the descriptors and the end that it was given. Only what an interpreter reads before it does anything, which
-is most of what a short command costs, was read once; its passphrases are stretched cheaply, and glyphs are converted once for all. Who is about any of that,
-about another user or about another interpreter starts a real one.
+is most of what a short command costs, was read once; its passphrases are stretched cheaply, and it finds the glyphs
+that others converted. Who is about any of that, about another user or about another interpreter starts a real one.
 """
 
 from __future__ import annotations
@@ -29,6 +29,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import IO, Any, NoReturn
+
+from tests.machine import glyphs
 
 ROOT = Path(__file__).parents[1]
 FLOORS = ("keys", "signing", "registry", "verify_web")
@@ -195,7 +197,7 @@ def address() -> str:
     """Where the warm process listens. It is started when it is first asked for, and ends with us."""
     folder = Path(tempfile.mkdtemp(prefix="vermilion-warm-"))
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.warm", str(folder / "socket")],
+        [sys.executable, "-m", "tests.warm", str(folder / "socket"), str(glyphs())],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_settled(), cwd=ROOT,
     )  # fmt: skip
     assert process.stdin is not None
@@ -219,7 +221,7 @@ def _settled() -> dict[str, str]:
     return plain | {"PYTHONPATH": str(ROOT)}
 
 
-def preload(glyphs: Path) -> None:
+def preload(of_all: Path) -> None:
     """Load all that commands do. Glyphs that one of them converts are kept in a folder for the others."""
     _stretch_cheaply()
     for floor in FLOORS:
@@ -240,7 +242,7 @@ def preload(glyphs: Path) -> None:
     lint._certificate_linter(), lint._crl_linter(), lint._ocsp_linter()
     of_site()
     find = Fonts.find
-    Fonts.find = lambda _folder, **sources: find(glyphs, **sources)  # type: ignore[method-assign]
+    Fonts.find = lambda _folder, **sources: find(of_all, **sources)  # type: ignore[method-assign]
 
 
 def _stretch_cheaply() -> None:
@@ -349,8 +351,8 @@ def run(module: str) -> NoReturn:
 
 
 def main() -> None:
-    path = Path(sys.argv[1])
-    preload(path.with_name("glyphs"))
+    path, of_all = map(Path, sys.argv[1:])
+    preload(of_all)
     assert len(list(Path("/proc/self/task").iterdir())) == 1, "a fork would lose a thread"
     gc.collect()
     gc.freeze()  # what was imported is nobody's garbage, and stays shared

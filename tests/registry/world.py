@@ -48,6 +48,7 @@ from registry.settings import Settings
 from signing.fonts import Fonts
 from signing.value_font import GlyphSet
 from tests.describing import client_of
+from tests.machine import glyphs
 
 AUTHORITY = "12990000MB01090029"
 START = datetime(2026, 11, 20, 2, 30, 0, 250_000, tzinfo=UTC)
@@ -277,7 +278,7 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
     """
     settings = Settings(data=tmp_path / "var", database_url=database_url, demo=True)
     settings.data.mkdir(parents=True)
-    (settings.data / "fonts").symlink_to(_glyphs())  # converted once a process
+    (settings.data / "fonts").symlink_to(glyphs())  # converted once a run
     establish_registry(settings, test=True, clock=clock, cost=CHEAP)
     ports = open_ports(settings, clock=clock, cost=CHEAP)
     own, other = sample_agencies()[:2]
@@ -355,14 +356,9 @@ def _serve(
 
 
 @cache
-def _glyphs() -> Path:
-    return Path(tempfile.mkdtemp(prefix="vermilion-glyphs-"))
-
-
-@cache
 def _drawn() -> GlyphSet:
     """What a process has drawn, in whichever world."""
-    return GlyphSet(Fonts.find(_glyphs()))
+    return GlyphSet(Fonts.find(glyphs()))
 
 
 _templates: dict[tuple[str, str], tuple[Path, World]] = {}  # by name and database kind
