@@ -37,6 +37,7 @@ from registry.seals.api import blueprint as seals
 from registry.seals.records_api import blueprint as seal_records
 from registry.seals.renewal import expiring
 from registry.seals.trust import current_trust_list, last_issued_at, overdue
+from registry.webhooks.api import blueprint as webhooks
 
 TRUST_LIST_TYPE = "application/jose"
 
@@ -90,7 +91,7 @@ def routes(app: Flask) -> None:
     """Every route of the API but `/metrics`. What the description is made of, with or without ports."""
     web.convert(app)
     _serve_operations(app)
-    found = (agencies, seals, seal_records, licences, licence_life, licence_search, batches, audit)
+    found = (agencies, seals, seal_records, licences, licence_life, licence_search, batches, webhooks, audit)
     for blueprint in (*found, docs(DESCRIPTION)):
         app.register_blueprint(blueprint)
 

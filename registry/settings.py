@@ -5,12 +5,16 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+if TYPE_CHECKING:
+    from registry.outside_addresses import Networks
 
 
 class Settings(BaseSettings):
@@ -215,6 +219,13 @@ class Settings(BaseSettings):
             "itself, and gives a client this part of its limit."
         ),
     )
+    webhook_networks: str = Field(
+        default="",
+        description=(
+            "Networks (`10.1.0.0/16,fd00::/8`) whose addresses webhooks may be sent to although they are not "
+            "public, and by plain http too; empty: public addresses alone, by https."
+        ),
+    )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 
@@ -240,6 +251,19 @@ class Settings(BaseSettings):
             ZoneInfo(value)
         except (ZoneInfoNotFoundError, ValueError, OSError):
             raise PydanticCustomError("zone", "no zone of the IANA database") from None
+        return value
+
+    @field_validator("webhook_networks")
+    @classmethod
+    def _networks(cls, value: str) -> str:
+        from registry.outside_addresses import networks
+
+        try:
+            networks(value)
+        except ValueError:
+            raise PydanticCustomError(
+                "networks", "networks such as 10.1.0.0/16, with commas between"
+            ) from None
         return value
 
     @field_validator("archive_retired")
@@ -362,6 +386,12 @@ class Settings(BaseSettings):
             else [f"http://{h}:{self.api_port}" for h in ("localhost", "127.0.0.1")]
         )
         return frozenset(a for issuer in issuers for a in (issuer, f"{issuer}/oauth2/token"))
+
+    @property
+    def webhook_permitted(self) -> Networks:
+        from registry.outside_addresses import networks
+
+        return networks(self.webhook_networks)
 
     @property
     def lease(self) -> timedelta:

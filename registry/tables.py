@@ -11,6 +11,7 @@ from registry.licences import tables as licences
 from registry.log import tables as log
 from registry.seals import outside_tables as outside
 from registry.seals import tables as seals
+from registry.webhooks import tables as webhooks
 
 metadata = Base.metadata
 
@@ -24,4 +25,5 @@ __all__ = [
     "outside",
     "seals",
     "status_lists",
+    "webhooks",
 ]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated, Any, BinaryIO, TypeVar, cast
 
 import structlog
@@ -60,6 +60,17 @@ def _iso_day(value: object) -> object:
     raise PydanticCustomError("date", "a date is written YYYY-MM-DD")
 
 
+def _instant(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z", value
+    ):
+        try:
+            return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
+        except ValueError:
+            pass
+    raise PydanticCustomError("instant", "an instant is written YYYY-MM-DDThh:mm:ssZ")
+
+
 def _plain(value: str) -> str:
     if not value.isprintable() or value != value.strip():
         raise PydanticCustomError("plain_text", "no control characters, no white space at the ends")
@@ -68,6 +79,9 @@ def _plain(value: str) -> str:
 
 Day = Annotated[date, BeforeValidator(_iso_day)]
 """A civil day, ISO 8601."""
+
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+"""An instant in UTC, whole seconds, RFC 3339."""
 
 Line = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(_plain)]
 """One line of printable text."""

@@ -29,10 +29,15 @@ from registry.seals.outside_fetch import OutsideStatuses
 from registry.seals.renewal import renew_due
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
+from registry.webhooks.claims import sweep as sweep_webhooks
+from registry.webhooks.sending import Sender
+from registry.webhooks.work import Round as WebhookRound
+from registry.webhooks.work import deliver
 
 KEEP_EVERY = timedelta(seconds=30)
 SCHEDULED_EVERY = timedelta(seconds=10)  # changes of a day show this soon after midnight
 BATCHES_EVERY = timedelta(seconds=1)  # whoever sent one waits for it; where there is none it is one look-up
+WEBHOOKS_EVERY = timedelta(seconds=1)  # as above
 _log = structlog.get_logger("registry.wsgi")
 
 
@@ -50,13 +55,15 @@ def application() -> object:
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
-    certificates that authorities outside gave; scheduled changes made; batches checked and issued; status
-    lists signed: at start and from then on, until `stop` is set. The last five have threads of their own:
-    they may take their time. So has the socket of receipts, where the keys are this process's.
+    certificates that authorities outside gave; scheduled changes made; batches checked and issued; webhooks
+    sent; status lists signed: at start and from then on, until `stop` is set. The last six have threads of
+    their own: they may take their time. So has the socket of receipts, where the keys are this process's.
     """
+    sender = Sender(ports.settings.webhook_permitted, ports.clock)
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
         "trust_list_not_published": partial(publish_trust_list, ports),
+        "webhooks_not_swept": partial(sweep_webhooks, ports),
     }
     if (stamper := outside_stamper(ports)) is not None:
         tasks["day_not_anchored"] = partial(anchor_due, ports, stamper)
@@ -85,6 +92,12 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
                 {"batches_not_worked_on": lambda: log_batches(work(ports, stop.is_set))},
                 stop,
                 BATCHES_EVERY,
+            ),
+            "webhooks": partial(
+                background.keep,
+                {"webhooks_not_sent": lambda: log_webhooks(deliver(ports, sender, stop.is_set))},
+                stop,
+                WEBHOOKS_EVERY,
             ),
             "status-lists": partial(
                 background.keep,
@@ -137,3 +150,15 @@ def log_batches(outcome: Round) -> None:
         _log.warning("batch_put_off", batch=batch_id, reason=outage.reason)
     for batch_id, error in outcome.defects:
         _log.error("batch_defect", batch=batch_id, kind=type(error).__name__, where=places(error))
+
+
+def log_webhooks(outcome: WebhookRound) -> None:
+    """A line for a round in which something was tried, for each endpoint that is sent nothing more, and for
+    each defect; no address, whose path may be a secret.
+    """
+    if outcome.delivered or outcome.failed:
+        _log.info("webhooks", delivered=outcome.delivered, failed=outcome.failed)
+    for endpoint_id, state in outcome.ended.items():
+        _log.warning("webhook_disabled", endpoint=endpoint_id, state=state.value)
+    for endpoint_id, error in outcome.defects:
+        _log.error("webhook_defect", endpoint=endpoint_id, kind=type(error).__name__, where=places(error))

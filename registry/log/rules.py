@@ -1,4 +1,4 @@
-"""Every event writes its leaf in the same transaction (design, section 8)."""
+"""Every event writes its leaf in the same transaction (design, section 8), and what is to be told of it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from keys.canonical import canonical_json
 from registry.actor import Actor, Administrator
 from registry.log.tables import Event, Leaf
 from registry.rows import insert_rows, new_ids
+from registry.webhooks.outbox import queue
 
 SALT_BYTES = 32
 
@@ -60,6 +61,7 @@ def record_event(
     session.flush()  # the leaf refers to the event's row
     salt = random(SALT_BYTES)
     session.add(Leaf(event_id=event.id, salt=salt, data=leaf_bytes(event, salt)))
+    queue(session, [event])
     return event
 
 
@@ -72,7 +74,7 @@ def record_events(
     now: datetime,
     random: Callable[[int], bytes],
 ) -> None:
-    """As `record_event` for each: many events of one kind and moment, by two statements."""
+    """As `record_event` for each: many events of one kind and moment, by as many statements as for one."""
     events = [
         _event(event_id, kind, subject_kind, one, now)
         for event_id, one in zip(new_ids(random, len(happenings)), happenings, strict=True)
@@ -87,6 +89,7 @@ def record_events(
             for event, salt in zip(events, salts, strict=True)
         ],
     )
+    queue(session, events)
 
 
 _COLUMNS = tuple(column.key for column in Event.__table__.columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -41,20 +41,10 @@ SEAL = told("The seal.", said.SealShown)
 CHANGED = told("The seal, and where the change shows already.", said.SealChanged)
 AUTHORISATION = told("The authorisation.", said.AuthorisationShown)
 
-_INSTANT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 PAGE = 100
 MAX_APPLICATION = 4 * MAX_PICTURE // 3 + 8 * 1024  # a picture in base64, and the words
 MAX_CHAIN = 4 * MAX_FILE_BYTES // 3 + 8 * 1024  # a chain in base64
 _log = structlog.get_logger("registry.seals")
-
-
-def _instant(value: object) -> object:
-    if isinstance(value, str) and _INSTANT.fullmatch(value):
-        try:
-            return datetime.strptime(value, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
-        except ValueError:
-            pass
-    raise PydanticCustomError("instant", "an instant is written YYYY-MM-DDThh:mm:ssZ")
 
 
 def _base64(value: object) -> object:
@@ -120,7 +110,7 @@ class LossBody(web.Body):
 
 
 class CancellationBody(GroundBody):
-    compromised_since: Annotated[datetime, BeforeValidator(_instant)] | None = None
+    compromised_since: web.Instant | None = None
 
 
 class AuthorisationBody(web.Body):

@@ -1,0 +1,338 @@
+"""Which worker sends what: claimed for a while, by several processes at once, and put down in groups.
+
+PostgreSQL's workers skip what another is claiming; SQLite has one writer. A claim raises the delivery's
+fence, so that what an earlier holder says of it later counts no more, and lapses with its lease: whoever
+claims it then sends the same event under the same id.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+
+from sqlalchemy import ColumnElement, Table, Update, bindparam, delete, exists, or_, select, update
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from registry.agencies.tables import Client
+from registry.log.tables import Event
+from registry.ports import Ports
+from registry.rows import changed_each, changed_rows
+from registry.webhooks.kinds import DeliveryState, EndpointState, Told
+from registry.webhooks.rules import LOCKED, deactivate, signing
+from registry.webhooks.schedule import LONGEST_QUIET, OUT, PATIENCE, endpoint_rest, rest
+from registry.webhooks.secrets import open_secret
+from registry.webhooks.tables import WebhookDelivery, WebhookEndpoint
+
+LEASE = timedelta(minutes=2)
+KEPT = timedelta(days=30)  # for which what was delivered can be looked up and sent again
+SWEEP = 1000
+GONE = 410
+OVERLOADED = frozenset({429, 503})
+
+_Wanted = tuple[ColumnElement[bool], ...]
+_deliveries = cast("Table", WebhookDelivery.__table__)
+
+
+@dataclass(frozen=True, slots=True)
+class Receiver:
+    """An endpoint that something is due for."""
+
+    id: str
+    url: str
+    failures: int  # in a row
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A delivery for the caller alone, until its lease ends."""
+
+    receiver: Receiver
+    event_id: str
+    fence: int
+    attempt: int  # how often it was tried before
+    body: bytes
+    secrets: tuple[bytes, ...]
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of one attempt; `status` is HTTP's, None without an answer, and `reason` None for success."""
+
+    status: int | None
+    reason: str | None
+    asked: timedelta | None = None  # Retry-After
+
+    @property
+    def quiet(self) -> timedelta | None:
+        """For how long the receiver wants nothing at all; None where it has not said so."""
+        if self.asked is None or self.status not in OVERLOADED:
+            return None
+        return min(self.asked, LONGEST_QUIET)
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    claimed: Claimed
+    outcome: Outcome
+    at: datetime
+
+
+def due(ports: Ports) -> list[Receiver]:
+    """The endpoints that something is due for: active ones of active clients that do not rest."""
+    now = ports.clock()
+    waiting = exists().where(
+        WebhookDelivery.endpoint_id == WebhookEndpoint.id,
+        WebhookDelivery.state == DeliveryState.WAITING,
+        WebhookDelivery.due_at <= now,
+    )
+    wanted = (
+        select(WebhookEndpoint.id, WebhookEndpoint.url, WebhookEndpoint.failures)
+        .join(Client, Client.id == WebhookEndpoint.client_id)
+        .where(
+            WebhookEndpoint.state == EndpointState.ACTIVE,
+            Client.active,
+            or_(WebhookEndpoint.rest_until.is_(None), WebhookEndpoint.rest_until <= now),
+            waiting,
+        )
+        .order_by(WebhookEndpoint.id)
+    )
+    with ports.database.read.connect() as connection:
+        return [Receiver(*row) for row in connection.execute(wanted)]
+
+
+def claim(
+    ports: Ports, wanted: Sequence[tuple[Receiver, int]], defects: list[tuple[str, Exception]]
+) -> list[Claimed]:
+    """For each endpoint at most so many deliveries, those due longest first. The vault is ready.
+
+    What keeps one endpoint's deliveries from being read is added to `defects`, by its id; they are due again
+    when their leases end.
+    """
+    now = ports.clock()
+    lease_until = now + LEASE
+    found: list[tuple[Receiver, Sequence[tuple[str, int, int]]]] = []
+    with ports.database.transaction() as session:
+        for receiver, most in wanted:
+            of_endpoint = (
+                WebhookDelivery.endpoint_id == receiver.id,
+                WebhookDelivery.state == DeliveryState.WAITING,
+            )
+            first = (
+                select(WebhookDelivery.event_id)
+                .where(*of_endpoint, WebhookDelivery.due_at <= now)
+                .order_by(WebhookDelivery.due_at)
+                .limit(most)
+                .with_for_update(skip_locked=True)
+            )
+            ids = session.scalars(first).all()
+            if not ids:
+                continue
+            taken = (
+                update(WebhookDelivery)
+                .where(*of_endpoint, WebhookDelivery.event_id.in_(ids))
+                .values(fence=WebhookDelivery.fence + 1, due_at=lease_until)
+                .returning(WebhookDelivery.event_id, WebhookDelivery.fence, WebhookDelivery.attempt)
+            )
+            rows = session.execute(taken, execution_options={"synchronize_session": False})
+            found.append((receiver, [(row.event_id, row.fence, row.attempt) for row in rows]))
+    claimed: list[Claimed] = []
+    for receiver, taken_rows in found:
+        try:
+            claimed += _read(ports, receiver, taken_rows, now, lease_until)
+        except Exception as error:
+            if isinstance(error, VermilionError) and error.kind is Kind.UNAVAILABLE:
+                raise
+            defects.append((receiver.id, error))
+    return claimed
+
+
+def _read(
+    ports: Ports,
+    receiver: Receiver,
+    rows: Sequence[tuple[str, int, int]],
+    now: datetime,
+    lease_until: datetime,
+) -> Iterator[Claimed]:
+    columns = (
+        Event.id, Event.kind, Event.subject, Event.recorded_at, Event.effective_from, Event.detail,
+    )  # fmt: skip
+    with Session(ports.database.read) as session:
+        kept = signing(session, receiver.id, now)
+        events = {
+            row.id: Told(*row)
+            for row in session.execute(select(*columns).where(Event.id.in_([row[0] for row in rows])))
+        }
+    secrets = tuple(open_secret(ports.vault, receiver.id, one.number, one.secret) for one in kept)
+    for event_id, fence, attempt in rows:
+        body = events[event_id].body()
+        yield Claimed(receiver, event_id, fence, attempt, body, secrets, lease_until)
+
+
+def give_back(ports: Ports, claimed: Sequence[Claimed]) -> None:
+    """Claimed and not sent: due again at once."""
+    if claimed:
+        with ports.database.transaction() as session:
+            changed_each(
+                session, _put_down("due_at"), _rows(claimed, lambda _one: {"to_due_at": ports.clock()})
+            )
+
+
+def put_down(ports: Ports, tried: Sequence[Tried]) -> dict[str, EndpointState]:
+    """What came of attempts, by a few statements however many they are; the endpoints that are sent nothing
+    more because of it, by id.
+
+    What somebody else holds meanwhile, or was asked for anew, stays as it is.
+    """
+    by_key = {(one.claimed.receiver.id, one.claimed.event_id): one for one in tried}
+    taken = [one.claimed for one in tried if one.outcome.reason is None]
+    failed = [one.claimed for one in tried if one.outcome.reason is not None]
+
+    def about(claimed: Claimed) -> Tried:
+        return by_key[claimed.receiver.id, claimed.event_id]
+
+    def success(claimed: Claimed) -> dict[str, object]:
+        one = about(claimed)
+        return {
+            "to_state": DeliveryState.DELIVERED.value, "to_due_at": one.at + KEPT, "to_tried_at": one.at,
+            "to_status": one.outcome.status, "to_reason": None, "to_attempt": claimed.attempt + 1,
+        }  # fmt: skip
+
+    def failure(claimed: Claimed) -> dict[str, object]:
+        one = about(claimed)
+        pause = rest(claimed.attempt + 1, ports.random, one.outcome.asked)
+        return {
+            "to_state": (DeliveryState.DEAD if pause is None else DeliveryState.WAITING).value,
+            "to_due_at": None if pause is None else one.at + pause, "to_tried_at": one.at,
+            "to_status": one.outcome.status, "to_reason": one.outcome.reason,
+            "to_attempt": claimed.attempt + 1,
+        }  # fmt: skip
+
+    columns = ("state", "due_at", "tried_at", "status", "reason", "attempt")
+    with ports.database.transaction() as session:
+        ended = _judge(session, ports, tried)  # first: endpoints are locked before what is sent to them
+        changed_each(session, _put_down(*columns), _rows(taken, success))
+        changed_each(session, _put_down(*columns), _rows(failed, failure))
+    return ended
+
+
+def _judge(session: Session, ports: Ports, tried: Sequence[Tried]) -> dict[str, EndpointState]:
+    """How endpoints do, after these attempts in the order in which they ended. One that goes on doing well is
+    not written.
+    """
+    ended: dict[str, EndpointState] = {}
+    for endpoint_id in sorted({one.claimed.receiver.id for one in tried}):
+        own = [one for one in tried if one.claimed.receiver.id == endpoint_id]
+        since = next((n for n, one in enumerate(reversed(own)) if one.outcome.reason is None), None)
+        failures = len(own) if since is None else since
+        asked = [one.at + one.outcome.quiet for one in own if one.outcome.quiet is not None]
+        gone = any(one.outcome.status == GONE for one in own)
+        if not (failures or asked or gone or own[-1].claimed.receiver.failures):
+            continue
+        endpoint = session.get_one(WebhookEndpoint, endpoint_id, with_for_update=LOCKED)
+        last = own[-1].at
+        if since is None:
+            endpoint.failures += failures
+            endpoint.failing_since = endpoint.failing_since or own[0].at
+        else:
+            endpoint.failures = failures
+            endpoint.failing_since = last if failures else None
+        pause = endpoint_rest(endpoint.failures) if failures else None
+        until = [*asked, *([] if pause is None else [last + pause])]
+        endpoint.rest_until = max(until, default=None)
+        if gone:
+            ended[endpoint_id] = EndpointState.GONE
+        elif (
+            endpoint.failures >= OUT
+            and endpoint.failing_since is not None
+            and last - endpoint.failing_since > PATIENCE
+        ):
+            ended[endpoint_id] = EndpointState.FAILING
+        if endpoint_id in ended:
+            deactivate(session, ports, endpoint, None, ended[endpoint_id])
+    return ended
+
+
+def sweep(ports: Ports) -> int:
+    """Give up what waits for endpoints that are sent nothing more, and remove what was delivered long ago, a
+    thousand in a transaction; how many.
+    """
+    now = ports.clock()
+    off = (
+        select(WebhookEndpoint.id)
+        .join(Client, Client.id == WebhookEndpoint.client_id)
+        .where(or_(WebhookEndpoint.state != EndpointState.ACTIVE, ~Client.active))
+    )
+    waiting = (WebhookDelivery.state == DeliveryState.WAITING, WebhookDelivery.due_at <= now)
+    old = (WebhookDelivery.state == DeliveryState.DELIVERED, WebhookDelivery.due_at <= now)
+    with ports.database.read.connect() as connection:
+        closed = list(connection.scalars(off.where(_any(*waiting))))
+        stale = list(connection.scalars(select(WebhookEndpoint.id).where(_any(*old))))
+    return sum(_closed(ports, endpoint_id, waiting) for endpoint_id in closed) + sum(
+        _stale(ports, endpoint_id, old) for endpoint_id in stale
+    )
+
+
+def _closed(ports: Ports, endpoint_id: str, waiting: _Wanted) -> int:
+    dead = {"state": DeliveryState.DEAD.value, "due_at": None, "reason": "endpoint_disabled"}
+
+    def some(session: Session) -> int:
+        endpoint = session.get_one(WebhookEndpoint, endpoint_id, with_for_update=LOCKED)
+        if endpoint.state == EndpointState.ACTIVE and session.get_one(Client, endpoint.client_id).active:
+            return 0
+        return changed_rows(
+            session, update(WebhookDelivery).where(*_some(endpoint_id, *waiting)).values(dead)
+        )
+
+    return _in_slices(ports, some)
+
+
+def _stale(ports: Ports, endpoint_id: str, old: _Wanted) -> int:
+    wanted = delete(WebhookDelivery).where(*_some(endpoint_id, *old))
+    return _in_slices(ports, lambda session: changed_rows(session, wanted))
+
+
+def _in_slices(ports: Ports, some: Callable[[Session], int]) -> int:
+    count = 0
+    while True:
+        with ports.database.transaction() as session:
+            changed = some(session)
+        count += changed
+        if changed < SWEEP:
+            return count
+
+
+def _any(*wanted: ColumnElement[bool]) -> ColumnElement[bool]:
+    return exists().where(WebhookDelivery.endpoint_id == WebhookEndpoint.id, *wanted)
+
+
+def _some(endpoint_id: str, *wanted: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
+    of_endpoint = WebhookDelivery.endpoint_id == endpoint_id
+    ids = select(WebhookDelivery.event_id).where(of_endpoint, *wanted).limit(SWEEP)
+    return of_endpoint, WebhookDelivery.event_id.in_(ids), *wanted
+
+
+def _put_down(*columns: str) -> Update:
+    return (
+        update(_deliveries)
+        .where(
+            _deliveries.c.event_id == bindparam("of_event"),
+            _deliveries.c.endpoint_id == bindparam("of_endpoint"),
+            _deliveries.c.state == DeliveryState.WAITING.value,
+            _deliveries.c.fence == bindparam("of_fence"),
+        )
+        .values({name: bindparam(f"to_{name}") for name in columns})
+    )
+
+
+def _rows(
+    claimed: Sequence[Claimed], values: Callable[[Claimed], dict[str, object]]
+) -> list[dict[str, object]]:
+    """In one order, so that workers wait for each other in no circle."""
+    return [
+        {"of_event": one.event_id, "of_endpoint": one.receiver.id, "of_fence": one.fence, **values(one)}
+        for one in sorted(claimed, key=lambda one: (one.event_id, one.receiver.id))
+    ]

@@ -1,0 +1,77 @@
+"""Which events are told to agencies, what is said of them, and the states of endpoints and deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from enum import StrEnum
+from typing import Any, Literal, get_args
+
+from keys.canonical import canonical_json
+from signing.verdict import instant
+
+
+class EndpointState(StrEnum):
+    ACTIVE = "active"
+    DISABLED = "disabled"  # by its client, or an administrator
+    GONE = "gone"  # it answered 410
+    FAILING = "failing"  # nothing was taken for days
+
+
+class DeliveryState(StrEnum):
+    WAITING = "waiting"
+    DELIVERED = "delivered"
+    DEAD = "dead"  # given up; sent again only where somebody asks for it
+
+
+LicenceKind = Literal[
+    "licence.issued",
+    "licence.suspended",
+    "licence.resumed",
+    "licence.ended",
+    "licence.removed",
+]
+BatchKind = Literal["batch.accepted", "batch.cancelled", "batch.done"]
+EventKind = LicenceKind | BatchKind
+LICENCE_KINDS: frozenset[str] = frozenset(get_args(LicenceKind))
+BATCH_KINDS: frozenset[str] = frozenset(get_args(BatchKind))
+UNTOLD = frozenset({"licence.abandoned", "licence.time_stamped", "licence.archive_stamped"})
+"""Events about licences that are nobody's news: no licence came of it, or its document has a further form."""
+
+_AT_ISSUE = {"status": "in_force", "status_version": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """An event as it is on record."""
+
+    id: str
+    kind: str
+    subject: str
+    recorded_at: datetime
+    effective_from: date
+    detail: Mapping[str, Any]
+
+    def body(self) -> bytes:
+        """The payload, the same at every attempt: what happened to what, and nothing about anybody. The
+        receiver reads the rest by the API, as whoever may.
+        """
+        about = _of_licence(self) if self.kind in LICENCE_KINDS else _of_batch(self)
+        return canonical_json(
+            {"type": self.kind, "timestamp": instant(self.recorded_at), "data": {"event": self.id, **about}}
+        )
+
+
+def _of_licence(event: Told) -> dict[str, object]:
+    """`status_version` grows with each change of the licence: deliveries come in any order."""
+    status = _AT_ISSUE if event.kind == "licence.issued" else event.detail
+    told: dict[str, object] = {
+        "identifier": event.detail["identifier"],
+        "effective_from": event.effective_from.isoformat(),
+    }
+    return told | {name: status[name] for name in ("status", "status_version") if name in status}
+
+
+def _of_batch(event: Told) -> dict[str, object]:
+    return {"batch": event.subject, "type": event.detail["type"]}
