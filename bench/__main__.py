@@ -61,6 +61,7 @@ BENCHES = {
         "search.identifier_p95_ms",
         "api.read_vs_bare",
     ),
+    "bench.webhooks": ("webhook.sqlite_per_s", "webhook.postgres_per_s", "webhook.per_s"),
     "bench.privacy": ("privacy.hit_miss_p", "privacy.hit_ms", "privacy.miss_ms"),
     "bench.weight": ("page.kb", "page.offline_kb"),
     "bench.uploads": (

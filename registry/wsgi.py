@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from functools import partial
 
@@ -59,7 +60,6 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     sent; status lists signed: at start and from then on, until `stop` is set. The last six have threads of
     their own: they may take their time. So has the socket of receipts, where the keys are this process's.
     """
-    sender = Sender(ports.settings.webhook_permitted, ports.clock)
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
         "trust_list_not_published": partial(publish_trust_list, ports),
@@ -93,12 +93,7 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
                 stop,
                 BATCHES_EVERY,
             ),
-            "webhooks": partial(
-                background.keep,
-                {"webhooks_not_sent": lambda: log_webhooks(deliver(ports, sender, stop.is_set))},
-                stop,
-                WEBHOOKS_EVERY,
-            ),
+            "webhooks": partial(_send_webhooks, ports, stop),
             "status-lists": partial(
                 background.keep,
                 {"status_lists_not_published": partial(publish_status_lists, ports)},
@@ -109,6 +104,12 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
             "trust-list": partial(background.keep, tasks, stop, KEEP_EVERY),
         }
     )
+
+
+def _send_webhooks(ports: Ports, stop: threading.Event) -> None:
+    with closing(Sender(ports.settings.webhook_permitted, ports.clock)) as sender:
+        tasks = {"webhooks_not_sent": lambda: log_webhooks(deliver(ports, sender, stop.is_set))}
+        background.keep(tasks, stop, WEBHOOKS_EVERY)
 
 
 def log_recovery(outcome: RecoveryReport | Exception) -> None:

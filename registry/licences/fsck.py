@@ -49,6 +49,7 @@ from registry.seals.anchor import broken_anchors
 from registry.seals.maker import altered_editions
 from registry.seals.tables import SealUse
 from registry.vault import Vault
+from registry.webhooks.broken import broken_webhooks
 from signing.codes import parse_identifier
 from signing.credential import parse_link
 from signing.disclosure import public_record
@@ -80,6 +81,7 @@ def fsck(ports: Ports) -> list[str]:
                 *_time_stamped(session, ports.documents, trust, now),
                 *_stamps(session),
                 *broken_batches(session, ports.vault),
+                *broken_webhooks(session, ports.vault),
                 *_numbers(session),
                 *broken_lists(session),
                 *_log(session),

@@ -25,7 +25,7 @@ def check_url(text: str, permitted: Networks) -> SplitResult:
         raise _refused("url", "this is no address") from None
     if not _VISIBLE.fullmatch(text) or len(text) > MAX_URL or parts.scheme not in {"http", "https"}:
         raise _refused("url", f"https://…, at most {MAX_URL} visible ASCII characters")
-    if "@" in parts.netloc or "#" in text or port == 0:
+    if set("@%") & set(parts.netloc) or "#" in text or port == 0:
         raise _refused("url", "no user, no fragment, a port from 1 to 65535")
     address = literal(host)
     if address is None and not _NAME.fullmatch(host):

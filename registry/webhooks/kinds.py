@@ -33,7 +33,8 @@ LicenceKind = Literal[
     "licence.removed",
 ]
 BatchKind = Literal["batch.accepted", "batch.cancelled", "batch.done"]
-EventKind = LicenceKind | BatchKind
+EventKind = Literal[LicenceKind, BatchKind]
+KINDS: tuple[str, ...] = get_args(EventKind)
 LICENCE_KINDS: frozenset[str] = frozenset(get_args(LicenceKind))
 BATCH_KINDS: frozenset[str] = frozenset(get_args(BatchKind))
 UNTOLD = frozenset({"licence.abandoned", "licence.time_stamped", "licence.archive_stamped"})

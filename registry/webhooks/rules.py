@@ -285,6 +285,10 @@ def _again(
         raise VermilionError(Kind.CONFLICT, "the endpoint is not active", reason="webhook_state")
     if not event_ids:
         return 0
+    resting = update(WebhookEndpoint).where(
+        WebhookEndpoint.id == endpoint.id, WebhookEndpoint.rest_until.is_not(None)
+    )
+    changed_rows(session, resting.values(rest_until=None))  # somebody says that it is back
     wanted = update(WebhookDelivery).where(
         WebhookDelivery.endpoint_id == endpoint.id, WebhookDelivery.event_id.in_(event_ids)
     )

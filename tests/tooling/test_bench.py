@@ -45,6 +45,7 @@ PROMISED = {
     "store.bytes_per_licence",
     "search.p95_ms",
     "api.read_vs_bare",
+    "webhook.per_s",
 }
 
 
