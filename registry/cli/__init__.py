@@ -45,6 +45,7 @@ COMMANDS = {
     "verifier": "registry.cli.verifiers:verifier",
     "verify": "registry.cli.verify:verify",
     "verify-answer": "registry.cli.verify_answer:verify_answer",
+    "webhook": "registry.cli.webhooks:webhook",
 }
 EXIT_USAGE = 64  # EX_USAGE of sysexits.h
 EXIT_FAILED = 1

@@ -44,6 +44,7 @@ NOBODY_S = {
     "verify": "anybody's",
     "verify-answer": "anybody's",
     "verifier list": "reads",
+    "webhook dead": "reads", "webhook list": "reads",
 }  # fmt: skip
 
 

@@ -22,6 +22,8 @@ FILL = {
     "batch_id": ID,
     "change": "suspension",
     "code": "99010000000000",
+    "endpoint_id": ID,
+    "event_id": ID,
     "identifier": "x",
     "ledger": "events",
     "number": "1",

@@ -22,6 +22,7 @@ from registry.seals.tables import Key, PublishedTrustList
 from registry.seals.trust import publish_trust_list
 from registry.wsgi import start_background
 from tests.registry.batching import sent, told
+from tests.registry.hooking import endpoint, get, permitting, receiver
 from tests.registry.issuing import die, issue_one
 from tests.registry.test_archive import archiving, later
 from tests.registry.test_document_stamps import documents
@@ -56,6 +57,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         "document-stamps",
         "scheduled-changes",
         "batches",
+        "webhooks",
         "status-lists",
         "recovery",
         "trust-list",
@@ -75,6 +77,35 @@ def test_a_start_renews_what_is_due_and_lists_it(world: World, clock: Ticker) ->
         stop.set()
         for thread in threads:
             thread.join(30)
+
+
+def test_what_happens_is_told(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Within a second or so, and the log says how much and not where."""
+    permitting(world)
+    stop = threading.Event()
+    with receiver() as hook:
+        made = endpoint(world, f"{hook.url}?key=not-to-be-logged")
+        threads = start_background(world.ports, stop)
+        try:
+            issue_one(world)
+            until(lambda: len(hook.calls) == 1, "the licence is told")
+            hook.reply = lambda _call: 410
+            issue_one(world)
+            until(lambda: get(world, made["id"])["state"] == "gone", "the receiver is gone")
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    said = [line for line in lines if line["event"].startswith("webhook")]
+    assert [(line["delivered"], line["failed"]) for line in said if line["event"] == "webhooks"] == [
+        (1, 0),
+        (0, 1),
+    ]
+    (gone,) = (line for line in said if line["event"] == "webhook_disabled")
+    assert (gone["endpoint"], gone["state"]) == (made["id"], "gone")
+    assert all("not-to-be-logged" not in json.dumps(line) for line in lines)
 
 
 def test_what_is_old_is_archived(world: World, clock: Ticker) -> None:

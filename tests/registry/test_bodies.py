@@ -24,6 +24,7 @@ from registry.licences.fsck import fsck
 from registry.licences.tables import Intent
 from tests.hostile import json_bodies
 from tests.registry.batching import sent
+from tests.registry.hooking import endpoint, rows
 from tests.registry.issuing import issue_one, request_body
 from tests.registry.next_editions import next_body
 from tests.registry.world import BASIS, World, on_sqlite
@@ -60,11 +61,14 @@ def right_requests(world: World) -> dict[str, Right]:
     picture = base64.b64encode(png(imprint())).decode()
     used = {"code": world.seal_code}
     face = {"kind": "special", "name": "云溪省样本局", "bottom_text": "许可专用章"}
+    hook = {"endpoint_id": endpoint(world, "https://8.8.8.8/")["id"]}
+    operator = {"operator": "window-03"}
     licences = [{"identifier": issue_one(world).printout.record.identifier} for _ in range(9)]
     later = world.post(
         f"/api/v1/licences/{licences[8]['identifier']}/ending",
         LICENCE_GROUND | {"how": "revoked", "effective_from": "2026-12-24"},
     )
+    told = rows(world)[0].event_id
     world.post(
         f"/api/v1/licences/{licences[1]['identifier']}/suspension", LICENCE_GROUND | {"ground": "other"}
     )
@@ -104,6 +108,14 @@ def right_requests(world: World) -> dict[str, Right]:
         "seals.authorise": Right(used, "keeper", permission),
         "seals.withdraw": Right(authorised(), "keeper"),
         "seals.delete_authorisation": Right(authorised(), "keeper", None),
+        "webhooks.create": Right({}, None, {"url": "https://hooks.example/", **operator}),
+        "webhooks.rotate": Right(hook, None, operator),
+        "webhooks.deactivate": Right(
+            {"endpoint_id": endpoint(world, "https://8.8.8.8/")["id"]}, None, operator
+        ),
+        "webhooks.activate": Right(hook, None, operator),
+        "webhooks.redeliver": Right({**hook, "event_id": told}, None, operator),
+        "webhooks.redeliver_dead": Right(hook, None, {"since": "2026-11-20T00:00:00Z", **operator}),
         "batches.cancel": Right({"batch_id": sent(world, 1)}, None, {"operator": "window-03"}),
         "licences.create": Right({}, None, request_body(world)),
         "licence_life.amendment": Right(licences[3], None, next_body(world, fields={"premises": "甲路1号"})),
