@@ -10,16 +10,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import TypeVar
 
-from sqlalchemy import ColumnElement, Table, Update, bindparam, delete, exists, or_, select, update
+from sqlalchemy import ColumnElement, Update, case, delete, exists, literal, or_, select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Client
+from registry.database import Instant
 from registry.log.tables import Event
 from registry.ports import Ports
-from registry.rows import changed_each, changed_rows
+from registry.rows import changed_rows
 from registry.webhooks.kinds import DeliveryState, EndpointState, Told
 from registry.webhooks.rules import LOCKED, deactivate, signing
 from registry.webhooks.schedule import LONGEST_QUIET, OUT, PATIENCE, endpoint_rest, rest
@@ -33,7 +34,8 @@ GONE = 410
 OVERLOADED = frozenset({429, 503})
 
 _Wanted = tuple[ColumnElement[bool], ...]
-_deliveries = cast("Table", WebhookDelivery.__table__)
+_T = TypeVar("_T")
+_K = TypeVar("_K")
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,47 +177,53 @@ def _read(
 def give_back(ports: Ports, claimed: Sequence[Claimed]) -> None:
     """Claimed and not sent: due again at once."""
     if claimed:
+        now = ports.clock()
         with ports.database.transaction() as session:
-            changed_each(
-                session, _put_down("due_at"), _rows(claimed, lambda _one: {"to_due_at": ports.clock()})
-            )
+            for (endpoint_id, fence), some in _grouped(claimed, lambda one: (one.receiver.id, one.fence)):
+                held = _held(endpoint_id, fence, [one.event_id for one in some])
+                changed_rows(session, held.values(due_at=now))
 
 
 def put_down(ports: Ports, tried: Sequence[Tried]) -> dict[str, EndpointState]:
-    """What came of attempts, by a few statements however many they are; the endpoints that are sent nothing
-    more because of it, by id.
+    """What came of attempts, by a statement for all that came to the same; the endpoints that are sent
+    nothing more because of it, by id.
 
     What somebody else holds meanwhile, or was asked for anew, stays as it is.
     """
-    by_key = {(one.claimed.receiver.id, one.claimed.event_id): one for one in tried}
-    taken = [one.claimed for one in tried if one.outcome.reason is None]
-    failed = [one.claimed for one in tried if one.outcome.reason is not None]
+    rests = {
+        (one.claimed.receiver.id, one.claimed.event_id): rest(
+            one.claimed.attempt + 1, ports.random, one.outcome.asked
+        )
+        for one in tried
+        if one.outcome.reason is not None
+    }
 
-    def about(claimed: Claimed) -> Tried:
-        return by_key[claimed.receiver.id, claimed.event_id]
+    def pause(one: Tried) -> timedelta | None:
+        return rests.get((one.claimed.receiver.id, one.claimed.event_id))
 
-    def success(claimed: Claimed) -> dict[str, object]:
-        one = about(claimed)
-        return {
-            "to_state": DeliveryState.DELIVERED.value, "to_due_at": one.at + KEPT, "to_tried_at": one.at,
-            "to_status": one.outcome.status, "to_reason": None, "to_attempt": claimed.attempt + 1,
-        }  # fmt: skip
+    def came_to(one: Tried) -> tuple[str, int, DeliveryState, int | None, str | None]:
+        claimed, outcome = one.claimed, one.outcome
+        if outcome.reason is None:
+            state = DeliveryState.DELIVERED
+        else:
+            state = DeliveryState.DEAD if pause(one) is None else DeliveryState.WAITING
+        return claimed.receiver.id, claimed.fence, state, outcome.status, outcome.reason
 
-    def failure(claimed: Claimed) -> dict[str, object]:
-        one = about(claimed)
-        pause = rest(claimed.attempt + 1, ports.random, one.outcome.asked)
-        return {
-            "to_state": (DeliveryState.DEAD if pause is None else DeliveryState.WAITING).value,
-            "to_due_at": None if pause is None else one.at + pause, "to_tried_at": one.at,
-            "to_status": one.outcome.status, "to_reason": one.outcome.reason,
-            "to_attempt": claimed.attempt + 1,
-        }  # fmt: skip
-
-    columns = ("state", "due_at", "tried_at", "status", "reason", "attempt")
     with ports.database.transaction() as session:
         ended = _judge(session, ports, tried)  # first: endpoints are locked before what is sent to them
-        changed_each(session, _put_down(*columns), _rows(taken, success))
-        changed_each(session, _put_down(*columns), _rows(failed, failure))
+        for (endpoint_id, fence, state, status, reason), some in _grouped(tried, came_to):
+            at = max(one.at for one in some)
+            due: object = at + KEPT if state is DeliveryState.DELIVERED else None
+            if state is DeliveryState.WAITING:
+                each = {one.claimed.event_id: at + (pause(one) or timedelta()) for one in some}
+                moments = {event_id: literal(moment, Instant()) for event_id, moment in each.items()}
+                due = case(moments, value=WebhookDelivery.event_id)
+            values = {
+                "state": state.value, "attempt": WebhookDelivery.attempt + 1, "due_at": due, "tried_at": at,
+                "status": status, "reason": reason,
+            }  # fmt: skip
+            held = _held(endpoint_id, fence, [one.claimed.event_id for one in some])
+            changed_rows(session, held.values(values))
     return ended
 
 
@@ -315,24 +323,19 @@ def _some(endpoint_id: str, *wanted: ColumnElement[bool]) -> tuple[ColumnElement
     return of_endpoint, WebhookDelivery.event_id.in_(ids), *wanted
 
 
-def _put_down(*columns: str) -> Update:
-    return (
-        update(_deliveries)
-        .where(
-            _deliveries.c.event_id == bindparam("of_event"),
-            _deliveries.c.endpoint_id == bindparam("of_endpoint"),
-            _deliveries.c.state == DeliveryState.WAITING.value,
-            _deliveries.c.fence == bindparam("of_fence"),
-        )
-        .values({name: bindparam(f"to_{name}") for name in columns})
+def _held(endpoint_id: str, fence: int, event_ids: Sequence[str]) -> Update:
+    """Deliveries that are still whose claim raised their fence to this."""
+    return update(WebhookDelivery).where(
+        WebhookDelivery.endpoint_id == endpoint_id,
+        WebhookDelivery.event_id.in_(event_ids),
+        WebhookDelivery.state == DeliveryState.WAITING,
+        WebhookDelivery.fence == fence,
     )
 
 
-def _rows(
-    claimed: Sequence[Claimed], values: Callable[[Claimed], dict[str, object]]
-) -> list[dict[str, object]]:
+def _grouped(items: Sequence[_T], key: Callable[[_T], _K]) -> list[tuple[_K, list[_T]]]:
     """In one order, so that workers wait for each other in no circle."""
-    return [
-        {"of_event": one.event_id, "of_endpoint": one.receiver.id, "of_fence": one.fence, **values(one)}
-        for one in sorted(claimed, key=lambda one: (one.event_id, one.receiver.id))
-    ]
+    found: dict[_K, list[_T]] = {}
+    for one in items:
+        found.setdefault(key(one), []).append(one)
+    return sorted(found.items(), key=lambda group: str(group[0]))

@@ -21,8 +21,8 @@ from registry.webhooks.schedule import OUT
 
 THREADS = 32
 LANES = 8  # threads of one endpoint
-WINDOW = 128  # deliveries of one endpoint that are claimed at once
-GROUP = 64  # outcomes that are put down together, or as many as there are after
+WINDOW = 256  # deliveries of one endpoint that are claimed at once
+GROUP = 128  # outcomes that are put down together, or as many as there are after
 LINGER = 0.05  # seconds
 LOOK_AGAIN = 0.5  # seconds, for what falls due while something slow is under way
 SPARE = 45  # seconds of a lease that a delivery must have left when it is begun
