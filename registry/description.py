@@ -98,6 +98,8 @@ DESCRIPTION = Api(
         "authorisation_id": "The authorisation's id.",
         "batch_id": "The batch's id.",
         "code": "The seal's 14 digits.",
+        "endpoint_id": "The endpoint's id.",
+        "event_id": "The event's id, which is its `webhook-id`.",
         "identifier": "The licence's identifier.",
         "ledger": "Which list.",
         "number": "Of the seal's edition, from 1.",

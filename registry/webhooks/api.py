@@ -1,4 +1,4 @@
-"""Webhooks over HTTP: where a client wants to be told of events, and what became of what it was told."""
+"""Webhooks over HTTP: where a client wants to be shown of events, and what became of what it was shown."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from keys.errors import Fault, Kind, VermilionError
 from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
+from registry.described import ADDRESS, IDEMPOTENCY_KEY, REPLAYED, Parameter, described, told
 from registry.licences.idempotency import request_mac
 from registry.licences.outage import database_errors
 from registry.log.tables import Event
@@ -30,9 +31,26 @@ from registry.webhooks.tables import WebhookDelivery, WebhookEndpoint
 blueprint = Blueprint("webhooks", __name__, url_prefix="/api/v1/webhooks")
 
 NO_STORE = {"Cache-Control": "no-store"}
+STATE = Parameter("state", "One state alone.", {"enum": [one.value for one in DeliveryState]})
+AFTER = Parameter("after", "Where the page before ended, as its `next` has it.")
 
 
 @blueprint.post("")
+@described(
+    "createWebhook",
+    "Ask to be told of events",
+    sends=forms.EndpointBody,
+    parameters=(replace(IDEMPOTENCY_KEY, required=True),),
+    answers={
+        201: told(
+            "The endpoint, and its secret.",
+            forms.EndpointSecretAnswer,
+            Location=ADDRESS,
+            Idempotency_Replayed=REPLAYED,
+        )
+    },
+    refuses=(Kind.CONFLICT,),
+)
 def create() -> Response:
     """201 with the endpoint and its secret, which no other answer tells: but the very same request again does
     for an hour, and says `Idempotency-Replayed: true`.
@@ -44,22 +62,29 @@ def create() -> Response:
     mac = _mac("create", value)
     with _acting(body) as (session, actor):
         made = rules.register(session, web.ports(), actor, wanted, key, mac)
-        told = _with_secret(session, made)
-    return _answer(told, 201, {"Location": _href(told.id)}, replayed=made.replayed)
+        shown = _with_secret(session, made)
+    return _answer(shown, 201, {"Location": _href(shown.id)}, replayed=made.replayed)
 
 
 @blueprint.get("")
+@described(
+    "listWebhooks",
+    "List the client's endpoints",
+    parameters=(AFTER,),
+    answers={200: told("A page of endpoints.", forms.EndpointsAnswer)},
+)
 def index() -> Response:
     """The client's own, in pages of 100."""
     after = web.query({"after"}).get("after", "")
     with database_errors(), Session(web.ports().database.read) as session:
         found, more = rules.endpoints(session, _actor(), _id("?after", after) if after else "")
-        told = [_endpoint(session, endpoint) for endpoint in found]
+        shown = [_endpoint(session, endpoint) for endpoint in found]
     following = f"/api/v1/webhooks?{urlencode({'after': found[-1].id})}" if more else None
-    return _answer(forms.EndpointsAnswer(endpoints=told, next=following))
+    return _answer(forms.EndpointsAnswer(endpoints=shown, next=following))
 
 
 @blueprint.get("/<hex32:endpoint_id>")
+@described("readWebhook", "Read an endpoint", answers={200: told("The endpoint.", forms.EndpointAnswer)})
 def show(endpoint_id: str) -> Response:
     web.query()
     with database_errors(), Session(web.ports().database.read) as session:
@@ -67,6 +92,18 @@ def show(endpoint_id: str) -> Response:
 
 
 @blueprint.post("/<hex32:endpoint_id>/secret-rotation")
+@described(
+    "rotateWebhookSecret",
+    "Make a new secret",
+    sends=forms.RotationBody,
+    parameters=(replace(IDEMPOTENCY_KEY, required=True),),
+    answers={
+        200: told(
+            "The endpoint, and its new secret.", forms.EndpointSecretAnswer, Idempotency_Replayed=REPLAYED
+        )
+    },
+    refuses=(Kind.CONFLICT,),
+)
 def rotate(endpoint_id: str) -> Response:
     """200 with a new secret, as `create` tells one; those before it sign beside it for `overlap_hours`."""
     key = web.idempotency_key(required=True)
@@ -76,11 +113,18 @@ def rotate(endpoint_id: str) -> Response:
     with _acting(body) as (session, actor):
         overlap = timedelta(hours=body.overlap_hours)
         made = rules.rotate(session, web.ports(), actor, endpoint_id, overlap, key, mac)
-        told = _with_secret(session, made)
-    return _answer(told, replayed=made.replayed)
+        shown = _with_secret(session, made)
+    return _answer(shown, replayed=made.replayed)
 
 
 @blueprint.post("/<hex32:endpoint_id>/deactivation")
+@described(
+    "deactivateWebhook",
+    "Send nothing more",
+    sends=forms.ActBody,
+    answers={200: told("The endpoint.", forms.EndpointAnswer)},
+    refuses=(Kind.CONFLICT,),
+)
 def deactivate(endpoint_id: str) -> Response:
     """Nothing more is sent. What waits is given up, and can be sent again after an activation."""
     with _acting(web.parse_body(forms.ActBody)) as (session, actor):
@@ -90,8 +134,15 @@ def deactivate(endpoint_id: str) -> Response:
 
 
 @blueprint.post("/<hex32:endpoint_id>/activation")
+@described(
+    "activateWebhook",
+    "Tell of events again",
+    sends=forms.ActBody,
+    answers={200: told("The endpoint.", forms.EndpointAnswer)},
+    refuses=(Kind.CONFLICT,),
+)
 def activate(endpoint_id: str) -> Response:
-    """Events from now on are told."""
+    """Events from now on are shown."""
     with _acting(web.parse_body(forms.ActBody)) as (session, actor):
         endpoint = rules.own_endpoint(session, actor, endpoint_id, lock=True)
         rules.activate(session, web.ports(), actor, endpoint)
@@ -99,6 +150,12 @@ def activate(endpoint_id: str) -> Response:
 
 
 @blueprint.get("/<hex32:endpoint_id>/deliveries")
+@described(
+    "listDeliveries",
+    "List what an endpoint was told",
+    parameters=(AFTER, STATE),
+    answers={200: told("A page of deliveries.", forms.DeliveriesAnswer)},
+)
 def deliveries(endpoint_id: str) -> Response:
     """The newest events first, in pages of 100; `state` picks one. What was delivered is kept for 30 days."""
     arguments = web.query({"after", "state"})
@@ -107,15 +164,16 @@ def deliveries(endpoint_id: str) -> Response:
     with database_errors(), Session(web.ports().database.read) as session:
         endpoint = rules.own_endpoint(session, _actor(), endpoint_id)
         found, more = rules.deliveries(session, endpoint, state, after)
-        told = _deliveries(session, found)
+        shown = _deliveries(session, found)
     following = None
     if more:
         picked = {} if state is None else {"state": state.value}
         following = f"{_href(endpoint_id)}/deliveries?{urlencode({'after': found[-1].event_id, **picked})}"
-    return _answer(forms.DeliveriesAnswer(endpoint=endpoint_id, deliveries=told, next=following))
+    return _answer(forms.DeliveriesAnswer(endpoint=endpoint_id, deliveries=shown, next=following))
 
 
 @blueprint.get("/<hex32:endpoint_id>/deliveries/<hex32:event_id>")
+@described("readDelivery", "Read a delivery", answers={200: told("The delivery.", forms.DeliveryAnswer)})
 def delivery(endpoint_id: str, event_id: str) -> Response:
     web.query()
     with database_errors(), Session(web.ports().database.read) as session:
@@ -124,6 +182,13 @@ def delivery(endpoint_id: str, event_id: str) -> Response:
 
 
 @blueprint.post("/<hex32:endpoint_id>/deliveries/<hex32:event_id>/redelivery")
+@described(
+    "redeliver",
+    "Send an event again",
+    sends=forms.ActBody,
+    answers={202: told("The delivery, which waits.", forms.DeliveryAnswer)},
+    refuses=(Kind.CONFLICT,),
+)
 def redeliver(endpoint_id: str, event_id: str) -> Response:
     """202: the event is sent again, whatever became of it, under the same `webhook-id`."""
     with _acting(web.parse_body(forms.ActBody)) as (session, actor):
@@ -133,6 +198,13 @@ def redeliver(endpoint_id: str, event_id: str) -> Response:
 
 
 @blueprint.post("/<hex32:endpoint_id>/redelivery")
+@described(
+    "redeliverDead",
+    "Send again what was given up",
+    sends=forms.RedeliveryBody,
+    answers={202: told("How many wait now.", forms.RedeliveryAnswer)},
+    refuses=(Kind.CONFLICT,),
+)
 def redeliver_dead(endpoint_id: str) -> Response:
     """202: all that was given up, of events recorded since then, is sent again under the same ids."""
     body = web.parse_body(forms.RedeliveryBody)
@@ -173,11 +245,11 @@ def _mac(what: str, value: Any) -> bytes:
 
 
 def _answer(
-    told: forms.Answer, status: int = 200, headers: dict[str, str] | None = None, *, replayed: bool = False
+    shown: forms.Answer, status: int = 200, headers: dict[str, str] | None = None, *, replayed: bool = False
 ) -> Response:
     said = {"Idempotency-Replayed": "true"} if replayed else {}
-    left_out = {"next"} if getattr(told, "next", "") is None else None
-    body = told.model_dump(mode="json", exclude=left_out)
+    left_out = {"next"} if getattr(shown, "next", "") is None else None
+    body = shown.model_dump(mode="json", exclude=left_out)
     return web.answer(body, status, {**NO_STORE, **(headers or {}), **said})
 
 

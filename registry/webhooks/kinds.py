@@ -29,8 +29,14 @@ LicenceKind = Literal[
     "licence.issued",
     "licence.suspended",
     "licence.resumed",
+    "licence.lifted",
     "licence.ended",
     "licence.removed",
+    "licence.replaced",
+    "licence.inspected",
+    "licence.scheduled",
+    "licence.change_withdrawn",
+    "licence.change_dropped",
 ]
 BatchKind = Literal["batch.accepted", "batch.cancelled", "batch.done"]
 EventKind = Literal[LicenceKind, BatchKind]

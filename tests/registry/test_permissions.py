@@ -9,10 +9,13 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from registry import web
 from registry.agencies.enrolments import decide
 from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
+from registry.log.tables import Event
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
 from tests.registry.batching import sent
 from tests.registry.issuing import issue_one, request_body
@@ -106,7 +109,16 @@ def reading(world: World) -> dict[str, Right]:
     seal, applied = {"code": world.seal_code}, world.apply_for_seal()
     licence = {"identifier": issue_one(world).printout.record.identifier}
     batch = {"batch_id": sent(world, 1)}
+    body = {"url": "https://hooks.example/read", "operator": "window-03"}
+    made = world.post("/api/v1/webhooks", body, **{"Idempotency-Key": "read"}).get_json()
+    hook = {"endpoint_id": made["id"]}
+    told = str(issue_one(world).edition_id)
+    with Session(world.ports.database.read) as session:
+        event_id = session.scalars(select(Event.id).where(Event.subject == told)).one()
     return {
+        "webhooks.index": Right({}, None, None),
+        **{name: Right(hook, None, None) for name in ("webhooks.show", "webhooks.deliveries")},
+        "webhooks.delivery": Right({**hook, "event_id": event_id}, None, None),
         **{name: Right({}, None, None) for name in ("agencies.self", "seals.listing", "licence_search.find")},
         **{name: Right(seal, None, None) for name in ("seals.show", "seal_records.impact_list", "seal_records.use_ledger")},
         **{

@@ -226,7 +226,7 @@ def test_every_kind_of_event_about_licences_and_batches_is_told_or_listed_as_tol
             found |= set(re.findall(r'"(licence\.[a-z_]+)"', file.read_text()))
     batch = {f"batch.{what}" for what in ("accepted", "cancelled", "done")}
     stamped = {"licence.time_stamped", "licence.archive_stamped"}  # made from parts
-    no_events = {"licence.id", "licence.pdf"}  # a column, and a file's name
+    no_events = {"licence.id", "licence.pdf", "licence.html"}  # a column, and files' names
     assert (found - no_events) | stamped | batch == {*KINDS, *UNTOLD}
 
 
