@@ -217,7 +217,7 @@ def test_a_change_is_told_though_the_database_goes_out_after_it(
         raise OperationalError("SELECT", {}, OSError("the server closed the connection"))
 
     with monkeypatch.context() as patched:
-        patched.setattr("registry.licences.api.shown_in", out)
+        patched.setattr("registry.licences.life_api.shown_in", out)
         body = {"legal_basis": "x", "reason_code": "expired_food", "ground": "other"}
         answer = world.post(f"/api/v1/licences/{identifier}/suspension", body, person="officer")
     assert (answer.status_code, answer.get_json()["status"]) == (200, "suspended")
