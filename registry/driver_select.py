@@ -11,8 +11,9 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import Any
+from weakref import WeakSet
 
-from sqlalchemy import Connection, Dialect, Engine, Select
+from sqlalchemy import Connection, Dialect, Engine, Select, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -204,7 +205,15 @@ class DriverSelect:
     def __init__(self, engine: Engine, statement: Select[*tuple[Any, ...]]) -> None:
         self._engine, self._statement = engine, statement
         self._text = DriverText(statement, engine.dialect, {"key": None})
-        self._mine = threading.local()
+        self._mine, self._all = threading.local(), WeakSet[Any]()
+        event.listen(engine, "engine_disposed", self._let_go)
+
+    def _let_go(self, _engine: Engine) -> None:
+        """The engine's connections are closed: those that threads keep, too."""
+        for connection in tuple(self._all):
+            if connection.is_valid:
+                connection.invalidate()
+        self._mine, self._all = threading.local(), WeakSet[Any]()
 
     def rows(self, key: object) -> Sequence[Any]:
         """Raises SQLAlchemyError."""
@@ -219,6 +228,7 @@ class DriverSelect:
         connection = getattr(self._mine, "connection", None)
         if connection is None:
             connection = self._mine.connection = self._engine.raw_connection()
+            self._all.add(connection)
         cursor = connection.cursor()
         try:
             cursor.execute(self._text.text, parameters)

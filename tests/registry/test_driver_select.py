@@ -11,8 +11,10 @@ from sqlalchemy import Engine, MetaData, String, bindparam, event, insert, selec
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from registry.agencies.tables import Agency
 from registry.database import Base, Database
 from registry.driver_select import LONGEST_LIST, DriverSelect, Prepared
+from registry.schema import upgrade
 
 AT = datetime(2026, 11, 20, 10, 30, 0, 250_000, tzinfo=UTC)
 
@@ -215,3 +217,20 @@ def test_what_cannot_be_written_any_more_is_logged(
     with database.carrying():
         database.later(lambda session: INSERT.write(session, [thing("a"), thing("a")]))
     assert "not_written" in "".join(capsys.readouterr())
+
+
+def test_a_connection_that_a_thread_keeps_goes_with_the_engine(database_url: str) -> None:
+    """No connection is left open behind a registry that was closed; asked again, the engine opens a new one."""
+    upgrade(database_url)
+    database = Database.open(database_url)
+    statement = select(Agency.name_zh).where(Agency.code == bindparam("key"))
+    asked = DriverSelect(database.read, statement)
+    assert asked.rows("x") == []
+    kept = asked._mine.connection
+    driver = kept.dbapi_connection
+    database.dispose()
+    assert kept.dbapi_connection is None
+    with pytest.raises(Exception, match="closed"):
+        driver.cursor().execute("SELECT 1")
+    assert asked.rows("x") == []
+    database.dispose()
