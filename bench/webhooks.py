@@ -88,7 +88,7 @@ def _on_record(world: World, url: str) -> set[str]:
     world.ports.vault.ready()
     ports, actor = world.ports, world.actor()
     with ports.database.transaction() as session:
-        register(session, ports, replace(actor, operator="bench"), Wanted(url), "bench", b"bench")
+        register(session, ports, replace(actor, operator="bench"), Wanted(url))
     for first in range(0, COUNT, SLICE):
         happenings = [
             Happening(

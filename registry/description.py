@@ -10,8 +10,9 @@ from keys.errors import Kind
 from registry.agencies.auth import SCOPE_AUDIT
 from registry.agencies.rules import SCOPE_LICENCE, SCOPE_SEAL
 from registry.described import EVERYBODY, IDEMPOTENCY_KEY, Access, Operation
-from registry.openapi_document import Api
+from registry.openapi_document import Api, Post
 from registry.permissions import PEOPLE, TABLE, Caller
+from registry.webhooks.answers import BatchPayload, LicencePayload
 
 VERSION = "1.0.0"
 OAUTH2 = "oauth2"
@@ -21,7 +22,7 @@ description, and pages for people.
 """
 
 _INTRODUCTION = (
-    "The registry as an agency's own systems use it: seals, licences, batches; and the audit.\n\n"
+    "The registry as an agency's own systems use it: seals, licences, batches, webhooks; and the audit.\n\n"
     "Who calls has a bearer token of `/oauth2/token`: a client by itself, or a person who acts through it. "
     "Bodies are strict JSON (RFC 8259, no member twice, none that is not named here), dates are civil days "
     "of the registry's zone, instants UTC.\n\n"
@@ -106,6 +107,10 @@ DESCRIPTION = Api(
         "scheduled": "The waiting change's id.",
     },
     implied=_implied,
+    posts=(
+        Post("licence", "What happened to a licence", LicencePayload),
+        Post("batch", "What happened to a batch", BatchPayload),
+    ),
     headers={
         "RateLimit-Policy": "The client's limit: `q` requests in `w` seconds.",
         "RateLimit": "What is left of it for certain: `r` requests; all of it after `t` seconds.",

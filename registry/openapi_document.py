@@ -17,12 +17,21 @@ from pydantic_core import core_schema
 from werkzeug.routing import AnyConverter, BaseConverter, IntegerConverter, Rule, UnicodeConverter
 
 from keys.errors import Kind
-from registry.described import Access, Answer, Body, Operation, Parameter, operations
+from registry.described import JSON, Access, Answer, Body, Operation, Parameter, operations
 from registry.problems import INTERNAL_ERROR, PROBLEM_JSON, TABLE, Problem, slug_of, status_of, type_uri
 
 _SCHEMA = "#/components/schemas/{model}"
 _VARIABLE = re.compile(r"<(?:[^<>]*:)?([^<>:]+)>")
 REQUEST_ID = "X-Request-Id"
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """What the API sends by itself to whoever has asked for it (Standard Webhooks 1.0.0)."""
+
+    name: str
+    summary: str
+    body: type[BaseModel]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +54,7 @@ class Api:
     """Headers of each answer to who is known, with what they say."""
     also: tuple[type[BaseModel], ...] = ()
     """Forms that no operation names."""
+    posts: tuple[Post, ...] = ()
 
 
 def text_of(api: Api, app: Flask) -> str:
@@ -55,7 +65,7 @@ def text_of(api: Api, app: Flask) -> str:
 def document(api: Api, app: Flask) -> dict[str, Any]:
     """The document of the application's routes. Raises LookupError for one that declares nothing."""
     paths: dict[str, dict[str, Any]] = {}
-    models: list[type[BaseModel]] = [*api.also, Problem]
+    models: list[type[BaseModel]] = [*api.also, *(post.body for post in api.posts), Problem]
     kinds: set[frozenset[Kind]] = set()
     for rule, method, operation in operations(app):
         if not api.covers(rule.endpoint):
@@ -76,6 +86,7 @@ def document(api: Api, app: Flask) -> dict[str, Any]:
         "info": {"title": api.title, "version": api.version, "description": api.introduction},
         "servers": [{"url": "/"}],
         "paths": paths,
+        **({"webhooks": {post.name: {"post": _post(post)} for post in api.posts}} if api.posts else {}),
         "components": {
             "schemas": schemas["$defs"],
             "responses": {
@@ -172,6 +183,34 @@ def _operation(
     if operation.sends:
         found["requestBody"] = {"required": True, "content": _content(operation.sends)}
     return {**found, "responses": dict(sorted(responses.items()))}
+
+
+_SIGNED = (
+    Parameter(
+        "webhook-id", "The event's id, the same however often it is sent.", required=True, where="header"
+    ),
+    Parameter("webhook-timestamp", "Of this attempt, seconds since 1970.", required=True, where="header"),
+    Parameter(
+        "webhook-signature",
+        "For each secret that signs `v1,` and the HMAC-SHA-256, in base64, over `id.timestamp.body`; with "
+        "spaces between.",
+        required=True,
+        where="header",
+    ),
+)
+
+
+def _post(post: Post) -> dict[str, Any]:
+    return {
+        "summary": post.summary,
+        "parameters": [_parameter(one) for one in _SIGNED],
+        "requestBody": {"required": True, "content": _content({JSON: post.body})},
+        "responses": {
+            "2XX": {"description": "It was taken."},
+            "410": {"description": "Send nothing more."},
+            "default": {"description": "It is sent again later, as Retry-After says or by itself."},
+        },
+    }
 
 
 def _tag(path: str) -> str:

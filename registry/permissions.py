@@ -116,6 +116,7 @@ TABLE: dict[str, Permission] = {
     "batches.items": _LICENCE,
     "batches.cancel": _LICENCE,
     "batches.documents": _LICENCE,
+    # --- webhooks: each client's own
     "webhooks.create": _LICENCE,
     "webhooks.index": _LICENCE,
     "webhooks.show": _LICENCE,

@@ -250,6 +250,8 @@ def _judge(session: Session, ports: Ports, tried: Sequence[Tried]) -> dict[str, 
             endpoint.failing_since = last if failures else None
         pause = endpoint_rest(endpoint.failures) if failures else None
         until = [*asked, *([] if pause is None else [last + pause])]
+        if endpoint.rest_until is not None and endpoint.rest_until > last:
+            until.append(endpoint.rest_until)  # as it was asked for before, whatever came in since
         endpoint.rest_until = max(until, default=None)
         if gone:
             ended[endpoint_id] = EndpointState.GONE

@@ -1,26 +1,18 @@
-"""The JSON forms of webhooks: bodies, answers, and what a receiver is sent."""
+"""The JSON forms of what is asked about webhooks."""
 
 from __future__ import annotations
 
-from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, PlainSerializer, WithJsonSchema
+from pydantic import Field
 
 from registry import web
 from registry.licences.forms import Operator
 from registry.webhooks.address import MAX_URL
-from registry.webhooks.kinds import DeliveryState, EndpointState, EventKind
-from signing.verdict import instant
+from registry.webhooks.kinds import EventKind
 
 OVERLAP_HOURS = 24
 LONGEST_OVERLAP = 7 * 24
-
-Spoken = Annotated[
-    datetime,
-    PlainSerializer(instant, return_type=str),
-    WithJsonSchema({"type": "string", "format": "date-time"}),
-]
 
 
 class ActBody(web.Body):
@@ -47,93 +39,3 @@ class RedeliveryBody(ActBody):
     """What was given up is sent again, of events recorded since then."""
 
     since: web.Instant
-
-
-class Answer(BaseModel):
-    """Base of all answers."""
-
-    model_config = ConfigDict(frozen=True)
-
-
-class SecretAnswer(Answer):
-    """A secret that signs now; what it is was told once."""
-
-    number: int
-    created_at: Spoken
-    signs_until: Spoken | None
-
-
-class EndpointAnswer(Answer):
-    id: str
-    url: str
-    events: list[str]
-    types: list[str]
-    state: EndpointState
-    failures: int
-    failing_since: Spoken | None
-    rest_until: Spoken | None
-    created_at: Spoken
-    secrets: list[SecretAnswer]
-    deliveries: str
-
-
-class EndpointSecretAnswer(EndpointAnswer):
-    """`secret`: `whsec_` and base64, for the receiver; null where it was told an hour ago."""
-
-    secret: str | None
-
-
-class EndpointsAnswer(Answer):
-    endpoints: list[EndpointAnswer]
-    next: str | None = None
-
-
-class DeliveryAnswer(Answer):
-    """`event` is the `webhook-id` of every attempt. `status` is HTTP's, `reason` why the last one failed."""
-
-    event: str
-    type: str
-    event_at: Spoken
-    state: DeliveryState
-    attempts: int
-    due_at: Spoken | None
-    tried_at: Spoken | None
-    status: int | None
-    reason: str | None
-
-
-class DeliveriesAnswer(Answer):
-    endpoint: str
-    deliveries: list[DeliveryAnswer]
-    next: str | None = None
-
-
-class RedeliveryAnswer(Answer):
-    endpoint: str
-    redelivered: int
-
-
-class LicenceNews(Answer):
-    """`data` of an event about a licence. What else is to be known of it the API tells."""
-
-    event: str
-    identifier: str
-    status: Literal["in_force", "suspended", "ended"]
-    status_version: int
-    effective_from: str
-
-
-class BatchNews(Answer):
-    """`data` of an event about a batch."""
-
-    event: str
-    batch: str
-    type: str
-
-
-class Payload(Answer):
-    """What is posted to an endpoint, beside the headers of Standard Webhooks."""
-
-    type: EventKind
-    timestamp: Spoken
-    data: LicenceNews | BatchNews

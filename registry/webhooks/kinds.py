@@ -27,12 +27,12 @@ class DeliveryState(StrEnum):
 
 LicenceKind = Literal[
     "licence.issued",
+    "licence.replaced",
     "licence.suspended",
     "licence.resumed",
     "licence.lifted",
     "licence.ended",
     "licence.removed",
-    "licence.replaced",
     "licence.inspected",
     "licence.scheduled",
     "licence.change_withdrawn",
@@ -47,6 +47,8 @@ UNTOLD = frozenset({"licence.abandoned", "licence.time_stamped", "licence.archiv
 """Events about licences that are nobody's news: no licence came of it, or its document has a further form."""
 
 _AT_ISSUE = {"status": "in_force", "status_version": 1}
+_SAID = ("identifier", "status", "status_version", "previous", "next", "operation", "scheduled", "due")
+"""Members of an event's detail that are told where it has them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,13 +73,10 @@ class Told:
 
 
 def _of_licence(event: Told) -> dict[str, object]:
-    """`status_version` grows with each change of the licence: deliveries come in any order."""
-    status = _AT_ISSUE if event.kind == "licence.issued" else event.detail
-    told: dict[str, object] = {
-        "identifier": event.detail["identifier"],
-        "effective_from": event.effective_from.isoformat(),
-    }
-    return told | {name: status[name] for name in ("status", "status_version") if name in status}
+    """`status_version` grows with each change of the edition: deliveries come in any order."""
+    known = {**event.detail, **(_AT_ISSUE if event.kind == "licence.issued" else {})}
+    told: dict[str, object] = {"effective_from": event.effective_from.isoformat()}
+    return told | {name: known[name] for name in _SAID if name in known}
 
 
 def _of_batch(event: Told) -> dict[str, object]:

@@ -13,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from registry.agencies.tables import Client, ClientType
 from registry.batches.tables import Batch
+from registry.driver_select import Prepared
 from registry.log.tables import Event
 from registry.rows import insert_rows
 from registry.webhooks.kinds import BATCH_KINDS, LICENCE_KINDS, DeliveryState, EndpointState
 from registry.webhooks.tables import WebhookDelivery, WebhookEndpoint
 from signing.codes import IDENTIFIER_ROOT
 
-_ENDPOINTS = (
+_ENDPOINTS = Prepared(
     select(
         WebhookEndpoint.id,
         WebhookEndpoint.agency_code,
@@ -46,7 +47,7 @@ def queue(session: Session, events: Sequence[Event]) -> None:
     if not about:
         return
     agencies = {agency for _, agency, _ in about}
-    endpoints = session.execute(_ENDPOINTS, {"agencies": list(agencies)}).all()
+    endpoints = _ENDPOINTS.rows(session, agencies=list(agencies))
     insert_rows(
         session,
         WebhookDelivery,

@@ -1,13 +1,12 @@
 """What may be done with endpoints and what was sent to them.
 
 An endpoint is its client's own: it is told of what that client may act on, and no other client of the agency
-finds it. Each request that makes a secret has an idempotency key; the very same request again within the hour
-is told the same secret, so that an answer that was lost costs nothing.
+finds it. A secret is told to the request that it was made for, and for an hour to the very same request
+again, so that an answer that was lost costs nothing.
 """
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -20,7 +19,6 @@ from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Actor, Administrator
 from registry.agencies.tables import Client, ClientType
 from registry.licences.duties import require_officer
-from registry.licences.idempotency import reused, serialise_keys
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports, Surroundings
 from registry.rows import changed_rows
@@ -50,25 +48,21 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """An endpoint, and the secret that a request made for it: None where it is told no more."""
+class Made:
+    """An endpoint, and the secret that was made for it just now."""
 
     endpoint: WebhookEndpoint
-    secret: bytes | None
-    replayed: bool
+    number: int
+    secret: bytes
 
 
-def register(
-    session: Session, ports: Ports, actor: Actor, wanted: Wanted, key: str, request_mac: bytes
-) -> Told:
+def register(session: Session, ports: Ports, actor: Actor, wanted: Wanted) -> Made:
     """A new endpoint, with its first secret. The vault is ready.
 
     Raises VermilionError: FORBIDDEN; INVALID (`url`, `url_scheme`, `address_refused`, `type_not_entitled`);
-    CONFLICT (`too_many_webhooks`); IDEMPOTENCY_REUSED.
+    CONFLICT (`too_many_webhooks`).
     """
     require_officer(actor)
-    if (before := _served(session, ports, actor, key, request_mac)) is not None:
-        return before
     check_url(wanted.url, ports.settings.webhook_permitted)
     entitled = set(
         session.scalars(select(ClientType.type_code).where(ClientType.client_id == actor.client_id))
@@ -93,28 +87,18 @@ def register(
     )
     session.add(endpoint)
     session.flush()  # the secret refers to its row
-    secret = _add_secret(session, ports, endpoint, 1, actor, key, request_mac)
+    made = _add_secret(session, ports, endpoint, 1)
     _record(session, ports, endpoint, actor, "registered", _shown(endpoint))
-    return Told(endpoint, secret, replayed=False)
+    return made
 
 
 def rotate(
-    session: Session,
-    ports: Ports,
-    actor: Actor,
-    endpoint_id: str,
-    overlap: timedelta,
-    key: str,
-    request_mac: bytes,
-) -> Told:
-    """A new secret; those before it go on signing beside it for as long as `overlap` says, or as they had to
-    anyway. The vault is ready.
-
-    Raises VermilionError: NOT_FOUND, FORBIDDEN; CONFLICT (`too_many_secrets`); IDEMPOTENCY_REUSED.
+    session: Session, ports: Ports, actor: Actor, endpoint: WebhookEndpoint, overlap: timedelta
+) -> Made:
+    """A new secret for an endpoint, its row locked; those before it go on signing beside it for as long as
+    `overlap` says, or as they had to anyway. The vault is ready. Raises VermilionError(CONFLICT,
+    `too_many_secrets`).
     """
-    endpoint = own_endpoint(session, actor, endpoint_id, lock=True)
-    if (before := _served(session, ports, actor, key, request_mac)) is not None:
-        return before
     now = ports.clock()
     until = now + overlap
     of_endpoint = WebhookSecret.endpoint_id == endpoint.id
@@ -127,10 +111,21 @@ def rotate(
         )
         raise VermilionError(Kind.CONFLICT, detail, reason="too_many_secrets")
     newest = session.scalar(select(func.max(WebhookSecret.number)).where(of_endpoint)) or 0
-    secret = _add_secret(session, ports, endpoint, newest + 1, actor, key, request_mac)
-    made = {"secret": newest + 1, "overlap_hours": int(overlap / timedelta(hours=1))}
-    _record(session, ports, endpoint, actor, "secret_rotated", made)
-    return Told(endpoint, secret, replayed=False)
+    made = _add_secret(session, ports, endpoint, newest + 1)
+    turned = {"secret": made.number, "overlap_hours": int(overlap / timedelta(hours=1))}
+    _record(session, ports, endpoint, actor, "secret_rotated", turned)
+    return made
+
+
+def told_again(session: Session, ports: Ports, endpoint: WebhookEndpoint, number: int) -> bytes | None:
+    """A secret for whoever asks by the very request that it was made for: None once that is an hour ago, or
+    it signs no more. The vault is ready. Raises VermilionError: UNAUTHENTICATED; UNAVAILABLE.
+    """
+    found = session.get_one(WebhookSecret, (endpoint.id, number))
+    now = ports.clock()
+    if now >= found.created_at + TOLD_AGAIN or (found.signs_until is not None and now >= found.signs_until):
+        return None
+    return open_secret(ports.vault, endpoint.id, number, found.secret)
 
 
 def deactivate(
@@ -311,33 +306,7 @@ def _behind(row: WebhookDelivery) -> tuple[Any, ...]:
     return at <= row.event_at, or_(at < row.event_at, event_id < row.event_id)
 
 
-def _served(session: Session, ports: Ports, actor: Actor, key: str, request_mac: bytes) -> Told | None:
-    """What the very request made before, if it did. Raises VermilionError(IDEMPOTENCY_REUSED)."""
-    serialise_keys(session, actor.client_id, [f"webhook {key}"])
-    of_client = WebhookSecret.client_id == actor.client_id
-    found = session.scalars(
-        select(WebhookSecret).where(of_client, WebhookSecret.idempotency_key == key)
-    ).one_or_none()
-    if found is None:
-        return None
-    if not hmac.compare_digest(found.request_mac, request_mac):
-        raise reused()
-    endpoint, now = session.get_one(WebhookEndpoint, found.endpoint_id), ports.clock()
-    secret = None
-    if now < found.created_at + TOLD_AGAIN and (found.signs_until is None or now < found.signs_until):
-        secret = open_secret(ports.vault, endpoint.id, found.number, found.secret)
-    return Told(endpoint, secret, replayed=True)
-
-
-def _add_secret(
-    session: Session,
-    ports: Ports,
-    endpoint: WebhookEndpoint,
-    number: int,
-    actor: Actor,
-    key: str,
-    request_mac: bytes,
-) -> bytes:
+def _add_secret(session: Session, ports: Ports, endpoint: WebhookEndpoint, number: int) -> Made:
     secret = new_secret(ports.random)
     session.add(
         WebhookSecret(
@@ -346,13 +315,10 @@ def _add_secret(
             secret=close_secret(ports.vault, endpoint.id, number, secret),
             signs_until=None,
             created_at=ports.clock(),
-            client_id=actor.client_id,
-            idempotency_key=key,
-            request_mac=request_mac,
         )
     )
     session.flush()
-    return secret
+    return Made(endpoint, number, secret)
 
 
 def _require_room(session: Session, actor: Actor) -> None:

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections.abc import Sequence
 from datetime import datetime
-
-from keys.errors import Kind, VermilionError
 
 PREFIX = "whsec_"
 SECRET_BYTES = 32  # the specification wants 24 to 64
@@ -17,16 +14,6 @@ SECRET_BYTES = 32  # the specification wants 24 to 64
 def spoken(secret: bytes) -> str:
     """A secret as its receiver is told it."""
     return PREFIX + base64.b64encode(secret).decode()
-
-
-def heard(text: str) -> bytes:
-    """A secret from how it was told. Raises VermilionError(MALFORMED)."""
-    try:
-        if text.startswith(PREFIX):
-            return base64.b64decode(text.removeprefix(PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        pass
-    raise VermilionError(Kind.MALFORMED, "this is no secret of a webhook", reason="malformed")
 
 
 def headers(event_id: str, at: datetime, body: bytes, secrets: Sequence[bytes]) -> dict[str, str]:

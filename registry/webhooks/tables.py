@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
@@ -31,15 +31,11 @@ class WebhookSecret(Base):
     """A secret that deliveries to one endpoint are signed under: made here, told once, kept encrypted."""
 
     __tablename__ = "webhook_secret"
-    __table_args__ = (UniqueConstraint("client_id", "idempotency_key"),)
     endpoint_id: Mapped[str] = mapped_column(ForeignKey("webhook_endpoint.id"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1
     secret: Mapped[bytes]  # encrypted (`registry.webhooks.secrets`)
     signs_until: Mapped[datetime | None]  # None: it is the newest
     created_at: Mapped[datetime]
-    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
-    idempotency_key: Mapped[str] = mapped_column(String(255))  # of the request that it was made for
-    request_mac: Mapped[bytes]
 
 
 class WebhookDelivery(Base):

@@ -22,6 +22,7 @@ from registry.webhooks.schedule import OUT
 THREADS = 32
 LANES = 8  # threads of one endpoint
 WINDOW = 256  # deliveries of one endpoint that are claimed at once
+HELD = 1024  # of all endpoints: what is claimed must be begun before its lease ends
 GROUP = 128  # outcomes that are put down together, or as many as there are after
 LINGER = 0.05  # seconds
 LOOK_AGAIN = 0.5  # seconds, for what falls due while something slow is under way
@@ -94,6 +95,7 @@ class _Pump:
         self.lanes: dict[str, _Lane] = {}
         self.results: queue.SimpleQueue[Tried | tuple[Claimed, Exception]] = queue.SimpleQueue()
         self.under_way = 0
+        self.last = ""  # endpoint that something was claimed for
 
     def run(self) -> None:
         try:
@@ -108,12 +110,20 @@ class _Pump:
             give_back(self.ports, [one for lane in self.lanes.values() for one in lane.waiting])
 
     def _claim(self) -> None:
-        wanted = []
-        for receiver in due(self.ports):
-            lane = self.lanes.setdefault(receiver.id, _Lane(receiver, receiver.failures))
-            if lane.room > 0:
-                wanted.append((receiver, lane.room))
+        """For each endpoint a fair share of what may be held, beginning behind the last one that had some."""
+        receivers = due(self.ports)
+        left = HELD - self.under_way - sum(len(lane.waiting) for lane in self.lanes.values())
+        share = max(1, left // max(1, len(receivers)))
+        wanted: list[tuple[Receiver, int]] = []
+        for receiver in sorted(receivers, key=lambda one: (one.id <= self.last, one.id)):
+            lane = self.lanes.get(receiver.id) or _Lane(receiver, receiver.failures)
+            most = min(lane.room, share, left)
+            if most > 0:
+                self.lanes[receiver.id] = lane
+                wanted.append((receiver, most))
+                left -= most
         if wanted:
+            self.last = wanted[-1][0].id
             for one in claim(self.ports, wanted, self.round.defects):
                 self.lanes[one.receiver.id].waiting.append(one)
 
@@ -178,3 +188,4 @@ class _Pump:
         give_back(self.ports, [one for lane in out for one in lane.waiting])
         for lane in out:
             lane.waiting.clear()
+        self.lanes = {name: lane for name, lane in self.lanes.items() if lane.waiting or lane.under_way}

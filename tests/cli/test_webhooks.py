@@ -39,7 +39,7 @@ def given_up(place: Place, monkeypatch: pytest.MonkeyPatch) -> tuple[str, list[s
             ).one()
             actor = Actor(client.id, client.agency_code, frozenset({"licence"}), operator="window-03")
             key = ports.random(8).hex()
-            made = register(session, ports, actor, Wanted(URL), key, b"mac").endpoint
+            made = register(session, ports, actor, Wanted(URL)).endpoint
             now = ports.clock()
             events = [
                 record_event(

@@ -19,12 +19,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from registry.app import create_app
 from registry.webhooks.claims import Outcome
 from registry.webhooks.sending import Sender
 from registry.webhooks.tables import WebhookDelivery
 from registry.webhooks.work import Post, Round, deliver
-from tests.registry.world import World
+from tests.registry.world import World, serve
 
 PATH = "/api/v1/webhooks"
 LOOPBACK = "127.0.0.0/8"
@@ -123,10 +122,10 @@ def receiver(tls: Any = None) -> Iterator[Receiver]:
 def permitting(world: World, networks: str = LOOPBACK) -> None:
     """From now on the world's operator permits webhooks to these networks."""
     changed = world.ports.settings.model_copy(update={"webhook_networks": networks})
-    world.ports = replace(world.ports, settings=changed)
-    world.app = create_app(world.ports)
-    world.app.config["PROPAGATE_EXCEPTIONS"] = True
-    world.http = world.app.test_client()
+    served = serve(
+        replace(world.ports, settings=changed), world.codes, world.types, world.clients, world.people
+    )
+    world.ports, world.app, world.http = served.ports, served.app, served.http
 
 
 def keyed(key: str | None = None) -> dict[str, str]:
@@ -179,11 +178,16 @@ def answering(outcome: Outcome) -> Post:
     return lambda _claimed: outcome
 
 
+def heard(secret: str) -> bytes:
+    """A secret as a receiver reads it."""
+    assert secret.startswith("whsec_")
+    return base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+
+
 def is_signed(call: Call, secret: str, at: datetime) -> bool:
     """As a receiver finds out by the specification, with nothing of ours."""
-    key = base64.b64decode(secret.removeprefix("whsec_"))
     timestamp = call.headers["webhook-timestamp"]
     signed = b".".join([call.id.encode(), timestamp.encode(), call.body])
-    wanted = base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
+    wanted = base64.b64encode(hmac.new(heard(secret), signed, hashlib.sha256).digest()).decode()
     signatures = [part.split(",", 1) for part in call.headers["webhook-signature"].split(" ")]
     return abs(int(timestamp) - at.timestamp()) < 300 and ["v1", wanted] in signatures

@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 from joserfc.jwk import ECKey
-from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from registry import web
 from registry.agencies.enrolments import decide
 from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
-from registry.log.tables import Event
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
 from tests.registry.batching import sent
+from tests.registry.hooking import endpoint, rows
 from tests.registry.issuing import issue_one, request_body
 from tests.registry.test_administrators import auditor_headers
 from tests.registry.test_bodies import Right, right_requests
@@ -107,18 +105,13 @@ def callers(world: World) -> list[Asking]:
 def reading(world: World) -> dict[str, Right]:
     """What is read, by endpoint, each about something that there is; and the routes that take no JSON."""
     seal, applied = {"code": world.seal_code}, world.apply_for_seal()
+    hook = {"endpoint_id": endpoint(world, "https://hooks.example/read")["id"]}
     licence = {"identifier": issue_one(world).printout.record.identifier}
     batch = {"batch_id": sent(world, 1)}
-    body = {"url": "https://hooks.example/read", "operator": "window-03"}
-    made = world.post("/api/v1/webhooks", body, **{"Idempotency-Key": "read"}).get_json()
-    hook = {"endpoint_id": made["id"]}
-    told = str(issue_one(world).edition_id)
-    with Session(world.ports.database.read) as session:
-        event_id = session.scalars(select(Event.id).where(Event.subject == told)).one()
     return {
         "webhooks.index": Right({}, None, None),
         **{name: Right(hook, None, None) for name in ("webhooks.show", "webhooks.deliveries")},
-        "webhooks.delivery": Right({**hook, "event_id": event_id}, None, None),
+        "webhooks.delivery": Right({**hook, "event_id": rows(world)[0].event_id}, None, None),
         **{name: Right({}, None, None) for name in ("agencies.self", "seals.listing", "licence_search.find")},
         **{name: Right(seal, None, None) for name in ("seals.show", "seal_records.impact_list", "seal_records.use_ledger")},
         **{

@@ -26,7 +26,8 @@ from registry.webhooks.schedule import (
     rest,
     retry_after,
 )
-from registry.webhooks.signature import headers, heard, spoken
+from registry.webhooks.signature import headers, spoken
+from tests.registry.hooking import heard
 
 NOW = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
 octets = st.binary(min_size=4, max_size=4)
@@ -62,9 +63,6 @@ def test_each_secret_signs_and_what_is_spoken_is_heard() -> None:
     )
     assert both.split(" ") == each
     assert len(set(each)) == 2
-    for wrong in ("", "whsec_!", "whsec_é", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"):
-        with pytest.raises(VermilionError):
-            heard(wrong)
 
 
 # --- rests ---------------------------------------------------------------------------------------------

@@ -16,8 +16,10 @@ from sqlalchemy.orm import Session
 from keys.errors import VermilionError
 from registry.agencies.tables import Client
 from registry.log.tables import Event
+from registry.webhooks import claims
 from registry.webhooks import work as work_module
 from registry.webhooks.claims import KEPT, LEASE, Claimed, Outcome, sweep
+from registry.webhooks.claims import Receiver as Endpoint
 from registry.webhooks.schedule import (
     ATTEMPTS,
     FIRST_REST,
@@ -436,3 +438,30 @@ def test_what_was_delivered_is_kept_for_a_while(world: World, clock: Ticker, hoo
     assert (sweep(world.ports), len(rows(world))) == (0, 1)
     clock.advance(timedelta(seconds=1))
     assert (sweep(world.ports), len(rows(world))) == (1, 0)
+
+
+def test_what_is_held_is_shared_between_endpoints_and_none_is_left_out(
+    world: World, clock: Ticker, hook: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(work_module, "HELD", 4)
+    for number in range(6):
+        endpoint(world, f"{hook.url}/{number}")
+    changes(world, 3)
+    assert sent(world).delivered == 24
+    assert len({call.path for call in hook.calls[:12]}) >= 4
+    assert Counter(call.path for call in hook.calls) == {f"/hooks/{number}": 4 for number in range(6)}
+
+
+def test_a_wish_to_be_left_alone_outlasts_what_comes_in_after_it(
+    world: World, clock: Ticker, hook: Receiver
+) -> None:
+    """Of calls that were under way together one was told to wait; others, a moment later, failed or not."""
+    made = endpoint(world, hook.url)
+    issue_one(world)
+    assert sent(world, answering(Outcome(503, "status", timedelta(minutes=20)))).failed == 1
+    until = get(world, made["id"])["rest_until"]
+    issue_one(world)
+    (second,) = [row for row in rows(world) if row.attempt == 0]
+    told = Claimed(Endpoint(made["id"], hook.url, 1), second.event_id, second.fence, 0, b"", (), clock())
+    claims.put_down(world.ports, [claims.Tried(told, Outcome(500, "status"), clock())])
+    assert get(world, made["id"])["rest_until"] == until

@@ -18,11 +18,11 @@ from registry.licences.fsck import fsck
 from registry.licences.issue import Issued
 from registry.licences.issue_many import issue_many
 from registry.log.tables import Event
+from registry.webhooks.answers import LicencePayload
 from registry.webhooks.claims import Outcome
-from registry.webhooks.forms import Payload
 from registry.webhooks.kinds import KINDS, UNTOLD
 from registry.webhooks.rules import MAX_ACTIVE, MAX_SIGNING, TOLD_AGAIN
-from registry.webhooks.signature import PREFIX, heard
+from registry.webhooks.signature import PREFIX
 from registry.webhooks.tables import WebhookDelivery, WebhookEndpoint, WebhookSecret
 from tests.registry import batching
 from tests.registry.hooking import (
@@ -33,6 +33,7 @@ from tests.registry.hooking import (
     ask_endpoint,
     endpoint,
     get,
+    heard,
     is_signed,
     keyed,
     permitting,
@@ -42,6 +43,7 @@ from tests.registry.hooking import (
     sent,
 )
 from tests.registry.issuing import issue_one, ordered, request_body
+from tests.registry.next_editions import next_body
 from tests.registry.test_bodies import LICENCE_GROUND
 from tests.registry.world import Ticker, World, on_sqlite
 
@@ -109,8 +111,37 @@ def test_each_change_is_told_with_what_it_came_to(world: World, hook: Receiver) 
     assert {one["data"]["identifier"] for one in told} == {identifier}
     assert len({one["data"]["event"] for one in told}) == 5
     for call in hook.calls:
-        Payload.model_validate_json(call.body)
+        LicencePayload.model_validate_json(call.body)
         assert set(call.told["data"]) == {"event", "identifier", "status", "status_version", "effective_from"}
+
+
+def test_a_next_edition_an_inspection_and_what_waits_for_its_day_are_told(
+    world: World, hook: Receiver
+) -> None:
+    endpoint(world, hook.url)
+    first = issue_one(world).printout.record.identifier
+    made = world.post(f"/api/v1/licences/{first}/replacement", next_body(world), **keyed()).get_json()
+    second = made["identifier"]
+    changed(world, second, "inspection", period="2026", result="passed")
+    later = LICENCE_GROUND | {"how": "revoked", "effective_from": "2026-12-24"}
+    planned = world.post(f"/api/v1/licences/{second}/ending", later).get_json()["scheduled"]
+    withdrawal = f"/api/v1/licences/{second}/scheduled/{planned['id']}/withdrawal"
+    assert world.post(withdrawal, LICENCE_GROUND).status_code == 200
+    sent(world)
+    told: dict[tuple[str, str], Any] = {}
+    for call in hook.calls:
+        LicencePayload.model_validate_json(call.body)
+        data = call.told["data"]
+        told[call.told["type"], data["identifier"]] = data
+    assert len(told) == len(hook.calls) == 6
+    assert told["licence.issued", second]["previous"] == first
+    assert told["licence.replaced", first]["next"] == second
+    assert told["licence.replaced", first]["status"] == "ended"
+    assert told["licence.inspected", second]["identifier"] == second
+    for kind in ("licence.scheduled", "licence.change_withdrawn"):
+        said = told[kind, second]
+        assert (said["operation"], said["due"], said["scheduled"]) == ("end", "2026-12-24", planned["id"])
+        assert "status" not in said
 
 
 def test_a_batch_is_told_of(world: World, hook: Receiver) -> None:
@@ -225,9 +256,9 @@ def test_every_kind_of_event_about_licences_and_batches_is_told_or_listed_as_tol
         if "webhooks" not in file.parts:
             found |= set(re.findall(r'"(licence\.[a-z_]+)"', file.read_text()))
     batch = {f"batch.{what}" for what in ("accepted", "cancelled", "done")}
-    stamped = {"licence.time_stamped", "licence.archive_stamped"}  # made from parts
+    stamped = {"licence.time_stamped", "licence.archive_stamped"}
     no_events = {"licence.id", "licence.pdf", "licence.html"}  # a column, and files' names
-    assert (found - no_events) | stamped | batch == {*KINDS, *UNTOLD}
+    assert (found - no_events) | stamped | batch == {*KINDS, *UNTOLD}, "some are made from parts"
 
 
 # --- endpoints -----------------------------------------------------------------------------------------

@@ -332,7 +332,7 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
     for code in (own.code, other.code):
         give_qr_key(ports, code)
     publish_trust_list(ports)
-    world = _serve(ports, codes, types, clients, people)
+    world = serve(ports, codes, types, clients, people)
     world.consoles = consoles
     world.admins = {duty: Holder(admins[duty].person_id, key, "") for duty, key in admin_keys.items()}
     if seal:
@@ -341,13 +341,14 @@ def make_world(tmp_path: Path, database_url: str, clock: Clock, *, seal: bool = 
     return world
 
 
-def _serve(
+def serve(
     ports: Ports,
     codes: Mapping[str, str],
     types: Mapping[str, str],
     clients: dict[str, Holder],
     people: dict[str, Holder],
 ) -> World:
+    """A world whose application answers by these ports."""
     ports.vault.ready()  # as a service has by its first round of recovery
     app = create_app(ports)
     app.test_client_class = client_of(openapi.text)
@@ -389,7 +390,7 @@ def copy_world(tmp_path: Path, database_url: str, clock: Clock, name: str = "") 
     shutil.copytree(folder / "var", tmp_path / "var", symlinks=True)
     settings = Settings(data=tmp_path / "var", database_url=database_url, demo=True)
     ports = open_ports(settings, clock=clock, cost=CHEAP, glyphs=_drawn())
-    world = _serve(ports, first.codes, first.types, dict(first.clients), dict(first.people))
+    world = serve(ports, first.codes, first.types, dict(first.clients), dict(first.people))
     world.seal_code, world.authorisation_id = first.seal_code, first.authorisation_id
     world.admins = dict(first.admins)
     world.consoles = dict(first.consoles)

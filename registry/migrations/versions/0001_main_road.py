@@ -1276,21 +1276,12 @@ def upgrade() -> None:
         sa.Column("secret", sa.LargeBinary(), nullable=False),
         sa.Column("signs_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("client_id", sa.String(length=32), nullable=False),
-        sa.Column("idempotency_key", sa.String(length=255), nullable=False),
-        sa.Column("request_mac", sa.LargeBinary(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["client_id"], ["client.id"], name=op.f("fk_webhook_secret_client_id_client")
-        ),
         sa.ForeignKeyConstraint(
             ["endpoint_id"],
             ["webhook_endpoint.id"],
             name=op.f("fk_webhook_secret_endpoint_id_webhook_endpoint"),
         ),
         sa.PrimaryKeyConstraint("endpoint_id", "number", name=op.f("pk_webhook_secret")),
-        sa.UniqueConstraint(
-            "client_id", "idempotency_key", name=op.f("uq_webhook_secret_client_id_idempotency_key")
-        ),
     )
     op.create_table(
         "webhook_delivery",
