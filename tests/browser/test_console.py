@@ -98,7 +98,8 @@ def test_an_application_is_approved(place: Place, browser: Browser) -> None:
         page.get_by_role("link", name="新印章申请").click()
         picture = page.locator("img.picture")
         expect(picture).to_be_visible()
-        assert picture.evaluate("e => e.naturalWidth") > 100
+        loaded = "e => e.decode().then(() => e.naturalWidth)"  # visible before its bytes have come
+        assert picture.evaluate(loaded) > 100
         keep(page, "approval")
         page.get_by_role("button", name="批准", exact=True).click()
         expect(page.get_by_role("status")).to_have_text("已批准。")

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import atexit
 import hashlib
-import shutil
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -28,6 +25,7 @@ from signing.face_form import load_face
 from signing.fonts import Fonts, packaged_font
 from signing.licence_type import LicenceType, Role, load_licence_type
 from signing.record import Printout, Record, parse_submission
+from tests.machine import glyphs
 from tests.tools import need
 
 TODAY = date(2026, 11, 23)
@@ -74,8 +72,7 @@ def fonts(source: str = "packaged") -> Fonts:
 
     Skips the test where fonts that are installed are asked for and there are none.
     """
-    folder = Path(tempfile.mkdtemp(prefix="vermilion-glyphs-"))
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    folder = glyphs()
     if source == "packaged":
         with installed_in(folder / "nothing"):
             return Fonts.find(folder)
