@@ -4,14 +4,17 @@ the ids of what is written together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar, cast
 
 from sqlalchemy import Column, CursorResult, Delete, Executable, Insert, Table, Update, insert
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from keys.errors import VermilionError
 from registry.database import Base
 from registry.driver_select import Prepared
 
@@ -32,6 +35,18 @@ def insert_rows(session: Session, table: type[Base], rows: Sequence[dict[str, An
     """Insert rows of the same columns by one prepared statement."""
     if rows:
         _insert(cast("Table", table.__table__)).write(session, rows)
+
+
+@contextmanager
+def unless_known(session: Session, refused: VermilionError) -> Iterator[None]:
+    """What is written within it stays in the caller's transaction; where a constraint has it already, none
+    of it does. Raises `refused` then.
+    """
+    try:
+        with session.begin_nested():
+            yield
+    except IntegrityError:
+        raise refused from None
 
 
 def insert_absent(

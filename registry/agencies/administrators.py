@@ -14,7 +14,6 @@ from typing import Any
 
 import structlog
 from sqlalchemy import func, insert, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
@@ -22,8 +21,9 @@ from registry.actor import Administrator, Duty
 from registry.agencies.credentials import public_jwk, record_keys
 from registry.agencies.tables import Founding, Person
 from registry.console.sessions import end_all_of
-from registry.log.rules import Ground, record_event
+from registry.log.rules import Ground, record_of_person
 from registry.ports import Surroundings
+from registry.rows import unless_known
 from registry.seals.keys import civil_ground
 
 LEGAL_BASIS = "GB/T 22239-2019, 8.1.5"
@@ -78,7 +78,7 @@ def recover(
     for person in former:
         person.active = False
         end_all_of(session, person.id)
-        _event(session, ports, "person.disabled", person.id, ground, None, {"duty": person.duty})
+        record_of_person(session, ports, "person.disabled", person.id, ground, None, {"duty": person.duty})
     appointed = {
         duty: _appoint(session, ports, duty, newcomer, "administrator.recovered", ground)
         for duty, newcomer in newcomers.items()
@@ -171,38 +171,13 @@ def is_founded(session: Session) -> bool:
 
 def _note_founding(session: Session, number: int, now: datetime, words: str) -> None:
     """The primary key decides between two at the same moment."""
-    try:
-        with session.begin_nested():
-            session.execute(insert(Founding).values(number=number, at=now))
-    except IntegrityError:
-        raise VermilionError(Kind.CONFLICT, words, reason="founded") from None
+    with unless_known(session, VermilionError(Kind.CONFLICT, words, reason="founded")):
+        session.execute(insert(Founding).values(number=number, at=now))
 
 
 def _appoint(
     session: Session, ports: Surroundings, duty: Duty, newcomer: Newcomer, kind: str, ground: Ground
 ) -> Administrator:
     person, kid = put_on_record(session, ports, newcomer, agency_code=None, duty=duty, active=True)
-    _event(session, ports, kind, person.id, ground, None, {"duty": duty.value, "key": kid})
+    record_of_person(session, ports, kind, person.id, ground, None, {"duty": duty.value, "key": kid})
     return Administrator(person.id, duty)
-
-
-def _event(
-    session: Session,
-    ports: Surroundings,
-    kind: str,
-    person_id: str,
-    ground: Ground,
-    by: Administrator | None,
-    detail: Mapping[str, Any],
-) -> None:
-    record_event(
-        session,
-        kind=kind,
-        subject_kind="person",
-        subject=person_id,
-        ground=ground,
-        actor=by,
-        now=ports.clock(),
-        random=ports.random,
-        detail=detail,
-    )

@@ -14,13 +14,13 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from sqlalchemy import delete, insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.canonical import strict_json
 from keys.clock import Clock
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import UsedAssertion
+from registry.rows import unless_known
 
 MAX_ASSERTION_BYTES = 4096
 MAX_LIFE = timedelta(minutes=5)
@@ -102,11 +102,8 @@ def use_up(session: Session, assertion: Assertion, clock: Clock) -> None:
         jti_sha256=hashlib.sha256(assertion.jti.encode()).digest(),
         expires_at=assertion.expires_at,
     )
-    try:
-        with session.begin_nested():
-            session.execute(row)
-    except IntegrityError:
-        raise _refused("the assertion was used before") from None
+    with unless_known(session, _refused("the assertion was used before")):
+        session.execute(row)
     now = clock()  # once it is our turn to write: who waited for long may find that its use was forgotten
     if now >= assertion.expires_at:
         raise _refused("the assertion has expired")

@@ -10,11 +10,11 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from sqlalchemy import insert, select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
 from registry.agencies.tables import AssertionKey, Client, Person
+from registry.rows import unless_known
 
 COORDINATE_BYTES = 32  # of a point on P-256
 
@@ -56,11 +56,9 @@ def record_keys(
     rows = [{"kid": jwk["kid"], "jwk": dict(jwk), **holder} for jwk in jwks]
     if not rows:
         return
-    try:
-        with session.begin_nested():
-            session.execute(insert(AssertionKey), rows)
-    except IntegrityError:
-        raise VermilionError(Kind.CONFLICT, "the key is on record already", reason="key_known") from None
+    known = VermilionError(Kind.CONFLICT, "the key is on record already", reason="key_known")
+    with unless_known(session, known):
+        session.execute(insert(AssertionKey), rows)
 
 
 def keys_of(session: Session, holder: Person | Client | None) -> list[Mapping[str, Any]]:

@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
@@ -29,6 +28,7 @@ from registry.agencies.tables import Agency, Client, ClientType, Enrolment, Pers
 from registry.console.sessions import end_all_of
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
+from registry.rows import unless_known
 from registry.seals.keys import civil_ground
 from signing.codes import check_type_code, check_uscc
 
@@ -80,13 +80,11 @@ def add_agency(
             )
         return existing
     agency = Agency(code=code, created_at=ports.clock(), **values)
-    try:
-        with session.begin_nested():
-            session.add(agency)
-    except IntegrityError:
-        raise VermilionError(
-            Kind.CONFLICT, "somebody else puts the agency on record at this moment", reason="agency_exists"
-        ) from None
+    race = VermilionError(
+        Kind.CONFLICT, "somebody else puts the agency on record at this moment", reason="agency_exists"
+    )
+    with unless_known(session, race):
+        session.add(agency)
     detail = {"division": division, "seal_authority": seal_authority}
     _record(session, ports, admin, "agency.added", "agency", code, None, detail)
     return agency
@@ -194,13 +192,9 @@ def add_client(
         active=False,
         created_at=ports.clock(),
     )
-    try:
-        with session.begin_nested():
-            session.add(client)
-    except IntegrityError:
-        raise VermilionError(
-            Kind.CONFLICT, "the agency's console is on record already", reason="console_known"
-        ) from None
+    known = VermilionError(Kind.CONFLICT, "the agency's console is on record already", reason="console_known")
+    with unless_known(session, known):
+        session.add(client)
     record_keys(session, keys, client=client)
     asked = {"scopes": sorted(set(scopes)), "types": sorted(set(types))}
     _ask(session, ports, admin, "client", client.id, asked)

@@ -17,17 +17,9 @@ from sqlalchemy import CursorResult, delete, text
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
+from registry.buckets import Rate
 from registry.console.tables import SignInBucket
 from registry.vault import Vault
-
-
-@dataclass(frozen=True, slots=True)
-class Rate:
-    """`burst` attempts at once; one more becomes free every `seconds_each`."""
-
-    burst: int
-    seconds_each: float
-
 
 NETWORK = Rate(burst=30, seconds_each=20.0)
 PAIR = Rate(burst=5, seconds_each=180.0)
@@ -83,10 +75,9 @@ def enter(session: Session, attempt: Attempt, now: datetime) -> int:
     session.execute(delete(SignInBucket).where(SignInBucket.empty_at < now.timestamp()))
     for key, rate in attempt.keys:
         row = {"key": key, "now": now.timestamp(), "drop": rate.seconds_each}
-        size = rate.burst * rate.seconds_each
-        if cast("CursorResult[Any]", session.execute(_POUR, {**row, "size": size})).rowcount != 1:
+        if cast("CursorResult[Any]", session.execute(_POUR, {**row, "size": rate.size})).rowcount != 1:
             full: float = session.execute(_DRAINED, {"key": key}).scalar_one()
-            return max(1, math.ceil(full + rate.seconds_each - size - now.timestamp()))
+            return max(1, math.ceil(full + rate.seconds_each - rate.size - now.timestamp()))
     return 0
 
 

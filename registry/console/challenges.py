@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 
 from sqlalchemy import delete, insert
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.console.tables import UsedChallenge
+from registry.rows import unless_known
 from registry.vault import Vault
 
 LIFE = timedelta(minutes=5)
@@ -48,11 +48,8 @@ def use_up(session: Session, challenge: bytes, end: datetime, now: datetime) -> 
     `challenge`) where it had before.
     """
     row = insert(UsedChallenge).values(challenge_sha256=sha256(challenge).digest(), expires_at=end)
-    try:
-        with session.begin_nested():
-            session.execute(row)
-    except IntegrityError:
-        raise _refused() from None
+    with unless_known(session, _refused()):
+        session.execute(row)
     if now >= end:  # whoever waited for the writer may find that its use was forgotten
         raise _refused()
     session.execute(delete(UsedChallenge).where(UsedChallenge.expires_at < now))

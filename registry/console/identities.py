@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from hashlib import sha256
 
 from sqlalchemy import select
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
@@ -15,8 +13,9 @@ from registry.agencies.administrators import in_office
 from registry.agencies.tables import Enrolment, Person
 from registry.console.sessions import end_all_of, ground
 from registry.console.tables import OutsideIdentity
-from registry.log.rules import Ground, record_event
+from registry.log.rules import Ground, record_of_person
 from registry.ports import Surroundings
+from registry.rows import unless_known
 
 MAX_SUBJECT = 255  # OpenID Connect Core, 2
 
@@ -52,13 +51,9 @@ def bind(
         active=False,
         created_at=ports.clock(),
     )
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        raise VermilionError(
-            Kind.CONFLICT, "the identity is on record already", reason="identity_known"
-        ) from None
+    known = VermilionError(Kind.CONFLICT, "the identity is on record already", reason="identity_known")
+    with unless_known(session, known):
+        session.add(row)
     session.add(
         Enrolment(
             subject=row.id,
@@ -71,7 +66,7 @@ def bind(
     )
     session.flush()
     detail = {"identity": row.id, "key": thumbprint(issuer, subject)}
-    _record(session, ports, admin, "identity.added", person_id, ground(ports, "enrolment"), detail)
+    record_of_person(session, ports, "identity.added", person_id, ground(ports, "enrolment"), admin, detail)
     return row
 
 
@@ -89,7 +84,8 @@ def unbind(
     if row.active:
         row.active = False
         end_all_of(session, row.person_id)
-        _record(session, ports, admin, "identity.disabled", row.person_id, why, {"identity": row.id})
+        detail = {"identity": row.id}
+        record_of_person(session, ports, "identity.disabled", row.person_id, why, admin, detail)
 
 
 def person_of(session: Session, issuer: str, subject: str) -> str:
@@ -109,25 +105,3 @@ def person_of(session: Session, issuer: str, subject: str) -> str:
             Kind.UNAUTHENTICATED, "nobody is on record under this identity", reason="identity"
         )
     return found
-
-
-def _record(
-    session: Session,
-    ports: Surroundings,
-    admin: Administrator,
-    kind: str,
-    person_id: str,
-    why: Ground,
-    detail: Mapping[str, object],
-) -> None:
-    record_event(
-        session,
-        kind=kind,
-        subject_kind="person",
-        subject=person_id,
-        ground=why,
-        actor=admin,
-        now=ports.clock(),
-        random=ports.random,
-        detail=detail,
-    )

@@ -17,7 +17,6 @@ from hashlib import sha256
 from typing import Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
@@ -26,9 +25,9 @@ from registry.agencies.administrators import in_office
 from registry.agencies.tables import Person
 from registry.console.sessions import end_all_of, ground, principal
 from registry.console.tables import Invitation, LocalAccount, Passkey
-from registry.log.rules import record_event
+from registry.log.rules import record_of_person
 from registry.ports import Surroundings
-from registry.rows import changed_rows
+from registry.rows import changed_rows, unless_known
 
 LIFE = timedelta(hours=24)
 """From the invitation to its release, and again from there to its use."""
@@ -87,7 +86,8 @@ def invite(
     )
     session.add(row)
     session.flush()
-    _record(session, ports, admin, "invitation.made", person_id, {"invitation": row.id})
+    why, what = ground(ports, "sign_in"), {"invitation": row.id}
+    record_of_person(session, ports, "invitation.made", person_id, why, admin, what)
     return Invited(row.id, token, row.expires_at)
 
 
@@ -114,7 +114,8 @@ def release(session: Session, ports: Surroundings, admin: Administrator, *, invi
     code = base64.b32encode(ports.random(CODE_BYTES)).decode("ascii")
     row.state, row.released_by = RELEASED, admin.person_id
     row.code_sha256, row.expires_at = _digest(code), now + LIFE
-    _record(session, ports, admin, "invitation.released", row.person_id, {"invitation": row.id})
+    why, detail = ground(ports, "sign_in"), {"invitation": row.id}
+    record_of_person(session, ports, "invitation.released", row.person_id, why, admin, detail)
     return "-".join(code[at : at + 4] for at in range(0, len(code), 4))
 
 
@@ -174,35 +175,25 @@ def use(session: Session, ports: Surroundings, invitation_id: str) -> Invitation
     session.execute(delete(Passkey).where(Passkey.person_id == row.person_id))
     session.execute(delete(LocalAccount).where(LocalAccount.person_id == row.person_id))
     end_all_of(session, row.person_id)
-    try:
-        with session.begin_nested():
-            session.add(LocalAccount(person_id=row.person_id, name=row.account, created_at=ports.clock()))
-    except IntegrityError:
-        raise VermilionError(
-            Kind.CONFLICT, "somebody else signs in by this name by now", reason="account_taken"
-        ) from None
+    taken = VermilionError(
+        Kind.CONFLICT, "somebody else signs in by this name by now", reason="account_taken"
+    )
+    with unless_known(session, taken):
+        session.add(LocalAccount(person_id=row.person_id, name=row.account, created_at=ports.clock()))
     return row
 
 
 def note_use(session: Session, ports: Surroundings, row: Invitation, what: str) -> None:
     """Put on record what the person has set: `password` with TOTP, or `passkey`."""
     person = session.get_one(Person, row.person_id)
-    record_event(
-        session,
-        kind="authenticators.set",
-        subject_kind="person",
-        subject=row.person_id,
-        ground=ground(ports, "invitation"),
-        actor=principal(session, person),
-        now=ports.clock(),
-        random=ports.random,
-        detail={
-            "invitation": row.id,
-            "invited_by": row.invited_by,
-            "released_by": row.released_by,
-            "set": what,
-        },
-    )
+    detail = {
+        "invitation": row.id,
+        "invited_by": row.invited_by,
+        "released_by": row.released_by,
+        "set": what,
+    }
+    by, why = principal(session, person), ground(ports, "invitation")
+    record_of_person(session, ports, "authenticators.set", row.person_id, why, by, detail)
 
 
 def account_taken(session: Session, account: str, person_id: str) -> bool:
@@ -217,27 +208,6 @@ def _withdraw_all(session: Session, person_id: str) -> None:
         update(Invitation)
         .where(Invitation.person_id == person_id, Invitation.state.in_([OPEN, RELEASED]))
         .values(state=WITHDRAWN),
-    )
-
-
-def _record(
-    session: Session,
-    ports: Surroundings,
-    admin: Administrator,
-    kind: str,
-    person_id: str,
-    detail: dict[str, Any],
-) -> None:
-    record_event(
-        session,
-        kind=kind,
-        subject_kind="person",
-        subject=person_id,
-        ground=ground(ports, "sign_in"),
-        actor=admin,
-        now=ports.clock(),
-        random=ports.random,
-        detail=detail,
     )
 
 

@@ -13,7 +13,7 @@ from registry.agencies.tables import Agency, Person
 from registry.console import attempts, invitations, passwords, totp
 from registry.console.sessions import PASSWORD, Half, begin, begin_half, drop, ground, keep_draft
 from registry.console.tables import Invitation, LocalAccount
-from registry.log.rules import record_event
+from registry.log.rules import record_of_person
 from registry.ports import Ports
 from registry.rows import changed_rows
 from registry.vault import Use
@@ -157,16 +157,7 @@ def _use_code(ports: Ports, person_id: str, code: str) -> None:
 
 def _note_wrong_code(session: Session, ports: Ports, person_id: str) -> None:
     """By nobody: whoever typed it knew a password, and has proved nothing."""
-    record_event(
-        session,
-        kind="sign_in.refused",
-        subject_kind="person",
-        subject=person_id,
-        ground=ground(ports, "code"),
-        actor=None,
-        now=ports.clock(),
-        random=ports.random,
-    )
+    record_of_person(session, ports, "sign_in.refused", person_id, ground(ports, "code"), None)
 
 
 def refused() -> VermilionError:

@@ -9,21 +9,19 @@ from urllib.parse import urlsplit
 
 import structlog
 from sqlalchemy import and_, delete, func, or_, select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.canonical import strict_json
 from keys.errors import Kind, VermilionError
-from registry.actor import Actor, Administrator
 from registry.agencies.tables import Person
 from registry.console import invitations, local, webauthn
 from registry.console.challenges import LIFE, make_challenge, read_challenge, use_up
 from registry.console.sessions import Half, Live, begin, csrf_of, ground, principal, prove_again
 from registry.console.tables import LocalAccount, Passkey
 from registry.console.webauthn import RelyingParty, b64url, to_b64url
-from registry.log.rules import record_event
+from registry.log.rules import record_of_person
 from registry.ports import Ports
-from registry.rows import changed_rows
+from registry.rows import changed_rows, unless_known
 from registry.vault import Vault
 
 MOST = 10  # of one person
@@ -199,7 +197,7 @@ def add_passkey(ports: Ports, live: Live, answer: NewAnswer) -> None:
         if session.scalars(held).one() >= MOST:
             raise VermilionError(Kind.CONFLICT, f"a person has at most {MOST} passkeys", reason="too_many")
         passkey_id = _keep(session, ports, live.person_id, credential, answer.label)
-        _event(session, ports, "passkey.added", live.actor, live.person_id, passkey_id)
+        _tell(session, ports, "passkey.added", live, passkey_id)
 
 
 def remove_passkey(ports: Ports, live: Live, passkey_id: str) -> None:
@@ -215,7 +213,7 @@ def remove_passkey(ports: Ports, live: Live, passkey_id: str) -> None:
                 Kind.CONFLICT, "this is all that you can sign in with", reason="last_authenticator"
             )
         session.execute(delete(Passkey).where(Passkey.id == passkey_id))
-        _event(session, ports, "passkey.removed", live.actor, live.person_id, passkey_id)
+        _tell(session, ports, "passkey.removed", live, passkey_id)
 
 
 def of_person(session: Session, person_id: str) -> list[Shown]:
@@ -294,13 +292,9 @@ def _keep(
         label=label,
         created_at=ports.clock(),
     )
-    try:
-        with session.begin_nested():
-            session.add(row)
-    except IntegrityError:
-        raise VermilionError(
-            Kind.CONFLICT, "the passkey is on record already", reason="passkey_known"
-        ) from None
+    known = VermilionError(Kind.CONFLICT, "the passkey is on record already", reason="passkey_known")
+    with unless_known(session, known):
+        session.add(row)
     return row.id
 
 
@@ -340,22 +334,6 @@ def _object(value: object) -> dict[str, Any]:
     return value
 
 
-def _event(
-    session: Session,
-    ports: Ports,
-    kind: str,
-    actor: Actor | Administrator,
-    person_id: str,
-    passkey_id: str,
-) -> None:
-    record_event(
-        session,
-        kind=kind,
-        subject_kind="person",
-        subject=person_id,
-        ground=ground(ports, "own_authenticators"),
-        actor=actor,
-        now=ports.clock(),
-        random=ports.random,
-        detail={"passkey": passkey_id},
-    )
+def _tell(session: Session, ports: Ports, kind: str, live: Live, passkey_id: str) -> None:
+    why, detail = ground(ports, "own_authenticators"), {"passkey": passkey_id}
+    record_of_person(session, ports, kind, live.person_id, why, live.actor, detail)

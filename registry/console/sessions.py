@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import hmac
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -21,7 +21,7 @@ from keys.errors import Kind, VermilionError
 from registry.actor import Actor, Administrator, Duty
 from registry.agencies.tables import Agency, Client, Person
 from registry.console.tables import ConsoleSession
-from registry.log.rules import Ground, record_event
+from registry.log.rules import Ground, record_of_person
 from registry.ports import Surroundings
 from registry.rows import changed_rows
 from registry.seals.keys import civil_ground
@@ -131,7 +131,7 @@ def begin(session: Session, ports: Surroundings, person_id: str, means: str) -> 
         .offset(MOST_SESSIONS)
     ).all()
     session.execute(delete(ConsoleSession).where(ConsoleSession.token_sha256.in_(older)))
-    _event(session, ports, BEGUN, actor, person_id, "sign_in", {"means": means})
+    record_of_person(session, ports, BEGUN, person_id, ground(ports, "sign_in"), actor, {"means": means})
     return token
 
 
@@ -224,7 +224,8 @@ def prove_again(session: Session, ports: Surroundings, live: Live, means: str) -
     )
     if changed != 1:
         raise VermilionError(Kind.UNAUTHENTICATED, "the session has ended", reason="session")
-    _event(session, ports, "session.proved", live.actor, live.person_id, "step_up", {"means": means})
+    why = ground(ports, "step_up")
+    record_of_person(session, ports, "session.proved", live.person_id, why, live.actor, {"means": means})
     return token
 
 
@@ -238,7 +239,7 @@ def end(session: Session, ports: Surroundings, live: Live, *, everywhere: bool =
     count = changed_rows(session, delete(ConsoleSession).where(mine))
     if count:
         detail = {"sessions": count}
-        _event(session, ports, ENDED, live.actor, live.person_id, "sign_out", detail)
+        record_of_person(session, ports, ENDED, live.person_id, ground(ports, "sign_out"), live.actor, detail)
 
 
 def drop(session: Session, token: str) -> None:
@@ -295,25 +296,3 @@ def _digest(token: str) -> bytes:
 def ground(ports: Surroundings, reason: str) -> Ground:
     """That of all that concerns signing in."""
     return civil_ground(ports.clock(), ports.settings.tz, reason, LEGAL_BASIS)
-
-
-def _event(
-    session: Session,
-    ports: Surroundings,
-    kind: str,
-    actor: Actor | Administrator,
-    person_id: str,
-    reason: str,
-    detail: Mapping[str, object],
-) -> None:
-    record_event(
-        session,
-        kind=kind,
-        subject_kind="person",
-        subject=person_id,
-        ground=ground(ports, reason),
-        actor=actor,
-        now=ports.clock(),
-        random=ports.random,
-        detail=detail,
-    )

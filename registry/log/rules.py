@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
 
@@ -15,6 +15,9 @@ from registry.actor import Actor, Administrator
 from registry.log.tables import Event, Leaf
 from registry.rows import insert_rows, new_ids
 from registry.webhooks.outbox import queue
+
+if TYPE_CHECKING:
+    from registry.ports import Surroundings
 
 SALT_BYTES = 32
 
@@ -63,6 +66,29 @@ def record_event(
     session.add(Leaf(event_id=event.id, salt=salt, data=leaf_bytes(event, salt)))
     queue(session, [event])
     return event
+
+
+def record_of_person(
+    session: Session,
+    ports: Surroundings,
+    kind: str,
+    person_id: str,
+    ground: Ground,
+    by: Actor | Administrator | None,
+    detail: Mapping[str, Any] | None = None,
+) -> None:
+    """Add an event about a person, which happens now."""
+    record_event(
+        session,
+        kind=kind,
+        subject_kind="person",
+        subject=person_id,
+        ground=ground,
+        actor=by,
+        now=ports.clock(),
+        random=ports.random,
+        detail=detail,
+    )
 
 
 def record_events(

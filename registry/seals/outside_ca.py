@@ -15,7 +15,6 @@ from urllib.parse import urlsplit
 from cryptography import x509
 from cryptography.x509.oid import AuthorityInformationAccessOID
 from sqlalchemy import select, update
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 import registry.tables  # noqa: F401  (what is flushed here refers to most of them)
@@ -26,7 +25,7 @@ from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
-from registry.rows import changed_rows
+from registry.rows import changed_rows, unless_known
 from registry.seals.outside_tables import OutsideAuthority, OutsideCertificate
 
 MAX_URL = 500
@@ -70,15 +69,13 @@ def add_authority(
         added_at=now,
         withdrawn_at=None,
     )
-    try:
-        with session.begin_nested():
-            session.add(authority)
-    except IntegrityError:
-        raise VermilionError(
-            Kind.CONFLICT,
-            "an authority of this name or certificate is on record already",
-            reason="outside_ca_known",
-        ) from None
+    known = VermilionError(
+        Kind.CONFLICT,
+        "an authority of this name or certificate is on record already",
+        reason="outside_ca_known",
+    )
+    with unless_known(session, known):
+        session.add(authority)
     _event(session, ports, admin, "outside_ca.added", authority, ground, hosts=named)
     return authority
 

@@ -17,7 +17,7 @@ from registry.actor import Actor, Administrator, Duty
 from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_client, add_person, set_client_active, set_person_active, set_roles
 from registry.agencies.tables import Person
-from registry.buckets import Counted
+from registry.buckets import Counted, Rate
 from registry.console import attempts, invitations, passwords, sessions
 from registry.console.tables import ConsoleSession, Invitation, LocalAccount, Passkey, SignInBucket
 from registry.log.tables import Event
@@ -231,7 +231,7 @@ def _from(world: World, address: str) -> Browser:
 def test_many_networks_fill_the_account_s_bucket_and_a_passkey_still_signs_in(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attempts, "ACCOUNT", attempts.Rate(burst=3, seconds_each=90.0))
+    monkeypatch.setattr(attempts, "ACCOUNT", Rate(burst=3, seconds_each=90.0))
     one = with_passkey(world, world.people["officer"].id)
     tried = [
         _from(world, f"198.51.{n}.1").post("/sign-in", {"account": "officer", "password": "x"})
