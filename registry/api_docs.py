@@ -12,13 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment
 
 from keys.errors import Kind, VermilionError
 from registry.described import JSON
 from registry.openapi_document import Api, text_of
 from registry.problem_pages import WORDS, as_json, for_page, listed
 from registry.problems import ADDRESS, LANGUAGES, TABLE
+from registry.templates import environment
 
 _HERE = Path(__file__).parent / "api_pages"
 PAGES = {path.name: path.read_text("utf-8") for path in sorted(_HERE.glob("*.html"))}
@@ -118,14 +119,7 @@ def _language() -> str:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=DictLoader(PAGES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    return environment(PAGES)
 
 
 def _render(template: str, lang: str, **context: Any) -> str:

@@ -11,9 +11,10 @@ from functools import cache, partial
 from json import dumps
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined, nodes
+from jinja2 import Environment, nodes
 from jinja2.visitor import NodeTransformer
 
+from registry.templates import STRICT
 from verify_web.assets import TEMPLATES, VERSION, WORDS
 from verify_web.language import HTML_LANG
 
@@ -38,14 +39,7 @@ class _Folding(NodeTransformer):
 
 class _OfLanguage(Environment):
     def __init__(self, lang: str) -> None:
-        super().__init__(
-            loader=TEMPLATES,
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
+        super().__init__(loader=TEMPLATES, autoescape=True, **STRICT)
         self.policies["json.dumps_function"] = partial(dumps, ensure_ascii=False)
         names = {"lang": lang, "html_lang": HTML_LANG[lang], "static": f"/static/{VERSION}"}
         self._folding = _Folding(WORDS[lang], names)

@@ -17,6 +17,7 @@ from registry.console.approval_pages import waiting_rows
 from registry.console.browser import (
     SESSION,
     SIGN_IN,
+    agency_name,
     at,
     blueprint,
     form,
@@ -29,12 +30,11 @@ from registry.console.browser import (
     said,
     signed_in,
     take_cookie,
+    words,
 )
-from registry.console.rendering import WORDS, language_of
 from registry.console.tables import ConsoleSession, OutsideIdentity
 from registry.log.tables import Event
 from registry.permissions import TABLE, admits
-from registry.problems import status_of
 
 ACCOUNT = "/console/account"
 SIGN_INS_SHOWN = 10
@@ -53,14 +53,12 @@ def home() -> Response:
     with Session(web.ports().database.read) as session:
         person = session.get_one(Person, live().person_id)
         agency = None if person.agency_code is None else session.get(Agency, person.agency_code)
-        words = WORDS[language_of(request)]
+        told = words()
         held = [person.duty] if isinstance(live().actor, Administrator) else person.roles
-        name = None
-        if agency is not None:
-            name = agency.name_zh if language_of(request) == "zh" else agency.name_en
+        name = None if agency is None else agency_name(agency)
         decides = admits(TABLE["console.approvals"], live().actor, authority=live().seal_authority)
         waiting = waiting_rows(session) if decides else None
-    return page("home.html", agency=name, roles=[words[f"role_{one}"] for one in held], waiting=waiting)
+    return page("home.html", agency=name, roles=[told[f"role_{one}"] for one in held], waiting=waiting)
 
 
 @blueprint.get("/account")
@@ -87,9 +85,7 @@ def remove_passkey(passkey_id: str) -> Response:
     try:
         passkeys.remove_passkey(web.ports(), live(), passkey_id)
     except VermilionError as error:
-        shown = _account_page(error)
-        shown.status_code = status_of(error.kind)
-        return shown
+        return _account_page(error)
     return go(f"{ACCOUNT}?done=1")
 
 
@@ -105,9 +101,7 @@ def confirm_code() -> Response:
     try:
         local.show_code_again(web.ports(), live().person_id, told.get("code", ""))
     except VermilionError as error:
-        shown = _confirm_page(asked, error)
-        shown.status_code = status_of(error.kind)
-        return shown
+        return _confirm_page(asked, error)
     ports = web.ports()
     with ports.database.transaction() as session:
         token = sessions.prove_again(session, ports, live(), "password")
@@ -146,8 +140,7 @@ def _out(*, everywhere: bool) -> Response:
 
 
 def _account_page(error: VermilionError | None = None) -> Response:
-    ports, mine = web.ports(), live()
-    words = WORDS[language_of(request)]
+    ports, mine, told = web.ports(), live(), words()
     with Session(ports.database.read) as session:
         held = passkeys.of_person(session, mine.person_id)
         signed = session.scalars(
@@ -166,6 +159,7 @@ def _account_page(error: VermilionError | None = None) -> Response:
         )
         return page(
             "account.html",
+            error=error,
             passkeys=[
                 {
                     "id": one.id,
@@ -177,7 +171,7 @@ def _account_page(error: VermilionError | None = None) -> Response:
             ],
             has_code=local.has_code(session, mine.person_id),
             outside=ports.settings.oidc_name if session.scalar(outside) else None,
-            sign_ins=[SignIn(at(one.recorded_at), words[f"means_{one.detail['means']}"]) for one in signed],
+            sign_ins=[SignIn(at(one.recorded_at), told[f"means_{one.detail['means']}"]) for one in signed],
             sessions=session.scalars(open_now).one(),
             fault=None if error is None else said(error.reason),
             done=request.args.get("done") == "1",
@@ -189,6 +183,7 @@ def _confirm_page(asked: str, error: VermilionError | None = None) -> Response:
     with Session(web.ports().database.read) as session:
         return page(
             "confirm.html",
+            error=error,
             asked=asked,
             has_code=local.has_code(session, live().person_id),
             has_passkey=bool(passkeys.of_person(session, live().person_id)),

@@ -15,7 +15,6 @@ from registry.console.browser import at, blueprint, form, fresh, go, live, page,
 from registry.console.grounds import fault_of
 from registry.console.seal_pages import agency_names, png, told_of
 from registry.licences.outage import database_errors
-from registry.problems import status_of
 from registry.seals import applications, rules
 from registry.seals.api import DecisionBody, made_known
 from registry.seals.approvals import waiting
@@ -94,8 +93,9 @@ def _approval_page(approval_id: str, error: VermilionError | None = None) -> Res
     state = "expired" if found.state == "open" and found.expires_at <= now else found.state
     decider = live().seal_authority and "approver" in actor.roles
     fault, _ = fault_of(error, ())
-    shown = page(
+    return page(
         "approval.html",
+        error=error,
         one=row,
         rows=told_of(found.payload),
         pictured=pictured,
@@ -105,8 +105,6 @@ def _approval_page(approval_id: str, error: VermilionError | None = None) -> Res
         own=decider and state == "open" and found.requested_by == actor.person_id,
         fault=fault,
     )
-    shown.status_code = 200 if error is None else status_of(error.kind)
-    return shown
 
 
 @blueprint.get("/approvals/<hex32:approval_id>/picture")

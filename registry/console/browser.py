@@ -25,6 +25,7 @@ from werkzeug.exceptions import HTTPException
 from keys.errors import Kind, VermilionError
 from registry import web
 from registry.actor import Actor
+from registry.agencies.tables import Agency
 from registry.buckets import Buckets, per_minute
 from registry.console import sessions
 from registry.console.oidc import OpenId
@@ -222,8 +223,13 @@ def half(stage: str) -> Half | None:
 # --- output --------------------------------------------------------------------------------------------
 
 
-def page(template: str, status: int = 200, **context: Any) -> Response:
+def page(
+    template: str, status: int = 200, *, error: VermilionError | None = None, **context: Any
+) -> Response:
+    """A page; its status is that of the `error` which it tells of, where there is one."""
     lang = language_of(request)
+    if error is not None:
+        status = status_of(error.kind)
     found: Live | None = g.get("live")
     body = fill_in(
         template,
@@ -262,6 +268,11 @@ def _page_path() -> str | None:
 def words() -> dict[str, str]:
     """In the reader's language."""
     return WORDS[language_of(request)]
+
+
+def agency_name(agency: Agency) -> str:
+    """In the reader's language."""
+    return agency.name_zh if language_of(request) == "zh" else agency.name_en
 
 
 def said(reason: str) -> str:
@@ -374,8 +385,8 @@ def _database_failed(error: SQLAlchemyError) -> Response:
 @blueprint.errorhandler(HTTPException)
 def _http(error: HTTPException) -> Response:
     if (error.code or 500) >= 500:
-        words = WORDS[language_of(request)]
-        return page("message.html", error.code or 500, title=words["defect_title"], text=words["defect_text"])
+        told = words()
+        return page("message.html", error.code or 500, title=told["defect_title"], text=told["defect_text"])
     return page("message.html", error.code or 400, title=said("request"), text=None)
 
 
@@ -388,5 +399,5 @@ def _static(version: str, name: str) -> Response:
 
 @blueprint.get("/<path:rest>", endpoint="nowhere")
 def _nowhere(rest: str) -> Response:  # noqa: ARG001
-    words = WORDS[language_of(request)]
-    return page("message.html", 404, title=words["nowhere_title"], text=words["nowhere_text"])
+    told = words()
+    return page("message.html", 404, title=told["nowhere_title"], text=told["nowhere_text"])

@@ -26,7 +26,6 @@ from registry.console.browser import (
 )
 from registry.console.rendering import qr_picture
 from registry.console.sessions import Half
-from registry.problems import status_of
 
 ENROL = "/console/enrol"
 
@@ -48,9 +47,7 @@ def open_invitation() -> Response:
         with Session(ports.database.read) as session:
             row = invitations.opened_by(session, link, told.get("code", ""), ports.clock())
     except VermilionError as error:
-        shown = page("invitation.html", link=link[:64], fault=said(error.reason))
-        shown.status_code = status_of(error.kind)
-        return shown
+        return page("invitation.html", error=error, link=link[:64], fault=said(error.reason))
     with ports.database.transaction() as session:
         attempts.succeeded(session, attempt)
         token = sessions.begin_half(session, ports, row.person_id, sessions.ENROLLING, row.id)
@@ -76,9 +73,7 @@ def set_password() -> Response:
     except VermilionError as error:
         if error.kind is not Kind.INVALID:
             raise
-        shown = _choice(found, error)
-        shown.status_code = status_of(error.kind)
-        return shown
+        return _choice(found, error)
     return take_cookie(go(f"{SIGN_IN}?done=1"), STEP)
 
 
@@ -109,6 +104,7 @@ def _choice(found: Half, error: VermilionError | None = None) -> Response:
     name = passkeys.NAME
     return page(
         "choose.html",
+        error=error,
         token=sessions.csrf_of(found.token),
         account=draft.account,
         secret=totp.spoken(draft.secret),

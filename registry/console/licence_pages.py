@@ -31,7 +31,6 @@ from registry.licences.schedule import Planned
 from registry.licences.search import Found, Question, Status, search, types_of
 from registry.licences.shown import known_form
 from registry.licences.types import known_type, licence_type_of
-from registry.problems import status_of
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.record import LIST_JOIN, Record
 
@@ -83,8 +82,9 @@ def _licences_page(
         types = [(code, name) for code, name in names.items()]
         rows = [_row(session, one, names) for one in found.found]
     fault, wrong = fault_of(error, _ASKED)
-    shown = page(
+    return page(
         "licences.html",
+        error=error,
         asked={name: (kept or asked).get(name, "") for name in _ASKED},
         searching=bool(asked),
         types=types,
@@ -94,8 +94,6 @@ def _licences_page(
         fault=fault,
         wrong=wrong,
     )
-    shown.status_code = 200 if error is None else status_of(error.kind)
-    return shown
 
 
 def _type_names(session: Session, codes: Collection[str]) -> dict[str, str]:
@@ -330,8 +328,9 @@ def _change_page(change: Change, identifier: str, error: VermilionError | None =
         licence_type = licence_type_of(session, found.record.type_code, found.record.type_version)
     kept = {"legal_basis": licence_type.legal_basis} if error is None else filled(*change.fields)
     fault, wrong = fault_of(error, change.fields)
-    shown = page(
+    return page(
         "licence_change.html",
+        error=error,
         change=change.name,
         possible=found.edition.status == change.wanted,
         told=_told(found, licence_type),
@@ -341,5 +340,3 @@ def _change_page(change: Change, identifier: str, error: VermilionError | None =
         fault=fault,
         wrong=wrong,
     )
-    shown.status_code = 200 if error is None else status_of(error.kind)
-    return shown

@@ -15,10 +15,12 @@ from zoneinfo import ZoneInfo
 from babel import Locale
 from babel.dates import format_date, format_datetime
 from flask import Request, Response
-from jinja2 import DictLoader, Environment, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 from qrcode.constants import ERROR_CORRECT_M
 from qrcode.main import QRCode
+
+from registry.templates import environment
 
 LANGUAGES = {"zh": "简体中文", "en": "English"}
 """By code, each by its own name. The first serves readers of neither."""
@@ -56,14 +58,7 @@ VERSION = hashlib.sha256(b"".join(asset.data for asset in STATIC.values())).hexd
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=DictLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
+    return environment(_TEMPLATES)
 
 
 def language_of(request: Request) -> str:

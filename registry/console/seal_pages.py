@@ -17,12 +17,11 @@ from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
 from registry.agencies.tables import Agency, Client
-from registry.console.browser import at, blueprint, fresh, go, on, page, staff, words
+from registry.console.browser import agency_name, at, blueprint, fresh, go, on, page, staff, words
 from registry.console.grounds import fault_of, filled
 from registry.console.rendering import language_of
 from registry.licences.outage import database_errors
 from registry.licences.types import known_type
-from registry.problems import status_of
 from registry.seals import duties, rules, uses
 from registry.seals.api import GroundBody, LossBody, made_known
 from registry.seals.shown import shown_in
@@ -99,8 +98,7 @@ def seals() -> Response:
 
 def agency_names(session: Session, codes: set[str]) -> dict[str, str]:
     rows = session.scalars(select(Agency).where(Agency.code.in_(codes)))
-    zh = language_of(request) == "zh"
-    return {one.code: one.name_zh if zh else one.name_en for one in rows}
+    return {one.code: agency_name(one) for one in rows}
 
 
 @blueprint.get("/seals/<seal_code:code>")
@@ -264,8 +262,9 @@ def _change_page(code: str, change: str, error: VermilionError | None = None) ->
         duties.require_keeper_or_approver(session, actor, found)
     kept = {} if error is None else filled(*wanted.fields)
     fault, wrong = fault_of(error, wanted.fields)
-    shown = page(
+    return page(
         "seal_change.html",
+        error=error,
         seal=found,
         standing=words()[f"seal_{found.state}"],
         change=change,
@@ -275,8 +274,6 @@ def _change_page(code: str, change: str, error: VermilionError | None = None) ->
         fault=fault,
         wrong=wrong,
     )
-    shown.status_code = 200 if error is None else status_of(error.kind)
-    return shown
 
 
 def told_of(changes: dict[str, Any]) -> list[tuple[str, str]]:

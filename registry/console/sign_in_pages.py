@@ -29,7 +29,6 @@ from registry.console.browser import (
     signed_in,
     take_cookie,
 )
-from registry.problems import status_of
 
 CODE = f"{SIGN_IN}/code"
 
@@ -72,8 +71,8 @@ def check_code() -> Response:
     try:
         token = local.check_code(web.ports(), found, told.get("code", ""))
     except VermilionError as error:
-        shown = page("code.html", token=sessions.csrf_of(found.token), asked=asked, fault=said(error.reason))
-        return _refused(error, shown)
+        token, fault = sessions.csrf_of(found.token), said(error.reason)
+        return _refused(error, page("code.html", error=error, token=token, asked=asked, fault=fault))
     return signed_in(go(asked), token)
 
 
@@ -122,6 +121,7 @@ def _sign_in_page(
     settings = web.ports().settings
     return page(
         "sign_in.html",
+        error=error,
         asked=asked,
         account=account[:64],
         fault=None if error is None else said(error.reason),
@@ -132,7 +132,7 @@ def _sign_in_page(
 
 
 def _refused(error: VermilionError, shown: Response) -> Response:
-    shown.status_code = status_of(error.kind)
+    """With the time to wait, where there is one."""
     if error.retry_after is not None:
         shown.headers["Retry-After"] = str(error.retry_after)
     return shown

@@ -2,43 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
-from registry.app import create_app
-from registry.console import invitations, passwords, sessions, totp
-from tests.browser.site import Served, serve
+from registry.console import passwords, sessions, totp
+from tests.browser.console.place import Place, device
 from tests.browser.test_accessible import by_keyboard, fits, without_violation
 from tests.registry.signing_in import PASSWORD, secret_on
-from tests.registry.world import Ticker, World, copy_world, prepare
-
-
-@dataclass
-class Place:
-    """A world whose console a browser opens."""
-
-    world: World
-    served: Served
-    clock: Ticker
-
-    @property
-    def console(self) -> str:
-        return f"{self.served.origin}/console"
-
-    def invited(self, person: str) -> tuple[str, str]:
-        """Link and code."""
-        ports = self.world.ports
-        person_id = self.world.people[person].id
-        with ports.database.transaction() as session:
-            made = invitations.invite(session, ports, self.world.system, person_id=person_id, account=person)
-        with ports.database.transaction() as session:
-            code = invitations.release(session, ports, self.world.security, invitation_id=made.id)
-        return f"{self.console}/enrol?invitation={made.token}", code
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -47,38 +19,6 @@ def cheap() -> Iterator[None]:
         patch.setattr(passwords, "LOG_N", 5)
         patch.setattr(passwords, "P", 1)
         yield
-
-
-@pytest.fixture(params=["sqlite"])
-def database_backend(request: pytest.FixtureRequest) -> str:
-    """A browser tells nothing of what differs between the databases."""
-    return str(request.param)
-
-
-@pytest.fixture
-def place(new_database: Callable[..., str], tmp_path: Path) -> Iterator[Place]:
-    clock = Ticker()
-    world = copy_world(tmp_path, new_database(prepare), clock)
-
-    def app(port: int) -> object:
-        settings = world.ports.settings.model_copy(update={"console_origin": f"http://localhost:{port}"})
-        object.__setattr__(world.ports, "settings", settings)
-        return create_app(world.ports)
-
-    with serve(app) as served:  # type: ignore[arg-type]
-        yield Place(world, served, clock)
-    assert world.defects.last == []
-    world.close()
-
-
-@contextmanager
-def device(browser: Browser, *, script: bool = True, width: int = 1024) -> Iterator[BrowserContext]:
-    context = browser.new_context(
-        java_script_enabled=script, viewport={"width": width, "height": 700}, locale="zh-CN"
-    )
-    context.set_default_timeout(10_000)
-    yield context
-    context.close()
 
 
 def authenticator(page: Page, *, verified: bool = True) -> str:

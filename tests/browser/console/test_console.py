@@ -5,48 +5,20 @@ small screen, by the keyboard, and without a script.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
-import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from registry.app import create_app
 from registry.console import sessions
-from tests.browser.site import serve
+from tests.browser.console.place import Place, device
 from tests.browser.test_accessible import by_keyboard, fits, without_violation
-from tests.browser.test_console_sign_in import Place, device
 from tests.registry.issuing import issue_one
-from tests.registry.world import Ticker, copy_world, prepare
 
 SCREENS = os.environ.get("VERMILION_SCREENS")
 """A folder for pictures of the pages, for whoever wants to look at them."""
 
 
-@pytest.fixture(params=["sqlite"])
-def database_backend(request: pytest.FixtureRequest) -> str:
-    """A browser tells nothing of what differs between the databases."""
-    return str(request.param)
-
-
-@pytest.fixture
-def place(new_database: Callable[..., str], tmp_path: Path) -> Iterator[Place]:
-    clock = Ticker()
-    world = copy_world(tmp_path, new_database(prepare), clock)
-
-    def app(port: int) -> object:
-        settings = world.ports.settings.model_copy(update={"console_origin": f"http://localhost:{port}"})
-        object.__setattr__(world.ports, "settings", settings)
-        return create_app(world.ports)
-
-    with serve(app) as served:  # type: ignore[arg-type]
-        yield Place(world, served, clock)
-    assert world.defects.last == []
-    world.close()
-
-
 def enter(context: BrowserContext, place: Place, person: str) -> Page:
-    """Signed in already: test_console_sign_in.py walks that road."""
+    """Signed in already: test_sign_in.py walks that road."""
     world = place.world
     with world.ports.database.transaction() as session:
         token = sessions.begin(session, world.ports, world.people[person].id, "passkey")
