@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
+from enum import StrEnum
 from typing import Annotated, Any, BinaryIO, TypeVar, cast
 
 import structlog
@@ -42,6 +43,7 @@ CONSOLE = "console"  # the blueprint of pages, where a session stands for a toke
 _log = structlog.get_logger("registry.api")
 
 M = TypeVar("M", bound=BaseModel)
+E = TypeVar("E", bound=StrEnum)
 Found = TypeVar("Found")
 
 
@@ -51,13 +53,21 @@ class Body(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, regex_engine="python-re")
 
 
+def civil_day(text: str) -> date | None:
+    """A civil day that is written YYYY-MM-DD; None for anything else."""
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
 def _iso_day(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            pass
-    raise PydanticCustomError("date", "a date is written YYYY-MM-DD")
+    day = civil_day(value) if isinstance(value, str) else None
+    if day is None:
+        raise PydanticCustomError("date", "a date is written YYYY-MM-DD")
+    return day
 
 
 def _instant(value: object) -> object:
@@ -277,6 +287,17 @@ def flag(name: str, arguments: Mapping[str, str]) -> bool:
         fault = Fault(f"?{name}", "flag", "1 or 0")
         raise VermilionError(Kind.INVALID, f"{name} is 1 or 0", reason="query", faults=(fault,))
     return value == "1"
+
+
+def chosen(name: str, arguments: Mapping[str, str], among: type[E], what: str) -> E | None:
+    """A query argument that is one of an enumeration's words; None where it is missing. `what` says what else
+    it would name. Raises VermilionError(INVALID).
+    """
+    try:
+        return among(arguments[name]) if name in arguments else None
+    except ValueError:
+        fault = Fault(f"?{name}", "unknown", what)
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,)) from None
 
 
 def idempotency_key(*, required: bool) -> str:

@@ -15,7 +15,6 @@ from sqlalchemy.orm import Session
 from keys.errors import Fault, Kind, VermilionError
 from registry import web
 from registry.actor import Actor
-from registry.agencies.rules import SCOPE_LICENCE
 from registry.batches import rules
 from registry.batches.answers import BatchItemPage, BatchShown
 from registry.batches.archive import archive, archive_length
@@ -37,6 +36,7 @@ from registry.described import (
 from registry.licences.forms import Operator
 from registry.licences.issued import read_document
 from registry.licences.outage import database_errors
+from registry.licences.shown import licence_actor, require_named
 from registry.ports import Ports
 from signing.verdict import instant
 
@@ -66,7 +66,7 @@ def create() -> Response:
     The body is NDJSON, or CSV with a header: each line is what `POST /api/v1/licences` takes. With
     `dry_run=1` the lines are checked and nothing is issued.
     """
-    actor = _actor()
+    actor = licence_actor()
     check_only = web.flag("dry_run", web.query({"dry_run"}))
     key = web.idempotency_key(required=True)
     upload = Upload(*web.body_stream(_MEDIA, max_bytes=MAX_BODY))
@@ -83,7 +83,7 @@ def create() -> Response:
 def show(batch_id: str) -> Response:
     """How far it is: lines by state."""
     web.query()
-    return web.answer(_told(_actor(), batch_id), 200, NO_STORE)
+    return web.answer(_told(licence_actor(), batch_id), 200, NO_STORE)
 
 
 @blueprint.get("/<hex32:batch_id>/items")
@@ -100,9 +100,10 @@ def items(batch_id: str) -> Response:
     what is wrong with it, never its values.
     """
     arguments = web.query({"after", "state"})
-    after, state = _after(arguments.get("after", "0")), _state(arguments.get("state"))
+    after = _after(arguments.get("after", "0"))
+    state = web.chosen("state", arguments, ItemState, "no line is ever in this state")
     with database_errors(), Session(web.ports().database.read) as session:
-        batch = rules.find_batch(session, _actor(), batch_id)
+        batch = rules.find_batch(session, licence_actor(), batch_id)
         found, more = rules.page(session, batch.id, after, state)
     body: dict[str, Any] = {"batch": batch_id, "items": [_item(item) for item in found]}
     if more:
@@ -121,12 +122,8 @@ def items(batch_id: str) -> Response:
 def cancel(batch_id: str) -> Response:
     """Lines that nobody has begun are not issued. The answer is the batch as it stands then."""
     body = web.parse_body(CancelBody)
-    actor = _actor()
-    if body.operator is not None:
-        actor = replace(actor, operator=body.operator)
-    elif actor.person_id is None:
-        fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
-        raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
+    actor = licence_actor(body.operator)
+    require_named(actor)
     ports = web.ports()
     with database_errors(), ports.database.transaction() as session:
         rules.cancel(session, ports, actor, batch_id)
@@ -144,7 +141,7 @@ def documents(batch_id: str) -> Response:
     web.query()
     ports = web.ports()
     with database_errors(), Session(ports.database.read) as session:
-        batch = rules.find_batch(session, _actor(), batch_id)
+        batch = rules.find_batch(session, licence_actor(), batch_id)
         rules.require_ended(batch)
         length = archive_length(
             (_name(line, name), size) for line, name, size in rules.sealed_sizes(session, batch_id)
@@ -185,12 +182,6 @@ def _files(ports: Ports, batch_id: str) -> Iterator[tuple[str, bytes]]:
 
 def _name(line: int, identifier: str) -> str:
     return f"{line:0{len(str(MAX_LINES))}}-{identifier}.pdf"
-
-
-def _actor() -> Actor:
-    actor = web.actor()
-    actor.require_scope(SCOPE_LICENCE)
-    return actor
 
 
 def _told(actor: Actor, batch_id: str) -> dict[str, Any]:
@@ -251,11 +242,3 @@ def _after(text: str) -> int:
         fault = Fault("?after", "line", "after is the number of a line")
         raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
     return int(text)
-
-
-def _state(text: str | None) -> ItemState | None:
-    try:
-        return None if text is None else ItemState(text)
-    except ValueError:
-        fault = Fault("?state", "unknown", "no line is ever in this state")
-        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,)) from None

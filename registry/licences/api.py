@@ -8,7 +8,6 @@ from flask import Blueprint, Response, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keys.canonical import canonical_json
 from keys.errors import Kind
 from registry import web
 from registry.actor import Actor
@@ -25,19 +24,17 @@ from registry.described import (
 )
 from registry.licences import rules
 from registry.licences.answers import NEW_EDITION, LicenceShown
-from registry.licences.forms import MAX_REQUEST, IssueBody, issue_request
-from registry.licences.issue import issue_beside_others, preview
-from registry.licences.issued import ORIGINAL, read_document
+from registry.licences.forms import IssueBody, issue_request
+from registry.licences.issued import newest_form, read_document
 from registry.licences.outage import database_errors
 from registry.licences.reading import read
 from registry.licences.shown import (
     day_or_none,
     document_json,
-    issued_answer,
+    issuing,
     known_form,
     licence_actor,
     planned_json,
-    preview_answer,
     seals_json,
     status_json,
 )
@@ -58,15 +55,7 @@ blueprint = Blueprint("licences", __name__)
 )  # fmt: skip
 def create() -> Response:
     """201 with the licence, on a replay too, which says `Idempotency-Replayed: true`; 200 for a dry run."""
-    ports, actor = web.ports(), licence_actor()
-    dry_run = web.flag("dry_run", web.query({"dry_run"}))
-    key = web.idempotency_key(required=not dry_run)
-    value = web.read_json(max_bytes=MAX_REQUEST)
-    wanted = issue_request(value)
-    digest = sha256(canonical_json(value)).digest()
-    if dry_run:
-        return preview_answer(preview(ports, actor, wanted))
-    return issued_answer(issue_beside_others(ports, actor, wanted, key, digest))
+    return issuing(licence_actor(), issue_request)
 
 
 @blueprint.get("/api/v1/licences/<identifier>")
@@ -85,7 +74,7 @@ def show(identifier: str) -> Response:
         found = read(session, web.ports(), licence_actor(), known_form(identifier))
     edition, record, document = found.edition, found.record, found.document
     body = {
-        **status_json(edition),
+        **status_json(found.status),
         "shown_in": found.shown_in,
         "type": record.type_code,
         "issuer": record.issuer_code,
@@ -132,7 +121,8 @@ def document_answer(actor: Actor, identifier: str) -> Response:
     ports = web.ports()
     with database_errors(), Session(ports.database.read) as session:
         status = rules.status_of(session, actor, known_form(identifier))
-        found = _newest(session, status.edition_id)
+        forms = select(Document).where(Document.edition_id == status.edition_id)
+        found = newest_form(session.scalars(forms))
         key, digest = found.store_key, found.sha256
     headers = {
         "Content-Disposition": f'attachment; filename="{status.identifier}.pdf"',
@@ -146,9 +136,3 @@ def document_answer(actor: Actor, identifier: str) -> Response:
         return answer
     answer.status_code = 304
     return answer
-
-
-def _newest(session: Session, edition_id: str) -> Document:
-    """The newest form with appended time-stamps, where there is one."""
-    documents = session.scalars(select(Document).where(Document.edition_id == edition_id)).all()
-    return max(documents, key=lambda document: (document.kind != ORIGINAL, document.registered_at))

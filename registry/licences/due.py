@@ -15,12 +15,12 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.licences.moment import moment
-from registry.licences.operations import Change, Decision, How, SuspensionGround
+from registry.licences.operations import Change, Decision
 from registry.licences.outage import database_errors
-from registry.licences.rules import Effect, change
-from registry.licences.schedule import told
+from registry.licences.rules import change
+from registry.licences.schedule import effect_of, lapse
 from registry.licences.tables import Edition, Licence, ScheduledChange
-from registry.log.rules import Ground, record_event
+from registry.log.rules import Ground
 from registry.ports import Ports
 
 BATCH = 100
@@ -81,38 +81,40 @@ def _settle(session: Session, ports: Ports, scheduled: str, report: ScheduleRepo
         return
     at = moment(ports)
     actor = _actor(session, row)
-    # Where the service was down on its day, something may have come between: the change takes effect after
-    # it.
+    # Where the service was down on its day, something may have come between: it takes effect after that.
     effective = max(row.due, edition.since)
     decision = Decision(row.legal_basis, row.reason_code, effective)
     try:
         change(
-            session, ports, actor, edition, cast("Change", row.operation), decision, _effect(row), at, row.id
+            session,
+            ports,
+            actor,
+            edition,
+            cast("Change", row.operation),
+            decision,
+            effect_of(row),
+            at,
+            row.id,
         )
     except VermilionError as error:
         if error.kind not in {Kind.CONFLICT, Kind.INVALID}:
             raise
-        row.state, row.ended_at, row.end_reason = "dropped", at.now, error.reason[:40]
-        session.flush()
-        record_event(
+        ground = Ground(row.legal_basis, row.reason_code, effective)
+        lapse(
             session,
-            kind="licence.change_dropped",
-            subject_kind="edition",
-            subject=edition.id,
-            ground=Ground(row.legal_basis, row.reason_code, effective),
-            actor=actor,
-            now=at.now,
-            random=ports.random,
-            detail=told(row, edition.identifier),
+            ports,
+            actor,
+            edition,
+            row,
+            "licence.change_dropped",
+            error.reason[:40],
+            ground,
+            at,
         )
         report.dropped[row.id] = error.reason
         return
     row.state, row.ended_at = "done", at.now
     report.made.append(row.id)
-
-
-def _effect(row: ScheduledChange) -> Effect:
-    return Effect(cast("SuspensionGround | None", row.ground), row.until, cast("How | None", row.how))
 
 
 def _actor(session: Session, row: ScheduledChange) -> Actor:

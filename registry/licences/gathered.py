@@ -78,16 +78,13 @@ def as_of(
     for edition, licence in licences.items():
         rows = in_order(changes[edition])
         if past.clock == "recorded":
-            recorded = [row for row in rows if row.recorded_at <= past.at]
-            if not recorded:
+            last = change_recorded(rows, past.at)
+            if last is None:
                 continue
-            last = recorded[-1]
         else:
             last = change_in_effect(rows, past.day) or rows[0]
         known = _with_status(licence, last, past.at)
-        if (
-            past.clock == "effective" and last.effective_from > past.day
-        ):  # not yet: whatever it says of itself
+        if past.clock == "effective" and last.effective_from > past.day:  # not yet, whatever it prints
             first_day = max(known.record.valid_from, last.effective_from)
             known = replace(known, record=replace(known.record, valid_from=first_day))
         found[edition] = known
@@ -102,6 +99,11 @@ def in_order(changes: Iterable[Row[Any]]) -> list[Row[Any]]:
 def change_in_effect(rows: Sequence[Row[Any]], day: date) -> Row[Any] | None:
     """The last of an edition's changes, in order, that had taken effect on a civil day."""
     return next((row for row in reversed(rows) if row.effective_from <= day), None)
+
+
+def change_recorded(rows: Sequence[Row[Any]], at: datetime) -> Row[Any] | None:
+    """The last of an edition's changes, in order, that was on record at a moment."""
+    return next((row for row in reversed(rows) if row.recorded_at <= at), None)
 
 
 def _version(row: Row[Any]) -> int:

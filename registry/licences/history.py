@@ -6,7 +6,6 @@ Nothing is stored for it: the events are the history, and are only ever added to
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.licences.examine import civil_day
-from registry.licences.gathered import HISTORY, change_in_effect, in_order
+from registry.licences.gathered import HISTORY, change_in_effect, change_recorded, in_order
 from registry.licences.tables import Edition
 from registry.log.tables import Event
 from registry.ports import Ports
@@ -80,7 +79,7 @@ def status_at(
     """
     rows = in_order(session.execute(HISTORY, {"editions": [edition.id]}).all())
     day = civil_day(at, ports.settings.tz)
-    change = _recorded_by(rows, at) if clock == "recorded" else change_in_effect(rows, day)
+    change = change_recorded(rows, at) if clock == "recorded" else change_in_effect(rows, day)
     if change is None:
         raise VermilionError(
             Kind.NOT_FOUND, "the edition was not there at that moment", reason="not_yet_there"
@@ -96,7 +95,3 @@ def status_at(
         "expired": edition.valid_to is not None and day > edition.valid_to,
         "event": {"kind": change.kind, "recorded_at": instant(change.recorded_at)},
     }
-
-
-def _recorded_by(rows: Sequence[Row[Any]], at: datetime) -> Row[Any] | None:
-    return next((row for row in reversed(rows) if row.recorded_at <= at), None)

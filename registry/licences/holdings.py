@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import func, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
 from registry.licences.tables import Edition, Holding, Intent
@@ -74,17 +74,10 @@ def _takes_over(session: Session, key: tuple[str, bytes], one: Held, day: date) 
         raise race()
     if holder == one.licence_id:
         return True
-    newest = aliased(Edition)
-    last = session.execute(
-        select(Edition.valid_to, Edition.status).where(
-            Edition.licence_id == holder,
-            Edition.number
-            == select(func.max(newest.number)).where(newest.licence_id == holder).scalar_subquery(),
-        )
-    ).one_or_none()
-    opened = session.scalar(select(func.count()).where(Intent.licence_id == holder, Intent.state == "open"))
-    over = last is not None and last.valid_to is not None and last.valid_to < day
-    if opened or not over:
+    newest = select(Edition.valid_to).where(Edition.licence_id == holder).order_by(Edition.number.desc())
+    until = session.scalar(newest.limit(1))  # None, too, where it is only being issued
+    opened = select(Intent.id).where(Intent.licence_id == holder, Intent.state == "open").limit(1)
+    if until is None or until >= day or session.scalar(opened) is not None:
         return False
     moved = update(Holding).where(*of, Holding.licence_id == holder).values(licence_id=one.licence_id)
     return changed_rows(session, moved) == 1

@@ -6,7 +6,7 @@ The key's row lives in the transaction that writes the intent, and goes when the
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -91,25 +91,19 @@ class Answered:
     body: dict[str, Any]
 
 
-def answered_before(session: Session, client_id: str, key: str, mac: bytes) -> Answered | None:
-    """What the very request was answered before, in a transaction that holds the key (`serialise_keys`).
+def answer_once(
+    session: Session, client_id: str, key: str, mac: bytes, now: datetime, work: Callable[[], Answered]
+) -> tuple[Answered, bool]:
+    """What the very request was answered before, and True; else what `work` answers, kept in its
+    transaction under the key.
 
     Raises VermilionError(IDEMPOTENCY_REUSED) for another request under the key, an issue too.
     """
-    if session.get(IdempotencyKey, (client_id, key)) is not None:
-        raise reused()
-    kept = session.get(KeptAnswer, (client_id, key))
-    if kept is None:
-        return None
-    if not hmac.compare_digest(kept.request_mac, mac):
-        raise reused()
-    return Answered(kept.status, kept.body)
-
-
-def keep_answer(
-    session: Session, client_id: str, key: str, mac: bytes, answered: Answered, now: datetime
-) -> None:
-    """For the next time; in the transaction of what was done."""
+    serialise_keys(session, client_id, [key])
+    before = _answered_before(session, client_id, key, mac)
+    if before is not None:
+        return before, True
+    answered = work()
     session.add(
         KeptAnswer(
             client_id=client_id,
@@ -120,6 +114,18 @@ def keep_answer(
             created_at=now,
         )
     )
+    return answered, False
+
+
+def _answered_before(session: Session, client_id: str, key: str, mac: bytes) -> Answered | None:
+    if session.get(IdempotencyKey, (client_id, key)) is not None:
+        raise reused()
+    kept = session.get(KeptAnswer, (client_id, key))
+    if kept is None:
+        return None
+    if not hmac.compare_digest(kept.request_mac, mac):
+        raise reused()
+    return Answered(kept.status, kept.body)
 
 
 def serialise_keys(session: Session, client_id: str, keys: Iterable[str]) -> None:

@@ -7,8 +7,11 @@ who asks again with the same idempotency key gets them from there (design, secti
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from hashlib import sha256
+from typing import Any, TypeVar
 
 import pikepdf
 from sqlalchemy import select
@@ -23,6 +26,7 @@ from signing.draw import ATTACHMENT
 from signing.record import Printout, printout_from_json
 
 ORIGINAL, TIME_STAMPED, ARCHIVED = "original", "time_stamped", "archived"
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,17 @@ def read_issued(ports: Ports, edition_id: str, *, replayed: bool) -> Issued:
         status=edition.status,
         replayed=replayed,
     )
+
+
+def newest_form(documents: Iterable[_T]) -> _T:
+    """Of an edition's documents (rows of `Document`, or with its columns) the newest form with appended
+    time-stamps, where there is one.
+    """
+
+    def newness(document: Any) -> tuple[bool, datetime]:
+        return document.kind != ORIGINAL, document.registered_at
+
+    return max(documents, key=newness)
 
 
 def read_document(documents: DocumentStore, key: str, digest: bytes) -> bytes:

@@ -6,16 +6,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
-from typing import Annotated, Literal
+from functools import partial
+from typing import Annotated, Literal, cast
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from pydantic import Field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keys.canonical import canonical_json
-from keys.errors import Fault, Kind, VermilionError, field_fault
+from keys.errors import Kind, VermilionError, field_fault
 from registry import web
 from registry.actor import Actor
 from registry.described import DRY_RUN, IDEMPOTENCY_KEY, REPLAYED, Parameter, described, told
@@ -29,32 +28,25 @@ from registry.licences.answers import (
     WithdrawnChange,
 )
 from registry.licences.forms import (
-    MAX_REQUEST,
     ChangedFieldsBody,
     NextEditionBody,
     Operator,
     next_edition_request,
 )
 from registry.licences.history import history_of, status_at
-from registry.licences.idempotency import (
-    Answered,
-    answered_before,
-    keep_answer,
-    request_mac,
-    serialise_keys,
-)
-from registry.licences.issue import issue_beside_others, preview
+from registry.licences.idempotency import Answered, answer_once
 from registry.licences.moment import moment
 from registry.licences.operations import Decision, How, NextEdition, SuspensionGround
 from registry.licences.outage import database_errors
 from registry.licences.rules import LicenceStatus
 from registry.licences.schedule import Planned, withdraw
 from registry.licences.shown import (
-    issued_answer,
+    asked_mac,
+    issuing,
     known_form,
     licence_actor,
     planned_json,
-    preview_answer,
+    require_named,
     status_json,
 )
 from registry.licences.status_changes import shown_in
@@ -64,6 +56,14 @@ from signing.live import PastClock
 from signing.verdict import instant
 
 blueprint = Blueprint("licence_life", __name__)
+
+_makes_an_edition = partial(
+    described,
+    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
+    answers=NEW_EDITION,
+    refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
+)
+_changes = partial(described, parameters=(IDEMPOTENCY_KEY,), refuses=(Kind.CONFLICT,))
 
 
 class ChangeBody(web.Body):
@@ -93,77 +93,43 @@ class InspectionBody(ChangeBody):
 
 
 @blueprint.post("/api/v1/licences/<identifier>/amendment")
-@described(
-    "amendLicence", "Amend a licence 变更",
-    sends=ChangedFieldsBody,
-    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
-    answers=NEW_EDITION,
-    refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
-)  # fmt: skip
+@_makes_an_edition("amendLicence", "Amend a licence 变更", sends=ChangedFieldsBody)
 def amendment(identifier: str) -> Response:
     """变更: the next edition says something else."""
     return _next_edition("amend", identifier)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/renewal")
-@described(
-    "renewLicence", "Renew a licence 延续",
-    sends=ChangedFieldsBody,
-    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
-    answers=NEW_EDITION,
-    refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
-)  # fmt: skip
+@_makes_an_edition("renewLicence", "Renew a licence 延续", sends=ChangedFieldsBody)
 def renewal(identifier: str) -> Response:
     """延续: the next edition is valid for longer."""
     return _next_edition("renew", identifier)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/correction")
-@described(
-    "correctLicence", "Correct a licence 纠错",
-    sends=ChangedFieldsBody,
-    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
-    answers=NEW_EDITION,
-    refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
-)  # fmt: skip
+@_makes_an_edition("correctLicence", "Correct a licence 纠错", sends=ChangedFieldsBody)
 def correction(identifier: str) -> Response:
     """纠错: the next edition says what this one should have said."""
     return _next_edition("correct", identifier)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/replacement")
-@described(
-    "replaceLicence", "Replace a licence that was lost 补发",
-    sends=NextEditionBody,
-    parameters=(DRY_RUN, IDEMPOTENCY_KEY),
-    answers=NEW_EDITION,
-    refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
-)  # fmt: skip
+@_makes_an_edition("replaceLicence", "Replace a licence that was lost 补发", sends=NextEditionBody)
 def replacement(identifier: str) -> Response:
     """补发: the next edition says the same, for one that was lost."""
     return _next_edition("replace", identifier)
 
 
 def _next_edition(operation: NextEdition, identifier: str) -> Response:
-    """As issuing a licence: 201 with the next edition, 200 for a dry run. The one before ends as replaced."""
-    ports, actor = web.ports(), licence_actor()
+    """As issuing a licence. The edition before ends as replaced."""
+    actor = licence_actor()
     known_form(identifier)
-    dry_run = web.flag("dry_run", web.query({"dry_run"}))
-    key = web.idempotency_key(required=not dry_run)
-    value = web.read_json(max_bytes=MAX_REQUEST)
-    wanted = next_edition_request(operation, identifier, value)
-    digest = sha256(canonical_json({"operation": operation, "of": identifier, "body": value})).digest()
-    if dry_run:
-        return preview_answer(preview(ports, actor, wanted))
-    return issued_answer(issue_beside_others(ports, actor, wanted, key, digest))
+    wanted_of = partial(next_edition_request, operation, identifier)
+    return issuing(actor, wanted_of, operation=operation, of=identifier)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/suspension")
-@described(
-    "suspendLicence", "Suspend a licence 暂扣 暂停",
-    parameters=(IDEMPOTENCY_KEY,),
-    sends=SuspensionBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
-)  # fmt: skip
+@_changes("suspendLicence", "Suspend a licence 暂扣 暂停", sends=SuspensionBody, answers=CHANGED)
 def suspension(identifier: str) -> Response:
     body = web.parse_body(SuspensionBody)
 
@@ -175,11 +141,7 @@ def suspension(identifier: str) -> Response:
 
 
 @blueprint.post("/api/v1/licences/<identifier>/resumption")
-@described(
-    "resumeLicence", "Put a suspended licence in force again",
-    parameters=(IDEMPOTENCY_KEY,),
-    sends=ChangeBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
-)  # fmt: skip
+@_changes("resumeLicence", "Put a suspended licence in force again", sends=ChangeBody, answers=CHANGED)
 def resumption(identifier: str) -> Response:
     def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus | Planned:
         return rules.resume(session, web.ports(), actor, identifier, decision)
@@ -188,11 +150,7 @@ def resumption(identifier: str) -> Response:
 
 
 @blueprint.post("/api/v1/licences/<identifier>/ending")
-@described(
-    "endLicence", "End a licence 吊销 撤销 撤回 注销",
-    parameters=(IDEMPOTENCY_KEY,),
-    sends=EndingBody, answers=CHANGED, refuses=(Kind.CONFLICT,),
-)  # fmt: skip
+@_changes("endLicence", "End a licence 吊销 撤销 撤回 注销", sends=EndingBody, answers=CHANGED)
 def ending(identifier: str) -> Response:
     body = web.parse_body(EndingBody)
 
@@ -203,11 +161,7 @@ def ending(identifier: str) -> Response:
 
 
 @blueprint.post("/api/v1/licences/<identifier>/inspection")
-@described(
-    "inspectLicence", "Record an annual inspection 年检",
-    parameters=(IDEMPOTENCY_KEY,),
-    sends=InspectionBody, answers={200: MADE}, refuses=(Kind.CONFLICT,),
-)  # fmt: skip
+@_changes("inspectLicence", "Record an annual inspection 年检", sends=InspectionBody, answers={200: MADE})
 def inspection(identifier: str) -> Response:
     """An annual inspection 年检 is put on record; the status stays what it is."""
     body = web.parse_body(InspectionBody)
@@ -220,12 +174,10 @@ def inspection(identifier: str) -> Response:
 
 
 @blueprint.post("/api/v1/licences/<identifier>/scheduled/<hex32:scheduled>/withdrawal")
-@described(
+@_changes(
     "withdrawScheduled", "Take back a change that waits for its day",
-    parameters=(IDEMPOTENCY_KEY,),
     sends=ChangeBody,
     answers={200: told("The change.", WithdrawnChange, Idempotency_Replayed=REPLAYED)},
-    refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
     """A change that waits for its day is taken back."""
@@ -278,18 +230,15 @@ def past_status(identifier: str) -> Response:
     if clock not in ("effective", "recorded"):
         raise field_fault("?clock", "clock", "say which clock is meant: effective or recorded")
     at = _instant(arguments.get("at", ""))
+    meant = cast("PastClock", clock)
     with database_errors(), Session(web.ports().database.read) as session:
         edition = rules.own_for(session, licence_actor(), known_form(identifier))
-        found = status_at(session, web.ports(), edition, at, _clock(clock))
+        found = status_at(session, web.ports(), edition, at, meant)
     return web.answer(
         {"identifier": identifier, "at": instant(at), "clock": clock, **found},
         200,
         {"Cache-Control": "no-store"},
     )
-
-
-def _clock(text: str) -> PastClock:
-    return "effective" if text == "effective" else "recorded"
 
 
 def _instant(text: str) -> datetime:
@@ -326,26 +275,22 @@ def _change(
     """
     ports, actor = web.ports(), licence_actor(body.operator)
     known_form(identifier)
-    if actor.person_id is None and body.operator is None:
-        fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
-        raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
+    require_named(actor)
     decision = Decision(body.legal_basis, body.reason_code, body.effective_from, body.status_version)
     key = web.idempotency_key(required=False)
-    asked = canonical_json({"path": request.path, "body": body.model_dump(mode="json")})
-    ports.vault.ready()
-    mac = request_mac(ports.vault, sha256(asked).digest())
-    before = None
+    mac = asked_mac(body)
+    replayed = False
     with database_errors(), ports.database.transaction() as session:
+
+        def made() -> Answered:
+            return _answered(work(session, actor, decision))
+
         if key:
-            serialise_keys(session, actor.client_id, [key])
-            before = answered_before(session, actor.client_id, key, mac)
-        answered = before
-        if answered is None:
-            answered = _answered(work(session, actor, decision))
-            if key:
-                keep_answer(session, actor.client_id, key, mac, answered, ports.clock())
+            answered, replayed = answer_once(session, actor.client_id, key, mac, ports.clock(), made)
+        else:
+            answered = made()
     headers = {"Cache-Control": "no-store"}
-    if before is not None:
+    if replayed:
         headers["Idempotency-Replayed"] = "true"
     return web.answer({**answered.body, **_shown_in(identifier, answered)}, answered.status, headers)
 

@@ -57,6 +57,27 @@ the one before it `licence.replaced`."""
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What a change does beside its decision."""
+
+    ground: SuspensionGround | None = None  # of a suspension
+    until: date | None = None  # its last day, where it ends by itself
+    how: How | None = None  # of an end
+
+    def told(self) -> dict[str, object]:
+        """Members of an event's detail; what it does not do is left out."""
+        members = {
+            "ground": self.ground,
+            "until": None if self.until is None else self.until.isoformat(),
+            "how": self.how,
+        }
+        return {name: value for name, value in members.items() if value is not None}
+
+
+NO_MORE = Effect()
+
+
+@dataclass(frozen=True, slots=True)
 class Decision:
     """An agency's decision on a licence: its ground, and what it was decided on."""
 

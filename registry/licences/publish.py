@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -17,6 +16,7 @@ from registry.licences.tables import TypeVersion
 from registry.licences.types import DRAFT, FILES, PUBLISHED, WITHDRAWN, parse_licence_type
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
+from registry.rows import unless_known
 from registry.seals.keys import civil_ground
 from signing.face_form import MAX_FORM_BYTES, read_face
 from signing.face_trial import Trial, try_face
@@ -76,13 +76,11 @@ def import_type(session: Session, ports: Surroundings, admin: Administrator, fil
             state=DRAFT,
             created_at=ports.clock(),
         )
-        try:
-            with session.begin_nested():
-                session.add(version)
-        except IntegrityError:
-            raise VermilionError(
-                Kind.CONFLICT, "somebody else imports this version at this moment", reason="version_exists"
-            ) from None
+        race = VermilionError(
+            Kind.CONFLICT, "somebody else imports this version at this moment", reason="version_exists"
+        )
+        with unless_known(session, race):
+            session.add(version)
     elif (version.slug, version.type_toml, version.face_pdf) == (made.slug, files.type_toml, files.face_pdf):
         return made
     elif version.state != DRAFT:

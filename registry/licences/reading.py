@@ -13,9 +13,9 @@ from registry.actor import Actor
 from registry.agencies.tables import Client, ClientType
 from registry.driver_select import Prepared
 from registry.licences.duties import require_officer
-from registry.licences.issued import ORIGINAL
+from registry.licences.issued import newest_form
 from registry.licences.records import kept_record
-from registry.licences.rules import licence_unknown, type_not_entitled
+from registry.licences.rules import LicenceStatus, licence_unknown, recorded_status, type_not_entitled
 from registry.licences.schedule import Planned, waiting
 from registry.licences.status_changes import shown
 from registry.licences.status_tables import StatusChange, StatusListState, StatusListToken
@@ -36,6 +36,7 @@ class Read:
     """An edition and what stands beside it."""
 
     edition: Any  # a row with the columns of the statement below
+    status: LicenceStatus
     record: Record
     document: Any  # the newest form's columns
     shown_in: dict[str, str]
@@ -119,8 +120,9 @@ def read(session: Session, ports: Ports, actor: Actor, identifier: str) -> Read:
     following = next((one for one in rows if one.next is not None), row)
     return Read(
         edition=following,
+        status=recorded_status(following),
         record=kept_record(ports.vault, row.id, row.record),
-        document=max(rows, key=lambda one: (one.kind != ORIGINAL, one.registered_at)),
+        document=newest_form(rows),
         shown_in=shown(changing=row.changing, version=row.list_version, signed=row.list_signed),
         scheduled=tuple(waiting(session, row.licence_id)) if row.waits else (),
     )

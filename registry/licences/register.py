@@ -137,7 +137,7 @@ def register(
             failures[one.intent_id] = licence_type
         else:
             whole.append(_Registered(intent, record, licence_type, one.sealed))
-    following = successors(session, [one.intent.id for one in whole])
+    following = successors(session, [one.intent.id for one in whole if one.record.edition > 1])
     failures |= {of: failure for of, failure in following.items() if isinstance(failure, VermilionError)}
     if whole := [_following(one, following) for one in whole if one.intent.id not in failures]:
         _write(session, ports, whole, actor, at)

@@ -11,8 +11,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import Row, delete, select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
@@ -23,15 +24,19 @@ from registry.licences.examine import may_issue
 from registry.licences.moment import Moment, moment
 from registry.licences.operations import (
     EVENTS,
+    NEXT_EDITIONS,
+    NO_MORE,
     PERMITTED,
     REPLACED,
     UNEXPIRED,
     Change,
     Decision,
+    Effect,
     How,
+    Operation,
     SuspensionGround,
 )
-from registry.licences.schedule import Lapse, Planned, drop_waiting, schedule
+from registry.licences.schedule import Planned, drop_waiting, schedule
 from registry.licences.status_changes import note_changes
 from registry.licences.tables import Edition, Holding, Licence
 from registry.log.rules import Ground, record_event
@@ -52,18 +57,6 @@ class LicenceStatus:
     since: date
     suspended_until: date | None  # the last day of a suspension that ends by itself
     removed_on: date | None
-
-
-@dataclass(frozen=True, slots=True)
-class Effect:
-    """What a change does beside its decision."""
-
-    suspension: SuspensionGround | None = None
-    until: date | None = None
-    how: How | None = None
-
-
-NO_MORE = Effect()
 
 
 def suspend(
@@ -118,17 +111,17 @@ def inspect(
     """
     edition = own_for(session, actor, identifier, lock=True)
     at = moment(ports)
-    _require_permitted(edition, "inspect", decision, at)
+    require_permitted(edition, "inspect", decision, at.day)
     effective = decision.effective_from or at.day
     require_day(effective, today=at.day, issued=edition.issue_date, earliest=edition.issue_date)
     detail = {"identifier": edition.identifier, "period": period, "passed": passed}
     _tell(session, ports, actor, edition, "inspect", decision, effective, at, detail)
-    return _status(edition)
+    return recorded_status(edition)
 
 
 def status_of(session: Session, actor: Actor, identifier: str) -> LicenceStatus:
     """Raises VermilionError(NOT_FOUND) for a licence of another agency, and for none."""
-    return _status(own_for(session, actor, identifier))
+    return recorded_status(own_for(session, actor, identifier))
 
 
 def own_edition(session: Session, agency_code: str, identifier: str, *, lock: bool = False) -> Edition:
@@ -178,23 +171,13 @@ def _decided(
     due = decision.effective_from
     if due is None or due <= at.day or operation == "remove":
         return change(session, ports, actor, edition, operation, decision, effect, at)
-    if decision.version is not None and decision.version != edition.status_version:
-        raise changed_meanwhile(decision.version)
+    _require_current(edition, decision)
     if edition.status == "ended":
         raise not_possible(edition)
     require_schedule(due, today=at.day)
     if effect.until is not None:
         require_term(effect.until, effective=due, today=at.day)
-    planned = Planned(
-        licence_id=edition.licence_id,
-        operation=operation,
-        due=due,
-        ground=effect.suspension,
-        until=effect.until,
-        how=effect.how,
-        legal_basis=decision.legal_basis,
-        reason_code=decision.reason_code,
-    )
+    planned = Planned(edition.licence_id, operation, due, decision.legal_basis, decision.reason_code, effect)
     return schedule(session, ports, actor, edition, planned, at)
 
 
@@ -214,7 +197,7 @@ def change(
     Raises VermilionError: INVALID for an effective date that cannot be; CONFLICT with `status` for a change
     that the present status does not permit, with `status_version` when it is no longer what was decided on.
     """
-    after = _require_permitted(edition, operation, decision, at)
+    after = require_permitted(edition, operation, decision, at.day)
     effective = decision.effective_from or at.day
     # An annulment 撤销 says that the licence should never have been granted: it may reach back to the issue.
     back = operation == "end" and effect.how == "annulled"
@@ -228,7 +211,7 @@ def change(
     else:
         values |= {
             "since": effective,
-            "ground": effect.suspension,
+            "ground": effect.ground,
             "suspended_until": effect.until,
             "how": effect.how,
         }
@@ -244,18 +227,13 @@ def change(
         "identifier": edition.identifier,
         "status": after,
         "status_version": edition.status_version + 1,
+        **effect.told(),
     }
-    if effect.suspension is not None:
-        detail["ground"] = effect.suspension
-    if effect.until is not None:
-        detail["until"] = effect.until.isoformat()
-    if effect.how is not None:
-        detail["how"] = effect.how
     if scheduled is not None:
         detail["scheduled"] = scheduled
     _tell(session, ports, actor, edition, operation, decision, effective, at, detail)
     _what_waits(session, ports, actor, edition, operation, decision, effect, at, scheduled)
-    return _status(own_edition(session, actor.agency_code, edition.identifier))
+    return recorded_status(own_edition(session, actor.agency_code, edition.identifier))
 
 
 def _what_waits(
@@ -273,35 +251,35 @@ def _what_waits(
     other end of it, and a licence that has ended has nothing to come; its holder may have another.
     """
     if operation == "suspend" and effect.until is not None:
-        lift = Planned(
-            licence_id=edition.licence_id,
-            operation="lift",
-            due=effect.until + timedelta(days=1),
-            ground=None,
-            until=None,
-            how=None,
-            legal_basis=decision.legal_basis,
-            reason_code=decision.reason_code,
-        )
+        day_after = effect.until + timedelta(days=1)
+        lift = Planned(edition.licence_id, "lift", day_after, decision.legal_basis, decision.reason_code)
         schedule(session, ports, actor, edition, lift, at)
     elif operation in {"resume", "lift"}:
-        drop_waiting(session, edition.licence_id, Lapse("resumed", at.now), only="lift", but=scheduled)
+        drop_waiting(session, edition.licence_id, "resumed", at.now, only="lift", but=scheduled)
     elif operation == "end":
-        drop_waiting(session, edition.licence_id, Lapse("ended", at.now), but=scheduled)
+        drop_waiting(session, edition.licence_id, "ended", at.now, but=scheduled)
         changed_rows(session, delete(Holding).where(Holding.licence_id == edition.licence_id))
 
 
-def _require_permitted(edition: Edition, operation: Change, decision: Decision, at: Moment) -> str:
-    """The status after it."""
-    if decision.version is not None and decision.version != edition.status_version:
-        raise changed_meanwhile(decision.version)
+def require_permitted(edition: Edition, operation: Operation, decision: Decision, today: date) -> str:
+    """The status after an operation on an edition, of the one table.
+
+    Raises VermilionError(CONFLICT): `status_version`, `status`, `expired`.
+    """
+    _require_current(edition, decision)
     after = PERMITTED.get((edition.status, operation))
     removed = edition.removed_on is not None or edition.how in {"cancelled", REPLACED}
     if after is None or (operation == "remove" and removed):
         raise not_possible(edition)
-    if operation in UNEXPIRED and edition.valid_to is not None and edition.valid_to < at.day:
-        raise VermilionError(Kind.CONFLICT, "the licence has expired", reason="expired")
+    if operation in UNEXPIRED and edition.valid_to is not None and edition.valid_to < today:
+        instead = ": renew it first" if operation in NEXT_EDITIONS else ""
+        raise VermilionError(Kind.CONFLICT, f"the licence has expired{instead}", reason="expired")
     return after
+
+
+def _require_current(edition: Edition, decision: Decision) -> None:
+    if decision.version is not None and decision.version != edition.status_version:
+        raise changed_meanwhile(decision.version)
 
 
 def _tell(
@@ -352,15 +330,16 @@ def changed_meanwhile(version: int | None) -> VermilionError:
     return VermilionError(Kind.CONFLICT, fault.detail, reason=fault.reason, faults=named)
 
 
-def _status(edition: Edition) -> LicenceStatus:
+def recorded_status(row: Edition | Row[Any]) -> LicenceStatus:
+    """Of an edition, or of a row with its columns."""
     return LicenceStatus(
-        edition_id=edition.id,
-        identifier=edition.identifier,
-        status=edition.status,
-        status_version=edition.status_version,
-        ground=edition.ground,
-        how=edition.how,
-        since=edition.since,
-        suspended_until=edition.suspended_until,
-        removed_on=edition.removed_on,
+        edition_id=row.id,
+        identifier=row.identifier,
+        status=row.status,
+        status_version=row.status_version,
+        ground=row.ground,
+        how=row.how,
+        since=row.since,
+        suspended_until=row.suspended_until,
+        removed_on=row.removed_on,
     )

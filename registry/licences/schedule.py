@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.licences.moment import Moment, moment
-from registry.licences.operations import Change, How, SuspensionGround
+from registry.licences.operations import NO_MORE, Change, Effect, How, SuspensionGround
 from registry.licences.tables import Edition, ScheduledChange
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports
@@ -33,20 +33,10 @@ class Planned:
     licence_id: str
     operation: Change
     due: date
-    ground: SuspensionGround | None
-    until: date | None
-    how: How | None
     legal_basis: str
     reason_code: str
+    effect: Effect = NO_MORE
     id: str = ""  # once it is on record
-
-
-@dataclass(frozen=True, slots=True)
-class Lapse:
-    """Why a change that waited will not come, and when that was known."""
-
-    reason: str
-    at: datetime
 
 
 def schedule(
@@ -61,9 +51,9 @@ def schedule(
         licence_id=planned.licence_id,
         operation=planned.operation,
         due=planned.due,
-        ground=planned.ground,
-        until=planned.until,
-        how=planned.how,
+        ground=planned.effect.ground,
+        until=planned.effect.until,
+        how=planned.effect.how,
         legal_basis=planned.legal_basis,
         reason_code=planned.reason_code,
         client_id=actor.client_id,
@@ -75,7 +65,8 @@ def schedule(
     session.add(row)
     session.flush()
     if planned.operation != "lift":  # whose event is the suspension's, which names the day
-        _tell(session, ports, actor, edition, "licence.scheduled", row, at)
+        ground = Ground(planned.legal_basis, planned.reason_code, planned.due)
+        _tell(session, ports, actor, edition, "licence.scheduled", row, ground, at)
     return _planned(row)
 
 
@@ -90,7 +81,13 @@ def waiting(session: Session, licence_id: str) -> list[Planned]:
 
 
 def drop_waiting(
-    session: Session, licence_id: str, lapse: Lapse, *, only: Change | None = None, but: str | None = None
+    session: Session,
+    licence_id: str,
+    reason: str,
+    now: datetime,
+    *,
+    only: Change | None = None,
+    but: str | None = None,
 ) -> None:
     """What waits for a licence will not come: all of it, or `only` one kind; `but` one that is being made."""
     statement = update(ScheduledChange).where(
@@ -100,7 +97,7 @@ def drop_waiting(
         statement = statement.where(ScheduledChange.operation == only)
     if but is not None:
         statement = statement.where(ScheduledChange.id != but)
-    changed_rows(session, statement.values(state="dropped", ended_at=lapse.at, end_reason=lapse.reason))
+    changed_rows(session, statement.values(state="dropped", ended_at=now, end_reason=reason))
 
 
 def withdraw(
@@ -124,10 +121,25 @@ def withdraw(
     if row.operation == "lift":
         detail = "the term is the suspension's: resume the licence, or suspend it anew"
         raise VermilionError(Kind.CONFLICT, detail, reason="term")
-    row.state, row.ended_at, row.end_reason = "dropped", at.now, "withdrawn"
-    session.flush()
-    _tell(session, ports, actor, edition, "licence.change_withdrawn", row, at, ground)
+    lapse(session, ports, actor, edition, row, "licence.change_withdrawn", "withdrawn", ground, at)
     return _planned(row)
+
+
+def lapse(
+    session: Session,
+    ports: Ports,
+    actor: Actor,
+    edition: Edition,
+    row: ScheduledChange,
+    kind: str,
+    reason: str,
+    ground: Ground,
+    at: Moment,
+) -> None:
+    """A locked row will not come: with an event of this kind, about the edition that holds now."""
+    row.state, row.ended_at, row.end_reason = "dropped", at.now, reason
+    session.flush()
+    _tell(session, ports, actor, edition, kind, row, ground, at)
 
 
 def _tell(
@@ -137,39 +149,33 @@ def _tell(
     edition: Edition,
     kind: str,
     row: ScheduledChange,
+    ground: Ground,
     at: Moment,
-    ground: Ground | None = None,
 ) -> None:
+    detail: dict[str, object] = {
+        "identifier": edition.identifier,
+        "scheduled": row.id,
+        "operation": row.operation,
+        "due": row.due.isoformat(),
+        **effect_of(row).told(),
+    }
+    if row.end_reason is not None:
+        detail["reason"] = row.end_reason
     record_event(
         session,
         kind=kind,
         subject_kind="edition",
         subject=edition.id,
-        ground=ground or Ground(row.legal_basis, row.reason_code, row.due),
+        ground=ground,
         actor=actor,
         now=at.now,
         random=ports.random,
-        detail=told(row, edition.identifier),
+        detail=detail,
     )
 
 
-def told(row: ScheduledChange, identifier: str) -> dict[str, object]:
-    """What events say of a scheduled change, and of which edition holds now."""
-    detail: dict[str, object] = {
-        "identifier": identifier,
-        "scheduled": row.id,
-        "operation": row.operation,
-        "due": row.due.isoformat(),
-    }
-    if row.ground is not None:
-        detail["ground"] = row.ground
-    if row.until is not None:
-        detail["until"] = row.until.isoformat()
-    if row.how is not None:
-        detail["how"] = row.how
-    if row.end_reason is not None:
-        detail["reason"] = row.end_reason
-    return detail
+def effect_of(row: ScheduledChange) -> Effect:
+    return Effect(cast("SuspensionGround | None", row.ground), row.until, cast("How | None", row.how))
 
 
 def _planned(row: ScheduledChange) -> Planned:
@@ -177,10 +183,8 @@ def _planned(row: ScheduledChange) -> Planned:
         licence_id=row.licence_id,
         operation=cast("Change", row.operation),
         due=row.due,
-        ground=cast("SuspensionGround | None", row.ground),
-        until=row.until,
-        how=cast("How | None", row.how),
         legal_basis=row.legal_basis,
         reason_code=row.reason_code,
+        effect=effect_of(row),
         id=row.id,
     )

@@ -93,15 +93,17 @@ def search(session: Session, ports: Ports, actor: Actor, question: Question) -> 
     require_officer(actor)
     types = _types(session, actor, question.type_code)
     conditions = _conditions(question, ports)
-    wanted = question.limit + 1
     if not types:
         return Page((), None)
     if question.number is not None:
-        rows = _of_number(session, ports, actor, types, question, conditions, wanted)
+        parts = [_of_number(session, ports, actor, types, question.number).where(*conditions)]
     elif question.holder is not None:
-        rows = _of_holder(session, ports, actor, types, question, conditions, wanted)
+        parts = [_COLUMNS.where(Edition.issuer_code == actor.agency_code, *conditions)]
     else:
-        rows = _of_state(session, actor, types, question, conditions, wanted)
+        parts = _of_state(actor, types, question.status, conditions)
+    if question.holder is not None:
+        parts = [_held_by(part, ports, types, question.holder) for part in parts]
+    rows = _merged(session, parts, question.limit + 1)
     shown = rows[: question.limit]
     records = _records(session, ports, [row.id for row in shown])
     more = len(rows) > question.limit
@@ -131,6 +133,8 @@ def _types(session: Session, actor: Actor, wanted: str | None) -> list[str]:
 
 def _conditions(question: Question, ports: Ports) -> list[ColumnElement[bool]]:
     zone, conditions = ports.settings.tz, list[ColumnElement[bool]]()
+    if question.status is not None:
+        conditions.append(Edition.status == question.status)
     if question.registered_from is not None:
         begin = datetime.combine(question.registered_from, time.min, zone)
         conditions.append(Edition.registered_at >= begin)
@@ -150,41 +154,37 @@ def _conditions(question: Question, ports: Ports) -> list[ColumnElement[bool]]:
 
 
 def _of_number(
-    session: Session,
-    ports: Ports,
-    actor: Actor,
-    types: Sequence[str],
-    question: Question,
-    conditions: Sequence[ColumnElement[bool]],
-    wanted: int,
-) -> Sequence[Row[Any]]:
+    session: Session, ports: Ports, actor: Actor, types: Sequence[str], number: str
+) -> Select[*tuple[Any, ...]]:
     """The editions of the licences that bear the number: one of each type at most."""
-    macs = [number_mac(ports.vault, code, actor.agency_code, question.number or "") for code in types]
     named = or_(
         *(
-            and_(Number.type_code == code, Number.issuer_code == actor.agency_code, Number.number_mac == mac)
-            for code, mac in zip(types, macs, strict=True)
+            and_(
+                Number.type_code == code,
+                Number.issuer_code == actor.agency_code,
+                Number.number_mac == number_mac(ports.vault, code, actor.agency_code, number),
+            )
+            for code in types
         )
     )
     licences = session.scalars(select(Number.licence_id).where(named)).all()
-    statement = _COLUMNS.where(Edition.licence_id.in_(licences), *_state(question), *conditions)
-    if question.holder is not None:
-        statement = _held_by(statement, ports, types, question.holder)
-    return session.execute(_newest_first(statement, wanted)).all()
+    return _COLUMNS.where(Edition.licence_id.in_(licences))
 
 
-def _of_holder(
-    session: Session,
-    ports: Ports,
-    actor: Actor,
-    types: Sequence[str],
-    question: Question,
-    conditions: Sequence[ColumnElement[bool]],
-    wanted: int,
-) -> Sequence[Row[Any]]:
-    mine = (Edition.issuer_code == actor.agency_code, *_state(question), *conditions)
-    statement = _held_by(_COLUMNS.where(*mine), ports, types, question.holder or "")
-    return session.execute(_newest_first(statement, wanted)).all()
+def _of_state(
+    actor: Actor, types: Sequence[str], status: Status | None, conditions: Sequence[ColumnElement[bool]]
+) -> list[Select[*tuple[Any, ...]]]:
+    """A range of the index for each type and status."""
+    return [
+        _COLUMNS.where(
+            Edition.issuer_code == actor.agency_code,
+            Edition.type_code == code,
+            Edition.status == one,
+            *conditions,
+        )
+        for code in types
+        for one in (_STATUSES if status is None else (status,))
+    ]
 
 
 def _held_by(
@@ -197,43 +197,12 @@ def _held_by(
     return statement.join(Intent, Intent.id == Edition.id).where(Intent.holder_mac.in_(marks))
 
 
-def _of_state(
-    session: Session,
-    actor: Actor,
-    types: Sequence[str],
-    question: Question,
-    conditions: Sequence[ColumnElement[bool]],
-    wanted: int,
-) -> Sequence[Row[Any]]:
-    """A range of the index for each type and status."""
-    statuses = _STATUSES if question.status is None else (question.status,)
-    parts = [
-        _newest_first(
-            _COLUMNS.where(
-                Edition.issuer_code == actor.agency_code,
-                Edition.type_code == code,
-                Edition.status == status,
-                *conditions,
-            ),
-            wanted,
-        )
-        for code in types
-        for status in statuses
-    ]
-    return _merged(session, parts, wanted)
-
-
-def _state(question: Question) -> list[ColumnElement[bool]]:
-    return [] if question.status is None else [Edition.status == question.status]
-
-
-def _newest_first(statement: Select[*tuple[Any, ...]], wanted: int) -> Select[*tuple[Any, ...]]:
-    return statement.order_by(Edition.registered_at.desc(), Edition.id.desc()).limit(wanted)
-
-
 def _merged(session: Session, parts: Sequence[Select[*tuple[Any, ...]]], wanted: int) -> Sequence[Row[Any]]:
-    """The newest of all parts, each of which is in order and short."""
-    together = union_all(*(select(part.subquery()) for part in parts)).subquery()
+    """The newest of all parts, of each no more than are wanted."""
+    ordered = [part.order_by(Edition.registered_at.desc(), Edition.id.desc()).limit(wanted) for part in parts]
+    if len(ordered) == 1:
+        return session.execute(ordered[0]).all()
+    together = union_all(*(select(part.subquery()) for part in ordered)).subquery()
     statement = select(together).order_by(together.c.registered_at.desc(), together.c.id.desc())
     return session.execute(statement.limit(wanted)).all()
 

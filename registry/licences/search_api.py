@@ -14,8 +14,9 @@ from registry import web
 from registry.described import Parameter, described, told
 from registry.licences.answers import LicencePage
 from registry.licences.outage import database_errors
+from registry.licences.rules import recorded_status
 from registry.licences.search import MAX_PAGE, PAGE, Found, Question, Status, search
-from registry.licences.shown import day_or_none, href, licence_actor
+from registry.licences.shown import day_or_none, href, licence_actor, status_json
 from signing.codes import check_type_code
 from signing.record import record_to_json
 from signing.verdict import instant
@@ -73,18 +74,11 @@ def find() -> Response:
 def _summary(found: Found) -> dict[str, object]:
     row, record = found.edition, found.record
     return {
-        "identifier": row.identifier,
+        **status_json(recorded_status(row)),
         "href": href(row.identifier),
         "type": row.type_code,
         "number": record.number,
         "edition": row.number,
-        "status": row.status,
-        "status_version": row.status_version,
-        "ground": row.ground,
-        "how": row.how,
-        "since": row.since.isoformat(),
-        "suspended_until": day_or_none(row.suspended_until),
-        "removed_on": day_or_none(row.removed_on),
         "issue_date": row.issue_date.isoformat(),
         "valid_from": row.valid_from.isoformat(),
         "valid_to": day_or_none(row.valid_to),
@@ -109,11 +103,8 @@ def _status(text: str | None) -> Status | None:
 def _day(name: str, text: str | None) -> date | None:
     if text is None:
         return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text or not date(1900, 1, 1) <= day < date(9999, 1, 1):
+    day = web.civil_day(text)
+    if day is None or not date(1900, 1, 1) <= day < date(9999, 1, 1):
         raise field_fault(f"?{name}", "date", "a date is written YYYY-MM-DD")
     return day
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from typing import Protocol
+from hashlib import sha256
 
-from flask import Response
+from flask import Response, request
+from pydantic import BaseModel
 
-from keys.errors import VermilionError
+from keys.canonical import canonical_json
+from keys.errors import Fault, Kind, VermilionError
 from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
-from registry.licences.issue import Preview
+from registry.licences.examine import IssueRequest
+from registry.licences.forms import MAX_REQUEST
+from registry.licences.idempotency import request_mac
+from registry.licences.issue import Preview, issue_beside_others, preview
 from registry.licences.issued import Issued
-from registry.licences.rules import licence_unknown
+from registry.licences.rules import LicenceStatus, licence_unknown
 from registry.licences.schedule import Planned
 from signing.codes import parse_identifier
 from signing.record import Record, record_to_json
@@ -25,6 +31,41 @@ def licence_actor(operator: str | None = None) -> Actor:
     actor = web.actor()
     actor.require_scope(SCOPE_LICENCE)
     return actor if operator is None else replace(actor, operator=operator)
+
+
+def require_named(actor: Actor) -> None:
+    """Whoever acts is named: a person by their credential, or the client's operator. Raises
+    VermilionError(INVALID).
+    """
+    if actor.person_id is None and not actor.operator:
+        fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
+
+
+def asked_mac(body: BaseModel) -> bytes:
+    """What tells this request from another under its key, for answers that are kept. The vault is ready
+    then. Raises VermilionError(UNAVAILABLE).
+    """
+    vault = web.ports().vault
+    vault.ready()
+    asked = canonical_json({"path": request.path, "body": body.model_dump(mode="json")})
+    return request_mac(vault, sha256(asked).digest())
+
+
+def issuing(actor: Actor, wanted_of: Callable[[object], IssueRequest], **bound: str) -> Response:
+    """A request for an edition, by its JSON: 201 with it, on a replay too; 200 for a dry run, which needs no
+    key. `bound` is what the address says, and what the key holds for beside the body.
+    """
+    ports = web.ports()
+    dry_run = web.flag("dry_run", web.query({"dry_run"}))
+    key = web.idempotency_key(required=not dry_run)
+    value = web.read_json(max_bytes=MAX_REQUEST)
+    wanted = wanted_of(value)
+    if dry_run:
+        return preview_answer(preview(ports, actor, wanted))
+    asked = {**bound, "body": value} if bound else value
+    digest = sha256(canonical_json(asked)).digest()
+    return issued_answer(issue_beside_others(ports, actor, wanted, key, digest))
 
 
 def known_form(identifier: str) -> str:
@@ -98,28 +139,7 @@ def seals_json(record: Record) -> dict[str, object]:
     return {"seals": record_to_json(record)["seals"]} if record.seals else {}
 
 
-class StatusColumns(Protocol):
-    """`registry.licences.rules.LicenceStatus`, or a row with its columns."""
-
-    @property
-    def identifier(self) -> str: ...
-    @property
-    def status(self) -> str: ...
-    @property
-    def status_version(self) -> int: ...
-    @property
-    def ground(self) -> str | None: ...
-    @property
-    def how(self) -> str | None: ...
-    @property
-    def since(self) -> date: ...
-    @property
-    def suspended_until(self) -> date | None: ...
-    @property
-    def removed_on(self) -> date | None: ...
-
-
-def status_json(status: StatusColumns) -> dict[str, object]:
+def status_json(status: LicenceStatus) -> dict[str, object]:
     return {
         "identifier": status.identifier,
         "status": status.status,
@@ -137,9 +157,9 @@ def planned_json(planned: Planned) -> dict[str, object]:
         "id": planned.id,
         "operation": planned.operation,
         "due": planned.due.isoformat(),
-        "ground": planned.ground,
-        "until": day_or_none(planned.until),
-        "how": planned.how,
+        "ground": planned.effect.ground,
+        "until": day_or_none(planned.effect.until),
+        "how": planned.effect.how,
         "legal_basis": planned.legal_basis,
         "reason_code": planned.reason_code,
     }

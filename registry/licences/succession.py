@@ -16,16 +16,16 @@ from typing import Any
 
 import pikepdf
 from sqlalchemy import Row, bindparam, func, select, update
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError, field_fault
 from registry.actor import Actor
 from registry.licences.days import require_day
 from registry.licences.examine import IssueRequest
 from registry.licences.issued import ORIGINAL, read_document
-from registry.licences.operations import NEXT_EDITIONS, PERMITTED, REPLACED, UNEXPIRED, Decision, NextEdition
+from registry.licences.operations import NEXT_EDITIONS, REPLACED, Decision, NextEdition
 from registry.licences.records import kept_record
-from registry.licences.rules import changed_meanwhile, not_possible, own_for
+from registry.licences.rules import changed_meanwhile, own_for, require_permitted
 from registry.licences.tables import Document, Edition, Intent, Licence, Succession
 from registry.licences.taking import Taken
 from registry.licences.types import current_type
@@ -112,10 +112,6 @@ def succeeding(
         licence = session.get_one(Licence, edition.licence_id)
         record = kept_record(ports.vault, intent.id, intent.record)
         loaded = current_type(session, record.type_code)
-        original = session.scalars(
-            select(Document).where(Document.edition_id == edition.id, Document.kind == ORIGINAL)
-        ).one()
-        store_key, digest = original.store_key, original.sha256
     if loaded is None:
         raise field_fault("/type", "type_unknown", "no such licence type is published")
     if wanted.operation == "renew" and not loaded.type.expires:
@@ -124,9 +120,7 @@ def succeeding(
     picture = loaded.type.field(Role.PHOTO)
     photo = None
     if picture is not None and picture.name not in request.fields and picture.name in record.fields:
-        photo = printed_photo(
-            read_document(ports.documents, store_key, digest), str(record.fields[picture.name])
-        )
+        photo = _kept_photo(ports, edition.id, str(record.fields[picture.name]))
     code = loaded.type.field(Role.HOLDER_CODE)
     ground = Ground(
         wanted.decision.legal_basis, wanted.decision.reason_code, wanted.decision.effective_from or today
@@ -157,12 +151,7 @@ def succeeding(
 
 
 def _require_permitted(edition: Edition, operation: NextEdition, decision: Decision, today: date) -> None:
-    if decision.version is not None and decision.version != edition.status_version:
-        raise changed_meanwhile(decision.version)
-    if (edition.status, operation) not in PERMITTED:
-        raise not_possible(edition)
-    if operation in UNEXPIRED and edition.valid_to is not None and edition.valid_to < today:
-        raise VermilionError(Kind.CONFLICT, "the licence has expired: renew it first", reason="expired")
+    require_permitted(edition, operation, decision, today)
     earliest = edition.issue_date if operation == "correct" else edition.since
     require_day(decision.effective_from or today, today=today, issued=edition.issue_date, earliest=earliest)
 
@@ -190,6 +179,15 @@ def _kept_from(licence_type: LicenceType, record: Record, operation: NextEdition
     if operation == "renew" or licence_type.field(Role.VALID_FROM) is not None:
         return None
     return record.valid_from
+
+
+def _kept_photo(ports: Ports, edition_id: str, digest: str) -> bytes:
+    """The photo of an edition, from its sealed original. Raises VermilionError(UNAVAILABLE)."""
+    original = select(Document).where(Document.edition_id == edition_id, Document.kind == ORIGINAL)
+    with Session(ports.database.read) as session:
+        document = session.scalars(original).one()
+        session.expunge_all()  # it is read below, without a connection
+    return printed_photo(read_document(ports.documents, document.store_key, document.sha256), digest)
 
 
 def printed_photo(pdf: bytes, digest: str) -> bytes:
@@ -293,9 +291,9 @@ def successors(session: Session, intent_ids: Sequence[str]) -> dict[str, Success
     """In transaction 2, by intent, of those that make next editions: the edition before, or that it is no
     longer what the decision rests on.
     """
-    rows = session.scalars(select(Succession).where(Succession.intent_id.in_(intent_ids))).all()
-    if not rows:
+    if not intent_ids:
         return {}
+    rows = session.scalars(select(Succession).where(Succession.intent_id.in_(intent_ids))).all()
     before = _locked(session, [row.previous_id for row in rows])
     found: dict[str, Successor | VermilionError] = {}
     for row in rows:
@@ -342,30 +340,3 @@ def replace_editions(session: Session, made: Sequence[Successor]) -> None:
     ]
     if changed_each(session, statement, rows) != len(rows):
         raise changed_meanwhile(None)
-
-
-@dataclass(frozen=True, slots=True)
-class Neighbours:
-    """Identifiers of the editions before and after; `operation` made this one."""
-
-    previous: str | None
-    operation: str
-    next: str | None
-
-
-def neighbours(session: Session, edition_id: str) -> Neighbours:
-    """Both directions of a licence's chain of editions, of those that are registered."""
-    before, after = aliased(Edition), aliased(Edition)
-    back = session.execute(
-        select(before.identifier, Succession.operation)
-        .join(before, before.id == Succession.previous_id)
-        .where(Succession.intent_id == edition_id)
-    ).one_or_none()
-    forward = session.scalar(
-        select(after.identifier)
-        .join(Succession, Succession.intent_id == after.id)
-        .where(Succession.previous_id == edition_id)
-    )
-    if back is None:
-        return Neighbours(None, "issue", forward)
-    return Neighbours(back.identifier, back.operation, forward)

@@ -128,11 +128,8 @@ def _day(arguments: Mapping[str, str], name: str) -> date | None:
     text = arguments.get(name)
     if text is None:
         return None
-    try:
-        day = date.fromisoformat(text)
-    except ValueError:
-        day = None
-    if day is None or day.isoformat() != text:
+    day = web.civil_day(text)
+    if day is None:
         fault = Fault(f"?{name}", "date", "a day is written YYYY-MM-DD")
         raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
     return day

@@ -6,27 +6,19 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from hashlib import sha256
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keys.canonical import canonical_json
 from keys.errors import Fault, Kind, VermilionError
 from registry import web
 from registry.actor import Actor
 from registry.described import ADDRESS, IDEMPOTENCY_KEY, REPLAYED, Parameter, Told, described, told
-from registry.licences.idempotency import (
-    Answered,
-    answered_before,
-    keep_answer,
-    request_mac,
-    serialise_keys,
-)
+from registry.licences.idempotency import Answered, answer_once
 from registry.licences.outage import database_errors
-from registry.licences.shown import licence_actor
+from registry.licences.shown import asked_mac, licence_actor, require_named
 from registry.log.tables import Event
 from registry.webhooks import rules
 from registry.webhooks.answers import (
@@ -159,7 +151,7 @@ def activate(endpoint_id: str) -> Response:
 def deliveries(endpoint_id: str) -> Response:
     """The newest events first, in pages of 100; `state` picks one. What was delivered is kept for 30 days."""
     arguments = web.query({"after", "state"})
-    state = _state(arguments.get("state"))
+    state = web.chosen("state", arguments, DeliveryState, "no delivery is ever in this state")
     after = _id("?after", arguments["after"]) if "after" in arguments else None
     with database_errors(), Session(web.ports().database.read) as session:
         endpoint = rules.own_endpoint(session, licence_actor(), endpoint_id)
@@ -221,9 +213,7 @@ def redeliver_dead(endpoint_id: str) -> Response:
 def _acting(body: ActBody) -> Iterator[tuple[Session, Actor]]:
     """A transaction for one act, and who acts."""
     actor = licence_actor(body.operator)
-    if actor.person_id is None and body.operator is None:
-        fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
-        raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
+    require_named(actor)
     with database_errors(), web.ports().database.transaction() as session:
         yield session, actor
 
@@ -232,24 +222,23 @@ def _with_secret(
     body: ActBody, key: str, status: int, work: Callable[[Session, Actor], rules.Made]
 ) -> Response:
     """The answer that tells a secret. What is kept under the key names it, and is not it."""
-    ports = web.ports()
-    ports.vault.ready()
-    asked = canonical_json({"path": request.path, "body": body.model_dump(mode="json")})
-    mac = request_mac(ports.vault, sha256(asked).digest())
+    ports, mac = web.ports(), asked_mac(body)
     with _acting(body) as (session, actor):
-        serialise_keys(session, actor.client_id, [key])
-        before = answered_before(session, actor.client_id, key, mac)
-        secret: bytes | None
-        if before is None:
-            made = work(session, actor)
-            endpoint, secret = made.endpoint, made.secret
-            kept = Answered(status, {"webhook": endpoint.id, "secret": made.number})
-            keep_answer(session, actor.client_id, key, mac, kept, ports.clock())
+        new: rules.Made | None = None
+
+        def made() -> Answered:
+            nonlocal new
+            new = work(session, actor)
+            return Answered(status, {"webhook": new.endpoint.id, "secret": new.number})
+
+        kept, replayed = answer_once(session, actor.client_id, key, mac, ports.clock(), made)
+        if new is None:
+            endpoint = rules.own_endpoint(session, actor, kept.body["webhook"])
+            secret = rules.told_again(session, ports, endpoint, kept.body["secret"])
         else:
-            endpoint = rules.own_endpoint(session, actor, before.body["webhook"])
-            secret = rules.told_again(session, ports, endpoint, before.body["secret"])
+            endpoint, secret = new.endpoint, new.secret
         shown = _endpoint(session, endpoint).model_dump()
-    headers = {"Idempotency-Replayed": "true"} if before is not None else {}
+    headers = {"Idempotency-Replayed": "true"} if replayed else {}
     if status == 201:
         headers["Location"] = _href(endpoint.id)
     answer = EndpointWithSecret(**shown, secret=None if secret is None else spoken(secret))
@@ -314,11 +303,3 @@ def _id(field: str, text: str) -> str:
         fault = Fault(field, "id", "this is no id")
         raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
     return text
-
-
-def _state(text: str | None) -> DeliveryState | None:
-    try:
-        return None if text is None else DeliveryState(text)
-    except ValueError:
-        fault = Fault("?state", "unknown", "no delivery is ever in this state")
-        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,)) from None

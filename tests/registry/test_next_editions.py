@@ -18,9 +18,10 @@ from keys.errors import Kind, VermilionError
 from registry.licences.fsck import fsck
 from registry.licences.issued import read_document
 from registry.licences.publish import own_files, put_into_service
+from registry.licences.reading import read
 from registry.licences.recovery import recover
 from registry.licences.status_changes import changes_of, lists_that_wait
-from registry.licences.succession import neighbours, printed_photo
+from registry.licences.succession import printed_photo
 from registry.licences.tables import Document, Edition, Intent, Succession
 from registry.log.tables import Event
 from registry.samples import sample_requests
@@ -85,11 +86,12 @@ def test_an_amended_licence_keeps_serial_and_number_and_has_all_else_anew(
     )
     assert (holds.status, holds.since, holds.licence_id) == ("in_force", world.today, ended.licence_id)
     with Session(world.ports.database.read) as session:
-        assert neighbours(session, ended.id).next == after.identifier
-        assert (neighbours(session, holds.id).previous, neighbours(session, holds.id).operation) == (
-            before.identifier,
-            "amend",
+        actor = world.actor("system", "officer")
+        read_before, read_after = (
+            read(session, world.ports, actor, one.identifier).edition for one in (before, after)
         )
+        assert read_before.next == after.identifier
+        assert (read_after.previous, read_after.operation) == (before.identifier, "amend")
         (waits,) = lists_that_wait(session)
         assert Value.REPLACED in changes_of(session, waits, 10)[1].values()
     issued, replaced = events_of(world, before.identifier)
