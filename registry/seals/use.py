@@ -423,11 +423,10 @@ def _draw(session: Session, grant: Grant, day: date, wanted: int) -> int:
                 session.execute(insert(AuthorisationDay).values(authorisation_id=grant.id, day=day, used=0))
         except IntegrityError:
             pass
-        if taken(wanted):
-            return wanted
+    # Locked from here on, and another may have begun the day, or added to it, since it was looked at.
     used = session.scalars(select(AuthorisationDay.used).where(*row).with_for_update()).one()
-    left = max(grant.daily_limit - used, 0)
-    return left if left and taken(left) else 0
+    count = min(wanted, grant.daily_limit - used)
+    return count if count > 0 and taken(count) else 0
 
 
 _TAKE = Prepared(

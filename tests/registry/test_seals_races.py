@@ -6,7 +6,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from sqlalchemy import func, select, update
+import pytest
+from sqlalchemy import event, func, select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -129,6 +130,30 @@ def test_the_daily_limit_holds_when_many_draw(world: World) -> None:
     assert at_once(*[act] * 6) == ["daily_limit"] * 3 + ["done"] * 3
     with Session(ports.database.read) as session:
         assert session.scalars(select(AuthorisationDay.used)).one() == 3
+
+
+@pytest.mark.parametrize("database_backend", ["postgresql"])  # SQLite lets one writer in at a time
+def test_who_finds_the_day_begun_by_another_takes_no_more_than_asked(world: World) -> None:
+    """Another begins the day between the first try and the look."""
+    ports = world.ports
+
+    def other() -> None:
+        with ports.database.transaction() as session:
+            draw_use(session, world, "b" * 32)
+
+    waiting = [other]
+    with ports.database.transaction() as session:
+
+        def before(_c: object, _u: object, statement: str, *_rest: object) -> None:
+            if waiting and statement.startswith("SELECT authorisation_day.day"):
+                with ThreadPoolExecutor(1) as beside:
+                    beside.submit(waiting.pop()).result()
+
+        event.listen(session.connection(), "before_cursor_execute", before)
+        draw_use(session, world)
+    assert not waiting
+    with Session(ports.database.read) as session:
+        assert session.scalars(select(AuthorisationDay.used)).one() == 2
 
 
 def test_the_trust_list_is_numbered_without_a_fork(world: World) -> None:
