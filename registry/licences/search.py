@@ -98,7 +98,7 @@ def search(session: Session, ports: Ports, actor: Actor, question: Question) -> 
     if question.number is not None:
         parts = [_of_number(session, ports, actor, types, question.number).where(*conditions)]
     elif question.holder is not None:
-        parts = [_COLUMNS.where(Edition.issuer_code == actor.agency_code, *conditions)]
+        parts = [_COLUMNS.where(_issued_by(actor.agency_code), *conditions)]
     else:
         parts = _of_state(actor, types, question.status, conditions)
     if question.holder is not None:
@@ -187,6 +187,13 @@ def _of_state(
     ]
 
 
+def _issued_by(agency_code: str) -> ColumnElement[bool]:
+    """No index is entered by it: SQLite, which keeps no statistics, would rather read all of an agency's
+    editions in their order than sort those of one holder.
+    """
+    return Edition.issuer_code.concat("") == agency_code
+
+
 def _held_by(
     statement: Select[*tuple[Any, ...]], ports: Ports, types: Sequence[str], holder: str
 ) -> Select[*tuple[Any, ...]]:
@@ -194,7 +201,7 @@ def _held_by(
     says so stands with the intents.
     """
     marks = [holder_mac(ports.vault, code, holder) for code in types]
-    return statement.join(Intent, Intent.id == Edition.id).where(Intent.holder_mac.in_(marks))
+    return statement.where(Edition.id.in_(select(Intent.id).where(Intent.holder_mac.in_(marks))))
 
 
 def _merged(session: Session, parts: Sequence[Select[*tuple[Any, ...]]], wanted: int) -> Sequence[Row[Any]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -13,7 +14,7 @@ from sqlalchemy import event
 from tests.registry.issuing import request_body
 from tests.registry.next_editions import next_edition
 from tests.registry.test_licences_api import GROUND, PATH, issued, problem
-from tests.registry.world import Ticker, World
+from tests.registry.world import Ticker, World, on_sqlite
 
 DAY = timedelta(days=1)
 OTHER_HOLDER = "91990102MA1004050J"
@@ -33,6 +34,21 @@ def identifiers(found: dict[str, Any]) -> list[str]:
 def of_other_holder(world: World) -> str:
     fields = request_body(world)["fields"] | {"credit_code": OTHER_HOLDER}
     return str(issued(world, fields=fields)["identifier"])
+
+
+@contextmanager
+def told(world: World) -> Iterator[list[tuple[str, Any]]]:
+    """Statements and their values, as the database reads them."""
+    statements: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cursor: Any, statement: str, values: Any, *_rest: Any) -> None:
+        statements.append((statement, values))
+
+    event.listen(world.ports.database.read, "before_cursor_execute", note)
+    try:
+        yield statements
+    finally:
+        event.remove(world.ports.database.read, "before_cursor_execute", note)
 
 
 def test_by_number_holder_and_state(world: World, clock: Ticker) -> None:
@@ -109,20 +125,6 @@ def test_what_is_no_question_is_refused(world: World) -> None:
 
 def test_no_question_costs_more_for_more_licences(world: World, clock: Ticker) -> None:
     """The same few statements, whichever page, and each record is opened once."""
-
-    @contextmanager
-    def counted() -> Iterator[list[str]]:
-        statements: list[str] = []
-
-        def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-            statements.append(statement)
-
-        event.listen(world.ports.database.read, "before_cursor_execute", note)
-        try:
-            yield statements
-        finally:
-            event.remove(world.ports.database.read, "before_cursor_execute", note)
-
     counts = []
     for _ in range(2):
         for _ in range(3):
@@ -130,7 +132,37 @@ def test_no_question_costs_more_for_more_licences(world: World, clock: Ticker) -
             clock.advance(timedelta(seconds=1))
         for query in ("limit=2", f"number={number}", "status=in_force&limit=2"):
             find(world)  # its token is there already
-            with counted() as statements:
+            with told(world) as statements:
                 find(world, query)
             counts.append(len(statements))
     assert counts[:3] == counts[3:]
+
+
+@on_sqlite  # PostgreSQL plans by what it counted
+def test_every_question_enters_its_index(world: World) -> None:
+    """SQLite plans without knowing how many rows there are: as here, so among a million."""
+    number = issued(world)["number"]
+    fields = request_body(world)["fields"]
+    for query, entry in (
+        ("", "issuer_code=? AND type_code=? AND status=?"),
+        ("status=suspended", "issuer_code=? AND type_code=? AND status=?"),
+        (f"number={number}", "licence_id=?"),
+        (f"holder={fields['credit_code']}", "holder_mac=?"),
+        (f"holder={fields['credit_code']}&status=in_force", "holder_mac=?"),
+        (f"holder={fields['credit_code']}&number={number}", "licence_id=?"),
+    ):
+        with told(world) as statements:
+            assert find(world, query)["licences"] or "suspended" in query
+        plans = [
+            row.detail
+            for statement, values in statements
+            if "FROM edition" in statement
+            for row in explained(world, statement, values)
+        ]
+        assert any(entry in plan for plan in plans), (query, plans)
+        assert not [plan for plan in plans if re.match("SCAN (edition|intent|licence|number)", plan)], query
+
+
+def explained(world: World, statement: str, values: Any) -> list[Any]:
+    with world.ports.database.read.connect() as connection:
+        return list(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values))
