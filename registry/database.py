@@ -24,6 +24,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Session
 from sqlalchemy.types import TypeDecorator
 
+from registry.body_slots import BLOCKING_THREADS
+from registry.driver_select import Kept
+
 _log = structlog.get_logger("registry.database")
 _NO_WAIT = "no_wait"  # an execution option of ours
 BUSY_TIMEOUT_MS = 10_000
@@ -150,9 +153,11 @@ def read_engine(url: str) -> Engine:
     if parsed.get_backend_name() == "sqlite":
         path = quote(parsed.database or "")  # a path is no URI: it may hold a percent sign
         parsed = parsed.set(database=f"file:{path}", query={"mode": "ro", "uri": "true"})
-    # Nothing is to be rolled back where each statement stands for itself.
+    # Nothing is to be rolled back where each statement stands for itself. Each thread may keep one (`Kept`)
+    # and need another beside it.
     engine = create_engine(
         parsed,
+        pool_size=2 * BLOCKING_THREADS,
         isolation_level="AUTOCOMMIT",
         pool_reset_on_return=None,
         hide_parameters=True,
@@ -195,6 +200,11 @@ class Database:
     @cached_property
     def _without_wait(self) -> Engine:
         return self.write.execution_options(**{_NO_WAIT: True})
+
+    @cached_property
+    def kept(self) -> Kept:
+        """For what is read so often that a session would cost more than the answer."""
+        return Kept(self.read)
 
     @contextmanager
     def transaction(self, *, waits: bool = True) -> Iterator[Session]:

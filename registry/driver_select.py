@@ -13,7 +13,7 @@ from operator import attrgetter
 from typing import Any
 from weakref import WeakSet
 
-from sqlalchemy import Connection, Dialect, Engine, Select, event
+from sqlalchemy import Connection, Dialect, Engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -95,9 +95,63 @@ class DriverText:
         return [(place, one) for place, one in enumerate(made) if one is not None]
 
 
+class Kept:
+    """An engine's connections outside of any session, of which each thread keeps one: to fetch one from the
+    pool and to give it back costs as much as the answer. The engine is one whose statements stand for
+    themselves.
+
+    What the driver refuses is asked once more SQLAlchemy's way, on another connection: it tells outages from
+    defects, and the one that was kept is let go of.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._failure = engine.dialect.loaded_dbapi.Error
+        self._mine, self._all = threading.local(), WeakSet[Any]()
+        event.listen(engine, "engine_disposed", self._let_go)
+
+    @property
+    def dialect(self) -> Dialect:
+        return self._engine.dialect
+
+    def rows(self, text: DriverText | None, statement: Any, values: Mapping[str, Any]) -> Sequence[Any]:
+        """Raises SQLAlchemyError. `text` is the statement's for this dialect, where it has one."""
+        if text is not None:
+            try:
+                return self._fetched(text, values)
+            except self._failure:
+                pass
+        with self._engine.connect() as connection:
+            return connection.execute(statement, values).all()
+
+    def _fetched(self, text: DriverText, values: Mapping[str, Any]) -> Sequence[Any]:
+        connection = getattr(self._mine, "connection", None)
+        if connection is None:
+            connection = self._mine.connection = self._engine.raw_connection()
+            self._all.add(connection)
+        cursor = connection.cursor()
+        try:
+            cursor.execute(text.text, text.parameters(values))
+            return text.rows(cursor)
+        except self._failure:
+            del self._mine.connection
+            connection.invalidate()
+            raise
+        finally:
+            cursor.close()
+
+    def _let_go(self, _engine: Engine) -> None:
+        """The engine's connections are closed: those that threads keep, too."""
+        for connection in tuple(self._all):
+            if connection.is_valid:
+                connection.invalidate()
+        self._mine, self._all = threading.local(), WeakSet[Any]()
+
+
 class Prepared:
     """A statement that is put to the driver on a session's own connection, in its transaction and with all
     that the session has to write written before; by whatever listens to the engine it is heard like others.
+    A select also on a connection that a thread keeps, heard by nobody.
 
     Each call raises SQLAlchemyError as the session's `execute` would. Parameters are named; a list has at
     least one value. Objects already loaded in the session are not brought up to date.
@@ -107,16 +161,18 @@ class Prepared:
         self._statement = statement
         self._texts: dict[tuple[object, ...], DriverText] = {}
 
-    def rows(self, session: Session, **values: Any) -> Sequence[Any]:
+    def rows(self, session: Session | Kept, **values: Any) -> Sequence[Any]:
         """All rows, with the statement's columns by name."""
+        if isinstance(session, Kept):
+            return session.rows(self._text(session.dialect, values), self._statement, values)
         connection = _connection(session)
-        text = self._text(connection, values)
+        text = self._text(connection.dialect, values)
         if text is None:
             return session.execute(self._statement, values).all()
         found: Sequence[Any] = _run(connection, text.text, text.parameters(values), text.rows)
         return found
 
-    def first(self, session: Session, **values: Any) -> Any:
+    def first(self, session: Session | Kept, **values: Any) -> Any:
         """The first row, or None."""
         rows = self.rows(session, **values)
         return rows[0] if rows else None
@@ -129,7 +185,7 @@ class Prepared:
     def changed(self, session: Session, **values: Any) -> int:
         """How many rows it wrote."""
         connection = _connection(session)
-        text = self._text(connection, values)
+        text = self._text(connection.dialect, values)
         if text is None:
             return connection.execute(self._statement, values).rowcount
         return int(_run(connection, text.text, text.parameters(values), _COUNT))
@@ -139,14 +195,13 @@ class Prepared:
         if len(rows) == 1:
             return self.changed(session, **rows[0])
         connection = _connection(session)
-        text = self._text(connection, rows[0])
+        text = self._text(connection.dialect, rows[0])
         if text is None:
             return connection.execute(self._statement, rows).rowcount
         return int(_run(connection, text.text, [text.parameters(row) for row in rows], _COUNT, many=True))
 
-    def _text(self, connection: Connection, values: Mapping[str, Any]) -> DriverText | None:
+    def _text(self, dialect: Dialect, values: Mapping[str, Any]) -> DriverText | None:
         """None where the statement goes SQLAlchemy's way."""
-        dialect = connection.dialect
         key: tuple[object, ...] = (dialect.name, *values)
         for value in values.values():
             if type(value) is list:
@@ -192,50 +247,3 @@ def _run(
         raise told from error
     finally:
         cursor.close()
-
-
-class DriverSelect:
-    """A select with one parameter, `key`, for one engine, asked outside of any session, on a connection that
-    each thread keeps: to fetch one from the pool and to give it back would cost as much as the answer.
-
-    What the driver refuses is asked once more SQLAlchemy's way, on another connection: it tells outages from
-    defects, and the one that was kept is let go of. The engine is one whose statements stand for themselves.
-    """
-
-    def __init__(self, engine: Engine, statement: Select[*tuple[Any, ...]]) -> None:
-        self._engine, self._statement = engine, statement
-        self._text = DriverText(statement, engine.dialect, {"key": None})
-        self._mine, self._all = threading.local(), WeakSet[Any]()
-        event.listen(engine, "engine_disposed", self._let_go)
-
-    def _let_go(self, _engine: Engine) -> None:
-        """The engine's connections are closed: those that threads keep, too."""
-        for connection in tuple(self._all):
-            if connection.is_valid:
-                connection.invalidate()
-        self._mine, self._all = threading.local(), WeakSet[Any]()
-
-    def rows(self, key: object) -> Sequence[Any]:
-        """Raises SQLAlchemyError."""
-        failure = self._engine.dialect.loaded_dbapi.Error
-        try:
-            return self._fetched(self._text.parameters({"key": key}), failure)
-        except failure:
-            with self._engine.connect() as connection:
-                return connection.execute(self._statement, {"key": key}).all()
-
-    def _fetched(self, parameters: Any, failure: type[Exception]) -> Sequence[Any]:
-        connection = getattr(self._mine, "connection", None)
-        if connection is None:
-            connection = self._mine.connection = self._engine.raw_connection()
-            self._all.add(connection)
-        cursor = connection.cursor()
-        try:
-            cursor.execute(self._text.text, parameters)
-            return self._text.rows(cursor)
-        except failure:
-            del self._mine.connection
-            connection.invalidate()
-            raise
-        finally:
-            cursor.close()

@@ -20,7 +20,10 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
 }
+"""Of every answer that does not say otherwise."""
+_WANTED = [(name, name.lower(), value) for name, value in HEADERS.items()]
 
 
 def observe(
@@ -49,10 +52,12 @@ def observe(
     def finish(response: Response) -> Response:
         endpoint = request.endpoint or "none"
         elapsed = time.perf_counter() - g.begun
-        for header, value in HEADERS.items():
-            response.headers.setdefault(header, value)
-        response.headers.setdefault("Cache-Control", "no-store")
-        response.headers[HEADER] = g.request_id
+        headers = response.headers
+        there = {name.lower() for name, _ in headers}
+        for header, lower, value in _WANTED:
+            if lower not in there:
+                headers.add(header, value)
+        headers[HEADER] = g.request_id
         seconds.labels(endpoint, str(response.status_code)).observe(elapsed)
         if response.status_code >= 400:
             problems.labels(endpoint).inc()

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Annotated, Any, BinaryIO, TypeVar, cast
 
 import structlog
-from flask import Flask, Request, Response, current_app, g, jsonify, request
+from flask import Flask, Request, Response, current_app, g, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 from sqlalchemy.exc import SQLAlchemyError
@@ -338,9 +338,15 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 
 def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
-    response = jsonify(body)
-    response.status_code = status
-    response.headers.update(headers or {})
+    text = current_app.json.dumps(body, separators=(",", ":"))
+    return Response(text, status, {"Content-Type": "application/json", **(headers or {})})
+
+
+def tagged(response: Response, tag: str) -> Response:
+    """The answer with a strong ETag (RFC 9110, 8.8.3), without content for whoever has that already."""
+    response.headers["ETag"] = f'"{tag}"'
+    if "If-None-Match" in request.headers:
+        response.make_conditional(request)
     return response
 
 

@@ -30,8 +30,7 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, sect
 
 def authenticate(ports: Ports, incoming: Request) -> Actor | Administrator:
     """Who sends this request. Raises VermilionError(UNAUTHENTICATED)."""
-    with Session(ports.database.read) as session:
-        return actor_of(session, incoming.headers.get("Authorization"), ports.clock())
+    return actor_of(ports.database.kept, incoming.headers.get("Authorization"), ports.clock())
 
 
 @blueprint.post("/oauth2/token")

@@ -28,7 +28,7 @@ from registry.actor import Actor, Administrator, Duty
 from registry.agencies.assertions import Assertion, parse_assertion, use_up, verify
 from registry.agencies.credentials import keys_of
 from registry.agencies.tables import AccessToken, Client, Person
-from registry.driver_select import Prepared
+from registry.driver_select import Kept, Prepared
 from registry.settings import Settings
 
 TOKEN_LIFE = timedelta(minutes=15)
@@ -138,7 +138,7 @@ def issue_token(session: Session, grant: Grant, *, clock: Clock, random: Callabl
     return Issued(token, grant.scopes, TOKEN_LIFE)
 
 
-def actor_of(session: Session, authorization: str | None, now: datetime) -> Actor | Administrator:
+def actor_of(session: Session | Kept, authorization: str | None, now: datetime) -> Actor | Administrator:
     """Whom a bearer token stands for, by its client's and person's present state.
 
     Raises VermilionError(UNAUTHENTICATED).

@@ -146,7 +146,7 @@ def status_words(row: Any) -> str:
 def licence(identifier: str) -> Response:
     actor = staff(SCOPE_LICENCE)
     with database_errors(), Session(web.ports().database.read) as session:
-        found = read(session, web.ports(), actor, known_form(identifier))
+        found = read(web.ports(), actor, known_form(identifier))
         licence_type = licence_type_of(session, found.record.type_code, found.record.type_version)
     return page("licence.html", **_told(found, licence_type), done=_done())
 
@@ -324,7 +324,7 @@ def _changed(change: Change, identifier: str, work: Callable[[Session, Actor], o
 def _change_page(change: Change, identifier: str, error: VermilionError | None = None) -> Response:
     actor = staff(SCOPE_LICENCE)
     with database_errors(), Session(web.ports().database.read) as session:
-        found = read(session, web.ports(), actor, known_form(identifier))
+        found = read(web.ports(), actor, known_form(identifier))
         licence_type = licence_type_of(session, found.record.type_code, found.record.type_version)
     kept = {"legal_basis": licence_type.legal_basis} if error is None else filled(*change.fields)
     fault, wrong = fault_of(error, change.fields)

@@ -195,9 +195,7 @@ def seal_picture(code: str, number: int) -> Response:
 def png(pdf: bytes) -> Response:
     response = Response(picture_png(pdf), content_type="image/png")
     response.headers["Cache-Control"] = "private, no-cache"
-    response.set_etag(sha256(pdf).hexdigest()[:32])
-    response.make_conditional(request)
-    return response
+    return web.tagged(response, sha256(pdf).hexdigest()[:32])
 
 
 @blueprint.get("/seals/<seal_code:code>/uses")

@@ -70,8 +70,8 @@ def create() -> Response:
 def show(identifier: str) -> Response:
     """Status and record; link and look-up code are the holder's and are not told again."""
     web.query()
-    with database_errors(), Session(web.ports().database.read) as session:
-        found = read(session, web.ports(), licence_actor(), known_form(identifier))
+    with database_errors():
+        found = read(web.ports(), licence_actor(), known_form(identifier))
     edition, record, document = found.edition, found.record, found.document
     body = {
         **status_json(found.status),
@@ -95,10 +95,8 @@ def show(identifier: str) -> Response:
         "sealed_at": instant(edition.sealed_at),
         "document": document_json(record.identifier, document.sha256, document.size, document.level),
     }
-    answer = web.answer(body, 200, {"Cache-Control": "no-store"})
-    answer.set_etag(sha256(answer.get_data()).hexdigest()[:32])
-    answer.make_conditional(request)
-    return answer
+    answer = web.answer(body)
+    return web.tagged(answer, sha256(answer.get_data()).hexdigest()[:32])
 
 
 @blueprint.get("/api/v1/licences/<identifier>/document")

@@ -18,7 +18,7 @@ from keys.clock import Clock
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Agency
-from registry.driver_select import DriverSelect
+from registry.driver_select import Kept, Prepared
 from registry.licences.digests import lookup_digest
 from registry.licences.gathered import HISTORY, Gathered, as_of
 from registry.licences.outage import database_errors
@@ -111,7 +111,7 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     )
 
 
-_BY_LINK = _licence_where(Edition.link_id_sha256 == bindparam("key"))
+_BY_LINK = Prepared(_licence_where(Edition.link_id_sha256 == bindparam("key")))
 _BY_IDENTIFIER = _licence_where(Edition.identifier == bindparam("key"))
 _LOOKUP_DIGEST = select(Edition.lookup_sha256).where(Edition.identifier == bindparam("key"))
 _LOOKUP_DIGESTS = select(Edition.identifier, Edition.lookup_sha256).where(
@@ -159,12 +159,12 @@ class SqlLiveRegistry:
     def __init__(self, engine: Engine, clock: Clock) -> None:
         self._engine = engine
         self._clock = clock
-        self._by_link = DriverSelect(engine, _BY_LINK)
+        self._kept = Kept(engine)
         self._type_names: dict[tuple[str, int], Mapping[str, str]] = {}
 
     def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
         with database_errors():
-            return self._licence(self._by_link.rows(id_sha256))
+            return self._licence(_BY_LINK.rows(self._kept, key=id_sha256))
 
     def by_document(self, sha256: bytes) -> LiveLicence | None:
         return self._licence(self._rows(_BY_DOCUMENT, sha256))

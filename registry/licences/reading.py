@@ -103,13 +103,13 @@ _READ = Prepared(
 )
 
 
-def read(session: Session, ports: Ports, actor: Actor, identifier: str) -> Read:
+def read(ports: Ports, actor: Actor, identifier: str) -> Read:
     """Raises VermilionError: FORBIDDEN for a person who is no officer, and for a type that the client may not
     act on; NOT_FOUND alike for a licence of another agency and for none; UNAVAILABLE.
     """
     require_officer(actor)
     rows: Sequence[Any] = _READ.rows(
-        session, identifier=identifier, agency=actor.agency_code, client=actor.client_id
+        ports.database.kept, identifier=identifier, agency=actor.agency_code, client=actor.client_id
     )
     if not rows:
         raise licence_unknown()
@@ -124,5 +124,10 @@ def read(session: Session, ports: Ports, actor: Actor, identifier: str) -> Read:
         record=kept_record(ports.vault, row.id, row.record),
         document=newest_form(rows),
         shown_in=shown(changing=row.changing, version=row.list_version, signed=row.list_signed),
-        scheduled=tuple(waiting(session, row.licence_id)) if row.waits else (),
+        scheduled=_scheduled(ports, row.licence_id) if row.waits else (),
     )
+
+
+def _scheduled(ports: Ports, licence_id: str) -> tuple[Planned, ...]:
+    with Session(ports.database.read) as session:
+        return tuple(waiting(session, licence_id))

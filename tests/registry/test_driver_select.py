@@ -7,13 +7,13 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, MetaData, String, bindparam, event, insert, select, update
+from sqlalchemy import MetaData, String, bindparam, event, insert, select, update
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 from registry.agencies.tables import Agency
 from registry.database import Base, Database
-from registry.driver_select import LONGEST_LIST, DriverSelect, Prepared
+from registry.driver_select import LONGEST_LIST, Kept, Prepared
 from registry.schema import upgrade
 
 AT = datetime(2026, 11, 20, 10, 30, 0, 250_000, tzinfo=UTC)
@@ -159,20 +159,14 @@ def test_who_listens_hears_each_and_may_fail_it(database: Database, when: str) -
 def test_a_kept_connection_that_broke_is_let_go_of(database: Database) -> None:
     with database.transaction() as session:
         INSERT.write(session, [thing("a")])
-    asked = DriverSelect(database.read, ALL.where(Thing.id == bindparam("key")))
-    (row,) = asked.rows("a")
+    kept, asked = Kept(database.read), Prepared(ALL.where(Thing.id == bindparam("key")))
+    (row,) = asked.rows(kept, key="a")
     assert row._asdict() == thing("a")
     for _ in range(2):
-        _broken(database.read, asked)
-        (again,) = asked.rows("a")
+        asked.rows(kept, key="a")  # one is kept again
+        kept._mine.connection.driver_connection.close()  # as after a server's restart
+        (again,) = asked.rows(kept, key="a")
         assert again.id == "a"
-
-
-def _broken(engine: Engine, asked: DriverSelect) -> None:
-    """As after a server's restart."""
-    assert engine.dialect.name in ("sqlite", "postgresql")
-    asked.rows("a")  # one is kept again
-    asked._mine.connection.driver_connection.close()
 
 
 def test_what_is_put_off_is_written_by_the_next_transaction_that_commits(database: Database) -> None:
@@ -223,14 +217,13 @@ def test_a_connection_that_a_thread_keeps_goes_with_the_engine(database_url: str
     """No connection is left open behind a registry that was closed; asked again, the engine opens a new one."""
     upgrade(database_url)
     database = Database.open(database_url)
-    statement = select(Agency.name_zh).where(Agency.code == bindparam("key"))
-    asked = DriverSelect(database.read, statement)
-    assert asked.rows("x") == []
-    kept = asked._mine.connection
-    driver = kept.dbapi_connection
+    asked = Prepared(select(Agency.name_zh).where(Agency.code == bindparam("key")))
+    assert asked.rows(database.kept, key="x") == []
+    connection = database.kept._mine.connection
+    driver = connection.dbapi_connection
     database.dispose()
-    assert kept.dbapi_connection is None
+    assert connection.dbapi_connection is None
     with pytest.raises(Exception, match="closed"):
         driver.cursor().execute("SELECT 1")
-    assert asked.rows("x") == []
+    assert asked.rows(database.kept, key="x") == []
     database.dispose()

@@ -88,7 +88,7 @@ def test_an_amended_licence_keeps_serial_and_number_and_has_all_else_anew(
     with Session(world.ports.database.read) as session:
         actor = world.actor("system", "officer")
         read_before, read_after = (
-            read(session, world.ports, actor, one.identifier).edition for one in (before, after)
+            read(world.ports, actor, one.identifier).edition for one in (before, after)
         )
         assert read_before.next == after.identifier
         assert (read_after.previous, read_after.operation) == (before.identifier, "amend")
