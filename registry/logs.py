@@ -20,5 +20,15 @@ def configure_logs() -> None:
     )
 
 
-def _stderr(*_names: Any) -> structlog.PrintLogger:
-    return structlog.PrintLogger(sys.stderr)
+class _Stderr:
+    """Whichever standard error there is when a line is written: a logger may be bound long before."""
+
+    def msg(self, line: str) -> None:
+        sys.stderr.write(f"{line}\n")
+        sys.stderr.flush()
+
+    debug = info = warning = error = critical = msg
+
+
+def _stderr(*_names: Any) -> _Stderr:
+    return _Stderr()
