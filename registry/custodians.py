@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import os
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from keys.software import SoftwareCustodian, close_anew
 from keys.wrapping import KeyWrapper, Ledger, WrappingCustodian
 from registry.database import Database
 from registry.seals.custody import DatabaseLedger, registry_policy
+from registry.secret_files import read_secret
 from registry.settings import Settings
 from registry.vault import Vault
 
@@ -90,7 +90,7 @@ def _held_here(
     if settings.pkcs11_module is None:
         return SoftwareCustodian(
             settings.keys_directory,
-            _read_secret(passphrase_path(settings), "passphrase"),
+            read_secret(passphrase_path(settings), "passphrase"),
             policy=policy,
             ledger=ledger,
             cost=cost,
@@ -112,7 +112,7 @@ def _held_here(
     return Pkcs11Custodian(
         str(settings.pkcs11_module),
         settings.pkcs11_token,
-        _read_secret(settings.pkcs11_pin_file, "PIN"),
+        read_secret(settings.pkcs11_pin_file, "PIN"),
         policy=policy,
         ledger=ledger,
         random=random,
@@ -150,7 +150,7 @@ def root_custodian(
     """
     return SoftwareCustodian(
         settings.root_place,
-        _read_secret(root_passphrase_path(settings), "passphrase") if passphrase is None else passphrase,
+        read_secret(root_passphrase_path(settings), "passphrase") if passphrase is None else passphrase,
         policy=registry_policy(database, clock, settings.tz, vault),
         ledger=DatabaseLedger(database, clock, random),
         cost=cost,
@@ -173,7 +173,7 @@ def copy_under_new_passphrase(settings: Settings, target: Path, random: Random) 
         raise VermilionError(
             Kind.INVALID, "the keys are not in files here: a token, or a signer, has them", reason="key_files"
         )
-    passphrase = _read_secret(passphrase_path(settings), "passphrase")
+    passphrase = read_secret(passphrase_path(settings), "passphrase")
     new = base64.urlsafe_b64encode(random(PASSPHRASE_BYTES))
     try:
         count = close_anew(settings.keys_directory, passphrase, target, new, random=random)
@@ -212,23 +212,6 @@ def _make_passphrase(path: Path, keys: Path, random: Random) -> None:
         raise VermilionError(
             Kind.UNAVAILABLE, "the passphrase file cannot be written", reason="passphrase"
         ) from None
-
-
-def _read_secret(path: Path, what: str) -> bytes:
-    """Raises VermilionError: UNAVAILABLE without the file, INVALID when others can read it."""
-    try:
-        with path.open("rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            data = file.read(4096)
-    except OSError:
-        raise VermilionError(
-            Kind.UNAVAILABLE, f"the {what} file cannot be read", reason=what.lower()
-        ) from None
-    if mode & (stat.S_IRWXG | stat.S_IRWXO):
-        raise VermilionError(
-            Kind.INVALID, f"the {what} file is open to others: make it 0600", reason="permissions"
-        )
-    return data.rstrip(b"\r\n")
 
 
 def _log_unusable(key_id: str, error: VermilionError) -> None:

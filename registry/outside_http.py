@@ -156,11 +156,11 @@ class _Connection(http.client.HTTPConnection):
     def _response(self, sock: socket.socket, **options: Any) -> http.client.HTTPResponse:
         response = http.client.HTTPResponse(sock, **options)
         raw = response.fp.detach()
-        response.fp = io.BufferedReader(_InTime(raw, sock, self.left))
+        response.fp = io.BufferedReader(InTime(raw, sock, self.left))
         return response
 
 
-class _InTime(io.RawIOBase):
+class InTime(io.RawIOBase):
     """What comes from a socket, no read of which waits for longer than is left."""
 
     def __init__(self, inner: io.RawIOBase, sock: socket.socket, left: Callable[[], float]) -> None:

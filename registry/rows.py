@@ -4,22 +4,37 @@ the ids of what is written together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Column, CursorResult, Delete, Executable, Insert, Table, Update, insert
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    CursorResult,
+    Delete,
+    Executable,
+    Insert,
+    Table,
+    Update,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from keys.errors import VermilionError
-from registry.database import Base
+from registry.database import Base, Database
 from registry.driver_select import Prepared
 
 _V = TypeVar("_V")
 SHARED_BYTES = 4
+SLICE = 1000  # rows that are changed or removed together, where nothing else is touched
 
 
 def new_ids(random: Callable[[int], bytes], count: int) -> list[str]:
@@ -91,3 +106,33 @@ def changed_each(session: Session, statement: Update, rows: Sequence[dict[str, A
         return 0
     result = session.connection().execute(statement, rows)
     return result.rowcount
+
+
+def in_slices(database: Database, some: Callable[[Session], int]) -> int:
+    """Have `some`, which changes at most `SLICE` rows, done in a transaction of its own until it finds fewer;
+    how many in all.
+    """
+    count = 0
+    while True:
+        with database.transaction() as session:
+            changed = some(session)
+        count += changed
+        if changed < SLICE:
+            return count
+
+
+def swept(
+    database: Database,
+    key: InstrumentedAttribute[Any],
+    *which: ColumnElement[bool],
+    values: Mapping[str, Any] | None = None,
+) -> int:
+    """Rows of the key's table, of those that are meant, get these values, by which they are meant no more;
+    or, without any, are removed. Slice by slice; nobody is kept from writing where there are none. How many.
+    """
+    with database.read.connect() as connection:
+        if not connection.scalar(select(exists().where(*which))):
+            return 0
+    some = key.in_(select(key).where(*which).limit(SLICE))
+    wanted: Update | Delete = delete(key.class_) if values is None else update(key.class_).values(values)
+    return in_slices(database, lambda session: changed_rows(session, wanted.where(some, *which)))

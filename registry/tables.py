@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from registry.agencies import tables as agencies
+from registry.attempts import tables as attempts
 from registry.batches import tables as batches
 from registry.console import tables as console
 from registry.database import Base
@@ -17,6 +18,7 @@ metadata = Base.metadata
 
 __all__ = [
     "agencies",
+    "attempts",
     "batches",
     "console",
     "licences",

@@ -28,6 +28,7 @@ from registry.buckets import Buckets
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
 from registry.log.refusals import OncePerMinute, Refusal, record_refusal
+from registry.networks import network_of
 from registry.ports import Ports
 from registry.problems import METHOD_NOT_ALLOWED, PROBLEM_JSON, TABLE, defect, plain, problem
 
@@ -39,6 +40,7 @@ EXTENSION = "vermilion"
 _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 AUDIT = "audit"  # the blueprint that auditors read, and that nobody else does
 CONSOLE = "console"  # the blueprint of pages, where a session stands for a token
+FORM = "application/x-www-form-urlencoded"
 
 _log = structlog.get_logger("registry.api")
 
@@ -298,6 +300,37 @@ def chosen(name: str, arguments: Mapping[str, str], among: type[E], what: str) -
     except ValueError:
         fault = Fault(f"?{name}", "unknown", what)
         raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,)) from None
+
+
+def hex_id(name: str, text: str) -> str:
+    """A query argument that is an id. Raises VermilionError(INVALID)."""
+    if not re.fullmatch(r"[0-9a-f]{32}", text):
+        fault = Fault(name, "id", "this is no id")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
+    return text
+
+
+def read_form(*, max_bytes: int) -> dict[str, str]:
+    """The fields of a form that a page sends, each once; read within the slots for strangers.
+
+    Raises VermilionError(UNSUPPORTED_MEDIA, TOO_LARGE, MALFORMED, UNAVAILABLE).
+    """
+    if request.mimetype != FORM:
+        raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send a form")
+    request.max_content_length = request.max_form_memory_size = max_bytes
+    with state().strangers.one():
+        lists = list(request.form.lists())
+    if any(len(values) != 1 for _, values in lists):
+        raise VermilionError(Kind.MALFORMED, "a field is repeated")
+    return {name: values[0] for name, values in lists}
+
+
+def network() -> str:
+    """From which network the request comes; behind proxies of ours, as the outermost of them says."""
+    proxies = ports().settings.trusted_proxies
+    hops = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
+    address = hops[-proxies] if proxies and len(hops) >= proxies else request.remote_addr
+    return network_of(address)
 
 
 def idempotency_key(*, required: bool) -> str:

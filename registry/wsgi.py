@@ -23,6 +23,7 @@ from registry.licences.recovery import RecoveryReport, recovery_loop
 from registry.licences.status_lists import LOOK_EVERY
 from registry.licences.status_lists import publish_due as publish_status_lists
 from registry.logs import configure_logs
+from registry.outgoing.lanes import Round as SentRound
 from registry.ports import Ports
 from registry.receipt_socket import serve_receipts
 from registry.seals.anchor import anchor_due, outside_stamper
@@ -32,7 +33,6 @@ from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
 from registry.webhooks.claims import sweep as sweep_webhooks
 from registry.webhooks.sending import Sender
-from registry.webhooks.work import Round as WebhookRound
 from registry.webhooks.work import deliver
 
 KEEP_EVERY = timedelta(seconds=30)
@@ -153,7 +153,7 @@ def log_batches(outcome: Round) -> None:
         _log.error("batch_defect", batch=batch_id, kind=type(error).__name__, where=places(error))
 
 
-def log_webhooks(outcome: WebhookRound) -> None:
+def log_webhooks(outcome: SentRound) -> None:
     """A line for a round in which something was tried, for each endpoint that is sent nothing more, and for
     each defect; no address, whose path may be a secret.
     """

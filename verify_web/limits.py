@@ -15,11 +15,8 @@ from sqlalchemy import Connection
 
 from registry.buckets import Rate
 from registry.networks import network_of
+from registry.typed_limits import IDENTIFIER, NETWORK, PAIR
 from verify_web.store import Store
-
-NETWORK = Rate(burst=10, seconds_each=6.0)  # ten a minute from one network
-PAIR = Rate(burst=5, seconds_each=720.0)  # five failures an hour from one network for one licence
-IDENTIFIER = Rate(burst=100, seconds_each=36.0)  # a hundred an hour for one licence: 8e-7 hits a year
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,6 @@ from registry.console.oidc import OpenId
 from registry.console.rendering import LANGUAGE_COOKIE, LANGUAGES, WORDS, civil, fill_in, language_of, moment
 from registry.console.sessions import Half, Live
 from registry.licences.outage import database_out, is_outage
-from registry.networks import network_of
 from registry.permissions import PUBLIC, TABLE, admits
 from registry.ports import Ports
 from registry.problems import status_of
@@ -44,7 +43,6 @@ SIGN_IN = "/console/sign-in"
 CONFIRM = "/console/confirm"
 EXTENSION = "vermilion-console"
 SESSION, STEP, FLOW = "session", "step", "flow"  # cookies
-FORM = "application/x-www-form-urlencoded"
 MAX_FORM_BYTES = 16 * 1024
 REQUESTS_PER_MINUTE = 60  # by one network, to a process, of what needs no session
 MENU = {"approvals": "console.approvals", "licences": "console.licences", "seals": "console.seals"}
@@ -101,11 +99,8 @@ def fresh() -> None:
 
 
 def network() -> str:
-    """From which network the request comes; behind proxies of ours, as the outermost of them says."""
-    proxies = web.ports().settings.trusted_proxies
-    hops = [part.strip() for part in request.headers.get("X-Forwarded-For", "").split(",") if part.strip()]
-    address = hops[-proxies] if proxies and len(hops) >= proxies else request.remote_addr
-    return network_of(address)
+    """From which network the request comes."""
+    return web.network()
 
 
 # --- before and after ----------------------------------------------------------------------------------
@@ -167,7 +162,7 @@ def _require_own_page() -> None:
 def require_token(browser: Live | Half) -> None:
     """Raises VermilionError(FORBIDDEN, `form`) where the form is not one of this session's."""
     told = request.headers.get("X-Form-Token")
-    if request.mimetype == FORM:
+    if request.mimetype == web.FORM:
         told = form().get("form")
     if not hmac.compare_digest((told or "").encode(), sessions.csrf_of(browser.token).encode()):
         raise VermilionError(
@@ -189,14 +184,7 @@ def _touch(ports: Ports, found: Live) -> None:
 def form() -> dict[str, str]:
     """The form's fields, each once. Raises VermilionError(MALFORMED, TOO_LARGE, UNAVAILABLE)."""
     if "form" not in g:
-        if request.mimetype != FORM:
-            raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send a form")
-        request.max_content_length = request.max_form_memory_size = MAX_FORM_BYTES
-        with web.state().strangers.one():
-            lists = list(request.form.lists())
-        if any(len(values) != 1 for _, values in lists):
-            raise VermilionError(Kind.MALFORMED, "a field is repeated")
-        g.form = {name: values[0] for name, values in lists}
+        g.form = web.read_form(max_bytes=MAX_FORM_BYTES)
     return cast("dict[str, str]", g.form)
 
 

@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry import web
+from registry.attempts.rules import enter, succeeded
 from registry.console import attempts, invitations, local, passkeys, sessions, totp
 from registry.console.browser import (
     SIGN_IN,
@@ -41,7 +42,7 @@ def open_invitation() -> Response:
     link = told.get("invitation", "").strip().rpartition("invitation=")[2]  # a whole address is taken as well
     attempt = attempts.network_attempt(ports.vault, network())
     with ports.database.transaction() as session:
-        wait = attempts.enter(session, attempt, ports.clock())
+        wait = enter(session, attempt, ports.clock())
     try:
         attempts.require_room(wait)
         with Session(ports.database.read) as session:
@@ -49,7 +50,7 @@ def open_invitation() -> Response:
     except VermilionError as error:
         return page("invitation.html", error=error, link=link[:64], fault=said(error.reason))
     with ports.database.transaction() as session:
-        attempts.succeeded(session, attempt)
+        succeeded(session, attempt)
         token = sessions.begin_half(session, ports, row.person_id, sessions.ENROLLING, row.id)
     return give_cookie(go(f"{ENROL}/choose"), STEP, token)
 

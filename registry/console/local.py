@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Agency, Person
+from registry.attempts.rules import enter, succeeded
 from registry.console import attempts, invitations, passwords, totp
 from registry.console.sessions import PASSWORD, Half, begin, begin_half, drop, ground, keep_draft
 from registry.console.tables import Invitation, LocalAccount
@@ -44,7 +45,7 @@ def check_password(ports: Ports, network: str, account: str, password: str) -> s
     name = plain_account(account)
     attempt = attempts.password_attempt(ports.vault, network, name)
     with ports.database.transaction() as session:
-        wait = attempts.enter(session, attempt, ports.clock())
+        wait = enter(session, attempt, ports.clock())
     attempts.require_room(wait)
     with Session(ports.database.read) as session:
         found = session.execute(
@@ -57,7 +58,7 @@ def check_password(ports: Ports, network: str, account: str, password: str) -> s
         _log.warning("sign_in_refused", step="password", network=network)
         raise refused()
     with ports.database.transaction() as session:
-        attempts.succeeded(session, attempt)
+        succeeded(session, attempt)
         return begin_half(session, ports, found.person_id, PASSWORD)
 
 
@@ -133,7 +134,7 @@ def _use_code(ports: Ports, person_id: str, code: str) -> None:
     ports.vault.ready()
     attempt = attempts.code_attempt(ports.vault, person_id)
     with ports.database.transaction() as session:
-        wait = attempts.enter(session, attempt, ports.clock())
+        wait = enter(session, attempt, ports.clock())
     attempts.require_room(wait)
     with Session(ports.database.read) as session:
         account = session.get(LocalAccount, person_id)
@@ -147,7 +148,7 @@ def _use_code(ports: Ports, person_id: str, code: str) -> None:
         once = update(LocalAccount).where(LocalAccount.person_id == person_id, later).values(totp_step=step)
         served = step is not None and changed_rows(session, once) == 1
         if served:
-            attempts.succeeded(session, attempt)
+            succeeded(session, attempt)
         else:  # the attempts of a code are few: they cannot fill the record
             _note_wrong_code(session, ports, person_id)
     if not served:

@@ -95,11 +95,3 @@ class UsedChallenge(Base):
     __tablename__ = "used_challenge"
     challenge_sha256: Mapped[bytes] = mapped_column(primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(index=True)
-
-
-class SignInBucket(Base):
-    """Attempts of one account, network, or both, as a leaky bucket that all processes share."""
-
-    __tablename__ = "sign_in_bucket"
-    key: Mapped[bytes] = mapped_column(primary_key=True)  # a MAC: whose it is cannot be read here
-    empty_at: Mapped[float] = mapped_column(index=True)  # Unix time at which it will have drained

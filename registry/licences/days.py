@@ -10,6 +10,11 @@ FARTHEST = timedelta(days=3660)
 """How far ahead a change may be scheduled, or a suspension may end."""
 
 
+def is_within(valid_from: date, valid_to: date | None, day: date) -> bool:
+    """Whether the day is one of a licence's validity, both ends inclusive; None: without an end."""
+    return valid_from <= day and (valid_to is None or day <= valid_to)
+
+
 def require_day(effective: date, *, today: date, issued: date, earliest: date) -> None:
     """A change takes effect by today, and none precedes the one before it (`earliest`) or the issue.
 

@@ -13,6 +13,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
+from registry.licences.days import is_within
 from registry.licences.examine import civil_day
 from registry.licences.gathered import HISTORY, change_in_effect, change_recorded, in_order
 from registry.licences.tables import Edition
@@ -85,7 +86,7 @@ def status_at(
             Kind.NOT_FOUND, "the edition was not there at that moment", reason="not_yet_there"
         )
     status = str(change.detail.get("status", "in_force"))
-    within = edition.valid_from <= day and (edition.valid_to is None or day <= edition.valid_to)
+    within = is_within(edition.valid_from, edition.valid_to, day)
     return {
         "status": status,
         "ground": change.detail.get("ground"),

@@ -12,7 +12,7 @@ from flask import Blueprint, Response
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from keys.errors import Fault, Kind, VermilionError
+from keys.errors import Kind
 from registry import web
 from registry.actor import Actor
 from registry.described import ADDRESS, IDEMPOTENCY_KEY, REPLAYED, Parameter, Told, described, told
@@ -73,7 +73,7 @@ def index() -> Response:
     """In pages of 100."""
     after = web.query({"after"}).get("after", "")
     with database_errors(), Session(web.ports().database.read) as session:
-        found, more = rules.endpoints(session, licence_actor(), _id("?after", after) if after else "")
+        found, more = rules.endpoints(session, licence_actor(), web.hex_id("?after", after) if after else "")
         shown = [_endpoint(session, endpoint) for endpoint in found]
     if not more:
         return _answer(EndpointPage(endpoints=shown))
@@ -152,7 +152,7 @@ def deliveries(endpoint_id: str) -> Response:
     """The newest events first, in pages of 100; `state` picks one. What was delivered is kept for 30 days."""
     arguments = web.query({"after", "state"})
     state = web.chosen("state", arguments, DeliveryState, "no delivery is ever in this state")
-    after = _id("?after", arguments["after"]) if "after" in arguments else None
+    after = web.hex_id("?after", arguments["after"]) if "after" in arguments else None
     with database_errors(), Session(web.ports().database.read) as session:
         endpoint = rules.own_endpoint(session, licence_actor(), endpoint_id)
         found, more = rules.deliveries(session, endpoint, state, after)
@@ -296,10 +296,3 @@ def _href(endpoint_id: str) -> str:
 
 def _instant(at: datetime | None) -> str | None:
     return None if at is None else instant(at)
-
-
-def _id(field: str, text: str) -> str:
-    if len(text) != 32 or not set(text) <= set("0123456789abcdef"):
-        fault = Fault(field, "id", "this is no id")
-        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
-    return text

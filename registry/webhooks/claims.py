@@ -19,17 +19,17 @@ from keys.errors import Kind, VermilionError
 from registry.agencies.tables import Client
 from registry.database import Instant
 from registry.log.tables import Event
+from registry.outgoing.attempts import Outcome, Tried
+from registry.outgoing.retries import LONGEST_QUIET, OUT, PATIENCE, receiver_rest, rest
 from registry.ports import Ports
-from registry.rows import changed_rows
+from registry.rows import SLICE, changed_rows, in_slices
 from registry.webhooks.kinds import DeliveryState, EndpointState, Told
 from registry.webhooks.rules import LOCKED, deactivate, signing
-from registry.webhooks.schedule import LONGEST_QUIET, OUT, PATIENCE, endpoint_rest, rest
 from registry.webhooks.secrets import open_secret
 from registry.webhooks.tables import WebhookDelivery, WebhookEndpoint
 
 LEASE = timedelta(minutes=2)
 KEPT = timedelta(days=30)  # for which what was delivered can be looked up and sent again
-SWEEP = 1000
 GONE = 410
 OVERLOADED = frozenset({429, 503})
 
@@ -58,29 +58,6 @@ class Claimed:
     body: bytes
     secrets: tuple[bytes, ...]
     lease_until: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of one attempt; `status` is HTTP's, None without an answer, and `reason` None for success."""
-
-    status: int | None
-    reason: str | None
-    asked: timedelta | None = None  # Retry-After
-
-    @property
-    def quiet(self) -> timedelta | None:
-        """For how long the receiver wants nothing at all; None where it has not said so."""
-        if self.asked is None or self.status not in OVERLOADED:
-            return None
-        return min(self.asked, LONGEST_QUIET)
-
-
-@dataclass(frozen=True, slots=True)
-class Tried:
-    claimed: Claimed
-    outcome: Outcome
-    at: datetime
 
 
 def due(ports: Ports) -> list[Receiver]:
@@ -184,7 +161,7 @@ def give_back(ports: Ports, claimed: Sequence[Claimed]) -> None:
                 changed_rows(session, held.values(due_at=now))
 
 
-def put_down(ports: Ports, tried: Sequence[Tried]) -> dict[str, EndpointState]:
+def put_down(ports: Ports, tried: Sequence[Tried[Claimed]]) -> dict[str, EndpointState]:
     """What came of attempts, by a statement for all that came to the same; the endpoints that are sent
     nothing more because of it, by id.
 
@@ -198,10 +175,10 @@ def put_down(ports: Ports, tried: Sequence[Tried]) -> dict[str, EndpointState]:
         if one.outcome.reason is not None
     }
 
-    def pause(one: Tried) -> timedelta | None:
+    def pause(one: Tried[Claimed]) -> timedelta | None:
         return rests.get((one.claimed.receiver.id, one.claimed.event_id))
 
-    def came_to(one: Tried) -> tuple[str, int, DeliveryState, int | None, str | None]:
+    def came_to(one: Tried[Claimed]) -> tuple[str, int, DeliveryState, int | None, str | None]:
         claimed, outcome = one.claimed, one.outcome
         if outcome.reason is None:
             state = DeliveryState.DELIVERED
@@ -227,7 +204,7 @@ def put_down(ports: Ports, tried: Sequence[Tried]) -> dict[str, EndpointState]:
     return ended
 
 
-def _judge(session: Session, ports: Ports, tried: Sequence[Tried]) -> dict[str, EndpointState]:
+def _judge(session: Session, ports: Ports, tried: Sequence[Tried[Claimed]]) -> dict[str, EndpointState]:
     """How endpoints do, after these attempts in the order in which they ended. One that goes on doing well is
     not written.
     """
@@ -236,7 +213,7 @@ def _judge(session: Session, ports: Ports, tried: Sequence[Tried]) -> dict[str, 
         own = [one for one in tried if one.claimed.receiver.id == endpoint_id]
         since = next((n for n, one in enumerate(reversed(own)) if one.outcome.reason is None), None)
         failures = len(own) if since is None else since
-        asked = [one.at + one.outcome.quiet for one in own if one.outcome.quiet is not None]
+        asked = [one.at + quiet for one in own if (quiet := _quiet(one.outcome)) is not None]
         gone = any(one.outcome.status == GONE for one in own)
         if not (failures or asked or gone or own[-1].claimed.receiver.failures):
             continue
@@ -248,7 +225,7 @@ def _judge(session: Session, ports: Ports, tried: Sequence[Tried]) -> dict[str, 
         else:
             endpoint.failures = failures
             endpoint.failing_since = last if failures else None
-        pause = endpoint_rest(endpoint.failures) if failures else None
+        pause = receiver_rest(endpoint.failures) if failures else None
         until = [*asked, *([] if pause is None else [last + pause])]
         if endpoint.rest_until is not None and endpoint.rest_until > last:
             until.append(endpoint.rest_until)  # as it was asked for before, whatever came in since
@@ -264,6 +241,13 @@ def _judge(session: Session, ports: Ports, tried: Sequence[Tried]) -> dict[str, 
         if endpoint_id in ended:
             deactivate(session, ports, endpoint, None, ended[endpoint_id])
     return ended
+
+
+def _quiet(outcome: Outcome) -> timedelta | None:
+    """For how long the receiver wants nothing at all; None where it has not said so."""
+    if outcome.asked is None or outcome.status not in OVERLOADED:
+        return None
+    return min(outcome.asked, LONGEST_QUIET)
 
 
 def sweep(ports: Ports) -> int:
@@ -297,22 +281,12 @@ def _closed(ports: Ports, endpoint_id: str, waiting: _Wanted) -> int:
             session, update(WebhookDelivery).where(*_some(endpoint_id, *waiting)).values(dead)
         )
 
-    return _in_slices(ports, some)
+    return in_slices(ports.database, some)
 
 
 def _stale(ports: Ports, endpoint_id: str, old: _Wanted) -> int:
     wanted = delete(WebhookDelivery).where(*_some(endpoint_id, *old))
-    return _in_slices(ports, lambda session: changed_rows(session, wanted))
-
-
-def _in_slices(ports: Ports, some: Callable[[Session], int]) -> int:
-    count = 0
-    while True:
-        with ports.database.transaction() as session:
-            changed = some(session)
-        count += changed
-        if changed < SWEEP:
-            return count
+    return in_slices(ports.database, lambda session: changed_rows(session, wanted))
 
 
 def _any(*wanted: ColumnElement[bool]) -> ColumnElement[bool]:
@@ -321,7 +295,7 @@ def _any(*wanted: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def _some(endpoint_id: str, *wanted: ColumnElement[bool]) -> tuple[ColumnElement[bool], ...]:
     of_endpoint = WebhookDelivery.endpoint_id == endpoint_id
-    ids = select(WebhookDelivery.event_id).where(of_endpoint, *wanted).limit(SWEEP)
+    ids = select(WebhookDelivery.event_id).where(of_endpoint, *wanted).limit(SLICE)
     return of_endpoint, WebhookDelivery.event_id.in_(ids), *wanted
 
 

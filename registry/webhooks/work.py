@@ -1,69 +1,19 @@
-"""What happens to deliveries in the background: claimed, sent by several threads at once, put down in groups.
-
-An endpoint has a lane of its own, with a few threads at most, so that a slow one keeps no other waiting; one
-that fails again and again is left alone for a while, and asked by one thread then. A process that dies leaves
-claims that lapse (`claims`).
-"""
+"""Events told to agencies in the background, by the lanes that all that leaves is sent by."""
 
 from __future__ import annotations
 
-import queue
-from collections import deque
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from registry.licences.outage import database_errors
+from registry.outgoing import lanes
+from registry.outgoing.attempts import Outcome, Tried
+from registry.outgoing.lanes import Round
 from registry.ports import Ports
-from registry.webhooks.claims import Claimed, Outcome, Receiver, Tried, claim, due, give_back, put_down
+from registry.webhooks.claims import Claimed, Receiver, claim, due, give_back, put_down
 from registry.webhooks.kinds import EndpointState
-from registry.webhooks.schedule import OUT
-
-THREADS = 32
-LANES = 8  # threads of one endpoint
-WINDOW = 256  # deliveries of one endpoint that are claimed at once
-HELD = 1024  # of all endpoints: what is claimed must be begun before its lease ends
-GROUP = 128  # outcomes that are put down together, or as many as there are after
-LINGER = 0.05  # seconds
-LOOK_AGAIN = 0.5  # seconds, for what falls due while something slow is under way
-SPARE = 45  # seconds of a lease that a delivery must have left when it is begun
 
 Post = Callable[[Claimed], Outcome]
-
-
-@dataclass
-class Round:
-    """One round of work: what came of it."""
-
-    delivered: int = 0
-    failed: int = 0
-    ended: dict[str, EndpointState] = field(default_factory=dict)  # endpoints that are sent nothing more
-    defects: list[tuple[str, Exception]] = field(default_factory=list)  # endpoint: what must not happen
-
-    def __bool__(self) -> bool:
-        return bool(self.delivered or self.failed or self.ended or self.defects)
-
-
-@dataclass
-class _Lane:
-    """One endpoint's deliveries that this process has claimed."""
-
-    receiver: Receiver
-    failures: int  # in a row
-    waiting: deque[Claimed] = field(default_factory=deque)
-    under_way: int = 0
-
-    @property
-    def threads(self) -> int:
-        return 1 if self.failures >= OUT else LANES
-
-    @property
-    def room(self) -> int:
-        """How many more may be claimed. Few are left before more are: claims are made in groups."""
-        held = len(self.waiting) + self.under_way
-        if self.failures >= OUT:
-            return 1 - held
-        return WINDOW - held if held <= WINDOW // 2 else 0
 
 
 def deliver(ports: Ports, post: Post, stopped: Callable[[], bool] = lambda: False) -> Round:
@@ -71,121 +21,29 @@ def deliver(ports: Ports, post: Post, stopped: Callable[[], bool] = lambda: Fals
 
     Raises VermilionError(UNAVAILABLE) without a database or data key.
     """
-    round_ = Round()
     with database_errors():
-        if due(ports):
-            ports.vault.ready()
-            with ThreadPoolExecutor(THREADS, thread_name_prefix="webhook") as pool:
-                _Pump(ports, post, pool, round_, stopped).run()
-    return round_
+        if not due(ports):
+            return Round()
+        ports.vault.ready()
+        return lanes.send(_Deliveries(ports), post, ports.clock, stopped, name="webhook")
 
 
-class _Pump:
-    """Lanes, filled from the database and emptied by the pool. Used by one thread."""
+@dataclass(frozen=True, slots=True)
+class _Deliveries:
+    """`registry.outgoing.attempts.Queue` of deliveries."""
 
-    def __init__(
-        self,
-        ports: Ports,
-        post: Post,
-        pool: ThreadPoolExecutor,
-        round_: Round,
-        stopped: Callable[[], bool],
-    ) -> None:
-        self.ports, self.post, self.pool, self.round, self.stopped = ports, post, pool, round_, stopped
-        self.lanes: dict[str, _Lane] = {}
-        self.results: queue.SimpleQueue[Tried | tuple[Claimed, Exception]] = queue.SimpleQueue()
-        self.under_way = 0
-        self.last = ""  # endpoint that something was claimed for
+    ports: Ports
 
-    def run(self) -> None:
-        try:
-            while True:
-                if not self.stopped():
-                    self._claim()
-                    self._begin()
-                if not self.under_way:
-                    break
-                self._put_down(self._ended())
-        finally:
-            give_back(self.ports, [one for lane in self.lanes.values() for one in lane.waiting])
+    def due(self) -> list[Receiver]:
+        return due(self.ports)
 
-    def _claim(self) -> None:
-        """For each endpoint a fair share of what may be held, beginning behind the last one that had some."""
-        receivers = due(self.ports)
-        left = HELD - self.under_way - sum(len(lane.waiting) for lane in self.lanes.values())
-        share = max(1, left // max(1, len(receivers)))
-        wanted: list[tuple[Receiver, int]] = []
-        for receiver in sorted(receivers, key=lambda one: (one.id <= self.last, one.id)):
-            lane = self.lanes.get(receiver.id) or _Lane(receiver, receiver.failures)
-            most = min(lane.room, share, left)
-            if most > 0:
-                self.lanes[receiver.id] = lane
-                wanted.append((receiver, most))
-                left -= most
-        if wanted:
-            self.last = wanted[-1][0].id
-            for one in claim(self.ports, wanted, self.round.defects):
-                self.lanes[one.receiver.id].waiting.append(one)
+    def claim(
+        self, wanted: Sequence[tuple[Receiver, int]], defects: list[tuple[str, Exception]]
+    ) -> list[Claimed]:
+        return claim(self.ports, wanted, defects)
 
-    def _begin(self) -> None:
-        """Give the pool what lanes have threads for, one of each lane in turn."""
-        moved = not self.stopped()
-        while moved:
-            moved = False
-            for lane in self.lanes.values():
-                if lane.waiting and lane.under_way < lane.threads and self.under_way < THREADS:
-                    one, moved = lane.waiting.popleft(), True
-                    if (one.lease_until - self.ports.clock()).total_seconds() < SPARE:
-                        continue  # somebody else may have it by the time that it would be sent
-                    lane.under_way += 1
-                    self.under_way += 1
-                    self.pool.submit(self._try, one)
+    def give_back(self, claimed: Sequence[Claimed]) -> None:
+        give_back(self.ports, claimed)
 
-    def _try(self, one: Claimed) -> None:
-        try:
-            outcome = self.post(one)
-        except Exception as error:  # noqa: BLE001  (whatever it is, the others are not kept waiting)
-            self.results.put((one, error))
-        else:
-            self.results.put(Tried(one, outcome, self.ports.clock()))
-
-    def _ended(self) -> list[Tried]:
-        """What ended since the last time, in order, and what ends soon after. Threads that became free are
-        used meanwhile. Nothing, where nothing ends for a while.
-        """
-        tried: list[Tried] = []
-        ended = 0
-        while ended < GROUP and self.under_way:
-            try:
-                result = self.results.get(timeout=LINGER if ended else LOOK_AGAIN)
-            except queue.Empty:
-                break
-            ended += 1
-            self.under_way -= 1
-            one = result.claimed if isinstance(result, Tried) else result[0]
-            lane = self.lanes[one.receiver.id]
-            lane.under_way -= 1
-            if isinstance(result, Tried):
-                tried.append(result)
-                lane.failures = 0 if result.outcome.reason is None else lane.failures + 1
-            else:
-                self.round.defects.append((one.receiver.id, result[1]))
-                lane.failures += 1
-            if lane.failures < OUT:
-                self._begin()
-        return tried
-
-    def _put_down(self, tried: list[Tried]) -> None:
-        if tried:
-            self.round.ended |= put_down(self.ports, tried)
-        self.round.delivered += sum(one.outcome.reason is None for one in tried)
-        self.round.failed += sum(one.outcome.reason is not None for one in tried)
-        out = [
-            lane
-            for lane in self.lanes.values()
-            if lane.failures >= OUT or lane.receiver.id in self.round.ended
-        ]
-        give_back(self.ports, [one for lane in out for one in lane.waiting])
-        for lane in out:
-            lane.waiting.clear()
-        self.lanes = {name: lane for name, lane in self.lanes.items() if lane.waiting or lane.under_way}
+    def put_down(self, tried: Sequence[Tried[Claimed]]) -> dict[str, EndpointState]:
+        return put_down(self.ports, tried)

@@ -19,10 +19,11 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from registry.webhooks.claims import Outcome
+from registry.outgoing.attempts import Outcome
+from registry.outgoing.lanes import Round
 from registry.webhooks.sending import Sender
 from registry.webhooks.tables import WebhookDelivery
-from registry.webhooks.work import Post, Round, deliver
+from registry.webhooks.work import Post, deliver
 from tests.registry.world import World, serve
 
 PATH = "/api/v1/webhooks"

@@ -90,6 +90,7 @@ ELSEWHERE = frozenset(
         *(f"registry/{name}.py" for name in (
             "backup", "ceremony", "client", "custodians", "first_start", "processes", "publication",
             "sample_registry", "schema", "signer", "outside_http", "outside_addresses", "receipt_socket",
+            "secret_files",
         )),
         *(f"registry/licences/{name}.py" for name in (
             "archive", "document_stamps", "publish", "recovery", "status_lists", "types",

@@ -17,6 +17,7 @@ from registry.agencies.enrolments import decide, pending
 from registry.agencies.tables import Verifier
 from registry.agencies.verifiers import add_verifier, set_verifier_active, thumbprint
 from registry.log.tables import Event
+from registry.typed_limits import PAIR
 from tests.registry.issuing import issue_one
 from tests.registry.relying import (
     API,
@@ -32,7 +33,6 @@ from tests.registry.relying import (
 )
 from tests.registry.test_answers import wrong
 from tests.registry.world import GROUND, Ticker, World, on_sqlite
-from verify_web.limits import PAIR
 
 LINK = {"link": "x"}
 

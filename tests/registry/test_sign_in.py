@@ -17,9 +17,10 @@ from registry.actor import Actor, Administrator, Duty
 from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_client, add_person, set_client_active, set_person_active, set_roles
 from registry.agencies.tables import Person
+from registry.attempts.tables import AttemptBucket
 from registry.buckets import Counted, Rate
 from registry.console import attempts, invitations, passwords, sessions
-from registry.console.tables import ConsoleSession, Invitation, LocalAccount, Passkey, SignInBucket
+from registry.console.tables import ConsoleSession, Invitation, LocalAccount, Passkey
 from registry.log.tables import Event
 from registry.permissions import PUBLIC
 from tests.registry.signing_in import (
@@ -152,7 +153,7 @@ def _dumped(world: World) -> str:
     """What the console's tables hold, as text, bytes in hex."""
     found = ""
     with Session(world.ports.database.read) as session:
-        for table in ("local_account", "console_session", "invitation", "sign_in_bucket", "passkey"):
+        for table in ("local_account", "console_session", "invitation", "attempt_bucket", "passkey"):
             for row in session.execute(text(f"SELECT * FROM {table}")):
                 found += " ".join(
                     bytes(v).hex() if isinstance(v, bytes | memoryview) else str(v) for v in row
@@ -247,10 +248,10 @@ def test_right_attempts_do_not_count_and_what_has_drained_is_forgotten(
     for _ in range(3 * attempts.PAIR.burst):
         assert keeper.type_password(Browser.new(world)).status_code == 303
     Browser.new(world).post("/sign-in", {"account": "nobody", "password": "x"})
-    assert rows(world, SignInBucket) > 0
+    assert rows(world, AttemptBucket) > 0
     clock.advance(timedelta(days=1))
     keeper.type_password(Browser.new(world))
-    assert rows(world, SignInBucket) <= 3
+    assert rows(world, AttemptBucket) <= 3
 
 
 def test_codes_are_tried_five_times_by_whoever_knows_the_password(
@@ -905,7 +906,8 @@ def test_no_form_and_no_object_is_a_defect(
 ) -> None:
     """Each page that takes something, to somebody signed in and to nobody. The catch-all is off."""
     monkeypatch.setattr("registry.buckets.Buckets.enter", lambda *_: Counted(0, 1, 0))
-    monkeypatch.setattr(attempts, "enter", lambda *_: 0)
+    for module in ("local", "enrolment_pages"):
+        monkeypatch.setattr(f"registry.console.{module}.enter", lambda *_: 0)
     signed_in, nobody = keeper.sign_in(), Browser.new(world)
     half = enrolling(world, world.people["officer"].id, "officer")
     tokens = {

@@ -12,12 +12,12 @@ import pytest
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
 
+from registry.typed_limits import PAIR
 from signing.codes import make_identifier, parse_identifier
 from tests.registry.issuing import issue_one
 from tests.registry.relying import API, BULK, SIGNED, Front, front, moment, taken_over
 from tests.registry.test_answers import wrong
 from tests.registry.world import Ticker, World, on_sqlite
-from verify_web.limits import PAIR
 
 HOUR = timedelta(hours=1)
 

@@ -11,10 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keys.errors import VermilionError
-from registry.outside_addresses import is_permitted, is_public, networks
-from registry.settings import Settings
-from registry.webhooks.address import MAX_URL, check_url, origin_of
-from registry.webhooks.schedule import (
+from registry.outgoing.retries import (
     ATTEMPTS,
     FIRST_REST,
     JITTER,
@@ -22,10 +19,13 @@ from registry.webhooks.schedule import (
     LONGEST_REST,
     OUT,
     RETRIES,
-    endpoint_rest,
+    receiver_rest,
     rest,
     retry_after,
 )
+from registry.outside_addresses import is_permitted, is_public, networks
+from registry.settings import Settings
+from registry.webhooks.address import MAX_URL, check_url, origin_of
 from registry.webhooks.signature import headers, spoken
 from tests.registry.hooking import heard
 
@@ -98,8 +98,8 @@ def test_two_that_failed_together_seldom_come_back_together(attempt: int, one: b
 
 
 @given(st.integers(0, 10_000))
-def test_an_endpoint_rests_longer_the_longer_it_is_out(failures: int) -> None:
-    found, after = endpoint_rest(failures), endpoint_rest(failures + 1)
+def test_an_receiver_rests_longer_the_longer_it_is_out(failures: int) -> None:
+    found, after = receiver_rest(failures), receiver_rest(failures + 1)
     assert (found is None) is (failures < OUT)
     if found is not None:
         assert after is not None

@@ -17,11 +17,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from registry.outgoing import posting
+from registry.outgoing.attempts import Outcome
+from registry.outgoing.posting import MAX_REPLY
 from registry.outside_addresses import networks
-from registry.webhooks import sending
-from registry.webhooks.claims import Claimed, Outcome
+from registry.webhooks.claims import Claimed
 from registry.webhooks.claims import Receiver as Endpoint
-from registry.webhooks.sending import MAX_REPLY, Sender
+from registry.webhooks.sending import Sender
 from tests.registry.hooking import LOOPBACK, Receiver, receiver
 
 NOW = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -46,7 +48,7 @@ def connections() -> Iterator[None]:
 
 
 def sender(permitted: str = LOOPBACK, **options: object) -> Sender:
-    made = Sender(networks(permitted), lambda: NOW, timeout=0.5, **options)  # type: ignore[arg-type]
+    made = Sender(networks(permitted), lambda: NOW, timeout=0.5, **options)
     _made.append(made)
     return made
 
@@ -108,7 +110,7 @@ def test_a_connection_that_was_closed_meanwhile_is_made_anew(hook: Receiver) -> 
     assert len({call.connection for call in hook.calls}) == 4
     hook.reply = lambda _call: 204
     assert post(one(hook.url, 4)).status == 204
-    now[0] += sending.IDLE_SECONDS + 1
+    now[0] += posting.IDLE_SECONDS + 1
     assert post(one(hook.url, 5)).status == 204
     assert len({call.connection for call in hook.calls}) == 6
     assert len(hook.ids) == len(set(hook.ids)) == 6
@@ -247,7 +249,7 @@ def test_a_kept_connection_is_of_the_address_that_was_judged(hook: Receiver) -> 
     post = sender(lookup=names, monotonic=lambda: now[0])
     assert [post(one(f"http://{HOST}:{hook.port}/", number)).status for number in range(3)] == [204] * 3
     assert names.asked == 1
-    now[0] += sending.IDLE_SECONDS + 1
+    now[0] += posting.IDLE_SECONDS + 1
     assert post(one(f"http://{HOST}:{hook.port}/", 4)) == REFUSED
 
 

@@ -16,11 +16,10 @@ from sqlalchemy.orm import Session
 from keys.errors import VermilionError
 from registry.agencies.tables import Client
 from registry.log.tables import Event
-from registry.webhooks import claims
-from registry.webhooks import work as work_module
-from registry.webhooks.claims import KEPT, LEASE, Claimed, Outcome, sweep
-from registry.webhooks.claims import Receiver as Endpoint
-from registry.webhooks.schedule import (
+from registry.outgoing import lanes
+from registry.outgoing.attempts import Outcome, Tried
+from registry.outgoing.lanes import LANES
+from registry.outgoing.retries import (
     ATTEMPTS,
     FIRST_REST,
     LONGEST_QUIET,
@@ -29,8 +28,11 @@ from registry.webhooks.schedule import (
     PATIENCE,
     RETRIES,
 )
+from registry.webhooks import claims
+from registry.webhooks import work as work_module
+from registry.webhooks.claims import KEPT, LEASE, Claimed, sweep
+from registry.webhooks.claims import Receiver as Endpoint
 from registry.webhooks.tables import WebhookSecret
-from registry.webhooks.work import LANES
 from tests.registry.faults import Faults, fail, faulty
 from tests.registry.hooking import (
     Receiver,
@@ -443,7 +445,7 @@ def test_what_was_delivered_is_kept_for_a_while(world: World, clock: Ticker, hoo
 def test_what_is_held_is_shared_between_endpoints_and_none_is_left_out(
     world: World, clock: Ticker, hook: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(work_module, "HELD", 4)
+    monkeypatch.setattr(lanes, "HELD", 4)
     for number in range(6):
         endpoint(world, f"{hook.url}/{number}")
     changes(world, 3)
@@ -463,5 +465,5 @@ def test_a_wish_to_be_left_alone_outlasts_what_comes_in_after_it(
     issue_one(world)
     (second,) = [row for row in rows(world) if row.attempt == 0]
     told = Claimed(Endpoint(made["id"], hook.url, 1), second.event_id, second.fence, 0, b"", (), clock())
-    claims.put_down(world.ports, [claims.Tried(told, Outcome(500, "status"), clock())])
+    claims.put_down(world.ports, [Tried(told, Outcome(500, "status"), clock())])
     assert get(world, made["id"])["rest_until"] == until

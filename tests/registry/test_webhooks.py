@@ -18,8 +18,8 @@ from registry.licences.fsck import fsck
 from registry.licences.issue import Issued
 from registry.licences.issue_many import issue_many
 from registry.log.tables import Event
+from registry.outgoing.attempts import Outcome
 from registry.webhooks.answers import LicencePayload
-from registry.webhooks.claims import Outcome
 from registry.webhooks.kinds import KINDS, UNTOLD
 from registry.webhooks.rules import MAX_ACTIVE, MAX_SIGNING, TOLD_AGAIN
 from registry.webhooks.signature import PREFIX

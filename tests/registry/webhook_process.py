@@ -16,9 +16,11 @@ from typing import Any
 import pytest
 
 from registry.composition import open_ports
+from registry.outgoing import lanes
+from registry.outgoing.attempts import Outcome
 from registry.settings import Settings
 from registry.webhooks import claims, work
-from registry.webhooks.claims import Claimed, Outcome
+from registry.webhooks.claims import Claimed
 from registry.webhooks.sending import Sender
 from tests.registry.hooking import LOOPBACK
 from tests.registry.world import CHEAP
@@ -62,7 +64,7 @@ def _worked(data: Path, url: str, now: datetime, kill_after: int) -> int:
 
     patch = pytest.MonkeyPatch()  # for the life of this process
     patch.setattr(work, "claim", claim)
-    patch.setattr(work, "WINDOW", WINDOW)
+    patch.setattr(lanes, "WINDOW", WINDOW)
     return 1 if work.deliver(ports, post).defects else 0
 
 

@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from registry.networks import network_of
+from registry.typed_limits import IDENTIFIER, NETWORK, PAIR
 from tests.verify_web.conftest import MakeWorld
 from tests.verify_web.world import LOOKUP_CODE, WRONG_CODE, Hand, World, sample
-from verify_web.limits import IDENTIFIER, NETWORK, PAIR, TypedLimits
+from verify_web.limits import TypedLimits
 from verify_web.store import Store
 
 UNKNOWN = sample(serial="0000019").record.identifier

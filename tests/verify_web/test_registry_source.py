@@ -15,9 +15,9 @@ from registry.database import write_engine
 from registry.licences.published_types import PublishedTypes
 from registry.settings import Settings
 from registry.tables import metadata
+from registry.typed_limits import PAIR
 from tests.verify_web.world import DOCUMENT, LINK_ID, LOOKUP_CODE, SAMPLES, Hand, sample
 from verify_web.app import create_app
-from verify_web.limits import PAIR
 from verify_web.store import Store
 
 API = "/api/v1/verifications"

@@ -377,13 +377,13 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_used_challenge_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
-        "sign_in_bucket",
+        "attempt_bucket",
         sa.Column("key", sa.LargeBinary(), nullable=False),
         sa.Column("empty_at", sa.Double(), nullable=False),
-        sa.PrimaryKeyConstraint("key", name=op.f("pk_sign_in_bucket")),
+        sa.PrimaryKeyConstraint("key", name=op.f("pk_attempt_bucket")),
     )
-    with op.batch_alter_table("sign_in_bucket", schema=None) as batch_op:
-        batch_op.create_index(batch_op.f("ix_sign_in_bucket_empty_at"), ["empty_at"], unique=False)
+    with op.batch_alter_table("attempt_bucket", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_attempt_bucket_empty_at"), ["empty_at"], unique=False)
 
     op.create_table(
         "access_token",
@@ -1464,10 +1464,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_access_token_expires_at"))
 
     op.drop_table("access_token")
-    with op.batch_alter_table("sign_in_bucket", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_sign_in_bucket_empty_at"))
+    with op.batch_alter_table("attempt_bucket", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_attempt_bucket_empty_at"))
 
-    op.drop_table("sign_in_bucket")
+    op.drop_table("attempt_bucket")
     with op.batch_alter_table("used_challenge", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_used_challenge_expires_at"))
 

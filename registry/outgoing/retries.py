@@ -1,4 +1,4 @@
-"""When a delivery that failed is tried again, and when it is given up."""
+"""When what failed to leave is tried again, and when it is given up."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ RETRIES = (
 
 ATTEMPTS = 1 + len(RETRIES)
 JITTER = 5  # a rest is longer by up to a fifth of it, so what failed together does not come back together
-LONGEST_ASKED = timedelta(hours=24)  # of a Retry-After that is heeded, for the delivery that it answers
-LONGEST_QUIET = timedelta(hours=1)  # and for all of the endpoint's, where it says that it is overloaded
+LONGEST_ASKED = timedelta(hours=24)  # of a Retry-After that is heeded, for what it answers
+LONGEST_QUIET = timedelta(hours=1)  # and for all else to one that says it is overloaded
 
-OUT = 8  # failures in a row by which an endpoint is taken to be out
+OUT = 8  # failures in a row by which a receiver is taken to be out
 FIRST_REST, LONGEST_REST = timedelta(seconds=5), timedelta(minutes=10)
-PATIENCE = timedelta(days=5)  # for an endpoint that takes nothing
+PATIENCE = timedelta(days=5)  # for a receiver that takes nothing
 
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
@@ -46,8 +46,8 @@ def rest(attempt: int, random: Callable[[int], bytes], asked: timedelta | None =
     return own if asked is None else max(own, asked)
 
 
-def endpoint_rest(failures: int) -> timedelta | None:
-    """How long an endpoint is left alone after so many failures in a row; None while it is not out."""
+def receiver_rest(failures: int) -> timedelta | None:
+    """How long a receiver is left alone after so many failures in a row; None while it is not out."""
     if failures < OUT:
         return None
     doubled: int = 2 ** min(failures - OUT, 10)
