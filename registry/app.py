@@ -21,8 +21,10 @@ from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.buckets import Buckets, per_minute
 from registry.console.pages import install as install_console
 from registry.defects import Defects, QuietFlask
+from registry.delivery.api import blueprint as delivery
 from registry.described import TEXT, Answer, Instant, Told, described, told
 from registry.description import DESCRIPTION
+from registry.holders.pages import install as install_holders
 from registry.licences.api import blueprint as licences
 from registry.licences.life_api import blueprint as licence_life
 from registry.licences.outage import database_out
@@ -37,6 +39,7 @@ from registry.seals.api import blueprint as seals
 from registry.seals.records_api import blueprint as seal_records
 from registry.seals.renewal import expiring
 from registry.seals.trust import current_trust_list, last_issued_at, overdue
+from registry.uses.api import blueprint as uses
 from registry.webhooks.api import blueprint as webhooks
 
 TRUST_LIST_TYPE = "application/jose"
@@ -84,6 +87,7 @@ def create_app(ports: Ports, *, monotonic: Callable[[], float] = time.monotonic)
     serve_metrics(app, metrics)
     routes(app)
     install_console(app, ports)
+    install_holders(app)
     return app
 
 
@@ -91,8 +95,8 @@ def routes(app: Flask) -> None:
     """Every route of the API but `/metrics`. What the description is made of, with or without ports."""
     web.convert(app)
     _serve_operations(app)
-    found = (agencies, seals, seal_records, licences, licence_life, licence_search, batches, webhooks, audit)
-    for blueprint in (*found, docs(DESCRIPTION)):
+    of_licences = (licences, licence_life, licence_search, delivery, uses, batches, webhooks)
+    for blueprint in (agencies, seals, seal_records, *of_licences, audit, docs(DESCRIPTION)):
         app.register_blueprint(blueprint)
 
 

@@ -8,21 +8,23 @@ from werkzeug.routing import Rule
 
 from keys.errors import Kind
 from registry.agencies.auth import SCOPE_AUDIT
-from registry.agencies.rules import SCOPE_LICENCE, SCOPE_SEAL
+from registry.agencies.rules import SCOPE_LICENCE, SCOPE_SEAL, SCOPE_USE
 from registry.described import EVERYBODY, IDEMPOTENCY_KEY, Access, Operation
+from registry.notices.answers import NoticePayload
 from registry.openapi_document import Api, Post
 from registry.permissions import PEOPLE, TABLE, Caller
 from registry.webhooks.answers import BatchPayload, LicencePayload
 
 VERSION = "1.0.0"
 OAUTH2 = "oauth2"
-UNDESCRIBED = ("metrics", "docs.", "console.")
+UNDESCRIBED = ("metrics", "docs.", "console.", "holder.")
 """Endpoints, or beginnings of them, that are no part of the API: the operator's on the machine itself, the
 description, and pages for people.
 """
 
 _INTRODUCTION = (
-    "The registry as an agency's own systems use it: seals, licences, batches, webhooks; and the audit.\n\n"
+    "The registry as an agency's own systems use it: seals, licences, their delivery and use, batches, "
+    "webhooks; and the audit.\n\n"
     "Who calls has a bearer token of `/oauth2/token`: a client by itself, or a person who acts through it. "
     "Bodies are strict JSON (RFC 8259, no member twice, none that is not named here), dates are civil days "
     "of the registry's zone, instants UTC.\n\n"
@@ -88,6 +90,7 @@ DESCRIPTION = Api(
                     "scopes": {
                         SCOPE_LICENCE: "Issue, read and change licences.",
                         SCOPE_SEAL: "The life of seals, and their use.",
+                        SCOPE_USE: "Use licences of any agency that their holders have shown.",
                         SCOPE_AUDIT: "Read the audit; an auditor's.",
                     },
                 }
@@ -104,12 +107,14 @@ DESCRIPTION = Api(
         "identifier": "The licence's identifier.",
         "ledger": "Which list.",
         "number": "Of the seal's edition, from 1.",
+        "pick_up_id": "The link's id.",
         "scheduled": "The waiting change's id.",
     },
     implied=_implied,
     posts=(
         Post("licence", "What happened to a licence", LicencePayload),
         Post("batch", "What happened to a batch", BatchPayload),
+        Post("notice", "A message for somebody, to be passed on", NoticePayload),
     ),
     headers={
         "RateLimit-Policy": "The client's limit: `q` requests in `w` seconds.",

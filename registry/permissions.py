@@ -46,6 +46,7 @@ PEOPLE = frozenset({Caller.APPLICANT, Caller.APPROVER, Caller.MAKER, Caller.KEEP
 _PUBLIC = Permission(None, frozenset(), public=True)
 _ANY_TOKEN = Permission(None, PEOPLE | {Caller.SYSTEM})
 _LICENCE = Permission("licence", frozenset({Caller.SYSTEM, Caller.OFFICER}))
+_USE = Permission("use", frozenset({Caller.SYSTEM, Caller.OFFICER}))
 _SEAL_READ = Permission("seal", PEOPLE | {Caller.SYSTEM})
 _SIGNED_IN = Permission(None, PEOPLE | {Caller.AUDITOR})  # other administrators, too
 _LICENCE_PAGE = Permission("licence", frozenset({Caller.OFFICER}))
@@ -116,6 +117,12 @@ TABLE: dict[str, Permission] = {
     "batches.items": _LICENCE,
     "batches.cancel": _LICENCE,
     "batches.documents": _LICENCE,
+    # --- what holders are given, and what is used of any agency's by what its holder has shown
+    "delivery.create": _LICENCE,
+    "delivery.index": _LICENCE,
+    "delivery.show": _LICENCE,
+    "delivery.withdraw": _LICENCE,
+    "uses.create": _USE,
     # --- webhooks: each client's own
     "webhooks.create": _LICENCE,
     "webhooks.index": _LICENCE,
@@ -127,6 +134,12 @@ TABLE: dict[str, Permission] = {
     "webhooks.delivery": _LICENCE,
     "webhooks.redeliver": _LICENCE,
     "webhooks.redeliver_dead": _LICENCE,
+    # --- the pages for holders: to whoever has a link, or what is printed
+    "holder.static": _PUBLIC,
+    "holder.pick_up": _PUBLIC,
+    "holder.take": _PUBLIC,
+    "holder.uses": _PUBLIC,
+    "holder.find_uses": _PUBLIC,
     # --- the console's pages: to whoever is signed in, but for what leads there
     "console.static": _PUBLIC,
     "console.nowhere": _PUBLIC,

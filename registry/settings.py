@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -60,6 +60,14 @@ class Settings(BaseSettings):
         default="",
         description=(
             "Origin of the operator console, as browsers see it; passkeys are bound to its host. Empty: "
+            "http://localhost:<api_port>."
+        ),
+    )
+    holder_origin: str = Field(
+        default="",
+        description=(
+            "Origin of the pages for holders of licences (`/holder/`: pick-up links, the log of uses), as "
+            "browsers see it. They are the API's process's: a proxy gives them a name of their own. Empty: "
             "http://localhost:<api_port>."
         ),
     )
@@ -226,6 +234,35 @@ class Settings(BaseSettings):
             "public, and by plain http too; empty: public addresses alone, by https."
         ),
     )
+    smtp_host: str = Field(
+        default="",
+        description="Mail server by which messages to people leave, such as pick-up links; empty: none do.",
+    )
+    smtp_port: int = Field(default=587, ge=1, le=65535, description="Port of the mail server.")
+    smtp_tls: Literal["starttls", "implicit", "none"] = Field(
+        default="starttls",
+        description=(
+            "How the way to the mail server is encrypted: `starttls` and `implicit` (port 465) verify its "
+            "certificate by its name; `none` is for a server on this machine."
+        ),
+    )
+    smtp_ca_file: Path | None = Field(
+        default=None,
+        description="PEM file with the authorities of the mail server; empty: those that the machine knows.",
+    )
+    smtp_from: str = Field(default="", description="Address from which messages to people come.")
+    smtp_user: str = Field(
+        default="", max_length=120, description="Account at the mail server; empty: nobody signs in."
+    )
+    smtp_password_file: Path | None = Field(
+        default=None, description="File (mode 0600) with the password of the account at the mail server."
+    )
+    use_log_days: int = Field(
+        default=1095,
+        ge=180,
+        le=36500,
+        description="Days for which it is kept who used a licence for what, for its holder to see.",
+    )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 
@@ -238,6 +275,8 @@ class Settings(BaseSettings):
         "pkcs11_pin_file",
         "licensed_roots",
         "oidc_client_secret_file",
+        "smtp_ca_file",
+        "smtp_password_file",
         mode="before",
     )
     @classmethod
@@ -285,7 +324,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("problem_address", "https://… or mailto:…, in ASCII")
         return value
 
-    @field_validator("origin", "authority_origin", "console_origin")
+    @field_validator("origin", "authority_origin", "console_origin", "holder_origin")
     @classmethod
     def _an_origin(cls, value: str) -> str:
         """In its normal form: links and the trust list carry the same."""
@@ -351,6 +390,34 @@ class Settings(BaseSettings):
             raise PydanticCustomError("database", "sqlite:///file, or postgresql+psycopg://user@host/name")
         return value
 
+    @field_validator("smtp_host")
+    @classmethod
+    def _a_host(cls, value: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9.:-]{0,253}", value):
+            raise PydanticCustomError("host", "a host's name or address, and nothing beside it")
+        return value
+
+    @field_validator("smtp_from")
+    @classmethod
+    def _a_sender(cls, value: str) -> str:
+        from registry.notices.addresses import is_address
+
+        if value and not is_address(value):
+            raise PydanticCustomError("address", "an e-mail address, and nothing beside it")
+        return value
+
+    @model_validator(mode="after")
+    def _a_mail_server(self) -> Settings:
+        """A password crosses no network in clear."""
+        if self.smtp_host and not self.smtp_from:
+            raise PydanticCustomError("smtp", "VERMILION_SMTP_HOST wants VERMILION_SMTP_FROM")
+        if bool(self.smtp_user) != (self.smtp_password_file is not None):
+            words = "VERMILION_SMTP_USER and VERMILION_SMTP_PASSWORD_FILE go together"
+            raise PydanticCustomError("smtp", words)
+        if self.smtp_user and self.smtp_tls == "none":
+            raise PydanticCustomError("smtp", "VERMILION_SMTP_USER wants VERMILION_SMTP_TLS")
+        return self
+
     @property
     def tz(self) -> ZoneInfo:
         return ZoneInfo(self.zone)
@@ -376,6 +443,11 @@ class Settings(BaseSettings):
     def console(self) -> str:
         """Origin of the operator console."""
         return self.console_origin or f"http://localhost:{self.api_port}"
+
+    @property
+    def holder(self) -> str:
+        """Origin of the pages for holders."""
+        return self.holder_origin or f"http://localhost:{self.api_port}"
 
     @property
     def audiences(self) -> frozenset[str]:

@@ -7,11 +7,14 @@ from registry.attempts import tables as attempts
 from registry.batches import tables as batches
 from registry.console import tables as console
 from registry.database import Base
+from registry.delivery import tables as delivery
 from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences
 from registry.log import tables as log
+from registry.notices import tables as notices
 from registry.seals import outside_tables as outside
 from registry.seals import tables as seals
+from registry.uses import tables as uses
 from registry.webhooks import tables as webhooks
 
 metadata = Base.metadata
@@ -21,11 +24,14 @@ __all__ = [
     "attempts",
     "batches",
     "console",
+    "delivery",
     "licences",
     "log",
     "metadata",
+    "notices",
     "outside",
     "seals",
     "status_lists",
+    "uses",
     "webhooks",
 ]

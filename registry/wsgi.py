@@ -16,6 +16,7 @@ from registry import background
 from registry.app import create_app
 from registry.batches.work import Round, work
 from registry.composition import open_ports
+from registry.delivery.rules import sweep as sweep_deliveries
 from registry.licences.archive import pick_due
 from registry.licences.document_stamps import StampReport, stamp_due
 from registry.licences.due import ScheduleReport, make_due
@@ -23,6 +24,8 @@ from registry.licences.recovery import RecoveryReport, recovery_loop
 from registry.licences.status_lists import LOOK_EVERY
 from registry.licences.status_lists import publish_due as publish_status_lists
 from registry.logs import configure_logs
+from registry.notices.rules import sweep as sweep_notices
+from registry.notices.work import Messenger, open_channels
 from registry.outgoing.lanes import Round as SentRound
 from registry.ports import Ports
 from registry.receipt_socket import serve_receipts
@@ -31,6 +34,7 @@ from registry.seals.outside_fetch import OutsideStatuses
 from registry.seals.renewal import renew_due
 from registry.seals.trust import publish_trust_list
 from registry.settings import Settings
+from registry.uses.rules import sweep as sweep_uses
 from registry.webhooks.claims import sweep as sweep_webhooks
 from registry.webhooks.sending import Sender
 from registry.webhooks.work import deliver
@@ -39,6 +43,7 @@ KEEP_EVERY = timedelta(seconds=30)
 SCHEDULED_EVERY = timedelta(seconds=10)  # changes of a day show this soon after midnight
 BATCHES_EVERY = timedelta(seconds=1)  # whoever sent one waits for it; where there is none it is one look-up
 WEBHOOKS_EVERY = timedelta(seconds=1)  # as above
+NOTICES_EVERY = timedelta(seconds=1)  # as above
 _log = structlog.get_logger("registry.wsgi")
 
 
@@ -57,13 +62,17 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
     certificates that authorities outside gave; scheduled changes made; batches checked and issued; webhooks
-    sent; status lists signed: at start and from then on, until `stop` is set. The last six have threads of
-    their own: they may take their time. So has the socket of receipts, where the keys are this process's.
+    and messages sent; status lists signed: at start and from then on, until `stop` is set. The last seven
+    have threads of their own: they may take their time. So has the socket of receipts, where the keys are
+    this process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
         "trust_list_not_published": partial(publish_trust_list, ports),
         "webhooks_not_swept": partial(sweep_webhooks, ports),
+        "notices_not_swept": partial(sweep_notices, ports),
+        "pick_ups_not_swept": partial(sweep_deliveries, ports),
+        "uses_not_swept": partial(sweep_uses, ports),
     }
     if (stamper := outside_stamper(ports)) is not None:
         tasks["day_not_anchored"] = partial(anchor_due, ports, stamper)
@@ -94,6 +103,7 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
                 BATCHES_EVERY,
             ),
             "webhooks": partial(_send_webhooks, ports, stop),
+            "notices": partial(_send_notices, ports, stop),
             "status-lists": partial(
                 background.keep,
                 {"status_lists_not_published": partial(publish_status_lists, ports)},
@@ -110,6 +120,12 @@ def _send_webhooks(ports: Ports, stop: threading.Event) -> None:
     with closing(Sender(ports.settings.webhook_permitted, ports.clock)) as sender:
         tasks = {"webhooks_not_sent": lambda: log_webhooks(deliver(ports, sender, stop.is_set))}
         background.keep(tasks, stop, WEBHOOKS_EVERY)
+
+
+def _send_notices(ports: Ports, stop: threading.Event) -> None:
+    with closing(Messenger(ports, open_channels(ports))) as messenger:
+        tasks = {"notices_not_sent": lambda: log_notices(messenger.deliver(stop.is_set))}
+        background.keep(tasks, stop, NOTICES_EVERY)
 
 
 def log_recovery(outcome: RecoveryReport | Exception) -> None:
@@ -163,3 +179,11 @@ def log_webhooks(outcome: SentRound) -> None:
         _log.warning("webhook_disabled", endpoint=endpoint_id, state=state.value)
     for endpoint_id, error in outcome.defects:
         _log.error("webhook_defect", endpoint=endpoint_id, kind=type(error).__name__, where=places(error))
+
+
+def log_notices(outcome: SentRound) -> None:
+    """A line for a round in which something was tried, and for each defect; nobody's address."""
+    if outcome.delivered or outcome.failed:
+        _log.info("notices", delivered=outcome.delivered, failed=outcome.failed)
+    for receiver, error in outcome.defects:
+        _log.error("notice_defect", receiver=receiver, kind=type(error).__name__, where=places(error))

@@ -35,7 +35,8 @@ from signing.codes import check_type_code, check_uscc
 ROLES = frozenset({"applicant", "approver", "maker", "keeper", "officer"})
 SCOPE_LICENCE = "licence"  # issue, change and read licences
 SCOPE_SEAL = "seal"  # the seal life and standing authorisations
-SCOPES = frozenset({SCOPE_LICENCE, SCOPE_SEAL})
+SCOPE_USE = "use"  # use licences of any agency that their holders have shown
+SCOPES = frozenset({SCOPE_LICENCE, SCOPE_SEAL, SCOPE_USE})
 
 LEGAL_BASIS = "Anhui Measures, Art. 12"
 """What enrolment rests on: agencies issue electronic licences through the province's one system."""

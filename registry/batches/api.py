@@ -38,6 +38,8 @@ from registry.licences.issued import read_document
 from registry.licences.outage import database_errors
 from registry.licences.shown import licence_actor, require_named
 from registry.ports import Ports
+from registry.uses import rules as uses
+from registry.uses.rules import Used, UseKind
 from signing.verdict import instant
 
 blueprint = Blueprint("batches", __name__, url_prefix="/api/v1/batches")
@@ -137,11 +139,13 @@ def cancel(batch_id: str) -> Response:
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def documents(batch_id: str) -> Response:
-    """A ZIP of the sealed originals, once the batch has come to its end: `<line>-<identifier>.pdf`."""
+    """A ZIP of the sealed originals, once the batch has come to its end: `<line>-<identifier>.pdf`. Their
+    holders see that they were downloaded.
+    """
     web.query()
-    ports = web.ports()
+    ports, actor = web.ports(), licence_actor()
     with database_errors(), Session(ports.database.read) as session:
-        batch = rules.find_batch(session, licence_actor(), batch_id)
+        batch = rules.find_batch(session, actor, batch_id)
         rules.require_ended(batch)
         length = archive_length(
             (_name(line, name), size) for line, name, size in rules.sealed_sizes(session, batch_id)
@@ -149,7 +153,7 @@ def documents(batch_id: str) -> Response:
         made_at = batch.created_at.astimezone(ports.settings.tz)
     with ExitStack() as held:
         held.enter_context(web.state().batches.one())
-        pieces = archive(_files(ports, batch_id), made_at)
+        pieces = archive(_files(ports, actor, batch_id), made_at)
         answer = Response(pieces, 200, NO_STORE, mimetype="application/zip")
         answer.call_on_close(held.pop_all().close)
     answer.headers["Content-Length"] = str(length)
@@ -157,15 +161,19 @@ def documents(batch_id: str) -> Response:
     return answer
 
 
-def _files(ports: Ports, batch_id: str) -> Iterator[tuple[str, bytes]]:
-    """What an ended batch has sealed does not change. Where a document cannot be read the archive breaks off,
-    shorter than it was said to be; no answer can say why by then, so the log does.
+def _files(ports: Ports, actor: Actor, batch_id: str) -> Iterator[tuple[str, bytes]]:
+    """What an ended batch has sealed does not change. Each page of it is put into the log of uses before it
+    is sent. Where a document cannot be read the archive breaks off, shorter than it was said to be; no answer
+    can say why by then, so the log does.
     """
     after = 0
     try:
         while True:
             with Session(ports.database.read) as session:
                 found = rules.sealed_items(session, batch_id, after)
+            with ports.database.transaction() as session:
+                used = [Used(item.edition_id, item.licence_id) for item in found]
+                uses.record_many(session, ports, used, UseKind.DOWNLOADED, actor)
             for item in found:
                 yield (
                     _name(item.line, item.identifier),

@@ -47,6 +47,8 @@ class SealedItem:
     """A line that was issued, and where its sealed original lies."""
 
     line: int
+    edition_id: str
+    licence_id: str
     identifier: str
     store_key: str
     sha256: bytes
@@ -100,7 +102,7 @@ def page(
 def sealed_items(session: Session, batch_id: str, after: int = 0, size: int = PAGE) -> list[SealedItem]:
     """At most `size` issued lines behind the line `after`."""
     rows = session.execute(_sealed(batch_id).where(BatchItem.line > after).limit(size))
-    return [SealedItem(r.line, r.identifier, r.store_key, r.sha256, r.size) for r in rows]
+    return [SealedItem(*row) for row in rows]
 
 
 def sealed_sizes(session: Session, batch_id: str) -> Iterator[tuple[int, str, int]]:
@@ -113,7 +115,15 @@ def sealed_sizes(session: Session, batch_id: str) -> Iterator[tuple[int, str, in
 
 def _sealed(batch_id: str) -> Select[*tuple[Any, ...]]:
     return (
-        select(BatchItem.line, Edition.identifier, Document.store_key, Document.sha256, Document.size)
+        select(
+            BatchItem.line,
+            Edition.id,
+            Edition.licence_id,
+            Edition.identifier,
+            Document.store_key,
+            Document.sha256,
+            Document.size,
+        )
         .join(Edition, Edition.id == BatchItem.edition_id)
         .join(Document, (Document.edition_id == Edition.id) & (Document.kind == ORIGINAL))
         .where(BatchItem.batch_id == batch_id)

@@ -31,6 +31,7 @@ COMMANDS = {
     "issue": "registry.cli.issue:issue",
     "key": "registry.cli.keys:key_group",
     "migrate": "registry.cli.administration:migrate",
+    "notice": "registry.cli.notices:notice",
     "outside-ca": "registry.cli.outside_ca:outside_ca",
     "person": "registry.cli.people:person",
     "publish": "registry.cli.publish:publish",
@@ -90,7 +91,8 @@ def _wrong_setting(error: Any) -> bool:
         return False
     for fault in error.errors(include_input=False, include_url=False, include_context=False):
         name = "_".join(str(part) for part in fault["loc"]).upper()
-        click.echo(f"vermilion: VERMILION_{name}: {fault['msg']}", err=True)
+        of = f"VERMILION_{name}: " if name else ""  # of several together it is their words that name them
+        click.echo(f"vermilion: {of}{fault['msg']}", err=True)
     return True
 
 

@@ -39,6 +39,8 @@ from registry.licences.shown import (
     status_json,
 )
 from registry.licences.tables import Document
+from registry.uses import rules as uses
+from registry.uses.rules import Used, UseKind
 from signing.record import record_to_json
 from signing.verdict import instant
 
@@ -109,7 +111,9 @@ def show(identifier: str) -> Response:
     },
 )  # fmt: skip
 def document(identifier: str) -> Response:
-    """The registered bytes; the newest form where archival time-stamps were appended."""
+    """The registered bytes; the newest form where archival time-stamps were appended. The holder sees that
+    the document was downloaded.
+    """
     web.query()
     return document_answer(licence_actor(), identifier)
 
@@ -118,12 +122,12 @@ def document_answer(actor: Actor, identifier: str) -> Response:
     """What `document` answers to whoever acts within the scope of licences."""
     ports = web.ports()
     with database_errors(), Session(ports.database.read) as session:
-        status = rules.status_of(session, actor, known_form(identifier))
-        forms = select(Document).where(Document.edition_id == status.edition_id)
-        found = newest_form(session.scalars(forms))
+        edition = rules.own_for(session, actor, known_form(identifier))
+        used = Used(edition.id, edition.licence_id)
+        found = newest_form(session.scalars(select(Document).where(Document.edition_id == edition.id)))
         key, digest = found.store_key, found.sha256
     headers = {
-        "Content-Disposition": f'attachment; filename="{status.identifier}.pdf"',
+        "Content-Disposition": f'attachment; filename="{identifier}.pdf"',
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
     }
@@ -131,6 +135,9 @@ def document_answer(actor: Actor, identifier: str) -> Response:
     answer.set_etag(digest.hex())
     if not request.if_none_match.contains(digest.hex()):
         answer.set_data(read_document(ports.documents, key, digest))
+        if request.method == "GET":
+            with database_errors(), ports.database.transaction() as session:
+                uses.record(session, ports, used, UseKind.DOWNLOADED, actor)
         return answer
     answer.status_code = 304
     return answer

@@ -19,6 +19,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 from keys.errors import VermilionError
 from keys.trust_list import TrustList, read_trust_list
 from registry.batches.broken import broken_batches
+from registry.delivery.broken import broken_deliveries
 from registry.licences.broken_lives import broken_lives
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.holdings import holder_of
@@ -44,6 +45,7 @@ from registry.licences.tables import (
 from registry.licences.types import DRAFT, parse_licence_type, type_version
 from registry.log.rules import leaf_bytes
 from registry.log.tables import Event, Leaf
+from registry.notices.broken import broken_notices
 from registry.ports import DocumentStore, Ports
 from registry.seals.anchor import broken_anchors
 from registry.seals.maker import altered_editions
@@ -82,6 +84,8 @@ def fsck(ports: Ports) -> list[str]:
                 *_stamps(session),
                 *broken_batches(session, ports.vault),
                 *broken_webhooks(session, ports.vault),
+                *broken_notices(session, ports.vault),
+                *broken_deliveries(session, ports.vault),
                 *_numbers(session),
                 *broken_lists(session),
                 *_log(session),

@@ -9,7 +9,7 @@ from pydantic import Field
 from registry import web
 from registry.licences.forms import Operator
 from registry.webhooks.address import MAX_URL
-from registry.webhooks.kinds import EventKind
+from registry.webhooks.kinds import Taken
 
 OVERLAP_HOURS = 24
 LONGEST_OVERLAP = 7 * 24
@@ -22,10 +22,12 @@ class ActBody(web.Body):
 
 
 class EndpointBody(ActBody):
-    """No `events`: all kinds. No `types`: all licence types that the client may act on."""
+    """No `events`: all kinds. No `types`: all licence types that the client may act on. Only an endpoint that
+    names `notice` among its events is sent messages to people, such as pick-up links, to pass them on.
+    """
 
     url: Annotated[str, Field(min_length=1, max_length=MAX_URL)]
-    events: Annotated[list[EventKind], Field(max_length=20)] = Field(default_factory=list)
+    events: Annotated[list[Taken], Field(max_length=20)] = Field(default_factory=list)
     types: Annotated[list[web.TypeCode], Field(max_length=100)] = Field(default_factory=list)
 
 

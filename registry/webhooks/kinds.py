@@ -40,6 +40,8 @@ LicenceKind = Literal[
 ]
 BatchKind = Literal["batch.accepted", "batch.cancelled", "batch.done"]
 EventKind = Literal[LicenceKind, BatchKind]
+Taken = Literal[EventKind, "notice"]
+"""What an endpoint may say that it takes: events, and messages to people (`registry.notices`)."""
 KINDS: tuple[str, ...] = get_args(EventKind)
 LICENCE_KINDS: frozenset[str] = frozenset(get_args(LicenceKind))
 BATCH_KINDS: frozenset[str] = frozenset(get_args(BatchKind))

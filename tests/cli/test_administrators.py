@@ -45,6 +45,7 @@ NOBODY_S = {
     "verify-answer": "anybody's",
     "verifier list": "reads",
     "webhook dead": "reads", "webhook list": "reads",
+    "notice dead": "reads", "notice list": "reads",
 }  # fmt: skip
 
 

@@ -27,11 +27,13 @@ FILL = {
     "identifier": "x",
     "ledger": "events",
     "number": "1",
+    "pick_up_id": ID,
     "rest": "x",
     "scheduled": ID,
     "version": "x",
     "name": "x",
     "slug": "conflict",
+    "token": "x",
 }
 
 

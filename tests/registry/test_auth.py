@@ -34,7 +34,11 @@ def error_of(
 
 def test_a_client_gets_a_token_for_fifteen_minutes(world: World, clock: Ticker) -> None:
     answer = world.ask_token("system").get_json()
-    assert (answer["token_type"], answer["expires_in"], answer["scope"]) == ("Bearer", 900, "licence seal")
+    assert (answer["token_type"], answer["expires_in"], answer["scope"]) == (
+        "Bearer",
+        900,
+        "licence seal use",
+    )
     headers = {"Authorization": f"Bearer {answer['access_token']}"}
     shown = world.http.get(SELF, headers=headers)
     assert shown.get_json()["agency"] == world.codes["own"]

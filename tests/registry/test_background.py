@@ -58,6 +58,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         "scheduled-changes",
         "batches",
         "webhooks",
+        "notices",
         "status-lists",
         "recovery",
         "trust-list",

@@ -24,6 +24,7 @@ from registry.licences.fsck import fsck
 from registry.licences.tables import Intent
 from tests.hostile import json_bodies
 from tests.registry.batching import sent
+from tests.registry.delivering import pick_up, use_body
 from tests.registry.hooking import endpoint, rows
 from tests.registry.issuing import issue_one, request_body
 from tests.registry.next_editions import next_body
@@ -64,6 +65,9 @@ def right_requests(world: World) -> dict[str, Right]:
     hook = {"endpoint_id": endpoint(world, "https://8.8.8.8/")["id"]}
     operator = {"operator": "window-03"}
     licences = [{"identifier": issue_one(world).printout.record.identifier} for _ in range(9)]
+    given = issue_one(world).printout
+    delivered = {"identifier": given.record.identifier}
+    link = {**delivered, "pick_up_id": pick_up(world, delivered["identifier"])["id"]}
     later = world.post(
         f"/api/v1/licences/{licences[8]['identifier']}/ending",
         LICENCE_GROUND | {"how": "revoked", "effective_from": "2026-12-24"},
@@ -116,6 +120,13 @@ def right_requests(world: World) -> dict[str, Right]:
         "webhooks.activate": Right(hook, None, operator),
         "webhooks.redeliver": Right({**hook, "event_id": told}, None, operator),
         "webhooks.redeliver_dead": Right(hook, None, {"since": "2026-11-20T00:00:00Z", **operator}),
+        "delivery.create": Right(
+            delivered, None, {"channel": "none", "language": "es", "hours": 24, **operator}
+        ),
+        "delivery.withdraw": Right(
+            link, None, {"legal_basis": "样本办法", "reason_code": "sent_astray", **operator}
+        ),
+        "uses.create": Right(delivered, None, use_body(given)),
         "batches.cancel": Right({"batch_id": sent(world, 1)}, None, {"operator": "window-03"}),
         "licences.create": Right({}, None, request_body(world)),
         "licence_life.amendment": Right(licences[3], None, next_body(world, fields={"premises": "甲路1号"})),
@@ -138,10 +149,10 @@ def right_requests(world: World) -> dict[str, Right]:
 
 def writing(app: Flask) -> Iterator[tuple[str, str]]:
     """(endpoint, method) of every route that takes JSON and changes something. The token endpoint takes a form
-    (test_auth.py), a new batch lines (test_batches.py), the console's pages forms of their own (test_sign_in.py).
+    (test_auth.py), a new batch lines (test_batches.py), pages forms of their own (test_sign_in.py, test_pick_ups.py).
     """
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith(f"{web.CONSOLE}."):
+        if rule.endpoint.startswith((f"{web.CONSOLE}.", f"{web.HOLDER}.")):
             continue
         for method in sorted((rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}):
             if rule.endpoint not in {TOKEN_ENDPOINT, "batches.create"}:

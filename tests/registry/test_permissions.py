@@ -15,6 +15,7 @@ from registry.agencies.enrolments import decide
 from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
 from tests.registry.batching import sent
+from tests.registry.delivering import pick_up
 from tests.registry.hooking import endpoint, rows
 from tests.registry.issuing import issue_one, request_body
 from tests.registry.test_administrators import auditor_headers
@@ -60,7 +61,7 @@ class Asking:
 def callers(world: World) -> list[Asking]:
     """Nobody; systems by scope; people of each role, of the agency and of the seal authority; the auditor."""
     found = [Asking("nobody", {}), Asking("auditor", auditor_headers(world), auditor=True)]
-    for scope in ("licence", "seal", "licence seal"):
+    for scope in ("licence", "seal", "use", "licence seal use"):
         token = world.ask_token("system", scope=scope).get_json()["access_token"]
         found.append(
             Asking(f"system: {scope}", {"Authorization": f"Bearer {token}"}, frozenset(scope.split()))
@@ -108,6 +109,7 @@ def reading(world: World) -> dict[str, Right]:
     hook = {"endpoint_id": endpoint(world, "https://hooks.example/read")["id"]}
     licence = {"identifier": issue_one(world).printout.record.identifier}
     batch = {"batch_id": sent(world, 1)}
+    link = {**licence, "pick_up_id": pick_up(world, licence["identifier"])["id"]}
     return {
         "webhooks.index": Right({}, None, None),
         **{name: Right(hook, None, None) for name in ("webhooks.show", "webhooks.deliveries")},
@@ -121,6 +123,8 @@ def reading(world: World) -> dict[str, Right]:
         **{name: Right(licence, None, None) for name in ("licences.show", "licences.document", "licence_life.history", "licence_life.past_status")},
         **{name: Right(batch, None, None) for name in ("batches.show", "batches.items", "batches.documents")},
         "batches.create": Right({}, None, request_body(world)),
+        "delivery.index": Right(licence, None, None),
+        "delivery.show": Right(link, None, None),
         "audit.page": Right({"ledger": "events"}, None, None),
     }  # fmt: skip
 
@@ -167,4 +171,4 @@ def test_each_route_answers_each_caller_as_the_table_says(world: World) -> None:
         for endpoint, permission in TABLE.items()
         if not permission.public and not endpoint.startswith(f"{web.CONSOLE}.")
     }
-    assert len(everybody) == 15
+    assert len(everybody) == 16

@@ -67,9 +67,9 @@ PEOPLE = {  # name: (agency, roles)
     "other-keeper": ("other", ("keeper",)),
 }
 CLIENTS = {  # name: (agency, scopes)
-    "system": ("own", ("licence", "seal")),
+    "system": ("own", ("licence", "seal", "use")),
     "desk": ("own", ("seal",)),
-    "other-system": ("other", ("licence", "seal")),
+    "other-system": ("other", ("licence", "seal", "use")),
     "authority-system": ("authority", ("seal",)),
     "authority-desk": ("authority", ("seal",)),
 }

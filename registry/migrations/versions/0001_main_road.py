@@ -1315,8 +1315,127 @@ def upgrade() -> None:
             unique=False,
         )
 
+    op.create_table(
+        "notice",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=40), nullable=False),
+        sa.Column("subject_kind", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=32), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("channel", sa.String(length=10), nullable=False),
+        sa.Column("receiver", sa.String(length=32), nullable=False),
+        sa.Column("message", sa.LargeBinary(), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("fence", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_notice_agency_code_agency")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_notice")),
+    )
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_notice_receiver_state_due_at"), ["receiver", "state", "due_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_notice_state_expires_at_id"), ["state", "expires_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_notice_subject_kind_subject"), ["subject_kind", "subject"], unique=False
+        )
+
+    op.create_table(
+        "pick_up",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("edition_id", sa.String(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("channel", sa.String(length=10), nullable=False),
+        sa.Column("language", sa.String(length=2), nullable=False),
+        sa.Column("token_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=True),
+        sa.Column("told_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("browser_sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("again_until", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("fetched", sa.Integer(), nullable=False),
+        sa.CheckConstraint("(state = 'used') = (used_at IS NOT NULL)", name=op.f("ck_pick_up_used")),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_pick_up_client_id_client")),
+        sa.ForeignKeyConstraint(["edition_id"], ["edition.id"], name=op.f("fk_pick_up_edition_id_edition")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_pick_up")),
+        sa.UniqueConstraint("token_sha256", name=op.f("uq_pick_up_token_sha256")),
+    )
+    with op.batch_alter_table("pick_up", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_pick_up_edition_id_created_at_id"),
+            ["edition_id", "created_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_pick_up_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(batch_op.f("ix_pick_up_told_until"), ["told_until"], unique=False)
+
+    op.create_table(
+        "licence_use",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("edition_id", sa.String(length=32), nullable=False),
+        sa.Column("licence_id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("used_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=True),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("matter_code", sa.String(length=40), nullable=False),
+        sa.Column("case_number", sa.String(length=40), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("told", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_licence_use_agency_code_agency")
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_licence_use_client_id_client")),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_licence_use_edition_id_edition")
+        ),
+        sa.ForeignKeyConstraint(
+            ["licence_id"], ["licence.id"], name=op.f("fk_licence_use_licence_id_licence")
+        ),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_licence_use_person_id_person")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_licence_use")),
+    )
+    with op.batch_alter_table("licence_use", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_licence_use_edition_id"), ["edition_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_licence_use_licence_id_used_at_id"), ["licence_id", "used_at", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_licence_use_used_at"), ["used_at"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("licence_use", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_licence_use_used_at"))
+        batch_op.drop_index(batch_op.f("ix_licence_use_licence_id_used_at_id"))
+        batch_op.drop_index(batch_op.f("ix_licence_use_edition_id"))
+
+    op.drop_table("licence_use")
+    with op.batch_alter_table("pick_up", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_pick_up_told_until"))
+        batch_op.drop_index(batch_op.f("ix_pick_up_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_pick_up_edition_id_created_at_id"))
+
+    op.drop_table("pick_up")
+    with op.batch_alter_table("notice", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_notice_subject_kind_subject"))
+        batch_op.drop_index(batch_op.f("ix_notice_state_expires_at_id"))
+        batch_op.drop_index(batch_op.f("ix_notice_receiver_state_due_at"))
+
+    op.drop_table("notice")
     with op.batch_alter_table("webhook_delivery", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_webhook_delivery_endpoint_id_state_event_at_event_id"))
         batch_op.drop_index(batch_op.f("ix_webhook_delivery_endpoint_id_state_due_at"))
