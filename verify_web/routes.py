@@ -151,9 +151,9 @@ def start() -> Response:
 
 
 def start_page(faults: dict[str, str], *, status: int = 200, typed: str = "") -> Response:
-    lang = negotiate(request)
+    lang, holders = negotiate(request), site().settings.holder_origin
     response = Response(
-        render("start.html", lang, faults=faults, typed=typed),
+        render("start.html", lang, faults=faults, typed=typed, holders=holders),
         status=status,
         content_type=HTML,
     )

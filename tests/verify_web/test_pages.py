@@ -310,6 +310,15 @@ def test_the_style_sheet_is_small_and_nothing_is_inline(world: World) -> None:
         assert not re.search(r"(src|href)=\"https?:", str(source))
 
 
+def test_start_page_leads_holders_to_the_log_of_uses_where_there_is_an_origin_for_them(
+    world: World, build: MakeWorld
+) -> None:
+    """Which is another service's: this one reads nothing of it."""
+    assert "/holder/" not in world.client.get("/?lang=en").text
+    page = build(holder_origin="https://licences.yunxi.example").client.get("/?lang=es").text
+    assert 'href="https://licences.yunxi.example/holder/uses?lang=es">¿Es su propia licencia?' in page
+
+
 def test_start_page_offers_both_ways(world: World) -> None:
     body = get(world, "/", "en")[1]
     assert 'action="/check"' in body

@@ -223,7 +223,10 @@ def make_world(
     memory, clock = Memory(licence or sample()), Hand()
     app = create_app(
         Settings(
-            data=data, origin=options.pop("origin", ""), problem_address=options.pop("problem_address", "")
+            data=data,
+            origin=options.pop("origin", ""),
+            problem_address=options.pop("problem_address", ""),
+            holder_origin=options.pop("holder_origin", ""),
         ),
         source=Source(
             memory,
