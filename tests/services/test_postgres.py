@@ -77,6 +77,8 @@ def service_settings(name: str, server: PostgresServer, place: Place, passphrase
         elif variable == "VERMILION_TEST":
             assert value == "${VERMILION_TEST:-true}"
             found[variable] = "true"
+        elif variable in {"VERMILION_HOLDER_ORIGIN", "VERMILION_SMTP_HOST", "VERMILION_SMTP_FROM"}:
+            assert value == f"${{{variable}:-}}"
         elif variable.endswith("_PORT"):
             found[variable] = getattr(place, variable.removeprefix("VERMILION_").lower())
         else:
@@ -219,12 +221,15 @@ def test_the_public_role_is_read_only_even_to_the_sites_own_engine(composed: Com
         "SELECT * FROM client",
         "SELECT * FROM key_use",
         "SELECT * FROM access_token",
+        "SELECT * FROM licence_use",
+        "SELECT * FROM pick_up",
+        "SELECT * FROM notice",
         "SET default_transaction_read_only = off; DELETE FROM leaf",
     ):
         with engine.connect() as connection, pytest.raises(DBAPIError):
             connection.execute(text(statement))
         refused += 1
-    assert refused == 7
+    assert refused == 10
     with engine.connect() as connection:
         assert connection.execute(text("SELECT count(*) FROM licence")).scalar_one() == 3
     engine.dispose()
