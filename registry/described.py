@@ -8,7 +8,7 @@ route is called.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from inspect import cleandoc
 from typing import Annotated, Any, TypeVar
 
@@ -88,6 +88,8 @@ IDEMPOTENCY_KEY = Parameter(
 IF_NONE_MATCH = Parameter("If-None-Match", "The ETag of what you have.", where="header")
 ADDRESS = "Its address."
 ETAG = "Names these very bytes."
+
+
 REPLAYED = "`true` where this key and body were answered before."
 
 
@@ -126,6 +128,8 @@ def described(
     by what else is declared.
     """
     bodies = {JSON: sends} if isinstance(sends, type) else sends or {}
+    if any(one.name == IDEMPOTENCY_KEY.name for one in parameters):
+        answers = {status: _repeated(one) if status < 300 else one for status, one in answers.items()}
 
     def declare(view: View) -> View:
         words = description if description is not None else _paragraphs(view.__doc__ or "")
@@ -136,6 +140,10 @@ def described(
         return view
 
     return declare
+
+
+def _repeated(answer: Answer) -> Answer:
+    return replace(answer, headers={**answer.headers, "Idempotency-Replayed": REPLAYED})
 
 
 def _paragraphs(text: str) -> str:

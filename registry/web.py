@@ -53,7 +53,9 @@ Found = TypeVar("Found")
 class Body(BaseModel):
     """Base of all request bodies: no coercion, no unknown members."""
 
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, regex_engine="python-re")
+    model_config = ConfigDict(
+        ser_json_bytes="base64", strict=True, extra="forbid", frozen=True, regex_engine="python-re"
+    )
 
 
 def civil_day(text: str) -> date | None:

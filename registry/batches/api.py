@@ -13,7 +13,7 @@ from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
-from registry import web
+from registry import repeats, web
 from registry.actor import Actor
 from registry.batches import rules
 from registry.batches.answers import BatchItemPage, BatchShown
@@ -27,13 +27,13 @@ from registry.described import (
     BINARY,
     DRY_RUN,
     IDEMPOTENCY_KEY,
-    REPLAYED,
     Answer,
     Parameter,
     described,
     told,
 )
 from registry.licences.forms import Operator
+from registry.licences.idempotency import Answered
 from registry.licences.issued import read_document
 from registry.licences.outage import database_errors
 from registry.licences.shown import licence_actor, require_named
@@ -59,7 +59,7 @@ class CancelBody(web.Body):
     "sendBatch", "Send a batch",
     sends={NDJSON: LINES, CSV: LINES},
     parameters=(DRY_RUN, replace(IDEMPOTENCY_KEY, required=True)),
-    answers={202: told("The batch.", BatchShown, Location=ADDRESS, Idempotency_Replayed=REPLAYED)},
+    answers={202: told("The batch.", BatchShown, Location=ADDRESS)},
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def create() -> Response:
@@ -118,6 +118,7 @@ def items(batch_id: str) -> Response:
 @described(
     "cancelBatch", "Cancel a batch",
     sends=CancelBody,
+    parameters=(IDEMPOTENCY_KEY,),
     answers={200: told("The batch.", BatchShown)},
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
@@ -126,10 +127,13 @@ def cancel(batch_id: str) -> Response:
     body = web.parse_body(CancelBody)
     actor = licence_actor(body.operator)
     require_named(actor)
-    ports = web.ports()
-    with database_errors(), ports.database.transaction() as session:
-        rules.cancel(session, ports, actor, batch_id)
-    return web.answer(_told(actor, batch_id), 200, NO_STORE)
+
+    def work(session: Session) -> Answered:
+        rules.cancel(session, web.ports(), actor, batch_id)
+        return Answered(200, {})  # told as it stands then
+
+    answered, replayed = repeats.once(actor, body, work)
+    return repeats.told(answered, replayed=replayed, **_told(actor, batch_id))
 
 
 @blueprint.get("/<hex32:batch_id>/documents")

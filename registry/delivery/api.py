@@ -12,18 +12,18 @@ from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
-from registry import web
+from registry import repeats, web
 from registry.actor import Actor
 from registry.delivery import rules
 from registry.delivery.answers import PickUpMade, PickUpPage, PickUpShown
 from registry.delivery.forms import PickUpBody, WithdrawalBody
 from registry.delivery.tables import PickUp
-from registry.described import ADDRESS, IDEMPOTENCY_KEY, REPLAYED, Parameter, described, told
+from registry.described import ADDRESS, IDEMPOTENCY_KEY, Parameter, described, told
 from registry.licences.idempotency import Answered, answer_once
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
 from registry.licences.rules import own_for
-from registry.licences.shown import asked_mac, href, known_form, licence_actor, require_named
+from registry.licences.shown import href, known_form, licence_actor, require_named
 from registry.log.rules import Ground
 from registry.notices import rules as notices
 from registry.notices.answers import notice_json
@@ -41,7 +41,7 @@ NO_STORE = {"Cache-Control": "no-store"}
     sends=PickUpBody,
     parameters=(replace(IDEMPOTENCY_KEY, required=True),),
     answers={
-        201: told("The link.", PickUpMade, Location=ADDRESS, Idempotency_Replayed=REPLAYED),
+        201: told("The link.", PickUpMade, Location=ADDRESS),
     },
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
@@ -55,7 +55,7 @@ def create(identifier: str) -> Response:
     actor = licence_actor(body.operator)
     known_form(identifier)
     require_named(actor)
-    mac = asked_mac(body)
+    mac = repeats.asked_mac(actor, body)
     with database_errors(), ports.database.transaction() as session:
         own_for(session, actor, identifier)
         token: str | None = None
@@ -81,7 +81,7 @@ def create(identifier: str) -> Response:
         (shown,) = _shown(session, identifier, [row])
     headers = {**NO_STORE, "Location": str(shown["href"])}
     if replayed:
-        headers["Idempotency-Replayed"] = "true"
+        headers |= repeats.REPLAY
     link = None if token is None else rules.link_of(ports, token)
     return web.answer({**shown, "link": link}, kept.status, headers)
 
@@ -123,6 +123,7 @@ def show(identifier: str, pick_up_id: str) -> Response:
 @described(
     "withdrawPickUp", "Withdraw a link",
     sends=WithdrawalBody,
+    parameters=(IDEMPOTENCY_KEY,),
     answers={200: told("The link.", PickUpShown)},
 )  # fmt: skip
 def withdraw(identifier: str, pick_up_id: str) -> Response:
@@ -132,13 +133,17 @@ def withdraw(identifier: str, pick_up_id: str) -> Response:
     actor = licence_actor(body.operator)
     known_form(identifier)
     require_named(actor)
-    with database_errors(), ports.database.transaction() as session:
+
+    def work(session: Session) -> Answered:
         edition = own_for(session, actor, identifier)
         ground = Ground(body.legal_basis, body.reason_code, moment(ports).day)
         row = rules.withdraw(session, ports, actor, edition, pick_up_id, ground)
         session.flush()
         (shown,) = _shown(session, identifier, [row])
-    return web.answer(shown, 200, NO_STORE)
+        return Answered(200, shown)
+
+    answered, replayed = repeats.once(actor, body, work)
+    return repeats.told(answered, replayed=replayed)
 
 
 def _way(session: Session, actor: Actor, body: PickUpBody) -> Way | None:

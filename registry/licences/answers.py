@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from registry.described import ADDRESS, REPLAYED, Answer, Date, Digest, Id, Instant, Reference, Told, told
+from registry.described import ADDRESS, Answer, Date, Digest, Id, Instant, Reference, Told, told
 from registry.licences.operations import Change, NextEdition, SuspensionGround
 
 Identifier = Annotated[str, Field(description="1.2.156.3005.2.<type>.<issuer>.<serial>.<edition>.<check>")]
@@ -196,11 +196,11 @@ class PastStatus(Told):
 
 
 NEW_EDITION: Mapping[int, Answer] = {
-    201: told("The licence.", LicenceIssued, Location=ADDRESS, Idempotency_Replayed=REPLAYED),
+    201: told("The licence.", LicenceIssued, Location=ADDRESS),
     200: told("What would be issued, for a dry run.", LicencePreview),
 }
-MADE = told("The change is made: the status as it is now.", LicenceStatusShown, Idempotency_Replayed=REPLAYED)
+MADE = told("The change is made: the status as it is now.", LicenceStatusShown)
 CHANGED: Mapping[int, Answer] = {
     200: MADE,
-    202: told("The change waits for its day.", Scheduled, Idempotency_Replayed=REPLAYED),
+    202: told("The change waits for its day.", Scheduled),
 }

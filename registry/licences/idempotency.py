@@ -12,7 +12,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, func, literal, select
+from sqlalchemy import BigInteger, BindParameter, bindparam, func, literal, null, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
@@ -41,7 +41,7 @@ def served_before(
     rows = _SERVED.rows(session, client_id=client_id, keys=list(asked)) if asked else ()
     found: dict[str, str | VermilionError] = {}
     for row in rows:
-        if not hmac.compare_digest(row.request_mac, asked[row.key]):
+        if row.id is None or not hmac.compare_digest(row.request_mac, asked[row.key]):
             found[row.key] = reused()
         elif row.state == "done":
             found[row.key] = str(row.id)
@@ -50,18 +50,27 @@ def served_before(
     return found
 
 
+_CLIENT: BindParameter[str] = bindparam("client_id")
+_KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _SERVED = Prepared(
-    select(
-        IdempotencyKey.key,
-        IdempotencyKey.request_mac,
-        Intent.id,
-        Intent.state,
-        Intent.lease_until,
-    )
-    .join(Intent, Intent.id == IdempotencyKey.intent_id)
-    .where(
-        IdempotencyKey.client_id == bindparam("client_id"),
-        IdempotencyKey.key.in_(bindparam("keys", expanding=True)),
+    union_all(
+        select(
+            IdempotencyKey.key,
+            IdempotencyKey.request_mac,
+            Intent.id,
+            Intent.state,
+            Intent.lease_until,
+        )
+        .join(Intent, Intent.id == IdempotencyKey.intent_id)
+        .where(IdempotencyKey.client_id == _CLIENT, IdempotencyKey.key.in_(_KEYS)),
+        # A change was answered under it, which is another request.
+        select(
+            KeptAnswer.key,
+            KeptAnswer.request_mac,
+            null().label("id"),
+            literal("answered").label("state"),
+            null().label("lease_until"),
+        ).where(KeptAnswer.client_id == _CLIENT, KeptAnswer.key.in_(_KEYS)),
     )
 )
 
@@ -100,7 +109,7 @@ def answer_once(
     Raises VermilionError(IDEMPOTENCY_REUSED) for another request under the key, an issue too.
     """
     serialise_keys(session, client_id, [key])
-    before = _answered_before(session, client_id, key, mac)
+    before = answered_before(session, client_id, key, mac)
     if before is not None:
         return before, True
     answered = work()
@@ -117,7 +126,8 @@ def answer_once(
     return answered, False
 
 
-def _answered_before(session: Session, client_id: str, key: str, mac: bytes) -> Answered | None:
+def answered_before(session: Session, client_id: str, key: str, mac: bytes) -> Answered | None:
+    """What the very request was answered. Raises VermilionError(IDEMPOTENCY_REUSED) for another."""
     if session.get(IdempotencyKey, (client_id, key)) is not None:
         raise reused()
     kept = session.get(KeptAnswer, (client_id, key))

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Literal, cast
+from typing import Annotated, Any, Literal, cast
 
 from flask import Blueprint, Response
 from pydantic import Field
@@ -15,9 +15,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
-from registry import web
+from registry import repeats, web
 from registry.actor import Actor
-from registry.described import DRY_RUN, IDEMPOTENCY_KEY, REPLAYED, Parameter, described, told
+from registry.described import DRY_RUN, IDEMPOTENCY_KEY, Parameter, described, told
 from registry.licences import rules
 from registry.licences.answers import (
     CHANGED,
@@ -34,14 +34,13 @@ from registry.licences.forms import (
     next_edition_request,
 )
 from registry.licences.history import history_of, status_at
-from registry.licences.idempotency import Answered, answer_once
+from registry.licences.idempotency import Answered
 from registry.licences.moment import moment
 from registry.licences.operations import Decision, How, NextEdition, SuspensionGround
 from registry.licences.outage import database_errors
 from registry.licences.rules import LicenceStatus
 from registry.licences.schedule import Planned, withdraw
 from registry.licences.shown import (
-    asked_mac,
     issuing,
     known_form,
     licence_actor,
@@ -177,7 +176,7 @@ def inspection(identifier: str) -> Response:
 @_changes(
     "withdrawScheduled", "Take back a change that waits for its day",
     sends=ChangeBody,
-    answers={200: told("The change.", WithdrawnChange, Idempotency_Replayed=REPLAYED)},
+    answers={200: told("The change.", WithdrawnChange)},
 )  # fmt: skip
 def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
     """A change that waits for its day is taken back."""
@@ -273,26 +272,12 @@ def _change(
     200 for a change that is made; 202 for one that waits. Where it shows already is as of now, and left out
     when the database is out by then.
     """
-    ports, actor = web.ports(), licence_actor(body.operator)
+    actor = licence_actor(body.operator)
     known_form(identifier)
     require_named(actor)
     decision = Decision(body.legal_basis, body.reason_code, body.effective_from, body.status_version)
-    key = web.idempotency_key(required=False)
-    mac = asked_mac(body)
-    replayed = False
-    with database_errors(), ports.database.transaction() as session:
-
-        def made() -> Answered:
-            return _answered(work(session, actor, decision))
-
-        if key:
-            answered, replayed = answer_once(session, actor.client_id, key, mac, ports.clock(), made)
-        else:
-            answered = made()
-    headers = {"Cache-Control": "no-store"}
-    if replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return web.answer({**answered.body, **_shown_in(identifier, answered)}, answered.status, headers)
+    answered, replayed = repeats.once(actor, body, lambda session: _answered(work(session, actor, decision)))
+    return repeats.told(answered, replayed=replayed, **_shown_in(identifier, answered))
 
 
 def _answered(outcome: Outcome) -> Answered:
@@ -305,7 +290,7 @@ def _answered(outcome: Outcome) -> Answered:
             return Answered(200, status_json(outcome))
 
 
-def _shown_in(identifier: str, answered: Answered) -> dict[str, object]:
+def _shown_in(identifier: str, answered: Answered) -> dict[str, Any]:
     if "status" not in answered.body:
         return {}
     with suppress(VermilionError), database_errors(), Session(web.ports().database.read) as session:

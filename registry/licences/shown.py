@@ -7,8 +7,7 @@ from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 
-from flask import Response, request
-from pydantic import BaseModel
+from flask import Response
 
 from keys.canonical import canonical_json
 from keys.errors import Fault, Kind, VermilionError
@@ -17,7 +16,6 @@ from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.licences.examine import IssueRequest
 from registry.licences.forms import MAX_REQUEST
-from registry.licences.idempotency import request_mac
 from registry.licences.issue import Preview, issue_beside_others, preview
 from registry.licences.issued import Issued
 from registry.licences.rules import LicenceStatus, licence_unknown
@@ -40,16 +38,6 @@ def require_named(actor: Actor) -> None:
     if actor.person_id is None and not actor.operator:
         fault = Fault("/operator", "missing", "say who acts: a person's credential, or the operator")
         raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
-
-
-def asked_mac(body: BaseModel) -> bytes:
-    """What tells this request from another under its key, for answers that are kept. The vault is ready
-    then. Raises VermilionError(UNAVAILABLE).
-    """
-    vault = web.ports().vault
-    vault.ready()
-    asked = canonical_json({"path": request.path, "body": body.model_dump(mode="json")})
-    return request_mac(vault, sha256(asked).digest())
 
 
 def issuing(actor: Actor, wanted_of: Callable[[object], IssueRequest], **bound: str) -> Response:

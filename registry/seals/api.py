@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Callable
 from datetime import datetime
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
@@ -19,10 +21,11 @@ from sqlalchemy.orm import Session
 from keys.errors import Fault, Kind, VermilionError
 from keys.outside_chain import MAX_FILE_BYTES
 from keys.suite import SuiteName
-from registry import web
+from registry import repeats, web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
-from registry.described import ADDRESS, Parameter, described, told
+from registry.described import ADDRESS, IDEMPOTENCY_KEY, Parameter, described, told
+from registry.licences.idempotency import Answered
 from registry.log.rules import Ground
 from registry.seals import answers as said
 from registry.seals import applications, authorisations, duties, editions, maker, outside_status, rules
@@ -40,6 +43,8 @@ blueprint = Blueprint("seals", __name__, url_prefix="/api/v1")
 SEAL = told("The seal.", said.SealShown)
 CHANGED = told("The seal, and where the change shows already.", said.SealChanged)
 AUTHORISATION = told("The authorisation.", said.AuthorisationShown)
+
+_changes = partial(described, parameters=(IDEMPOTENCY_KEY,))
 
 PAGE = 100
 MAX_APPLICATION = 4 * MAX_PICTURE // 3 + 8 * 1024  # a picture in base64, and the words
@@ -125,7 +130,7 @@ class AuthorisationBody(web.Body):
 
 
 @blueprint.post("/seal-applications")
-@described(
+@_changes(
     "applyForSeal", "Apply for a seal 申请",
     sends=ApplicationBody,
     answers={201: told("The request.", said.ApprovalShown, Location=ADDRESS)},
@@ -137,9 +142,11 @@ def apply() -> Response:
     application = body.application()
     actor.require_person("applicant")
     picture = applications.picture_for(ports, application, body.picture)  # it takes its time
-    with ports.database.transaction() as session:
-        approval = applications.apply(session, ports, actor, application, picture)
-    return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
+
+    def work(session: Session) -> Answered:
+        return Answered(201, _approval(applications.apply(session, ports, actor, application, picture)))
+
+    return _applied(*repeats.once(actor, body, work))
 
 
 @blueprint.get("/seal-applications/<hex32:approval_id>")
@@ -168,7 +175,7 @@ def _asked(approval_id: str) -> Response:
 
 
 @blueprint.post("/seal-applications/<hex32:approval_id>/approval")
-@described(
+@_changes(
     "decideApplication", "Approve an application, or refuse it 审批",
     sends=DecisionBody,
     answers={200: told("The request, and the seal.", said.ApplicationDecided)},
@@ -177,17 +184,21 @@ def _asked(approval_id: str) -> Response:
 def decide_application(approval_id: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(DecisionBody)
-    with ports.database.transaction() as session:
+
+    def work(session: Session) -> Answered:
         approval, seal = applications.decide_application(
             session, ports, actor, approval_id, bytes.fromhex(body.payload_sha256),
             approve=body.decision == "approve",
         )  # fmt: skip
-    made = {"seal": None} if seal is None else {"seal": seal.code, "seal_state": seal.state}
-    return web.answer({**_approval(approval), **made})
+        made = {"seal": None} if seal is None else {"seal": seal.code, "seal_state": seal.state}
+        return Answered(200, {**_approval(approval), **made})
+
+    decided, replayed = repeats.once(actor, body, work)
+    return repeats.told(decided, replayed=replayed)
 
 
 @blueprint.post("/seals/<seal_code:code>/making")
-@described(
+@_changes(
     "makeSeal", "Make the seal edition that was approved 制作",
     sends=MakingBody,
     answers={201: SEAL},
@@ -196,13 +207,18 @@ def decide_application(approval_id: str) -> Response:
 def making(code: str) -> Response:
     actor = _actor()
     body = web.parse_body(MakingBody, max_bytes=MAX_CHAIN)
-    if body.chain is None:
-        return web.answer(_seal(make(web.ports(), actor, code)), 201)
-    return web.answer(_seal(make_outside(web.ports(), actor, code, body.chain)), 201)
+    ports, chain = web.ports(), body.chain
+
+    def work() -> Answered:
+        made = make(ports, actor, code) if chain is None else make_outside(ports, actor, code, chain)
+        return Answered(201, _seal(made))
+
+    answered, replayed = repeats.once_apart(actor, body, work)
+    return repeats.told(answered, replayed=replayed)
 
 
 @blueprint.post("/seals/<seal_code:code>/certification-request")
-@described(
+@_changes(
     "requestCertificate", "A certification request for an authority outside",
     sends=RequestBody,
     answers={201: told("The request.", said.CertificationRequested)},
@@ -212,14 +228,19 @@ def certification_request(code: str) -> Response:
     """The PKCS #10 request for the edition that is to be made, for an authority outside."""
     actor = _actor()
     body = web.parse_body(RequestBody)
-    request = request_certificate(web.ports(), actor, code, body.suite)
-    assert request.der is not None
-    told = {"id": request.id, "seal": code, "requested_at": request.requested_at.isoformat()}
-    return web.answer({**told, "request": base64.b64encode(request.der).decode("ascii")}, 201)
+
+    def work() -> Answered:
+        request = request_certificate(web.ports(), actor, code, body.suite)
+        assert request.der is not None
+        told = {"id": request.id, "seal": code, "requested_at": request.requested_at.isoformat()}
+        return Answered(201, {**told, "request": base64.b64encode(request.der).decode("ascii")})
+
+    answered, replayed = repeats.once_apart(actor, body, work)
+    return repeats.told(answered, replayed=replayed)
 
 
 @blueprint.post("/seals/<seal_code:code>/filing")
-@described(
+@_changes(
     "fileSeal", "File a seal 备案",
     sends=StepBody,
     answers={200: SEAL},
@@ -227,16 +248,18 @@ def certification_request(code: str) -> Response:
 )  # fmt: skip
 def filing(code: str) -> Response:
     actor, ports = _actor(), web.ports()
-    web.parse_body(StepBody)
-    with ports.database.transaction() as session:
-        seal = rules.file(session, ports, actor, code)
-    if seal.state in applications.SUCCEEDED:
+
+    def work(session: Session) -> Answered:
+        return Answered(200, _seal(rules.file(session, ports, actor, code)))
+
+    filed, replayed = repeats.once(actor, web.parse_body(StepBody), work)
+    if filed.body["state"] in applications.SUCCEEDED:
         _publish()  # its key is known before it is put into use
-    return web.answer(_seal(seal))
+    return repeats.told(filed, replayed=replayed)
 
 
 @blueprint.post("/seals/<seal_code:code>/activation")
-@described(
+@_changes(
     "activateSeal", "Put a seal into use 启用",
     sends=StepBody,
     answers={200: CHANGED},
@@ -244,14 +267,12 @@ def filing(code: str) -> Response:
 )  # fmt: skip
 def activation(code: str) -> Response:
     actor, ports = _actor(), web.ports()
-    web.parse_body(StepBody)
-    with ports.database.transaction() as session:
-        seal = rules.activate(session, ports, actor, code)
-    return web.answer({**_seal(seal), "shown_in": made_known(code)})
+    body = web.parse_body(StepBody)
+    return _changed(actor, body, code, lambda session: rules.activate(session, ports, actor, code))
 
 
 @blueprint.post("/seals/<seal_code:code>/suspension")
-@described(
+@_changes(
     "suspendSeal", "Suspend a seal at once 停用",
     sends=GroundBody,
     answers={200: CHANGED},
@@ -260,13 +281,12 @@ def activation(code: str) -> Response:
 def suspension(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(GroundBody)
-    with ports.database.transaction() as session:
-        seal = rules.suspend(session, ports, actor, code, body.ground())
-    return web.answer({**_seal(seal), "shown_in": made_known(code)})
+    ground = body.ground()
+    return _changed(actor, body, code, lambda session: rules.suspend(session, ports, actor, code, ground))
 
 
 @blueprint.post("/seals/<seal_code:code>/resumption-request")
-@described(
+@_changes(
     "requestResumption", "Ask for a suspended seal to be resumed",
     sends=GroundBody,
     answers={202: told("The request.", said.ApprovalShown, Location=ADDRESS)},
@@ -275,13 +295,18 @@ def suspension(code: str) -> Response:
 def request_resumption(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(GroundBody)
-    with ports.database.transaction() as session:
-        approval = rules.request_change(session, ports, actor, code, rules.RESUME, body.ground())
-    return web.answer(_approval(approval), 202, {"Location": f"/api/v1/approvals/{approval.id}"})
+    ground = body.ground()
+
+    def work(session: Session) -> Answered:
+        return Answered(
+            202, _approval(rules.request_change(session, ports, actor, code, rules.RESUME, ground))
+        )
+
+    return _requested(*repeats.once(actor, body, work))
 
 
 @blueprint.post("/seals/<seal_code:code>/cancellation-request")
-@described(
+@_changes(
     "requestCancellation", "Ask for a seal to be cancelled 注销",
     sends=CancellationBody,
     answers={202: told("The request.", said.ApprovalShown, Location=ADDRESS)},
@@ -290,15 +315,17 @@ def request_resumption(code: str) -> Response:
 def request_cancellation(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(CancellationBody)
-    with ports.database.transaction() as session:
-        approval = rules.request_change(
-            session, ports, actor, code, rules.CANCEL, body.ground(), body.compromised_since
-        )
-    return web.answer(_approval(approval), 202, {"Location": f"/api/v1/approvals/{approval.id}"})
+    ground, since = body.ground(), body.compromised_since
+
+    def work(session: Session) -> Answered:
+        approval = rules.request_change(session, ports, actor, code, rules.CANCEL, ground, since)
+        return Answered(202, _approval(approval))
+
+    return _requested(*repeats.once(actor, body, work))
 
 
 @blueprint.post("/seals/<seal_code:code>/loss-report")
-@described(
+@_changes(
     "reportLost", "Report a seal lost 挂失",
     sends=LossBody,
     answers={200: CHANGED},
@@ -307,13 +334,12 @@ def request_cancellation(code: str) -> Response:
 def report_lost(code: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(LossBody)
-    with ports.database.transaction() as session:
-        seal = rules.report_lost(session, ports, actor, code, body.legal_basis)
-    return web.answer({**_seal(seal), "shown_in": made_known(code)})
+    basis = body.legal_basis
+    return _changed(actor, body, code, lambda session: rules.report_lost(session, ports, actor, code, basis))
 
 
 @blueprint.post("/seals/<seal_code:code>/renewal-application")
-@described(
+@_changes(
     "applyForRenewal", "Apply for a seal's next edition with the same picture",
     sends=StepBody,
     answers={201: told("The request.", said.ApprovalShown, Location=ADDRESS)},
@@ -321,14 +347,15 @@ def report_lost(code: str) -> Response:
 )  # fmt: skip
 def apply_for_renewal(code: str) -> Response:
     actor, ports = _actor(), web.ports()
-    web.parse_body(StepBody)
-    with ports.database.transaction() as session:
-        approval = applications.apply_for_renewal(session, ports, actor, code)
-    return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
+
+    def work(session: Session) -> Answered:
+        return Answered(201, _approval(applications.apply_for_renewal(session, ports, actor, code)))
+
+    return _applied(*repeats.once(actor, web.parse_body(StepBody), work))
 
 
 @blueprint.post("/seals/<seal_code:code>/change-application")
-@described(
+@_changes(
     "applyForChange", "Apply for another name or picture of a seal 变更",
     sends=ApplicationBody,
     answers={201: told("The request.", said.ApprovalShown, Location=ADDRESS)},
@@ -340,13 +367,16 @@ def apply_for_change(code: str) -> Response:
     application = body.application()
     actor.require_person("applicant")
     picture = applications.picture_for(ports, application, body.picture)
-    with ports.database.transaction() as session:
+
+    def work(session: Session) -> Answered:
         approval = applications.apply_for_change(session, ports, actor, code, application, picture)
-    return web.answer(_approval(approval), 201, {"Location": f"/api/v1/seal-applications/{approval.id}"})
+        return Answered(201, _approval(approval))
+
+    return _applied(*repeats.once(actor, body, work))
 
 
 @blueprint.post("/seals/<seal_code:code>/editions/<edition_number:number>/sealing-away")
-@described(
+@_changes(
     "sealAway", "Record that an edition is sealed away 封存",
     sends=GroundBody,
     answers={200: told("The edition.", said.SealEditionShown)},
@@ -355,16 +385,20 @@ def apply_for_change(code: str) -> Response:
 def seal_away(code: str, number: int) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(GroundBody)
-    with ports.database.transaction() as session:
-        edition = editions.seal_away(session, ports, actor, code, number, body.ground())
+    ground = body.ground()
+
+    def work(session: Session) -> Answered:
+        edition = editions.seal_away(session, ports, actor, code, number, ground)
         certificate = session.get_one(Certificate, edition.certificate_serial)
-        told = _edition(edition, certificate)
+        return Answered(200, _edition(edition, certificate))
+
+    answered, replayed = repeats.once(actor, body, work)
     _publish()
-    return web.answer(told)
+    return repeats.told(answered, replayed=replayed)
 
 
 @blueprint.post("/approvals/<hex32:approval_id>/decision")
-@described(
+@_changes(
     "decideChange", "Agree to what was asked about a seal, or refuse",
     sends=DecisionBody,
     answers={200: told("The request, and the seal.", said.ChangeDecided)},
@@ -373,13 +407,17 @@ def seal_away(code: str, number: int) -> Response:
 def decide_change(approval_id: str) -> Response:
     actor, ports = _actor(), web.ports()
     body = web.parse_body(DecisionBody)
-    with ports.database.transaction() as session:
+
+    def work(session: Session) -> Answered:
         approval, seal = rules.decide_change(
             session, ports, actor, approval_id, bytes.fromhex(body.payload_sha256),
             approve=body.decision == "approve",
         )  # fmt: skip
-    shown = {"shown_in": made_known(seal.code)} if body.decision == "approve" else {}
-    return web.answer({**_approval(approval), "seal": seal.code, "seal_state": seal.state, **shown})
+        return Answered(200, {**_approval(approval), "seal": seal.code, "seal_state": seal.state})
+
+    decided, replayed = repeats.once(actor, body, work)
+    shown = {"shown_in": made_known(decided.body["seal"])} if body.decision == "approve" else {}
+    return repeats.told(decided, replayed=replayed, **shown)
 
 
 @blueprint.get("/seals")
@@ -447,7 +485,7 @@ def show(code: str) -> Response:
 
 
 @blueprint.post("/seals/<seal_code:code>/authorisations")
-@described(
+@_changes(
     "authoriseUse", "Permit a client to use a seal for a type",
     sends=AuthorisationBody,
     answers={201: AUTHORISATION},
@@ -459,14 +497,19 @@ def authorise(code: str) -> Response:
     permission = authorisations.Permission(
         body.client_id, body.type_code, body.valid_from, body.valid_to, body.daily_limit
     )
-    with ports.database.transaction() as session:
-        authorisation = authorisations.authorise(session, ports, actor, code, permission)
+
+    def work(session: Session) -> Answered:
+        return Answered(
+            201, _authorisation(authorisations.authorise(session, ports, actor, code, permission))
+        )
+
+    granted, replayed = repeats.once(actor, body, work)
     _publish()  # the seal's key is now named for the type
-    return web.answer(_authorisation(authorisation), 201)
+    return repeats.told(granted, replayed=replayed)
 
 
 @blueprint.post("/seals/<seal_code:code>/authorisations/<hex32:authorisation_id>/withdrawal")
-@described(
+@_changes(
     "withdrawAuthorisation", "End an authorisation",
     sends=StepBody,
     answers={200: AUTHORISATION},
@@ -474,10 +517,13 @@ def authorise(code: str) -> Response:
 )  # fmt: skip
 def withdraw(code: str, authorisation_id: str) -> Response:
     actor, ports = _actor(), web.ports()
-    web.parse_body(StepBody)
-    with ports.database.transaction() as session:
-        authorisation = authorisations.withdraw(session, ports, actor, code, authorisation_id)
-    return web.answer(_authorisation(authorisation))
+
+    def work(session: Session) -> Answered:
+        withdrawn = authorisations.withdraw(session, ports, actor, code, authorisation_id)
+        return Answered(200, _authorisation(withdrawn))
+
+    answered, replayed = repeats.once(actor, web.parse_body(StepBody), work)
+    return repeats.told(answered, replayed=replayed)
 
 
 @blueprint.delete("/seals/<seal_code:code>/authorisations/<hex32:authorisation_id>")
@@ -502,6 +548,22 @@ def _actor() -> Actor:
     actor = web.actor()
     actor.require_scope(SCOPE_SEAL)
     return actor
+
+
+def _changed(actor: Actor, body: web.Body, code: str, change: Callable[[Session], Seal]) -> Response:
+    """A seal as its change left it, and where that shows already."""
+    answered, replayed = repeats.once(actor, body, lambda session: Answered(200, _seal(change(session))))
+    return repeats.told(answered, replayed=replayed, shown_in=made_known(code))
+
+
+def _applied(answered: Answered, replayed: bool) -> Response:
+    href = f"/api/v1/seal-applications/{answered.body['id']}"
+    return repeats.told(answered, {"Location": href}, replayed=replayed)
+
+
+def _requested(answered: Answered, replayed: bool) -> Response:
+    href = f"/api/v1/approvals/{answered.body['id']}"
+    return repeats.told(answered, {"Location": href}, replayed=replayed)
 
 
 def _publish() -> int | None:

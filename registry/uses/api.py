@@ -11,10 +11,10 @@ from flask import Blueprint, Response
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind
-from registry import web
+from registry import repeats, web
 from registry.agencies.rules import SCOPE_USE
 from registry.agencies.tables import Agency
-from registry.described import IDEMPOTENCY_KEY, REPLAYED, described, told
+from registry.described import IDEMPOTENCY_KEY, described, told
 from registry.holders import proof
 from registry.licences.days import is_within
 from registry.licences.duties import require_officer
@@ -22,7 +22,7 @@ from registry.licences.idempotency import Answered, answer_once
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
 from registry.licences.public_records import stored_public
-from registry.licences.shown import asked_mac, day_or_none, require_named
+from registry.licences.shown import day_or_none, require_named
 from registry.licences.tables import Edition
 from registry.licences.types import licence_type_of
 from registry.ports import Ports
@@ -41,7 +41,7 @@ blueprint = Blueprint("uses", __name__)
     "useLicence", "Use a licence in place of its paper",
     sends=UseBody,
     parameters=(replace(IDEMPOTENCY_KEY, required=True),),
-    answers={201: told("What may be seen of it.", LicenceUsed, Idempotency_Replayed=REPLAYED)},
+    answers={201: told("What may be seen of it.", LicenceUsed)},
     refuses=(Kind.NOT_FOUND,),
 )  # fmt: skip
 def create(identifier: str) -> Response:
@@ -58,7 +58,7 @@ def create(identifier: str) -> Response:
         actor = replace(actor, operator=body.operator)
     require_named(actor)
     shown = proof.read_exact(identifier, body.lookup_code)
-    mac = asked_mac(body)
+    mac = repeats.asked_mac(actor, body)
     purpose = Purpose(body.matter_code, body.case_number, body.reason, body.legal_basis)
     with database_errors():
         attempt = proof.known_client(ports, actor.client_id, shown)
@@ -78,7 +78,7 @@ def create(identifier: str) -> Response:
             shown_now = _told(session, ports, kept.body["edition"])
     headers = {"Cache-Control": "no-store"}
     if replayed:
-        headers["Idempotency-Replayed"] = "true"
+        headers |= repeats.REPLAY
     use = {name: kept.body[name] for name in ("use", "used_at")}
     return web.answer({**use, **shown_now}, kept.status, headers)
 

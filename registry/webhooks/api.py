@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response
@@ -13,12 +14,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind
-from registry import web
+from registry import repeats, web
 from registry.actor import Actor
-from registry.described import ADDRESS, IDEMPOTENCY_KEY, REPLAYED, Parameter, Told, described, told
+from registry.described import ADDRESS, IDEMPOTENCY_KEY, Parameter, Told, described, told
 from registry.licences.idempotency import Answered, answer_once
 from registry.licences.outage import database_errors
-from registry.licences.shown import asked_mac, licence_actor, require_named
+from registry.licences.shown import licence_actor, require_named
 from registry.log.tables import Event
 from registry.webhooks import rules
 from registry.webhooks.answers import (
@@ -40,7 +41,7 @@ blueprint = Blueprint("webhooks", __name__, url_prefix="/api/v1/webhooks")
 
 NO_STORE = {"Cache-Control": "no-store"}
 KEY = replace(IDEMPOTENCY_KEY, required=True)
-SECRET = told("The endpoint and its secret.", EndpointWithSecret, Idempotency_Replayed=REPLAYED)
+SECRET = told("The endpoint and its secret.", EndpointWithSecret)
 
 
 @blueprint.post("")
@@ -114,29 +115,37 @@ def rotate(endpoint_id: str) -> Response:
 @described(
     "deactivateWebhook", "Send nothing more",
     sends=ActBody,
+    parameters=(IDEMPOTENCY_KEY,),
     answers={200: told("The endpoint.", EndpointShown)},
 )  # fmt: skip
 def deactivate(endpoint_id: str) -> Response:
     """What waits is given up, and can be sent again after an activation."""
-    with _acting(web.parse_body(ActBody)) as (session, actor):
+
+    def work(session: Session, actor: Actor) -> Told:
         endpoint = rules.own_endpoint(session, actor, endpoint_id, lock=True)
         rules.deactivate(session, web.ports(), endpoint, actor)
-        return _answer(_endpoint(session, endpoint))
+        return _endpoint(session, endpoint)
+
+    return _act(200, work)
 
 
 @blueprint.post("/<hex32:endpoint_id>/activation")
 @described(
     "activateWebhook", "Send again",
     sends=ActBody,
+    parameters=(IDEMPOTENCY_KEY,),
     answers={200: told("The endpoint.", EndpointShown)},
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def activate(endpoint_id: str) -> Response:
     """Events from now on are told."""
-    with _acting(web.parse_body(ActBody)) as (session, actor):
+
+    def work(session: Session, actor: Actor) -> Told:
         endpoint = rules.own_endpoint(session, actor, endpoint_id, lock=True)
         rules.activate(session, web.ports(), actor, endpoint)
-        return _answer(_endpoint(session, endpoint))
+        return _endpoint(session, endpoint)
+
+    return _act(200, work)
 
 
 @blueprint.get("/<hex32:endpoint_id>/deliveries")
@@ -178,35 +187,56 @@ def delivery(endpoint_id: str, event_id: str) -> Response:
 @described(
     "redeliver", "Send an event again",
     sends=ActBody,
+    parameters=(IDEMPOTENCY_KEY,),
     answers={202: told("It is sent again.", DeliveryShown)},
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def redeliver(endpoint_id: str, event_id: str) -> Response:
     """Whatever became of it, under the same `webhook-id`."""
-    with _acting(web.parse_body(ActBody)) as (session, actor):
+
+    def work(session: Session, actor: Actor) -> Told:
         endpoint = rules.own_endpoint(session, actor, endpoint_id)
         row = rules.redeliver(session, web.ports(), endpoint, actor, event_id)
-        return _answer(_deliveries(session, [row])[0], 202)
+        return _deliveries(session, [row])[0]
+
+    return _act(202, work)
 
 
 @blueprint.post("/<hex32:endpoint_id>/redelivery")
 @described(
     "redeliverDead", "Send again what was given up",
     sends=RedeliveryBody,
+    parameters=(IDEMPOTENCY_KEY,),
     answers={202: told("They are sent again.", Redelivered)},
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def redeliver_dead(endpoint_id: str) -> Response:
     """All that was given up, of events recorded since then, under the same ids."""
     body = web.parse_body(RedeliveryBody)
-    count = 0
-    while True:
-        with _acting(body) as (session, actor):
-            endpoint = rules.own_endpoint(session, actor, endpoint_id)
-            some = rules.redeliver_dead(session, web.ports(), endpoint, actor, body.since)
-        count += some
-        if some < rules.SLICE:
-            return _answer(Redelivered(endpoint=endpoint_id, redelivered=count), 202)
+
+    def work() -> Answered:
+        count = 0
+        while True:
+            with _acting(body) as (session, actor):
+                endpoint = rules.own_endpoint(session, actor, endpoint_id)
+                some = rules.redeliver_dead(session, web.ports(), endpoint, actor, body.since)
+            count += some
+            if some < rules.SLICE:
+                return Answered(202, _json(Redelivered(endpoint=endpoint_id, redelivered=count)))
+
+    answered, replayed = repeats.once_apart(licence_actor(body.operator), body, work)
+    return repeats.told(answered, replayed=replayed)
+
+
+def _act(status: int, work: Callable[[Session, Actor], Told]) -> Response:
+    """One act upon what there is."""
+    body = web.parse_body(ActBody)
+    actor = licence_actor(body.operator)
+    require_named(actor)
+    answered, replayed = repeats.once(
+        actor, body, lambda session: Answered(status, _json(work(session, actor)))
+    )
+    return repeats.told(answered, replayed=replayed)
 
 
 @contextmanager
@@ -222,7 +252,7 @@ def _with_secret(
     body: ActBody, key: str, status: int, work: Callable[[Session, Actor], rules.Made]
 ) -> Response:
     """The answer that tells a secret. What is kept under the key names it, and is not it."""
-    ports, mac = web.ports(), asked_mac(body)
+    ports, mac = web.ports(), repeats.asked_mac(licence_actor(body.operator), body)
     with _acting(body) as (session, actor):
         new: rules.Made | None = None
 
@@ -238,7 +268,7 @@ def _with_secret(
         else:
             endpoint, secret = new.endpoint, new.secret
         shown = _endpoint(session, endpoint).model_dump()
-    headers = {"Idempotency-Replayed": "true"} if replayed else {}
+    headers = dict(repeats.REPLAY) if replayed else {}
     if status == 201:
         headers["Location"] = _href(endpoint.id)
     answer = EndpointWithSecret(**shown, secret=None if secret is None else spoken(secret))
@@ -246,8 +276,12 @@ def _with_secret(
 
 
 def _answer(shown: Told, status: int = 200, **headers: str) -> Response:
+    return web.answer(_json(shown), status, {**NO_STORE, **headers})
+
+
+def _json(shown: Told) -> dict[str, Any]:
     """Members that were left out stay out."""
-    return web.answer(shown.model_dump(mode="json", exclude_unset=True), status, {**NO_STORE, **headers})
+    return shown.model_dump(mode="json", exclude_unset=True)
 
 
 def _endpoint(session: Session, endpoint: WebhookEndpoint) -> EndpointShown:
