@@ -52,6 +52,7 @@ def run(licences: int) -> int:
         date=datetime.now(UTC).date().isoformat(),
         versions=java.versions(command),
         machine=machine(),
+        documents=sample.documents,
         rows=rows,
         paces=paces,
         rules=rules_of(answers),

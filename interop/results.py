@@ -134,6 +134,7 @@ def as_json(
     date: str,
     versions: Mapping[str, str],
     machine: str,
+    documents: Sequence[Document],
     rows: Sequence[Row],
     paces: Sequence[Pace],
     rules: Mapping[str, str],
@@ -143,6 +144,8 @@ def as_json(
         "date": date,
         "versions": dict(versions),
         "machine": machine,
+        "documents": len(documents),
+        "genuine": sum(one.genuine is not None for one in documents),
         "rows": [
             {"document": r.document, "state": r.state, "checks": [asdict(check) for check in r.checks]}
             for r in rows
@@ -171,14 +174,15 @@ _HEAD = """\
 last result: it is made, not written. What others say of our other objects stands in
 [interoperability.md](interoperability.md).
 
-Made on {date}: {versions}; {machine}.
+Made on {date}: {versions}; {machine}. {documents} documents, of which {genuine} are genuine licences: a row
+is of all that are alike.
 
 EU DSS has our root as its only trust anchor, its own policy, and the CRLs that the authority's site serves.
 *Hardened* is the same policy with changes after the signature at FAIL where it only warns. *Our check* is
 the strict check of the file alone. *Other readers* are asked of genuine documents: qpdf finds no fault,
 pdfsig and pyHanko (under our root) find every seal and time-stamp valid, all of the file signed and
 nothing added but what may be, poppler's text and the attached record are those of the licence, and a
-scanner reads its code at 150 dpi wherever it stands.
+scanner reads its code at 150 dpi, or else at 200, wherever it stands.
 
 A row is `ok`, `differs` (otherwise than wanted, for a reason below) or
 **FAIL** (not as wanted, and not explained).
@@ -199,7 +203,7 @@ def page(results: Mapping[str, Any]) -> str:
     rows = results["rows"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     out = [
-        _HEAD.format(date=results["date"], versions=versions, machine=results["machine"]),
+        _HEAD.format(**{**results, "versions": versions}),
         f"| document | result | {' | '.join(CHECKS)} |",
         "|---" * (len(CHECKS) + 2) + "|",
     ]

@@ -230,6 +230,7 @@ def results(sample: Sample) -> dict[str, Any]:
         date="2026-11-20",
         versions={"EU DSS": "1", "veraPDF": "2", "Java": "3"},
         machine="2 cores",
+        documents=sample.documents,
         rows=[compare(*pair) for pair in zip(sample.documents, answers, strict=True)],
         paces=[Pace("a road", "PAdES_BASELINE_T", 2.0, 8.0, 16.0, 10.0)],
         rules=rules_of(answers),
@@ -258,6 +259,8 @@ def test_the_page_shows_every_row_and_hides_no_failure(sample: Sample, results: 
     for reason in {c["reason"] for row in results["rows"] for c in row["checks"] if c["state"] == DIFFERS}:
         assert shown.count(reason) == 1
     assert "- 6.6.4-1: text of 6.6.4-1" in shown
+    genuine = sum(one.genuine is not None for one in sample.documents)
+    assert f"{len(sample.documents)} documents, of which {genuine} are genuine licences" in shown
     assert "| a road | PAdES_BASELINE_T | 2.00 | 8.00 | 16.00 | 10.00 | 4.00 |" in shown
 
 
