@@ -6,7 +6,6 @@ the agency API, each step with the credential of the person whose duty it is.
 
 from __future__ import annotations
 
-import base64
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -77,6 +76,7 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
     administrators of its own.
     """
     from registry.agencies.administrators import Newcomer, found, is_founded
+    from registry.agencies.credentials import thumbprints_of
     from registry.agencies.enrolments import decide
     from registry.agencies.qr_keys import ensure_qr_key
     from registry.agencies.rules import add_agency, add_client, add_person
@@ -160,8 +160,9 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                         person(own, office.code, called, role, prefix + file)
             if ports.settings.demo:
                 codes = [types[t] for t in agency().types]
-                secret = _enrol_secret(session, ports, system, Credential(api, "", None), codes, folder)
-                decide(session, ports, security, subject=secret, approve=True)
+                row = _enrol_secret(session, ports, system, Credential(api, "", None), codes, folder)
+                seen = thumbprints_of(session, row)
+                decide(session, ports, security, subject=row.id, approve=True, seen=seen)
             authority = client(SEAL_AUTHORITY, "印章管理系统", {"seal"}, [], "authority-system")
             for file, (is_own, called, role) in PEOPLE.items():
                 if not is_own:
@@ -188,24 +189,24 @@ def _enrol_secret(
     nobody: Credential,
     type_codes: list[str],
     folder: Path,
-) -> str:
-    """A client of the agency with a shared secret, for trying the API with curl. In a demonstration only.
+) -> Any:
+    """A client of the agency with a secret, for trying the API with curl. In a demonstration only.
 
     Beside its credential lies the token request as a form, so that curl reads the secret from a file.
     """
-    from registry.agencies.rules import add_client
+    from registry.agencies.rules import add_client, new_secret
 
-    secret = base64.urlsafe_b64encode(ports.random(32)).rstrip(b"=").decode()
+    secret = new_secret(ports.random)
     row = add_client(
         session, ports, system, agency_code=agency().code, name="demo-secret", scopes={"licence"},
-        types=type_codes, secret=secret, demo=True,
+        types=type_codes, secret=secret,
     )  # fmt: skip
     replace(nobody, client_id=row.id, client_secret=secret).save(folder / f"{DEMO_SECRET}.json")
     form = {"grant_type": "client_credentials", "client_id": row.id, "client_secret": secret}
     path = folder / f"{DEMO_SECRET}.form"
     path.touch(mode=0o600)
     path.write_text(urlencode(form), encoding="ascii")
-    return row.id
+    return row
 
 
 @dataclass(frozen=True)

@@ -227,6 +227,13 @@ class Settings(BaseSettings):
             "itself, and gives a client this part of its limit."
         ),
     )
+    certificate_proxies: str = Field(
+        default="",
+        description=(
+            "Networks (`10.1.0.0/16,fd00::/8`) of the proxies in front of the agency API that ask clients "
+            "for a certificate and pass it on as `Client-Cert` (RFC 9440); empty: nobody's word is taken."
+        ),
+    )
     webhook_networks: str = Field(
         default="",
         description=(
@@ -292,7 +299,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("zone", "no zone of the IANA database") from None
         return value
 
-    @field_validator("webhook_networks")
+    @field_validator("webhook_networks", "certificate_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
         from registry.outside_addresses import networks
@@ -464,6 +471,12 @@ class Settings(BaseSettings):
         from registry.outside_addresses import networks
 
         return networks(self.webhook_networks)
+
+    @property
+    def certificate_networks(self) -> Networks:
+        from registry.outside_addresses import networks
+
+        return networks(self.certificate_proxies)
 
     @property
     def lease(self) -> timedelta:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote_plus
+
 from flask import Blueprint, Request, Response, request
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from keys.errors import VermilionError
 from registry import web
 from registry.actor import Actor, Administrator
 from registry.agencies.answers import Self, Token, TokenRefusal, TokenRequest
@@ -17,6 +20,7 @@ from registry.agencies.auth import (
     authenticate_request,
     issue_token,
 )
+from registry.agencies.client_certificates import HEADER, certificate_digest
 from registry.agencies.tables import Agency, ClientType
 from registry.described import described, told
 from registry.ports import Ports
@@ -30,7 +34,18 @@ NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}  # RFC 6749, sect
 
 def authenticate(ports: Ports, incoming: Request) -> Actor | Administrator:
     """Who sends this request. Raises VermilionError(UNAUTHENTICATED)."""
-    return actor_of(ports.database.kept, incoming.headers.get("Authorization"), ports.clock())
+    return actor_of(
+        ports.database.kept,
+        incoming.headers.get("Authorization"),
+        ports.clock(),
+        lambda: _certificate(ports, incoming),
+    )
+
+
+def _certificate(ports: Ports, incoming: Request) -> bytes | None:
+    """SHA-256 of the client's, as a proxy of ours passes it on. Raises VermilionError(UNAUTHENTICATED)."""
+    header = incoming.headers.get(HEADER)
+    return certificate_digest(header, incoming.remote_addr, ports.settings.certificate_networks)
 
 
 @blueprint.post("/oauth2/token")
@@ -48,9 +63,11 @@ def authenticate(ports: Ports, incoming: Request) -> Actor | Administrator:
 def token() -> Response:
     ports = web.ports()
     try:
-        form = _form()
+        form, certificate = _form(), _passed_on(ports)
         with Session(ports.database.read) as session:
-            grant = authenticate_request(session, form, settings=ports.settings, now=ports.clock())
+            grant = authenticate_request(
+                session, form, settings=ports.settings, now=ports.clock(), certificate=certificate
+            )
         with ports.database.transaction() as session:
             issued = issue_token(session, grant, clock=ports.clock, random=ports.random)
     except TokenError as error:
@@ -101,8 +118,7 @@ def _form() -> dict[str, str]:
     """
     if request.mimetype != "application/x-www-form-urlencoded" or request.args:
         raise TokenError("invalid_request", "send a form, and nothing in the query")
-    if request.authorization is not None or "Authorization" in request.headers:
-        raise TokenError("invalid_client", "authenticate the client by private_key_jwt in the form", 401)
+    basic = _basic()
     request.max_content_length = MAX_FORM_BYTES
     request.max_form_memory_size = MAX_FORM_BYTES
     form: dict[str, str] = {}
@@ -118,11 +134,35 @@ def _form() -> dict[str, str]:
             raise TokenError("invalid_request", f"{name} is repeated")
         if values[0]:  # without a value: as if omitted
             form[name] = values[0]
-    return form
+    if basic is None:
+        return form
+    if "client_secret" in form or "client_assertion" in form:
+        raise TokenError("invalid_request", "one way of client authentication")
+    if form.get("client_id", basic[0]) != basic[0]:
+        raise TokenError("invalid_client", "client_id and header name different clients", 401)
+    return form | {"client_id": basic[0], "client_secret": basic[1]}
+
+
+def _passed_on(ports: Ports) -> bytes | None:
+    """Raises TokenError."""
+    try:
+        return _certificate(ports, request)
+    except VermilionError as error:
+        raise TokenError("invalid_request", error.detail) from None
+
+
+def _basic() -> tuple[str, str] | None:
+    """Id and secret of RFC 6749, 2.3.1, where a client sends them so. Raises TokenError."""
+    if "Authorization" not in request.headers:
+        return None
+    sent = request.authorization
+    if sent is None or sent.type != "basic" or not sent.username or not sent.password:
+        raise TokenError("invalid_client", "authenticate the client by assertion, or by HTTP Basic", 401)
+    return unquote_plus(sent.username), unquote_plus(sent.password)
 
 
 def _refused(error: TokenError) -> Response:
     headers = dict(NO_STORE)
     if error.status == 401:
-        headers["WWW-Authenticate"] = 'Bearer realm="vermilion"'
+        headers["WWW-Authenticate"] = 'Basic realm="vermilion"'
     return web.answer({"error": error.error, "error_description": error.description}, error.status, headers)

@@ -1,6 +1,7 @@
 """OAuth 2.0 for agencies: the token endpoint's rules, and who a bearer token stands for.
 
-RFC 6749 client credentials, a client authenticated by private_key_jwt (RFC 7523, section 2.2); a person
+RFC 6749 client credentials, a client authenticated by private_key_jwt (RFC 7523, section 2.2) or by its
+secret (section 2.3.1); a person
 acts through a client of their own agency by an authorization-grant assertion signed with the person's key
 (section 2.1). An auditor, who is of no agency, acts through no client: by that assertion alone, to read the
 audit. Other administrators get no token; they act by commands on the registry's machine, proved by the same
@@ -72,6 +73,7 @@ class Grant:
     scopes: tuple[str, ...]
     client_assertion: Assertion | None
     person_assertion: Assertion | None
+    certificate: bytes | None  # SHA-256 of the one that the token is bound to
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +86,17 @@ class Issued:
 
 
 def authenticate_request(
-    session: Session, form: Mapping[str, str], *, settings: Settings, now: datetime
+    session: Session,
+    form: Mapping[str, str],
+    *,
+    settings: Settings,
+    now: datetime,
+    certificate: bytes | None = None,
 ) -> Grant:
     """Judge one request of the token endpoint, reading alone: whoever proves nothing never waits for the
-    writer, nor keeps it. Raises TokenError.
+    writer, nor keeps it. `certificate` is the SHA-256 of the client's, where a proxy of ours passed one.
+
+    Raises TokenError.
     """
     grant = form.get("grant_type")
     if grant is None:
@@ -95,8 +104,10 @@ def authenticate_request(
     if grant not in {CLIENT_CREDENTIALS, JWT_BEARER}:
         raise TokenError("unsupported_grant_type", "client_credentials or the JWT bearer grant")
     if grant == JWT_BEARER and not _CLIENT_PARAMETERS & set(form):
-        return _authenticate_auditor(session, form, settings, now)
+        return _authenticate_auditor(session, form, settings, now, certificate)
     client, client_assertion = _authenticate_client(session, form, settings, now)
+    if client.certificate_required and certificate is None:
+        raise _invalid_client("this client proves itself by a certificate as well")
     person = person_assertion = None
     if grant == JWT_BEARER:
         person, person_assertion = _authenticate_person(session, form, client, settings, now)
@@ -108,6 +119,7 @@ def authenticate_request(
         scopes=_scopes(form, client),
         client_assertion=client_assertion,
         person_assertion=person_assertion,
+        certificate=certificate,
     )
 
 
@@ -132,16 +144,23 @@ def issue_token(session: Session, grant: Grant, *, clock: Clock, random: Callabl
             client_id=grant.client_id,
             person_id=grant.person_id,
             scopes=list(grant.scopes),
+            certificate_sha256=grant.certificate,
             expires_at=now + TOKEN_LIFE,
         )
     )
     return Issued(token, grant.scopes, TOKEN_LIFE)
 
 
-def actor_of(session: Session | Kept, authorization: str | None, now: datetime) -> Actor | Administrator:
-    """Whom a bearer token stands for, by its client's and person's present state.
+def actor_of(
+    session: Session | Kept,
+    authorization: str | None,
+    now: datetime,
+    certificate: Callable[[], bytes | None] = lambda: None,
+) -> Actor | Administrator:
+    """Whom a bearer token stands for, by its client's and person's present state. `certificate` is asked of a
+    token that is bound to one: the SHA-256 of the client's.
 
-    Raises VermilionError(UNAUTHENTICATED).
+    Raises VermilionError(UNAUTHENTICATED), and what `certificate` raises.
     """
     if authorization is None:
         raise VermilionError(Kind.UNAUTHENTICATED, "a bearer token is needed", reason="no_token")
@@ -151,6 +170,10 @@ def actor_of(session: Session | Kept, authorization: str | None, now: datetime) 
     row = _BEARER.first(session, token_sha256=_digest(token))
     if row is None or row.expires_at <= now:
         _no_token()
+    if row.certificate_sha256 is not None and not hmac.compare_digest(
+        row.certificate_sha256, certificate() or b""
+    ):
+        _no_token()  # RFC 8705, section 3
     if row.client_id is None:
         if not row.person_active or row.duty != Duty.AUDIT.value:
             _no_token()
@@ -171,6 +194,7 @@ def actor_of(session: Session | Kept, authorization: str | None, now: datetime) 
 _BEARER = Prepared(
     select(
         AccessToken.expires_at,
+        AccessToken.certificate_sha256,
         AccessToken.scopes,
         AccessToken.client_id,
         AccessToken.person_id,
@@ -203,7 +227,7 @@ def prove_administrator(session: Session, compact: str, *, settings: Settings, c
 def _authenticate_client(
     session: Session, form: Mapping[str, str], settings: Settings, now: datetime
 ) -> tuple[Client, Assertion | None]:
-    """By private_key_jwt; in a demonstration also by client_secret_post."""
+    """By private_key_jwt, or by the client's secret."""
     assertion = None
     if "client_assertion" in form or "client_assertion_type" in form:
         if "client_secret" in form or form.get("client_assertion_type") != CLIENT_ASSERTION:
@@ -217,19 +241,19 @@ def _authenticate_client(
         if client is None or form.get("client_id", client.id) != client.id:
             raise _invalid_client("client_id and assertion name different clients")
     elif "client_secret" in form:
-        client = _by_secret(session, form, demo=settings.demo)
+        client = _by_secret(session, form)
     else:
-        raise _invalid_client("authenticate the client by private_key_jwt")
+        raise _invalid_client("authenticate the client by private_key_jwt, or by its secret")
     if not client.active:
         raise _invalid_client("the client is disabled")
     return client, assertion
 
 
-def _by_secret(session: Session, form: Mapping[str, str], *, demo: bool) -> Client:
-    client = session.get(Client, _id(form.get("client_id", ""))) if demo else None
+def _by_secret(session: Session, form: Mapping[str, str]) -> Client:
+    client = session.get(Client, _id(form.get("client_id", "")))
     known = client.secret_sha256 if client and client.secret_sha256 else b""
     if not hmac.compare_digest(known, hashlib.sha256(form["client_secret"].encode()).digest()):
-        raise _invalid_client("a shared secret is accepted in a demonstration only, and this is none")
+        raise _invalid_client("this is no client's secret")
     assert client is not None  # an absent client has no secret that any digest equals
     return client
 
@@ -247,7 +271,7 @@ def _authenticate_person(
 
 
 def _authenticate_auditor(
-    session: Session, form: Mapping[str, str], settings: Settings, now: datetime
+    session: Session, form: Mapping[str, str], settings: Settings, now: datetime, certificate: bytes | None
 ) -> Grant:
     try:
         person, assertion = _proven_person(session, form.get("assertion", ""), settings, now)
@@ -257,7 +281,7 @@ def _authenticate_auditor(
         raise _invalid_client("authenticate the client by private_key_jwt")
     if form.get("scope", SCOPE_AUDIT) != SCOPE_AUDIT:
         raise TokenError("invalid_scope", "an auditor reads the audit and nothing else")
-    return Grant(None, person.id, (SCOPE_AUDIT,), None, assertion)
+    return Grant(None, person.id, (SCOPE_AUDIT,), None, assertion, certificate)
 
 
 def _proven_person(

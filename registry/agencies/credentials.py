@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from keys.base64url import b64url
 from keys.errors import Kind, VermilionError, field_fault
 from registry.agencies.tables import AssertionKey, Client, Person
 from registry.rows import unless_known
@@ -70,7 +71,11 @@ def keys_of(session: Session, holder: Person | Client | None) -> list[Mapping[st
 
 
 def thumbprints_of(session: Session, holder: Person | Client) -> list[str]:
-    """By which the holder's keys are told apart (RFC 7638), in order."""
+    """By which the holder's keys are told apart (RFC 7638), in order; a secret by 43 characters of its
+    digest, from which nothing of it can be found.
+    """
+    if isinstance(holder, Client) and holder.secret_sha256 is not None:
+        return [b64url(holder.secret_sha256)]
     owner = AssertionKey.person_id if isinstance(holder, Person) else AssertionKey.client_id
     return sorted(session.scalars(select(AssertionKey.kid).where(owner == holder.id)))
 

@@ -1,7 +1,7 @@
 """What waits for security administration: whom system administration put on record, and what they ask for.
 
-A name is what system administration wrote; what acts afterwards is the key. So whoever approves says which
-key they approve, by its thumbprint (RFC 7638), as its holder told it to them.
+A name is what system administration wrote; what acts afterwards is the key, or the secret. So whoever
+approves says which key they approve, by its thumbprint (RFC 7638), as its holder told it to them.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def decide(
 ) -> None:
     """Approve, and what was asked for takes effect; or refuse, and it never does.
 
-    `seen`: the thumbprints (RFC 7638) of all keys that are approved with it; none of a client with a secret.
+    `seen`: the thumbprints (RFC 7638) of all keys that are approved with it, or that of its secret.
     Raises VermilionError: FORBIDDEN for another duty, and for whoever enrolled or is enrolled; NOT_FOUND;
     CONFLICT: `decided` where it was decided before, `key_unseen` where other keys are on record than were
     seen; `enroller_disabled` while whoever enrolled is not in office, whose enrolments may be a thief's.

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from keys.base64url import b64url
 from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Administrator, Duty
 from registry.agencies.administrators import (
@@ -23,7 +24,7 @@ from registry.agencies.administrators import (
     require_line,
     require_successor,
 )
-from registry.agencies.credentials import public_jwk, record_keys
+from registry.agencies.credentials import public_jwk, record_keys, thumbprints_of
 from registry.agencies.tables import Agency, Client, ClientType, Enrolment, Person
 from registry.console.sessions import end_all_of
 from registry.log.rules import Ground, record_event
@@ -42,7 +43,7 @@ LEGAL_BASIS = "Anhui Measures, Art. 12"
 """What enrolment rests on: agencies issue electronic licences through the province's one system."""
 
 MAX_KEYS = 4
-MIN_SECRET = 32  # characters
+_SECRET = re.compile(r"[A-Za-z0-9_-]{43}")  # of 32 random bytes
 _DIVISION = re.compile(r"[0-9]{6}")
 
 
@@ -144,6 +145,11 @@ def add_administrator(
     return person
 
 
+def new_secret(random: Callable[[int], bytes]) -> str:
+    """A client's secret: 43 characters that nobody guesses."""
+    return b64url(random(32))
+
+
 def add_client(
     session: Session,
     ports: Surroundings,
@@ -155,15 +161,16 @@ def add_client(
     types: Collection[str],
     jwks: Collection[Mapping[str, Any]] = (),
     secret: str | None = None,
-    demo: bool = False,
     console: bool = False,
+    certificate_required: bool = False,
 ) -> Client:
-    """Put a client on record with its public keys; disabled, and without scopes and the licence types it may
-    issue until they are approved.
+    """Put a client on record with its public keys, or with a secret that was made by `new_secret`; disabled,
+    and without scopes and the licence types it may issue until they are approved.
 
-    A shared secret in place of keys is for the demonstration only. The client that the agency's people act
-    through in the `console` has neither, and there is one. Raises VermilionError(FORBIDDEN, INVALID,
-    NOT_FOUND; CONFLICT, `console_known` too).
+    With `certificate_required` it gets a token only behind a proxy that passes its certificate on. The client
+    that the agency's people act through in the `console` has no credential, and there is one.
+
+    Raises VermilionError(FORBIDDEN, INVALID, NOT_FOUND; CONFLICT, `console_known` too).
     """
     in_office(session, admin, Duty.SYSTEM)
     known_agency(session, agency_code)
@@ -172,14 +179,12 @@ def add_client(
         raise field_fault("/scopes", "scope", f"scopes are some of {', '.join(sorted(SCOPES))}")
     for i, type_code in enumerate(types):
         _code(f"/types/{i}", check_type_code, type_code)
-    if console and (jwks or secret is not None):
+    if console and (jwks or secret is not None or certificate_required):
         raise field_fault("/jwks", "credential", "the console has no credential: people sign in to it")
     if not console and bool(jwks) == (secret is not None):
-        raise field_fault("/jwks", "credential", "a client has public keys, or in a demonstration a secret")
-    if secret is not None and not demo:
-        raise field_fault("/secret", "demo_only", "a shared secret is for the demonstration only")
-    if secret is not None and (len(secret) < MIN_SECRET or not secret.isascii()):
-        raise field_fault("/secret", "too_short", f"a secret has at least {MIN_SECRET} characters")
+        raise field_fault("/jwks", "credential", "a client has public keys, or a secret")
+    if secret is not None and not _SECRET.fullmatch(secret):
+        raise field_fault("/secret", "secret", "a secret is one that the registry made")
     if len(jwks) > MAX_KEYS:
         raise field_fault("/jwks", "too_many", f"a client has at most {MAX_KEYS} keys")
     keys = [public_jwk(jwk, f"/jwks/{i}") for i, jwk in enumerate(jwks)]
@@ -189,6 +194,7 @@ def add_client(
         name=name,
         scopes=[],
         secret_sha256=hashlib.sha256(secret.encode()).digest() if secret is not None else None,
+        certificate_required=certificate_required,
         console=console,
         active=False,
         created_at=ports.clock(),
@@ -199,7 +205,13 @@ def add_client(
     record_keys(session, keys, client=client)
     asked = {"scopes": sorted(set(scopes)), "types": sorted(set(types))}
     _ask(session, ports, admin, "client", client.id, asked)
-    detail = {"agency": agency_code, **asked, "keys": sorted(key["kid"] for key in keys), "console": console}
+    detail = {
+        "agency": agency_code,
+        **asked,
+        "keys": thumbprints_of(session, client),
+        "console": console,
+        "certificate_required": certificate_required,
+    }
     _record(session, ports, admin, "client.added", "client", client.id, None, detail)
     return client
 

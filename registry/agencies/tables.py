@@ -61,7 +61,8 @@ class Client(Base):
     agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
     name: Mapped[str] = mapped_column(String(80))
     scopes: Mapped[list[str]]  # none before approval
-    secret_sha256: Mapped[bytes | None]  # demo only: a high-entropy shared secret, hashed
+    secret_sha256: Mapped[bytes | None]  # of one that the registry made: nobody guesses 256 bits
+    certificate_required: Mapped[bool]  # to get a token, which is then bound to it (RFC 8705)
     console: Mapped[bool]  # one an agency at most
     active: Mapped[bool]
     created_at: Mapped[datetime]
@@ -133,6 +134,7 @@ class AccessToken(Base):
     client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id"))  # None: an auditor's own
     person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
     scopes: Mapped[list[str]]
+    certificate_sha256: Mapped[bytes | None]  # the one that it is bound to
     expires_at: Mapped[datetime] = mapped_column(index=True)
 
 

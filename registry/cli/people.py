@@ -125,7 +125,15 @@ def person_unbind(identity_id: str, legal_basis: str, reason_code: str, acting: 
     type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path),
     help="File with the public key (JWK, P-256); - reads standard input.",
 )
+@click.option(
+    "--secret", is_flag=True, help="Make a secret for a client that cannot sign, and print it once."
+)
 @click.option("--console", is_flag=True, help="The agency's console, which has no key: people sign in to it.")
+@click.option(
+    "--require-certificate",
+    is_flag=True,
+    help="It gets a token only with a certificate that a proxy passes on; the token is bound to it.",
+)
 @administrative(Duty.SYSTEM)
 def client_add(
     agency_code: str,
@@ -133,27 +141,36 @@ def client_add(
     scopes: tuple[str, ...],
     types: tuple[str, ...],
     jwk: Path | None,
+    secret: bool,
     console: bool,
+    require_certificate: bool,
     acting: Acting,
 ) -> None:
     """Put a client on record by its public key (private_key_jwt), and print its id. It can do nothing until
     `vermilion admin approve`.
 
+    With --secret the registry makes one, and prints it this once with the id and the thumbprint to approve,
+    as JSON; only its digest is kept. A key is better: it never leaves its holder.
+
     With --console it is what the agency's people act through when they sign in with a browser, and may do
     for them what its scopes and types say.
     """
-    from registry.agencies.rules import add_client
+    from registry.agencies.credentials import thumbprints_of
+    from registry.agencies.rules import add_client, new_secret
 
     with acting.locked() as (at, admin):
-        if console == (jwk is not None):
-            raise click.UsageError("either --jwk or --console")
+        if [console, secret, jwk is not None].count(True) != 1:
+            raise click.UsageError("one of --jwk, --secret and --console")
         public = [] if jwk is None else [read_jwk(jwk)]
+        made = new_secret(at.random) if secret else None
         with at.database.transaction() as session:
             row = add_client(
                 session, at, admin, agency_code=agency_code, name=name, scopes=scopes, types=types,
-                jwks=public, console=console,
+                jwks=public, secret=made, console=console, certificate_required=require_certificate,
             )  # fmt: skip
-        click.echo(row.id)
+            (*_, thumbprint) = (None, *thumbprints_of(session, row))
+        shown = {"id": row.id, "secret": made, "thumbprint": thumbprint}
+        click.echo(row.id if made is None else json.dumps(shown))
 
 
 @client.command("entitle")

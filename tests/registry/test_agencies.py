@@ -234,8 +234,8 @@ def test_of_the_spellings_of_a_key_one_is_accepted(coordinate: str, before: byte
     [
         ({"agency_code": "11990102MB0103122T"}, "agency_unknown /agency"),
         ({"jwks": []}, "credential /jwks"),
-        ({"secret": "s" * 40, "demo": True}, "credential /jwks"),
-        ({"jwks": [], "secret": "short", "demo": True}, "too_short /secret"),
+        ({"secret": "s" * 43}, "credential /jwks"),
+        ({"jwks": [], "secret": "short"}, "secret /secret"),
         ({"jwks": [{}]}, "key_kind /jwks/0"),
         ({"scopes": ["everything"]}, "scope /scopes"),
         ({"types": ["x"]}, "malformed /types/0"),

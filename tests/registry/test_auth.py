@@ -16,8 +16,9 @@ from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
 from registry.agencies.assertions import parse_assertion
+from registry.agencies.credentials import thumbprints_of
 from registry.agencies.enrolments import decide
-from registry.agencies.rules import add_client, set_client_active, set_person_active
+from registry.agencies.rules import add_client, new_secret, set_client_active, set_person_active
 from registry.agencies.tables import AccessToken
 from tests.registry.world import CLIENT_ASSERTION, GROUND, JWT_BEARER, Holder, Ticker, World, on_sqlite
 
@@ -204,29 +205,56 @@ def test_a_disabled_client_or_person_is_refused_at_use_and_at_issue(world: World
     assert error_of(world, "desk") == (401, "invalid_client")
 
 
-def test_a_shared_secret_is_for_the_demonstration_only(world: World) -> None:
-    secret = "s" * 40
+def with_secret(world: World, *, certificate_required: bool = False) -> tuple[str, str]:
+    """Id and secret of another client, approved."""
+    secret = new_secret(world.ports.random)
     with world.ports.database.transaction() as session:
         client = add_client(
-            session, world.ports, world.system, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[],
-            secret=secret, demo=True,
+            session, world.ports, world.system, agency_code=world.codes["own"], name="desk 2", scopes=["seal"], types=[],
+            secret=secret, certificate_required=certificate_required,
         )  # fmt: skip
-        decide(session, world.ports, world.security, subject=client.id, approve=True)
-        with pytest.raises(VermilionError, match="demonstration"):
-            add_client(
-                session, world.ports, world.system, agency_code=world.codes["own"], name="demo", scopes=["seal"], types=[],
-                secret=secret,
-            )  # fmt: skip
+        for seen in ([], ["x" * 43], [secret]):
+            with pytest.raises(VermilionError) as refused:
+                decide(session, world.ports, world.security, subject=client.id, approve=True, seen=seen)
+            assert refused.value.reason == "key_unseen"
+        seen = thumbprints_of(session, client)
+        decide(session, world.ports, world.security, subject=client.id, approve=True, seen=seen)
+        return client.id, secret
+
+
+def test_a_client_that_cannot_sign_has_a_secret_that_the_registry_made(world: World) -> None:
+    client, secret = with_secret(world)
     form: dict[str, Any] = {
-        "client_id": client.id, "client_secret": secret, "client_assertion": None, "client_assertion_type": None,
+        "client_id": client, "client_secret": secret, "client_assertion": None, "client_assertion_type": None,
     }  # fmt: skip
     assert world.ask_token("system", **form).status_code == 200
-    assert error_of(world, **{**form, "client_secret": "t" * 40}) == (401, "invalid_client")
+    assert error_of(world, **{**form, "client_secret": "t" * 43}) == (401, "invalid_client")
     # A client with keys has no secret, whatever is sent.
     assert error_of(world, **{**form, "client_id": world.clients["desk"].id}) == (401, "invalid_client")
-    serious = world.ports.settings.model_copy(update={"demo": False})
-    object.__setattr__(world.ports, "settings", serious)
-    assert error_of(world, **form) == (401, "invalid_client")
+    for chosen in ("s" * 42, "s" * 44, "é" * 43, "correct horse battery staple, as they say"):
+        with world.ports.database.transaction() as session, pytest.raises(VermilionError) as refused:
+            add_client(
+                session, world.ports, world.system, agency_code=world.codes["own"], name="desk 3", scopes=["seal"],
+                types=[], secret=chosen,
+            )  # fmt: skip
+        assert refused.value.faults[0].field == "/secret"
+
+
+def test_a_secret_is_taken_from_the_header_as_well(world: World) -> None:
+    """RFC 6749, 2.3.1."""
+    client, secret = with_secret(world)
+
+    def asked(user: str, password: str, **more: str) -> tuple[int, Any]:
+        form = {"grant_type": "client_credentials", **more}
+        answer = world.http.post("/oauth2/token", data=form, auth=(user, password))
+        return answer.status_code, answer.get_json().get("error")
+
+    assert asked(client, secret) == (200, None)
+    assert asked(client, secret, client_id=client) == (200, None)
+    assert asked(client, "t" * 43) == (401, "invalid_client")
+    assert asked("", secret) == (401, "invalid_client")
+    assert asked(client, secret, client_id=world.clients["desk"].id) == (401, "invalid_client")
+    assert asked(client, secret, client_secret=secret) == (400, "invalid_request")
 
 
 def test_scopes_are_narrowed_never_widened(world: World) -> None:
@@ -263,7 +291,9 @@ def test_a_repeated_parameter_and_another_media_type_are_refused(world: World) -
     assert world.http.post("/oauth2/token?grant_type=x", data={}).get_json()["error"] == "invalid_request"
     large = world.http.post("/oauth2/token", data={"assertion": "x" * 20_000})
     assert (large.status_code, large.get_json()["error"]) == (413, "invalid_request")
-    basic = world.http.post("/oauth2/token", data={"a": "b"}, headers={"Authorization": "Basic eDp5"})
+    basic = world.http.post(
+        "/oauth2/token", data={"grant_type": "client_credentials"}, headers={"Authorization": "Basic eDp5"}
+    )
     assert (basic.status_code, basic.get_json()["error"]) == (401, "invalid_client")
 
 

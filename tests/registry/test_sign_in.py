@@ -862,7 +862,7 @@ def test_the_console_s_client_has_no_credential_and_there_is_one(world: World) -
 
     assert refusal(add) == "console_known"
     assert refusal(lambda: add(jwks=[world.clients["system"].key.as_dict(private=False)])) == "credential"
-    assert refusal(lambda: add(secret="s" * 40, demo=True)) == "credential"
+    assert refusal(lambda: add(secret="s" * 43)) == "credential"
     form = {"grant_type": "client_credentials", "client_id": world.consoles["own"], "client_secret": "x" * 40}
     assert world.http.post("/oauth2/token", data=form).status_code == 401
 

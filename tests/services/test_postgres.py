@@ -14,17 +14,10 @@ from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import make_url, select
+from sqlalchemy import make_url
 
-from registry.actor import Duty
-from registry.agencies.enrolments import decide
-from registry.agencies.rules import add_client
-from registry.cli.machine import Machine
 from registry.client import call
-from registry.database import Database
-from registry.licences.tables import Licence
 from registry.settings import Settings
-from tests.administration import holder_of
 from tests.postgres import PostgresServer, find_binaries
 from tests.services.relying import answer_of_page, known_party, signed_answer
 from tests.services.road import walk
@@ -32,7 +25,6 @@ from tests.services.running import ROOT, Place, command, environment, passable_f
 
 ROLES = ("public", "signer", "auditor", "owner")
 DEPLOY = ROOT / "deploy" / "postgres"
-SECRET = "a-shared-secret-of-forty-characters-or-so"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
 
@@ -44,7 +36,6 @@ class Composed:
     public: Place
     licence: dict[str, Any]
     document: Path
-    secret_client: str
     public_settings: dict[str, Any]
     owner_url: str
 
@@ -168,17 +159,7 @@ def _composed(api: Place, public: Place, settings: dict[str, dict[str, Any]], fo
     made = walk(api, public, settings["api"], folder / "road")
     licence = json.loads((made / "issued.json").read_bytes())
     own = Settings(data=api.data, database_url=settings["api"]["VERMILION_DATABASE_URL"])
-    database = Database.open(own.url)
-    with database.transaction() as session:
-        machine = Machine(own, database)
-        issuer = session.scalars(select(Licence.issuer_code).distinct()).one()
-        planted = add_client(
-            session, machine, holder_of(session, Duty.SYSTEM), agency_code=issuer, name="planted",
-            scopes={"licence"}, types=[], secret=SECRET, demo=True,
-        ).id  # fmt: skip
-        decide(session, machine, holder_of(session, Duty.SECURITY), subject=planted, approve=True)
-    database.dispose()
-    return Composed(api, public, licence, made / "licence.pdf", planted, settings["public"], own.url)
+    return Composed(api, public, licence, made / "licence.pdf", settings["public"], own.url)
 
 
 def test_a_licence_issued_over_http_is_valid_on_the_public_site(composed: Composed) -> None:
@@ -193,16 +174,6 @@ def test_the_public_site_has_no_keys_and_no_documents(composed: Composed) -> Non
     assert {path.name for path in composed.public.data.iterdir()} == {"public"}
     assert "vermilion_public" in composed.public_settings["VERMILION_PUBLIC_DATABASE_URL"]
     assert "VERMILION_DATABASE_URL" not in composed.public_settings
-
-
-def test_outside_a_demonstration_there_is_no_shared_secret(composed: Composed) -> None:
-    form = f"grant_type=client_credentials&client_id={composed.secret_client}&client_secret={SECRET}"
-    answer = call(
-        "POST", f"{composed.api.api}/oauth2/token", body=form.encode(),
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
-    )  # fmt: skip
-    assert answer.status == 401
-    assert answer.json()["error"] == "invalid_client"
 
 
 def test_the_public_role_is_read_only_even_to_the_sites_own_engine(composed: Composed) -> None:
