@@ -147,7 +147,12 @@ def documents(batch_id: str) -> Response:
     holders see that they were downloaded.
     """
     web.query()
-    ports, actor = web.ports(), licence_actor()
+    return documents_answer(licence_actor(), batch_id)
+
+
+def documents_answer(actor: Actor, batch_id: str) -> Response:
+    """Raises VermilionError: NOT_FOUND, FORBIDDEN; CONFLICT before its end; UNAVAILABLE."""
+    ports = web.ports()
     with database_errors(), Session(ports.database.read) as session:
         batch = rules.find_batch(session, actor, batch_id)
         rules.require_ended(batch)

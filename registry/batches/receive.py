@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
-from typing import Any, BinaryIO
+from typing import Any, Protocol
 
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.orm import Session
@@ -39,12 +39,19 @@ SLAB_LINES, SLAB_BYTES = 500, 2 * 1024 * 1024  # that are kept in one transactio
 RETRY_SECONDS = 60
 
 
+class Readable(Protocol):
+    """What a body comes from."""
+
+    def read(self, size: int, /) -> bytes:
+        """The next octets; none at its end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Upload:
     """A body on its way."""
 
-    stream: BinaryIO
-    length: int  # bytes, as its sender said
+    stream: Readable
+    length: int | None  # bytes, as its sender said; None: the stream itself raises where it is cut off
     media_type: str  # of `lines`
 
 
@@ -71,7 +78,7 @@ class _Body:
         """What tells this body from another. Raises VermilionError(MALFORMED) for one that was cut off: a
         server shows the end of a connection as the end of its body.
         """
-        if self.count != self.upload.length:
+        if self.upload.length is not None and self.count != self.upload.length:
             raise VermilionError(Kind.MALFORMED, "the body ended before its end", reason="cut")
         purpose = "check" if check_only else "issue"
         return ports.vault.blind("batch", self.upload.media_type, purpose, self.digest.hexdigest())

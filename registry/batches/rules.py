@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select, update
+from sqlalchemy import Row, Select, func, literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.agencies.tables import Client, Person
-from registry.batches.states import UNTOLD, BatchState, ItemState
+from registry.batches.states import UNFINISHED, UNTOLD, BatchState, ItemState
 from registry.batches.tables import Batch, BatchItem
 from registry.licences.duties import OFFICER, require_officer
 from registry.licences.issued import ORIGINAL
@@ -25,6 +26,7 @@ from registry.ports import Ports
 from registry.rows import changed_rows
 
 PAGE = 500
+LONGEST_WAIT = timedelta(days=2)  # a used-up daily limit makes a batch wait for the next day
 ENDED = frozenset({BatchState.REFUSED, BatchState.CHECKED, BatchState.CANCELLED, BatchState.DONE})
 
 
@@ -62,6 +64,35 @@ def find_batch(session: Session, actor: Actor, batch_id: str) -> Batch:
     if batch is None or batch.agency_code != actor.agency_code or batch.state in UNTOLD:
         raise VermilionError(Kind.NOT_FOUND, "the agency has no such batch", reason="batch_unknown")
     return batch
+
+
+def batches_of(
+    session: Session, actor: Actor, after: str | None, size: int
+) -> tuple[Sequence[Batch], str | None]:
+    """At most `size` batches of the actor's agency, the newest first, behind the batch `after`; and behind
+    which the next page begins. Raises VermilionError(FORBIDDEN, NOT_FOUND).
+    """
+    require_officer(actor)
+    wanted = select(Batch).where(Batch.agency_code == actor.agency_code, Batch.state.not_in(UNTOLD))
+    if after is not None:
+        last = find_batch(session, actor, after)
+        place = tuple_(literal(last.created_at, Batch.created_at.type), literal(last.id))
+        wanted = wanted.where(tuple_(Batch.created_at, Batch.id) < place)
+    rows = session.scalars(wanted.order_by(Batch.created_at.desc(), Batch.id.desc()).limit(size + 1)).all()
+    return rows[:size], rows[size - 1].id if len(rows) > size else None
+
+
+def unfinished(session: Session, actor: Actor, now: datetime, most: int) -> Sequence[Batch]:
+    """Batches of the actor's agency that are being worked on, at most so many. What is due to be worked on
+    stands in an index of its own. Raises VermilionError(FORBIDDEN).
+    """
+    require_officer(actor)
+    wanted = select(Batch).where(
+        Batch.due_at <= now + LONGEST_WAIT,
+        Batch.agency_code == actor.agency_code,
+        Batch.state.in_(UNFINISHED - UNTOLD),
+    )
+    return session.scalars(wanted.order_by(Batch.due_at, Batch.id).limit(most)).all()
 
 
 def counts(session: Session, batch_id: str) -> dict[str, int]:

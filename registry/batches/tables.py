@@ -18,6 +18,7 @@ class Batch(Base):
     __table_args__ = (
         UniqueConstraint("client_id", "idempotency_key"),
         Index(None, "due_at"),
+        Index(None, "agency_code", "created_at", "id"),  # the pages of a list
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))

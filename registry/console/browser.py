@@ -45,7 +45,15 @@ EXTENSION = "vermilion-console"
 SESSION, STEP, FLOW = "session", "step", "flow"  # cookies
 MAX_FORM_BYTES = 16 * 1024
 REQUESTS_PER_MINUTE = 60  # by one network, to a process, of what needs no session
-MENU = {"approvals": "console.approvals", "licences": "console.licences", "seals": "console.seals"}
+UPLOADS = frozenset({"console.send_batch"})
+"""Endpoints that take a form with a file: they look for its token themselves, as it comes."""
+
+MENU = {
+    "approvals": "console.approvals",
+    "licences": "console.licences",
+    "batches": "console.batches",
+    "seals": "console.seals",
+}
 """Where the menu leads whoever may go there: words of its entries, and endpoints."""
 
 _PATH = re.compile(r"/console/(?:[A-Za-z0-9_.~-]+/?)*")
@@ -126,7 +134,7 @@ def _enter() -> Response | None:
         return None
     if g.live is None:
         raise VermilionError(Kind.UNAUTHENTICATED, "sign in first", reason="session")
-    if request.method not in {"GET", "HEAD"}:
+    if request.method not in {"GET", "HEAD"} and not _is_upload():
         require_token(g.live)
     return None
 
@@ -164,6 +172,15 @@ def require_token(browser: Live | Half) -> None:
     told = request.headers.get("X-Form-Token")
     if request.mimetype == web.FORM:
         told = form().get("form")
+    require_token_told(browser, told)
+
+
+def _is_upload() -> bool:
+    return request.endpoint in UPLOADS and request.mimetype not in {web.FORM, "application/json"}
+
+
+def require_token_told(browser: Live | Half, told: str | None) -> None:
+    """Raises VermilionError(FORBIDDEN, `form`) where it is not the token of this session's forms."""
     if not hmac.compare_digest((told or "").encode(), sessions.csrf_of(browser.token).encode()):
         raise VermilionError(
             Kind.FORBIDDEN, "the form is of another session: load the page anew", reason="form"

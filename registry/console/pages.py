@@ -7,6 +7,7 @@ from flask import Flask
 from registry.console import (
     account_pages,
     approval_pages,
+    batch_pages,
     enrolment_pages,
     licence_pages,
     seal_pages,
@@ -16,7 +17,15 @@ from registry.console.browser import EXTENSION, Console, blueprint
 from registry.console.oidc import OpenId
 from registry.ports import Ports
 
-PAGES = (sign_in_pages, enrolment_pages, account_pages, approval_pages, licence_pages, seal_pages)
+PAGES = (
+    sign_in_pages,
+    enrolment_pages,
+    account_pages,
+    approval_pages,
+    licence_pages,
+    batch_pages,
+    seal_pages,
+)
 """Modules that hang their routes on the console's blueprint when they are imported."""
 
 

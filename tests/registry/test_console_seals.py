@@ -12,6 +12,7 @@ from registry.actor import Duty
 from registry.console import sessions
 from registry.permissions import PUBLIC, TABLE, admits
 from registry.seals.tables import Approval, Seal
+from tests.registry.batching import sent
 from tests.registry.console import one_more, seen, signed_in, told
 from tests.registry.issuing import issue_one
 from tests.registry.signing_in import Browser
@@ -136,7 +137,7 @@ def test_every_page_answers_everybody_as_the_table_says(world: World) -> None:
     applied = world.apply_for_seal()
     about = {
         "identifier": identifier, "code": world.seal_code, "approval_id": applied["id"], "number": 1,
-        "change": "suspension", "passkey_id": "0" * 32,
+        "change": "suspension", "passkey_id": "0" * 32, "batch_id": sent(world, 1),
     }  # fmt: skip
     everybody: dict[str, Browser] = {duty.value: signed_in(world, duty) for duty in Duty}
     for agency in ("own", "authority"):

@@ -1219,6 +1219,11 @@ def upgrade() -> None:
         sa.UniqueConstraint("client_id", "idempotency_key", name=op.f("uq_batch_client_id_idempotency_key")),
     )
     with op.batch_alter_table("batch", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_batch_agency_code_created_at_id"),
+            ["agency_code", "created_at", "id"],
+            unique=False,
+        )
         batch_op.create_index(batch_op.f("ix_batch_due_at"), ["due_at"], unique=False)
 
     op.create_table(
@@ -1455,6 +1460,7 @@ def downgrade() -> None:
     op.drop_table("batch_item")
     with op.batch_alter_table("batch", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_batch_due_at"))
+        batch_op.drop_index(batch_op.f("ix_batch_agency_code_created_at_id"))
 
     op.drop_table("batch")
     with op.batch_alter_table("document_stamp", schema=None) as batch_op:
