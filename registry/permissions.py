@@ -9,7 +9,9 @@ The roles of people, by the design's words and the public administration's:
     applicant 申请人, approver 审批人, maker 制作人 (these two of a seal authority), keeper 印章保管人;
     `officer` 发证人员 is the issuer, beside an agency's own system; the auditor 审计管理员 and the
     administrator, who is two people, system 系统管理员 and security 安全管理员, are duties of people who
-    hold no role (三员分立). These two act by commands on the registry's machine, by no route of the API.
+    hold no role (三员分立). These two act by commands on the registry's machine, by no route of the API; in
+    the console both see all agencies and stop whom they must, and security administration decides what was
+    enrolled and lets people go on.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class Caller(StrEnum):
     OFFICER = "officer"
     AUTHORITY = "authority"  # anybody of a seal authority, whatever their role
     AUDITOR = Duty.AUDIT.value
+    SYSTEM_ADMIN = Duty.SYSTEM.value
+    SECURITY_ADMIN = Duty.SECURITY.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,12 @@ _SEAL_READ = Permission("seal", PEOPLE | {Caller.SYSTEM})
 _SIGNED_IN = Permission(None, PEOPLE | {Caller.AUDITOR})  # other administrators, too
 _LICENCE_PAGE = Permission("licence", frozenset({Caller.OFFICER}))
 _SEAL_PAGE = Permission("seal", PEOPLE)
+_ACTING = frozenset({Caller.SYSTEM_ADMIN, Caller.SECURITY_ADMIN})
+_ADMINISTRATION = _ACTING | {Caller.AUDITOR}
+_OWN_PEOPLE = Permission(None, PEOPLE)
+_ALL_AGENCIES = Permission(None, _ADMINISTRATION)
+_TYPE_PAGE = Permission(None, PEOPLE | _ADMINISTRATION)
+_SECURITY_PAGE = Permission(None, frozenset({Caller.SECURITY_ADMIN}))
 
 
 def _seal(*who: Caller) -> Permission:
@@ -182,6 +192,21 @@ TABLE: dict[str, Permission] = {
     "console.batch": _LICENCE_PAGE,
     "console.cancel_batch": _LICENCE_PAGE,
     "console.batch_documents": _LICENCE_PAGE,
+    "console.types": _TYPE_PAGE,
+    "console.type_version": _TYPE_PAGE,
+    "console.type_face": _TYPE_PAGE,
+    "console.people": _OWN_PEOPLE,
+    "console.agencies": _ALL_AGENCIES,
+    "console.agency": _ALL_AGENCIES,
+    "console.administrators": _ALL_AGENCIES,
+    "console.disabling": Permission(None, _ACTING),
+    "console.disable": Permission(None, _ACTING),
+    "console.enabling": _SECURITY_PAGE,
+    "console.enable": _SECURITY_PAGE,
+    "console.enrolments": _ALL_AGENCIES,
+    "console.enrolment": _ALL_AGENCIES,
+    "console.decide_enrolment": _SECURITY_PAGE,
+    "console.release_invitation": _SECURITY_PAGE,
     "console.seals": _SEAL_PAGE,
     "console.seal": _SEAL_PAGE,
     "console.seal_picture": _SEAL_PAGE,

@@ -6,7 +6,7 @@ approves says which key they approve, by its thumbprint (RFC 7638), as its holde
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import select
@@ -28,25 +28,36 @@ from registry.seals.keys import civil_ground
 
 def pending(session: Session) -> Iterator[dict[str, Any]]:
     """Members of a JSON object for each enrolment that waits, the oldest first."""
-    waiting = (
+    for enrolment in waiting(session):
+        told = told_of_enrolment(session, enrolment)
+        yield {**told, "enrolled_at": told["enrolled_at"].isoformat()}
+
+
+def waiting(session: Session, most: int | None = None) -> Sequence[Enrolment]:
+    """Enrolments that wait, the oldest first; at most so many."""
+    wanted = (
         select(Enrolment).where(Enrolment.state == "open").order_by(Enrolment.enrolled_at, Enrolment.subject)
     )
-    for enrolment in session.scalars(waiting):
-        row = _subject(session, enrolment)
-        about = session.get_one(Person, row.person_id) if isinstance(row, OutsideIdentity) else row
-        code = None if isinstance(about, Verifier) else about.agency_code
-        agency = None if code is None else session.get(Agency, code)
-        yield {
-            "id": enrolment.subject,
-            "kind": enrolment.subject_kind,
-            "name": about.name,
-            "agency": code,
-            "seal_authority": agency is not None and agency.seal_authority,
-            "asks": enrolment.asked,
-            "thumbprints": _thumbprints(session, row),
-            "enrolled_by": enrolment.enrolled_by,
-            "enrolled_at": enrolment.enrolled_at.isoformat(),
-        }
+    return session.scalars(wanted.limit(most)).all()
+
+
+def told_of_enrolment(session: Session, enrolment: Enrolment) -> dict[str, Any]:
+    """Of whom it is, and what they ask for."""
+    row = _subject(session, enrolment)
+    about = session.get_one(Person, row.person_id) if isinstance(row, OutsideIdentity) else row
+    code = None if isinstance(about, Verifier) else about.agency_code
+    agency = None if code is None else session.get(Agency, code)
+    return {
+        "id": enrolment.subject,
+        "kind": enrolment.subject_kind,
+        "name": about.name,
+        "agency": code,
+        "seal_authority": agency is not None and agency.seal_authority,
+        "asks": enrolment.asked,
+        "thumbprints": _thumbprints(session, row),
+        "enrolled_by": enrolment.enrolled_by,
+        "enrolled_at": enrolment.enrolled_at,
+    }
 
 
 def decide(

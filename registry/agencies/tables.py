@@ -37,6 +37,7 @@ class Person(Base):
         CheckConstraint("duty IN ('system_admin', 'security_admin', 'auditor')", name="duty"),
         CheckConstraint("duty IS NULL OR CAST(roles AS TEXT) = '[]'", name="duty_or_roles"),
         CheckConstraint("(duty IS NULL) <> (agency_code IS NULL)", name="duty_or_agency"),
+        Index(None, "agency_code", "name", "id"),  # the pages of a list
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     agency_code: Mapped[str | None] = mapped_column(ForeignKey("agency.code"))  # None: an administrator
@@ -56,6 +57,7 @@ class Client(Base):
     __table_args__ = (
         Index("uq_client_console", "agency_code", unique=True, **_CONSOLES),
         CheckConstraint("NOT console OR secret_sha256 IS NULL", name="console_secret"),
+        Index(None, "agency_code", "name", "id"),  # the pages of a list
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
@@ -131,7 +133,9 @@ class AccessToken(Base):
 
     __tablename__ = "access_token"
     token_sha256: Mapped[bytes] = mapped_column(primary_key=True)
-    client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id"))  # None: an auditor's own
+    client_id: Mapped[str | None] = mapped_column(
+        ForeignKey("client.id"), index=True
+    )  # None: an auditor's own
     person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
     scopes: Mapped[list[str]]
     certificate_sha256: Mapped[bytes | None]  # the one that it is bound to

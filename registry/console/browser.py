@@ -24,7 +24,7 @@ from werkzeug.exceptions import HTTPException
 
 from keys.errors import Kind, VermilionError
 from registry import web
-from registry.actor import Actor
+from registry.actor import Actor, Administrator, Duty
 from registry.agencies.tables import Agency
 from registry.buckets import Buckets, per_minute
 from registry.console import sessions
@@ -32,6 +32,7 @@ from registry.console.oidc import OpenId
 from registry.console.rendering import LANGUAGE_COOKIE, LANGUAGES, WORDS, civil, fill_in, language_of, moment
 from registry.console.sessions import Half, Live
 from registry.licences.outage import database_out, is_outage
+from registry.licences.previews import Previews
 from registry.permissions import PUBLIC, TABLE, admits
 from registry.ports import Ports
 from registry.problems import status_of
@@ -53,6 +54,10 @@ MENU = {
     "licences": "console.licences",
     "batches": "console.batches",
     "seals": "console.seals",
+    "types": "console.types",
+    "people": "console.people",
+    "enrolments": "console.enrolments",
+    "agencies": "console.agencies",
 }
 """Where the menu leads whoever may go there: words of its entries, and endpoints."""
 
@@ -78,6 +83,7 @@ class Console:
     """What the console's pages carry beside the API's state."""
 
     openid: OpenId
+    previews: Previews = field(default_factory=Previews)
     networks: Buckets = field(
         default_factory=lambda: Buckets(per_minute(REQUESTS_PER_MINUTE), monotonic=time.monotonic)
     )
@@ -98,6 +104,15 @@ def staff(scope: str) -> Actor:
     if not isinstance(acting, Actor):
         raise VermilionError(Kind.FORBIDDEN, "this is for people of an agency", reason="duty")
     acting.require_scope(scope)
+    return acting
+
+
+def administrator(*duties: Duty) -> Administrator:
+    """Who acts, of administration. Raises VermilionError(FORBIDDEN)."""
+    acting = live().actor
+    if not isinstance(acting, Administrator):
+        raise VermilionError(Kind.FORBIDDEN, "this is administration's", reason="duty")
+    acting.require(*duties)
     return acting
 
 

@@ -6,12 +6,15 @@ from flask import Flask
 
 from registry.console import (
     account_pages,
+    admission_pages,
     approval_pages,
     batch_pages,
     enrolment_pages,
     licence_pages,
+    people_pages,
     seal_pages,
     sign_in_pages,
+    type_pages,
 )
 from registry.console.browser import EXTENSION, Console, blueprint
 from registry.console.oidc import OpenId
@@ -25,6 +28,9 @@ PAGES = (
     licence_pages,
     batch_pages,
     seal_pages,
+    type_pages,
+    people_pages,
+    admission_pages,
 )
 """Modules that hang their routes on the console's blueprint when they are imported."""
 

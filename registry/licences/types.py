@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from hashlib import sha256
 from typing import Any
@@ -48,6 +49,18 @@ _THIS = (TypeVersion.code == bindparam("code"), TypeVersion.version == bindparam
 _VERSION = Prepared(_COLUMNS.where(*_THIS))
 _VERSION_LOCKED = Prepared(_COLUMNS.where(*_THIS).with_for_update(read=True))
 _FACE = select(TypeVersion.face_pdf).where(*_THIS)
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """A version on record, without its face."""
+
+    type: LicenceType
+    state: str
+    created_at: datetime
+    type_toml: str
+    face_sha256: bytes
+
 
 _loaded: dict[tuple[str, str, bytes], LoadedType] = {}
 _lock = threading.Lock()
@@ -95,6 +108,35 @@ def known_type(session: Session, code: str) -> LicenceType | None:
 def parse_licence_type(slug: str, type_toml: str) -> LicenceType:
     """A stored text, parsed. Raises VermilionError as `read_licence_type` does."""
     return read_licence_type(slug, type_toml.encode())
+
+
+def codes_on_record(session: Session, after: str, size: int) -> Sequence[str]:
+    """At most so many types' codes behind a code, in their order."""
+    codes = select(TypeVersion.code).where(TypeVersion.code > after).distinct()
+    return session.scalars(codes.order_by(TypeVersion.code).limit(size)).all()
+
+
+def versions(session: Session, codes: Collection[str], version: int | None = None) -> list[Version]:
+    """All versions of these types, whatever their state, the newest of each first; or one alone."""
+    wanted = select(TypeVersion).where(TypeVersion.code.in_(codes))
+    if version is not None:
+        wanted = wanted.where(TypeVersion.version == version)
+    rows = session.scalars(wanted.order_by(TypeVersion.code, TypeVersion.version.desc()))
+    return [
+        Version(
+            parse_licence_type(row.slug, row.type_toml),
+            row.state,
+            row.created_at,
+            row.type_toml,
+            row.face_sha256,
+        )
+        for row in rows
+    ]
+
+
+def face_of(session: Session, code: str, version: int) -> bytes:
+    """The face of a version on record, a PDF form."""
+    return session.scalars(_FACE, {"code": code, "version": version}).one()
 
 
 def _the_one(rows: Sequence[Any]) -> Any:

@@ -34,6 +34,8 @@ FILL = {
     "name": "x",
     "slug": "conflict",
     "token": "x",
+    "subject": ID,
+    "what": "people",
 }
 
 

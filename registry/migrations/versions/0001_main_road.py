@@ -153,6 +153,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("client", schema=None) as batch_op:
         batch_op.create_index(
+            batch_op.f("ix_client_agency_code_name_id"), ["agency_code", "name", "id"], unique=False
+        )
+        batch_op.create_index(
             batch_op.f("uq_client_console"),
             ["agency_code"],
             unique=True,
@@ -245,6 +248,11 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_person_agency_code_agency")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_person")),
     )
+    with op.batch_alter_table("person", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_person_agency_code_name_id"), ["agency_code", "name", "id"], unique=False
+        )
+
     op.create_table(
         "founding",
         sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
@@ -399,6 +407,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("token_sha256", name=op.f("pk_access_token")),
     )
     with op.batch_alter_table("access_token", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_access_token_client_id"), ["client_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_access_token_expires_at"), ["expires_at"], unique=False)
 
     op.create_table(
@@ -1589,6 +1598,7 @@ def downgrade() -> None:
     op.drop_table("assertion_key")
     with op.batch_alter_table("access_token", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_access_token_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_access_token_client_id"))
 
     op.drop_table("access_token")
     with op.batch_alter_table("attempt_bucket", schema=None) as batch_op:
@@ -1622,6 +1632,9 @@ def downgrade() -> None:
 
     op.drop_table("enrolment")
     op.drop_table("founding")
+    with op.batch_alter_table("person", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_person_agency_code_name_id"))
+
     op.drop_table("person")
     op.drop_table("licence")
     op.drop_table("ceremony")
@@ -1633,6 +1646,7 @@ def downgrade() -> None:
     op.drop_table("verifier")
     with op.batch_alter_table("client", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("uq_client_console"))
+        batch_op.drop_index(batch_op.f("ix_client_agency_code_name_id"))
 
     op.drop_table("client")
     with op.batch_alter_table("used_assertion", schema=None) as batch_op:

@@ -19,9 +19,13 @@ SCREENS = os.environ.get("VERMILION_SCREENS")
 
 def enter(context: BrowserContext, place: Place, person: str) -> Page:
     """Signed in already: test_sign_in.py walks that road."""
+    return enter_as(context, place, place.world.people[person].id)
+
+
+def enter_as(context: BrowserContext, place: Place, person_id: str) -> Page:
     world = place.world
     with world.ports.database.transaction() as session:
-        token = sessions.begin(session, world.ports, world.people[person].id, "passkey")
+        token = sessions.begin(session, world.ports, person_id, "passkey")
     context.add_cookies(
         [{"name": "console-session", "value": token, "url": place.served.origin, "sameSite": "Strict"}]
     )
