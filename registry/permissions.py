@@ -60,6 +60,7 @@ _ADMINISTRATION = _ACTING | {Caller.AUDITOR}
 _OWN_PEOPLE = Permission(None, PEOPLE)
 _ALL_AGENCIES = Permission(None, _ADMINISTRATION)
 _TYPE_PAGE = Permission(None, PEOPLE | _ADMINISTRATION)
+_EVENT_PAGE = Permission(None, frozenset({Caller.OFFICER, Caller.KEEPER, Caller.AUDITOR}))
 _SECURITY_PAGE = Permission(None, frozenset({Caller.SECURITY_ADMIN}))
 
 
@@ -203,6 +204,8 @@ TABLE: dict[str, Permission] = {
     "console.disable": Permission(None, _ACTING),
     "console.enabling": _SECURITY_PAGE,
     "console.enable": _SECURITY_PAGE,
+    "console.events": _EVENT_PAGE,
+    "console.events_file": _EVENT_PAGE,
     "console.enrolments": _ALL_AGENCIES,
     "console.enrolment": _ALL_AGENCIES,
     "console.decide_enrolment": _SECURITY_PAGE,

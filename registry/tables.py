@@ -12,6 +12,7 @@ from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences
 from registry.log import tables as log
 from registry.notices import tables as notices
+from registry.oversight import tables as oversight
 from registry.seals import outside_tables as outside
 from registry.seals import tables as seals
 from registry.uses import tables as uses
@@ -30,6 +31,7 @@ __all__ = [
     "metadata",
     "notices",
     "outside",
+    "oversight",
     "seals",
     "status_lists",
     "uses",

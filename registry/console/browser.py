@@ -58,6 +58,7 @@ MENU = {
     "people": "console.people",
     "enrolments": "console.enrolments",
     "agencies": "console.agencies",
+    "events": "console.events",
 }
 """Where the menu leads whoever may go there: words of its entries, and endpoints."""
 

@@ -10,6 +10,7 @@ from registry.console import (
     approval_pages,
     batch_pages,
     enrolment_pages,
+    event_pages,
     licence_pages,
     people_pages,
     seal_pages,
@@ -31,6 +32,7 @@ PAGES = (
     type_pages,
     people_pages,
     admission_pages,
+    event_pages,
 )
 """Modules that hang their routes on the console's blueprint when they are imported."""
 

@@ -13,6 +13,9 @@ from registry.database import Base
 _WITH_A_HOLDER: dict[str, Any] = dict.fromkeys(
     ("sqlite_where", "postgresql_where"), text("holder_mac IS NOT NULL")
 )
+_WITH_AN_END: dict[str, Any] = dict.fromkeys(
+    ("sqlite_where", "postgresql_where"), text("valid_to IS NOT NULL")
+)
 
 
 class TypeVersion(Base):
@@ -163,6 +166,7 @@ class Edition(Base):
         UniqueConstraint("licence_id", "number"),
         Index(None, "seal_edition_id", "sealed_at", "id"),  # the pages of an impact list
         Index(None, "issuer_code", "type_code", "status", "registered_at", "id"),  # those of a search
+        Index(None, "valid_to", **_WITH_AN_END),  # what expires on a day
     )
     id: Mapped[str] = mapped_column(ForeignKey("intent.id"), primary_key=True)
     licence_id: Mapped[str] = mapped_column(ForeignKey("licence.id"))

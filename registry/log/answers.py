@@ -17,6 +17,7 @@ class EventLine(Told):
     kind: str
     subject_kind: str
     subject: str
+    agency: Annotated[str | None, Field(description="Whom it concerns; null: the registry as a whole.")]
     effective_from: Date
     legal_basis: str
     reason: str

@@ -84,7 +84,6 @@ def read(
     """
     in_office(session, auditor, Duty.AUDIT)
     page = _page(session, ledger, question, after)
-    now = ports.clock()
     asked = {
         "since": None if question.since is None else question.since.isoformat(),
         "until": question.until.isoformat(),
@@ -92,18 +91,30 @@ def read(
         "kind": question.kind,
         "after": after,
     }
+    note_reading(session, ports, auditor, ledger.name, asked)
+    return page
+
+
+def note_reading(
+    session: Session,
+    ports: Surroundings,
+    auditor: Administrator,
+    ledger: str,
+    asked: Mapping[str, str | None],
+) -> None:
+    """The event of a reading, with what was asked for."""
+    now = ports.clock()
     record_event(
         session,
         kind="audit.read",
         subject_kind="audit",
-        subject=ledger.name,
+        subject=ledger,
         ground=Ground(LEGAL_BASIS, "audit", now.astimezone(ports.settings.tz).date()),
         actor=auditor,
         now=now,
         random=ports.random,
         detail={name: value for name, value in asked.items() if value is not None},
     )
-    return page
 
 
 def _page(session: Session, ledger: Ledger, question: Question, after: str | None) -> Page:
@@ -119,7 +130,7 @@ def _page(session: Session, ledger: Ledger, question: Question, after: str | Non
             raise _refused(name, "a person's id" if name == "actor" else "a kind, e.g. person.added")
         statement = statement.where(ledger.filters[name] == value)
     if after is not None:
-        at, row_id = _place(after)
+        at, row_id = place_of(after)
         statement = statement.where(
             tuple_(ledger.at, ledger.id) > tuple_(literal(at, ledger.at.type), literal(row_id))
         )
@@ -130,12 +141,17 @@ def _page(session: Session, ledger: Ledger, question: Question, after: str | Non
 
 def _cursor(ledger: Ledger, row: Any) -> str:
     entity = row[0]
-    at, row_id = getattr(entity, ledger.at.key), getattr(entity, ledger.id.key)
+    return cursor_of(getattr(entity, ledger.at.key), getattr(entity, ledger.id.key))
+
+
+def cursor_of(at: datetime, row_id: str) -> str:
+    """Where a page ends."""
     microseconds = (at - _EPOCH) // (_EPOCH.resolution)
     return f"{microseconds}-{row_id}"
 
 
-def _place(after: str) -> tuple[datetime, str]:
+def place_of(after: str) -> tuple[datetime, str]:
+    """Time and id of the row at which a page ended. Raises VermilionError(INVALID)."""
     found = _CURSOR.fullmatch(after)
     if found is None:
         raise _refused("after", "after is what `next` of a full page says")
@@ -157,6 +173,7 @@ def _event_line(row: Any) -> dict[str, Any]:
         "kind": event.kind,
         "subject_kind": event.subject_kind,
         "subject": event.subject,
+        "agency": event.agency_code,
         "effective_from": event.effective_from.isoformat(),
         "legal_basis": event.legal_basis,
         "reason": event.reason_code,

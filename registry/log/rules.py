@@ -12,7 +12,9 @@ from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
 from registry.actor import Actor, Administrator
+from registry.log.owner import agency_of
 from registry.log.tables import Event, Leaf
+from registry.oversight.counting import note
 from registry.rows import insert_rows, new_ids
 from registry.webhooks.outbox import queue
 
@@ -59,12 +61,12 @@ def record_event(
     founding of its administration.
     """
     happening = Happening(subject, ground, actor, detail or {})
-    event = _event(random(16).hex(), kind, subject_kind, happening, now)
+    event = _event(session, random(16).hex(), kind, subject_kind, happening, now)
     session.add(event)
     session.flush()  # the leaf refers to the event's row
     salt = random(SALT_BYTES)
     session.add(Leaf(event_id=event.id, salt=salt, data=leaf_bytes(event, salt)))
-    queue(session, [event])
+    _tell(session, [event])
     return event
 
 
@@ -102,7 +104,7 @@ def record_events(
 ) -> None:
     """As `record_event` for each: many events of one kind and moment, by as many statements as for one."""
     events = [
-        _event(event_id, kind, subject_kind, one, now)
+        _event(session, event_id, kind, subject_kind, one, now)
         for event_id, one in zip(new_ids(random, len(happenings)), happenings, strict=True)
     ]
     insert_rows(session, Event, [{name: getattr(event, name) for name in _COLUMNS} for event in events])
@@ -115,15 +117,23 @@ def record_events(
             for event, salt in zip(events, salts, strict=True)
         ],
     )
+    _tell(session, events)
+
+
+def _tell(session: Session, events: Sequence[Event]) -> None:
+    """To whom it is of use, in the same transaction: agencies' receivers, and the figures."""
     queue(session, events)
+    note(session, events)
 
 
 _COLUMNS = tuple(column.key for column in Event.__table__.columns)
 
 
-def _event(event_id: str, kind: str, subject_kind: str, happening: Happening, now: datetime) -> Event:
+def _event(
+    session: Session, event_id: str, kind: str, subject_kind: str, happening: Happening, now: datetime
+) -> Event:
     ground, actor = happening.ground, happening.actor
-    return Event(
+    event = Event(
         id=event_id,
         kind=kind,
         subject_kind=subject_kind,
@@ -137,6 +147,8 @@ def _event(event_id: str, kind: str, subject_kind: str, happening: Happening, no
         operator=actor.operator if actor else "",
         detail=dict(happening.detail),
     )
+    event.agency_code = agency_of(session, event, actor)
+    return event
 
 
 def leaf_bytes(event: Event, salt: bytes) -> bytes:
@@ -147,6 +159,7 @@ def leaf_bytes(event: Event, salt: bytes) -> bytes:
             "kind": event.kind,
             "subject_kind": event.subject_kind,
             "subject": event.subject,
+            "agency": event.agency_code,
             "effective_from": event.effective_from.isoformat(),
             "recorded_at": event.recorded_at.isoformat(),
             "legal_basis": event.legal_basis,

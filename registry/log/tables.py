@@ -14,6 +14,9 @@ _BY_A_PERSON: dict[str, Any] = dict.fromkeys(
     ("sqlite_where", "postgresql_where"), text("person_id IS NOT NULL")
 )
 """Most events are a system's own, which no index of people need carry."""
+_OF_AN_AGENCY: dict[str, Any] = dict.fromkeys(
+    ("sqlite_where", "postgresql_where"), text("agency_code IS NOT NULL")
+)
 
 
 class Event(Base):
@@ -26,11 +29,13 @@ class Event(Base):
         Index(None, "kind", "recorded_at", "id"),
         Index(None, "person_id", "recorded_at", "id", **_BY_A_PERSON),
         Index(None, "person_id", "kind", "recorded_at", "id", **_BY_A_PERSON),
+        Index(None, "agency_code", "kind", "recorded_at", "id", **_OF_AN_AGENCY),  # an agency's own, by kind
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     kind: Mapped[str] = mapped_column(String(40))  # e.g. "licence.issued", "seal.suspended"
     subject_kind: Mapped[str] = mapped_column(String(20))
     subject: Mapped[str] = mapped_column(String(80))  # edition id, seal code, key id
+    agency_code: Mapped[str | None] = mapped_column(String(18))  # `log.owner`: whose it is
     effective_from: Mapped[date]
     recorded_at: Mapped[datetime]
     legal_basis: Mapped[str] = mapped_column(String(200))

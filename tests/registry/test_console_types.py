@@ -16,7 +16,7 @@ from registry.licences import previews
 from registry.licences.previews import Previews
 from registry.licences.publish import TypeFiles, import_type, own_files
 from registry.licences.tables import TypeVersion
-from registry.licences.types import DRAFT, WITHDRAWN, face_of, parse_licence_type, versions
+from registry.licences.types import DRAFT, WITHDRAWN, Version, face_of, parse_licence_type, versions
 from registry.samples import sample_types
 from signing.face_trial import Trial
 from tests.registry.console import one_more, signed_in, told
@@ -95,7 +95,7 @@ def test_pictures_are_kept_and_drawn_one_at_a_time(
     other = replace(one, type_toml="2222", state=DRAFT)
     third = replace(one, type_toml="3333")
 
-    def look(version: previews.Version) -> bytes:
+    def look(version: Version) -> bytes:
         return kept.picture(version, lambda: face, world.ports.fonts, "http://localhost")
 
     assert look(one) == look(one)

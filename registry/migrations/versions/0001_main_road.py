@@ -495,6 +495,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=40), nullable=False),
         sa.Column("subject_kind", sa.String(length=20), nullable=False),
         sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=True),
         sa.Column("effective_from", sa.Date(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("legal_basis", sa.String(length=200), nullable=False),
@@ -510,6 +511,13 @@ def upgrade() -> None:
     with op.batch_alter_table("event", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_event_subject_kind_subject"), ["subject_kind", "subject"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_event_agency_code_kind_recorded_at_id"),
+            ["agency_code", "kind", "recorded_at", "id"],
+            unique=False,
+            sqlite_where=sa.text("agency_code IS NOT NULL"),
+            postgresql_where=sa.text("agency_code IS NOT NULL"),
         )
         batch_op.create_index(batch_op.f("ix_event_recorded_at_id"), ["recorded_at", "id"], unique=False)
         batch_op.create_index(
@@ -530,6 +538,37 @@ def upgrade() -> None:
             postgresql_where=sa.text("person_id IS NOT NULL"),
         )
 
+    op.create_table(
+        "uncounted",
+        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("figure", sa.String(length=20), nullable=False),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_uncounted")),
+    )
+    op.create_table(
+        "figure",
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("figure", sa.String(length=20), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("agency_code", "day", "figure", name=op.f("pk_figure")),
+    )
+    op.create_table(
+        "closed_day",
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_closed_day")),
+    )
+    op.create_table(
+        "check_figure",
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("verdict", sa.String(length=20), nullable=False),
+        sa.Column("site", sa.String(length=200), nullable=False),
+        sa.Column("checks", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("agency_code", "day", "verdict", "site", name=op.f("pk_check_figure")),
+    )
     op.create_table(
         "number",
         sa.Column("type_code", sa.String(length=21), nullable=False),
@@ -869,6 +908,13 @@ def upgrade() -> None:
             batch_op.f("ix_edition_issuer_code_type_code_status_registered_at_id"),
             ["issuer_code", "type_code", "status", "registered_at", "id"],
             unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_edition_valid_to"),
+            ["valid_to"],
+            unique=False,
+            sqlite_where=sa.text("valid_to IS NOT NULL"),
+            postgresql_where=sa.text("valid_to IS NOT NULL"),
         )
 
     op.create_table(
@@ -1530,6 +1576,7 @@ def downgrade() -> None:
 
     op.drop_table("succession")
     with op.batch_alter_table("edition", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_edition_valid_to"))
         batch_op.drop_index(batch_op.f("ix_edition_issuer_code_type_code_status_registered_at_id"))
         batch_op.drop_index(batch_op.f("ix_edition_seal_edition_id_sealed_at_id"))
 
@@ -1580,8 +1627,13 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_event_kind_recorded_at_id"))
         batch_op.drop_index(batch_op.f("ix_event_recorded_at_id"))
         batch_op.drop_index(batch_op.f("ix_event_subject_kind_subject"))
+        batch_op.drop_index(batch_op.f("ix_event_agency_code_kind_recorded_at_id"))
 
     op.drop_table("event")
+    op.drop_table("check_figure")
+    op.drop_table("closed_day")
+    op.drop_table("figure")
+    op.drop_table("uncounted")
     op.drop_table("client_type")
     op.drop_table("revocation_list")
     op.drop_table("certificate_authority")
