@@ -33,6 +33,7 @@ from registry.licences.status_lists import overdue as status_list_overdue
 from registry.log.api import blueprint as audit
 from registry.logs import configure_logs
 from registry.observation import observe, serve_metrics
+from registry.oversight.api import blueprint as oversight
 from registry.permissions import PUBLIC
 from registry.ports import Ports
 from registry.seals.api import blueprint as seals
@@ -96,7 +97,7 @@ def routes(app: Flask) -> None:
     web.convert(app)
     _serve_operations(app)
     of_licences = (licences, licence_life, licence_search, delivery, uses, batches, webhooks)
-    for blueprint in (agencies, seals, seal_records, *of_licences, audit, docs(DESCRIPTION)):
+    for blueprint in (agencies, seals, seal_records, *of_licences, audit, oversight, docs(DESCRIPTION)):
         app.register_blueprint(blueprint)
 
 

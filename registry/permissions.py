@@ -7,7 +7,8 @@ test_permissions.py` asks every route as every caller and compares.
 The roles of people, by the design's words and the public administration's:
 
     applicant 申请人, approver 审批人, maker 制作人 (these two of a seal authority), keeper 印章保管人;
-    `officer` 发证人员 is the issuer, beside an agency's own system; the auditor 审计管理员 and the
+    `officer` 发证人员 is the issuer, beside an agency's own system; supervisor 监督人员 reads figures of
+    every agency, and nothing of any licence (measures, Arts. 3, 4); the auditor 审计管理员 and the
     administrator, who is two people, system 系统管理员 and security 安全管理员, are duties of people who
     hold no role (三员分立). These two act by commands on the registry's machine, by no route of the API; in
     the console both see all agencies and stop whom they must, and security administration decides what was
@@ -31,6 +32,7 @@ class Caller(StrEnum):
     MAKER = "maker"  # of a seal authority
     KEEPER = "keeper"
     OFFICER = "officer"
+    SUPERVISOR = "supervisor"
     AUTHORITY = "authority"  # anybody of a seal authority, whatever their role
     AUDITOR = Duty.AUDIT.value
     SYSTEM_ADMIN = Duty.SYSTEM.value
@@ -46,7 +48,16 @@ class Permission:
     public: bool = False  # nobody is asked who they are
 
 
-PEOPLE = frozenset({Caller.APPLICANT, Caller.APPROVER, Caller.MAKER, Caller.KEEPER, Caller.OFFICER})
+PEOPLE = frozenset(
+    {
+        Caller.APPLICANT,
+        Caller.APPROVER,
+        Caller.MAKER,
+        Caller.KEEPER,
+        Caller.OFFICER,
+        Caller.SUPERVISOR,
+    }
+)
 _PUBLIC = Permission(None, frozenset(), public=True)
 _ANY_TOKEN = Permission(None, PEOPLE | {Caller.SYSTEM})
 _LICENCE = Permission("licence", frozenset({Caller.SYSTEM, Caller.OFFICER}))
@@ -61,6 +72,7 @@ _OWN_PEOPLE = Permission(None, PEOPLE)
 _ALL_AGENCIES = Permission(None, _ADMINISTRATION)
 _TYPE_PAGE = Permission(None, PEOPLE | _ADMINISTRATION)
 _EVENT_PAGE = Permission(None, frozenset({Caller.OFFICER, Caller.KEEPER, Caller.AUDITOR}))
+_OVERSIGHT_PAGE = Permission(None, frozenset({Caller.SUPERVISOR, Caller.AUDITOR}))
 _SECURITY_PAGE = Permission(None, frozenset({Caller.SECURITY_ADMIN}))
 
 
@@ -81,6 +93,7 @@ TABLE: dict[str, Permission] = {
     "docs.problem": _PUBLIC,
     "agencies.token": _PUBLIC,
     "agencies.self": _ANY_TOKEN,
+    "oversight.find": Permission(None, frozenset({Caller.SUPERVISOR})),
     "audit.page": Permission(None, frozenset({Caller.AUDITOR})),
     # --- seals
     "seals.apply": _seal(Caller.APPLICANT),
@@ -206,6 +219,8 @@ TABLE: dict[str, Permission] = {
     "console.enable": _SECURITY_PAGE,
     "console.events": _EVENT_PAGE,
     "console.events_file": _EVENT_PAGE,
+    "console.oversight": _OVERSIGHT_PAGE,
+    "console.oversight_file": _OVERSIGHT_PAGE,
     "console.enrolments": _ALL_AGENCIES,
     "console.enrolment": _ALL_AGENCIES,
     "console.decide_enrolment": _SECURITY_PAGE,

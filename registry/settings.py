@@ -270,6 +270,21 @@ class Settings(BaseSettings):
         le=36500,
         description="Days for which it is kept who used a licence for what, for its holder to see.",
     )
+    check_sites: str = Field(
+        default="",
+        description=(
+            "Addresses of public sites, with commas between, whose sums of checks are read for oversight; "
+            "empty: http://127.0.0.1:<public_port>; `none`: nobody's."
+        ),
+    )
+    figures_secret_file: Path | None = Field(
+        default=None,
+        description=(
+            "File with the secret by which a public site gives its sums of checks to another "
+            "machine than its own: the same for the site and for the agency API, which reads them. Empty: to "
+            "its own alone."
+        ),
+    )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 
@@ -284,6 +299,7 @@ class Settings(BaseSettings):
         "oidc_client_secret_file",
         "smtp_ca_file",
         "smtp_password_file",
+        "figures_secret_file",
         mode="before",
     )
     @classmethod
@@ -310,6 +326,22 @@ class Settings(BaseSettings):
             raise PydanticCustomError(
                 "networks", "networks such as 10.1.0.0/16, with commas between"
             ) from None
+        return value
+
+    @field_validator("check_sites")
+    @classmethod
+    def _sites(cls, value: str) -> str:
+        if value in {"", "none"}:
+            return value
+        for one in value.split(","):
+            parts = urlsplit(one)
+            if (
+                parts.scheme not in {"http", "https"}
+                or not parts.hostname
+                or parts.path
+                or set(one) & set("?#@")
+            ):
+                raise PydanticCustomError("address", "http:// or https://, a host, perhaps a port")
         return value
 
     @field_validator("archive_retired")
@@ -477,6 +509,13 @@ class Settings(BaseSettings):
         from registry.outside_addresses import networks
 
         return networks(self.certificate_proxies)
+
+    @property
+    def sites(self) -> tuple[str, ...]:
+        """Public sites whose sums of checks are read."""
+        if self.check_sites == "none":
+            return ()
+        return tuple((self.check_sites or f"http://127.0.0.1:{self.public_port}").split(","))
 
     @property
     def lease(self) -> timedelta:

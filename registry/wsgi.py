@@ -27,6 +27,8 @@ from registry.logs import configure_logs
 from registry.notices.rules import sweep as sweep_notices
 from registry.notices.work import Messenger, open_channels
 from registry.outgoing.lanes import Round as SentRound
+from registry.oversight.checks import read_sites
+from registry.oversight.counting import close_days, count_due
 from registry.ports import Ports
 from registry.receipt_socket import serve_receipts
 from registry.seals.anchor import anchor_due, outside_stamper
@@ -44,6 +46,8 @@ SCHEDULED_EVERY = timedelta(seconds=10)  # changes of a day show this soon after
 BATCHES_EVERY = timedelta(seconds=1)  # whoever sent one waits for it; where there is none it is one look-up
 WEBHOOKS_EVERY = timedelta(seconds=1)  # as above
 NOTICES_EVERY = timedelta(seconds=1)  # as above
+FIGURES_EVERY = timedelta(seconds=10)
+CHECKS_EVERY = timedelta(minutes=5)
 _log = structlog.get_logger("registry.wsgi")
 
 
@@ -62,9 +66,9 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
     certificates that authorities outside gave; scheduled changes made; batches checked and issued; webhooks
-    and messages sent; status lists signed: at start and from then on, until `stop` is set. The last seven
-    have threads of their own: they may take their time. So has the socket of receipts, where the keys are
-    this process's.
+    and messages sent; events counted and days closed; sums of checks read; status lists signed: at start and
+    from then on, until `stop` is set. The last nine have threads of their own: they may take their time. So
+    has the socket of receipts, where the keys are this process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -104,6 +108,18 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
             ),
             "webhooks": partial(_send_webhooks, ports, stop),
             "notices": partial(_send_notices, ports, stop),
+            "figures": partial(
+                background.keep,
+                {
+                    "events_not_counted": partial(count_due, ports),
+                    "days_not_closed": partial(close_days, ports),
+                },
+                stop,
+                FIGURES_EVERY,
+            ),
+            "checks": partial(
+                background.keep, {"checks_not_read": partial(read_sites, ports)}, stop, CHECKS_EVERY
+            ),
             "status-lists": partial(
                 background.keep,
                 {"status_lists_not_published": partial(publish_status_lists, ports)},

@@ -15,11 +15,13 @@ from registry.body_slots import BODY_SLOTS, BodySlots
 from registry.defects import QuietFlask
 from registry.request_ids import HEADER
 from registry.settings import Settings
+from registry.site_secret import site_secret_digest
 from signing.validator import Validator
 from verify_web import access_log, failures, headers
 from verify_web.alarm import SiteAlarm
 from verify_web.api import api
 from verify_web.api_docs import docs
+from verify_web.figures import CheckCounter
 from verify_web.files import files
 from verify_web.intake import SiteRequest
 from verify_web.limits import TypedLimits
@@ -76,10 +78,12 @@ def create_app(
         alarm=SiteAlarm(store, metrics),
         limits=TypedLimits(store),
         scans=ScanCounter(store, metrics, clock, settings.tz),
+        figures=CheckCounter(store, clock, settings.tz),
         metrics=metrics,
         bodies=BodySlots(BODY_SLOTS),
         validator=validator,
         relying=source.relying,
+        figures_secret=site_secret_digest(settings),
     )
     for blueprint in (pages, files, offline, readers, api, docs):
         app.register_blueprint(blueprint)

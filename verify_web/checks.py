@@ -19,6 +19,7 @@ from verify_web.site import Site
 def _noted(site: Site, way: str, outcome: Outcome) -> Outcome:
     g.verdict = outcome.verification.verdict.value
     site.metrics.verdict(way, g.verdict).inc()
+    site.figures.count(outcome)
     return outcome
 
 
@@ -28,6 +29,7 @@ def scanned_link(site: Site, link_id: str) -> tuple[Outcome, bytes]:
     """
     outcome = check_id(link_id, site.trust.current(), site.live, site.clock())
     site.metrics.verdict("link", outcome.verification.verdict.value).inc()
+    site.figures.count(outcome)
     key = site.store.keyed_hash("link", link_id)
     if outcome.licence is not None:
         site.scans.count(key, outcome.licence)

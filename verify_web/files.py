@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 from datetime import timedelta
 
@@ -13,6 +14,7 @@ from keys.status_list import CWT_TYPE, JWT_MEDIA_TYPE
 from registry.local import is_local
 from signing.status_list import parse_number
 from verify_web import assets, metrics
+from verify_web.figures import CHECKS_KEPT_DAYS
 from verify_web.scans import KEPT_DAYS
 from verify_web.site import site
 
@@ -116,6 +118,24 @@ def alerts() -> Response:
     since = here.clock().astimezone(here.settings.tz).date() - timedelta(days=KEPT_DAYS)
     names = ("day", "issuer", "identifier", "scans")
     return jsonify({"alerts": [dict(zip(names, one, strict=True)) for one in here.store.alerts(since)]})
+
+
+@files.get("/figures")
+def figures() -> Response:
+    """How often each agency's licences were checked, by day and verdict: what the registry reads for
+    oversight. Sums alone, and to this machine, or to whoever shows the secret of the settings.
+    """
+    here = site()
+    if not is_local(request) and not _knows_the_secret(here.figures_secret):
+        abort(404)
+    since = here.clock().astimezone(here.settings.tz).date() - timedelta(days=CHECKS_KEPT_DAYS)
+    names = ("day", "agency", "verdict", "checks")
+    return jsonify({"checks": [dict(zip(names, one, strict=True)) for one in here.figures.told(since)]})
+
+
+def _knows_the_secret(secret: bytes | None) -> bool:
+    told = request.headers.get("Authorization", "").removeprefix("Bearer ")
+    return secret is not None and hmac.compare_digest(hashlib.sha256(told.encode()).digest(), secret)
 
 
 @files.get("/metrics")

@@ -12,6 +12,7 @@ from registry.body_slots import BodySlots
 from registry.settings import Settings
 from signing.live import Alarm, LiveRegistry
 from signing.validator import Validator
+from verify_web.figures import CheckCounter
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
 from verify_web.scans import ScanCounter
@@ -32,10 +33,12 @@ class Site:
     alarm: Alarm
     limits: TypedLimits
     scans: ScanCounter
+    figures: CheckCounter
     metrics: Metrics
     bodies: BodySlots
     validator: Validator | None  # None: files are not explained
     relying: Relying | None = None
+    figures_secret: bytes | None = None  # SHA-256 of what whoever reads sums from elsewhere shows
 
 
 def site() -> Site:

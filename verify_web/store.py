@@ -38,6 +38,10 @@ _SCHEMA = (
         "CREATE TABLE IF NOT EXISTS alert (day TEXT NOT NULL, issuer TEXT NOT NULL, identifier TEXT NOT NULL,"
         " scans INTEGER NOT NULL, PRIMARY KEY (day, issuer, identifier, scans)) WITHOUT ROWID"
     ),
+    (
+        "CREATE TABLE IF NOT EXISTS checks (day TEXT NOT NULL, agency TEXT NOT NULL, verdict TEXT NOT NULL,"
+        " checks INTEGER NOT NULL, PRIMARY KEY (day, agency, verdict)) WITHOUT ROWID"
+    ),
 )
 _TAKE_SECRET = text("INSERT INTO secret (name, value) VALUES (:name, :value) ON CONFLICT DO NOTHING")
 _READ_SECRET = text("SELECT value FROM secret WHERE name = :name")
@@ -76,6 +80,14 @@ _ALERTS = text(
     "SELECT day, issuer, identifier, scans FROM alert WHERE day >= :day"
     " ORDER BY day, issuer, identifier, scans"
 )
+_ADD_CHECKS = text(
+    "INSERT INTO checks (day, agency, verdict, checks) VALUES (:day, :agency, :verdict, :checks)"
+    " ON CONFLICT (day, agency, verdict) DO UPDATE SET checks = checks + excluded.checks"
+)
+_CHECKS = text(
+    "SELECT day, agency, verdict, checks FROM checks WHERE day >= :day ORDER BY day, agency, verdict"
+)
+_FORGET_CHECKS = text("DELETE FROM checks WHERE day < :day")
 
 
 class Store:
@@ -173,6 +185,23 @@ class Store:
         """Day, issuer, identifier and scans of each alert of that day or later."""
         with self.begin() as connection:
             return [tuple(row) for row in connection.execute(_ALERTS, {"day": since.isoformat()})]
+
+    def add_checks(self, connection: Connection, counted: Mapping[tuple[str, str, str], int]) -> None:
+        """Add to the sums, by day, agency and verdict."""
+        rows = [
+            {"day": day, "agency": agency, "verdict": verdict, "checks": checks}
+            for (day, agency, verdict), checks in sorted(counted.items())
+        ]
+        connection.execute(_ADD_CHECKS, rows)
+
+    def checks(self, since: date) -> list[tuple[str, str, str, int]]:
+        """Day, agency, verdict and checks of each sum of that day or later."""
+        with self.begin() as connection:
+            return [tuple(row) for row in connection.execute(_CHECKS, {"day": since.isoformat()})]
+
+    def forget_checks(self, connection: Connection, before: date) -> None:
+        """Sums of days before that one go."""
+        connection.execute(_FORGET_CHECKS, {"day": before.isoformat()})
 
     def alarms(self) -> int:
         """How many different alarms were ever written down; the same bytes shown again count in their row."""

@@ -43,7 +43,7 @@ class Person(Base):
     agency_code: Mapped[str | None] = mapped_column(ForeignKey("agency.code"))  # None: an administrator
     name: Mapped[str] = mapped_column(String(80))
     duty: Mapped[str | None] = mapped_column(String(20))  # fixed when put on record
-    roles: Mapped[list[str]]  # applicant, approver, maker, keeper, officer; none before approval
+    roles: Mapped[list[str]]  # of `rules.ROLES`; none before approval
     active: Mapped[bool]
     created_at: Mapped[datetime]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from flask import Response, request
 from sqlalchemy import func, select
@@ -10,10 +11,13 @@ from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
 from registry import web
-from registry.actor import Administrator
+from registry.actor import Actor, Administrator
 from registry.agencies.tables import Agency, Person
+from registry.batches.rules import unfinished
 from registry.console import local, passkeys, sessions
-from registry.console.approval_pages import waiting_rows
+from registry.console.admission_pages import waiting_for_security
+from registry.console.approval_pages import asked_rows, waiting_rows
+from registry.console.batch_pages import row_of
 from registry.console.browser import (
     SESSION,
     SIGN_IN,
@@ -33,11 +37,16 @@ from registry.console.browser import (
     words,
 )
 from registry.console.tables import ConsoleSession, OutsideIdentity
+from registry.licences.outage import database_errors
 from registry.log.tables import Event
+from registry.oversight.rules import Period, own_figures
 from registry.permissions import TABLE, admits
+from registry.seals.duties import seals_waiting_for
 
 ACCOUNT = "/console/account"
 SIGN_INS_SHOWN = 10
+SHOWN = 20  # of each list of the first page
+AT_A_GLANCE = ("issued", "next_editions", "suspended", "ended", "lapsed", "abandoned")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,15 +59,42 @@ class SignIn:
 
 @blueprint.get("/")
 def home() -> Response:
-    with Session(web.ports().database.read) as session:
+    """What waits for whoever is signed in, each as its own page has it."""
+    acting, told = live().actor, words()
+    with database_errors(), Session(web.ports().database.read) as session:
         person = session.get_one(Person, live().person_id)
         agency = None if person.agency_code is None else session.get(Agency, person.agency_code)
-        told = words()
-        held = [person.duty] if isinstance(live().actor, Administrator) else person.roles
-        name = None if agency is None else agency_name(agency)
-        decides = admits(TABLE["console.approvals"], live().actor, authority=live().seal_authority)
-        waiting = waiting_rows(session) if decides else None
-    return page("home.html", agency=name, roles=[told[f"role_{one}"] for one in held], waiting=waiting)
+        held = [person.duty] if isinstance(acting, Administrator) else person.roles
+        shown = {} if not isinstance(acting, Actor) else _of_agency(session, acting)
+        if admits(TABLE["console.decide_enrolment"], acting, authority=False):
+            shown["enrolments"], shown["invited"] = waiting_for_security(session)
+    nothing = ("waiting", "asked", "seals", "batches", "figures", "enrolments", "invited")
+    return page(
+        "home.html",
+        agency=None if agency is None else agency_name(agency),
+        roles=[told[f"role_{one}"] for one in held],
+        **{**dict.fromkeys(nothing), **shown},
+    )
+
+
+def _of_agency(session: Session, actor: Actor) -> dict[str, Any]:
+    """By what the table of permissions lets them see."""
+    ports, told = web.ports(), words()
+    authority, shown = live().seal_authority, dict[str, Any]()
+    if admits(TABLE["console.approvals"], actor, authority=authority):
+        shown["waiting"] = waiting_rows(session)
+    if admits(TABLE["console.seals"], actor, authority=authority):
+        shown["asked"] = asked_rows(session)
+        shown["seals"] = [
+            {"code": one.code, "name": one.name, "next": told[f"next_{one.state}"]}
+            for one in seals_waiting_for(session, actor, SHOWN)
+        ]
+    if admits(TABLE["console.batches"], actor, authority=authority):
+        shown["batches"] = [row_of(session, one) for one in unfinished(session, actor, ports.clock(), SHOWN)]
+        today = ports.clock().astimezone(ports.settings.tz).date()
+        counted = own_figures(session, actor.agency_code, Period(today.replace(day=1), today), today)
+        shown["figures"] = [(told[f"figure_{name}"], counted.get(name, 0)) for name in AT_A_GLANCE]
+    return shown
 
 
 @blueprint.get("/account")

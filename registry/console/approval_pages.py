@@ -17,7 +17,7 @@ from registry.console.seal_pages import agency_names, png, told_of
 from registry.licences.outage import database_errors
 from registry.seals import applications, rules
 from registry.seals.api import DecisionBody, made_known
-from registry.seals.approvals import waiting
+from registry.seals.approvals import asked_by, waiting
 from registry.seals.duties import APPLICATIONS, approval_seen_by, authority_person
 from registry.seals.records_api import picture_applied_for
 from registry.seals.tables import ApplicationPicture, Approval, Seal
@@ -38,6 +38,11 @@ def waiting_rows(session: Session) -> list[dict[str, Any]]:
     """What waits for whoever is signed in. Raises VermilionError(FORBIDDEN) for who decides nothing."""
     found = waiting(session, staff(SCOPE_SEAL), web.ports().clock())
     return [_row(session, one) for one in found]
+
+
+def asked_rows(session: Session) -> list[dict[str, Any]]:
+    """What whoever is signed in asked for, and waits for others."""
+    return [_row(session, one) for one in asked_by(session, live().person_id, web.ports().clock())]
 
 
 def _row(session: Session, one: Approval) -> dict[str, Any]:

@@ -59,6 +59,7 @@ MENU = {
     "enrolments": "console.enrolments",
     "agencies": "console.agencies",
     "events": "console.events",
+    "oversight": "console.oversight",
 }
 """Where the menu leads whoever may go there: words of its entries, and endpoints."""
 

@@ -12,6 +12,7 @@ from registry.console import (
     enrolment_pages,
     event_pages,
     licence_pages,
+    oversight_pages,
     people_pages,
     seal_pages,
     sign_in_pages,
@@ -33,6 +34,7 @@ PAGES = (
     people_pages,
     admission_pages,
     event_pages,
+    oversight_pages,
 )
 """Modules that hang their routes on the console's blueprint when they are imported."""
 

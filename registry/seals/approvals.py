@@ -60,6 +60,14 @@ def waiting(session: Session, actor: Actor, now: datetime, limit: int = 100) -> 
     return list(session.scalars(wanted.order_by(Approval.expires_at, Approval.id).limit(limit)))
 
 
+def asked_by(session: Session, person_id: str, now: datetime, limit: int = 100) -> list[Approval]:
+    """What this person asked for and nobody has decided, the oldest first."""
+    wanted = select(Approval).where(
+        Approval.state == "open", Approval.expires_at > now, Approval.requested_by == person_id
+    )
+    return list(session.scalars(wanted.order_by(Approval.expires_at, Approval.id).limit(limit)))
+
+
 def decide(
     session: Session,
     ports: Ports,

@@ -36,6 +36,20 @@ def seals_seen_by(session: Session, actor: Actor, after: str, limit: int) -> Seq
     return session.scalars(statement).all()
 
 
+def seals_waiting_for(session: Session, actor: Actor, limit: int) -> Sequence[Seal]:
+    """At most so many seals whose next step is this person's duty: to be made and filed by a maker of a seal
+    authority, to be put into use by a keeper of their own agency.
+    """
+    found: list[Seal] = []
+    if "maker" in actor.roles and is_authority(session, actor):
+        made = select(Seal).where(Seal.state.in_(("approved", "made"))).order_by(Seal.state, Seal.code)
+        found += session.scalars(made.limit(limit))
+    if "keeper" in actor.roles:
+        filed = select(Seal).where(Seal.state == "filed", Seal.agency_code == actor.agency_code)
+        found += session.scalars(filed.order_by(Seal.code).limit(limit))
+    return found[:limit]
+
+
 def approval_seen_by(session: Session, actor: Actor, approval_id: str) -> Approval:
     """A request of the actor's own agency, or any for a seal authority. Raises VermilionError(NOT_FOUND)."""
     approval = session.get(Approval, approval_id)

@@ -191,6 +191,7 @@ class Seal(Base):
     """An agency's registered seal (14-digit code)."""
 
     __tablename__ = "seal"
+    __table_args__ = (Index(None, "state", "code"),)  # what waits for the next step of its life
     code: Mapped[str] = mapped_column(String(14), primary_key=True)
     agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"), index=True)
     kind: Mapped[str] = mapped_column(String(20))

@@ -59,6 +59,8 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         "batches",
         "webhooks",
         "notices",
+        "figures",
+        "checks",
         "status-lists",
         "recovery",
         "trust-list",

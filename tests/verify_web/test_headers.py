@@ -42,6 +42,7 @@ PATHS = {
     "files.livez": "/livez",
     "files.readyz": "/readyz",
     "files.alerts": "/alerts",
+    "files.figures": "/figures",
     "files.prometheus": "/metrics",
     "offline.worker": "/sw.js",
     "offline.manifest": "/manifest.webmanifest",
@@ -238,7 +239,7 @@ def test_a_logged_defect_tells_where_and_not_what(build: MakeWorld, caplog: pyte
     assert "secret detail" not in str(line)
 
 
-@pytest.mark.parametrize("path", ["/metrics", "/alerts"])
+@pytest.mark.parametrize("path", ["/metrics", "/alerts", "/figures"])
 def test_measurements_and_alerts_are_for_this_machine_alone(world: World, path: str) -> None:
     client = world.client
     assert client.get(path).status_code == 200

@@ -227,6 +227,7 @@ def make_world(
             origin=options.pop("origin", ""),
             problem_address=options.pop("problem_address", ""),
             holder_origin=options.pop("holder_origin", ""),
+            figures_secret_file=options.pop("figures_secret_file", None),
         ),
         source=Source(
             memory,

@@ -595,6 +595,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("seal", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_seal_agency_code"), ["agency_code"], unique=False)
+        batch_op.create_index(batch_op.f("ix_seal_state_code"), ["state", "code"], unique=False)
 
     op.create_table(
         "approval",
@@ -1614,6 +1615,7 @@ def downgrade() -> None:
 
     op.drop_table("approval")
     with op.batch_alter_table("seal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_seal_state_code"))
         batch_op.drop_index(batch_op.f("ix_seal_agency_code"))
 
     op.drop_table("seal")
