@@ -33,6 +33,7 @@ PEOPLE = {  # file name: (agency's own person?, name, role)
     "officer": (True, "发证经办人", "officer"),
     "approver": (False, "印章审批人", "approver"),
     "maker": (False, "印章制作人", "maker"),
+    "supervisor": (False, "监督人员", "supervisor"),
 }
 ADMINISTRATORS = {
     Duty.SYSTEM: "系统管理员(样本)",
@@ -40,6 +41,7 @@ ADMINISTRATORS = {
     Duty.AUDIT: "审计管理员(样本)",
 }
 ADMINISTRATORS_FOLDER = "administrators"  # within that of the credentials
+CONSOLE_FOLDER = "console"  # as well: links and codes by which people set how they sign in with a browser
 DEMO_SECRET = "demo-secret"  # noqa: S105  (the client's name)
 SEAL_LIFE = (  # state before, act, path, who
     ("approved", "made", "making", "maker"),
@@ -81,6 +83,7 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
     from registry.agencies.qr_keys import ensure_qr_key
     from registry.agencies.rules import add_agency, add_client, add_person
     from registry.agencies.tables import Agency
+    from registry.console import invitations
     from registry.licences.publish import own_files, put_into_service
     from registry.licences.reserve import is_test
     from registry.seals.authority import chain
@@ -150,11 +153,27 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 )
                 decide(session, ports, security, subject=row.id, approve=True, seen=[public["kid"]])
                 replace(through, person_id=row.id, person_key=private).save(folder / f"{file}.json")
+                browser(row.id, file)
+
+            def browser(person_id: str, account: str) -> None:
+                """Lets somebody sign in to the console, too: by a link and a code, each once."""
+                made = invitations.invite(session, ports, system, person_id=person_id, account=account)
+                code = invitations.release(session, ports, security, invitation_id=made.id)
+                link = f"{ports.settings.console}/console/enrol?invitation={made.token}"
+                _save_private(folder / CONSOLE_FOLDER / f"{account}.txt", f"{link}\n{code}\n")
+
+            def console(code: str, scopes: set[str], type_codes: list[str]) -> None:
+                row = add_client(
+                    session, ports, system, agency_code=code, name="业务工作台", scopes=scopes,
+                    types=type_codes, console=True,
+                )  # fmt: skip
+                decide(session, ports, security, subject=row.id, approve=True)
 
             for slug, office in offices.items():
                 prefix, name = OFFICES[slug]
                 codes = [types[t] for t in office.types]
                 own = client(office.code, name, {"licence", "seal"}, codes, f"{prefix}agency-system")
+                console(office.code, {"licence", "seal"}, codes)
                 for file, (is_own, called, role) in PEOPLE.items():
                     if is_own:
                         person(own, office.code, called, role, prefix + file)
@@ -164,9 +183,11 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 seen = thumbprints_of(session, row)
                 decide(session, ports, security, subject=row.id, approve=True, seen=seen)
             authority = client(SEAL_AUTHORITY, "印章管理系统", {"seal"}, [], "authority-system")
+            console(SEAL_AUTHORITY, {"seal"}, [])
             for file, (is_own, called, role) in PEOPLE.items():
                 if not is_own:
                     person(authority, SEAL_AUTHORITY, called, role, file)
+            browser(admins[Duty.AUDIT].person_id, "auditor")
     for office in offices.values():
         ensure_qr_key(ports, office.code)
     publish_trust_list(ports)  # no key signs before a list names it
@@ -174,12 +195,16 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
 
 def _save_administrator(folder: Path, duty: Duty, person_id: str, key: Mapping[str, Any]) -> None:
     """What `--key` of the administrative commands takes: the private key, and whose it is."""
-    path = folder / ADMINISTRATORS_FOLDER / f"{duty.value}.json"
+    _save_private(
+        folder / ADMINISTRATORS_FOLDER / f"{duty.value}.json",
+        json.dumps({"person_id": person_id, "person_key": key}, indent=1) + "\n",
+    )
+
+
+def _save_private(path: Path, text: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600, exist_ok=True)
-    path.write_text(
-        json.dumps({"person_id": person_id, "person_key": key}, indent=1) + "\n", encoding="utf-8"
-    )
+    path.write_text(text, encoding="utf-8")
 
 
 def _enrol_secret(

@@ -32,10 +32,12 @@ from registry.oversight.counting import close_days, count_due
 from registry.oversight.rules import ALL, Period, own_figures
 from registry.oversight.tables import CheckFigure, ClosedDay, Figure, Uncounted
 from registry.seals.tables import Approval
+from tests.browser.site import serve
 from tests.registry.console import one_more, signed_in, told
 from tests.registry.issuing import issue_one
 from tests.registry.next_editions import next_edition
 from tests.registry.world import GROUND, Ticker, World
+from verify_web.app import create_app as create_site
 
 PATH = "/api/v1/oversight"
 DECISION = Decision("食品安全法", "inspection")
@@ -409,6 +411,35 @@ def test_sums_of_checks_are_read_again_and_again(world: World) -> None:
             assert checks(world)[own, "valid"] == expected
     assert asked[0] == ("/figures", f"Bearer {'s' * 40}")
     assert checks(world) == {(own, "valid"): 7, ("", "unknown"): 2, (own, "expired"): 1}
+
+
+def test_what_the_site_counts_is_what_oversight_reads(world: World, clock: Ticker) -> None:
+    """Over HTTP, as they run: a licence is checked, suspended and checked again; a code that nobody made, too."""
+    issued = issue_one(world)
+    path = issued.link.partition("#")[0].partition("/c/")[2]
+    settings = world.ports.settings
+    app = create_site(settings, clock=clock)
+    with serve(lambda _port: app) as served:
+        moved = settings.model_copy(update={"check_sites": served.origin.replace("localhost", "127.0.0.1")})
+        object.__setattr__(world.ports, "settings", moved)
+
+        def look(link: str) -> None:
+            app.test_client().get(f"/c/{link}", headers={"Accept": "application/json"})
+
+        look(path)
+        look(path)
+        with world.ports.database.transaction() as session:
+            identifier = issued.printout.record.identifier
+            rules.suspend(session, world.ports, world.actor(), identifier, DECISION, "other")
+        look(path)
+        look("A" * 22)
+        read_sites(world.ports)
+    own = world.codes["own"]
+    found = checks(world)
+    assert sum(found.values()) == 4
+    assert found[own, "suspended"] == 1
+    assert sum(count for (agency, _), count in found.items() if agency == "") == 1
+    app.extensions["site"].store.close()
 
 
 def test_a_site_says_nothing_but_sums(world: World) -> None:

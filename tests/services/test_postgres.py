@@ -65,6 +65,12 @@ def service_settings(name: str, server: PostgresServer, place: Place, passphrase
             found[variable] = place.public
         elif variable == "VERMILION_AUTHORITY_ORIGIN":
             found[variable] = place.authority
+        elif variable == "VERMILION_CONSOLE_ORIGIN":
+            found[variable] = f"http://localhost:{place.api_port}"
+        elif variable == "VERMILION_CHECK_SITES":
+            found[variable] = place.public if value == "http://public:8801" else value
+        elif variable == "VERMILION_FIGURES_SECRET_FILE":
+            found[variable] = passphrase.with_name("figures") if value else ""
         elif variable == "VERMILION_TEST":
             assert value == "${VERMILION_TEST:-true}"
             found[variable] = "true"
@@ -100,6 +106,8 @@ def composed(postgres_server: PostgresServer) -> Iterator[Composed]:
         passphrase = folder / "passphrase"
         passphrase.write_text("a passphrase of the deployment's own making\n")
         passphrase.chmod(0o600)
+        (folder / "figures").write_text("f" * 64 + "\n")
+        (folder / "figures").chmod(0o444)
         psql(
             postgres_server, str(DEPLOY / "roles.sh"),
             **{f"{role.upper()}_PGPASS": str(folder / role) for role in ROLES},
