@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -12,8 +14,10 @@ from sqlalchemy.orm import Session
 from registry.actor import Duty
 from registry.agencies.tables import Person
 from registry.console import identities, invitations
+from registry.console.tables import Invitation
 from registry.log.tables import Event
-from registry.sample_registry import agency
+from registry.sample_registry import CONSOLE_FOLDER, OFFICES, agency
+from registry.samples import sample_agencies
 from tests.administration import holder_of
 from tests.cli.conftest import Run
 from tests.cli.test_administration import GROUND, at
@@ -23,7 +27,11 @@ from tests.services.running import Place
 def test_somebody_is_put_on_record_without_a_key_and_invited(
     vermilion: Run, place: Place, tmp_path: Path
 ) -> None:
-    who = ("--agency", agency().code)
+    known = {agency(slug).code for slug in OFFICES}  # which have consoles
+    new = next(one for one in sample_agencies() if one.code not in known)
+    names = ("--name-zh", new.name["zh"], "--name-en", new.name["en"])
+    assert vermilion(place, "agency", "add", new.code, "--division", new.division, *names)[0] == 0
+    who = ("--agency", new.code)
     code, console, err = vermilion(
         place, "client", "add", *who, "--name", "业务工作台", "--scope", "seal", "--console"
     )
@@ -74,3 +82,24 @@ def test_an_identity_is_bound_by_two_and_undone_by_one(
     assert vermilion(place, "person", "unbind", bound.strip(), *GROUND) == (0, "", "")
     with at(place) as machine, Session(machine.database.read) as session:
         assert session.get_one(Person, auditor).active
+
+
+def test_people_of_the_sample_are_invited(place: Place) -> None:
+    """Each by a link and a code, in a file that is its owner's alone."""
+    folder = place.data / "credentials" / CONSOLE_FOLDER
+    files = sorted(folder.iterdir())
+    assert {"officer", "keeper", "approver", "maker", "supervisor", "auditor"} <= {one.stem for one in files}
+    with at(place) as machine, Session(machine.database.read) as session:
+        for file in files:
+            assert file.stat().st_mode & 0o077 == 0
+            link, code = file.read_text("utf-8").split()
+            token = link.partition("/console/enrol?invitation=")[2]
+            row = invitations.opened_by(session, token, code, row_moment(session, token))
+            assert row.account == file.stem
+            assert session.get_one(Person, row.person_id).active
+
+
+def row_moment(session: Session, token: str) -> datetime:
+    """When it was made: the sample may be older than an invitation lasts."""
+    digest = sha256(token.encode()).digest()
+    return session.scalars(select(Invitation.invited_at).where(Invitation.token_sha256 == digest)).one()
