@@ -202,6 +202,7 @@ TABLE: dict[str, Permission] = {
     "console.resuming": _LICENCE_PAGE,
     "console.resume": _LICENCE_PAGE,
     "console.batches": _LICENCE_PAGE,
+    "console.sending_batch": _LICENCE_PAGE,
     "console.send_batch": _LICENCE_PAGE,
     "console.batch": _LICENCE_PAGE,
     "console.cancel_batch": _LICENCE_PAGE,

@@ -63,10 +63,20 @@ def batches() -> Response:
     after = request.args.get("after")
     if after is not None and not re.fullmatch(r"[0-9a-f]{32}", after):
         raise VermilionError(Kind.MALFORMED, "no page ended so", reason="cursor")
-    return _batches_page(after)
+    actor = staff(SCOPE_LICENCE)
+    with database_errors(), Session(web.ports().database.read) as session:
+        found, following = rules.batches_of(session, actor, after, SHOWN)
+        rows = [row_of(session, one) for one in found]
+    return page("batches.html", rows=rows, after=following)
 
 
-@blueprint.post("/batches")
+@blueprint.get("/batches/new")
+def sending_batch() -> Response:
+    fresh()  # before somebody chooses a file, which no page can give back
+    return _form_page()
+
+
+@blueprint.post("/batches/new")
 def send_batch() -> Response:
     """The file is read as it comes, by the rules of the API: each line that is right in form is kept
     encrypted, and nothing else of it anywhere. The key of the form makes a second press the same request.
@@ -81,7 +91,7 @@ def send_batch() -> Response:
             sent.drain()
             if error.kind not in _TOLD_BY_PAGE or error.reason in _NOT_TOLD:
                 raise
-            return _batches_page(None, error)
+            return _form_page(error)
     return go(f"{BATCHES}/{batch_id}")
 
 
@@ -102,16 +112,11 @@ def _received(actor: Actor, sent: FileForm) -> str:
     return batch_id
 
 
-def _batches_page(after: str | None, error: VermilionError | None = None) -> Response:
-    actor = staff(SCOPE_LICENCE)
-    with database_errors(), Session(web.ports().database.read) as session:
-        found, following = rules.batches_of(session, actor, after, SHOWN)
-        rows = [row_of(session, one) for one in found]
+def _form_page(error: VermilionError | None = None) -> Response:
+    require_officer(staff(SCOPE_LICENCE))
     return page(
-        "batches.html",
+        "batch_form.html",
         error=error,
-        rows=rows,
-        after=following,
         key=web.ports().random(16).hex(),
         fault=None if error is None else said(error.reason),
         faults=[]

@@ -30,13 +30,13 @@ def sending(world: World) -> Browser:
 def upload(
     browser: Browser, data: bytes, purpose: str = "check", name: str = "licences.ndjson", **changes: Any
 ) -> TestResponse:
-    page = browser.get("/batches").get_data(as_text=True)
+    page = changes.pop("page", None) or browser.get("/batches/new").get_data(as_text=True)
     key = re.search(r'name="key" value="([0-9a-f]{32})"', page)
     assert key
     token = re.findall(r'name="form" value="([^"]+)"', page)[-1]
     fields = {"form": token, "key": key[1], "purpose": purpose, **changes, "file": (io.BytesIO(data), name)}
     return browser.http.post(
-        "/console/batches", data=fields, content_type="multipart/form-data", headers=browser.headers
+        "/console/batches/new", data=fields, content_type="multipart/form-data", headers=browser.headers
     )
 
 
@@ -169,8 +169,10 @@ def test_nothing_is_sent_from_elsewhere_or_without_a_factor_shown_just_now(
     officer.headers["Origin"] = "http://localhost:8800"
     for broken in ({"key": "x"}, {"purpose": "both"}):
         assert upload(officer, data, **broken).status_code == 400
+    page = officer.get("/batches/new").get_data(as_text=True)
     clock.advance(sessions.FRESH + timedelta(seconds=1))
-    assert went(upload(officer, data)) == "/confirm?next=/console/batches"
+    assert went(officer.get("/batches/new")) == "/confirm?next=/console/batches/new"
+    assert went(upload(officer, data, page=page)) == "/confirm?next=/console/batches/new"
     with Session(world.ports.database.read) as session:
         assert session.scalars(select(Batch)).all() == []
 
@@ -178,7 +180,7 @@ def test_nothing_is_sent_from_elsewhere_or_without_a_factor_shown_just_now(
 @pytest.mark.parametrize("cut", [40, 400, -6, -60])
 def test_a_form_that_is_cut_off_is_no_batch(world: World, cut: int) -> None:
     officer = sending(world)
-    page = officer.get("/batches").get_data(as_text=True)
+    page = officer.get("/batches/new").get_data(as_text=True)
     token = re.findall(r'name="form" value="([^"]+)"', page)[-1]
     parts = "".join(
         f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
@@ -188,7 +190,7 @@ def test_a_form_that_is_cut_off_is_no_batch(world: World, cut: int) -> None:
     parts += f'--b\r\nContent-Disposition: form-data; name="file"; filename="a.ndjson"\r\n\r\n{line}\n\r\n--b--\r\n'
     whole = parts.encode()
     answer = officer.http.post(
-        "/console/batches",
+        "/console/batches/new",
         data=whole[:cut],
         content_type="multipart/form-data; boundary=b",
         headers=officer.headers,
@@ -197,7 +199,7 @@ def test_a_form_that_is_cut_off_is_no_batch(world: World, cut: int) -> None:
     with Session(world.ports.database.read) as session:
         assert {row.state for row in session.scalars(select(Batch))} <= {"dropped"}
     answer = officer.http.post(
-        "/console/batches",
+        "/console/batches/new",
         data=whole,
         content_type="multipart/form-data; boundary=b",
         headers=officer.headers,
@@ -216,5 +218,5 @@ def test_an_agency_never_sees_another_s_batches(world: World) -> None:
     for person in ("keeper", "approver"):
         browser = signed_in(world, person)
         assert "/console/batches" not in browser.get("/").get_data(as_text=True)
-        for page in ("/batches", f"/batches/{batch_id}", f"/batches/{batch_id}/documents"):
+        for page in ("/batches", "/batches/new", f"/batches/{batch_id}", f"/batches/{batch_id}/documents"):
             assert browser.get(page).status_code == 403

@@ -25,6 +25,8 @@ def test_a_batch_is_sent_watched_and_fetched(
     with device(browser, script=script) as context:
         page = enter(context, place, "officer")
         page.get_by_role("link", name="批量", exact=True).click()
+        keep(page, f"batch-list-{script}")
+        page.get_by_role("link", name="上传批量文件").click()
         page.locator("#file").set_input_files(file)
         page.locator("#purpose").select_option("issue")
         keep(page, f"batches-{script}")
@@ -67,6 +69,8 @@ def test_batches_are_for_everybody(place: Place, browser: Browser, tmp_path: Pat
 
         page.goto(f"{place.console}/batches")
         look("batches")
+        page.goto(f"{place.console}/batches/new")
+        look("batch-form")
         page.locator("#file").set_input_files(file)
         page.locator("form.card button").click()
         look("batch-checking")
