@@ -167,7 +167,8 @@ def _lapsed(session: Session, day: date, end: datetime) -> Counter[tuple[str, da
     settled = exists().where(
         Event.subject_kind == "edition",
         Event.subject == Edition.id,
-        Event.kind.in_(("licence.ended", "licence.replaced")),
+        # By no index of kinds, which would be all ends that there ever were: those of this edition are few.
+        func.coalesce(Event.kind, "").in_(("licence.ended", "licence.replaced")),
         Event.recorded_at < end,
     )
     wanted = (

@@ -15,7 +15,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select, update
+from sqlalchemy import event as sql_event
+from sqlalchemy import func, select, text, update
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
@@ -464,3 +465,30 @@ def test_a_site_says_nothing_but_sums(world: World) -> None:
     with pytest.raises(VermilionError):
         read_sites(world.ports)
     assert checks(world) == {}
+
+
+def test_a_day_is_closed_by_what_expires_on_it_alone(world: World, clock: Ticker) -> None:
+    """By the index of last days, and each edition's own events: not by all that ever ended."""
+    issue_one(world)
+    asked: list[tuple[str, Any]] = []
+
+    def note(_c: Any, _cur: Any, statement: str, parameters: Any, *_: Any) -> None:
+        if "FROM edition" in statement:
+            asked.append((statement, parameters))
+
+    clock.advance(timedelta(days=2))
+    sql_event.listen(world.ports.database.write, "before_cursor_execute", note)
+    try:
+        close_days(world.ports)
+    finally:
+        sql_event.remove(world.ports.database.write, "before_cursor_execute", note)
+    (statement, parameters), *_ = asked
+    with world.ports.database.read.connect() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET enable_seqscan = off"))
+        explain = "EXPLAIN " if connection.dialect.name == "postgresql" else "EXPLAIN QUERY PLAN "
+        plan = "\n".join(
+            str(tuple(row)) for row in connection.exec_driver_sql(explain + statement, parameters)
+        )
+    assert "ix_edition_valid_to" in plan, plan
+    assert "ix_event_subject_kind_subject" in plan, plan
