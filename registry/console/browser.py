@@ -43,6 +43,7 @@ HOME = "/console/"
 SIGN_IN = "/console/sign-in"
 CONFIRM = "/console/confirm"
 EXTENSION = "vermilion-console"
+WATCHING = "X-Watching"  # a page that is renewed by its script: nobody need be there, so the session ages
 SESSION, STEP, FLOW = "session", "step", "flow"  # cookies
 MAX_FORM_BYTES = 16 * 1024
 REQUESTS_PER_MINUTE = 60  # by one network, to a process, of what needs no session
@@ -144,7 +145,8 @@ def _enter() -> Response | None:
         g.live = sessions.find(session, cookie(SESSION), ports.clock())
     if g.live is not None:
         g.actor = g.live.actor
-        _touch(ports, g.live)
+        if WATCHING not in request.headers:
+            _touch(ports, g.live)
     if request.endpoint in PUBLIC:
         if request.method == "POST" and (wait := console().networks.enter(network()).wait):
             raise VermilionError(Kind.TOO_MANY, "too many requests", reason="attempts", retry_after=wait)

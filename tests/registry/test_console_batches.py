@@ -177,6 +177,15 @@ def test_nothing_is_sent_from_elsewhere_or_without_a_factor_shown_just_now(
         assert session.scalars(select(Batch)).all() == []
 
 
+def test_a_page_that_renews_itself_keeps_nobody_signed_in(world: World, clock: Ticker) -> None:
+    path = f"/batches/{sent(world, 1)}"
+    officer = signed_in(world, "officer")
+    for _ in range(2):
+        clock.advance(sessions.IDLE / 2)
+        watching = officer.get(path, headers={"X-Watching": "1"})
+    assert watching.headers["Location"].startswith("/console/sign-in")
+
+
 @pytest.mark.parametrize("cut", [40, 400, -6, -60])
 def test_a_form_that_is_cut_off_is_no_batch(world: World, cut: int) -> None:
     officer = sending(world)

@@ -3,7 +3,7 @@
 const said = document.getElementById("said");
 
 async function look(part) {
-  const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+  const answer = await fetch(location.href, { headers: { Accept: "text/html", "X-Watching": "1" }, cache: "no-store" });
   if (answer.redirected) {
     location.reload();
     return null;
