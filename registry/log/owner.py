@@ -13,6 +13,7 @@ from registry.batches.tables import Batch
 from registry.console.tables import OutsideIdentity
 from registry.licences.tables import Intent, Licence
 from registry.log.tables import Event
+from registry.notices.tables import Notice
 from registry.seals.tables import Approval, Key, Seal
 from registry.webhooks.tables import WebhookEndpoint
 from signing.codes import IDENTIFIER_ROOT
@@ -21,6 +22,7 @@ _OF_SUBJECT: dict[str, Select[Any]] = {
     "batch": select(Batch.agency_code),
     "client": select(Client.agency_code),
     "key": select(Key.agency_code),
+    "notice": select(Notice.agency_code),
     "person": select(Person.agency_code),
     "seal": select(Seal.agency_code),
     "webhook": select(WebhookEndpoint.agency_code),
@@ -31,6 +33,7 @@ _KEYS: dict[str, Any] = {
     "batch": Batch.id,
     "client": Client.id,
     "key": Key.id,
+    "notice": Notice.id,
     "person": Person.id,
     "seal": Seal.code,
     "webhook": WebhookEndpoint.id,
@@ -43,7 +46,8 @@ def agency_of(session: Session, event: Event, actor: Actor | Administrator | Non
     """The agency's code; None for what concerns the registry as a whole. An edition's stands in its
     identifier, so that most events cost nothing; of what else there is few happen.
     """
-    identifier = event.detail.get("identifier") if event.subject_kind == "edition" else None
+    named = event.subject_kind in {"edition", "pick_up"}
+    identifier = event.detail.get("identifier") if named else None
     if identifier is not None:  # made here: it is in form
         return str(identifier).removeprefix(f"{IDENTIFIER_ROOT}.").split(".")[1]
     if event.subject_kind == "agency":

@@ -24,14 +24,36 @@ from registry.log.audit import cursor_of, place_of
 from registry.log.tables import Event
 from signing.codes import parse_identifier
 
-OWN = ("agency.", "batch.", "client.", "enrolment.", "licence.", "person.", "seal.", "webhook.")
+OWN = (
+    "agency.",
+    "batch.",
+    "client.",
+    "enrolment.",
+    "licence.",
+    "notice.",
+    "person.",
+    "pick_up.",
+    "seal.",
+    "webhook.",
+)
 """Kinds that an agency's people read, by how they begin: what was done with what is theirs. How colleagues
 sign in, and what was refused to them, is the auditor's.
 """
 
 _KIND = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
 _ID = re.compile(r"[0-9a-f]{32}")
-_BY_ID = ("approval", "batch", "client", "identity", "key", "person", "verifier", "webhook")
+_BY_ID = (
+    "approval",
+    "batch",
+    "client",
+    "identity",
+    "key",
+    "notice",
+    "person",
+    "pick_up",
+    "verifier",
+    "webhook",
+)
 _BY_SHAPE = (
     (re.compile(r"[0-9]{14}"), ("seal",)),
     (re.compile(r"[0-9A-Z]{18}"), ("agency",)),

@@ -11,9 +11,10 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.actor import Duty
-from registry.agencies.rules import add_client, add_person
+from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
 from registry.agencies.tables import Client, Person
 from registry.console import invitations, people_pages, sessions
+from registry.console.rendering import WORDS
 from registry.log.tables import Event
 from tests.registry.console import seen, signed_in, told
 from tests.registry.signing_in import Browser, with_password
@@ -186,3 +187,8 @@ def test_who_waits_is_not_enabled(world: World) -> None:
     answer = security.submit(path, path, **GROUND)
     assert answer.status_code == 409
     assert "尚未获得批准" in seen(answer.get_data(as_text=True))
+
+
+def test_every_role_and_scope_has_its_words() -> None:
+    for told_ in WORDS.values():
+        assert {f"role_{role}" for role in ROLES} | {f"scope_{scope}" for scope in SCOPES} <= set(told_)
