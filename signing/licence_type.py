@@ -13,6 +13,7 @@ from pathlib import Path
 
 from signing.codes import check_type_code
 from signing.toml_table import Table
+from signing.validity_range import UNLIMITED, is_term
 
 
 class FieldKind(StrEnum):
@@ -100,7 +101,7 @@ class LicenceType:
     define_authority_level: str
     legal_basis: str  # the law that a licence of this type is granted under, in its own words
     holder_category: str  # "natural", "legal", "mixed"
-    validity_range: tuple[str, ...]
+    validity_range: tuple[str, ...]  # terms; `signing.validity_range` reads them
     expires: bool  # False: valid_to is always absent
     one_per_holder: bool  # a holder has one valid licence of this type, whoever issues it
     number: NumberRule
@@ -281,6 +282,11 @@ def _licence_type(slug: str, table: Table) -> LicenceType:
         table.refuse("legal_basis", f"must be a printable line of at most {MAX_LEGAL_BASIS} characters")
     if licence_type.version < 1:
         table.refuse("version", "counts from 1")
+    terms = licence_type.validity_range
+    if not terms or not all(map(is_term, terms)):
+        table.refuse("validity_range", f"must list terms such as 5年, 6个月, 30日 or {UNLIMITED}")
+    if not licence_type.expires and UNLIMITED not in terms:
+        table.refuse("validity_range", f"must have {UNLIMITED} where licences never expire")
     _check_fields(table, licence_type)
     return licence_type
 

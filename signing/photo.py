@@ -21,6 +21,7 @@ MAX_SIDE = 2000
 # Each scan is one more pass over the whole picture, and may take 15 bytes; encoders make some ten.
 MAX_SCANS = 20
 _FRAMES = frozenset({0xC0, 0xC1, 0xC2})  # baseline, extended and progressive DCT
+_SCAN, _COMMENT = 0xDA, 0xFE
 _START_OF_SCAN = b"\xff\xda"  # within coded data a byte FF is followed by 00 or a restart: ITU-T T.81, B.1.1
 
 
@@ -71,12 +72,25 @@ def jpeg_size(data: bytes) -> tuple[int, int]:
 
 
 def encode_photo(image: Image.Image) -> bytes:
-    """An RGB picture as the JPEG that is printed, at most `MAX_BYTES`, without any metadata."""
+    """An RGB picture as the JPEG that is printed, at most `MAX_BYTES`, without any metadata: what no decoder
+    needs, the encoder's own JFIF header too, is left out.
+    """
     data = b""
     for quality in (90, 75, 60, 40):
         buffer = io.BytesIO()
         Image.frombytes("RGB", image.size, image.tobytes()).save(buffer, "JPEG", quality=quality)
-        data = buffer.getvalue()
+        data = _bare(buffer.getvalue())
         if len(data) <= MAX_BYTES:
             return data
     raise FieldFault("too_long", f"a photo has at most {MAX_BYTES} bytes")
+
+
+def _bare(data: bytes) -> bytes:
+    """A JPEG without segments for applications (APPn) and comments (ITU-T T.81, B.2.4)."""
+    kept, at = [data[:2]], 2
+    while (marker := data[at + 1]) != _SCAN:
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        if not 0xE0 <= marker <= 0xEF and marker != _COMMENT:
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept) + data[at:]

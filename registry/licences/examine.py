@@ -20,6 +20,7 @@ from signing.draw import printed
 from signing.fonts import Fonts
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.record import FieldValue, parse_submission
+from signing.validity_range import latest_day
 
 if TYPE_CHECKING:
     from registry.licences.succession import Previous, Succeeding
@@ -119,6 +120,7 @@ def _examined(
     else:
         previous.check_period(issue_date, valid_from, valid_to)
         previous.check_holder(licence_type, values)
+    _check_range(licence_type, valid_from, valid_to, previous)
     _check_glyphs(licence_type, values, fonts)
     number = values.get(_required(licence_type, Role.NUMBER)) if previous is None else previous.number
     return Examined(
@@ -188,6 +190,30 @@ def _check_period(issue_date: date, valid_from: date, valid_to: date | None) -> 
     if faults:
         raise VermilionError(
             Kind.INVALID, "the period of validity is not right", reason="invalid_fields", faults=tuple(faults)
+        )
+
+
+def _check_range(
+    licence_type: LicenceType, valid_from: date, valid_to: date | None, previous: Previous | None
+) -> None:
+    """It is valid for no longer than its type says: from its first day, or, where it renews another, from
+    that one's last. What amends, corrects or replaces one may end when that one does.
+
+    Raises VermilionError(INVALID).
+    """
+    until = licence_type.field(Role.VALID_TO)
+    if until is None or valid_to is None:
+        return
+    begin = valid_from
+    before = None if previous is None else previous.valid_to
+    if previous is not None and previous.operation == "renew" and before is not None:
+        begin = max(begin, before)
+    latest = latest_day(licence_type.validity_range, begin)
+    if latest is not None and valid_to > max(latest, before or latest):
+        detail = f"it is longer than its type permits, {'、'.join(licence_type.validity_range)}"
+        fault = Fault(f"/fields/{until.name}", "validity_range", detail)
+        raise VermilionError(
+            Kind.INVALID, "the period of validity is not right", reason="invalid_fields", faults=(fault,)
         )
 
 

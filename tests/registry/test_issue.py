@@ -252,8 +252,13 @@ def test_a_poll_while_the_first_request_runs_waits_for_no_writer(world: World) -
         (lambda w: {"type": "11990000MB0001011X999"}, Kind.FORBIDDEN, "type_not_entitled", "/type"),
         (lambda w: {"number": "JY29901020000012"}, Kind.INVALID, "invalid_fields", "/number"),
         (lambda w: {"number": "JY2990102"}, Kind.INVALID, "invalid_fields", "/number"),
+        # Longer than the five years of its type.
+        (
+            lambda w: {"fields": {**request_body(w)["fields"], "valid_to": "2032-01-01"}},
+            Kind.INVALID, "invalid_fields", "/fields/valid_to",
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_refused_request_touches_no_key_and_leaves_nothing(
     world: World, change: Callable[[World], dict[str, Any]], kind: Kind, reason: str, pointer: str
 ) -> None:

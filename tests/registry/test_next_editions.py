@@ -138,6 +138,24 @@ def test_a_chain_of_every_operation(world: World, clock: Ticker) -> None:
         assert (error.kind, error.reason) == (Kind.CONFLICT, "status")
 
 
+def five_years_on(day: date, more: int = 0) -> date:
+    return day.replace(year=day.year + 5) + timedelta(days=more)
+
+
+def test_a_renewal_is_for_as_long_as_its_type_says(world: World, clock: Ticker) -> None:
+    issued = issue_one(world)
+    identifier, until = issued.printout.record.identifier, issued.printout.record.valid_to
+    assert until is not None
+    clock.advance(timedelta(days=2))
+    longest = five_years_on(until)
+    renewed = next_edition(world, "renew", identifier, fields={"valid_to": longest.isoformat()})
+    assert renewed.printout.record.valid_to == longest
+    amended = next_edition(
+        world, "amend", renewed.printout.record.identifier, fields={"representative": "样本甲"}
+    )
+    assert amended.printout.record.valid_to == longest  # which is longer than five years from its first day
+
+
 def test_what_may_not_differ_is_refused_by_field(world: World, clock: Ticker) -> None:
     issued = issue_one(world)
     identifier, until = issued.printout.record.identifier, issued.printout.record.valid_to
@@ -147,6 +165,9 @@ def test_what_may_not_differ_is_refused_by_field(world: World, clock: Ticker) ->
     for operation, changes, reason, field in (
         ("amend", {"fields": {"credit_code": other}}, "another_holder", "/fields/credit_code"),
         ("renew", {"fields": {"valid_to": until.isoformat()}}, "invalid_fields", "/fields/valid_to"),
+        # Five years, says the type: from the first day, or from the last day of what is renewed.
+        ("renew", {"fields": {"valid_to": five_years_on(until, 1).isoformat()}}, "invalid_fields", "/fields/valid_to"),
+        ("amend", {"fields": {"valid_to": LATER.isoformat()}}, "invalid_fields", "/fields/valid_to"),
         ("amend", {"fields": {"licence_number": food_number(987654)}}, "invalid_fields", "/fields/licence_number"),
         ("amend", {"fields": {"issuer": "别的机关"}}, "invalid_fields", "/fields/issuer"),
         ("amend", {"fields": {"premises": None}}, "invalid_fields", "/fields/premises"),

@@ -23,7 +23,8 @@ from registry.log.tables import Event, Leaf
 from registry.samples import sample_types
 from registry.seals.trust import publish_trust_list
 from signing.licence_type import LicenceType
-from tests.registry.issuing import request_body
+from tests.registry.issuing import issue_one, request_body
+from tests.registry.keeping import verdict
 from tests.registry.world import GROUND, World, on_sqlite
 from tests.signing import forms
 
@@ -121,6 +122,22 @@ def test_a_draft_serves_nothing_until_it_is_published(world: World, tmp_path: Pa
         assert loaded is not None
         assert loaded.type.version == 2
     assert trust_list(world) != before
+
+
+def test_what_was_sealed_under_a_version_stays_as_it_was(world: World, tmp_path: Path) -> None:
+    issued = issue_one(world)
+    record = issued.printout.record
+    path = f"/api/v1/licences/{record.identifier}/document"
+    sealed = world.get(path).get_data()
+    draft(world, edition_of(tmp_path, 2))
+    publish(world, 2)
+    withdraw(world, 1)
+    assert world.get(path).get_data() == sealed
+    assert sha256(sealed).digest() == issued.sha256
+    publish_trust_list(world.ports)
+    assert verdict(world, issued.link) == "valid"
+    newer = issue_one(world).printout.record
+    assert (record.type_version, newer.type_version) == (1, 2)
 
 
 def trust_list(world: World) -> dict[str, dict[str, str]]:

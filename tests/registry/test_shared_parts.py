@@ -13,6 +13,8 @@ from obstore.store import MemoryStore
 from keys.errors import Kind, VermilionError
 from registry.documents import ObjectStore, document_key
 from registry.shared_parts import KNOWN, Part, SharingStore, part_key
+from tests.registry.issuing import issue_one
+from tests.registry.world import World
 
 BASE, BLOCK = Part.of(b"base " * 20_000), Part.of(b"block " * 500)
 KEY, OTHER = document_key("ab" * 16), document_key("cd" * 16)
@@ -136,3 +138,16 @@ def test_only_so_many_beginnings_are_remembered() -> None:
     assert len(store._parts) == KNOWN + 1
     store.put_new(KEY, BASE.data + b"block 0" + b"tail")
     assert store.get(KEY) == BASE.data + b"block 0" + b"tail"
+
+
+def test_a_registry_keeps_what_its_licences_share_once(world: World) -> None:
+    """And hands out the very bytes that were sealed."""
+    issued = [issue_one(world) for _ in range(3)]
+    folder = world.ports.settings.documents_directory
+    own = [(folder / document_key(one.edition_id)).stat().st_size for one in issued]
+    assert max(own) < 25_000 < min(one.size for one in issued)
+    shared = [path for path in folder.rglob("*") if path.is_file()]
+    assert len(shared) - len(issued) == 2  # the face's base, and the day's validation data
+    for one in issued:
+        path = f"/api/v1/licences/{one.printout.record.identifier}/document"
+        assert sha256(world.get(path).get_data()).digest() == one.sha256

@@ -81,3 +81,55 @@ def test_another_thread_s_warnings_stay_warnings() -> None:
     assert len({one.result()[0] for one in work}) == 1
     assert len(seen) > 10
     assert all(seen)
+
+
+def markers(data: bytes) -> list[int]:
+    """Of a JPEG's segments, up to the first scan."""
+    assert data[:2] == b"\xff\xd8"
+    found, at = [], 2
+    while True:
+        assert data[at] == 0xFF
+        found.append(data[at + 1])
+        if data[at + 1] == 0xDA:
+            return found
+        at += 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+
+
+def test_what_is_printed_holds_a_picture_and_nothing_else() -> None:
+    """No segment of an application's and no comment; nothing behind the end of the image."""
+    buffer = io.BytesIO()
+    picture = Image.effect_noise((200, 300), 50).convert("RGB")
+    exif = Image.Exif()
+    exif[0x010E] = "SECRET"
+    picture.save(buffer, "JPEG", comment=b"SECRET", exif=exif, icc_profile=b"SECRET" * 100, dpi=(300, 300))
+    given = buffer.getvalue() + b"SECRET"
+    assert {0xE0, 0xE1, 0xE2, 0xFE} & set(markers(given))
+    _, printed = parse_photo(base64.b64encode(given).decode())
+    assert set(markers(printed)) == {0xDB, 0xC0, 0xC4, 0xDA}
+    assert (printed.count(b"\xff\xd9"), printed[-2:]) == (1, b"\xff\xd9")
+    assert b"SECRET" not in printed
+    with Image.open(io.BytesIO(printed)) as shown:  # in the colours that it had
+        close = [
+            abs(a - b)
+            for a, b in zip(
+                shown.convert("RGB").resize((1, 1)).getpixel((0, 0)),
+                picture.resize((1, 1)).getpixel((0, 0)),
+                strict=True,
+            )
+        ]
+    assert max(close) <= 3
+
+
+def test_a_photo_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+    whole = Image.open
+
+    def counted(*arguments: Any, **named: Any) -> Any:
+        opened.append(arguments)
+        return whole(*arguments, **named)
+
+    buffer = io.BytesIO()
+    Image.new("RGB", (200, 300), (200, 30, 30)).save(buffer, "JPEG")
+    monkeypatch.setattr(Image, "open", counted)
+    parse_photo(base64.b64encode(buffer.getvalue()).decode())
+    assert len(opened) == 1

@@ -235,6 +235,30 @@ def test_the_printed_record_is_attached() -> None:
     assert attached == printout_to_json(printing.samples()[0].printout)
 
 
+@every_sample
+def test_it_says_what_pdf_a_3u_wants_to_be_told(number: int) -> None:
+    """ISO 19005-3, 6.2 and 6.6 to 6.8; veraPDF is asked by `make interop`."""
+    with pikepdf.open(io.BytesIO(document(number).data)) as pdf:
+        told = pdf.open_metadata()
+        assert (told["pdfaid:part"], told["pdfaid:conformance"]) == ("3", "U")
+        assert told.pdfa_status == "3U"
+        (intent,) = pdf.Root.OutputIntents
+        assert intent.S == pikepdf.Name.GTS_PDFA1
+        assert intent.DestOutputProfile.N == 3
+        assert intent.DestOutputProfile.read_bytes()[36:40] == b"acsp"  # ISO 15076-1, 7.2.9
+        assert "/Info" not in pdf.trailer
+        assert [one.AFRelationship for one in pdf.Root.AF] == [pikepdf.Name.Data]
+        fonts = [
+            one for one in pdf.objects if isinstance(one, pikepdf.Dictionary) and one.get("/Type") == "/Font"
+        ]
+        assert fonts
+        for font in fonts:
+            composite = "/DescendantFonts" in font
+            assert not composite or font.ToUnicode.read_bytes()
+            described = (font.DescendantFonts[0] if composite else font).FontDescriptor
+            assert {"/FontFile2", "/FontFile3"} & set(described.keys()), font
+
+
 # One revision, prefix and tail
 
 
