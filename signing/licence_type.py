@@ -282,12 +282,12 @@ def _licence_type(slug: str, table: Table) -> LicenceType:
         table.refuse("legal_basis", f"must be a printable line of at most {MAX_LEGAL_BASIS} characters")
     if licence_type.version < 1:
         table.refuse("version", "counts from 1")
+    _check_fields(table, licence_type)
     terms = licence_type.validity_range
     if not terms or not all(map(is_term, terms)):
         table.refuse("validity_range", f"must list terms such as 5年, 6个月, 30日 or {UNLIMITED}")
     if not licence_type.expires and UNLIMITED not in terms:
         table.refuse("validity_range", f"must have {UNLIMITED} where licences never expire")
-    _check_fields(table, licence_type)
     return licence_type
 
 

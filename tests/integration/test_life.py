@@ -118,6 +118,7 @@ def _canonical(event: Event) -> bytes:
         "kind": event.kind,
         "subject_kind": event.subject_kind,
         "subject": event.subject,
+        "agency": event.agency_code,
         "effective_from": event.effective_from.isoformat(),
         "recorded_at": event.recorded_at.isoformat(),
         "legal_basis": event.legal_basis,

@@ -248,9 +248,7 @@ def test_it_says_what_pdf_a_3u_wants_to_be_told(number: int) -> None:
         assert intent.DestOutputProfile.read_bytes()[36:40] == b"acsp"  # ISO 15076-1, 7.2.9
         assert "/Info" not in pdf.trailer
         assert [one.AFRelationship for one in pdf.Root.AF] == [pikepdf.Name.Data]
-        fonts = [
-            one for one in pdf.objects if isinstance(one, pikepdf.Dictionary) and one.get("/Type") == "/Font"
-        ]
+        fonts = [font for page in pdf.pages for font in page.Resources.Font.values()]
         assert fonts
         for font in fonts:
             composite = "/DescendantFonts" in font
