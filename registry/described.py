@@ -63,6 +63,9 @@ def told(description: str, form: Body, **headers: str) -> Answer:
     return Answer(description, {JSON: form}, {name.replace("_", "-"): said for name, said in headers.items()})
 
 
+UNCHANGED = Answer("Nothing of it has changed.", headers={"ETag": "As you have it."})
+
+
 @dataclass(frozen=True, slots=True)
 class Access:
     """Who may call: the security requirements of OpenAPI, any one of which will do; the roles of which a
@@ -88,8 +91,6 @@ IDEMPOTENCY_KEY = Parameter(
 IF_NONE_MATCH = Parameter("If-None-Match", "The ETag of what you have.", where="header")
 ADDRESS = "Its address."
 ETAG = "Names these very bytes."
-
-
 REPLAYED = "`true` where this key and body were answered before."
 
 
@@ -130,6 +131,9 @@ def described(
     bodies = {JSON: sends} if isinstance(sends, type) else sends or {}
     if any(one.name == IDEMPOTENCY_KEY.name for one in parameters):
         answers = {status: _repeated(one) if status < 300 else one for status, one in answers.items()}
+    if IF_NONE_MATCH in parameters:
+        tagged = replace(answers[200], headers={**answers[200].headers, "ETag": ETAG})
+        answers = {**answers, 200: tagged, 304: UNCHANGED}
 
     def declare(view: View) -> View:
         words = description if description is not None else _paragraphs(view.__doc__ or "")

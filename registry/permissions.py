@@ -137,6 +137,7 @@ TABLE: dict[str, Permission] = {
     "licence_life.history": _LICENCE,
     "licence_life.past_status": _LICENCE,
     "batches.create": _LICENCE,
+    "batches.index": _LICENCE,
     "batches.show": _LICENCE,
     "batches.items": _LICENCE,
     "batches.cancel": _LICENCE,

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from hashlib import sha256
 from typing import Annotated, Any, BinaryIO, TypeVar, cast
 
 import structlog
@@ -384,6 +385,12 @@ def tagged(response: Response, tag: str) -> Response:
     if "If-None-Match" in request.headers:
         response.make_conditional(request)
     return response
+
+
+def shown(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
+    """A JSON answer about one thing, tagged by what it says."""
+    response = answer(body, headers=headers)
+    return tagged(response, sha256(response.get_data()).hexdigest()[:32])
 
 
 def _problem_response(error: VermilionError) -> Response:

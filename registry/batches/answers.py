@@ -12,6 +12,25 @@ from registry.licences.answers import DocumentShown
 from registry.problems import FaultEntry
 
 
+class BatchListed(Told):
+    """A batch."""
+
+    id: Id
+    state: BatchState
+    dry_run: bool
+    type: str | None
+    seal: str | None
+    lines: int
+    created_at: Instant
+    ended_at: Instant | None
+    href: Reference
+
+
+class BatchPage(Told):
+    batches: list[BatchListed]
+    next: Annotated[Reference | None, Field(description="The next page; missing after the last.")] = None
+
+
 class BatchShown(Told):
     """A batch and how far it is."""
 

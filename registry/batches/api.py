@@ -16,17 +16,18 @@ from keys.errors import Fault, Kind, VermilionError
 from registry import repeats, web
 from registry.actor import Actor
 from registry.batches import rules
-from registry.batches.answers import BatchItemPage, BatchShown
+from registry.batches.answers import BatchItemPage, BatchPage, BatchShown
 from registry.batches.archive import archive, archive_length
 from registry.batches.lines import CSV, NDJSON
 from registry.batches.receive import MAX_BODY, MAX_LINES, Upload, receive
-from registry.batches.states import BatchState, ItemState
+from registry.batches.states import TOLD, UNTOLD, BatchState, ItemState
 from registry.batches.tables import Batch
 from registry.described import (
     ADDRESS,
     BINARY,
     DRY_RUN,
     IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
     Answer,
     Parameter,
     described,
@@ -47,6 +48,7 @@ blueprint = Blueprint("batches", __name__, url_prefix="/api/v1/batches")
 _log = structlog.get_logger("registry.api")
 NO_STORE = {"Cache-Control": "no-store"}
 _MEDIA = (NDJSON, CSV)
+LISTED = 100
 LINES = {"type": "string", "description": "Lines, each what `issueLicence` takes."}
 
 
@@ -80,12 +82,41 @@ def create() -> Response:
     return web.answer(_told(actor, batch_id), 202, headers)
 
 
+@blueprint.get("")
+@described(
+    "listBatches", "The agency's batches",
+    parameters=(
+        Parameter("after", "The batch before the page."),
+        Parameter("state", "Only batches of this state.", {"enum": [one.value for one in TOLD]}),
+    ),
+    answers={200: told("A page.", BatchPage)},
+    refuses=(Kind.NOT_FOUND,),
+)  # fmt: skip
+def index() -> Response:
+    """The newest first, in pages of 100; `state` picks one. How far each is, it says itself."""
+    arguments = web.query({"after", "state"})
+    state = web.chosen("state", arguments, BatchState, "no batch is ever in this state")
+    if state in UNTOLD:
+        fault = Fault("?state", "unknown", "nobody is told of a batch in this state")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
+    after = web.hex_id("?after", arguments["after"]) if "after" in arguments else None
+    with database_errors(), Session(web.ports().database.read) as session:
+        found, following = rules.batches_of(session, licence_actor(), after, LISTED, state)
+    body: dict[str, Any] = {"batches": [{**_named(one), "href": _href(one.id)} for one in found]}
+    if following is not None:
+        picked = {} if state is None else {"state": state.value}
+        body["next"] = f"{blueprint.url_prefix}?{urlencode({'after': following, **picked})}"
+    return web.answer(body, 200, NO_STORE)
+
+
 @blueprint.get("/<hex32:batch_id>")
-@described("readBatch", "A batch", answers={200: told("As it stands.", BatchShown)})
+@described(
+    "readBatch", "A batch", parameters=(IF_NONE_MATCH,), answers={200: told("As it stands.", BatchShown)}
+)
 def show(batch_id: str) -> Response:
     """How far it is: lines by state."""
     web.query()
-    return web.answer(_told(licence_actor(), batch_id), 200, NO_STORE)
+    return web.shown(_told(licence_actor(), batch_id), NO_STORE)
 
 
 @blueprint.get("/<hex32:batch_id>/items")
@@ -210,18 +241,7 @@ def _told(actor: Actor, batch_id: str) -> dict[str, Any]:
 
 def _batch(batch: Batch, counts: dict[str, int]) -> dict[str, Any]:
     href = _href(batch.id)
-    body: dict[str, Any] = {
-        "id": batch.id,
-        "state": batch.state,
-        "dry_run": batch.check_only,
-        "type": batch.type_code or None,
-        "seal": batch.seal_code or None,
-        "lines": batch.lines,
-        "counts": counts,
-        "created_at": instant(batch.created_at),
-        "ended_at": None if batch.ended_at is None else instant(batch.ended_at),
-        "items": f"{href}/items",
-    }
+    body: dict[str, Any] = {**_named(batch), "counts": counts, "items": f"{href}/items"}
     if batch.waiting_for is not None:
         body["waiting_for"] = batch.waiting_for
     if batch.end_reason is not None:
@@ -231,6 +251,19 @@ def _batch(batch: Batch, counts: dict[str, int]) -> dict[str, Any]:
     if batch.state in rules.ENDED and counts.get(ItemState.ISSUED):
         body["documents"] = f"{href}/documents"
     return body
+
+
+def _named(batch: Batch) -> dict[str, Any]:
+    return {
+        "id": batch.id,
+        "state": batch.state,
+        "dry_run": batch.check_only,
+        "type": batch.type_code or None,
+        "seal": batch.seal_code or None,
+        "lines": batch.lines,
+        "created_at": instant(batch.created_at),
+        "ended_at": None if batch.ended_at is None else instant(batch.ended_at),
+    }
 
 
 def _item(item: rules.Item) -> dict[str, Any]:

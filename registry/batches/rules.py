@@ -67,13 +67,15 @@ def find_batch(session: Session, actor: Actor, batch_id: str) -> Batch:
 
 
 def batches_of(
-    session: Session, actor: Actor, after: str | None, size: int
+    session: Session, actor: Actor, after: str | None, size: int, state: BatchState | None = None
 ) -> tuple[Sequence[Batch], str | None]:
-    """At most `size` batches of the actor's agency, the newest first, behind the batch `after`; and behind
-    which the next page begins. Raises VermilionError(FORBIDDEN, NOT_FOUND).
+    """At most `size` batches of the actor's agency (of one state, where that is asked), the newest first,
+    behind the batch `after`; and behind which the next page begins. Raises VermilionError(FORBIDDEN,
+    NOT_FOUND).
     """
     require_officer(actor)
-    wanted = select(Batch).where(Batch.agency_code == actor.agency_code, Batch.state.not_in(UNTOLD))
+    wanted = select(Batch).where(Batch.agency_code == actor.agency_code)
+    wanted = wanted.where(Batch.state.not_in(UNTOLD) if state is None else Batch.state == state)
     if after is not None:
         last = find_batch(session, actor, after)
         place = tuple_(literal(last.created_at, Batch.created_at.type), literal(last.id))

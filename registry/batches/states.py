@@ -22,6 +22,7 @@ class BatchState(StrEnum):
 UNFINISHED = frozenset({BatchState.RECEIVING, BatchState.CHECKING, BatchState.ISSUING, BatchState.CANCELLING})
 UNTOLD = frozenset({BatchState.RECEIVING, BatchState.DROPPED})
 """Nobody was told the id of such a batch."""
+TOLD = tuple(state for state in BatchState if state not in UNTOLD)
 
 
 class ItemState(StrEnum):

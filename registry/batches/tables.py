@@ -18,7 +18,8 @@ class Batch(Base):
     __table_args__ = (
         UniqueConstraint("client_id", "idempotency_key"),
         Index(None, "due_at"),
-        Index(None, "agency_code", "created_at", "id"),  # the pages of a list
+        Index(None, "agency_code", "created_at", "id"),  # the pages of a list, of all states and of one
+        Index(None, "agency_code", "state", "created_at", "id"),
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))

@@ -18,7 +18,7 @@ from registry.delivery import rules
 from registry.delivery.answers import PickUpMade, PickUpPage, PickUpShown
 from registry.delivery.forms import PickUpBody, WithdrawalBody
 from registry.delivery.tables import PickUp
-from registry.described import ADDRESS, IDEMPOTENCY_KEY, Parameter, described, told
+from registry.described import ADDRESS, IDEMPOTENCY_KEY, IF_NONE_MATCH, Parameter, described, told
 from registry.licences.idempotency import Answered, answer_once
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
@@ -109,14 +109,18 @@ def index(identifier: str) -> Response:
 
 
 @blueprint.get("/<hex32:pick_up_id>")
-@described("readPickUp", "A link of a licence", answers={200: told("As it stands.", PickUpShown)})
+@described(
+    "readPickUp", "A link of a licence",
+    parameters=(IF_NONE_MATCH,),
+    answers={200: told("As it stands.", PickUpShown)},
+)  # fmt: skip
 def show(identifier: str, pick_up_id: str) -> Response:
     """Whether it was used, and what became of the message that carries it."""
     web.query()
     with database_errors(), Session(web.ports().database.read) as session:
         edition = own_for(session, licence_actor(), known_form(identifier))
         (shown,) = _shown(session, identifier, [rules.find(session, edition, pick_up_id)])
-    return web.answer(shown, 200, NO_STORE)
+    return web.shown(shown, NO_STORE)
 
 
 @blueprint.post("/<hex32:pick_up_id>/withdrawal")

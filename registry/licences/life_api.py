@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError, field_fault
 from registry import repeats, web
 from registry.actor import Actor
-from registry.described import DRY_RUN, IDEMPOTENCY_KEY, Parameter, described, told
+from registry.described import DRY_RUN, IDEMPOTENCY_KEY, IF_NONE_MATCH, Parameter, described, told
 from registry.licences import rules
 from registry.licences.answers import (
     CHANGED,
@@ -194,6 +194,7 @@ def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
 @blueprint.get("/api/v1/licences/<identifier>/history")
 @described(
     "readHistory", "A licence's history",
+    parameters=(IF_NONE_MATCH,),
     answers={200: told("In the order in which it was recorded.", LicenceHistory)},
 )  # fmt: skip
 def history(identifier: str) -> Response:
@@ -202,7 +203,7 @@ def history(identifier: str) -> Response:
     with database_errors(), Session(web.ports().database.read) as session:
         edition = rules.own_for(session, licence_actor(), known_form(identifier))
         body = {"identifier": edition.identifier, "events": history_of(session, edition.licence_id)}
-    return web.answer(body, 200, {"Cache-Control": "no-store"})
+    return web.shown(body)
 
 
 @blueprint.get("/api/v1/licences/<identifier>/status")

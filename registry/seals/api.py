@@ -24,7 +24,7 @@ from keys.suite import SuiteName
 from registry import repeats, web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_SEAL
-from registry.described import ADDRESS, IDEMPOTENCY_KEY, Parameter, described, told
+from registry.described import ADDRESS, IDEMPOTENCY_KEY, IF_NONE_MATCH, Parameter, described, told
 from registry.licences.idempotency import Answered
 from registry.log.rules import Ground
 from registry.seals import answers as said
@@ -152,6 +152,7 @@ def apply() -> Response:
 @blueprint.get("/seal-applications/<hex32:approval_id>")
 @described(
     "readApplication", "An application for a seal edition",
+    parameters=(IF_NONE_MATCH,),
     answers={200: told("The request.", said.ApprovalShown)},
 )  # fmt: skip
 def show_application(approval_id: str) -> Response:
@@ -161,6 +162,7 @@ def show_application(approval_id: str) -> Response:
 @blueprint.get("/approvals/<hex32:approval_id>")
 @described(
     "readApproval", "What was asked about a seal",
+    parameters=(IF_NONE_MATCH,),
     answers={200: told("The request.", said.ApprovalShown)},
 )  # fmt: skip
 def show_approval(approval_id: str) -> Response:
@@ -171,7 +173,7 @@ def _asked(approval_id: str) -> Response:
     actor = _actor()
     web.query()
     with Session(web.ports().database.read) as session:
-        return web.answer(_approval(duties.approval_seen_by(session, actor, approval_id)))
+        return web.shown(_approval(duties.approval_seen_by(session, actor, approval_id)))
 
 
 @blueprint.post("/seal-applications/<hex32:approval_id>/approval")
@@ -444,6 +446,7 @@ def listing() -> Response:
 @blueprint.get("/seals/<seal_code:code>")
 @described(
     "readSeal", "A seal, its history, editions and authorisations",
+    parameters=(IF_NONE_MATCH,),
     answers={200: told("As it stands.", said.WholeSeal)},
 )  # fmt: skip
 def show(code: str) -> Response:
@@ -478,7 +481,7 @@ def show(code: str) -> Response:
             told["maker"] = maker.shown(session, edition, certificate.der or b"")
             if certificate.issuer_key_id is None:
                 told["outside"] = outside_status.shown(session, certificate, web.ports().clock())
-    return web.answer(body)
+    return web.shown(body)
 
 
 # --- standing authorisations ---------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Fault, Kind, VermilionError
 from registry import web
 from registry.agencies.rules import SCOPE_SEAL
-from registry.described import BINARY, ETAG, PDF, Answer, Parameter, described, told
+from registry.described import BINARY, IF_NONE_MATCH, PDF, Answer, Parameter, described, told
 from registry.licences.outage import database_errors
 from registry.seals import impact, uses
 from registry.seals.answers import Impact, UsePage
@@ -81,7 +81,8 @@ def use_ledger(code: str) -> Response:
 @blueprint.get("/seal-applications/<hex32:approval_id>/picture")
 @described(
     "readPicture", "The picture that is applied for",
-    answers={200: Answer("A page.", {PDF: BINARY}, {"ETag": ETAG})},
+    parameters=(IF_NONE_MATCH,),
+    answers={200: Answer("A page.", {PDF: BINARY})},
 )  # fmt: skip
 def picture(approval_id: str) -> Response:
     """The very picture that is to be approved and made: a one-page PDF, whose digest the payload names."""
@@ -92,8 +93,7 @@ def picture(approval_id: str) -> Response:
         data = picture_applied_for(session, approval_seen_by(session, actor, approval_id))
     answer = Response(data, 200, {"Cache-Control": "private, no-cache"}, mimetype="application/pdf")
     answer.headers["Content-Disposition"] = f'attachment; filename="{approval_id}.pdf"'
-    answer.set_etag(sha256(data).hexdigest())
-    return answer
+    return web.tagged(answer, sha256(data).hexdigest())
 
 
 def picture_applied_for(session: Session, approval: Approval) -> bytes:

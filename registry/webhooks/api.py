@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind
 from registry import repeats, web
 from registry.actor import Actor
-from registry.described import ADDRESS, IDEMPOTENCY_KEY, Parameter, Told, described, told
+from registry.described import ADDRESS, IDEMPOTENCY_KEY, IF_NONE_MATCH, Parameter, Told, described, told
 from registry.licences.idempotency import Answered, answer_once
 from registry.licences.outage import database_errors
 from registry.licences.shown import licence_actor, require_named
@@ -83,12 +83,17 @@ def index() -> Response:
 
 
 @blueprint.get("/<hex32:endpoint_id>")
-@described("readWebhook", "An endpoint", answers={200: told("As it stands.", EndpointShown)})
+@described(
+    "readWebhook", "An endpoint",
+    parameters=(IF_NONE_MATCH,),
+    answers={200: told("As it stands.", EndpointShown)},
+)  # fmt: skip
 def show(endpoint_id: str) -> Response:
     """How it does, and which secrets sign."""
     web.query()
     with database_errors(), Session(web.ports().database.read) as session:
-        return _answer(_endpoint(session, rules.own_endpoint(session, licence_actor(), endpoint_id)))
+        endpoint = rules.own_endpoint(session, licence_actor(), endpoint_id)
+        return web.shown(_json(_endpoint(session, endpoint)), NO_STORE)
 
 
 @blueprint.post("/<hex32:endpoint_id>/secret-rotation")
@@ -174,13 +179,18 @@ def deliveries(endpoint_id: str) -> Response:
 
 
 @blueprint.get("/<hex32:endpoint_id>/deliveries/<hex32:event_id>")
-@described("readDelivery", "One event for one endpoint", answers={200: told("As it stands.", DeliveryShown)})
+@described(
+    "readDelivery", "One event for one endpoint",
+    parameters=(IF_NONE_MATCH,),
+    answers={200: told("As it stands.", DeliveryShown)},
+)  # fmt: skip
 def delivery(endpoint_id: str, event_id: str) -> Response:
     """How often it was tried, and what came of it."""
     web.query()
     with database_errors(), Session(web.ports().database.read) as session:
         endpoint = rules.own_endpoint(session, licence_actor(), endpoint_id)
-        return _answer(_deliveries(session, [rules.delivery(session, endpoint, event_id)])[0])
+        (found,) = _deliveries(session, [rules.delivery(session, endpoint, event_id)])
+        return web.shown(_json(found), NO_STORE)
 
 
 @blueprint.post("/<hex32:endpoint_id>/deliveries/<hex32:event_id>/redelivery")

@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 from werkzeug.test import TestResponse
 
 from keys.errors import VermilionError
-from registry.batches import receive
+from registry.batches import api, receive
 from registry.batches.lines import CSV, NDJSON
 from registry.batches.tables import Batch, BatchItem
 from registry.body_slots import BATCH_SLOTS
@@ -286,6 +286,45 @@ def test_a_batch_is_cancelled_while_it_is_checked_and_not_after_its_end(world: W
     assert problem(refused, 409)["reason"] == "batch_state"
     nameless = world.post(f"{PATH}/{done}/cancel", {})
     assert problem(nameless, 422)["errors"][0]["pointer"] == "/operator"
+
+
+def test_an_agency_s_batches_are_listed_by_pages_and_by_state(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of one moment too; none that is still on its way, of which nobody was told."""
+    monkeypatch.setattr(api, "LISTED", 2)
+    made = [sent(world, 1)]
+    clock.advance(timedelta(seconds=1))
+    made += [sent(world, 1) for _ in range(3)]
+    cancel(world, made[1])
+    worked(world)
+    clock.advance(timedelta(seconds=1))
+    made.append(sent(world, 1))
+    with world.ports.database.transaction() as session:
+        session.execute(update(Batch).where(Batch.id == made[4]).values(state="receiving"))
+
+    def listed(path: str, client: str = "system") -> list[dict[str, Any]]:
+        found, following = [], path
+        while following:
+            page = world.get(following, client).get_json()
+            assert len(page["batches"]) <= 2
+            found += page["batches"]
+            following = page.get("next")
+        return found
+
+    every = listed(PATH)
+    assert [one["id"] for one in every] == [*sorted(made[1:4], reverse=True), made[0]]
+    assert {one["state"] for one in every} == {"done", "cancelled"}
+    for one in every:
+        whole = world.get(one.pop("href")).get_json()
+        assert {name: whole[name] for name in one} == one
+    done = listed(f"{PATH}?state=done")
+    assert {one["id"] for one in done} == {made[0], made[2], made[3]}
+    assert listed(f"{PATH}?state=issuing") == []
+    assert listed(PATH, "other-system") == []
+    for query in ("state=receiving", "state=lost", "after=x", "page=2"):
+        assert problem(world.get(f"{PATH}?{query}"), 422)["reason"] == "query"
+    assert problem(world.get(f"{PATH}?after={made[0]}", "other-system"), 404)["reason"] == "batch_unknown"
 
 
 def test_other_agencies_find_no_batch(world: World) -> None:

@@ -11,8 +11,10 @@ import pytest
 from joserfc.jwk import ECKey
 
 from registry import web
+from registry.agencies.auth import CLIENT_CREDENTIALS
 from registry.agencies.enrolments import decide
 from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
+from registry.described import IF_NONE_MATCH, operations
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
 from tests.registry.batching import sent
 from tests.registry.delivering import pick_up
@@ -69,40 +71,47 @@ def callers(world: World) -> list[Asking]:
         found.append(
             Asking(f"system: {scope}", {"Authorization": f"Bearer {token}"}, frozenset(scope.split()))
         )
+    return [*found, *staff(world, "own")[1:], *staff(world, "authority")[1:]]
+
+
+def staff(world: World, where: str) -> list[Asking]:
+    """A system of an agency with all scopes, and a person of each role through it."""
     ports = world.ports
-    for where in ("own", "authority"):
-        through = ECKey.generate_key("P-256")
+    through = ECKey.generate_key("P-256")
+    with ports.database.transaction() as session:
+        client = add_client(
+            session, ports, world.system, agency_code=world.codes[where], name="all", scopes=SCOPES, types=[],
+            jwks=[through.as_dict(private=False)],
+        )  # fmt: skip
+        decide(session, ports, world.security, subject=client.id, approve=True, seen=[through.thumbprint()])
+    form = {
+        "grant_type": CLIENT_CREDENTIALS,
+        "client_assertion_type": CLIENT_ASSERTION,
+        "client_assertion": world.assertion(Holder(client.id, through, "")),
+    }
+    token = world.http.post("/oauth2/token", data=form).get_json()["access_token"]
+    found = [Asking(f"system of {where}", {"Authorization": f"Bearer {token}"}, frozenset(SCOPES))]
+    for role in sorted(ROLES):
+        key = ECKey.generate_key("P-256")
         with ports.database.transaction() as session:
-            client = add_client(
-                session, ports, world.system, agency_code=world.codes[where], name="all", scopes=SCOPES, types=[],
-                jwks=[through.as_dict(private=False)],
+            person = add_person(
+                session, ports, world.system, agency_code=world.codes[where], name=role, roles=[role],
+                jwk=key.as_dict(private=False),
             )  # fmt: skip
-            decide(
-                session, ports, world.security, subject=client.id, approve=True, seen=[through.thumbprint()]
+            decide(session, ports, world.security, subject=person.id, approve=True, seen=[key.thumbprint()])
+        form = {
+            "grant_type": JWT_BEARER,
+            "client_assertion_type": CLIENT_ASSERTION,
+            "client_assertion": world.assertion(Holder(client.id, through, "")),
+            "assertion": world.assertion(Holder(person.id, key, "")),
+        }
+        token = world.http.post("/oauth2/token", data=form).get_json()["access_token"]
+        found.append(
+            Asking(
+                f"{role} of {where}", {"Authorization": f"Bearer {token}"}, frozenset(SCOPES), role,
+                where == "authority",
             )
-        for role in sorted(ROLES):
-            key = ECKey.generate_key("P-256")
-            with ports.database.transaction() as session:
-                person = add_person(
-                    session, ports, world.system, agency_code=world.codes[where], name=role, roles=[role],
-                    jwk=key.as_dict(private=False),
-                )  # fmt: skip
-                decide(
-                    session, ports, world.security, subject=person.id, approve=True, seen=[key.thumbprint()]
-                )
-            form = {
-                "grant_type": JWT_BEARER,
-                "client_assertion_type": CLIENT_ASSERTION,
-                "client_assertion": world.assertion(Holder(client.id, through, "")),
-                "assertion": world.assertion(Holder(person.id, key, "")),
-            }
-            token = world.http.post("/oauth2/token", data=form).get_json()["access_token"]
-            found.append(
-                Asking(
-                    f"{role} of {where}", {"Authorization": f"Bearer {token}"}, frozenset(SCOPES), role,
-                    where == "authority",
-                )
-            )  # fmt: skip
+        )  # fmt: skip
     return found
 
 
@@ -117,7 +126,7 @@ def reading(world: World) -> dict[str, Right]:
         "webhooks.index": Right({}, None, None),
         **{name: Right(hook, None, None) for name in ("webhooks.show", "webhooks.deliveries")},
         "webhooks.delivery": Right({**hook, "event_id": rows(world)[0].event_id}, None, None),
-        **{name: Right({}, None, None) for name in ("agencies.self", "seals.listing", "licence_search.find")},
+        **{name: Right({}, None, None) for name in ("agencies.self", "seals.listing", "licence_search.find", "batches.index")},
         **{name: Right(seal, None, None) for name in ("seals.show", "seal_records.impact_list", "seal_records.use_ledger")},
         **{
             name: Right({"approval_id": applied["id"]}, None, None)
@@ -131,6 +140,82 @@ def reading(world: World) -> dict[str, Right]:
         "oversight.find": Right({}, None, None),
         "audit.page": Right({"ledger": "events"}, None, None),
     }  # fmt: skip
+
+
+def path_to(world: World, endpoint: str, right: Right) -> str:
+    """What the right request is about, and how it is asked."""
+    about: dict[str, Any] = dict(right.about)
+    with world.app.test_request_context():
+        return world.app.url_for(endpoint, **about) + QUERIES.get(endpoint, "")
+
+
+OF_ANY_AGENCY = {"uses.create": "by the look-up code that the holder has shown (Measures, Art. 8)"}
+"""Where one agency meets what is another's, and why it may."""
+
+
+@on_sqlite
+@pytest.mark.timeout(600)
+def test_no_agency_meets_what_is_another_s(world: World) -> None:
+    """Each route about one thing, asked by another agency's system, and by everybody through it: as if there
+    were no such thing. What a seal authority sees is not asked here: it sees every agency's seals.
+    """
+    asked = {**reading(world), **right_requests(world)}
+    outside, met = staff(world, "other"), set()
+    for rule in world.app.url_map.iter_rules():
+        right = asked.get(rule.endpoint)
+        if right is None or not right.about or "ledger" in right.about or rule.endpoint in OF_ANY_AGENCY:
+            continue
+        (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
+        path = path_to(world, rule.endpoint, right)
+        for one in outside:
+            sent: dict[str, Any] = {} if right.body is None else {"json": right.body}
+            headers = {**one.headers, "Idempotency-Key": f"outside-{rule.endpoint}"}
+            answer = world.http.open(path, method=method, headers=headers, **sent)
+            told = (rule.endpoint, one.name, answer.status_code, answer.text)
+            if one.may(TABLE[rule.endpoint]):
+                assert answer.status_code == 404, told
+                met.add(rule.endpoint)
+            else:
+                assert answer.status_code in {403, 404}, told
+            assert not [one for one in right.about.values() if len(one) > 4 and one in answer.text], told
+    authority_alone = {
+        name for name, one in TABLE.items()
+        if one.who and one.who <= {Caller.APPROVER, Caller.MAKER, Caller.AUDITOR}
+    }  # fmt: skip
+    about_one = {name for name, right in asked.items() if right.about} - set(OF_ANY_AGENCY) - {"audit.page"}
+    assert met == about_one - authority_alone
+
+
+@on_sqlite
+def test_what_a_reader_has_is_not_sent_again(world: World) -> None:
+    """Each route that takes `If-None-Match` answers it; each that is about one thing does take it."""
+    asked = reading(world)
+    tagged, plain = set(), set()
+    for rule, method, declared in operations(world.app):
+        right = asked.get(rule.endpoint)
+        if method != "GET" or right is None or declared is None:
+            continue
+        if IF_NONE_MATCH not in declared.parameters:
+            plain.add(rule.endpoint)
+            continue
+        path = path_to(world, rule.endpoint, right)
+        caller = ("system", "applicant") if rule.endpoint.startswith("seal") else ("system", None)
+        headers = world.headers(*caller)
+        first = world.http.get(path, headers=headers)
+        assert first.status_code == 200, first.text
+        tag = first.headers["ETag"]
+        assert tag.startswith('"')  # strong: RFC 9110, 8.8.3
+        again = world.http.get(path, headers={**headers, "If-None-Match": tag})
+        assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", tag), rule.endpoint
+        other = world.http.get(path, headers={**headers, "If-None-Match": '"another"'})
+        assert (other.status_code, other.data) == (200, first.data), rule.endpoint
+        tagged.add(rule.endpoint)
+    assert plain == {
+        "agencies.self", "audit.page", "batches.documents", "batches.index", "batches.items", "delivery.index",
+        "licence_life.past_status", "licence_search.find", "oversight.find", "seal_records.impact_list", "seal_records.use_ledger",
+        "seals.listing", "webhooks.deliveries", "webhooks.index",
+    }  # fmt: skip
+    assert "licences.show" in tagged
 
 
 def test_every_route_has_a_row_and_every_row_a_route(world: World) -> None:
@@ -151,9 +236,7 @@ def test_each_route_answers_each_caller_as_the_table_says(world: World) -> None:
             continue
         (method,) = (rule.methods or set()) - {"HEAD", "OPTIONS"}
         right = asked[rule.endpoint]
-        with world.app.test_request_context():
-            about: dict[str, Any] = dict(right.about)
-            path = world.app.url_for(rule.endpoint, **about) + QUERIES.get(rule.endpoint, "")
+        path = path_to(world, rule.endpoint, right)
         for one in sorted(
             everybody, key=lambda one: one.may(permission)
         ):  # who may not first: it stays as it is

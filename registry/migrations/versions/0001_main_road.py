@@ -1280,6 +1280,11 @@ def upgrade() -> None:
             ["agency_code", "created_at", "id"],
             unique=False,
         )
+        batch_op.create_index(
+            batch_op.f("ix_batch_agency_code_state_created_at_id"),
+            ["agency_code", "state", "created_at", "id"],
+            unique=False,
+        )
         batch_op.create_index(batch_op.f("ix_batch_due_at"), ["due_at"], unique=False)
 
     op.create_table(
@@ -1516,6 +1521,7 @@ def downgrade() -> None:
     op.drop_table("batch_item")
     with op.batch_alter_table("batch", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_batch_due_at"))
+        batch_op.drop_index(batch_op.f("ix_batch_agency_code_state_created_at_id"))
         batch_op.drop_index(batch_op.f("ix_batch_agency_code_created_at_id"))
 
     op.drop_table("batch")
