@@ -46,6 +46,18 @@ def once(actor: Actor, body: BaseModel, work: Callable[[Session], Answered]) -> 
         return answer_once(session, actor.client_id, key, mac, ports.clock(), lambda: work(session))
 
 
+def tried(work: Callable[[Session], Answered]) -> Answered:
+    """What `work` would answer, for a dry run: it is done in a transaction, and undone.
+
+    Raises VermilionError: UNAVAILABLE, and what `work` raises.
+    """
+    with database_errors(), web.ports().database.transaction() as session:
+        with session.begin_nested() as undone:
+            answered = work(session)
+            undone.rollback()
+        return Answered(answered.status, {**answered.body, "dry_run": True})
+
+
 def once_apart(actor: Actor, body: BaseModel, work: Callable[[], Answered]) -> tuple[Answered, bool]:
     """As `once`, for work that has transactions of its own, because something is signed between them. Where
     it is cut off before its answer is kept, a repetition meets what the rules say of doing it twice.

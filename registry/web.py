@@ -266,9 +266,9 @@ def parse(model: type[M], value: object) -> M:
         ) from None
 
 
-def parse_body(model: type[M], *, max_bytes: int = MAX_BODY_BYTES) -> M:
-    """The request's JSON body as `model`; unknown query arguments are refused as well."""
-    query()
+def parse_body(model: type[M], *, max_bytes: int = MAX_BODY_BYTES, arguments: Collection[str] = ()) -> M:
+    """The request's JSON body as `model`; query arguments but these are refused as well."""
+    query(arguments)
     return parse(model, read_json(max_bytes=max_bytes))
 
 

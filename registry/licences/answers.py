@@ -69,7 +69,12 @@ class LicenceShownIn(Told):
     log: Literal["not_available"]
 
 
-class LicenceStatusShown(Told):
+Tried = Annotated[
+    Literal[True] | None, Field(description="Nothing was done: this is what would be answered.")
+]
+
+
+class LicenceStatusNow(Told):
     """The status on record; whether a licence is expired, or not valid yet, is for the reader to reckon."""
 
     identifier: Identifier
@@ -83,6 +88,12 @@ class LicenceStatusShown(Told):
     shown_in: Annotated[
         LicenceShownIn | None, Field(description="Left out where the database went out meanwhile.")
     ] = None
+
+
+class LicenceStatusShown(LicenceStatusNow):
+    """What a change came to. Whether a licence is expired, or not valid yet, is for the reader to reckon."""
+
+    dry_run: Tried = None
 
 
 class PlannedChange(Told):
@@ -100,13 +111,15 @@ class PlannedChange(Told):
 
 class Scheduled(Told):
     scheduled: PlannedChange
+    dry_run: Tried = None
 
 
 class WithdrawnChange(Told):
     withdrawn: PlannedChange
+    dry_run: Tried = None
 
 
-class LicenceShown(LicenceStatusShown):
+class LicenceShown(LicenceStatusNow):
     """Status and record."""
 
     type: str

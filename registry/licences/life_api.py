@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, TypeVar, cast
 
 from flask import Blueprint, Response
 from pydantic import Field
@@ -62,7 +62,7 @@ _makes_an_edition = partial(
     answers=NEW_EDITION,
     refuses=(Kind.CONFLICT, Kind.KEY_REFUSED),
 )
-_changes = partial(described, parameters=(IDEMPOTENCY_KEY,), refuses=(Kind.CONFLICT,))
+_changes = partial(described, parameters=(DRY_RUN, IDEMPOTENCY_KEY), refuses=(Kind.CONFLICT,))
 
 
 class ChangeBody(web.Body):
@@ -75,6 +75,9 @@ class ChangeBody(web.Body):
     effective_from: web.Day | None = None
     operator: Operator | None = None
     status_version: Annotated[int, Field(ge=1, le=2**31 - 1)] | None = None
+
+
+_Form = TypeVar("_Form", bound=ChangeBody)
 
 
 class SuspensionBody(ChangeBody):
@@ -130,7 +133,7 @@ def _next_edition(operation: NextEdition, identifier: str) -> Response:
 @blueprint.post("/api/v1/licences/<identifier>/suspension")
 @_changes("suspendLicence", "Suspend a licence 暂扣 暂停", sends=SuspensionBody, answers=CHANGED)
 def suspension(identifier: str) -> Response:
-    body = web.parse_body(SuspensionBody)
+    body = _body(SuspensionBody)
 
     def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus | Planned:
         ports = web.ports()
@@ -145,13 +148,13 @@ def resumption(identifier: str) -> Response:
     def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus | Planned:
         return rules.resume(session, web.ports(), actor, identifier, decision)
 
-    return _change(identifier, web.parse_body(ChangeBody), work)
+    return _change(identifier, _body(ChangeBody), work)
 
 
 @blueprint.post("/api/v1/licences/<identifier>/ending")
 @_changes("endLicence", "End a licence 吊销 撤销 撤回 注销", sends=EndingBody, answers=CHANGED)
 def ending(identifier: str) -> Response:
-    body = web.parse_body(EndingBody)
+    body = _body(EndingBody)
 
     def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus | Planned:
         return rules.end(session, web.ports(), actor, identifier, decision, body.how)
@@ -163,7 +166,7 @@ def ending(identifier: str) -> Response:
 @_changes("inspectLicence", "Record an annual inspection 年检", sends=InspectionBody, answers={200: MADE})
 def inspection(identifier: str) -> Response:
     """An annual inspection 年检 is put on record; the status stays what it is."""
-    body = web.parse_body(InspectionBody)
+    body = _body(InspectionBody)
 
     def work(session: Session, actor: Actor, decision: Decision) -> LicenceStatus:
         passed = body.result == "passed"
@@ -188,7 +191,7 @@ def scheduled_withdrawal(identifier: str, scheduled: str) -> Response:
         ground = Ground(decision.legal_basis, decision.reason_code, moment(web.ports()).day)
         return Withdrawn(withdraw(session, web.ports(), actor, edition, scheduled, ground))
 
-    return _change(identifier, web.parse_body(ChangeBody), work)
+    return _change(identifier, _body(ChangeBody), work)
 
 
 @blueprint.get("/api/v1/licences/<identifier>/history")
@@ -264,20 +267,31 @@ class Withdrawn:
 Outcome = LicenceStatus | Planned | Withdrawn
 
 
+def _body(form: type[_Form]) -> _Form:
+    return web.parse_body(form, arguments={"dry_run"})
+
+
 def _change(
     identifier: str, body: ChangeBody, work: Callable[[Session, Actor, Decision], Outcome]
 ) -> Response:
     """A transaction for one change: who acts, and what was decided. Under an `Idempotency-Key` the very
-    request is answered again as before, and nothing is done.
+    request is answered again as before, and nothing is done; nor is it for a dry run, which needs no key.
 
     200 for a change that is made; 202 for one that waits. Where it shows already is as of now, and left out
     when the database is out by then.
     """
+    dry_run = web.flag("dry_run", web.query({"dry_run"}))
     actor = licence_actor(body.operator)
     known_form(identifier)
     require_named(actor)
     decision = Decision(body.legal_basis, body.reason_code, body.effective_from, body.status_version)
-    answered, replayed = repeats.once(actor, body, lambda session: _answered(work(session, actor, decision)))
+
+    def change(session: Session) -> Answered:
+        return _answered(work(session, actor, decision))
+
+    if dry_run:
+        return repeats.told(repeats.tried(change), replayed=False)
+    answered, replayed = repeats.once(actor, body, change)
     return repeats.told(answered, replayed=replayed, **_shown_in(identifier, answered))
 
 

@@ -125,6 +125,54 @@ def test_a_change_asked_again_under_its_key_is_answered_again_and_made_once(
     assert len(world.get(path).get_json()["scheduled"]) == 1
 
 
+def test_a_change_that_is_tried_answers_as_it_would_be_answered_and_leaves_nothing(world: World) -> None:
+    path = f"{PATH}/{issued(world)['identifier']}"
+    later = {"effective_from": (world.today + 2 * DAY).isoformat()}
+    waiting = world.post(f"{path}/ending", GROUND | {"how": "revoked"} | later).get_json()["scheduled"]["id"]
+
+    def record() -> tuple[Any, Any]:
+        return world.get(path).get_json(), world.get(f"{path}/history").get_json()
+
+    asked: tuple[tuple[str, dict[str, Any]], ...] = (
+        ("inspection", {"period": "2026", "result": "passed"}),
+        ("suspension", {"ground": "other", **later}),
+        ("suspension", {"ground": "other", "until": (world.today + DAY).isoformat()}),
+        (f"scheduled/{waiting}/withdrawal", {}),
+        ("ending", {"how": "revoked"}),
+    )
+    for number, (what, body) in enumerate(asked):
+        before, key = record(), {"Idempotency-Key": f"tried-{number}"}
+        tried = world.post(f"{path}/{what}?dry_run=1", GROUND | body, **key)
+        assert tried.get_json().get("dry_run") is True, tried.text
+        assert "Idempotency-Replayed" not in tried.headers
+        assert record() == before
+        made = world.post(f"{path}/{what}", GROUND | body, **key)
+        assert "Idempotency-Replayed" not in made.headers  # the key was not used up
+        assert made.status_code == tried.status_code
+        assert said(made.get_json()) == said(tried.get_json())
+    for what, body, status, reason in (
+        ("resumption", {}, 409, "status"),
+        ("suspension", {"ground": "other", "status_version": 1}, 409, "status_version"),
+        ("suspension", {"ground": "whim"}, 422, "invalid_fields"),
+    ):
+        answers = [world.post(f"{path}/{what}{query}", GROUND | body) for query in ("?dry_run=1", "")]
+        assert [problem(one, status)["reason"] for one in answers] == [reason] * 2
+    assert (
+        problem(world.post(f"{path}/ending?dry_run=yes", GROUND | {"how": "revoked"}), 422)["reason"]
+        == "query"
+    )
+    assert problem(world.post(f"{path}/ending?x=1", GROUND | {"how": "revoked"}), 422)["reason"] == "query"
+    assert world.get(path, "system").status_code == 200
+    refused = world.post(f"{path}/ending?dry_run=1", GROUND | {"how": "revoked"}, "other-system")
+    assert problem(refused, 404)["reason"] == "licence_unknown"
+
+
+def said(body: dict[str, Any]) -> dict[str, Any]:
+    """But for the id of what was never put on record, and for where it shows."""
+    kept = {name: value for name, value in body.items() if name not in {"dry_run", "shown_in"}}
+    return {name: {**one, "id": ""} if isinstance(one, dict) else one for name, one in kept.items()}
+
+
 def test_an_inspection_is_on_record_and_changes_no_status(world: World) -> None:
     path = f"{PATH}/{issued(world)['identifier']}"
     body = GROUND | {"period": "2026", "result": "failed"}
