@@ -35,7 +35,7 @@ from keys.errors import Kind, VermilionError
 from keys.lint import lint_tbs
 from keys.profiles import PROFILES, ProfileName
 from keys.suite import SUITES, SuiteName
-from registry.actor import Administrator
+from registry.actor import Actor, Administrator
 from registry.database import Database
 from registry.log.rules import Ground, record_event
 from registry.rows import changed_rows
@@ -113,10 +113,10 @@ def certify_new_key(
     issuer: Issuer | None,
     agency_code: str | None = None,
     life: timedelta | None = None,
-    by: Administrator | None = None,
+    by: Actor | Administrator | None = None,
 ) -> Certified:
     """Make a key and its certificate; without an issuer it signs its own (a root). A `life` replaces the
-    profile's. `by`: who ordered it; None: the registry itself, a ceremony, or a maker.
+    profile's. `by`: who ordered it; None: the registry itself, or a ceremony.
 
     Serial and content are on record before anything is signed: a step that fails leaves a visible, unsigned
     row, and a reserved key that nothing can use. A seal's key stays reserved: its edition activates it.
@@ -175,7 +175,7 @@ def sign_draft(
     now: datetime,
     *,
     enter: Callable[[Session, str, datetime], None] | None,
-    by: Administrator | None = None,
+    by: Actor | Administrator | None = None,
 ) -> Certified:
     """Sign what is on record and put the certificate beside it. `enter` gets the key's id, and does in the
     same transaction what the certificate is for.
@@ -257,7 +257,7 @@ def _record(
     profile: ProfileName,
     serial: str,
     now: datetime,
-    by: Administrator | None,
+    by: Actor | Administrator | None,
 ) -> None:
     record_event(
         session,

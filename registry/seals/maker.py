@@ -18,6 +18,7 @@ from keys.certificates import Issuer, certificate_subject
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.seal_data import SealData, edition_record, make_seal, read_seal_info, seal_info, verify_seal
+from registry.actor import Actor
 from registry.agencies.tables import Agency
 from registry.driver_select import Prepared
 from registry.seals.authority import END_SUITE
@@ -40,9 +41,9 @@ def type_number(kind: str) -> int:
     return OTHER if kind == SealKind.SPECIAL else STATUTORY_NAME
 
 
-def maker_of(pieces: Pieces, authority: Agency, issuing: Issuer) -> Issuer:
-    """Key and certificate by which a seal authority signs what its makers make; made where none is valid now.
-    Not inside a transaction: it may sign.
+def maker_of(pieces: Pieces, actor: Actor, authority: Agency, issuing: Issuer) -> Issuer:
+    """Key and certificate by which a seal authority signs what its makers make; made where none is valid now,
+    for the maker who needs it. Not inside a transaction: it may sign.
 
     Two at the same moment may both make one: a key too many does no harm.
     """
@@ -52,7 +53,7 @@ def maker_of(pieces: Pieces, authority: Agency, issuing: Issuer) -> Issuer:
         if found is not None:
             return Issuer(key_ref(found.Key), found.Certificate.der)
     name = subject_name(f"MAKER {authority.code}", authority.code, authority.name_zh)
-    made = certify_new_key(pieces, ProfileName.SEAL_MAKER, END_SUITE, name, issuing, authority.code)
+    made = certify_new_key(pieces, ProfileName.SEAL_MAKER, END_SUITE, name, issuing, authority.code, by=actor)
     return Issuer(made.key, made.certificate)
 
 

@@ -52,7 +52,7 @@ def open_workshop(ports: Ports, actor: Actor, code: str) -> Workshop:
         issuing = issuing_authority(session)
         maker = session.get_one(Agency, actor.agency_code)
         last = session.scalar(select(func.max(SealEdition.number)).where(SealEdition.seal_code == code)) or 0
-    return Workshop(order, seal, agency, last + 1, issuing, maker_of(ports, maker, issuing))
+    return Workshop(order, seal, agency, last + 1, issuing, maker_of(ports, actor, maker, issuing))
 
 
 def make(ports: Ports, actor: Actor, code: str) -> Seal:
@@ -63,7 +63,9 @@ def make(ports: Ports, actor: Actor, code: str) -> Seal:
     shop = open_workshop(ports, actor, code)
     agency = shop.agency
     subject = subject_name(code, agency.code, agency.name_zh)
-    certified = certify_new_key(ports, ProfileName.SEAL, END_SUITE, subject, shop.issuing, agency.code)
+    certified = certify_new_key(
+        ports, ProfileName.SEAL, END_SUITE, subject, shop.issuing, agency.code, by=actor
+    )
     try:
         return finish(ports, actor, code, shop, certified)
     except Exception:  # somebody was faster, or the edition could not be signed or recorded

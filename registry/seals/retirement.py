@@ -112,7 +112,7 @@ def retire_key(
             Kind.CONFLICT, "no other delegate could sign the trust list", reason="last_delegate"
         )
     key.state, key.since = state, now
-    revoke_key(session, ports, key.id, ground, compromised=compromised)
+    revoke_key(session, ports, admin, key.id, ground, compromised=compromised)
     record_event(
         session,
         kind=f"key.{state}",

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from keys.crl import RevocationReason, crl_entry
 from keys.errors import Kind, VermilionError
-from registry.actor import Actor
+from registry.actor import Actor, Administrator
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
 from registry.rows import changed_rows
@@ -76,7 +76,7 @@ def release(session: Session, ports: Surroundings, actor: Actor | None, serial: 
 def revoke(
     session: Session,
     ports: Surroundings,
-    actor: Actor | None,
+    actor: Actor | Administrator | None,
     serial: str,
     ground: Ground,
     reason: RevocationReason | None = None,
@@ -97,7 +97,7 @@ def revoke(
 def compromise(
     session: Session,
     ports: Surroundings,
-    actor: Actor | None,
+    actor: Actor | Administrator | None,
     serial: str,
     ground: Ground,
     invalidity_date: datetime | None,
@@ -158,22 +158,28 @@ def revoke_seal(
 
 
 def revoke_key(
-    session: Session, ports: Surroundings, key_id: str, ground: Ground, *, compromised: bool
+    session: Session,
+    ports: Surroundings,
+    admin: Administrator,
+    key_id: str,
+    ground: Ground,
+    *,
+    compromised: bool,
 ) -> None:
     """Revoke the certificates of a key that an administrator retired, or found compromised."""
     rows = session.execute(select(Certificate.serial, Certificate.state).where(Certificate.key_id == key_id))
     for serial, state in rows.all():
         if state != State.REVOKED:
             reason = RevocationReason.KEY_COMPROMISE if compromised else RevocationReason.SUPERSEDED
-            revoke(session, ports, None, serial, ground, reason)
+            revoke(session, ports, admin, serial, ground, reason)
         elif compromised:
-            compromise(session, ports, None, serial, ground, None)
+            compromise(session, ports, admin, serial, ground, None)
 
 
 def _change(
     session: Session,
     ports: Surroundings,
-    actor: Actor | None,
+    actor: Actor | Administrator | None,
     serial: str,
     status: Status,
     allowed: Iterable[State],

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.accountable import accountable
 from tests.postgres import BACKENDS, Backend, databases
 from tests.registry.world import Ticker, World, copy_world, prepare
 
@@ -19,16 +20,18 @@ def clock() -> Ticker:
 
 
 @contextmanager
-def opened(folder: Path, url: str, clock: Ticker) -> Iterator[World]:
-    made = copy_world(folder, url, clock)
-    yield made
+def opened(folder: Path, url: str, clock: Ticker, name: str = "") -> Iterator[World]:
+    """A copy of a template's world: when it is closed no defect has happened, and all is answered for."""
+    made = copy_world(folder, url, clock, name)
+    with accountable(made.ports.database):
+        yield made
     assert made.defects.last == []
     made.close()
 
 
 @pytest.fixture
 def world(new_database: Callable[..., str], tmp_path: Path, clock: Ticker) -> Iterator[World]:
-    """A whole registry of the test's own. No defect may have happened when the test ends."""
+    """A whole registry of the test's own."""
     with opened(tmp_path, new_database(prepare), clock) as made:
         yield made
 

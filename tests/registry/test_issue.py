@@ -373,6 +373,7 @@ def test_who_loses_the_right_while_sealing_gets_nothing(world: World, what: str)
                 )
             elif what == "entitlement":
                 session.delete(session.get_one(ClientType, (world.clients["system"].id, world.type_code)))
+                session.flush()
             elif what == "person":
                 session.execute(update(Person).where(officer).values(active=False))
             elif what == "role":

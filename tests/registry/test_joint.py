@@ -43,10 +43,11 @@ from signing.document import SealMaterial
 from signing.record import LIST_JOIN
 from signing.strict_check import FileEvidence, strict_check
 from signing.verdict import Verdict
+from tests.registry import conftest
 from tests.registry.batching import editions, items, ndjson, sent, told, worked
 from tests.registry.issuing import LEASE, Died, Store, issue_one, just_before_a_lock, ordered
 from tests.registry.jointly import JOINT, authorise_beside, joint_body, make_joint, seal_of_other
-from tests.registry.world import BASIS, Ticker, World, copy_world, on_sqlite, prepare_template
+from tests.registry.world import BASIS, Ticker, World, on_sqlite, prepare_template
 from tests.signing.checking import food, types
 from tests.signing.sealing import NoStamps
 
@@ -57,10 +58,8 @@ def prepare(url: str) -> None:
 
 @pytest.fixture
 def world(new_database: Callable[..., str], tmp_path: Path, clock: Ticker) -> Iterator[World]:
-    made = copy_world(tmp_path, new_database(prepare), clock, JOINT)
-    yield made
-    assert made.defects.last == []
-    made.close()
+    with conftest.opened(tmp_path, new_database(prepare), clock, JOINT) as made:
+        yield made
 
 
 def trust(world: World) -> TrustList:

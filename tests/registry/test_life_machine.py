@@ -33,8 +33,8 @@ from registry.licences.operations import NEXT_EDITIONS, PERMITTED, NextEdition
 from registry.licences.rules import status_of
 from registry.licences.schedule import Planned, waiting
 from registry.licences.tables import Edition
-from registry.log.tables import Event
 from registry.seals.trust import publish_trust_list
+from tests.accountable import unanswered
 from tests.registry.issuing import issue_one, request_body
 from tests.registry.next_editions import next_edition
 from tests.registry.test_status import decide
@@ -269,11 +269,7 @@ def settled(world: World) -> None:
     publish_trust_list(world.ports)
     assert fsck(world.ports) == []
     with Session(world.ports.database.read) as session:
-        for event in session.scalars(select(Event).where(Event.kind.like("licence.%"))):
-            assert event.legal_basis, event.kind
-            assert event.reason_code, event.kind
-            assert event.client_id, event.kind
-            assert event.person_id or event.operator, event.kind
+        assert unanswered(session) == []
     assert world.defects.last == []
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.registry.conftest import opened
 from tests.registry.licensed_ca import licensed_ca
 from tests.registry.outside_seal import in_use, trust
 from tests.registry.test_custody import (  # noqa: F401
@@ -45,7 +46,7 @@ from tests.registry.test_seals_impact import (  # noqa: F401
     test_the_own_time_stamp_is_told_from_an_outside_one,
     test_the_status_shown_is_the_present_one,
 )
-from tests.registry.world import Ticker, World, copy_world, prepare_template
+from tests.registry.world import Ticker, World, prepare_template
 
 OUTSIDE = "outside"
 
@@ -66,7 +67,5 @@ def prepare_outside(url: str) -> None:
 @pytest.fixture
 def world(new_database: Callable[..., str], tmp_path: Path, clock: Ticker) -> Iterator[World]:
     """The world's seal is one that a licensed CA outside has certified; all else is as elsewhere."""
-    made = copy_world(tmp_path, new_database(prepare_outside), clock, OUTSIDE)
-    yield made
-    assert made.defects.last == []
-    made.close()
+    with opened(tmp_path, new_database(prepare_outside), clock, OUTSIDE) as made:
+        yield made
