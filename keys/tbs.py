@@ -87,6 +87,7 @@ def _seal_attributes(data: bytes, suite: Suite) -> None:
     protection = found.get("cms_algorithm_protection")
     if protection is not None and (
         protection["digest_algorithm"]["algorithm"].native != suite.digest_name
+        or protection["signature_algorithm"].native is None  # it may be left out (RFC 6211)
         or protection["signature_algorithm"]["algorithm"].native != suite.signature_name
         or protection["mac_algorithm"].native is not None
     ):

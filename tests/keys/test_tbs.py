@@ -97,6 +97,12 @@ WRONG_ATTRIBUTES = {
         samples.signing_certificate(),
         samples.protection("sha512", "sha512_ecdsa"),
     ],
+    "no signature algorithm protected": [
+        samples.content_type(),
+        samples.message_digest(),
+        samples.signing_certificate(),
+        samples.attribute("cms_algorithm_protection", {"digest_algorithm": {"algorithm": "sha256"}}),
+    ],
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -201,7 +202,8 @@ def issued_elsewhere(world: World) -> None:
     with world.ports.database.transaction() as session:
         record_event(
             session, kind="licence.issued", subject_kind="edition", subject=NONE,
-            ground=Ground("law", "issued", world.today), actor=world.actor(), now=world.ports.clock(),
+            ground=Ground("law", "issued", world.today), actor=replace(world.actor(), operator="window-03"),
+            now=world.ports.clock(),
             random=world.ports.random,
             detail={"identifier": make_identifier(world.type_code, world.codes["own"], "000000001", 1)},
         )  # fmt: skip
