@@ -70,6 +70,7 @@ BENCHES = {
         "upload.hostile_cpu_s",
         "upload.hostile_mb",
     ),
+    "bench.evidence": ("evidence.million_s", "evidence.proof_bytes"),
 }
 RESULT = Path("build/bench.json")
 

@@ -37,6 +37,9 @@ TARGETS = {
     "upload.tampered_ms": "under 300",
     "upload.hostile_cpu_s": "at most 5",
     "upload.hostile_mb": "at most 512",
+    "webhook.per_s": "at least 200",
+    "evidence.million_s": "under 15",
+    "evidence.proof_bytes": "under 1,000",
 }
 
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from bench.row import Row
 from keys.der import integer, tlv
 from keys.tsp import answer
-from keys.tst_info import sha256_imprint
+from keys.tst_info import message_imprint
 from tests.authority import make_authority
 from tests.keys.requests import never
 
@@ -26,7 +26,7 @@ def run() -> list[Row]:
     """
     with tempfile.TemporaryDirectory() as name:
         authority = make_authority(Path(name))
-        imprint = sha256_imprint(sha256(b"a document").digest())
+        imprint = message_imprint(sha256(b"a document").digest())
         request = tlv(0x30, integer(1), imprint, integer(1 << 63), b"\x01\x01\xff")
         grant = authority.stamper.grant
         answer(request, grant, on_failure=never)  # opens the key

@@ -17,7 +17,7 @@ from keys.errors import Kind, VermilionError
 from keys.path import certificate_public_key, parse_certificate, verify_chain
 from keys.profiles import ProfileName
 from keys.suite import SUITES, PublicKey, Suite, SuiteName, signature_algorithm, verifies
-from keys.tst_info import StampAttributes, decode_policy, read_attributes, read_tst_info, sha256_imprint
+from keys.tst_info import StampAttributes, decode_policy, message_imprint, read_attributes, read_tst_info
 
 if TYPE_CHECKING:
     from keys.trust_list import TrustList
@@ -83,8 +83,8 @@ def token_shape(suite: Suite, signer: x509.Certificate, bag: Sequence[bytes]) ->
     )
 
 
-def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
-    """Verify a token of an authority that the trust list leads to, over a SHA-256 digest.
+def verify_token(token: bytes, digest: bytes, *, trust: TrustList, algorithm: str = "sha256") -> TimeStamp:
+    """Verify a token of an authority that the trust list leads to, over a digest by `algorithm`.
 
     The one encoding that this module makes: one SignerInfo, the expected attributes only, the signer
     named by ESSCertIDv2, its certificate valid at genTime for time-stamping alone, beside it the certificate
@@ -107,7 +107,7 @@ def verify_token(token: bytes, digest: bytes, *, trust: TrustList) -> TimeStamp:
     except ValueError as error:
         _refuse(str(error))
     expected = StampAttributes(_digest(suite.digest_name, found.info), sha256(certificate).digest())
-    if said != expected or info.imprint != sha256_imprint(digest):
+    if said != expected or info.imprint != message_imprint(digest, algorithm):
         _refuse("the time-stamp is over something else")
     if not verifies(public, suite, found.signature, found.attributes):
         _refuse("the time-stamp's signature is wrong")

@@ -25,7 +25,7 @@ from keys.tst_info import (
     encode_attributes,
     encode_policy,
     encode_tst_info,
-    sha256_imprint,
+    message_imprint,
 )
 
 SERIAL_BYTES = 16
@@ -113,7 +113,7 @@ class TimeStampAuthority:
         if any(len(digest) != sha256().digest_size for digest, _ in asked):
             raise VermilionError(Kind.INVALID, "not a SHA-256 digest")
         return self._tokens(
-            [_Wanted(sha256_imprint(digest), self._serial(_OURS), record) for digest, record in asked]
+            [_Wanted(message_imprint(digest), self._serial(_OURS), record) for digest, record in asked]
         )
 
     def grant(self, request: TimeStampRequest) -> bytes:

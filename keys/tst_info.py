@@ -26,9 +26,16 @@ _NAMES = {
 _CONTENT_TYPE = tlv(0x30, _NAMES["content_type"], tlv(0x31, cms.ContentType("tst_info").dump()))
 
 
-def sha256_imprint(digest: bytes) -> bytes:
-    """MessageImprint (DER) of a SHA-256 digest, its algorithm with NULL for parameters."""
-    return tlv(0x30, _SHA256, tlv(0x04, digest))
+def message_imprint(digest: bytes, algorithm: str = "sha256") -> bytes:
+    """MessageImprint (DER) of a digest."""
+    return tlv(0x30, digest_algorithm(algorithm), tlv(0x04, digest))
+
+
+@lru_cache(maxsize=8)
+def digest_algorithm(name: str) -> bytes:
+    """AlgorithmIdentifier (DER) of a digest, with NULL for parameters."""
+    encoded: bytes = algos.DigestAlgorithm({"algorithm": name, "parameters": core.Null()}).dump()
+    return encoded
 
 
 def encode_policy(policy: str) -> bytes:
@@ -130,5 +137,4 @@ def _places(digest_size: int) -> tuple[slice, slice]:
     return slice(first, first + len(digest)), slice(second, second + len(certificate))
 
 
-_SHA256: bytes = algos.DigestAlgorithm({"algorithm": "sha256"}).dump()
 _PLACES = {suite.digest_name: _places(new_hash(suite.digest_name).digest_size) for suite in SUITES.values()}

@@ -24,7 +24,7 @@ from keys.outside_token import verify_outside_token
 from keys.time_source import Monotonic
 from keys.time_stamp import TimeStamp
 from keys.tsp import QUERY_TYPE, REPLY_TYPE, encode_request, read_response
-from keys.tst_info import encode_policy, sha256_imprint
+from keys.tst_info import encode_policy, message_imprint
 from registry.outside_http import TIMEOUT, exchange
 from signing.toml_table import Table
 
@@ -150,7 +150,7 @@ class OutsideTimeStamps:
     def _ask(self, tsa: OutsideTsa, digest: bytes) -> OutsideStamp:
         nonce = int.from_bytes(self._random(NONCE_BYTES), "big")
         policy = None if tsa.policy is None else encode_policy(tsa.policy)
-        request = encode_request(sha256_imprint(digest), integer(nonce), policy)
+        request = encode_request(message_imprint(digest), integer(nonce), policy)
         token = read_response(
             exchange(
                 tsa.url,

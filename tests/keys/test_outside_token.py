@@ -24,7 +24,7 @@ from keys.outside_token import verify_outside_token
 from keys.suite import RSA3072
 from keys.time_stamp import TimeStamp, token_shape
 from keys.tsp import FailInfo, encode_request, granted, parse_request, read_response, rejection
-from keys.tst_info import StampAttributes, encode_attributes, encode_policy, encode_tst_info, sha256_imprint
+from keys.tst_info import StampAttributes, encode_attributes, encode_policy, encode_tst_info, message_imprint
 from tests.authority import TestAuthority
 from tests.keys.outside import OTHER_POLICY, POLICY, Outside, certificate, make_outside, stamping
 
@@ -44,7 +44,7 @@ def token(outside: Outside) -> bytes:
 
 def ask(outside: Outside, policy: str | None = None, nonce: int = NONCE, digest: bytes = DIGEST) -> bytes:
     encoded = None if policy is None else encode_policy(policy)
-    request = encode_request(sha256_imprint(digest), integer(nonce), encoded)
+    request = encode_request(message_imprint(digest), integer(nonce), encoded)
     return read_response(outside.answer(request))
 
 
@@ -92,10 +92,10 @@ def test_what_rfc_3161_leaves_open_may_be_so(tmp_path: Path, kind: str, changes:
 
 
 def test_the_request_is_one_that_we_would_grant(authority: TestAuthority) -> None:
-    request = encode_request(sha256_imprint(DIGEST), integer(NONCE), None)
+    request = encode_request(message_imprint(DIGEST), integer(NONCE), None)
     found = parse_request(request)
     assert (found.imprint, found.nonce, found.certificates) == (
-        sha256_imprint(DIGEST), integer(NONCE), True,
+        message_imprint(DIGEST), integer(NONCE), True,
     )  # fmt: skip
     ours = authority.stamper.grant(found)
     stamp = verify_outside_token(
@@ -140,7 +140,7 @@ def test_a_signer_that_is_no_authority_is_refused(tmp_path: Path, name: str) -> 
 def exchanged(outside: Outside, signer: Any) -> bytes:
     """A token rightly signed by this certificate's key, by our own authority's builder."""
     now = datetime.now(UTC).replace(microsecond=0)
-    info = encode_tst_info(encode_policy(POLICY), sha256_imprint(DIGEST), 5, now, integer(NONCE))
+    info = encode_tst_info(encode_policy(POLICY), message_imprint(DIGEST), 5, now, integer(NONCE))
     attributes = encode_attributes(StampAttributes(sha256(info).digest(), sha256(signer.der).digest()))
     signature = signer.key.sign(attributes, padding.PKCS1v15(), hashes.SHA256())
     bag = [signer.der, *(i.der for i in outside.between)]

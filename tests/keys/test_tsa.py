@@ -32,7 +32,7 @@ from keys.suite import P256
 from keys.time_source import GivenClock
 from keys.time_stamp import token_shape, verify_token
 from keys.tsa import TimeStampAuthority
-from keys.tst_info import encode_policy, encode_tst_info, read_tst_info, sha256_imprint
+from keys.tst_info import encode_policy, encode_tst_info, message_imprint, read_tst_info
 from tests.authority import TestAuthority, counted_random, make_authority
 from tests.tools import need
 
@@ -359,7 +359,7 @@ def test_many_at_once_say_one_time_and_a_refusal_costs_itself_alone(authority: T
 def test_what_a_token_says_is_read_in_its_one_form(authority: TestAuthority) -> None:
     now = authority.now.replace(microsecond=0)
     for nonce in (b"", integer(7)):
-        info = encode_tst_info(encode_policy(POLICY_TSA), sha256_imprint(DIGEST), 1 << 130, now, nonce)
+        info = encode_tst_info(encode_policy(POLICY_TSA), message_imprint(DIGEST), 1 << 130, now, nonce)
         said = read_tst_info(info)
         assert (said.serial, said.gen_time, said.digest(), said.nonce) == (1 << 130, now, DIGEST, nonce)
         assert said.policy == encode_policy(POLICY_TSA)
@@ -367,12 +367,12 @@ def test_what_a_token_says_is_read_in_its_one_form(authority: TestAuthority) -> 
             altered = info[:at] + bytes([info[at] ^ 1]) + info[at + 1 :]
             with contextlib.suppress(ValueError):
                 assert read_tst_info(altered) != said
-        no_policy = encode_tst_info(integer(7), sha256_imprint(DIGEST), 5, now, nonce)
+        no_policy = encode_tst_info(integer(7), message_imprint(DIGEST), 5, now, nonce)
         two_nonces = encode_tst_info(
-            encode_policy(POLICY_TSA), sha256_imprint(DIGEST), 5, now, integer(7) * 2
+            encode_policy(POLICY_TSA), message_imprint(DIGEST), 5, now, integer(7) * 2
         )
         no_number = encode_tst_info(
-            encode_policy(POLICY_TSA), sha256_imprint(DIGEST), 5, now, tlv(0x04, b"7")
+            encode_policy(POLICY_TSA), message_imprint(DIGEST), 5, now, tlv(0x04, b"7")
         )
         for other in (b"", info[:-1], info + b"\0", no_policy, two_nonces, no_number):
             with pytest.raises(ValueError, match=r"."):

@@ -23,8 +23,8 @@ from keys.tst_info import (
     encode_attributes,
     encode_policy,
     encode_tst_info,
+    message_imprint,
     read_attributes,
-    sha256_imprint,
 )
 from tests.authority import AT, TestAuthority
 from tests.keys import asn1_tokens
@@ -46,7 +46,9 @@ def test_tst_info_is_what_a_tree_encodes_to(
     serial: int, gen_time: datetime, digest: bytes, nonce: int | None
 ) -> None:
     encoded_nonce = b"" if nonce is None else core.Integer(nonce).dump()
-    ours = encode_tst_info(encode_policy(POLICY_TSA), sha256_imprint(digest), serial, gen_time, encoded_nonce)
+    ours = encode_tst_info(
+        encode_policy(POLICY_TSA), message_imprint(digest), serial, gen_time, encoded_nonce
+    )
     assert ours == asn1_tokens.tst_info(digest, serial, gen_time, nonce=nonce)
 
 
@@ -156,5 +158,5 @@ def test_an_element_of_any_length_has_a_minimal_one() -> None:
 
 
 def test_whole_seconds_are_written_without_a_fraction() -> None:
-    info = encode_tst_info(encode_policy(POLICY_TSA), sha256_imprint(DIGEST), 1, AT + timedelta(seconds=1))
+    info = encode_tst_info(encode_policy(POLICY_TSA), message_imprint(DIGEST), 1, AT + timedelta(seconds=1))
     assert b"\x18\x0f20261120023001Z" in info

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from keys.outside_token import verify_outside_token
 from keys.tsp import encode_request, read_response
-from keys.tst_info import sha256_imprint
+from keys.tst_info import message_imprint
 from registry.licences.fsck import fsck
 from registry.licences.tables import Document
 from registry.seals.anchor import GRACE, Day, anchor_due, day_content, outside_stamper
@@ -41,7 +41,7 @@ class Asked:
         if self.out:
             raise VermilionError(Kind.UNAVAILABLE, "out", reason="outside_tsa")
         token = read_response(
-            self.outside.answer(encode_request(sha256_imprint(digest), b"\x02\x01\x07", None))
+            self.outside.answer(encode_request(message_imprint(digest), b"\x02\x01\x07", None))
         )
         stamp = verify_outside_token(
             token, digest, nonce=7, policy=None, anchors=(self.outside.root.certificate,),

@@ -22,7 +22,7 @@ from keys.profiles import POLICY_TSA
 from keys.time_source import GivenClock
 from keys.time_stamp import verify_token
 from keys.tsp import MAX_REQUEST_BYTES, QUERY_TYPE, REPLY_TYPE, FailInfo
-from keys.tst_info import StampAttributes, encode_attributes, encode_policy, encode_tst_info, sha256_imprint
+from keys.tst_info import StampAttributes, encode_attributes, encode_policy, encode_tst_info, message_imprint
 from registry.database import Database
 from registry.licences.fsck import fsck
 from registry.licences.trust import trust_now
@@ -179,7 +179,7 @@ class Draft:
 
     def info(self) -> bytes:
         return encode_tst_info(
-            encode_policy(self.policy), sha256_imprint(DIGEST), self.inner_serial, self.inner_time
+            encode_policy(self.policy), message_imprint(DIGEST), self.inner_serial, self.inner_time
         )
 
     def attributes(self) -> bytes:
