@@ -101,6 +101,7 @@ TABLE: dict[str, Permission] = {
     "seals.apply_for_change": _seal(Caller.APPLICANT),
     "seals.show_application": _SEAL_READ,
     "seals.show_approval": _SEAL_READ,
+    "seals.waiting": _seal(Caller.APPROVER),
     "seals.decide_application": _seal(Caller.APPROVER),
     "seals.making": _seal(Caller.MAKER),
     "seals.certification_request": _seal(Caller.MAKER),

@@ -65,6 +65,11 @@ class SealChanged(SealShown):
     shown_in: SealShownIn
 
 
+class ApprovalPage(Told):
+    approvals: list[ApprovalShown]
+    next: After = None
+
+
 class SealPage(Told):
     seals: list[SealShown]
     next: After = None

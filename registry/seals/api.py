@@ -8,7 +8,8 @@ from collections.abc import Callable
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
+from urllib.parse import urlencode
 
 import structlog
 from flask import Blueprint, Response
@@ -28,7 +29,16 @@ from registry.described import ADDRESS, IDEMPOTENCY_KEY, IF_NONE_MATCH, Paramete
 from registry.licences.idempotency import Answered
 from registry.log.rules import Ground
 from registry.seals import answers as said
-from registry.seals import applications, authorisations, duties, editions, maker, outside_status, rules
+from registry.seals import (
+    applications,
+    approvals,
+    authorisations,
+    duties,
+    editions,
+    maker,
+    outside_status,
+    rules,
+)
 from registry.seals.applications import Application
 from registry.seals.authority import END_SUITE
 from registry.seals.making import make
@@ -47,6 +57,8 @@ AUTHORISATION = told("The authorisation.", said.AuthorisationShown)
 _changes = partial(described, parameters=(IDEMPOTENCY_KEY,))
 
 PAGE = 100
+STATES = get_args(said.SealStateName)
+USCC = "^[0-9A-Z]{18}$"
 MAX_APPLICATION = 4 * MAX_PICTURE // 3 + 8 * 1024  # a picture in base64, and the words
 MAX_CHAIN = 4 * MAX_FILE_BYTES // 3 + 8 * 1024  # a chain in base64
 _log = structlog.get_logger("registry.seals")
@@ -157,6 +169,25 @@ def apply() -> Response:
 )  # fmt: skip
 def show_application(approval_id: str) -> Response:
     return _asked(approval_id)
+
+
+@blueprint.get("/approvals")
+@described(
+    "listApprovals", "What waits for an approver",
+    parameters=(Parameter("after", "The request before the page."),),
+    answers={200: told("A page.", said.ApprovalPage)},
+    refuses=(Kind.NOT_FOUND,),
+)  # fmt: skip
+def waiting() -> Response:
+    """What is asked about seals and nobody has decided, what ends first coming first; not what the approver
+    asked for.
+    """
+    actor, arguments = _actor(), web.query({"after"})
+    after = web.hex_id("?after", arguments["after"]) if "after" in arguments else None
+    with Session(web.ports().database.read) as session:
+        found = approvals.waiting(session, actor, web.ports().clock(), PAGE + 1, after)
+    more = {"next": f"/api/v1/approvals?after={found[PAGE - 1].id}"} if len(found) > PAGE else {}
+    return web.answer({"approvals": [_approval(one) for one in found[:PAGE]], **more})
 
 
 @blueprint.get("/approvals/<hex32:approval_id>")
@@ -427,20 +458,32 @@ def decide_change(approval_id: str) -> Response:
     "listSeals", "Seals",
     parameters=(
         Parameter("after", "The code before the page.", {"type": "string", "pattern": "^[0-9]{0,14}$"}),
+        Parameter("state", "Only seals of this state.", {"enum": list(STATES)}),
+        Parameter("agency", "Only seals of this agency, by its code.", {"type": "string", "pattern": USCC}),
     ),
     answers={200: told("A page.", said.SealPage)},
 )  # fmt: skip
 def listing() -> Response:
     """The seals of the actor's agency, every agency's for a seal authority; paged by code."""
     actor = _actor()
-    after = web.query({"after"}).get("after", "")
+    arguments = web.query({"after", "state", "agency"})
+    after, state, agency = arguments.get("after", ""), arguments.get("state"), arguments.get("agency")
     if not re.fullmatch(r"[0-9]{0,14}", after):
         fault = Fault("?after", "seal_code", "after is a seal code")
         raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
+    if state is not None and state not in STATES:
+        fault = Fault("?state", "unknown", "no seal is ever in this state")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
+    if agency is not None and not re.fullmatch(USCC, agency):
+        fault = Fault("?agency", "uscc", "a unified social credit code has 18 characters")
+        raise VermilionError(Kind.INVALID, fault.detail, reason="query", faults=(fault,))
     with Session(web.ports().database.read) as session:
-        seals = duties.seals_seen_by(session, actor, after, PAGE + 1)
-    more = {"next": f"/api/v1/seals?after={seals[PAGE - 1].code}"} if len(seals) > PAGE else {}
-    return web.answer({"seals": [_seal(seal) for seal in seals[:PAGE]], **more})
+        seals = duties.seals_seen_by(session, actor, after, PAGE + 1, state=state, agency=agency)
+    body: dict[str, Any] = {"seals": [_seal(seal) for seal in seals[:PAGE]]}
+    if len(seals) > PAGE:
+        picked = {name: arguments[name] for name in ("state", "agency") if name in arguments}
+        body["next"] = f"/api/v1/seals?{urlencode({'after': seals[PAGE - 1].code, **picked})}"
+    return web.answer(body)
 
 
 @blueprint.get("/seals/<seal_code:code>")

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import literal, select, tuple_, update
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
@@ -15,7 +15,7 @@ from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Actor
 from registry.ports import Ports
 from registry.rows import changed_rows
-from registry.seals.duties import authority_person
+from registry.seals.duties import approval_seen_by, authority_person
 from registry.seals.tables import Approval
 
 
@@ -48,15 +48,22 @@ def request(
     return approval
 
 
-def waiting(session: Session, actor: Actor, now: datetime, limit: int = 100) -> list[Approval]:
-    """What waits for an approver of a seal authority, the oldest first; their own requests are another's.
+def waiting(
+    session: Session, actor: Actor, now: datetime, limit: int = 100, after: str | None = None
+) -> list[Approval]:
+    """What waits for an approver of a seal authority, what ends first coming first, behind the request
+    `after`; their own requests are another's.
 
-    Raises VermilionError(FORBIDDEN).
+    Raises VermilionError(FORBIDDEN, NOT_FOUND).
     """
     person = authority_person(session, actor, "approver")
     wanted = select(Approval).where(
         Approval.state == "open", Approval.expires_at > now, Approval.requested_by != person
     )
+    if after is not None:
+        last = approval_seen_by(session, actor, after)
+        place = tuple_(literal(last.expires_at, Approval.expires_at.type), literal(last.id))
+        wanted = wanted.where(tuple_(Approval.expires_at, Approval.id) > place)
     return list(session.scalars(wanted.order_by(Approval.expires_at, Approval.id).limit(limit)))
 
 

@@ -28,9 +28,23 @@ def seal_seen_by(session: Session, actor: Actor, code: str) -> Seal:
     return seal
 
 
-def seals_seen_by(session: Session, actor: Actor, after: str, limit: int) -> Sequence[Seal]:
-    """At most so many seals of the actor's own agency, of every agency for a seal authority, by code."""
+def seals_seen_by(
+    session: Session,
+    actor: Actor,
+    after: str,
+    limit: int,
+    *,
+    state: str | None = None,
+    agency: str | None = None,
+) -> Sequence[Seal]:
+    """At most so many seals of the actor's own agency, of every agency for a seal authority, by code; of one
+    state or one agency, where that is asked.
+    """
     statement = select(Seal).where(Seal.code > after).order_by(Seal.code).limit(limit)
+    if state is not None:
+        statement = statement.where(Seal.state == state)
+    if agency is not None:
+        statement = statement.where(Seal.agency_code == agency)
     if not is_authority(session, actor):
         statement = statement.where(Seal.agency_code == actor.agency_code)
     return session.scalars(statement).all()

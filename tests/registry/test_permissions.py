@@ -126,7 +126,7 @@ def reading(world: World) -> dict[str, Right]:
         "webhooks.index": Right({}, None, None),
         **{name: Right(hook, None, None) for name in ("webhooks.show", "webhooks.deliveries")},
         "webhooks.delivery": Right({**hook, "event_id": rows(world)[0].event_id}, None, None),
-        **{name: Right({}, None, None) for name in ("agencies.self", "seals.listing", "licence_search.find", "batches.index")},
+        **{name: Right({}, None, None) for name in ("agencies.self", "seals.listing", "seals.waiting", "licence_search.find", "batches.index")},
         **{name: Right(seal, None, None) for name in ("seals.show", "seal_records.impact_list", "seal_records.use_ledger")},
         **{
             name: Right({"approval_id": applied["id"]}, None, None)
@@ -213,7 +213,7 @@ def test_what_a_reader_has_is_not_sent_again(world: World) -> None:
     assert plain == {
         "agencies.self", "audit.page", "batches.documents", "batches.index", "batches.items", "delivery.index",
         "licence_life.past_status", "licence_search.find", "oversight.find", "seal_records.impact_list", "seal_records.use_ledger",
-        "seals.listing", "webhooks.deliveries", "webhooks.index",
+        "seals.listing", "seals.waiting", "webhooks.deliveries", "webhooks.index",
     }  # fmt: skip
     assert "licences.show" in tagged
 
