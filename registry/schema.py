@@ -28,6 +28,7 @@ _LOCK = 0x7665726D696C696F  # pg_advisory_xact_lock: "vermilio", ours alone
 
 PUBLIC_TABLES = (
     "agency",
+    "annotated_copy",
     "certificate",
     "certificate_authority",
     "co_seal",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from keys.errors import Fault, Kind, VermilionError
 from keys.trust_list import TrustList
+from signing.annotation import Annotation
 from signing.claims import Claims, agree
 from signing.codes import normalise_lookup_code, parse_identifier
 from signing.credential import decode_credential, parse_digits, parse_id, parse_link, split_link
@@ -124,7 +125,7 @@ def check_scan(
         elif link.credential is not None:
             facts = replace(facts, content_reason="content_not_proven", issuer_reason="trust_list_missing")
         if claims is not None and proof is not None and proof.issuer is Issuer.RECOGNISED:
-            facts = replace(facts, time=_time(claims.valid_from, claims.valid_to, now, zone))
+            facts = replace(facts, time=_time(claims.valid_from, claims.valid_to, claims.copy, now, zone))
             facts, found = _by_list(facts, claims.status_list, claims.status_index, trust, lists, now)
         if facts.record is OnRecord.UNKNOWN:
             raised = _raise_for_credential(alarm, proof, None)
@@ -215,7 +216,7 @@ def check_file(
             issuer, reason = Issuer.DOUBTFUL, "sealed_in_future"
         facts = replace(facts, issuer=issuer, issuer_reason=reason)
         if issuer is Issuer.RECOGNISED:
-            facts = replace(facts, time=_time(record.valid_from, record.valid_to, now, zone))
+            facts = replace(facts, time=_time(record.valid_from, record.valid_to, record.copy, now, zone))
             facts, found = _by_list(facts, record.status_list, record.status_index, trust, lists, now)
     raised = None
     if not registered:
@@ -350,15 +351,17 @@ def _ask_for_link(id_bytes: bytes, live: LiveRegistry | None) -> tuple[Facts, Li
     return _ask(live, lambda registry: registry.by_link_id(sha256(id_bytes).digest()))
 
 
-def _time(first: date, last: date | None, now: datetime, zone: str) -> Time:
-    """Both days belong to the validity; they are civil days of the registry's zone."""
+def _time(first: date, last: date | None, copy: Annotation | None, now: datetime, zone: str) -> Time:
+    """Both days belong to the validity, as the last one of a copy; they are civil days of the registry's zone."""
     try:
         today = civil_day(now, zone)
     except VermilionError:
         return Time.UNKNOWN
     if today < first:
         return Time.BEFORE
-    return Time.AFTER if last is not None and today > last else Time.WITHIN
+    if last is not None and today > last:
+        return Time.AFTER
+    return Time.COPY_AFTER if copy is not None and today > copy.valid_to else Time.WITHIN
 
 
 def _by_list(
@@ -382,12 +385,21 @@ def _with_licence(facts: Facts, licence: LiveLicence, now: datetime, zone: str) 
     )
     if status is Status.ENDED and licence.how == "replaced":
         status = Status.REPLACED
+    copy = licence.copy
+    if copy is not None and copy.withdrawn_on is not None and status is Status.IN_FORCE:
+        status = Status.WITHDRAWN
     return replace(
         facts,
         issuer=issuer,
         issuer_reason=reason,
         status=status,
-        time=_time(licence.record.valid_from, licence.record.valid_to, now, zone),
+        time=_time(
+            licence.record.valid_from,
+            licence.record.valid_to,
+            None if copy is None else copy.annotation,
+            now,
+            zone,
+        ),
     )
 
 
@@ -521,5 +533,15 @@ def _end(
         as_of=as_of,
         how=None if licence is None else licence.how,
         identifier=identifier if licence is None else licence.record.identifier,
+        copy=_copy(claims, licence, printout),
     )
     return Outcome(verification, claims, licence, printout, facts, alarm, found)
+
+
+def _copy(claims: Claims | None, licence: LiveLicence | None, printout: Printout | None) -> Annotation | None:
+    """The annotation of what was checked: as the registry has it, else as what is proven says."""
+    if licence is not None:
+        return None if licence.copy is None else licence.copy.annotation
+    if printout is not None:
+        return printout.record.copy
+    return None if claims is None else claims.copy

@@ -8,19 +8,24 @@
 | 4 | holder's name | | 10 | last day of validity, or null |
 | 5 | holder's code | | 11 | edition |
 | 6 | representative | | 12 | [status list, index] |
+| 13 | purpose | | 15 | last day of the copy |
+| 14 | recipient | | | |
 
 Days count from 1970-01-01 in the registry's civil calendar. Claims 3 to 7 follow the type's `qr` rule, and
 what it omits is absent; a text too long ends in "…".
+Claims 13 to 15 stand together, and in an annotated copy alone (`signing.annotation`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 
 from keys.errors import Kind, VermilionError
 from signing import cbor
+from signing.annotation import MAX_PURPOSE, MAX_RECIPIENT, Annotation
 from signing.field_values import is_plain_text
 from signing.licence_type import Disclosure, FieldKind, LicenceType, Role
 from signing.masking import is_mask_of, mask
@@ -38,7 +43,10 @@ _TEXT_CLAIMS = {
     6: Role.REPRESENTATIVE,
     7: Role.SCOPE,
 }
-_SHORTENED = (7, 4, 6)  # in this order; numbers and codes are never cut
+_SHORTENED = ((7, 1), (4, 1), (6, 1))  # in this order, to so many characters; numbers and codes are never cut
+_OF_A_COPY = frozenset({13, 14, 15})
+_SHORTENED_COPY = ((7, 1), (6, 1), (13, 16), (14, 16), (4, 1), (13, 1), (14, 1))
+"""What a copy is for comes before what its licence permits, which is read on the face."""
 _CODE = frozenset("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ")
 _LAST_DAY = (date.max - _EPOCH).days
 
@@ -60,6 +68,7 @@ class Claims:
     edition: int
     status_list: int
     status_index: int
+    copy: Annotation | None = None
 
 
 def days(day: date) -> int:
@@ -101,6 +110,8 @@ def claims_of(record: Record, licence_type: LicenceType) -> dict[int, object]:
     claims[10] = None if record.valid_to is None else days(record.valid_to)
     claims[11] = record.edition
     claims[12] = [record.status_list, record.status_index]
+    if record.copy is not None:
+        claims |= {13: record.copy.purpose, 14: record.copy.recipient, 15: days(record.copy.valid_to)}
     _shorten(claims)
     return claims
 
@@ -108,9 +119,9 @@ def claims_of(record: Record, licence_type: LicenceType) -> dict[int, object]:
 def _shorten(claims: dict[int, object]) -> None:
     if len(cbor.encode(claims)) <= MAX_PAYLOAD:
         return
-    for key in _SHORTENED:
+    for key, least in _SHORTENED_COPY if claims.keys() >= _OF_A_COPY else _SHORTENED:
         text = claims.get(key)
-        while isinstance(text, str) and len(text) > 1 and len(cbor.encode(claims)) > MAX_PAYLOAD:
+        while isinstance(text, str) and len(text) > least and len(cbor.encode(claims)) > MAX_PAYLOAD:
             text = text.removesuffix(ELLIPSIS)[:-1]
             claims[key] = text + ELLIPSIS
     if len(cbor.encode(claims)) > MAX_PAYLOAD:
@@ -160,7 +171,8 @@ def decode_claims(payload: bytes) -> Claims:
     found = cbor.decode(payload)
     if not isinstance(found, dict):
         raise _malformed("the claims are no map")
-    if not {1, 2, 8, 10, 11, 12} <= found.keys() <= set(range(1, 13)):
+    copied = _OF_A_COPY & found.keys()
+    if not {1, 2, 8, 10, 11, 12} <= found.keys() <= set(range(1, 16)) or copied not in (set(), _OF_A_COPY):
         raise _malformed("a claim is missing, or one too many is there")
     place = found[12]
     if not isinstance(place, list) or len(place) != 2:
@@ -187,7 +199,17 @@ def decode_claims(payload: bytes) -> Claims:
         edition=_number(found[11], 1, 999),
         status_list=_number(place[0], 0, 2**32 - 1),
         status_index=_number(place[1], 0, 2**32 - 1),
+        copy=_annotation(found, valid_to) if copied else None,
     )
+
+
+def _annotation(found: Mapping[int, object], valid_to: date | None) -> Annotation:
+    purpose, recipient, last = _text(found[13]), _text(found[14]), _day(found[15])
+    if len(purpose) > MAX_PURPOSE or len(recipient) > MAX_RECIPIENT:
+        raise _malformed("an annotation is too long")
+    if valid_to is not None and last > valid_to:
+        raise _malformed("a copy is valid for longer than its licence")
+    return Annotation(purpose, recipient, last)
 
 
 def _stands_in(claim: str, values: list[str]) -> bool:
@@ -213,6 +235,23 @@ def agree(claims: Claims, record: Record) -> bool:
         and claims.edition == record.edition
         and claims.status_list == record.status_list
         and claims.status_index == record.status_index
+        and _same_copy(claims.copy, record.copy)
         and (claims.number is None or _stands_in(claims.number, [record.number]))
         and all(text is None or _stands_in(text, values) for text in texts)
     )
+
+
+def _same_copy(claimed: Annotation | None, annotated: Annotation | None) -> bool:
+    """A copy's credential is another document's than its original's: neither goes with the other's record."""
+    if claimed is None or annotated is None:
+        return claimed is annotated
+    return (
+        claimed.valid_to == annotated.valid_to
+        and _is_or_begins(claimed.purpose, annotated.purpose)
+        and _is_or_begins(claimed.recipient, annotated.recipient)
+    )
+
+
+def _is_or_begins(claim: str, text: str) -> bool:
+    beginning = claim.removesuffix(ELLIPSIS)
+    return claim == text or (beginning != claim and len(beginning) < len(text) and text.startswith(beginning))

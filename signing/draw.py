@@ -16,6 +16,15 @@ from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
 
 from keys.errors import Fault, Kind, VermilionError
+from signing.annotation_drawing import (
+    BAND_MM,
+    SOURCE,
+    Watermark,
+    band,
+    text_of,
+    watermark_text,
+    watermarks,
+)
 from signing.associated_file import associate
 from signing.codes import print_lookup_code
 from signing.embedded_font import registered
@@ -23,7 +32,7 @@ from signing.face import Box, Face, QrBox, SpecimenMark, ValueBox
 from signing.fonts import Fonts, Weight
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.qr_symbol import QrSymbol, make_symbol, module_mm, path, placed, symbol_size
-from signing.record import LIST_JOIN, FieldValue, Printout, check_link, printout_to_json
+from signing.record import LIST_JOIN, FieldValue, Printout, Record, check_link, printout_to_json
 from signing.text_layout import MM, OVERFLOW, fit, overflow, place_lines, place_picture
 
 ATTACHMENT = "record.json"
@@ -85,6 +94,12 @@ def printed_values(printout: Printout, licence_type: LicenceType) -> dict[str, s
     return texts
 
 
+def title_of(licence_type: LicenceType, record: Record) -> str:
+    """The document's title."""
+    title = f"{licence_type.name['zh']} {record.number}"
+    return title if record.copy is None else f"{title}（加注件）"
+
+
 def measure(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts) -> None:
     """Whether a printout can be drawn, at a hundredth of the cost: what has no room is told at once.
 
@@ -93,7 +108,12 @@ def measure(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fo
     texts = printed_values(printout, licence_type)
     printed_photo(printout, licence_type, face)
     faults: list[Fault] = []
-    for place in face.values:
+    copy = printout.record.copy
+    places = list(face.values)
+    if copy is not None:
+        texts[SOURCE] = text_of(copy)  # the watermark is shorter, and has more room
+        places += [band(page, number) for number, page in enumerate(face.pages)]
+    for place in places:
         if text := texts.get(place.source):
             try:
                 fit(text, place, fonts.store(place.style.weight).advances)
@@ -114,7 +134,7 @@ def draw(printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts
     """
     texts = printed_values(printout, licence_type)
     photo = printed_photo(printout, licence_type, face)
-    with registered(fonts, _FONT_NAMES, _wanted(texts, face, specimen=printout.record.specimen)):
+    with registered(fonts, _FONT_NAMES, _wanted(texts, face, printout.record)):
         pages = _draw_pages(printout, texts, face, fonts, photo)
     return _finish(pages, printout, licence_type, face, photo)
 
@@ -129,11 +149,13 @@ def printed_photo(printout: Printout, licence_type: LicenceType, face: Face) -> 
     return printout.photo
 
 
-def _wanted(texts: dict[str, str], face: Face, *, specimen: bool) -> dict[Weight, set[str]]:
+def _wanted(texts: dict[str, str], face: Face, record: Record) -> dict[Weight, set[str]]:
     wanted: dict[Weight, set[str]] = {weight: set() for weight in Weight}
     for place in face.values:
         wanted[place.style.weight].update(texts.get(place.source, ""))
-    if specimen:
+    if record.copy is not None:
+        wanted[Weight.REGULAR].update(text_of(record.copy), watermark_text(record.copy))
+    if record.specimen:
         wanted[Weight.BOLD].update(*(mark.text for mark in face.specimen))
     return wanted
 
@@ -157,6 +179,11 @@ def _draw_pages(
             for mark in face.specimen:
                 if mark.page == number:
                     _draw_specimen(canvas, mark, fonts)
+        copy = printout.record.copy
+        if copy is not None:
+            for across in watermarks(page, number):
+                _draw_watermark(canvas, across, watermark_text(copy), fonts)
+            _draw_lines(canvas, fonts, band(page, number), text_of(copy))
         for place in face.values:
             text = texts.get(place.source)
             if text and place.page == number:
@@ -178,6 +205,15 @@ def _draw_lines(canvas: Canvas, fonts: Fonts, place: ValueBox, text: str) -> Non
     canvas.setFont(_FONT_NAMES[place.style.weight], size)
     for line in place_lines(lines, size, place):
         canvas.drawString(line.x, line.y, line.text, charSpace=line.spread)
+
+
+def _draw_watermark(canvas: Canvas, mark: Watermark, text: str, fonts: Fonts) -> None:
+    canvas.saveState()
+    canvas.setFillAlpha(0.16)
+    canvas.translate(mark.x * MM, mark.y * MM)
+    canvas.rotate(mark.angle)
+    _draw_lines(canvas, fonts, mark.place, text)
+    canvas.restoreState()
 
 
 def _draw_specimen(canvas: Canvas, mark: SpecimenMark, fonts: Fonts) -> None:
@@ -237,7 +273,11 @@ def _finish(
                 for image in page.obj.Resources.XObject.values():
                     if image.Subtype == Name.Image:
                         image.write(photo, filter=Name.DCTDecode)
-        return saved(pdf, f"{licence_type.name['zh']} {record.number}", "zh-CN")
+        if record.copy is not None:
+            for page in pdf.pages:
+                left, _, right, top = page.mediabox
+                page.mediabox = [left, round(-BAND_MM * MM, 3), right, top]
+        return saved(pdf, title_of(licence_type, record), "zh-CN")
 
 
 def saved(pdf: Pdf, title: str, language: str) -> bytes:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Literal, Protocol
 
+from signing.annotation import Annotation
 from signing.disclosure import PublicRecord
 
 
@@ -21,8 +22,21 @@ class LiveSeal:
 
 
 @dataclass(frozen=True, slots=True)
+class LiveCopy:
+    """What makes an annotated copy another document than its licence's."""
+
+    annotation: Annotation
+    withdrawn_on: date | None
+    withdrawn_at: datetime | None
+    registered_at: datetime
+    link_id_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class LiveLicence:
-    """An edition as the registry knows it at `as_of`, read in one transaction."""
+    """An edition as the registry knows it at `as_of`, read in one transaction. Of a copy, `copy` says so: the
+    record and status are its edition's, and what is said of its sealing, credential and document its own.
+    """
 
     record: PublicRecord
     origin: str  # as printed: what the QR credential is bound to
@@ -43,6 +57,7 @@ class LiveLicence:
     co_seals: tuple[LiveSeal, ...] = ()  # by place
     levels: tuple[str, ...] = ()  # of each of `documents`
     suspended_until: date | None = None  # last day of a suspension that ends by itself
+    copy: LiveCopy | None = None
 
 
 OLDEST = timedelta(days=36500)

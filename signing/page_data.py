@@ -116,6 +116,7 @@ def page_data(outcome: Outcome, trust: TrustList | None, language: str) -> dict[
         "facts": facts_json(outcome.facts),
         "nothing": _NOTHING,
         "how": None if licence is None else licence.how,
+        "copy": licence is not None and licence.copy is not None,
         "as_of": instant(as_of),
         "today": today,
         "credential_sha256": None if licence is None else licence.credential_sha256.hex(),

@@ -26,10 +26,11 @@ from PIL import ImageCms
 
 from keys.errors import Kind, VermilionError
 from signing import security_store
+from signing.annotation_drawing import BAND_MM, SOURCE, band
 from signing.associated_file import associate
 from signing.document import SealPicture, ValidationData
 from signing.draw import ATTACHMENT
-from signing.face import Box, Face, SealSpot, SpecimenMark, ValueBox
+from signing.face import Box, Face, Page, SealSpot, SpecimenMark, ValueBox
 from signing.fonts import ASCENT, DESCENT, Weight
 from signing.glyphs import UNITS_PER_EM
 from signing.licence_type import FieldKind, LicenceType
@@ -45,6 +46,7 @@ CALLED = {
     "identifier": "证照标识",
     "lookup_code": "查验码",
     "verify_host": "核验网址",
+    SOURCE: "加注",
 }
 """What a screen reader calls the values that are no field of the type."""
 
@@ -69,6 +71,7 @@ class Base:
     common: dict[Weight, dict[str, bytes]]  # glyph numbers in the base's font, hex
     specimen: bool
     photo: bool
+    copied: bool  # of annotated copies
     validated: bool  # whether a block of validation data follows
 
     @property
@@ -108,6 +111,7 @@ def compile_base(
     specimen: bool,
     photo: bool,
     validated: bool,
+    copied: bool = False,
 ) -> Base:
     """Compile a face for these seals' pictures, in the order of the seals' numbers.
 
@@ -118,7 +122,14 @@ def compile_base(
     try:
         with Pdf.new() as pdf:
             compiler = _Compiler(
-                pdf, face, licence_type, glyphs, specimen=specimen, photo=photo, validated=validated
+                pdf,
+                face,
+                licence_type,
+                glyphs,
+                specimen=specimen,
+                photo=photo,
+                copied=copied,
+                validated=validated,
             )
             return compiler.compile(pictures)
     except pikepdf.PdfError as error:
@@ -184,10 +195,11 @@ class _Compiler:
         *,
         specimen: bool,
         photo: bool,
+        copied: bool,
         validated: bool,
     ) -> None:
         self.pdf, self.face, self.type, self.glyphs = pdf, face, licence_type, glyphs
-        self.specimen, self.photo, self.validated = specimen, photo, validated
+        self.specimen, self.photo, self.copied, self.validated = specimen, photo, copied, validated
         self.slots = [f"content-{n}" for n in range(len(face.pages))]
         self.slots += ["font", "widths", "to-unicode", "record", "metadata"]
         self.slots += ["photo"] if photo else []
@@ -228,6 +240,7 @@ class _Compiler:
             },
             specimen=self.specimen,
             photo=self.photo,
+            copied=self.copied,
             validated=self.validated,
         )
 
@@ -338,10 +351,11 @@ class _Compiler:
         if any(photo.page == number for photo in self.face.photos) and self.photo:
             forms["/Photo"] = self.objects["photo"]
         faint = Dictionary(Type=Name.ExtGState, ca=0.16)
+        bottom = -BAND_MM if self.copied else 0
         return self.pdf.make_indirect(
             Dictionary(
                 Type=Name.Page,
-                MediaBox=Array([0, 0, round(size.width * MM, 3), round(size.height * MM, 3)]),
+                MediaBox=Array([0, round(bottom * MM, 3), *_corner(size)]),
                 Resources=Dictionary(
                     XObject=Dictionary(forms), Font=self.fonts, ExtGState=Dictionary(Faint=faint)
                 ),
@@ -418,7 +432,7 @@ class _Compiler:
         labels = {f.name: f.label["zh"] for f in self.type.fields} | CALLED
         for number, page in enumerate(self.pages):
             owners: list[pikepdf.Object] = []  # by marked-content number
-            for part in page_parts(self.face, number, photo=self.photo):
+            for part in page_parts(self.face, number, photo=self.photo, copied=self.copied):
                 element = Dictionary(Type=Name.StructElem, P=document, Pg=page)
                 made = pdf.make_indirect(element)
                 if isinstance(part, ValueBox):
@@ -485,7 +499,7 @@ class _Compiler:
 Part = ValueBox | tuple[str, Box]
 
 
-def page_parts(face: Face, page: int, *, photo: bool) -> list[Part]:
+def page_parts(face: Face, page: int, *, photo: bool, copied: bool) -> list[Part]:
     """What a page's tail draws, in reading order: values, and ("qr" or "photo", its box).
 
     Prefix and tail number marked content alike by it: a value takes two numbers, the empty one of its label
@@ -494,12 +508,17 @@ def page_parts(face: Face, page: int, *, photo: bool) -> list[Part]:
     parts: list[Part] = [value for value in face.values if value.page == page]
     parts += [("qr", qr.box) for qr in face.qr if qr.page == page]
     parts += [("photo", place.box) for place in face.photos if place.page == page and photo]
+    parts += [band(face.pages[page], page)] if copied else []
     return sorted(parts, key=_reading_order)
 
 
 def _reading_order(part: Part) -> tuple[float, float]:
     box = part.box if isinstance(part, ValueBox) else part[1]
     return -(box.y + box.height), box.x
+
+
+def _corner(page: Page) -> tuple[float, float]:
+    return round(page.width * MM, 3), round(page.height * MM, 3)
 
 
 def _edges(box: Box) -> tuple[float, float, float, float]:

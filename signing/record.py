@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 from keys.canonical import canonical_json, strict_json
 from keys.errors import Fault, Kind, VermilionError
+from signing.annotation import Annotation, annotation_from_json, annotation_to_json
 from signing.codes import (
     IDENTIFIER_ROOT,
     check_type_code,
@@ -67,6 +68,7 @@ class Record:
     status_index: int
     specimen: bool  # the face says 样本 SPECIMEN
     seals: tuple[RecordSeal, ...] = ()  # of a joint licence all, the issuer's first; else none is named
+    copy: Annotation | None = None  # of an annotated copy, whose slot in the status lists is its own
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,8 +95,10 @@ _HOST = re.compile(r"[a-z0-9.-]{1,253}(:[0-9]{1,5})?")
 def record_to_json(record: Record) -> dict[str, object]:
     """The record as the JSON object that is stored, attached to documents and digested."""
     seals = [{"agency": one.agency, "certificate": one.certificate_sha256} for one in record.seals]
-    joint: dict[str, object] = {"seals": seals} if seals else {}
-    return joint | {
+    further: dict[str, object] = {"seals": seals} if seals else {}
+    if record.copy is not None:
+        further["copy"] = annotation_to_json(record.copy)
+    return further | {
         "identifier": record.identifier,
         "type": record.type_code,
         "type_version": record.type_version,
@@ -164,8 +168,11 @@ def record_from_json(data: object) -> Record:
         status_index=members.integer("status_index", 2**32 - 1),
         specimen=members.flag("specimen"),
         seals=_record_seals(members),
+        copy=annotation_from_json(members.object("copy")) if members.has("copy") else None,
     )
     members.finish()
+    if record.copy is not None and record.valid_to is not None and record.copy.valid_to > record.valid_to:
+        raise bad_record("a copy is valid for longer than its licence")
     if record.seals and record.seals[0].agency != record.issuer_code:
         raise bad_record("the first seal is another agency's than the issuer's")
     if record.valid_to is not None and record.valid_to < record.valid_from:

@@ -28,12 +28,13 @@ def table() -> dict[str, Any]:
 
 
 def key_of(answer: Answer) -> str:
-    """The table's key for an answer: `ended_<how>`, `valid_not_compared`, else the verdict."""
+    """The table's key for an answer (`signing.verdict.heading_key`)."""
     if isinstance(answer, Verification):
         return answer.heading
-    checks = answer["checks"].values()
+    checks, copy = answer["checks"].values(), answer.get("copy") is not None
     green = answer["verdict"] == Verdict.VALID and all(c["result"] == Result.PASSED for c in checks)
-    return heading_key(Verdict(answer["verdict"]), answer.get("how"), green=green)
+    reason = answer["checks"]["status"]["reason"]
+    return heading_key(Verdict(answer["verdict"]), answer.get("how"), reason, green=green, copy=copy)
 
 
 def _verdict(answer: Answer, language: str, part: str) -> str:

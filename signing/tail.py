@@ -7,6 +7,7 @@ stored is, once, and a reader's time is not ours to spend. The same input gives 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -18,8 +19,9 @@ from xml.sax.saxutils import escape
 from keys.errors import Kind, VermilionError
 from keys.suite import SUITES
 from signing import cms
+from signing.annotation_drawing import SOURCE, Watermark, text_of, watermark_text, watermarks
 from signing.document import SealMaterial
-from signing.draw import printed_photo, printed_values
+from signing.draw import printed_photo, printed_values, title_of
 from signing.face import Box, ValueBox
 from signing.fonts import Weight
 from signing.laid_out import RESERVED_BYTES, LaidOut
@@ -90,9 +92,14 @@ class _Writer:
     def write(self, moment: datetime, reason_text: str) -> Tail:
         printout, record = self.printout, self.printout.record
         photo = printed_photo(printout, self.type, self.face)
-        if (photo is not None, record.specimen) != (self.base.photo, self.base.specimen):
+        base, copy = self.base, record.copy
+        wanted = photo is not None, record.specimen, copy is not None
+        if wanted != (base.photo, base.specimen, base.copied):
             raise VermilionError(Kind.INVALID, "the prefix is of other licences", reason="other_prefix")
         texts = printed_values(printout, self.type)
+        if copy is not None:
+            texts[SOURCE] = text_of(copy)
+        self.watermark = "" if copy is None else watermark_text(copy)
         symbol = make_symbol(printout.link, printout.credential)
         self.dark = path(symbol)
         self.side = symbol.size
@@ -111,7 +118,7 @@ class _Writer:
             % (record.issue_date.strftime("%Y%m%d").encode("ascii"), len(attached)),
             attached,
         )
-        title = f"{self.type.name['zh']} {record.number}"
+        title = title_of(self.type, record)
         self._stream(b"/Type/Metadata/Subtype/XML", _metadata(title))
         if photo is not None:
             self._stream(
@@ -169,8 +176,13 @@ class _Writer:
     # Pages
 
     def _content(self, page: int, texts: dict[str, str]) -> Iterator[bytes]:
+        if self.watermark:  # under the values: what is read and scanned stands clear of it
+            yield b"/Artifact BMC\n"
+            for one in watermarks(self.face.pages[page], page):
+                yield self._across(one)
+            yield b"EMC\n"
         mark = 0
-        for part in page_parts(self.face, page, photo=self.base.photo):
+        for part in page_parts(self.face, page, photo=self.base.photo, copied=self.base.copied):
             if isinstance(part, ValueBox):
                 yield b"/Span<</MCID %d>>BDC\nEMC\n/P<</MCID %d>>BDC\n" % (mark, mark + 1)
                 if text := texts.get(part.source):
@@ -182,6 +194,12 @@ class _Writer:
                 yield self._qr(box) if what == "qr" else self._photo(box)
                 mark += 1
             yield b"EMC\n"
+
+    def _across(self, mark: Watermark) -> bytes:
+        cos, sin = (f(math.radians(mark.angle)) for f in (math.cos, math.sin))
+        turned = b" ".join(map(_exact, (cos, sin, -sin, cos)))
+        at = b" ".join((number(mark.x * MM), number(mark.y * MM)))
+        return b"q /Faint gs %s %s cm %sQ\n" % (turned, at, self._text(mark.place, self.watermark))
 
     def _text(self, place: ValueBox, text: str) -> bytes:
         style = place.style

@@ -16,6 +16,8 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TypedDict
 
+from signing.annotation import Annotation, annotation_to_json
+
 TABLE = Path(__file__).parent / "verdict_table.json"
 
 
@@ -74,15 +76,19 @@ class Status(StrEnum):
     NOT_CHECKED = "not_checked"
     LISTED = "listed"  # in force by a signed status list within its ttl
     LISTED_BEFORE = "listed_before"  # by one older than that
+    WITHDRAWN = "withdrawn"  # an annotated copy, of a licence in force
 
 
 class Time(StrEnum):
-    """The civil day against first and last day of validity, both inclusive."""
+    """The civil day against first and last day of validity, both inclusive; of an annotated copy against its
+    own last day as well.
+    """
 
     WITHIN = "within"
     AFTER = "after"
     BEFORE = "before"
     UNKNOWN = "unknown"
+    COPY_AFTER = "copy_after"  # the licence is within its validity
 
 
 class Age(StrEnum):
@@ -123,12 +129,13 @@ class Verification:
     """A verdict with its three named checks, as every interface answers it."""
 
     verdict: Verdict
-    how: str | None  # how it ended: revoked, annulled, withdrawn, cancelled, unspecified
+    how: str | None  # how it ended: revoked, annulled, withdrawn, cancelled, copy_withdrawn, unspecified
     content: Check
     issuer: Check
     status: Check
     as_of: datetime  # the moment the status is known for
     identifier: str | None
+    copy: Annotation | None = None  # what was checked is an annotated copy, whatever the verdict
 
     @property
     def green(self) -> bool:
@@ -140,7 +147,9 @@ class Verification:
     @property
     def heading(self) -> str:
         """Key of heading and sentence in the sentence table: the verdict, refined where words differ."""
-        return heading_key(self.verdict, self.how, green=self.green)
+        return heading_key(
+            self.verdict, self.how, self.status.reason, green=self.green, copy=self.copy is not None
+        )
 
 
 class Rule(TypedDict, total=False):
@@ -157,8 +166,9 @@ class Table(TypedDict):
     listed: list[Rule]
 
 
-HOWS = ("revoked", "annulled", "withdrawn", "cancelled", "unspecified")
-"""How a licence ended; `replaced` has a verdict of its own."""
+COPY_WITHDRAWN, COPY_EXPIRED = "copy_withdrawn", "copy_expired"
+HOWS = ("revoked", "annulled", "withdrawn", "cancelled", COPY_WITHDRAWN, "unspecified")
+"""How a licence ended, or that a copy of one did; `replaced` has a verdict of its own."""
 
 
 @cache
@@ -207,9 +217,16 @@ def _ruled(values: tuple[str, ...]) -> tuple[Verdict, dict[str, Rule]]:
 
 
 def decide(
-    facts: Facts, *, as_of: datetime, how: str | None = None, identifier: str | None = None
+    facts: Facts,
+    *,
+    as_of: datetime,
+    how: str | None = None,
+    identifier: str | None = None,
+    copy: Annotation | None = None,
 ) -> Verification:
-    """Run the table. `how` is kept for `ended` only, where it is never missing; `as_of` is aware."""
+    """Run the table. `how` is kept for `ended` only, where it is never missing, and a withdrawn copy has its
+    own; `as_of` is aware.
+    """
     verdict, rules = _ruled(_axes()(facts))
 
     def check(name: str, reason: str) -> Check:
@@ -218,6 +235,8 @@ def decide(
 
     if verdict is not Verdict.ENDED:
         how = None
+    elif facts.status is Status.WITHDRAWN:
+        how = COPY_WITHDRAWN
     elif how not in HOWS:
         how = "unspecified"
     return Verification(
@@ -228,11 +247,23 @@ def decide(
         status=check("status", facts.status_reason),
         as_of=as_of,
         identifier=identifier,
+        copy=copy,
     )
 
 
-def heading_key(verdict: Verdict, how: str | None, *, green: bool) -> str:
-    """Key of the words for a verdict: `ended_<how>`, and `valid_not_compared` where not all checks passed."""
+def heading_key(
+    verdict: Verdict, how: str | None, status_reason: str, *, green: bool, copy: bool = False
+) -> str:
+    """Key of the words for a verdict: `ended_<how>`, `valid_not_compared` where not all checks passed, and
+    `copy_…` where a copy is not called what its licence would be.
+    """
+    key = _heading_key(verdict, how, green=green)
+    if verdict is Verdict.EXPIRED and status_reason == COPY_EXPIRED:
+        return COPY_EXPIRED
+    return f"copy_{key}" if copy and verdict in {Verdict.VALID, Verdict.GENUINE_OFFLINE} else key
+
+
+def _heading_key(verdict: Verdict, how: str | None, *, green: bool) -> str:
     if verdict is Verdict.ENDED:
         return f"ended_{how if how in HOWS else 'unspecified'}"
     if verdict is Verdict.VALID and not green:
@@ -246,7 +277,9 @@ def instant(moment: datetime) -> str:
 
 
 def to_json(verification: Verification, details: Mapping[str, object] | None = None) -> dict[str, object]:
-    """The JSON of design section 6; `details` add members and never replace one."""
+    """The JSON of design section 6; `details` add members and never replace one. `copy` stands in the answer
+    about an annotated copy alone.
+    """
     answer: dict[str, object] = {
         "verdict": verification.verdict.value,
         "how": verification.how,
@@ -261,6 +294,8 @@ def to_json(verification: Verification, details: Mapping[str, object] | None = N
         "as_of": instant(verification.as_of),
         "identifier": verification.identifier,
     }
+    if verification.copy is not None:
+        answer["copy"] = annotation_to_json(verification.copy)
     return {**(details or {}), **answer}
 
 

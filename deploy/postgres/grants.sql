@@ -4,6 +4,7 @@
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_public;
 GRANT SELECT ON
   agency,
+  annotated_copy,
   certificate,
   certificate_authority,
   co_seal,
@@ -31,6 +32,7 @@ GRANT SELECT (id, key_sha256, per_minute, per_day, active) ON verifier TO vermil
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_signer;
 GRANT SELECT ON
   agency,
+  annotated_copy,
   approval,
   ceremony,
   certificate,

@@ -23,6 +23,7 @@ from signing.record import FieldValue, parse_submission
 from signing.validity_range import latest_day
 
 if TYPE_CHECKING:
+    from registry.licences.copying import Copied, Copying
     from registry.licences.succession import Previous, Succeeding
 
 
@@ -41,6 +42,7 @@ class IssueRequest:
     co_seals: tuple[str, ...] = ()  # seal codes of the further places of a joint licence, in order
     succeeding: Succeeding | None = None  # asked for a next edition: what is to be done to which
     previous: Previous | None = None  # as that one was found
+    copying: Copying | None = None  # asked for an annotated copy: of which edition, and for what
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,7 @@ class Examined:
     valid_from: date
     valid_to: date | None
     previous: Previous | None = None
+    copied: Copied | None = None  # an annotated copy, and no edition
 
 
 def civil_day(moment: datetime, zone: ZoneInfo) -> date:

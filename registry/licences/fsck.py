@@ -7,11 +7,9 @@ each other, and each document with its edition. Open intents under a lease are w
 from __future__ import annotations
 
 import contextlib
-import hmac
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from hashlib import sha256
 
 from sqlalchemy import Engine, ScalarSelect, and_, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
@@ -20,17 +18,20 @@ from keys.errors import VermilionError
 from keys.trust_list import TrustList, read_trust_list
 from registry.batches.broken import broken_batches
 from registry.delivery.broken import broken_deliveries
+from registry.licences.broken_copies import broken_copies
 from registry.licences.broken_lives import broken_lives
-from registry.licences.digests import link_digest, lookup_digest
+from registry.licences.document_faults import StoredDocument, document_faults, kept_faults
 from registry.licences.holdings import holder_of
 from registry.licences.issued import ARCHIVED, ORIGINAL, TIME_STAMPED, read_document
 from registry.licences.lookup import current_trust_list
 from registry.licences.numbers import number_mac
 from registry.licences.outage import database_errors
 from registry.licences.public_records import public_text
-from registry.licences.records import open_record, record_text
+from registry.licences.records import open_record
 from registry.licences.status_audit import broken_lists
 from registry.licences.tables import (
+    AnnotatedCopy,
+    CopyOrder,
     CoSeal,
     Document,
     DocumentStamp,
@@ -53,10 +54,9 @@ from registry.seals.tables import SealUse
 from registry.vault import Vault
 from registry.webhooks.broken import broken_webhooks
 from signing.codes import parse_identifier
-from signing.credential import parse_link
 from signing.disclosure import public_record
-from signing.record import Record, printout_from_json
-from signing.strict_check import FileEvidence, strict_check
+from signing.record import Record
+from signing.strict_check import strict_check
 
 USE_OF_INTENT = {"open": "begun", "done": "applied", "abandoned": "void"}
 BATCH = 500
@@ -79,6 +79,7 @@ def fsck(ports: Ports) -> list[str]:
                 *_intents(session, ports.vault),
                 *_co_seals(session),
                 *_editions(session, ports, trust, now),
+                *broken_copies(session, ports, trust, now),
                 *broken_lives(session),
                 *_time_stamped(session, ports.documents, trust, now),
                 *_stamps(session),
@@ -121,20 +122,28 @@ def _intents(session: Session, vault: Vault) -> Iterator[str]:
             Number,
             _count(CoSeal.intent_id),
             _count(SealUse.intent_id),
+            CopyOrder.edition_id,
+            AnnotatedCopy.edition_id,
         )
         .outerjoin(SealUse, and_(SealUse.intent_id == Intent.id, SealUse.place == 1))
         .outerjoin(StatusIndex, StatusIndex.intent_id == Intent.id)
         .outerjoin(Edition, Edition.id == Intent.id)
         .outerjoin(IdempotencyKey, IdempotencyKey.intent_id == Intent.id)
         .outerjoin(Number, Number.licence_id == Intent.licence_id)
+        .outerjoin(CopyOrder, CopyOrder.intent_id == Intent.id)
+        .outerjoin(AnnotatedCopy, AnnotatedCopy.id == Intent.id)
         .execution_options(yield_per=BATCH)
     )
-    for intent, use, slot, edition_id, has_key, held, further, uses in rows:
+    for intent, use, slot, edition_id, has_key, held, further, uses, ordered, copied in rows:
         name = f"intent {intent.id}"
         if intent.state not in USE_OF_INTENT:
             yield f"{name} has the impossible state {intent.state}"
-        if (edition_id is not None) != (intent.state == "done"):
-            yield f"{name} is {intent.state}, and its edition is {'there' if edition_id else 'missing'}"
+        made = edition_id if ordered is None else copied
+        if (made is not None) != (intent.state == "done"):
+            what = "edition" if ordered is None else "copy"
+            yield f"{name} is {intent.state}, and its {what} is {'there' if made else 'missing'}"
+        if (edition_id if ordered else copied) is not None or (copied is not None and copied != ordered):
+            yield f"{name} made another thing than was ordered"
         if use is None or use.state != USE_OF_INTENT.get(intent.state):
             yield f"{name} is {intent.state}, and its seal use is {use.state if use else 'missing'}"
         if slot is None or slot.invalid != (intent.state == "abandoned"):
@@ -148,6 +157,8 @@ def _intents(session: Session, vault: Vault) -> Iterator[str]:
         except VermilionError as error:
             yield f"{name} has a record that cannot be read ({error.reason})"
             continue
+        if (record.copy is None) != (ordered is None):
+            yield f"{name} makes another thing than its record is of"
         if (further, uses) != (max(len(record.seals), 1) - 1, max(len(record.seals), 1)):
             yield f"{name} has other seals, or uses of them, than its record names"
         number = number_mac(vault, record.type_code, record.issuer_code, record.number)
@@ -172,10 +183,11 @@ def _co_seals(session: Session) -> Iterator[str]:
     """The further seals of joint licences, each with its use."""
     used = and_(SealUse.intent_id == CoSeal.intent_id, SealUse.place == CoSeal.place)
     rows = session.execute(
-        select(CoSeal, SealUse, Intent.state, Document.sha256)
+        select(CoSeal, SealUse, Intent.state, func.coalesce(Document.sha256, AnnotatedCopy.sha256))
         .join(Intent, Intent.id == CoSeal.intent_id)
         .outerjoin(SealUse, used)
         .outerjoin(Document, and_(Document.edition_id == CoSeal.intent_id, Document.kind == ORIGINAL))
+        .outerjoin(AnnotatedCopy, AnnotatedCopy.id == CoSeal.intent_id)
         .execution_options(yield_per=BATCH)
     )
     for seal, use, state, document in rows:
@@ -224,7 +236,8 @@ def _editions(session: Session, ports: Ports, trust: TrustList, now: datetime) -
         if record is not None and record.seals:
             times = select(CoSeal.sealed_at).where(CoSeal.intent_id == edition.id).order_by(CoSeal.place)
             further = list(session.scalars(times))
-        found = _document(edition, record, document, further, ports.documents, trust, now)
+        stored = StoredDocument(document.store_key, document, edition.identifier, edition)
+        found = document_faults(stored, record, further, ports.documents, trust, now)
         yield from (f"{name}: {fault}" for fault in found)
 
 
@@ -258,53 +271,6 @@ def _in_clear(
         yield "its licence is another than the record's"
 
 
-def _document(
-    edition: Edition,
-    record: Record | None,
-    document: Document,
-    further: Sequence[datetime | None],
-    documents: DocumentStore,
-    trust: TrustList,
-    now: datetime,
-) -> Iterator[str]:
-    try:
-        data = read_document(documents, document.store_key, document.sha256)
-        evidence = strict_check(data, trust, at=now)
-        printout = printout_from_json(evidence.printout_json)
-        link_id = parse_link(printout.link).id_bytes
-    except VermilionError as error:
-        yield f"the document does not verify ({error.reason})"
-        return
-    yield from _kept(document, data, evidence)
-    if evidence.original_sha256 != document.sha256:
-        yield "the original has another's time-stamp appended"
-    if [one.sealed_at for one in evidence.seals] != [edition.sealed_at, *further]:
-        yield "the document was sealed at another time, or by more or fewer seals"
-    borne = [sha256(one.certificate).hexdigest() for one in evidence.seals]
-    if record is not None and record.seals and borne != [one.certificate_sha256 for one in record.seals]:
-        yield "the document bears other seals than its record names"
-    if record is not None and record_text(printout.record) != record_text(record):
-        yield "the document says another thing than the record"
-    if not hmac.compare_digest(link_digest(link_id), edition.link_id_sha256):
-        yield "the document has another link"
-    if not hmac.compare_digest(
-        lookup_digest(edition.identifier, printout.lookup_code), edition.lookup_sha256
-    ):
-        yield "the document has another look-up code"
-    if sha256(printout.credential).digest() != edition.credential_sha256:
-        yield "the document has another QR credential"
-
-
-def _kept(document: Document, data: bytes, evidence: FileEvidence) -> Iterator[str]:
-    """What stands beside a document is what it says."""
-    if len(data) != document.size or evidence.level != document.level:
-        yield "size or level of the document are others"
-    stamp = evidence.stamps[-1] if evidence.stamps else None
-    found = (None, None) if stamp is None else (stamp.at, sha256(stamp.by).hexdigest())
-    if found != (document.stamped_at, document.stamped_by):
-        yield "the document was time-stamped at another time, or by another authority"
-
-
 def _time_stamped(
     session: Session, documents: DocumentStore, trust: TrustList, now: datetime
 ) -> Iterator[str]:
@@ -327,7 +293,7 @@ def _time_stamped(
         except VermilionError as error:
             yield f"{name}: the document does not verify ({error.reason})"
             continue
-        yield from (f"{name}: {fault}" for fault in _kept(document, data, evidence))
+        yield from (f"{name}: {fault}" for fault in kept_faults(document, data, evidence))
         if evidence.original_sha256 != original_sha256 or document.sha256 == original_sha256:
             yield f"{name}: it is not the original with a time-stamp"
 
@@ -410,13 +376,14 @@ def _log(session: Session) -> Iterator[str]:
             yield f"event {event.id} has no leaf"
         elif leaf.data != leaf_bytes(event, leaf.salt):
             yield f"event {event.id} is another than its leaf commits to"
+    no_copy = Intent.id.not_in(select(CopyOrder.intent_id))
     for state, kind in (("done", "licence.issued"), ("abandoned", "licence.abandoned")):
         count = (
             select(func.count())
             .where(Event.subject_kind == "edition", Event.subject == Intent.id, Event.kind == kind)
             .scalar_subquery()
         )
-        for intent_id in session.scalars(select(Intent.id).where(Intent.state == state, count != 1)):
+        for intent_id in session.scalars(select(Intent.id).where(Intent.state == state, no_copy, count != 1)):
             yield f"intent {intent_id} is {state} without exactly one event {kind}"
         for intent_id in session.scalars(select(Intent.id).where(Intent.state != state, count != 0)):
             yield f"intent {intent_id} is not {state} and has the event {kind}"

@@ -14,7 +14,7 @@ from keys.errors import Kind, VermilionError
 from registry.licences.digests import lookup_digest
 from registry.log.tables import Event
 from signing.codes import normalise_lookup_code
-from signing.live import LiveLicence, Past
+from signing.live import LiveCopy, LiveLicence, Past
 
 _CHANGES = (
     "licence.issued",
@@ -42,6 +42,7 @@ class Gathered:
     documents: dict[bytes, LiveLicence] = field(default_factory=dict)
     identifiers: dict[str, LiveLicence] = field(default_factory=dict)
     lookup_digests: dict[str, bytes] = field(default_factory=dict)  # by identifier, where the code matched
+    copies: dict[bytes, LiveLicence] = field(default_factory=dict)  # by look-up digest
 
     def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
         return self.links.get(id_sha256)
@@ -56,8 +57,9 @@ class Gathered:
         """Unknown identifier and wrong code do the same work and get the same answer."""
         kept = self.lookup_digests.get(identifier, bytes(32))
         code = normalise_lookup_code(lookup_code)
-        if not hmac.compare_digest(kept, lookup_digest(identifier, code)):
-            return None
+        digest = lookup_digest(identifier, code)
+        if not hmac.compare_digest(kept, digest):
+            return self.copies.get(digest)
         return self.identifiers.get(identifier)
 
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:  # noqa: ARG002
@@ -66,17 +68,20 @@ class Gathered:
 
 
 def as_of(
-    licences: Mapping[str, LiveLicence], history: Sequence[Row[Any]], past: Past
+    licences: Mapping[str, LiveLicence],
+    editions: Mapping[str, str],
+    history: Sequence[Row[Any]],
+    past: Past,
 ) -> dict[str, LiveLicence]:
-    """Licences, by edition, with the status that they had at a past moment; none of an edition that the
-    registry did not know then, by the clock of its record.
+    """Licences and copies, by id, with the status that they had at a past moment; none that the registry did
+    not know then, by the clock of its record. `editions`: of each, its own or that it is a copy of.
     """
-    changes: dict[str, list[Row[Any]]] = {edition: [] for edition in licences}
+    changes: dict[str, list[Row[Any]]] = {edition: [] for edition in editions.values()}
     for row in history:
         changes[row.subject].append(row)
     found = {}
-    for edition, licence in licences.items():
-        rows = in_order(changes[edition])
+    for sealed, licence in licences.items():
+        rows = in_order(changes[editions[sealed]])
         if past.clock == "recorded":
             last = change_recorded(rows, past.at)
             if last is None:
@@ -84,11 +89,29 @@ def as_of(
         else:
             last = change_in_effect(rows, past.day) or rows[0]
         known = _with_status(licence, last, past.at)
+        if known.copy is not None:
+            if past.clock == "recorded" and known.copy.registered_at > past.at:
+                continue
+            known = _copy_then(known, known.copy, past)
         if past.clock == "effective" and last.effective_from > past.day:  # not yet, whatever it prints
             first_day = max(known.record.valid_from, last.effective_from)
             known = replace(known, record=replace(known.record, valid_from=first_day))
-        found[edition] = known
+        found[sealed] = known
     return found
+
+
+def _copy_then(licence: LiveLicence, copy: LiveCopy, past: Past) -> LiveLicence:
+    """A copy that was withdrawn since was not then; before the day it was made it was not valid yet."""
+    on, at, made_on = copy.withdrawn_on, copy.withdrawn_at, copy.annotation.made_on
+    if past.clock == "recorded":
+        withdrawn = at is not None and at <= past.at
+    else:
+        withdrawn = on is not None and on <= past.day
+    if not withdrawn:
+        licence = replace(licence, copy=replace(copy, withdrawn_on=None, withdrawn_at=None))
+    if made_on is None or made_on <= past.day:
+        return licence
+    return replace(licence, record=replace(licence.record, valid_from=made_on))
 
 
 def in_order(changes: Iterable[Row[Any]]) -> list[Row[Any]]:

@@ -22,6 +22,7 @@ from keys.errors import Kind, VermilionError, places
 from keys.halves import by_halves
 from registry.actor import Actor
 from registry.documents import document_key
+from registry.licences.copying import copying
 from registry.licences.duties import require_officer
 from registry.licences.examine import Examined, IssueRequest, civil_day, examine
 from registry.licences.idempotency import in_progress, request_mac, reused, serialise_keys, served_before
@@ -105,13 +106,17 @@ def examine_all(ports: Ports, actor: Actor, requests: Sequence[IssueRequest]) ->
     """What can be refused by reading alone."""
     day = civil_day(ports.clock(), ports.settings.tz)
 
-    def whole(request: IssueRequest) -> IssueRequest:
+    def whole(request: IssueRequest) -> IssueRequest | Examined:
+        if request.copying is not None:
+            return copying(ports, actor, request, request.copying, day)
         wanted = request.succeeding
         return request if wanted is None else succeeding(ports, actor, request, wanted, day)
 
-    def examined(requests: Sequence[IssueRequest]) -> list[Examined | VermilionError]:
+    def examined(some: Sequence[IssueRequest | Examined]) -> list[Examined | VermilionError]:
+        left = [one for one in some if isinstance(one, IssueRequest)]
         with Session(ports.database.read) as session:
-            return examine(session, actor, requests, day, ports.fonts)
+            found = iter(examine(session, actor, left, day, ports.fonts))
+        return [next(found) if isinstance(one, IssueRequest) else one for one in some]
 
     def fit(examined: Examined) -> Examined:
         require_room(ports, examined, actor.agency_code)

@@ -18,8 +18,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
+from registry.documents import document_key
 from registry.licences.outage import database_errors
-from registry.licences.tables import Document, Edition
+from registry.licences.tables import AnnotatedCopy, Document, Edition
 from registry.ports import DocumentStore, Ports
 from signing.credential import qr_text
 from signing.draw import ATTACHMENT
@@ -31,9 +32,11 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Issued:
-    """A registered edition with what its holder was given: link and look-up code are secrets of the paper."""
+    """A registered edition, or annotated copy of one, with what its holder was given: link and look-up code
+    are secrets of the paper.
+    """
 
-    edition_id: str
+    edition_id: str  # of a copy, its own id
     printout: Printout
     link: str  # with the fragment, as the QR code says it
     sha256: bytes  # of the sealed original
@@ -44,18 +47,24 @@ class Issued:
 
 
 def read_issued(ports: Ports, edition_id: str, *, replayed: bool) -> Issued:
-    """The issued edition. Raises VermilionError: NOT_FOUND; UNAVAILABLE when its document is out of reach."""
+    """The issued edition or copy. Raises VermilionError: NOT_FOUND; UNAVAILABLE when its document is out of
+    reach.
+    """
     with database_errors(), Session(ports.database.read) as session:
         row = session.execute(
             select(Edition, Document)
             .join(Document, Document.edition_id == Edition.id)
             .where(Edition.id == edition_id, Document.kind == ORIGINAL)
         ).one_or_none()
-        if row is None:
-            raise VermilionError(Kind.NOT_FOUND, "no such licence")
-        edition, document = row
+        edition: Edition | None
+        document: Document | AnnotatedCopy
+        if row is not None:
+            (edition, document), key = row, row[1].store_key
+        else:
+            document, key = _registered_copy(session, edition_id), document_key(edition_id)
+            edition = session.get_one(Edition, document.edition_id)
         session.expunge_all()  # both are read below, without a connection
-    printout = attached_printout(read_document(ports.documents, document.store_key, document.sha256))
+    printout = attached_printout(read_document(ports.documents, key, document.sha256))
     return Issued(
         edition_id=edition_id,
         printout=printout,
@@ -66,6 +75,13 @@ def read_issued(ports: Ports, edition_id: str, *, replayed: bool) -> Issued:
         status=edition.status,
         replayed=replayed,
     )
+
+
+def _registered_copy(session: Session, copy_id: str) -> AnnotatedCopy:
+    found = session.get(AnnotatedCopy, copy_id)
+    if found is None:
+        raise VermilionError(Kind.NOT_FOUND, "no such licence")
+    return found
 
 
 def newest_form(documents: Iterable[_T]) -> _T:

@@ -23,7 +23,7 @@ from registry.licences.digests import lookup_digest
 from registry.licences.gathered import HISTORY, Gathered, as_of
 from registry.licences.outage import database_errors
 from registry.licences.public_records import stored_public
-from registry.licences.tables import CoSeal, Document, Edition, Licence, TypeVersion
+from registry.licences.tables import AnnotatedCopy, CoSeal, Document, Edition, Licence, TypeVersion
 from registry.seals.tables import (
     KeyUse,
     PublishedTrustList,
@@ -33,8 +33,9 @@ from registry.seals.tables import (
     SealUse,
     StandingAuthorisation,
 )
+from signing.annotation import Annotation
 from signing.codes import normalise_lookup_code, parse_identifier
-from signing.live import LiveLicence, LiveSeal, Past, Wanted
+from signing.live import LiveCopy, LiveLicence, LiveSeal, Past, Wanted
 
 _CoEdition, _CoSealRow, _CoState = aliased(SealEdition), aliased(Seal), aliased(SealState)
 _CoUse, _CoAuthorisation = aliased(SealUse), aliased(StandingAuthorisation)
@@ -44,70 +45,91 @@ def _licence_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """One row for each registered document of the edition that `condition` names; of a joint licence, for
     each of them and each further seal.
     """
-    history = and_(
-        SealState.seal_code == SealEdition.seal_code, SealState.version == Edition.seal_state_version
+    return _rows_of(Edition, Document, ()).join(Document, Document.edition_id == Edition.id).where(condition)
+
+
+def _copy_where(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """As that, of an annotated copy: its own sealing and document, and its edition's record and status."""
+    own = (
+        AnnotatedCopy.purpose,
+        AnnotatedCopy.recipient,
+        AnnotatedCopy.valid_to.label("copy_valid_to"),
+        AnnotatedCopy.made_on,
+        AnnotatedCopy.count.label("copy_count"),
+        AnnotatedCopy.withdrawn_on,
+        AnnotatedCopy.withdrawn_at,
     )
-    used = and_(SealUse.intent_id == Edition.id, SealUse.place == 1, SealUse.state == "applied")
+    return _rows_of(AnnotatedCopy, AnnotatedCopy, own).where(condition)
+
+
+def _rows_of(
+    sealed: type[Edition | AnnotatedCopy], document: type[Document | AnnotatedCopy], own: Sequence[Any]
+) -> Select[*tuple[Any, ...]]:
+    history = and_(
+        SealState.seal_code == SealEdition.seal_code, SealState.version == sealed.seal_state_version
+    )
+    used = and_(SealUse.intent_id == sealed.id, SealUse.place == 1, SealUse.state == "applied")
     co_history = and_(
         _CoState.seal_code == _CoEdition.seal_code, _CoState.version == CoSeal.seal_state_version
     )
     co_used = and_(
         _CoUse.intent_id == CoSeal.intent_id, _CoUse.place == CoSeal.place, _CoUse.state == "applied"
     )
+    selected = select(
+        sealed.id.label("sealed_id"),
+        Edition.id.label("edition_id"),
+        Edition.identifier,
+        sealed.link_id_sha256,
+        sealed.lookup_sha256,
+        Edition.public_record,
+        sealed.origin,
+        Edition.status,
+        Edition.ground,
+        Edition.how,
+        Edition.since,
+        Edition.suspended_until,
+        sealed.credential_sha256,
+        sealed.sealed_at,
+        Licence.type_code,
+        Licence.issuer_code,
+        Agency.name_zh,
+        Agency.name_en,
+        Seal.code.label("seal_code"),
+        Seal.agency_code.label("seal_agency"),
+        Seal.state.label("seal_state"),
+        Seal.compromised_since,
+        SealState.state.label("seal_state_then"),
+        StandingAuthorisation.seal_code.label("authorised_seal"),
+        StandingAuthorisation.type_code.label("authorised_type"),
+        document.sha256,
+        document.level,
+        document.registered_at,
+        CoSeal.place.label("co_place"),
+        CoSeal.sealed_at.label("co_sealed_at"),
+        _CoSealRow.code.label("co_seal_code"),
+        _CoSealRow.state.label("co_seal_state"),
+        _CoSealRow.compromised_since.label("co_compromised_since"),
+        _CoState.state.label("co_seal_state_then"),
+        _CoAuthorisation.seal_code.label("co_authorised_seal"),
+        _CoAuthorisation.type_code.label("co_authorised_type"),
+        *own,
+    ).select_from(sealed)
+    if sealed is AnnotatedCopy:
+        selected = selected.join(Edition, Edition.id == AnnotatedCopy.edition_id)
     return (
-        select(
-            Edition.id.label("edition_id"),
-            Edition.identifier,
-            Edition.link_id_sha256,
-            Edition.lookup_sha256,
-            Edition.public_record,
-            Edition.origin,
-            Edition.status,
-            Edition.ground,
-            Edition.how,
-            Edition.since,
-            Edition.suspended_until,
-            Edition.credential_sha256,
-            Edition.sealed_at,
-            Licence.type_code,
-            Licence.issuer_code,
-            Agency.name_zh,
-            Agency.name_en,
-            Seal.code.label("seal_code"),
-            Seal.agency_code.label("seal_agency"),
-            Seal.state.label("seal_state"),
-            Seal.compromised_since,
-            SealState.state.label("seal_state_then"),
-            StandingAuthorisation.seal_code.label("authorised_seal"),
-            StandingAuthorisation.type_code.label("authorised_type"),
-            Document.sha256,
-            Document.level,
-            Document.registered_at,
-            CoSeal.place.label("co_place"),
-            CoSeal.sealed_at.label("co_sealed_at"),
-            _CoSealRow.code.label("co_seal_code"),
-            _CoSealRow.state.label("co_seal_state"),
-            _CoSealRow.compromised_since.label("co_compromised_since"),
-            _CoState.state.label("co_seal_state_then"),
-            _CoAuthorisation.seal_code.label("co_authorised_seal"),
-            _CoAuthorisation.type_code.label("co_authorised_type"),
-        )
-        .select_from(Edition)
-        .join(Licence, Licence.id == Edition.licence_id)
+        selected.join(Licence, Licence.id == Edition.licence_id)
         .join(Agency, Agency.code == Licence.issuer_code)
-        .join(SealEdition, SealEdition.id == Edition.seal_edition_id)
+        .join(SealEdition, SealEdition.id == sealed.seal_edition_id)
         .join(Seal, Seal.code == SealEdition.seal_code)
-        .join(Document, Document.edition_id == Edition.id)
         .outerjoin(SealState, history)
         .outerjoin(SealUse, used)
         .outerjoin(StandingAuthorisation, StandingAuthorisation.id == SealUse.authorisation_id)
-        .outerjoin(CoSeal, CoSeal.intent_id == Edition.id)
+        .outerjoin(CoSeal, CoSeal.intent_id == sealed.id)
         .outerjoin(_CoEdition, _CoEdition.id == CoSeal.seal_edition_id)
         .outerjoin(_CoSealRow, _CoSealRow.code == _CoEdition.seal_code)
         .outerjoin(_CoState, co_history)
         .outerjoin(_CoUse, co_used)
         .outerjoin(_CoAuthorisation, _CoAuthorisation.id == _CoUse.authorisation_id)
-        .where(condition)
     )
 
 
@@ -120,6 +142,12 @@ _LOOKUP_DIGESTS = select(Edition.identifier, Edition.lookup_sha256).where(
 _BY_DOCUMENT = _licence_where(
     Edition.id == select(Document.edition_id).where(Document.sha256 == bindparam("key")).scalar_subquery()
 )
+# A copy is looked for where no edition was found: by far the most checks are of licences.
+_COPY_BY_LINK = _copy_where(AnnotatedCopy.link_id_sha256 == bindparam("key"))
+_COPY_BY_DOCUMENT = _copy_where(AnnotatedCopy.sha256 == bindparam("key"))
+_COPY_BY_LOOKUP = _copy_where(
+    and_(Edition.identifier == bindparam("identifier"), AnnotatedCopy.lookup_sha256 == bindparam("key"))
+)
 # Many at once: one statement a kind of key, since an index serves each, and none serves them all.
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _MANY_LINKS = _licence_where(Edition.link_id_sha256.in_(_KEYS))
@@ -127,6 +155,9 @@ _MANY_IDENTIFIERS = _licence_where(Edition.identifier.in_(_KEYS))
 _MANY_DOCUMENTS = _licence_where(
     Edition.id.in_(select(Document.edition_id).where(Document.sha256.in_(_KEYS)))
 )
+_MANY_COPY_LINKS = _copy_where(AnnotatedCopy.link_id_sha256.in_(_KEYS))
+_MANY_COPY_DOCUMENTS = _copy_where(AnnotatedCopy.sha256.in_(_KEYS))
+_MANY_COPY_CODES = _copy_where(AnnotatedCopy.lookup_sha256.in_(_KEYS))
 _SEAL_USE = (
     select(KeyUse.signed)
     .where(
@@ -164,10 +195,11 @@ class SqlLiveRegistry:
 
     def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
         with database_errors():
-            return self._licence(_BY_LINK.rows(self._kept, key=id_sha256))
+            rows = _BY_LINK.rows(self._kept, key=id_sha256)
+        return self._licence(rows or self._rows(_COPY_BY_LINK, id_sha256))
 
     def by_document(self, sha256: bytes) -> LiveLicence | None:
-        return self._licence(self._rows(_BY_DOCUMENT, sha256))
+        return self._licence(self._rows(_BY_DOCUMENT, sha256) or self._rows(_COPY_BY_DOCUMENT, sha256))
 
     def by_identifier(self, identifier: str) -> LiveLicence | None:
         if not _is_identifier(identifier):
@@ -188,13 +220,14 @@ class SqlLiveRegistry:
             return None
         found = self._rows(_LOOKUP_DIGEST, identifier)
         kept = found[0].lookup_sha256 if found else bytes(32)
-        if not hmac.compare_digest(kept, lookup_digest(identifier, code)):
-            return None
-        return self._licence(self._rows(_BY_IDENTIFIER, identifier))
+        digest = lookup_digest(identifier, code)
+        if hmac.compare_digest(kept, digest):
+            return self._licence(self._rows(_BY_IDENTIFIER, identifier))
+        return self._licence(self._rows(_COPY_BY_LOOKUP, digest, identifier=identifier))
 
     def gather(self, wanted: Wanted, past: Past | None = None) -> Gathered:
-        """See `signing.live.ManyRegistry`: a statement for each kind of key, one for the look-up codes, and
-        one for the histories of what was found.
+        """See `signing.live.ManyRegistry`: a statement for each kind of key, one for the look-up codes, one
+        for the histories of what was found, and for what was not, one for each kind of key that copies have.
         """
         matched = self._matched(wanted.typed)
         identifiers = frozenset(filter(_is_identifier, wanted.identifiers)) | set(matched)
@@ -204,30 +237,43 @@ class SqlLiveRegistry:
             (_MANY_IDENTIFIERS, identifiers),
             (_MANY_DOCUMENTS, wanted.documents),
         ):
-            if keys:
-                with database_errors(), self._engine.connect() as connection:
-                    rows += connection.execute(statement, {"keys": sorted(keys)}).all()
-        by_edition: dict[str, list[Row[Any]]] = {}
+            rows += self._many(statement, keys)
+        rows += self._many(_MANY_COPY_LINKS, wanted.links - {row.link_id_sha256 for row in rows})
+        rows += self._many(_MANY_COPY_DOCUMENTS, wanted.documents - {row.sha256 for row in rows})
+        codes = _digests(wanted.typed) - set(matched.values())
+        rows += self._many(_MANY_COPY_CODES, codes)
+        by_sealed: dict[str, list[Row[Any]]] = {}
         for row in rows:
-            by_edition.setdefault(row.edition_id, []).append(row)
-        licences = {edition: self._known(of_one) for edition, of_one in by_edition.items()}
+            by_sealed.setdefault(row.sealed_id, []).append(row)
+        licences = {sealed: self._known(of_one) for sealed, of_one in by_sealed.items()}
         if past is not None and licences:
+            editions = {sealed: of_one[0].edition_id for sealed, of_one in by_sealed.items()}
             with database_errors(), self._engine.connect() as connection:
-                history = connection.execute(HISTORY, {"editions": sorted(licences)}).all()
-            licences = as_of(licences, history, past)
+                history = connection.execute(HISTORY, {"editions": sorted(set(editions.values()))}).all()
+            licences = as_of(licences, editions, history, past)
         found = Gathered(lookup_digests=matched)
-        for edition, licence in licences.items():
-            row = by_edition[edition][0]
+        for sealed, licence in licences.items():
+            row = by_sealed[sealed][0]
             if row.link_id_sha256 in wanted.links:
                 found.links[row.link_id_sha256] = licence
             found.documents |= {
                 form.sha256: licence
-                for form in by_edition[edition]
+                for form in by_sealed[sealed]
                 if form.sha256 in wanted.documents and _was_known(form, past)
             }
-            if row.identifier in identifiers:
+            if licence.copy is not None and row.lookup_sha256 in codes:
+                found.copies[row.lookup_sha256] = licence
+            elif licence.copy is None and row.identifier in identifiers:
                 found.identifiers[row.identifier] = licence
         return found
+
+    def _many(
+        self, statement: Select[*tuple[Any, ...]], keys: frozenset[bytes] | frozenset[str] | set[bytes]
+    ) -> Sequence[Row[Any]]:
+        if not keys:
+            return ()
+        with database_errors(), self._engine.connect() as connection:
+            return connection.execute(statement, {"keys": sorted(keys)}).all()
 
     def _matched(self, typed: frozenset[tuple[str, str]]) -> dict[str, bytes]:
         """The look-up digests, by identifier, of those whose code was typed. Unknown identifier and wrong
@@ -245,9 +291,9 @@ class SqlLiveRegistry:
             if hmac.compare_digest(kept.get(identifier, bytes(32)), lookup_digest(identifier, code))
         }
 
-    def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str) -> Sequence[Row[Any]]:
+    def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str, **more: str) -> Sequence[Row[Any]]:
         with database_errors(), self._engine.connect() as connection:
-            return connection.execute(statement, {"key": key}).all()
+            return connection.execute(statement, {"key": key, **more}).all()
 
     def _licence(self, rows: Sequence[Row[Any]]) -> LiveLicence | None:
         return self._known(rows) if rows else None
@@ -276,6 +322,7 @@ class SqlLiveRegistry:
             co_seals=_co_seals(rows),
             levels=tuple(documents.values()),
             suspended_until=row.suspended_until,
+            copy=_copy_of(row),
         )
 
     def _type_name(self, code: str, version: int) -> Mapping[str, str]:
@@ -286,6 +333,17 @@ class SqlLiveRegistry:
                 text = connection.execute(_TYPE, {"code": code, "version": version}).scalar_one()
             self._type_names[key] = {lang: str(name) for lang, name in tomllib.loads(text)["name"].items()}
         return self._type_names[key]
+
+
+def _digests(typed: frozenset[tuple[str, str]]) -> set[bytes]:
+    return {lookup_digest(identifier, code) for identifier, code in typed if _is_identifier(identifier)}
+
+
+def _copy_of(row: Row[Any]) -> LiveCopy | None:
+    if row.sealed_id == row.edition_id:
+        return None
+    annotation = Annotation(row.purpose, row.recipient, row.copy_valid_to, row.made_on, row.copy_count)
+    return LiveCopy(annotation, row.withdrawn_on, row.withdrawn_at, row.registered_at, row.link_id_sha256)
 
 
 def _was_known(form: Row[Any], past: Past | None) -> bool:

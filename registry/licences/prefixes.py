@@ -29,6 +29,7 @@ class Look:
     pictures: tuple[bytes, ...]  # SHA-256, of the seals in the order of their places
     specimen: bool
     photo: bool
+    copied: bool  # of annotated copies
     validated: bool
 
 
@@ -50,6 +51,7 @@ class Prefixes:
         *,
         specimen: bool,
         photo: bool,
+        copied: bool,
         validation: ValidationData | None,
     ) -> Prefix:
         """The prefix of licences of this type under these seals, by place, in the store so that none of them
@@ -57,17 +59,23 @@ class Prefixes:
 
         Raises VermilionError: INVALID for a face that cannot be compiled; UNAVAILABLE from the store.
         """
-        base, part = self._base(loaded, materials, specimen, photo, validation is not None)
+        base, part = self._base(loaded, materials, specimen, photo, copied, validation is not None)
         prefix = make_prefix(base, validation)
         documents.share(part, Part.of(prefix.block))
         self.beginnings.expect(base.data)
         return prefix
 
     def preview(
-        self, loaded: LoadedType, materials: Sequence[SealMaterial], *, specimen: bool, photo: bool
+        self,
+        loaded: LoadedType,
+        materials: Sequence[SealMaterial],
+        *,
+        specimen: bool,
+        photo: bool,
+        copied: bool,
     ) -> Prefix:
         """One without validation data, that touches neither key nor store."""
-        return make_prefix(self._base(loaded, materials, specimen, photo, validated=False)[0])
+        return make_prefix(self._base(loaded, materials, specimen, photo, copied, validated=False)[0])
 
     def _base(
         self,
@@ -75,10 +83,11 @@ class Prefixes:
         materials: Sequence[SealMaterial],
         specimen: bool,
         photo: bool,
+        copied: bool,
         validated: bool,
     ) -> tuple[Base, Part]:
         pictures = tuple(sha256(one.picture.data).digest() for one in materials)
-        look = Look(loaded.type.code, loaded.type.version, pictures, specimen, photo, validated)
+        look = Look(loaded.type.code, loaded.type.version, pictures, specimen, photo, copied, validated)
         with self._lock:
             found = self._bases.get(look)
             if found is not None:
@@ -91,6 +100,7 @@ class Prefixes:
             self._glyphs,
             specimen=specimen,
             photo=photo,
+            copied=copied,
             validated=validated,
         )
         made = base, Part.of(base.data)

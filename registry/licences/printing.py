@@ -117,7 +117,7 @@ def _sign_credentials(
 def _lay_out(ports: Ports, wanted: Sequence[tuple[Reserved, Printout]]) -> list[_LaidOut | Exception]:
     """The drawn documents with room for their seals, all of a seal with the same proofs, taken now."""
     proofs: dict[tuple[bytes, ...], ValidationData | None] = {}
-    prefixes: dict[tuple[tuple[bytes, ...], str, int, bool, bool], Prefix] = {}
+    prefixes: dict[tuple[tuple[bytes, ...], str, int, bool, bool, bool], Prefix] = {}
 
     def laid_out(one: tuple[Reserved, Printout]) -> _LaidOut:
         reserved, printout = one
@@ -125,8 +125,9 @@ def _lay_out(ports: Ports, wanted: Sequence[tuple[Reserved, Printout]]) -> list[
         seals = tuple(material.certificate for material in materials)
         if seals not in proofs:
             proofs[seals] = ports.validation.of(*materials)
-        specimen, photo = reserved.record.specimen, printout.photo is not None
-        look = seals, loaded.type.code, loaded.type.version, specimen, photo
+        record, photo = reserved.record, printout.photo is not None
+        specimen, copied = record.specimen, record.copy is not None
+        look = seals, loaded.type.code, loaded.type.version, specimen, photo, copied
         if look not in prefixes:
             prefixes[look] = ports.prefixes.of(
                 ports.documents,
@@ -134,6 +135,7 @@ def _lay_out(ports: Ports, wanted: Sequence[tuple[Reserved, Printout]]) -> list[
                 materials,
                 specimen=specimen,
                 photo=photo,
+                copied=copied,
                 validation=proofs[seals],
             )
         return _LaidOut(reserved, printout, _drawn(ports, reserved, printout, prefixes[look]))
@@ -278,5 +280,6 @@ def preview_printout(ports: Ports, reserved: Reserved, printout: Printout) -> No
         reserved.materials,
         specimen=reserved.record.specimen,
         photo=printout.photo is not None,
+        copied=reserved.record.copy is not None,
     )
     _drawn(ports, reserved, printout, prefix)

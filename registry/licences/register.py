@@ -19,6 +19,7 @@ from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.documents import document_key
 from registry.driver_select import Prepared
+from registry.licences.copying import Source, orders_of, sources
 from registry.licences.duties import still_officer
 from registry.licences.examine import may_issue
 from registry.licences.issued import ORIGINAL
@@ -29,6 +30,7 @@ from registry.licences.records import open_record
 from registry.licences.status_changes import note_changes
 from registry.licences.succession import Successor, replace_editions, successors
 from registry.licences.tables import (
+    AnnotatedCopy,
     CoSeal,
     Document,
     DocumentStamp,
@@ -109,9 +111,10 @@ def register(
 
     A first edition has no predecessor; its licence's number and identifier are unique by constraint. The
     edition before a next one ends in the same commit, if it is still what the decision rests on. `actor` is
-    None in recovery. The failures: CONFLICT with reason `taken_over`, `seal_changed`, `not_entitled`,
-    `qr_key_retired` or `previous_changed`. Raises VermilionError where none may be registered: the caller's
-    transaction must then be rolled back.
+    None in recovery. An annotated copy is registered beside the edition that it is of, if that is still in
+    force. The failures: CONFLICT with reason `taken_over`, `seal_changed`, `not_entitled`, `qr_key_retired`,
+    `previous_changed`, or `licence_changed` and `copy_status` for a copy. Raises VermilionError where none
+    may be registered: the caller's transaction must then be rolled back.
     """
     intents = _open_intents(session, {one.intent_id: one.fence for one in wanted})
     at = moment(ports)
@@ -137,10 +140,17 @@ def register(
             failures[one.intent_id] = licence_type
         else:
             whole.append(_Registered(intent, record, licence_type, one.sealed))
+    copies = [one for one in whole if one.record.copy is not None]
+    whole = [one for one in whole if one.record.copy is None]
     following = successors(session, [one.intent.id for one in whole if one.record.edition > 1])
-    failures |= {of: failure for of, failure in following.items() if isinstance(failure, VermilionError)}
+    copied = sources(session, orders_of(session, [one.intent.id for one in copies]), at.day)
+    for found in (following, copied):
+        failures |= {of: failure for of, failure in found.items() if isinstance(failure, VermilionError)}
     if whole := [_following(one, following) for one in whole if one.intent.id not in failures]:
         _write(session, ports, whole, actor, at)
+    pairs = [(one, copied[one.intent.id]) for one in copies]
+    if made := [(one, source) for one, source in pairs if isinstance(source, Source)]:
+        _write_copies(session, ports, made, actor, at)
     return [failures.get(one.intent_id) for one in wanted]
 
 
@@ -200,6 +210,7 @@ class _Conditions:
     issuer_code: str
     type_code: str
     type_version: int
+    copied: bool  # a licence outlives the version that it was issued by
 
 
 def _further_seals(session: Session, intent_ids: Sequence[str]) -> dict[str, tuple[_SealThen, ...]]:
@@ -223,6 +234,7 @@ def _conditions(intent: _Intent, record: Record, further: tuple[_SealThen, ...])
         issuer_code=record.issuer_code,
         type_code=record.type_code,
         type_version=record.type_version,
+        copied=record.copy is not None,
     )
 
 
@@ -255,6 +267,74 @@ def _write(
         random=ports.random,
     )
     _end_those_before(session, ports, [one for one in whole if one.successor is not None], at)
+
+
+def _write_copies(
+    session: Session,
+    ports: Ports,
+    made: Sequence[tuple[_Registered, Source]],
+    actor: Actor | None,
+    at: Moment,
+) -> None:
+    whole = [one for one, _ in made]
+    _end(session, [one.intent.id for one in whole], "done", at)
+    insert_rows(session, AnnotatedCopy, [_copy(one, source, at) for one, source in made])
+    co_seals = _co_sealed(session, whole)
+    apply_uses(session, {one.intent.id: one.sealed.sha256 for one in whole}, at.now, co_seals)
+    record_events(
+        session,
+        kind="licence.copied",
+        subject_kind="edition",
+        happenings=[
+            Happening(
+                subject=source.edition_id,
+                ground=Ground(one.type.legal_basis, "copied", at.day),
+                actor=_actor_of(one.intent, one.record.issuer_code),
+                detail={
+                    "identifier": source.identifier,
+                    "copy": one.intent.id,
+                    "holder_wish": source.holder_wish,
+                    "matter_code": one.intent.matter_code,
+                    "case_number": one.intent.case_number,
+                    "document": one.sealed.sha256.hex(),
+                    "level": one.sealed.level,
+                    "recovered": actor is None,
+                },
+            )
+            for one, source in made
+        ],
+        now=at.now,
+        random=ports.random,
+    )
+
+
+def _copy(one: _Registered, source: Source, at: Moment) -> dict[str, Any]:
+    intent, sealed, copy = one.intent, one.sealed, one.record.copy
+    assert copy is not None
+    return {
+        "id": intent.id,
+        "edition_id": source.edition_id,
+        "purpose": copy.purpose,
+        "recipient": copy.recipient,
+        "valid_to": copy.valid_to,
+        "made_on": copy.made_on,
+        "count": copy.count,
+        "withdrawn_on": None,
+        "withdrawn_at": None,
+        "origin": intent.origin,
+        "link_id_sha256": intent.link_id_sha256,
+        "lookup_sha256": intent.lookup_sha256,
+        "credential_sha256": sealed.credential_sha256,
+        "seal_edition_id": intent.seal_edition_id,
+        "seal_state_version": intent.seal_state_version,
+        "sealed_at": sealed.sealed_at,
+        "sha256": sealed.sha256,
+        "size": sealed.size,
+        "level": sealed.level,
+        "stamped_at": sealed.stamped_at,
+        "stamped_by": sealed.stamped_by,
+        "registered_at": at.now,
+    }
 
 
 def _issued_detail(one: _Registered, *, recovered: bool) -> dict[str, Any]:
@@ -365,7 +445,7 @@ def _document(one: _Registered, at: Moment) -> dict[str, Any]:
 
 
 def abandon(session: Session, ports: Ports, endings: Sequence[Ending], actor: Actor | None) -> set[str]:
-    """End open intents without a licence; the ids of those that were open under their fence.
+    """End open intents without a licence or a copy; the ids of those that were open under their fence.
 
     The seal use becomes void, the slot invalid, the idempotency key and a number given by the agency free;
     the licence of a next edition stays what it was, and that edition's number is not used again. The
@@ -383,21 +463,25 @@ def abandon(session: Session, ports: Ports, endings: Sequence[Ending], actor: Ac
         _end(session, [one.intent_id for one in ending if one.reason == reason], "abandoned", at, reason)
     free, happenings = [], []
     next_editions = set(session.scalars(select(Succession.intent_id).where(Succession.intent_id.in_(ids))))
-    begun = [intents[one].licence_id for one in ids if one not in next_editions]
+    copies = orders_of(session, ids)
+    first = [one for one in ids if one not in next_editions and one not in copies]
+    begun = [intents[one].licence_id for one in first]
     for one in ending:
         intent = intents[one.intent_id]
         record, licence_type = _as_far_as_known(session, ports, intent)
-        if licence_type.number.given_by == "agency" and one.intent_id not in next_editions:
+        if licence_type.number.given_by == "agency" and one.intent_id in first:
             free.append(intent.licence_id)
+        order = copies.get(one.intent_id)
         happenings.append(
             Happening(
-                subject=one.intent_id,
+                subject=one.intent_id if order is None else order.edition_id,
                 ground=Ground(licence_type.legal_basis, one.reason[:40], at.day),
                 actor=None if actor is None else _actor_of(intent, actor.agency_code),
                 detail={
                     "identifier": None if record is None else record.identifier,
                     "matter_code": intent.matter_code,
                     "case_number": intent.case_number,
+                    **({} if order is None else {"copy": one.intent_id}),
                 },
             )
         )
@@ -408,14 +492,18 @@ def abandon(session: Session, ports: Ports, endings: Sequence[Ending], actor: Ac
     note_changes(session, ports.random, ids, at.now)
     further = select(func.count()).select_from(CoSeal).where(CoSeal.intent_id.in_(ids))
     void_uses(session, ids, at.now, session.scalars(further).one())
-    record_events(
-        session,
-        kind="licence.abandoned",
-        subject_kind="edition",
-        happenings=happenings,
-        now=at.now,
-        random=ports.random,
-    )
+    of_copies = [one for one in happenings if "copy" in one.detail]
+    of_editions = [one for one in happenings if "copy" not in one.detail]
+    for kind, some in (("licence.abandoned", of_editions), ("licence.copy_abandoned", of_copies)):
+        if some:
+            record_events(
+                session,
+                kind=kind,
+                subject_kind="edition",
+                happenings=some,
+                now=at.now,
+                random=ports.random,
+            )
     return set(ids)
 
 
@@ -458,7 +546,8 @@ def _require_still_entitled(session: Session, wanted: _Conditions, at: Moment) -
             agency_code=wanted.issuer_code if place == 1 else None,
         ):
             raise _no_longer("the seal or its authorisation changed meanwhile", "seal_changed")
-    loaded = published_version(session, wanted.type_code, wanted.type_version)
+    of_version = type_version if wanted.copied else published_version
+    loaded = of_version(session, wanted.type_code, wanted.type_version)
     if (
         loaded is None
         or loaded.face.seal_count != len(wanted.seals)

@@ -21,13 +21,14 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from keys.custodian import KeyRef
 from keys.errors import VermilionError
 from registry.actor import Actor
+from registry.licences.copying import order_row, take_copies
 from registry.licences.digests import link_digest, lookup_digest
 from registry.licences.examine import Examined, IssueRequest, may_issue, not_entitled, number_field
 from registry.licences.holdings import Held, hold, holder_of
 from registry.licences.numbers import new_lookup_code
 from registry.licences.records import close_record
 from registry.licences.succession import succession_row, take_places
-from registry.licences.tables import CoSeal, IdempotencyKey, Intent, StatusIndex, Succession
+from registry.licences.tables import CopyOrder, CoSeal, IdempotencyKey, Intent, StatusIndex, Succession
 from registry.licences.taking import (
     Taken,
     Want,
@@ -118,15 +119,14 @@ def reserve(
     """
     refused: dict[str, VermilionError] = {}
     seals = _usable_seals(session, actor, wanted, setting, refused)
-    begun = {one.intent_id for one in wanted if one.examined.previous is None}
+    begun = {one.intent_id for one in wanted if _begins(one.examined)}
 
     def left() -> list[Wanted]:
         return [one for one in wanted if one.intent_id not in refused]
 
     licences = _take_licences(session, actor, left(), setting, refused)
-    hold(
-        session, setting.vault, [_held(one, licences[one.intent_id]) for one in left()], setting.day, refused
-    )
+    holders = [_held(one, licences[one.intent_id]) for one in left() if one.examined.copied is None]
+    hold(session, setting.vault, holders, setting.day, refused)
     made: dict[str, Reserved] = {}
     if waiting := left():
         specimen = is_test(chain(session)[-1])
@@ -155,13 +155,20 @@ class _Seal:
     qr_kid: bytes
 
 
-_Conditions = tuple[str, tuple[str, ...], str, int]
+_Conditions = tuple[str, tuple[str, ...], str, int, bool]
 
 
 def _seal_of(one: Wanted) -> _Conditions:
-    """What licences that are sealed under the same conditions have in common: seals, type and its version."""
-    licence_type = one.examined.loaded.type
-    return one.request.seal_code, one.request.co_seals, licence_type.code, licence_type.version
+    """What licences that are sealed under the same conditions have in common: seals, type and its version,
+    and whether that version must be one that is still issued.
+    """
+    licence_type, copied = one.examined.loaded.type, one.examined.copied is not None
+    return one.request.seal_code, one.request.co_seals, licence_type.code, licence_type.version, copied
+
+
+def _begins(examined: Examined) -> bool:
+    """Whether it is a licence's first edition, which alone takes a place in the register."""
+    return examined.previous is None and examined.copied is None
 
 
 def _take_licences(
@@ -171,8 +178,10 @@ def _take_licences(
     setting: Setting,
     refused: dict[str, VermilionError],
 ) -> dict[str, Taken]:
-    """A place in the register for each intent: a licence of its own, or the next edition of one."""
-    first = [one for one in left if one.examined.previous is None]
+    """A place in the register for each intent: a licence of its own, or the next edition of one, or the
+    edition that is copied.
+    """
+    first = [one for one in left if _begins(one.examined)]
     ids = new_ids(setting.random, len(first))
     wants = [
         Want(licence_id, one.examined.loaded.type, one.examined.number)
@@ -186,7 +195,9 @@ def _take_licences(
         else:
             refused[one.intent_id] = number_taken()
     following = {one.intent_id: one.examined.previous for one in left if one.examined.previous is not None}
-    for intent_id, place in take_places(session, following).items():
+    copies = {one.intent_id: one.examined.copied for one in left if one.examined.copied is not None}
+    places = take_places(session, following) | take_copies(session, copies, setting.day)
+    for intent_id, place in places.items():
         if isinstance(place, VermilionError):
             refused[intent_id] = place
         else:
@@ -223,7 +234,8 @@ def _usable_seals(
 def _seal(session: Session, actor: Actor, one: Wanted, setting: Setting) -> _Seal:
     licence_type = one.examined.loaded.type
     entitled = may_issue(session, actor.client_id, actor.agency_code, licence_type.code)
-    if not entitled or not still_published(session, licence_type.code, licence_type.version):
+    copied = one.examined.copied is not None  # a licence outlives the version that it was issued by
+    if not entitled or not (copied or still_published(session, licence_type.code, licence_type.version)):
         raise not_entitled()
     usable = tuple(
         usable_seal(
@@ -305,7 +317,7 @@ def _write(
 ) -> None:
     """Intents, and what names them."""
     authorisations = {(use.intent_id, use.place): use.authorisation_id for use in uses}
-    intents, co_seals, slots, keys, successions = [], [], [], [], []
+    intents, co_seals, slots, keys, successions, copies = [], [], [], [], [], []
     for one in left:
         reserved, (usable, *further) = made[one.intent_id], seals[_seal_of(one)].usable
         record, request = reserved.record, one.request
@@ -335,6 +347,8 @@ def _write(
         )
         if one.examined.previous is not None:
             successions.append(succession_row(one.intent_id, licences[one.intent_id], one.examined.previous))
+        if one.examined.copied is not None:
+            copies.append(order_row(one.intent_id, one.examined.copied))
         co_seals += [
             {
                 "intent_id": one.intent_id,
@@ -368,6 +382,7 @@ def _write(
     insert_rows(session, Intent, intents)
     insert_rows(session, CoSeal, co_seals)
     insert_rows(session, Succession, successions)
+    insert_rows(session, CopyOrder, copies)
     _take(session, sorted(slots, key=itemgetter("list", "index")), StatusIndex.intent_id)
     begin_uses(session, uses, setting.now, setting.random)
     _take(session, keys, IdempotencyKey.intent_id)
@@ -376,7 +391,12 @@ def _write(
 def edition_record(
     examined: Examined, issuer_code: str, licence: Taken, slot: tuple[int, int], *, specimen: bool
 ) -> Record:
-    """The record of an edition; `slot` is its list and index in the status lists."""
+    """The record of an edition, or of a copy of one; `slot` is its list and index in the status lists."""
+    if examined.copied is not None:
+        record = examined.copied.record
+        return replace(
+            record, status_list=slot[0], status_index=slot[1], specimen=specimen or record.specimen
+        )
     licence_type = examined.loaded.type
     return Record(
         identifier=make_identifier(licence_type.code, issuer_code, licence.serial, licence.edition),

@@ -20,13 +20,9 @@ def require_room(ports: Ports, examined: Examined, issuer_code: str) -> None:
     """
     licence_type, origin, random = examined.loaded.type, ports.settings.public_origin, ports.random
     number = examined.number or new_number(licence_type.number, random)
-    record = edition_record(
-        examined,
-        issuer_code,
-        Taken("", new_serial(random), number),
-        (0, STATUS_LIST_SIZE - 1),
-        specimen=False,
-    )
+    slot = 0, STATUS_LIST_SIZE - 1
+    taken = Taken("", new_serial(random), number)
+    record = edition_record(examined, issuer_code, taken, slot, specimen=False)
     link_id = random(16)
     printout = Printout(
         record=record,

@@ -2,25 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
 
-from sqlalchemy import and_, exists, func, or_, select
+from sqlalchemy import Row, and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from registry.licences.status_tables import StatusChange, StatusListState, StatusListToken
-from registry.licences.tables import Edition, StatusIndex
+from registry.licences.tables import AnnotatedCopy, Edition, StatusIndex
 from registry.ports import Random
 from registry.rows import insert_rows, new_ids
 from signing.status_list import EMPTY, Value, packed_with
 
-_SAID = (StatusIndex.index.label("slot"), StatusIndex.invalid, Edition.status, Edition.how)
+_SAID = (
+    StatusIndex.index.label("slot"),
+    StatusIndex.invalid,
+    Edition.status,
+    Edition.how,
+    AnnotatedCopy.withdrawn_on,
+)
+_ITS_COPY = AnnotatedCopy.id == StatusIndex.intent_id
+_ITS_EDITION = Edition.id == func.coalesce(AnnotatedCopy.edition_id, StatusIndex.intent_id)
+"""A copy has a slot of its own, which says what its edition's does; and more where it was withdrawn."""
 
 
 def note_changes(session: Session, random: Random, intent_ids: Sequence[str], now: datetime) -> None:
-    """Have the slots of these licences looked at. In the transaction that changes what they are to say."""
+    """Have the slots of these licences looked at, and those of their copies. In the transaction that changes
+    what they are to say.
+    """
+    copies = select(AnnotatedCopy.id).where(AnnotatedCopy.edition_id.in_(intent_ids))
     slots = session.execute(
-        select(StatusIndex.intent_id, StatusIndex.list).where(StatusIndex.intent_id.in_(intent_ids))
+        select(StatusIndex.intent_id, StatusIndex.list).where(
+            or_(StatusIndex.intent_id.in_(intent_ids), StatusIndex.intent_id.in_(copies))
+        )
     ).all()
     rows = [
         {"id": change_id, "intent_id": intent_id, "list": number, "recorded_at": now}
@@ -29,9 +44,10 @@ def note_changes(session: Session, random: Random, intent_ids: Sequence[str], no
     insert_rows(session, StatusChange, rows)
 
 
-def value_of(invalid: bool, status: str | None, how: str | None) -> Value:
+def value_of(invalid: bool, status: str | None, how: str | None, withdrawn_on: date | None = None) -> Value:
     """The one rule of what a slot says: an abandoned intent's is invalid, one that is not registered yet is
-    as if it were never given away, an ended licence's is invalid unless a newer edition took its place.
+    as if it were never given away, an ended licence's is invalid unless a newer edition took its place. A
+    copy says what its edition does, and is invalid where that is in force and the copy was withdrawn.
     """
     if invalid:
         return Value.INVALID
@@ -39,7 +55,7 @@ def value_of(invalid: bool, status: str | None, how: str | None) -> Value:
         return Value.SUSPENDED
     if status == "ended":
         return Value.REPLACED if how == "replaced" else Value.INVALID
-    return Value.VALID
+    return Value.VALID if withdrawn_on is None else Value.INVALID
 
 
 def changes_of(session: Session, number: int, limit: int) -> tuple[list[str], dict[int, Value]]:
@@ -47,13 +63,13 @@ def changes_of(session: Session, number: int, limit: int) -> tuple[list[str], di
     statement = (
         select(StatusChange.id, *_SAID)
         .join(StatusIndex, StatusIndex.intent_id == StatusChange.intent_id)
-        .outerjoin(Edition, Edition.id == StatusIndex.intent_id)
+        .outerjoin(AnnotatedCopy, _ITS_COPY)
+        .outerjoin(Edition, _ITS_EDITION)
         .where(StatusChange.list == number)
         .limit(limit)
     )
     rows = session.execute(statement).all()
-    values = {row.slot: value_of(row.invalid, row.status, row.how) for row in rows}
-    return [row.id for row in rows], values
+    return [row.id for row in rows], _values(rows)
 
 
 def lists_that_wait(session: Session) -> set[int]:
@@ -65,14 +81,22 @@ def derived(session: Session, number: int) -> bytes:
     """The packed values of a list from the record itself, which reads every licence of it."""
     statement = (
         select(*_SAID)
-        .outerjoin(Edition, Edition.id == StatusIndex.intent_id)
+        .outerjoin(AnnotatedCopy, _ITS_COPY)
+        .outerjoin(Edition, _ITS_EDITION)
         .where(
             StatusIndex.list == number,
-            or_(StatusIndex.invalid, and_(Edition.status.is_not(None), Edition.status != "in_force")),
+            or_(
+                StatusIndex.invalid,
+                and_(Edition.status.is_not(None), Edition.status != "in_force"),
+                AnnotatedCopy.withdrawn_on.is_not(None),
+            ),
         )
     )
-    values = {row.slot: value_of(row.invalid, row.status, row.how) for row in session.execute(statement)}
-    return packed_with(EMPTY, values)
+    return packed_with(EMPTY, _values(session.execute(statement)))
+
+
+def _values(rows: Iterable[Row[Any]]) -> dict[int, Value]:
+    return {row.slot: value_of(row.invalid, row.status, row.how, row.withdrawn_on) for row in rows}
 
 
 def shown_in(session: Session, intent_id: str) -> dict[str, str]:

@@ -120,7 +120,7 @@ def succeeding(
     picture = loaded.type.field(Role.PHOTO)
     photo = None
     if picture is not None and picture.name not in request.fields and picture.name in record.fields:
-        photo = _kept_photo(ports, edition.id, str(record.fields[picture.name]))
+        photo = kept_photo(ports, edition.id, str(record.fields[picture.name]))
     code = loaded.type.field(Role.HOLDER_CODE)
     ground = Ground(
         wanted.decision.legal_basis, wanted.decision.reason_code, wanted.decision.effective_from or today
@@ -181,7 +181,7 @@ def _kept_from(licence_type: LicenceType, record: Record, operation: NextEdition
     return record.valid_from
 
 
-def _kept_photo(ports: Ports, edition_id: str, digest: str) -> bytes:
+def kept_photo(ports: Ports, edition_id: str, digest: str) -> bytes:
     """The photo of an edition, from its sealed original. Raises VermilionError(UNAVAILABLE)."""
     original = select(Document).where(Document.edition_id == edition_id, Document.kind == ORIGINAL)
     with Session(ports.database.read) as session:

@@ -234,6 +234,54 @@ class DocumentStamp(Base):
     due_at: Mapped[datetime]  # nobody begins another attempt before
 
 
+class CopyOrder(Base):
+    """An intent that makes an annotated copy 加注件 of an edition, and no edition."""
+
+    __tablename__ = "copy_order"
+    intent_id: Mapped[str] = mapped_column(ForeignKey("intent.id"), primary_key=True)
+    edition_id: Mapped[str] = mapped_column(ForeignKey("edition.id"), index=True)
+    edition_version: Mapped[int]  # its status version, that the copy rests on
+    holder_wish: Mapped[str] = mapped_column(
+        String(12)
+    )  # how the holder asked: in_person, online, in_writing
+
+
+class AnnotatedCopy(Base):
+    """A registered annotated copy of an edition: it exists only together with its sealed document. Whether it
+    holds is its edition's status, its own last day, and whether it was withdrawn.
+    """
+
+    __tablename__ = "annotated_copy"
+    __table_args__ = (
+        Index(None, "edition_id", "registered_at", "id"),
+        Index(None, "seal_edition_id", "sealed_at", "id"),  # as of `Edition`
+    )
+    id: Mapped[str] = mapped_column(ForeignKey("intent.id"), primary_key=True)
+    edition_id: Mapped[str] = mapped_column(ForeignKey("edition.id"))
+    # What the public is told of a copy, in clear; the whole record is the intent's.
+    purpose: Mapped[str] = mapped_column(String(200))
+    recipient: Mapped[str] = mapped_column(String(100))
+    valid_to: Mapped[date]
+    made_on: Mapped[date]
+    count: Mapped[int]
+    withdrawn_on: Mapped[date | None]
+    withdrawn_at: Mapped[datetime | None]
+    origin: Mapped[str] = mapped_column(String(200))  # as printed
+    link_id_sha256: Mapped[bytes] = mapped_column(unique=True)
+    lookup_sha256: Mapped[bytes] = mapped_column(index=True)  # with the edition's identifier
+    credential_sha256: Mapped[bytes]
+    seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"))
+    seal_state_version: Mapped[int]
+    sealed_at: Mapped[datetime]
+    # Its one document: a copy does not live long enough for an archive.
+    sha256: Mapped[bytes] = mapped_column(unique=True)
+    size: Mapped[int]
+    level: Mapped[str] = mapped_column(String(8))
+    stamped_at: Mapped[datetime | None]
+    stamped_by: Mapped[str | None] = mapped_column(String(64))
+    registered_at: Mapped[datetime]
+
+
 class KeptAnswer(Base):
     """What a client was answered under its key for a change of status; in the transaction of the change."""
 

@@ -194,6 +194,7 @@ class UseShown(Told):
     state: Literal["begun", "applied", "void"]
     seal_edition: int
     licence: str | None
+    copy: Annotated[Id | None, Field(description="Of an annotated copy of that licence, its id.")]
     type: str
     document_sha256: Digest | None
     authorisation: Id

@@ -143,6 +143,7 @@ def _use(use: uses.Use) -> dict[str, Any]:
         "state": use.state,
         "seal_edition": use.seal_edition,
         "licence": use.licence,
+        "copy": use.copy,
         "type": use.type_code,
         "document_sha256": use.document_sha256.hex() if use.document_sha256 else None,
         "authorisation": use.authorisation_id,

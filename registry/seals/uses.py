@@ -7,11 +7,11 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from registry.agencies.tables import Client
-from registry.licences.tables import Edition, Intent
+from registry.licences.tables import AnnotatedCopy, Edition, Intent
 from registry.seals.tables import Seal, SealUse, StandingAuthorisation
 from registry.seals.walk import Place, Source, edition_numbers, no_such_place, walk
 
@@ -27,7 +27,8 @@ class Use:
     ended_at: datetime | None
     state: str
     seal_edition: int
-    licence: str | None  # identifier of the edition sealed
+    licence: str | None  # identifier of the edition sealed, or copied
+    copy: str | None  # of an annotated copy, its id
     type_code: str
     document_sha256: bytes | None
     authorisation_id: str
@@ -89,6 +90,7 @@ def page(
             state=row.state,
             seal_edition=numbers[row.seal_edition_id],
             licence=row.identifier,
+            copy=row.copy_id,
             type_code=row.type_code,
             document_sha256=row.document_sha256,
             authorisation_id=row.authorisation_id,
@@ -114,9 +116,11 @@ _STATEMENT: Select[*tuple[Any, ...]] = (
         Intent.operator,
         Client.name,
         Edition.identifier,
+        AnnotatedCopy.id.label("copy_id"),
     )
     .join(StandingAuthorisation, StandingAuthorisation.id == SealUse.authorisation_id)
     .join(Intent, Intent.id == SealUse.intent_id)
     .join(Client, Client.id == Intent.client_id)
-    .outerjoin(Edition, Edition.id == SealUse.intent_id)
+    .outerjoin(AnnotatedCopy, AnnotatedCopy.id == SealUse.intent_id)
+    .outerjoin(Edition, Edition.id == func.coalesce(AnnotatedCopy.edition_id, SealUse.intent_id))
 )

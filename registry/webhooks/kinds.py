@@ -37,6 +37,8 @@ LicenceKind = Literal[
     "licence.scheduled",
     "licence.change_withdrawn",
     "licence.change_dropped",
+    "licence.copied",
+    "licence.copy_withdrawn",
 ]
 BatchKind = Literal["batch.accepted", "batch.cancelled", "batch.done"]
 EventKind = Literal[LicenceKind, BatchKind]
@@ -45,11 +47,15 @@ Taken = Literal[EventKind, "notice"]
 KINDS: tuple[str, ...] = get_args(EventKind)
 LICENCE_KINDS: frozenset[str] = frozenset(get_args(LicenceKind))
 BATCH_KINDS: frozenset[str] = frozenset(get_args(BatchKind))
-UNTOLD = frozenset({"licence.abandoned", "licence.time_stamped", "licence.archive_stamped"})
+UNTOLD = frozenset(
+    {"licence.abandoned", "licence.copy_abandoned", "licence.time_stamped", "licence.archive_stamped"}
+)
 """Events about licences that are nobody's news: no licence came of it, or its document has a further form."""
 
 _AT_ISSUE = {"status": "in_force", "status_version": 1}
-_SAID = ("identifier", "status", "status_version", "previous", "next", "operation", "scheduled", "due")
+_SAID = (
+    "identifier", "status", "status_version", "previous", "next", "operation", "scheduled", "due", "copy",
+)  # fmt: skip
 """Members of an event's detail that are told where it has them."""
 
 

@@ -938,6 +938,71 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_succession_previous_id"), ["previous_id"], unique=False)
 
     op.create_table(
+        "copy_order",
+        sa.Column("intent_id", sa.String(length=32), nullable=False),
+        sa.Column("edition_id", sa.String(length=32), nullable=False),
+        sa.Column("edition_version", sa.Integer(), nullable=False),
+        sa.Column("holder_wish", sa.String(length=12), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_copy_order_edition_id_edition")
+        ),
+        sa.ForeignKeyConstraint(["intent_id"], ["intent.id"], name=op.f("fk_copy_order_intent_id_intent")),
+        sa.PrimaryKeyConstraint("intent_id", name=op.f("pk_copy_order")),
+    )
+    with op.batch_alter_table("copy_order", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_copy_order_edition_id"), ["edition_id"], unique=False)
+
+    op.create_table(
+        "annotated_copy",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("edition_id", sa.String(length=32), nullable=False),
+        sa.Column("purpose", sa.String(length=200), nullable=False),
+        sa.Column("recipient", sa.String(length=100), nullable=False),
+        sa.Column("valid_to", sa.Date(), nullable=False),
+        sa.Column("made_on", sa.Date(), nullable=False),
+        sa.Column("count", sa.Integer(), nullable=False),
+        sa.Column("withdrawn_on", sa.Date(), nullable=True),
+        sa.Column("withdrawn_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("origin", sa.String(length=200), nullable=False),
+        sa.Column("link_id_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("lookup_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("credential_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("seal_edition_id", sa.String(length=32), nullable=False),
+        sa.Column("seal_state_version", sa.Integer(), nullable=False),
+        sa.Column("sealed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("level", sa.String(length=8), nullable=False),
+        sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("stamped_by", sa.String(length=64), nullable=True),
+        sa.Column("registered_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_annotated_copy_edition_id_edition")
+        ),
+        sa.ForeignKeyConstraint(["id"], ["intent.id"], name=op.f("fk_annotated_copy_id_intent")),
+        sa.ForeignKeyConstraint(
+            ["seal_edition_id"],
+            ["seal_edition.id"],
+            name=op.f("fk_annotated_copy_seal_edition_id_seal_edition"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_annotated_copy")),
+        sa.UniqueConstraint("link_id_sha256", name=op.f("uq_annotated_copy_link_id_sha256")),
+        sa.UniqueConstraint("sha256", name=op.f("uq_annotated_copy_sha256")),
+    )
+    with op.batch_alter_table("annotated_copy", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_annotated_copy_edition_id_registered_at_id"),
+            ["edition_id", "registered_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_annotated_copy_lookup_sha256"), ["lookup_sha256"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_annotated_copy_seal_edition_id_sealed_at_id"),
+            ["seal_edition_id", "sealed_at", "id"],
+            unique=False,
+        )
+
+    op.create_table(
         "holding",
         sa.Column("type_code", sa.String(length=21), nullable=False),
         sa.Column("holder_mac", sa.LargeBinary(), nullable=False),
@@ -1582,6 +1647,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_succession_previous_id"))
 
     op.drop_table("succession")
+    with op.batch_alter_table("annotated_copy", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_annotated_copy_seal_edition_id_sealed_at_id"))
+        batch_op.drop_index(batch_op.f("ix_annotated_copy_lookup_sha256"))
+        batch_op.drop_index(batch_op.f("ix_annotated_copy_edition_id_registered_at_id"))
+
+    op.drop_table("annotated_copy")
+    with op.batch_alter_table("copy_order", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_copy_order_edition_id"))
+
+    op.drop_table("copy_order")
     with op.batch_alter_table("edition", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_edition_valid_to"))
         batch_op.drop_index(batch_op.f("ix_edition_issuer_code_type_code_status_registered_at_id"))
