@@ -26,6 +26,7 @@ from registry.described import TEXT, Answer, Instant, Told, described, told
 from registry.description import DESCRIPTION
 from registry.holders.pages import install as install_holders
 from registry.licences.api import blueprint as licences
+from registry.licences.copies_api import blueprint as licence_copies
 from registry.licences.life_api import blueprint as licence_life
 from registry.licences.outage import database_out
 from registry.licences.search_api import blueprint as licence_search
@@ -96,7 +97,7 @@ def routes(app: Flask) -> None:
     """Every route of the API but `/metrics`. What the description is made of, with or without ports."""
     web.convert(app)
     _serve_operations(app)
-    of_licences = (licences, licence_life, licence_search, delivery, uses, batches, webhooks)
+    of_licences = (licences, licence_life, licence_copies, licence_search, delivery, uses, batches, webhooks)
     for blueprint in (agencies, seals, seal_records, *of_licences, audit, oversight, docs(DESCRIPTION)):
         app.register_blueprint(blueprint)
 

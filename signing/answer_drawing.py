@@ -90,6 +90,8 @@ def page_lines(answer: SignedAnswer, lang: str, zone: ZoneInfo) -> list[Line]:
         _title(words["presented"]),
         *(Line(words[name], value) for name, value in said["presented"].items()),
     ]
+    if "copy" in said:
+        lines += [_title(words["copy"]), *_copy(said["copy"], words)]
     if "licence" in said:
         lines += [_title(words["licence"]), *_licence(said, words, lang)]
     lines.append(_title(words["checks"]))
@@ -156,6 +158,12 @@ def _optional(label: str, value: str | None) -> Iterator[Line]:
 
 def _title(text: str) -> Line:
     return Line("", text, size=10.5, weight=Weight.BOLD, space=8)
+
+
+def _copy(copy: Mapping[str, Any], words: Mapping[str, str]) -> Iterator[Line]:
+    yield Line(words["copy_purpose"], copy["purpose"])
+    yield Line(words["copy_recipient"], copy["recipient"])
+    yield Line(words["copy_valid_to"], copy["valid_to"])
 
 
 def _licence(said: Mapping[str, Any], words: Mapping[str, str], lang: str) -> Iterator[Line]:

@@ -352,7 +352,7 @@ def _ask_for_link(id_bytes: bytes, live: LiveRegistry | None) -> tuple[Facts, Li
 
 
 def _time(first: date, last: date | None, copy: Annotation | None, now: datetime, zone: str) -> Time:
-    """Both days belong to the validity, as the last one of a copy; they are civil days of the registry's zone."""
+    """Both days belong to the validity, as a copy's last one; they are civil days of the registry's zone."""
     try:
         today = civil_day(now, zone)
     except VermilionError:

@@ -19,6 +19,7 @@ from signing.check import Outcome, check_presented
 from signing.live import Past
 from signing.report_words import report_json
 from signing.signed_answer import (
+    Presented,
     SignedAnswer,
     presented_of,
     read_signed_answer,
@@ -281,7 +282,8 @@ def _signed(
     tried again: a licence may change between a check and its signature.
     """
     said = [
-        (item.presented(), to_be_signed(answer_of(here, outcome, options.past))) for item, outcome in answered
+        (_presented(item, outcome), to_be_signed(answer_of(here, outcome, options.past)))
+        for item, outcome in answered
     ]
     try:
         lang = negotiate(request) if page else None
@@ -302,6 +304,16 @@ def _signed(
         response.headers.update(headers)
         return _vary(response)
     return _vary(Response(made, content_type=answer_page.MEDIA_TYPE if page else MEDIA_TYPE))
+
+
+def _presented(item: Item | Uploaded, outcome: Outcome) -> Presented:
+    """What was presented, as a signed answer names it. Typed details that lead to an annotated copy are named
+    by its link: its identifier is its licence's.
+    """
+    copy = None if outcome.licence is None else outcome.licence.copy
+    if copy is not None and isinstance(item, Details):
+        return Presented(link_id=copy.link_id_sha256)
+    return item.presented()
 
 
 def _explained(here: Site, asked: Item | Uploaded, outcome: Outcome, past: Past | None) -> dict[str, Any]:

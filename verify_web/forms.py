@@ -224,6 +224,18 @@ class FileReport(BaseModel):
     says: Annotated[dict[str, str], Field(description="The sentence, by language.")]
 
 
+class Copy(BaseModel):
+    """For what an annotated copy 加注件 was made: it is valid for nothing else. A code alone says neither on
+    which day, nor how often it is to be handed over, and of long texts the beginning, with "…".
+    """
+
+    purpose: str
+    recipient: str
+    valid_to: Annotated[str, Field(description="The copy's own last day.")]
+    made_on: str | None
+    count: int | None
+
+
 class Answer(BaseModel):
     """The answer to a check. Only `valid` with all three checks passed is a positive one."""
 
@@ -232,6 +244,10 @@ class Answer(BaseModel):
     checks: Checks
     as_of: Annotated[str, Field(description="The instant that the status is known for.")]
     identifier: str | None
+    copy_: Annotated[
+        Copy | None,
+        Field(alias="copy", description="Of an annotated copy alone, which is not the licence itself."),
+    ] = None
     log: Literal["not_available"]
     credential_sha256: str | None = None
     licence: Licence | None = None

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+from signing.annotation import Annotation
 from signing.check import Outcome
 from signing.disclosure import Disclosed, disclose, of_role
 from signing.field_values import parse_iso_date
@@ -25,7 +26,7 @@ from signing.sentences import (
     result_word,
     sentence,
 )
-from signing.verdict import Check, Verdict, Verification, instant
+from signing.verdict import COPY_EXPIRED, COPY_WITHDRAWN, Check, Verdict, Verification, instant
 from verify_web.assets import WORDS
 from verify_web.language import day_in_words, moment_in_words, month_in_words
 
@@ -75,6 +76,7 @@ class ResultPage:
     sentence: str
     dated: str  # the day that the verdict turns on; "" where there is none
     checked_at: str
+    copy: tuple[Fact, ...]  # of an annotated copy alone: for what it was made
     facts: tuple[Fact, ...]
     fields: tuple[Fact, ...]
     masked: bool
@@ -103,6 +105,7 @@ def hollow(page: ResultPage) -> tuple[ResultPage, list[str]]:
         sentence=page.sentence,
         dated="dated" if page.dated else "",
         checked_at="",
+        copy=without(page.copy),
         facts=without(page.facts),
         fields=without(page.fields),
         masked=page.masked,
@@ -122,10 +125,12 @@ def filled(shape: ResultPage, texts: Iterator[str]) -> ResultPage:
     def put_back(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
         return tuple([fact._replace(value=next(texts)) for fact in facts])
 
-    facts, fields, technical = put_back(shape.facts), put_back(shape.fields), put_back(shape.technical)
+    copy, facts = put_back(shape.copy), put_back(shape.facts)
+    fields, technical = put_back(shape.fields), put_back(shape.technical)
     dated, checked_at, contact = next(texts), next(texts), next(texts)
     return replace(
         shape,
+        copy=copy,
         facts=facts,
         fields=fields,
         technical=technical,
@@ -183,11 +188,36 @@ def _facts(licence: LiveLicence, shown: tuple[Disclosed, ...], lang: str) -> tup
     return tuple(facts)
 
 
-def _dated(verdict: Verdict, licence: LiveLicence | None, lang: str) -> str:
+def _copy(annotation: Annotation, lang: str) -> tuple[Fact, ...]:
+    """For what a copy was made; what a code alone does not say is left out."""
+    words = WORDS[lang]
+
+    def text(value: str) -> str:
+        return "zh" if lang != "zh" and _HAN.search(value) else ""
+
+    facts = [
+        Fact(words["copy_purpose"], annotation.purpose, lang=text(annotation.purpose)),
+        Fact(words["copy_recipient"], annotation.recipient, lang=text(annotation.recipient)),
+        Fact(words["copy_until"], day_in_words(annotation.valid_to, lang)),
+    ]
+    if annotation.made_on is not None:
+        facts.append(Fact(words["copy_made"], day_in_words(annotation.made_on, lang)))
+    if annotation.count is not None:
+        facts.append(Fact(words["copy_count"], str(annotation.count)))
+    return tuple(facts)
+
+
+def _dated(verification: Verification, licence: LiveLicence | None, lang: str) -> str:
     if licence is None:
         return ""
     day: date | None
-    match verdict:
+    match verification.verdict:
+        case Verdict.ENDED if verification.how == COPY_WITHDRAWN and licence.copy is not None:
+            key, day = "dated_since", licence.copy.withdrawn_on
+        case Verdict.EXPIRED if verification.status.reason == COPY_EXPIRED and licence.copy is not None:
+            key, day = "dated_expired", licence.copy.annotation.valid_to
+        case Verdict.VALID if licence.copy is not None:
+            key, day = "dated_until", licence.copy.annotation.valid_to
         case Verdict.SUSPENDED if licence.since is not None and licence.suspended_until is not None:
             text = WORDS[lang]["dated_term"].replace("{day}", day_in_words(licence.since, lang))
             return text.replace("{until}", day_in_words(licence.suspended_until, lang))
@@ -215,9 +245,12 @@ class _Said(NamedTuple):
 
 
 @lru_cache(maxsize=2000)
-def _said(verdict: Verdict, how: str | None, checks: tuple[Check, Check, Check], lang: str) -> _Said:
-    """What is said of a verdict and its checks, whichever licence it is about."""
-    verification = Verification(verdict, how, *checks, as_of=_NO_MOMENT, identifier=None)
+def _said(
+    verdict: Verdict, how: str | None, checks: tuple[Check, Check, Check], lang: str, *, copied: bool
+) -> _Said:
+    """What is said of a verdict and its checks, whichever licence it is about, or copy of one."""
+    copy = Annotation("", "", date.max) if copied else None
+    verification = Verification(verdict, how, *checks, as_of=_NO_MOMENT, identifier=None, copy=copy)
 
     def line(name: str, check: Check) -> CheckLine:
         result = check.result.value
@@ -285,7 +318,8 @@ def result_page(
     shown = disclose(licence.record, licence_type) if licence is not None else ()
 
     checks = (verification.content, verification.issuer, verification.status)
-    said = _said(verification.verdict, verification.how, checks, lang)
+    copy = verification.copy
+    said = _said(verification.verdict, verification.how, checks, lang, copied=copy is not None)
     contact = words["contact_unknown"]
     if licence is not None:
         issuer = _name("", licence.issuer_name, licence.record.issuer_code, lang)
@@ -295,8 +329,9 @@ def result_page(
         tone="good" if verification.green else TONES[verification.verdict],
         heading=said.heading,
         sentence=said.sentence,
-        dated=_dated(verification.verdict, licence, lang),
+        dated=_dated(verification, licence, lang),
         checked_at=words["checked_at"].replace("{moment}", moment_in_words(now, zone, lang)),
+        copy=() if copy is None else _copy(copy, lang),
         facts=_facts(licence, shown, lang) if licence is not None else (),
         fields=tuple(_field(value, lang) for value in shown),
         masked=any(value.masked for value in shown),

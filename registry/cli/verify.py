@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 MAX_FILE = 8 * 1024 * 1024
 MAX_IDENTIFIER = 120
+MAX_ANNOTATION = 200
 CHECKS = ("content", "issuer", "status")
 LANGUAGES = ("zh", "en", "es")
 """As `signing.sentences` has them, which is loaded when a check is shown."""
@@ -278,9 +279,23 @@ def understood(answer: dict[str, Any]) -> dict[str, Any]:
         and all(_is_check(checks.get(name)) for name in CHECKS)
         and _is_instant(answer.get("as_of"))
         and _is_identifier(answer.get("identifier", ""))
+        and ("copy" not in answer or _is_copy(answer["copy"]))
     ):
         raise VermilionError(Kind.MALFORMED, "the service's answer is not a verdict")
     return answer
+
+
+def _is_copy(value: object) -> bool:
+    """None, or for what a copy was made, in lines that a terminal can be shown."""
+    return value is None or (
+        isinstance(value, dict)
+        and all(
+            isinstance(text := value.get(name), str)
+            and 0 < len(text) <= MAX_ANNOTATION
+            and text.isprintable()
+            for name in ("purpose", "recipient", "valid_to")
+        )
+    )
 
 
 def _is_check(value: object) -> bool:
@@ -329,6 +344,9 @@ def explained(answer: dict[str, Any], lang: str | None) -> Iterator[str]:
     for name in CHECKS:
         check = answer["checks"][name]
         yield f"  {name:8}{check['result']:9} {reason_sentence(check['reason'], lang or 'en')}"
+    if answer.get("copy") is not None:
+        for name, member in (("copy for", "recipient"), ("purpose", "purpose"), ("copy until", "valid_to")):
+            yield f"  {name:11} {answer['copy'][member]}"
     yield f"  identifier  {answer['identifier'] or '-'}"
     yield f"  as of       {answer['as_of']}"
     if "report" in answer:

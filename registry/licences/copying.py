@@ -22,7 +22,7 @@ from registry.licences.examine import Examined, IssueRequest, check_seals
 from registry.licences.records import kept_record
 from registry.licences.rules import own_for
 from registry.licences.succession import kept_photo
-from registry.licences.tables import AnnotatedCopy, CopyOrder, Edition, Intent, Licence
+from registry.licences.tables import CopyOrder, Edition, Intent, Licence
 from registry.licences.taking import Taken
 from registry.licences.types import type_version
 from registry.ports import Ports
@@ -229,14 +229,3 @@ def sources(
         or Source(order.edition_id, editions[order.edition_id].identifier, order.holder_wish)
         for intent_id, order in orders.items()
     }
-
-
-def own_copy(session: Session, edition: Edition, copy_id: str, *, lock: bool = False) -> AnnotatedCopy:
-    """A copy of this edition. Raises VermilionError(NOT_FOUND)."""
-    statement = select(AnnotatedCopy).where(
-        AnnotatedCopy.id == copy_id, AnnotatedCopy.edition_id == edition.id
-    )
-    found = session.scalars(statement.with_for_update() if lock else statement).one_or_none()
-    if found is None:
-        raise VermilionError(Kind.NOT_FOUND, "the licence has no such copy", reason="copy_unknown")
-    return found

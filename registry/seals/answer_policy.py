@@ -44,7 +44,7 @@ _OF_THE_THING = frozenset({Verdict.ALTERED, Verdict.NOT_RECOGNISED, Verdict.CANN
 CHECKS = ("content", "issuer", "status")
 _ANY = datetime(2000, 1, 1, tzinfo=UTC)
 _MEMBERS = {"presented", "log", "verdict", "how", "checks", "as_of", "identifier"}
-_OF_A_LICENCE = {"credential_sha256", "licence"}
+_OF_A_LICENCE = {"credential_sha256", "licence", "copy"}
 
 
 class AnswerPolicy:

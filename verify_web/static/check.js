@@ -49,7 +49,8 @@ function entitlement(claims, key, live) {
 function timeOf(claims, today) {
   if (today === null) return "unknown";
   if (today < claims.valid_from) return "before";
-  return claims.valid_to !== null && today > claims.valid_to ? "after" : "within";
+  if (claims.valid_to !== null && today > claims.valid_to) return "after";
+  return claims.copy_valid_to !== null && today > claims.copy_valid_to ? "copy_after" : "within";
 }
 
 const set = (facts, axis, [value, reason]) => ({ ...facts, [axis]: value, [`${axis}_reason`]: reason });

@@ -7,6 +7,8 @@ const MAX_LINK = 320;
 const MAX_DIGITS = 2000;
 const MAX_SIGNED = 400;
 const MAX_DEPTH = 4;
+const MAX_PURPOSE = 200;
+const MAX_RECIPIENT = 100;
 const LAST_DAY = 2932896; // 9999-12-31
 const ORIGIN = /^(https?):\/\/([A-Za-z0-9](?:[A-Za-z0-9.-]{0,251}[A-Za-z0-9])?)(?::([1-9][0-9]{0,4}))?$/;
 const ID = /^[A-Za-z0-9_-]{21}[AQgw]$/; // four unused bits, all zero
@@ -126,6 +128,11 @@ function text(value) {
   return value;
 }
 
+function shortText(value, most) {
+  if (isLonger(text(value), most)) refuse("text");
+  return value;
+}
+
 function code(value, length) {
   if (text(value).length !== length || !/^[0-9A-Z]+$/.test(value)) refuse("code");
   return value;
@@ -141,7 +148,9 @@ export function decodeClaims(payload) {
   const found = decodeCbor(payload);
   if (!(found instanceof Map)) refuse("claims");
   if (![1, 2, 8, 10, 11, 12].every((key) => found.has(key))) refuse("claims");
-  if (![...found.keys()].every((key) => isWhole(key, 1, 12))) refuse("claims");
+  if (![...found.keys()].every((key) => isWhole(key, 1, 15))) refuse("claims");
+  const ofCopy = [13, 14, 15].filter((key) => found.has(key)).length; // of an annotated copy all, else none
+  if (ofCopy !== 0 && ofCopy !== 3) refuse("claims");
   const optional = (key) => (found.has(key) ? text(found.get(key)) : null);
   const place = found.get(12);
   if (!Array.isArray(place) || place.length !== 2) refuse("place");
@@ -151,6 +160,8 @@ export function decodeClaims(payload) {
   const from = found.has(9) ? day(found.get(9)) : issued;
   const to = found.get(10) === null ? null : day(found.get(10));
   if ((found.has(9) && from === issued) || (to !== null && to < from)) refuse("days");
+  const copyTo = ofCopy ? day(found.get(15)) : null;
+  if (copyTo !== null && to !== null && copyTo > to) refuse("days");
   return {
     issuer_code: code(found.get(1), 18),
     type_code: code(found.get(2), 21),
@@ -165,6 +176,9 @@ export function decodeClaims(payload) {
     edition: found.get(11),
     status_list: place[0],
     status_index: place[1],
+    copy_purpose: ofCopy ? shortText(found.get(13), MAX_PURPOSE) : null,
+    copy_recipient: ofCopy ? shortText(found.get(14), MAX_RECIPIENT) : null,
+    copy_valid_to: copyTo,
   };
 }
 

@@ -60,7 +60,8 @@ async function check(fragment) {
   const at = now();
   const kept = await held(at);
   const found = await find(kept.trust, fragment, at);
-  const decision = decide(live.table, found.facts);
+  const copy = (found.claims?.copy_valid_to ?? null) !== null;
+  const decision = decide(live.table, found.facts, null, copy);
   live.names = namesOf(kept.trust);
   showClaims(live, null);
   showVerdict(live, decision);

@@ -2,7 +2,7 @@
 // and drops the fragment from the address bar. What the server wrote stands where anything here fails.
 //
 // Expects in the document:
-//   script#live[type="application/json"]  signing.page_data.page_json: {facts, nothing, how, as_of, today,
+//   script#live[type="application/json"]  signing.page_data.page_json: {facts, nothing, how, copy, as_of, today,
 //                                         credential_sha256, origin, origins, trust_expires_at, keys, names, table, sentences}
 //   #verdict[role=status][data-verdict][data-tone], in it h1#heading, #sentence and perhaps .dated
 //   #check-content, #check-issuer, #check-status, each [data-result] with .result and .reason in it
@@ -32,7 +32,8 @@ async function check(live, fragment) {
       found = { facts: { ...live.facts, content: "not_compared", content_reason: reason }, claims: null, key: null };
     }
   }
-  const decision = decide(live.table, found.facts, live.how);
+  const copy = live.copy || (found.claims?.copy_valid_to ?? null) !== null;
+  const decision = decide(live.table, found.facts, live.how, copy);
   showClaims(live, null);
   showVerdict(live, decision);
   showClaims(live, found.claims);

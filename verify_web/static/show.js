@@ -10,7 +10,7 @@ export function element(name, text) {
   return made;
 }
 
-const DATES = ["issue_date", "valid_from", "valid_to"];
+const DATES = ["issue_date", "valid_from", "valid_to", "copy_valid_to"];
 
 // A civil day, written as the rest of the page writes days: 4 March 2026.
 function dayInWords(day) {

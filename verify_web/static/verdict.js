@@ -13,7 +13,7 @@ const TONES = {
   cannot_check: "unsure",
   valid: "note", // "good" only where all three checks passed
 };
-const HOWS = ["revoked", "annulled", "withdrawn", "cancelled", "unspecified"];
+const HOWS = ["revoked", "annulled", "withdrawn", "cancelled", "copy_withdrawn", "unspecified"];
 
 function first(rules, facts) {
   return rules.find((rule) =>
@@ -21,9 +21,10 @@ function first(rules, facts) {
   ); // the last rule of every list has no condition
 }
 
-// facts: {content, issuer, record, status, time, content_reason, issuer_reason, status_reason}.
+// facts: {content, issuer, record, status, time, content_reason, issuer_reason, status_reason}; copy: whether it is an
+// annotated copy that was checked.
 // Returns {verdict, how, checks: {content, issuer, status: {result, reason}}, green, tone, heading}.
-export function decide(table, facts, how = null) {
+export function decide(table, facts, how = null, copy = false) {
   for (const [axis, values] of Object.entries(table.axes)) {
     if (!values.includes(facts[axis])) throw new Error("a fact is none of the table's");
   }
@@ -34,11 +35,14 @@ export function decide(table, facts, how = null) {
     checks[name] = { result: rule.then, reason: rule.reason ?? facts[`${name}_reason`] };
   }
   const ended = verdict === "ended";
-  const shownHow = ended ? (HOWS.includes(how) ? how : "unspecified") : null;
+  const asSaid = facts.status === "withdrawn" ? "copy_withdrawn" : how;
+  const shownHow = ended ? (HOWS.includes(asSaid) ? asSaid : "unspecified") : null;
   const green = verdict === "valid" && Object.values(checks).every((check) => check.result === "passed");
   let heading = verdict;
   if (ended) heading = `ended_${shownHow}`;
   if (verdict === "valid" && !green) heading = "valid_not_compared";
+  if (copy && (verdict === "valid" || verdict === "genuine_offline")) heading = `copy_${heading}`;
+  if (verdict === "expired" && checks.status.reason === "copy_expired") heading = "copy_expired";
   return { verdict, how: shownHow, checks, green, tone: green ? "good" : TONES[verdict], heading };
 }
 
