@@ -287,14 +287,11 @@ def understood(answer: dict[str, Any]) -> dict[str, Any]:
 
 def _is_copy(value: object) -> bool:
     """None, or for what a copy was made, in lines that a terminal can be shown."""
-    return value is None or (
-        isinstance(value, dict)
-        and all(
-            isinstance(text := value.get(name), str)
-            and 0 < len(text) <= MAX_ANNOTATION
-            and text.isprintable()
-            for name in ("purpose", "recipient", "valid_to")
-        )
+    if not isinstance(value, dict):
+        return value is None
+    texts = [value.get(name) for name in ("purpose", "recipient", "valid_to")]
+    return all(
+        isinstance(text, str) and 0 < len(text) <= MAX_ANNOTATION and text.isprintable() for text in texts
     )
 
 

@@ -22,7 +22,7 @@ PAGE = 50
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A copy with what was asked for it. Link and look-up code are its recipient's, and are not told again."""
+    """A copy with what was asked for it. Its link and look-up code are told once, when it is made."""
 
     copy: AnnotatedCopy
     identifier: str  # of the edition that it is of

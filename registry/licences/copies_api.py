@@ -59,7 +59,7 @@ def _plain(value: str) -> str:
 
 
 class CopyBody(web.Body):
-    """What a copy is for, and how its holder asked for it; under which seal it is made, and for which case."""
+    """What a copy is for, and how its holder asked for it; under which seal it is made, for which case."""
 
     purpose: Annotated[str, Field(min_length=1, max_length=MAX_PURPOSE), AfterValidator(_plain)]
     recipient: Annotated[str, Field(min_length=1, max_length=MAX_RECIPIENT), AfterValidator(_plain)]
