@@ -29,6 +29,7 @@ from registry.licences.api import blueprint as licences
 from registry.licences.copies_api import blueprint as licence_copies
 from registry.licences.life_api import blueprint as licence_life
 from registry.licences.outage import database_out
+from registry.licences.presentations_api import blueprint as licence_presentations
 from registry.licences.search_api import blueprint as licence_search
 from registry.licences.status_lists import overdue as status_list_overdue
 from registry.log.api import blueprint as audit
@@ -97,8 +98,9 @@ def routes(app: Flask) -> None:
     """Every route of the API but `/metrics`. What the description is made of, with or without ports."""
     web.convert(app)
     _serve_operations(app)
-    of_licences = (licences, licence_life, licence_copies, licence_search, delivery, uses, batches, webhooks)
-    for blueprint in (agencies, seals, seal_records, *of_licences, audit, oversight, docs(DESCRIPTION)):
+    of_licences = (licences, licence_life, licence_copies, licence_presentations, licence_search)
+    of_use = (delivery, uses, batches, webhooks)
+    for blueprint in (agencies, seals, seal_records, *of_licences, *of_use, audit, oversight, docs(DESCRIPTION)):
         app.register_blueprint(blueprint)
 
 

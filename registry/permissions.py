@@ -142,6 +142,7 @@ TABLE: dict[str, Permission] = {
     "licence_copies.show": _LICENCE,
     "licence_copies.document": _LICENCE,
     "licence_copies.withdrawal": _LICENCE,
+    "licence_presentations.create": _LICENCE,
     "batches.create": _LICENCE,
     "batches.index": _LICENCE,
     "batches.show": _LICENCE,

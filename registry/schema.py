@@ -37,6 +37,7 @@ PUBLIC_TABLES = (
     "event",
     "leaf",
     "licence",
+    "presentation",
     "published_trust_list",
     "revocation_list",
     "seal",

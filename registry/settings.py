@@ -285,6 +285,12 @@ class Settings(BaseSettings):
             "its own alone."
         ),
     )
+    presentation_seconds: int = Field(
+        default=60,
+        ge=60,
+        le=120,
+        description="Seconds for which a presentation code is shown, where the request does not say.",
+    )
     lease_seconds: int = Field(default=60, ge=5, le=3600, description="Lease of an issuing intent.")
     approval_days: int = Field(default=7, ge=1, le=90, description="Days until an approval request expires.")
 

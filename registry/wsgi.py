@@ -20,6 +20,7 @@ from registry.delivery.rules import sweep as sweep_deliveries
 from registry.licences.archive import pick_due
 from registry.licences.document_stamps import StampReport, stamp_due
 from registry.licences.due import ScheduleReport, make_due
+from registry.licences.presentations import sweep as sweep_presentations
 from registry.licences.recovery import RecoveryReport, recovery_loop
 from registry.licences.status_lists import LOOK_EVERY
 from registry.licences.status_lists import publish_due as publish_status_lists
@@ -77,6 +78,7 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
         "notices_not_swept": partial(sweep_notices, ports),
         "pick_ups_not_swept": partial(sweep_deliveries, ports),
         "uses_not_swept": partial(sweep_uses, ports),
+        "presentations_not_swept": partial(sweep_presentations, ports),
     }
     if (stamper := outside_stamper(ports)) is not None:
         tasks["day_not_anchored"] = partial(anchor_due, ports, stamper)

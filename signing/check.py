@@ -19,7 +19,14 @@ from keys.trust_list import TrustList
 from signing.annotation import Annotation
 from signing.claims import Claims, agree
 from signing.codes import normalise_lookup_code, parse_identifier
-from signing.credential import decode_credential, parse_digits, parse_id, parse_link, split_link
+from signing.credential import (
+    decode_credential,
+    parse_digits,
+    parse_id,
+    parse_link,
+    split_link,
+    split_showing,
+)
 from signing.issuer import (
     CredentialProof,
     Judgement,
@@ -31,6 +38,7 @@ from signing.issuer import (
 )
 from signing.live import Alarm, LiveLicence, LiveRegistry
 from signing.record import Printout, printout_from_json
+from signing.showing import Showing
 from signing.verdict import Content, Facts, Issuer, OnRecord, Status, Time, Verification, decide
 
 if TYPE_CHECKING:
@@ -44,6 +52,7 @@ __all__ = [
     "check_id",
     "check_presented",
     "check_scan",
+    "check_showing",
     "check_typed",
     "failed_check",
     "judge_evidence",
@@ -170,6 +179,34 @@ def check_id(id_text: str, trust: TrustList | None, live: LiveRegistry | None, n
         return _end(facts, now)
     facts = _with_licence(facts, licence, now, DEFAULT_ZONE if trust is None else trust.zone)
     return _end(facts, now, licence=licence)
+
+
+def check_showing(text: str, trust: TrustList | None, live: LiveRegistry | None, now: datetime) -> Outcome:
+    """Check a presentation code, by its whole link: the licence as it is now, while the code is being shown.
+    Never raises. Of a code that is over nothing is said but that, whatever the licence is: a picture of one
+    is no way to ask about it.
+    """
+    try:
+        origin, id_text = split_showing(text)
+    except VermilionError:
+        return _end(Facts(issuer=Issuer.REFUSED, issuer_reason="not_a_link"), now)
+    if trust is not None and not origin_is_trusted(origin, trust):
+        return _end(Facts(issuer=Issuer.REFUSED, issuer_reason="origin_unknown"), now)
+    facts = Facts(content_reason="shown_on_screen")
+    if live is None:
+        return _end(facts, now, showing=Showing())
+    try:
+        found = live.by_showing(sha256(parse_id(id_text)).digest())
+    except VermilionError:
+        return _end(replace(facts, status_reason="registry_unreachable"), now, showing=Showing())
+    if found is None:
+        return _end(replace(facts, record=OnRecord.UNKNOWN), now, showing=Showing())
+    facts = replace(facts, record=OnRecord.KNOWN)
+    if not found.showing.holds(now):
+        return _end(replace(facts, time=Time.CODE_OVER), now, showing=found.showing)
+    zone = DEFAULT_ZONE if trust is None else trust.zone
+    facts = _with_licence(facts, found.licence, now, zone)
+    return _end(facts, now, licence=found.licence, showing=found.showing)
 
 
 def check_file(
@@ -524,6 +561,7 @@ def _end(
     identifier: str | None = None,
     alarm: str | None = None,
     found: StatusList | None = None,
+    showing: Showing | None = None,
 ) -> Outcome:
     as_of = now if licence is None else licence.as_of
     if found is not None and facts.status is not Status.NOT_CHECKED:
@@ -534,6 +572,7 @@ def _end(
         how=None if licence is None else licence.how,
         identifier=identifier if licence is None else licence.record.identifier,
         copy=_copy(claims, licence, printout),
+        showing=showing,
     )
     return Outcome(verification, claims, licence, printout, facts, alarm, found)
 

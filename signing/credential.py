@@ -45,9 +45,11 @@ __all__ = [
     "protected_header",
     "qr_text",
     "raw_signature",
+    "showing_text",
     "sig_structure",
     "signed_by",
     "split_link",
+    "split_showing",
 ]
 
 MAX_SIGNED = 400
@@ -112,6 +114,23 @@ def parse_id(id_text: str) -> bytes:
 def link_text(origin: str, id_bytes: bytes) -> str:
     """The link as printed, without fragment, for 16 random bytes."""
     return f"{normal_origin(origin)}/c/{_id_text(id_bytes)}"
+
+
+def showing_text(origin: str, id_bytes: bytes) -> str:
+    """What a presentation code says, for 16 random bytes (`signing.showing`)."""
+    return f"{normal_origin(origin)}/p/{_id_text(id_bytes)}"
+
+
+def split_showing(text: str) -> tuple[str, str]:
+    """The normal origin of a scanned presentation code, and its id of 22 characters.
+
+    Raises VermilionError(MALFORMED, reason="link") for any other text.
+    """
+    origin, slash, id_text = text.rpartition("/p/")
+    if len(text) > MAX_LINK or not slash:
+        raise _malformed("not a presentation code", "link")
+    parse_id(id_text)
+    return normal_origin(origin), id_text
 
 
 def _id_text(id_bytes: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import Literal, Protocol
 
 from signing.annotation import Annotation
 from signing.disclosure import PublicRecord
+from signing.showing import Showing
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +97,14 @@ class Wanted:
     typed: frozenset[tuple[str, str]] = frozenset()  # identifier and look-up code, in their normal forms
 
 
+@dataclass(frozen=True, slots=True)
+class LiveShowing:
+    """A presentation code that is on record, and the licence that it shows."""
+
+    showing: Showing
+    licence: LiveLicence
+
+
 class LiveRegistry(Protocol):
     """Look-ups by unguessable keys only. Each raises VermilionError(UNAVAILABLE) if it cannot ask."""
 
@@ -110,6 +119,9 @@ class LiveRegistry(Protocol):
 
     def by_identifier(self, identifier: str) -> LiveLicence | None:
         """By identifier taken from content whose signature was verified."""
+
+    def by_showing(self, id_sha256: bytes) -> LiveShowing | None:
+        """By SHA-256 of the 16 bytes of a presentation code's id."""
 
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:
         """Whether a seal's key was used for these bytes (SHA-256 of the signed attributes) by the registry

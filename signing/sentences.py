@@ -11,7 +11,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from signing.verdict import Result, Verdict, Verification, heading_key
+from signing.verdict import COPY, LICENCE, SHOWN, Result, Verdict, Verification, heading_key
 
 TABLE = Path(__file__).parent / "sentences.json"
 LANGUAGES = ("zh", "en", "es")
@@ -31,10 +31,11 @@ def key_of(answer: Answer) -> str:
     """The table's key for an answer (`signing.verdict.heading_key`)."""
     if isinstance(answer, Verification):
         return answer.heading
-    checks, copy = answer["checks"].values(), answer.get("copy") is not None
+    checks = answer["checks"].values()
     green = answer["verdict"] == Verdict.VALID and all(c["result"] == Result.PASSED for c in checks)
     reason = answer["checks"]["status"]["reason"]
-    return heading_key(Verdict(answer["verdict"]), answer.get("how"), reason, green=green, copy=copy)
+    what = COPY if answer.get("copy") else SHOWN if answer.get("showing") else LICENCE
+    return heading_key(Verdict(answer["verdict"]), answer.get("how"), reason, green=green, what=what)
 
 
 def _verdict(answer: Answer, language: str, part: str) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from signing.annotation import Annotation, annotation_to_json
+from signing.showing import Showing
 
 TABLE = Path(__file__).parent / "verdict_table.json"
 
@@ -89,6 +90,7 @@ class Time(StrEnum):
     BEFORE = "before"
     UNKNOWN = "unknown"
     COPY_AFTER = "copy_after"  # the licence is within its validity
+    CODE_OVER = "code_over"  # of a presentation code: whatever the licence is, the code is shown no more
 
 
 class Age(StrEnum):
@@ -136,6 +138,7 @@ class Verification:
     as_of: datetime  # the moment the status is known for
     identifier: str | None
     copy: Annotation | None = None  # what was checked is an annotated copy, whatever the verdict
+    showing: Showing | None = None  # what was checked is a presentation code
 
     @property
     def green(self) -> bool:
@@ -147,9 +150,8 @@ class Verification:
     @property
     def heading(self) -> str:
         """Key of heading and sentence in the sentence table: the verdict, refined where words differ."""
-        return heading_key(
-            self.verdict, self.how, self.status.reason, green=self.green, copy=self.copy is not None
-        )
+        what = COPY if self.copy is not None else SHOWN if self.showing is not None else LICENCE
+        return heading_key(self.verdict, self.how, self.status.reason, green=self.green, what=what)
 
 
 class Rule(TypedDict, total=False):
@@ -166,7 +168,9 @@ class Table(TypedDict):
     listed: list[Rule]
 
 
-COPY_WITHDRAWN, COPY_EXPIRED = "copy_withdrawn", "copy_expired"
+COPY_WITHDRAWN, COPY_EXPIRED, CODE_OVER = "copy_withdrawn", "copy_expired", "code_over"
+LICENCE, COPY, SHOWN = "licence", "copy", "shown"
+"""What was checked: a licence itself, an annotated copy, or one that its holder shows by a code."""
 HOWS = ("revoked", "annulled", "withdrawn", "cancelled", COPY_WITHDRAWN, "unspecified")
 """How a licence ended, or that a copy of one did; `replaced` has a verdict of its own."""
 
@@ -223,6 +227,7 @@ def decide(
     how: str | None = None,
     identifier: str | None = None,
     copy: Annotation | None = None,
+    showing: Showing | None = None,
 ) -> Verification:
     """Run the table. `how` is kept for `ended` only, where it is never missing, and a withdrawn copy has its
     own; `as_of` is aware.
@@ -248,19 +253,22 @@ def decide(
         as_of=as_of,
         identifier=identifier,
         copy=copy,
+        showing=showing,
     )
 
 
 def heading_key(
-    verdict: Verdict, how: str | None, status_reason: str, *, green: bool, copy: bool = False
+    verdict: Verdict, how: str | None, status_reason: str, *, green: bool, what: str = LICENCE
 ) -> str:
     """Key of the words for a verdict: `ended_<how>`, `valid_not_compared` where not all checks passed, and
-    `copy_…` where a copy is not called what its licence would be.
+    others where a copy, or what a code shows, is not called what the licence itself would be.
     """
     key = _heading_key(verdict, how, green=green)
-    if verdict is Verdict.EXPIRED and status_reason == COPY_EXPIRED:
-        return COPY_EXPIRED
-    return f"copy_{key}" if copy and verdict in {Verdict.VALID, Verdict.GENUINE_OFFLINE} else key
+    if verdict is Verdict.EXPIRED and status_reason in {COPY_EXPIRED, CODE_OVER}:
+        return status_reason
+    if what == SHOWN:
+        return {Verdict.VALID: "shown_valid", Verdict.UNKNOWN: "shown_unknown"}.get(verdict, key)
+    return f"copy_{key}" if what == COPY and verdict in {Verdict.VALID, Verdict.GENUINE_OFFLINE} else key
 
 
 def _heading_key(verdict: Verdict, how: str | None, *, green: bool) -> str:
@@ -278,7 +286,7 @@ def instant(moment: datetime) -> str:
 
 def to_json(verification: Verification, details: Mapping[str, object] | None = None) -> dict[str, object]:
     """The JSON of design section 6; `details` add members and never replace one. `copy` stands in the answer
-    about an annotated copy alone.
+    about an annotated copy alone, `showing` in the one about a presentation code.
     """
     answer: dict[str, object] = {
         "verdict": verification.verdict.value,
@@ -296,6 +304,10 @@ def to_json(verification: Verification, details: Mapping[str, object] | None = N
     }
     if verification.copy is not None:
         answer["copy"] = annotation_to_json(verification.copy)
+    if verification.showing is not None:
+        shown = (verification.showing.shown_at, verification.showing.until)
+        moments = [None if at is None else instant(at) for at in shown]
+        answer["showing"] = dict(zip(("shown_at", "until"), moments, strict=True))
     return {**(details or {}), **answer}
 
 

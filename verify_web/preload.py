@@ -16,7 +16,7 @@ from registry.agencies.parties import Party, ReceiptKey
 from registry.licences.status_read import SignedList
 from registry.settings import Settings
 from signing.disclosure import PublicRecord
-from signing.live import LiveLicence, Past, Wanted
+from signing.live import LiveLicence, LiveShowing, Past, Wanted
 from signing.validator import load_validator
 from verify_web.app import create_app
 from verify_web.language import LANGUAGES
@@ -64,6 +64,9 @@ class _Sample:
         return None
 
     def by_identifier(self, identifier: str) -> LiveLicence | None:  # noqa: ARG002
+        return None
+
+    def by_showing(self, id_sha256: bytes) -> LiveShowing | None:  # noqa: ARG002
         return None
 
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:  # noqa: ARG002

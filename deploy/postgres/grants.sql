@@ -13,6 +13,7 @@ GRANT SELECT ON
   event,
   leaf,
   licence,
+  presentation,
   published_trust_list,
   revocation_list,
   seal,

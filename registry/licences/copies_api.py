@@ -145,7 +145,7 @@ def create(identifier: str) -> Response:
     dry_run = web.flag("dry_run", web.query({"dry_run"}))
     key = web.idempotency_key(required=not dry_run)
     value = web.read_json(max_bytes=MAX_REQUEST)
-    wanted = _wanted(identifier, web.parse(CopyBody, value))
+    wanted = copy_request(identifier, web.parse(CopyBody, value))
     if dry_run:
         found = preview(ports, actor, wanted)
         body = {"dry_run": True, "seal": found.seal_code, "licence": identifier}
@@ -155,7 +155,7 @@ def create(identifier: str) -> Response:
     return _made(identifier, issue_beside_others(ports, actor, wanted, key, digest))
 
 
-def _wanted(identifier: str, body: CopyBody) -> IssueRequest:
+def copy_request(identifier: str, body: CopyBody) -> IssueRequest:
     return IssueRequest(
         type_code="",  # the licence's own, as its fields
         seal_code=body.seal,

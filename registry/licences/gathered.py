@@ -14,7 +14,7 @@ from keys.errors import Kind, VermilionError
 from registry.licences.digests import lookup_digest
 from registry.log.tables import Event
 from signing.codes import normalise_lookup_code
-from signing.live import LiveCopy, LiveLicence, Past
+from signing.live import LiveCopy, LiveLicence, LiveShowing, Past
 
 _CHANGES = (
     "licence.issued",
@@ -61,6 +61,10 @@ class Gathered:
         if not hmac.compare_digest(kept, digest):
             return self.copies.get(digest)
         return self.identifiers.get(identifier)
+
+    def by_showing(self, id_sha256: bytes) -> LiveShowing | None:  # noqa: ARG002
+        """Raises VermilionError: a code is shown to one verifier, and asked about by itself."""
+        raise VermilionError(Kind.UNAVAILABLE, "presentation codes are not checked together")
 
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:  # noqa: ARG002
         """Raises VermilionError: who made a signature is asked about files, of which none is here."""

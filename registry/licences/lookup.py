@@ -23,7 +23,15 @@ from registry.licences.digests import lookup_digest
 from registry.licences.gathered import HISTORY, Gathered, as_of
 from registry.licences.outage import database_errors
 from registry.licences.public_records import stored_public
-from registry.licences.tables import AnnotatedCopy, CoSeal, Document, Edition, Licence, TypeVersion
+from registry.licences.tables import (
+    AnnotatedCopy,
+    CoSeal,
+    Document,
+    Edition,
+    Licence,
+    Presentation,
+    TypeVersion,
+)
 from registry.seals.tables import (
     KeyUse,
     PublishedTrustList,
@@ -35,7 +43,8 @@ from registry.seals.tables import (
 )
 from signing.annotation import Annotation
 from signing.codes import normalise_lookup_code, parse_identifier
-from signing.live import LiveCopy, LiveLicence, LiveSeal, Past, Wanted
+from signing.live import LiveCopy, LiveLicence, LiveSeal, LiveShowing, Past, Wanted
+from signing.showing import Showing
 
 _CoEdition, _CoSealRow, _CoState = aliased(SealEdition), aliased(Seal), aliased(SealState)
 _CoUse, _CoAuthorisation = aliased(SealUse), aliased(StandingAuthorisation)
@@ -135,6 +144,10 @@ def _rows_of(
 
 _BY_LINK = Prepared(_licence_where(Edition.link_id_sha256 == bindparam("key")))
 _BY_IDENTIFIER = _licence_where(Edition.identifier == bindparam("key"))
+_BY_EDITION = _licence_where(Edition.id == bindparam("key"))
+_SHOWING = select(Presentation.edition_id, Presentation.shown_at, Presentation.until).where(
+    Presentation.id_sha256 == bindparam("key")
+)
 _LOOKUP_DIGEST = select(Edition.lookup_sha256).where(Edition.identifier == bindparam("key"))
 _LOOKUP_DIGESTS = select(Edition.identifier, Edition.lookup_sha256).where(
     Edition.identifier.in_(bindparam("keys", expanding=True))
@@ -205,6 +218,15 @@ class SqlLiveRegistry:
         if not _is_identifier(identifier):
             return None
         return self._licence(self._rows(_BY_IDENTIFIER, identifier))
+
+    def by_showing(self, id_sha256: bytes) -> LiveShowing | None:
+        """By whatever the registry has on record of the code: whether it is over, the check itself says."""
+        found = self._rows(_SHOWING, id_sha256)
+        if not found:
+            return None
+        row = found[0]
+        licence = self._licence(self._rows(_BY_EDITION, row.edition_id))
+        return None if licence is None else LiveShowing(Showing(row.shown_at, row.until), licence)
 
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:
         """A void use counts as well: its document, were it ever seen, was sealed here all the same."""

@@ -282,6 +282,18 @@ class AnnotatedCopy(Base):
     registered_at: Mapped[datetime]
 
 
+class Presentation(Base):
+    """A presentation code 亮证码: an edition that is shown on its holder's screen, for a minute or two. The
+    row goes some time after the code is over.
+    """
+
+    __tablename__ = "presentation"
+    id_sha256: Mapped[bytes] = mapped_column(primary_key=True)  # of the 16 bytes that the code's link has
+    edition_id: Mapped[str] = mapped_column(ForeignKey("edition.id"), index=True)
+    shown_at: Mapped[datetime]
+    until: Mapped[datetime] = mapped_column(index=True)
+
+
 class KeptAnswer(Base):
     """What a client was answered under its key for a change of status; in the transaction of the change."""
 

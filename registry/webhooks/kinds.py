@@ -48,9 +48,17 @@ KINDS: tuple[str, ...] = get_args(EventKind)
 LICENCE_KINDS: frozenset[str] = frozenset(get_args(LicenceKind))
 BATCH_KINDS: frozenset[str] = frozenset(get_args(BatchKind))
 UNTOLD = frozenset(
-    {"licence.abandoned", "licence.copy_abandoned", "licence.time_stamped", "licence.archive_stamped"}
+    {
+        "licence.abandoned",
+        "licence.copy_abandoned",
+        "licence.time_stamped",
+        "licence.archive_stamped",
+        "licence.presented",
+    }
 )
-"""Events about licences that are nobody's news: no licence came of it, or its document has a further form."""
+"""Events about licences that are nobody's news: no licence came of it, its document has a further form, or
+whoever would be told has shown it.
+"""
 
 _AT_ISSUE = {"status": "in_force", "status_version": 1}
 _SAID = (

@@ -28,7 +28,7 @@ from signing.credential import (
 )
 from signing.disclosure import public_record
 from signing.licence_type import LicenceType, Role, load_licence_type
-from signing.live import LiveLicence
+from signing.live import LiveLicence, LiveShowing
 from signing.record import Record, parse_submission
 
 NOW = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
@@ -188,6 +188,7 @@ class Register:
     links: dict[bytes, LiveLicence] = field(default_factory=dict)
     documents: dict[bytes, LiveLicence] = field(default_factory=dict)
     codes: dict[tuple[str, str], LiveLicence] = field(default_factory=dict)
+    showings: dict[bytes, LiveShowing] = field(default_factory=dict)
     uses: set[bytes] = field(default_factory=set)  # SHA-256 of what the seals' keys signed
     out: bool = False
     fails_after: int | None = None  # questions that are still answered
@@ -210,6 +211,9 @@ class Register:
 
     def by_identifier(self, identifier: str) -> LiveLicence | None:
         return self._ask(lambda: None)
+
+    def by_showing(self, id_sha256: bytes) -> LiveShowing | None:
+        return self._ask(lambda: self.showings.get(id_sha256))
 
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:
         return self._ask(lambda: signed_sha256 in self.uses)

@@ -42,7 +42,8 @@ export function decide(table, facts, how = null, copy = false) {
   if (ended) heading = `ended_${shownHow}`;
   if (verdict === "valid" && !green) heading = "valid_not_compared";
   if (copy && (verdict === "valid" || verdict === "genuine_offline")) heading = `copy_${heading}`;
-  if (verdict === "expired" && checks.status.reason === "copy_expired") heading = "copy_expired";
+  const over = ["copy_expired", "code_over"].includes(checks.status.reason);
+  if (verdict === "expired" && over) heading = checks.status.reason;
   return { verdict, how: shownHow, checks, green, tone: green ? "good" : TONES[verdict], heading };
 }
 

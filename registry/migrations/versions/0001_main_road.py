@@ -1003,6 +1003,21 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "presentation",
+        sa.Column("id_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("edition_id", sa.String(length=32), nullable=False),
+        sa.Column("shown_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_presentation_edition_id_edition")
+        ),
+        sa.PrimaryKeyConstraint("id_sha256", name=op.f("pk_presentation")),
+    )
+    with op.batch_alter_table("presentation", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_presentation_edition_id"), ["edition_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_presentation_until"), ["until"], unique=False)
+
+    op.create_table(
         "holding",
         sa.Column("type_code", sa.String(length=21), nullable=False),
         sa.Column("holder_mac", sa.LargeBinary(), nullable=False),
@@ -1647,6 +1662,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_succession_previous_id"))
 
     op.drop_table("succession")
+    with op.batch_alter_table("presentation", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_presentation_until"))
+        batch_op.drop_index(batch_op.f("ix_presentation_edition_id"))
+
+    op.drop_table("presentation")
     with op.batch_alter_table("annotated_copy", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_annotated_copy_seal_edition_id_sealed_at_id"))
         batch_op.drop_index(batch_op.f("ix_annotated_copy_lookup_sha256"))
