@@ -9,7 +9,7 @@ from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
 
-from keys.errors import Kind, VermilionError
+from keys.errors import Fault, Kind, VermilionError
 from keys.signed_answer import MAX_BYTES, MEDIA_TYPE
 from registry.agencies.parties import Party
 from registry.described import BINARY, Access, Answer, described, told
@@ -102,6 +102,9 @@ def verifications() -> Response:
         asked, options = read_one(request, here.settings.tz, here.clock())
     form = _wanted_form(_SIGNED)
     signed = form in _SIGNED
+    if signed and isinstance(asked, Scanned) and checks.is_showing(asked.text):
+        fault = Fault("/link", "not_accepted", "what a presentation code shows is soon over, and not signed")
+        raise VermilionError(Kind.INVALID, fault.detail, reason=fault.reason, faults=(fault,))
     if signed or options.past is not None or options.reference is not None:
         relying.required(party)
     if party is not None:

@@ -7,8 +7,17 @@ from datetime import datetime
 from flask import g
 
 from keys.errors import VermilionError
-from signing.check import Outcome, check_file, check_id, check_presented, check_scan, check_typed, unmatched
-from signing.credential import normal_origin, split_link
+from signing.check import (
+    Outcome,
+    check_file,
+    check_id,
+    check_presented,
+    check_scan,
+    check_showing,
+    check_typed,
+    unmatched,
+)
+from signing.credential import normal_origin, split_link, split_showing
 from signing.live import LiveRegistry, Past
 from signing.signed_answer import Presented
 from signing.verdict import Facts, decide
@@ -60,12 +69,35 @@ def scan(site: Site, scanned: str, *, live: LiveRegistry | None = None, past: Pa
     The trust list says whose links are ours. Without one only the site's own are known to be: a genuine code
     copied under another address must not be called valid because the list is out.
     """
+    if live is None and past is None and is_showing(scanned):
+        return showing(site, scanned)
     trust, at = site.trust.current(), _at(site, past)
     if trust is None and _leads_elsewhere(scanned, site.settings.public_origin):
         facts = Facts(issuer_reason="trust_list_missing")
         return _noted(site, "scan", Outcome(decide(facts, as_of=at), facts=facts))
     alarm = site.alarm if past is None else None  # what was not on record yet is no sign of theft
     return _noted(site, "scan", check_scan(scanned, trust, live or site.live, alarm, at))
+
+
+def is_showing(scanned: str) -> bool:
+    """Whether a text is a presentation code, of whichever site."""
+    try:
+        split_showing(scanned)
+    except VermilionError:
+        return False
+    return True
+
+
+def showing(site: Site, scanned: str) -> Outcome:
+    """A presentation code, now: it is asked about by itself, and never as of a past moment. Never limited:
+    its id is as long as a licence's.
+    """
+    trust, at = site.trust.current(), site.clock()
+    own = normal_origin(site.settings.public_origin)
+    if trust is None and is_showing(scanned) and split_showing(scanned)[0] != own:
+        facts = Facts(issuer_reason="trust_list_missing")
+        return _noted(site, "showing", Outcome(decide(facts, as_of=at), facts=facts))
+    return _noted(site, "showing", check_showing(scanned, trust, site.live, at))
 
 
 def digest(

@@ -81,7 +81,7 @@ def static(version: str, name: str) -> Response:
 @files.get("/robots.txt")
 def robots() -> Response:
     """Links of licences belong to nobody's index."""
-    return Response("User-agent: *\nDisallow: /c/\n", content_type=PLAIN)
+    return Response("User-agent: *\nDisallow: /c/\nDisallow: /p/\n", content_type=PLAIN)
 
 
 @files.get("/livez")

@@ -236,6 +236,13 @@ class Copy(BaseModel):
     count: int | None
 
 
+class ShowingEntry(BaseModel):
+    """Since when and until when a presentation code 亮证码 is shown, or was; null where none is on record."""
+
+    shown_at: str | None
+    until: str | None
+
+
 class Answer(BaseModel):
     """The answer to a check. Only `valid` with all three checks passed is a positive one."""
 
@@ -248,6 +255,7 @@ class Answer(BaseModel):
         Copy | None,
         Field(alias="copy", description="Of an annotated copy alone, which is not the licence itself."),
     ] = None
+    showing: Annotated[ShowingEntry | None, Field(description="Of a presentation code alone.")] = None
     log: Literal["not_available"]
     credential_sha256: str | None = None
     licence: Licence | None = None

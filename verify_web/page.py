@@ -26,6 +26,7 @@ from signing.sentences import (
     result_word,
     sentence,
 )
+from signing.showing import Showing
 from signing.verdict import COPY_EXPIRED, COPY_WITHDRAWN, Check, Verdict, Verification, instant
 from verify_web.assets import WORDS
 from verify_web.language import day_in_words, moment_in_words, month_in_words
@@ -75,6 +76,7 @@ class ResultPage:
     heading: str
     sentence: str
     dated: str  # the day that the verdict turns on; "" where there is none
+    shown: str  # since when, and for how long, its holder shows it; "" where nobody does
     checked_at: str
     copy: tuple[Fact, ...]  # of an annotated copy alone: for what it was made
     facts: tuple[Fact, ...]
@@ -104,6 +106,7 @@ def hollow(page: ResultPage) -> tuple[ResultPage, list[str]]:
         heading=page.heading,
         sentence=page.sentence,
         dated="dated" if page.dated else "",
+        shown="shown" if page.shown else "",
         checked_at="",
         copy=without(page.copy),
         facts=without(page.facts),
@@ -116,7 +119,7 @@ def hollow(page: ResultPage) -> tuple[ResultPage, list[str]]:
         specimen=page.specimen,
         credential_sha256="",
     )
-    return shape, [*texts, page.dated, page.checked_at, page.contact]
+    return shape, [*texts, page.dated, page.shown, page.checked_at, page.contact]
 
 
 def filled(shape: ResultPage, texts: Iterator[str]) -> ResultPage:
@@ -127,7 +130,7 @@ def filled(shape: ResultPage, texts: Iterator[str]) -> ResultPage:
 
     copy, facts = put_back(shape.copy), put_back(shape.facts)
     fields, technical = put_back(shape.fields), put_back(shape.technical)
-    dated, checked_at, contact = next(texts), next(texts), next(texts)
+    dated, shown, checked_at, contact = next(texts), next(texts), next(texts), next(texts)
     return replace(
         shape,
         copy=copy,
@@ -135,6 +138,7 @@ def filled(shape: ResultPage, texts: Iterator[str]) -> ResultPage:
         fields=fields,
         technical=technical,
         dated=dated if shape.dated else "",
+        shown=shown if shape.shown else "",
         checked_at=checked_at,
         contact=contact,
     )
@@ -234,6 +238,22 @@ def _dated(verification: Verification, licence: LiveLicence | None, lang: str) -
     return "" if day is None else WORDS[lang][key].replace("{day}", day_in_words(day, lang))
 
 
+def _shown(verification: Verification, zone: ZoneInfo, now: datetime, lang: str) -> str:
+    """Of a presentation code: since when it is shown and for how long still, or when it was over."""
+    showing = verification.showing
+    if showing is None or showing.shown_at is None or showing.until is None:
+        return ""
+
+    def clock(at: datetime) -> str:
+        return at.astimezone(zone).strftime("%H:%M:%S")
+
+    if not showing.holds(now):
+        return WORDS[lang]["shown_until"].replace("{moment}", clock(showing.until))
+    left = max(1, int((showing.until - now).total_seconds()))
+    text = WORDS[lang]["shown_at"].replace("{moment}", clock(showing.shown_at))
+    return text.replace("{seconds}", str(left))
+
+
 _NO_MOMENT = datetime.min.replace(tzinfo=UTC)
 
 
@@ -246,11 +266,24 @@ class _Said(NamedTuple):
 
 @lru_cache(maxsize=2000)
 def _said(
-    verdict: Verdict, how: str | None, checks: tuple[Check, Check, Check], lang: str, *, copied: bool
+    verdict: Verdict,
+    how: str | None,
+    checks: tuple[Check, Check, Check],
+    lang: str,
+    *,
+    copied: bool,
+    shown: bool,
 ) -> _Said:
-    """What is said of a verdict and its checks, whichever licence it is about, or copy of one."""
-    copy = Annotation("", "", date.max) if copied else None
-    verification = Verification(verdict, how, *checks, as_of=_NO_MOMENT, identifier=None, copy=copy)
+    """What is said of a verdict and its checks, whichever licence, copy or code it is about."""
+    verification = Verification(
+        verdict,
+        how,
+        *checks,
+        as_of=_NO_MOMENT,
+        identifier=None,
+        copy=Annotation("", "", date.max) if copied else None,
+        showing=Showing() if shown else None,
+    )
 
     def line(name: str, check: Check) -> CheckLine:
         result = check.result.value
@@ -319,7 +352,14 @@ def result_page(
 
     checks = (verification.content, verification.issuer, verification.status)
     copy = verification.copy
-    said = _said(verification.verdict, verification.how, checks, lang, copied=copy is not None)
+    said = _said(
+        verification.verdict,
+        verification.how,
+        checks,
+        lang,
+        copied=copy is not None,
+        shown=verification.showing is not None,
+    )
     contact = words["contact_unknown"]
     if licence is not None:
         issuer = _name("", licence.issuer_name, licence.record.issuer_code, lang)
@@ -330,6 +370,7 @@ def result_page(
         heading=said.heading,
         sentence=said.sentence,
         dated=_dated(verification, licence, lang),
+        shown=_shown(verification, zone, now, lang),
         checked_at=words["checked_at"].replace("{moment}", moment_in_words(now, zone, lang)),
         copy=() if copy is None else _copy(copy, lang),
         facts=_facts(licence, shown, lang) if licence is not None else (),

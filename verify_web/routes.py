@@ -30,6 +30,8 @@ from verify_web.templating import fill_in
 pages = Blueprint("pages", __name__)
 HTML, JSON = "text/html; charset=utf-8", "application/json"
 VARY = "Accept, Accept-Language"
+NOBODY_S = 22 * "A"
+"""The id of a code of zeros, which nobody shows."""
 
 
 def wants_json(asked: Request) -> bool:
@@ -171,6 +173,24 @@ def link(link_id: str) -> Response:
     if wants_json(request):
         return outcome_json(here, outcome, status=status)
     return outcome_page(here, outcome, status=status, link_id=link_id)
+
+
+@pages.get("/p/<code>")
+def presentation(code: str) -> Response:
+    """A presentation code, as a phone's camera opens it from its holder's screen."""
+    here = site()
+    prefix = f"{here.settings.public_origin}/p/"
+    # A text that cannot be an id takes the path of one that nobody shows.
+    known = checks.is_showing(prefix + code)
+    outcome = checks.showing(here, prefix + (code if known else NOBODY_S))
+    status = status_code(outcome.verification, look_up=True)
+    response = (
+        outcome_json(here, outcome, status=status)
+        if wants_json(request)
+        else outcome_page(here, outcome, status=status)
+    )
+    response.headers["Cache-Control"] = "no-store"
+    return response
 
 
 @pages.post("/check")

@@ -240,8 +240,10 @@ def _outcome(
     lists: Source | None = None,
 ) -> Outcome:
     """What comes of the text of a code, or of the bytes of a file."""
-    from signing.check import check_file, check_scan
+    from signing.check import check_file, check_scan, check_showing
 
+    if isinstance(shown, str) and "/p/" in shown:
+        return check_showing(shown, trust, live, now)
     if isinstance(shown, str):
         return check_scan(shown, trust, live, alarm, now, lists)
     return check_file(shown, trust, live, alarm, now, lists)
@@ -344,6 +346,9 @@ def explained(answer: dict[str, Any], lang: str | None) -> Iterator[str]:
     if answer.get("copy") is not None:
         for name, member in (("copy for", "recipient"), ("purpose", "purpose"), ("copy until", "valid_to")):
             yield f"  {name:11} {answer['copy'][member]}"
+    showing = answer.get("showing")
+    if isinstance(showing, dict) and _is_instant(showing.get("until")):
+        yield f"  shown until {showing['until']}"
     yield f"  identifier  {answer['identifier'] or '-'}"
     yield f"  as of       {answer['as_of']}"
     if "report" in answer:

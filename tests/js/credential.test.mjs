@@ -9,10 +9,12 @@ const bytes = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseIn
 test("credentials are read as Python reads them, or refused as it refuses them", () => {
   const cases = read("./credential.json");
   assert.ok(cases.filter((found) => found.number !== null).length >= 10);
-  for (const { name, digits, number } of cases) {
+  for (const { name, digits, number, copy } of cases) {
     let found = null;
     try {
-      found = decodeCredential(parseDigits(digits)).claims.number;
+      const { claims } = decodeCredential(parseDigits(digits));
+      found = claims.number;
+      assert.deepEqual([claims.copy_purpose, claims.copy_recipient, claims.copy_valid_to], copy ?? [null, null, null], name);
     } catch (error) {
       assert.ok(error instanceof Malformed, `${name}: ${error}`);
     }

@@ -7,8 +7,11 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 from keys.trust_list import TrustList
+from signing.annotation import Annotation
 from signing.credential import link_text, qr_text
+from signing.live import LiveCopy, LiveLicence
 from signing.page_data import MAX_KEYS
+from signing.record import Record
 from tests.signing.checking import (
     LINK_ID,
     NOW,
@@ -47,6 +50,20 @@ class Case:
 
 
 LINK = link_text(ORIGIN, LINK_ID)
+
+
+def annotated(valid_to: date) -> Annotation:
+    return Annotation("办理银行开户", "样本市商业银行", valid_to, date(2026, 11, 1), 2)
+
+
+def copy_of(record: Record, *, status: str, how: str | None, **of_copy: object) -> LiveLicence:
+    """As the registry knows a copy with this record."""
+    assert record.copy is not None
+    values = {"withdrawn_on": None, "withdrawn_at": None} | of_copy
+    copy = LiveCopy(record.copy, registered_at=NOW, link_id_sha256=bytes(32), **values)  # type: ignore[arg-type]
+    return licence(record, sign(record), status=status, how=how, copy=copy)
+
+
 NONE = "content_not_compared"
 UNCHECKED = "issuer_not_checked"
 OK = "issuer_recognised"
@@ -409,6 +426,48 @@ def cases() -> Iterator[Case]:
             register(licence(timed, sign(timed))),
             (online[0], REGISTERED, OK, online[1]),
         )
+    # Annotated copies: another document than their licence's, whose code goes with no other link.
+    copied = replace(record, status_index=99, copy=annotated(date(2026, 11, 20)))
+    over = replace(copied, copy=annotated(date(2026, 11, 19)))
+    withdrawn = {"withdrawn_on": date(2026, 11, 20), "withdrawn_at": NOW}
+
+    def on_record(
+        one: Record, status: str = "in_force", how: str | None = None, **of_copy: object
+    ) -> Register:
+        return register(copy_of(one, status=status, how=how, **of_copy))
+
+    for name, one, held, verdict, reason in (
+        ("a copy", copied, on_record(copied), "valid", "in_force"),
+        ("a copy past its last day", over, on_record(over), "expired", "copy_expired"),
+        ("a copy that was withdrawn", copied, on_record(copied, **withdrawn), "ended", "copy_withdrawn"),
+        ("a withdrawn copy past its last day", over, on_record(over, **withdrawn), "ended", "copy_withdrawn"),
+        ("a copy of a suspended licence", copied, on_record(copied, "suspended"), "suspended", "suspended"),
+        ("a withdrawn copy of a suspended licence", copied, on_record(copied, "suspended", **withdrawn),
+         "suspended", "suspended"),
+        ("a copy of a revoked licence", over, on_record(over, "ended", "revoked"), "ended", "ended"),
+        ("a copy of a replaced licence", copied, on_record(copied, "ended", "replaced"), "replaced", "replaced"),
+    ):  # fmt: skip
+        yield Case(name, scanned(one), trust, held, (verdict, REGISTERED, OK, reason))
+    yield Case(
+        "a copy, offline", scanned(copied), trust, None,
+        ("genuine_offline", "signature_correct", OK, "status_not_asked"),
+    )  # fmt: skip
+    yield Case(
+        "a copy past its last day, offline", scanned(over), trust, None,
+        ("expired", "signature_correct", OK, "copy_expired"),
+    )  # fmt: skip
+    yield Case(
+        "a copy's code at its licence's link", scanned(copied), trust, known,
+        ("altered", "credential_differs", OK, "in_force"), "credential_not_registered",
+    )  # fmt: skip
+    yield Case(
+        "a licence's code at its copy's link", text, trust, on_record(copied),
+        ("altered", "credential_differs", OK, "in_force"), "credential_not_registered",
+    )  # fmt: skip
+    yield Case(
+        "a copy's code with another last day, rightly signed", scanned(copied), trust, on_record(over),
+        ("altered", "credential_differs", OK, "copy_expired"), "credential_not_registered",
+    )  # fmt: skip
     gone = replace(record, valid_to=date(2026, 11, 19))
     yield Case(
         "expired, by a compromised key, offline",

@@ -10,6 +10,7 @@ import pytest
 
 import signing
 from signing import sentences
+from signing.showing import Showing
 from signing.verdict import (
     HOWS,
     Content,
@@ -24,7 +25,7 @@ from signing.verdict import (
     to_json,
 )
 from tests.signing.checking import NOW
-from tests.signing.scan_cases import cases
+from tests.signing.scan_cases import annotated, cases
 
 SOURCES = Path(signing.__file__).parent
 SITE = SOURCES.parent / "verify_web" / "static"
@@ -33,7 +34,8 @@ SITE = SOURCES.parent / "verify_web" / "static"
 def keys() -> set[str]:
     found = set()
     for axes in product(Content, Issuer, OnRecord, Status, Time):
-        found |= {decide(Facts(*axes), as_of=NOW, how=how).heading for how in HOWS}
+        for what in ({}, {"copy": annotated(NOW.date())}, {"showing": Showing()}):
+            found |= {decide(Facts(*axes), as_of=NOW, how=how, **what).heading for how in HOWS}
     return found
 
 
@@ -60,7 +62,15 @@ def reasons_in_code() -> set[str]:
         strict = (SOURCES / name).read_text(encoding="utf-8")
         found |= set(re.findall(r'refuse\([^)]*, "([a-z_]+)"\)', strict))
         found |= set(re.findall(r'reason="([a-z_]+)"', strict))
-    return found | {"structure", "not_a_pdf", "too_large", "not_matched", "check_failed", "busy"}
+    return found | {
+        "shown_on_screen",
+        "structure",
+        "not_a_pdf",
+        "too_large",
+        "not_matched",
+        "check_failed",
+        "busy",
+    }
 
 
 def test_every_verdict_has_its_words() -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta, timezone
 from itertools import product
 from pathlib import Path
 
 import pytest
 
+from signing.annotation import Annotation, annotation_to_json
+from signing.showing import Showing
 from signing.verdict import (
     HOWS,
     Content,
@@ -43,7 +45,7 @@ def each(verdict: Verdict) -> list[Facts]:
 def test_the_axes_are_those_of_the_code() -> None:
     names = {"content": Content, "issuer": Issuer, "record": OnRecord, "status": Status, "time": Time}
     assert table()["axes"] == {axis: list(values) for axis, values in names.items()}
-    assert len(EVERY) == 3 * 4 * 3 * 7 * 4
+    assert len(EVERY) == 3 * 4 * 3 * 8 * 6
 
 
 def test_every_verdict_is_reached_and_every_rule_used() -> None:
@@ -106,7 +108,9 @@ def test_what_goes_wrong_first_is_said_first() -> None:
             expected = Verdict.UNKNOWN
         elif facts.status in {Status.ENDED, Status.SUSPENDED, Status.REPLACED}:
             expected = Verdict(facts.status.value)
-        elif facts.time is Time.AFTER:
+        elif facts.status is Status.WITHDRAWN:  # a copy, of a licence in force
+            expected = Verdict.ENDED
+        elif facts.time in {Time.AFTER, Time.COPY_AFTER, Time.CODE_OVER}:
             expected = Verdict.EXPIRED
         elif facts.time is Time.BEFORE:
             expected = Verdict.NOT_YET_VALID
@@ -216,6 +220,17 @@ proven refused not_asked listed within -> not_recognised
 proven recognised not_asked listed_before within -> genuine_offline
 proven recognised not_asked listed_before after -> expired
 proven doubtful not_asked listed_before within -> cannot_check
+proven recognised known in_force copy_after -> expired
+proven recognised known withdrawn within -> ended
+proven recognised known withdrawn copy_after -> ended
+not_compared recognised known withdrawn within -> ended
+proven recognised not_asked not_checked copy_after -> expired
+proven recognised not_asked listed copy_after -> expired
+proven recognised known suspended copy_after -> suspended
+proven refused known withdrawn within -> not_recognised
+altered recognised known withdrawn within -> altered
+not_compared not_checked known not_checked code_over -> expired
+not_compared recognised known suspended code_over -> suspended
 """.strip().splitlines()
 
 
@@ -224,6 +239,40 @@ def test_by_hand(line: str) -> None:
     left, _, verdict = line.partition(" -> ")
     c, i, r, s, t = left.split()
     assert found(Facts(Content(c), Issuer(i), OnRecord(r), Status(s), Time(t))).verdict == verdict
+
+
+COPY = Annotation("办理银行开户", "样本市商业银行", date(2026, 12, 31))
+
+
+def test_a_copy_is_never_called_what_its_licence_would_be() -> None:
+    for facts in EVERY:
+        plain, copy = found(facts), decide(facts, as_of=NOW, copy=COPY)
+        assert (copy.verdict, copy.green) == (plain.verdict, plain.green)
+        assert to_json(copy)["copy"] == annotation_to_json(COPY)
+        if copy.verdict in POSITIVE:
+            assert copy.heading == f"copy_{plain.heading}"
+        assert "copy" not in to_json(plain)
+
+
+def test_a_withdrawn_copy_has_ended_in_a_way_of_its_own() -> None:
+    facts = Facts(Content.PROVEN, Issuer.RECOGNISED, OnRecord.KNOWN, Status.WITHDRAWN, Time.WITHIN)
+    withdrawn = decide(facts, as_of=NOW, how="revoked", copy=COPY)
+    assert (withdrawn.how, withdrawn.heading) == ("copy_withdrawn", "ended_copy_withdrawn")
+    assert withdrawn.status.reason == "copy_withdrawn"
+
+
+def test_what_a_code_shows_is_called_so_and_is_never_green() -> None:
+    showing = Showing(NOW, NOW + timedelta(seconds=60))
+    in_force = Facts(Content.NOT_COMPARED, Issuer.RECOGNISED, OnRecord.KNOWN, Status.IN_FORCE, Time.WITHIN)
+    for facts, verdict, heading in (
+        (in_force, "valid", "shown_valid"),
+        (Facts(record=OnRecord.UNKNOWN), "unknown", "shown_unknown"),
+        (Facts(record=OnRecord.KNOWN, time=Time.CODE_OVER), "expired", "code_over"),
+        (Facts(), "cannot_check", "cannot_check"),
+    ):
+        shown = decide(facts, as_of=NOW, showing=showing)
+        assert (shown.verdict, shown.heading, shown.green) == (verdict, heading, False)
+    assert to_json(shown)["showing"] == {"shown_at": "2026-11-20T02:30:00Z", "until": "2026-11-20T02:31:00Z"}
 
 
 def test_the_vectors_that_the_script_runs_are_up_to_date() -> None:

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from signing import cbor
+from signing.annotation import Annotation
 from signing.check import check_id, check_scan
+from signing.claims import claims_of
 from signing.credential import MAX_SIGNED, parse_link
 from signing.page_data import page_data
 from signing.status_list import StatusList, age_of
 from signing.verdict import Age, Content, Facts, Issuer, OnRecord, Status, Time, decide, listed, table
-from tests.signing.checking import LINK_ID, NOW, food, records, scanned, sign
+from tests.signing.checking import LINK_ID, NOW, food, records, scanned, sign, types
 from tests.signing.scan_cases import LINK, cases
 
 HERE = Path(__file__).parent
 
 
 def verdict_vectors() -> dict[str, Any]:
-    """Every combination of facts: the axes' values, then verdict and the results of the three checks."""
+    """Every combination of facts: the axes' values, then verdict, the results of the three checks, and under
+    which heading it is told, of a licence and of an annotated copy.
+    """
+    copy = Annotation("", "", NOW.date())
     rows = []
     for c, i, r, s, t in product(Content, Issuer, OnRecord, Status, Time):
         found = decide(Facts(c, i, r, s, t), as_of=NOW)
         results = (found.content.result, found.issuer.result, found.status.result)
-        rows.append(" ".join((c, i, r, s, t, found.verdict, *results, found.heading)))
+        of_copy = replace(found, copy=copy).heading
+        rows.append(" ".join((c, i, r, s, t, found.verdict, *results, found.heading, of_copy)))
     return {"axes": list(table()["axes"]), "rows": rows}
 
 
@@ -36,6 +44,18 @@ def credential_vectors() -> list[dict[str, Any]]:
         {"name": record.identifier, "digits": scanned(record).partition("#")[2], "number": record.number}
         for record in records()
     ]
+    copied = replace(
+        food(), copy=Annotation("办" * 200, "行" * 100, date(2026, 12, 31), date(2026, 11, 20), 2)
+    )
+    claims = claims_of(copied, types()[copied.type_code])
+    found.append(
+        {
+            "name": "an annotated copy",
+            "digits": scanned(copied).partition("#")[2],
+            "number": copied.number,
+            "copy": [claims[13], claims[14], "2026-12-31"],
+        }
+    )
 
     def bad(name: str, data: bytes) -> None:
         number = int.from_bytes(b"\1" + data, "big")
@@ -49,6 +69,18 @@ def credential_vectors() -> list[dict[str, Any]]:
     bad("five parts", b"\x85" + cose[1:] + b"\xf6")
     bad("indefinite array", b"\x9f" + cose[1:] + b"\xff")
     bad("an unprotected header", cose.replace(b"\xa0", b"\xa1\x04\x40", 1))
+    payloads = {
+        "a copy without a purpose": {key: value for key, value in claims.items() if key != 13},
+        "a copy without a last day": {key: value for key, value in claims.items() if key != 15},
+        "a recipient alone": {key: value for key, value in claims.items() if key not in {13, 15}},
+        "a copy that outlives its licence": claims | {15: claims[10] + 1},
+        "a purpose that is a number": claims | {13: 1},
+        "a purpose that is empty": claims | {13: ""},
+        "a last day that is a text": claims | {15: "2026"},
+        "a claim more": claims | {16: 1},
+    }
+    for name, other in payloads.items():
+        bad(name, cose[: cose.index(b"\x59")] + cbor.encode(cbor.encode(other)) + cose[-66:])
     bad("alg is a text", cose.replace(b"\xa2\x01\x26", b"\xa2\x01\x60", 1))
     bad("alg is a key number", cose.replace(b"\xa2\x01\x26", b"\xa2\x01\x06", 1))
     bad("keys out of order", cose.replace(b"\xa2\x01\x26\x04", b"\xa2\x04\x26\x01", 1))
@@ -81,7 +113,9 @@ def scan_vectors() -> list[dict[str, Any]]:
     for case in cases():
         data = page_data(check_id(LINK.rpartition("/")[2], case.trust, case.live, NOW), case.trust, "en")
         del data["names"]
-        claims = None if case.page else check_scan(case.text, case.trust, case.live, None, NOW).claims
+        outcome = check_scan(case.text, case.trust, case.live, None, NOW)
+        claims = None if case.page else outcome.claims
+        copy = None if claims is None else claims.copy
         found.append(
             {
                 "name": case.name,
@@ -91,6 +125,8 @@ def scan_vectors() -> list[dict[str, Any]]:
                     zip(("verdict", "content", "issuer", "status"), case.page or case.want, strict=True)
                 ),
                 "number": None if claims is None else claims.number,
+                "copy": None if copy is None else [copy.purpose, copy.recipient, copy.valid_to.isoformat()],
+                "heading": None if case.page else outcome.verification.heading,
             }
         )
     return found

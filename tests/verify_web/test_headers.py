@@ -23,6 +23,7 @@ from verify_web.language import HTML_LANG, LANGUAGES
 PATHS = {
     "pages.start": "/",
     "pages.link": f"/c/{LINK_ID}",
+    "pages.presentation": f"/p/{LINK_ID}",
     "pages.check": "/check",
     "pages.upload": "/upload",
     "readers.page": "/about/readers",

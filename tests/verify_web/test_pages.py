@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import re
-from datetime import UTC, date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -13,9 +14,12 @@ import pytest
 from pydantic import ValidationError
 
 from registry.settings import Settings
+from signing.annotation import Annotation, annotation_to_json
 from signing.licence_type import Role
+from signing.live import LiveCopy
 from signing.sentences import LANGUAGES as SENTENCE_LANGUAGES
 from signing.sentences import for_language, heading
+from signing.showing import Showing
 from signing.verdict import Verdict
 from tests.verify_web.conftest import MakeWorld
 from tests.verify_web.world import (
@@ -23,6 +27,7 @@ from tests.verify_web.world import (
     LOOKUP_CODE,
     NOW,
     ORIGIN,
+    SHOWN_ID,
     UNKNOWN_ID,
     WRONG_CODE,
     World,
@@ -32,7 +37,7 @@ from tests.verify_web.world import (
 )
 from verify_web.access_log import JsonLines
 from verify_web.assets import STATIC, TEMPLATES, WORDS
-from verify_web.language import HTML_LANG, LANGUAGES, month_in_words
+from verify_web.language import HTML_LANG, LANGUAGES, day_in_words, month_in_words
 from verify_web.page import TONES
 
 # what the registry holds -> verdict, key of the words, tone, HTTP status
@@ -57,6 +62,28 @@ CASES: dict[str, tuple[dict[str, Any], str, str, int]] = {
     "expired": ({"valid_to": date(2026, 3, 3)}, "expired", "warn", 200),
     "not_yet_valid": ({"valid_from": date(2026, 3, 5)}, "not_yet_valid", "warn", 200),
     "not_recognised": ({"entitled": False}, "not_recognised", "bad", 200),
+}  # fmt: skip
+
+
+COPY = LiveCopy(
+    Annotation("办理银行开户", "样本市商业银行", date(2026, 3, 31), date(2026, 3, 2), 2),
+    withdrawn_on=None,
+    withdrawn_at=None,
+    registered_at=NOW,
+    link_id_sha256=bytes(32),
+)
+OVER = replace(COPY, annotation=replace(COPY.annotation, valid_to=date(2026, 3, 3)))
+CASES |= {
+    "copy": ({"copy": COPY}, "copy_valid_not_compared", "note", 200),
+    "copy expired": ({"copy": OVER}, "copy_expired", "warn", 200),
+    "copy withdrawn": (
+        {"copy": replace(COPY, withdrawn_on=date(2026, 3, 4), withdrawn_at=NOW)},
+        "ended_copy_withdrawn", "bad", 200,
+    ),
+    "copy of a suspended licence": (
+        {"copy": COPY, "status": "suspended", "ground": "other", "since": date(2026, 3, 2)},
+        "suspended", "warn", 200,
+    ),
 }  # fmt: skip
 
 
@@ -118,6 +145,116 @@ def test_unknown_and_cannot_check(build: MakeWorld, lang: str) -> None:
     assert (code, 'data-verdict="cannot_check"' in html, 'data-tone="unsure"' in html) == (503, True, True)
 
 
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("case", [case for case in CASES if case.startswith("copy")])
+def test_a_copy_says_for_what_it_was_made_whatever_the_verdict(
+    build: MakeWorld, case: str, lang: str
+) -> None:
+    changes, *_ = CASES[case]
+    world = build(sample(**changes))
+    html = get(world, f"/c/{LINK_ID}", lang)[1]
+    told = text_of(html)
+    words, annotation = WORDS[lang], changes["copy"].annotation
+    for text in (
+        words["copy_title"],
+        words["copy_lead"],
+        annotation.purpose,
+        annotation.recipient,
+        day_in_words(annotation.valid_to, lang),
+    ):
+        assert text in told
+    chinese = "" if lang == "zh" else ' lang="zh"'
+    assert f"<bdi{chinese}>{annotation.purpose}</bdi>" in html
+    answer = json.loads(get(world, f"/c/{LINK_ID}", lang, "application/json")[1])
+    assert answer["copy"] == annotation_to_json(annotation)
+    plain = get(build(), f"/c/{LINK_ID}", lang)[1]
+    assert 'id="copy"' not in plain
+    assert words["copy_title"] not in text_of(plain)
+
+
+def test_the_day_that_a_copy_turns_on_is_its_own(build: MakeWorld) -> None:
+    for case, said in (
+        ("copy", "Valid until the end of 31 March 2026."),
+        ("copy expired", "Its last day of validity was 3 March 2026."),
+        ("copy withdrawn", "Since 4 March 2026."),
+        ("copy of a suspended licence", "Since 2 March 2026."),
+    ):
+        assert said in text_of(get(build(sample(**CASES[case][0])), f"/c/{LINK_ID}", "en")[1])
+
+
+SECONDS = timedelta(seconds=1)
+
+
+@pytest.mark.parametrize(
+    ("lang", "said"),
+    [
+        ("zh", "持证主体自 10:31:50 起亮证，还将展示 50 秒。"),
+        ("en", "Shown by its holder since 10:31:50, and for 50 more seconds."),
+        ("es", "Su titular la muestra desde las 10:31:50, y durante 50 segundos más."),
+    ],
+)
+def test_a_presentation_code_says_who_shows_it_and_for_how_long(
+    build: MakeWorld, lang: str, said: str
+) -> None:
+    world = build()
+    world.memory.showing = Showing(NOW - 10 * SECONDS, NOW + 50 * SECONDS)
+    code, html = get(world, f"/p/{SHOWN_ID}", lang)
+    assert (code, 'data-verdict="valid"' in html, 'data-tone="note"' in html) == (200, True, True)
+    assert for_language(lang)["verdicts"]["shown_valid"]["heading"] in unescape(html)
+    assert said in text_of(html)
+    assert str(sample_record().fields["operator_name"]) in html
+    assert "<script" not in html.partition("<main")[2]  # there is nothing to compare
+    answer = json.loads(get(world, f"/p/{SHOWN_ID}", lang, "application/json")[1])
+    assert answer["showing"] == {"shown_at": "2026-03-04T02:31:50Z", "until": "2026-03-04T02:32:50Z"}
+    assert answer["checks"]["content"] == {"result": "not_done", "reason": "shown_on_screen"}
+    headers = world.client.get(f"/p/{SHOWN_ID}").headers
+    assert headers["Cache-Control"] == "no-store"
+
+
+def test_of_a_code_that_is_over_nothing_is_said_but_that(build: MakeWorld) -> None:
+    """A replayed picture of it is no way to ask about the licence, whatever became of that."""
+    for changes in ({}, {"status": "ended", "how": "revoked", "since": date(2026, 3, 2)}):
+        world = build(sample(**changes))
+        world.memory.showing = Showing(NOW - 60 * SECONDS, NOW)
+        code, html = get(world, f"/p/{SHOWN_ID}", "en")
+        assert code == 200
+        assert 'data-verdict="expired"' in html
+        assert for_language("en")["verdicts"]["code_over"]["heading"] in unescape(html)
+        assert "It was shown until 10:32:00." in text_of(html)
+        answer = get(world, f"/p/{SHOWN_ID}", "en", "application/json")[1]
+        for hidden in (world.identifier, "licence", str(sample_record().fields["operator_name"])):
+            assert hidden not in answer
+        assert json.loads(answer)["checks"]["status"]["reason"] == "code_over"
+
+
+def test_a_code_that_nobody_shows_is_unknown_and_one_from_the_future_is_over(build: MakeWorld) -> None:
+    world = build()
+    world.memory.showing = Showing(NOW + 6 * SECONDS, NOW + 60 * SECONDS)  # a clock is wrong
+    assert 'data-verdict="expired"' in get(world, f"/p/{SHOWN_ID}", "en")[1]
+    for other in (LINK_ID, "A" * 22, "short", "A" * 21 + "B", "%00", "A" * 5000):
+        code, html = get(world, f"/p/{other}", "en")
+        assert code == 404
+        assert 'data-verdict="unknown"' in html, other
+    world.memory.fails = True
+    code, html = get(world, f"/p/{SHOWN_ID}", "en")
+    assert (code, 'data-verdict="cannot_check"' in html) == (503, True)
+
+
+def test_a_program_sends_a_presentation_code_as_it_was_scanned(build: MakeWorld) -> None:
+    world = build()
+    world.memory.showing = Showing(NOW, NOW + 60 * SECONDS)
+    for text, verdict in (
+        (f"{ORIGIN}/p/{SHOWN_ID}", "valid"),
+        (f"{ORIGIN}/p/{SHOWN_ID}#1", "not_recognised"),
+        (f"http://elsewhere.example/p/{SHOWN_ID}", "cannot_check"),  # no trust list says whose that is
+    ):
+        for member in ("link", "qr"):
+            answer = world.client.post("/api/v1/verifications", json={member: text})
+            assert answer.get_json()["verdict"] == verdict, text
+    many = [world.client.get(f"/p/{SHOWN_ID}").status_code for _ in range(100)]
+    assert set(many) == {200}  # no scan is ever limited
+
+
 def test_only_a_check_with_all_three_passed_is_green(build: MakeWorld) -> None:
     assert "good" not in TONES.values()
     assert set(TONES) == set(Verdict)
@@ -176,8 +313,6 @@ def test_personal_data_is_shown_by_the_types_rule_only(build: MakeWorld) -> None
 
 
 def test_a_type_that_is_not_known_discloses_nothing(build: MakeWorld) -> None:
-    from dataclasses import replace
-
     licence = sample()
     world = build(replace(licence, record=replace(licence.record, type_version=9)))
     body = get(world, f"/c/{LINK_ID}", "en")[1]
@@ -186,8 +321,6 @@ def test_a_type_that_is_not_known_discloses_nothing(build: MakeWorld) -> None:
 
 
 def test_markup_in_values_stays_text(build: MakeWorld) -> None:
-    from dataclasses import replace
-
     licence = sample()
     fields = {**licence.record.fields, "operator_name": "<script>alert(1)</script>&\"'"}
     world = build(replace(licence, record=replace(licence.record, fields=fields)))

@@ -22,8 +22,9 @@ from registry.settings import Settings
 from signing.codes import make_identifier
 from signing.disclosure import public_record
 from signing.licence_type import LicenceType, Role, load_licence_type
-from signing.live import LiveLicence
+from signing.live import LiveLicence, LiveShowing
 from signing.record import FieldValue, Record
+from signing.showing import Showing
 from tests.describing import client_of
 from tests.signing.checking import food, sign
 from verify_web import openapi
@@ -36,6 +37,8 @@ SLUGS = ("food-business-licence", "teacher-qualification")
 LOOKUP_CODE = "7K3MQ8ZT"
 WRONG_CODE = "7K3MQ8ZV"
 ORIGIN = "http://localhost:8801"
+SHOWN_BYTES = bytes(range(16, 32))
+SHOWN_ID = base64.urlsafe_b64encode(SHOWN_BYTES).decode().rstrip("=")
 LINK_ID = base64.urlsafe_b64encode(bytes(range(16))).decode().rstrip("=")
 UNKNOWN_ID = base64.urlsafe_b64encode(bytes(16)).decode().rstrip("=")
 CREDENTIAL = sign(food())  # of one of the samples; whose does not matter where no trust list is
@@ -132,6 +135,7 @@ class Memory:
     fails: bool = False
     broken: bool = False  # a defect, where `fails` is expected
     asked: list[str] = field(default_factory=list)
+    showing: Showing | None = None
     uses: set[bytes] = field(default_factory=set)  # SHA-256 of what the seals' keys signed
 
     def _ask(self, question: str, found: bool) -> LiveLicence | None:
@@ -156,6 +160,10 @@ class Memory:
         return self._ask(
             "identifier", self.licence is not None and self.licence.record.identifier == identifier
         )
+
+    def by_showing(self, id_sha256: bytes) -> LiveShowing | None:
+        found = self._ask("showing", id_sha256 == sha256(SHOWN_BYTES).digest())
+        return None if found is None or self.showing is None else LiveShowing(self.showing, found)
 
     def seal_use_recorded(self, signed_sha256: bytes) -> bool:
         self._ask("seal use", found=False)

@@ -49,6 +49,13 @@ export function splitLink(text) {
   return { origin: normalOrigin(address.slice(0, path)), idText, fragment: hash < 0 ? "" : text.slice(hash + 1) };
 }
 
+// {origin, idText} of a presentation code, which carries no fragment.
+export function splitShowing(text) {
+  const path = text.lastIndexOf("/p/");
+  if (text.length > MAX_LINK || path < 0 || !ID.test(text.slice(path + 3))) refuse("link");
+  return { origin: normalOrigin(text.slice(0, path)), idText: text.slice(path + 3) };
+}
+
 // The COSE bytes that the digits of a fragment spell.
 export function parseDigits(digits) {
   if (digits.length > MAX_DIGITS || !/^[1-9][0-9]*$/.test(digits)) refuse("fragment");

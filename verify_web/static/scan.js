@@ -4,7 +4,7 @@
 // video#view, input#photo, #said[role=status]; #ready[hidden] with .state, #left, #trouble, #forget; script#words.
 
 import { able, prepared } from "./app.js";
-import { Malformed, splitLink } from "./credential.js";
+import { Malformed, splitLink, splitShowing } from "./credential.js";
 import { forget, held, readiness } from "./lists.js";
 import { ageInWords, byId, momentInWords } from "./show.js";
 
@@ -67,15 +67,26 @@ async function textsIn(image) {
   return found.filter(({ isValid }) => isValid).map(({ text }) => text);
 }
 
+// A licence's link, or a presentation code, with the address that it opens here; null for another text.
+function read(text) {
+  for (const [split, open] of [
+    [splitLink, ({ idText, fragment }) => `/c/${idText}${location.search}#${fragment}`],
+    [splitShowing, ({ idText }) => `/p/${idText}${location.search}`],
+  ]) {
+    try {
+      const link = split(text);
+      return { ...link, address: open(link) };
+    } catch (error) {
+      if (!(error instanceof Malformed)) throw error;
+    }
+  }
+  return null;
+}
+
 // What a text is: {link} to open, or {why} not: "foreign" with its host, or "other".
 async function judge(text) {
-  let link;
-  try {
-    link = splitLink(text);
-  } catch (error) {
-    if (!(error instanceof Malformed)) throw error;
-    return { why: "other" };
-  }
+  const link = read(text);
+  if (link === null) return { why: "other" };
   const kept = able ? await held(now()).catch(() => null) : null; // a device may keep nothing for sites
   const listed = kept?.trust?.origins ?? [];
   if ([location.origin, ...origins, ...listed].includes(link.origin)) return { link };
@@ -89,7 +100,7 @@ async function opens(texts) {
   if (good) {
     stop();
     say(words.found);
-    location.assign(`/c/${good.link.idText}${location.search}#${good.link.fragment}`);
+    location.assign(good.link.address);
     return true;
   }
   const foreign = judged.find(({ why }) => why === "foreign");
