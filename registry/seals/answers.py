@@ -161,10 +161,16 @@ class ProofShown(Told):
     independent: bool
 
 
+Copy = Annotated[
+    Id | None, Field(alias="copy", description="Of an annotated copy of that licence, its own id.")
+]
+
+
 class SealingShown(Told):
-    """A licence edition that the seal sealed."""
+    """A licence edition that the seal sealed, or an annotated copy of one."""
 
     identifier: str
+    copy_: Copy
     edition: int
     type: str
     seal_edition: int
@@ -194,7 +200,7 @@ class UseShown(Told):
     state: Literal["begun", "applied", "void"]
     seal_edition: int
     licence: str | None
-    copy: Annotated[Id | None, Field(description="Of an annotated copy of that licence, its id.")]
+    copy_: Copy
     type: str
     document_sha256: Digest | None
     authorisation: Id

@@ -15,13 +15,13 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Any, cast
 
-from sqlalchemy import ColumnElement, Row, ScalarSelect, case, func, literal, select, union_all
+from sqlalchemy import ColumnElement, Row, ScalarSelect, case, func, literal, null, select, union_all
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from keys.certificates import certificate_subject
 from keys.profiles import ProfileName
 from registry.licences.issued import ORIGINAL
-from registry.licences.tables import CoSeal, Document, Edition, Licence
+from registry.licences.tables import AnnotatedCopy, CoSeal, Document, Edition, Licence
 from registry.seals.serving import signed_certificates
 from registry.seals.tables import DayAnchor, Seal, SealEdition, SealState
 from registry.seals.walk import Place, Source, edition_numbers, no_such_place, walk
@@ -62,10 +62,11 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class Sealing:
-    """A licence edition that the seal sealed."""
+    """A licence edition that the seal sealed, or an annotated copy of one."""
 
-    edition_id: str
+    edition_id: str  # of a copy, its own id
     identifier: str
+    copied: bool
     edition: int
     type_code: str
     seal_edition: int
@@ -95,17 +96,19 @@ def limit_of(session: Session, seal: Seal, now: datetime) -> Limit:
 
 
 def totals(session: Session, seal: Seal, limit: Limit) -> dict[str, int]:
-    """How many editions stand how, by `Standing`; every standing is named."""
+    """How many editions and copies stand how, by `Standing`; every standing is named."""
     of_seal = select(SealEdition.id).where(SealEdition.seal_code == seal.code)
     sealed = union_all(
         select(Edition.id, Edition.sealed_at).where(Edition.seal_edition_id.in_(of_seal)),
         select(CoSeal.intent_id, CoSeal.sealed_at).where(
             CoSeal.seal_edition_id.in_(of_seal), CoSeal.sealed_at.is_not(None)
         ),
+        select(AnnotatedCopy.id, AnnotatedCopy.sealed_at).where(AnnotatedCopy.seal_edition_id.in_(of_seal)),
     ).subquery()
     per_edition = (
         select(sealed.c.sealed_at, *_earliest(_own_authorities(session)))
         .outerjoin(Document, Document.edition_id == sealed.c.id)
+        .outerjoin(AnnotatedCopy, AnnotatedCopy.id == sealed.c.id)
         .group_by(sealed.c.id, sealed.c.sealed_at)
         .subquery()
     )
@@ -122,7 +125,7 @@ def totals(session: Session, seal: Seal, limit: Limit) -> dict[str, int]:
 
 
 def page(session: Session, seal: Seal, limit: Limit, after: str | None = None, size: int = PAGE) -> Page:
-    """At most `size` sealings behind the licence edition of the id `after`.
+    """At most `size` sealings behind the licence edition, or the copy, of the id `after`.
 
     Raises VermilionError(INVALID) for one that this seal has not sealed.
     """
@@ -139,7 +142,7 @@ def _place_of(session: Session, edition_id: str, numbers: Mapping[str, int]) -> 
 
     Raises VermilionError(INVALID).
     """
-    first = session.get(Edition, edition_id)
+    first = session.get(Edition, edition_id) or session.get(AnnotatedCopy, edition_id)
     if first is not None and first.seal_edition_id in numbers:
         return Place(first.seal_edition_id, first.sealed_at, first.id)
     further = session.scalars(
@@ -152,23 +155,44 @@ def _place_of(session: Session, edition_id: str, numbers: Mapping[str, int]) -> 
 
 def _sealed_by(seal_edition_id: str) -> list[Source]:
     """What it sealed as the issuer's seal, and beside others."""
-    licences = select(
-        Edition.id,
+    said = (
         Edition.identifier,
         Edition.number,
         Edition.status,
         Edition.ground,
         Edition.how,
         Licence.type_code,
-    ).join(Licence, Licence.id == Edition.licence_id)
+    )
+    licences = select(Edition.id, literal(value=False).label("copied"), *said).join(
+        Licence, Licence.id == Edition.licence_id
+    )
+    copies = (
+        select(AnnotatedCopy.id, literal(value=True).label("copied"), *said)
+        .join(Edition, Edition.id == AnnotatedCopy.edition_id)
+        .join(Licence, Licence.id == Edition.licence_id)
+    )
     first = licences.add_columns(Edition.seal_edition_id, Edition.sealed_at)
     further = licences.add_columns(CoSeal.seal_edition_id, CoSeal.sealed_at)
     further = further.join(CoSeal, CoSeal.intent_id == Edition.id)
+    own = copies.add_columns(AnnotatedCopy.seal_edition_id, AnnotatedCopy.sealed_at)
+    beside = copies.add_columns(CoSeal.seal_edition_id, CoSeal.sealed_at)
+    beside = beside.join(CoSeal, CoSeal.intent_id == AnnotatedCopy.id)
+    co_sealed = cast("InstrumentedAttribute[datetime]", CoSeal.sealed_at)
     return [
         (first.where(Edition.seal_edition_id == seal_edition_id), Edition.sealed_at, Edition.id),
         (
             further.where(CoSeal.seal_edition_id == seal_edition_id, CoSeal.sealed_at.is_not(None)),
-            cast("InstrumentedAttribute[datetime]", CoSeal.sealed_at),
+            co_sealed,
+            CoSeal.intent_id,
+        ),
+        (
+            own.where(AnnotatedCopy.seal_edition_id == seal_edition_id),
+            AnnotatedCopy.sealed_at,
+            AnnotatedCopy.id,
+        ),
+        (
+            beside.where(CoSeal.seal_edition_id == seal_edition_id, CoSeal.sealed_at.is_not(None)),
+            co_sealed,
             CoSeal.intent_id,
         ),
     ]
@@ -187,7 +211,16 @@ def _sealings(
         Document.stamped_by,
         _anchored_at().label("anchored_at"),
     )
-    registered = session.execute(documents.where(Document.edition_id.in_(stamps))).all()
+    registered = list(session.execute(documents.where(Document.edition_id.in_(stamps))))
+    # No day is anchored by its copies: they do not live long enough.
+    of_copies = select(
+        AnnotatedCopy.id.label("edition_id"),
+        literal(ORIGINAL).label("kind"),
+        AnnotatedCopy.stamped_at,
+        AnnotatedCopy.stamped_by,
+        null().label("anchored_at"),
+    )
+    registered += session.execute(of_copies.where(AnnotatedCopy.id.in_(stamps)))
     anchors = _anchors(session, {found.anchored_at for found in registered} - {None})
     for found in registered:
         if found.anchored_at is not None and found.anchored_at < limit.at:
@@ -205,6 +238,7 @@ def _sealings(
         Sealing(
             edition_id=row.id,
             identifier=row.identifier,
+            copied=row.copied,
             edition=row.number,
             type_code=row.type_code,
             seal_edition=numbers[row.seal_edition_id],
@@ -244,10 +278,12 @@ def _earliest(own: Iterable[str]) -> tuple[ColumnElement[Any], ...]:
     """The first time-stamp of the registry's own authority over an edition's documents, the first other one,
     and the first over a whole day of documents.
     """
-    ours = Document.stamped_by.in_(list(own))
+    by = func.coalesce(Document.stamped_by, AnnotatedCopy.stamped_by)
+    at = func.coalesce(Document.stamped_at, AnnotatedCopy.stamped_at)
+    ours = by.in_(list(own))
     return (
-        func.min(case((ours, Document.stamped_at), else_=literal(None))).label("own_at"),
-        func.min(case((~ours, Document.stamped_at), else_=literal(None))).label("outside_at"),
+        func.min(case((ours, at), else_=literal(None))).label("own_at"),
+        func.min(case((~ours, at), else_=literal(None))).label("outside_at"),
         func.min(_anchored_at()).label("anchored_at"),
     )
 

@@ -156,6 +156,7 @@ def _use(use: uses.Use) -> dict[str, Any]:
 def _sealing(sealing: impact.Sealing) -> dict[str, Any]:
     return {
         "identifier": sealing.identifier,
+        "copy": sealing.edition_id if sealing.copied else None,
         "edition": sealing.edition,
         "type": sealing.type_code,
         "seal_edition": sealing.seal_edition,

@@ -24,6 +24,7 @@ from registry.licences.fsck import fsck
 from registry.licences.tables import Intent
 from tests.hostile import json_bodies
 from tests.registry.batching import sent
+from tests.registry.copying import copy_body, make_copy
 from tests.registry.delivering import pick_up, use_body
 from tests.registry.hooking import endpoint, rows
 from tests.registry.issuing import issue_one, request_body
@@ -72,6 +73,8 @@ def right_requests(world: World) -> dict[str, Right]:
         f"/api/v1/licences/{licences[8]['identifier']}/ending",
         LICENCE_GROUND | {"how": "revoked", "effective_from": "2026-12-24"},
     )
+    shown = {"identifier": issue_one(world).printout.record.identifier}
+    copy = {**shown, "copy_id": make_copy(world, shown["identifier"]).edition_id}
     told = rows(world)[0].event_id
     world.post(
         f"/api/v1/licences/{licences[1]['identifier']}/suspension", LICENCE_GROUND | {"ground": "other"}
@@ -141,6 +144,9 @@ def right_requests(world: World) -> dict[str, Right]:
         "licence_life.inspection": Right(
             licences[7], None, LICENCE_GROUND | {"period": "2026", "result": "passed"}
         ),
+        "licence_copies.create": Right(shown, None, copy_body(world)),
+        "licence_copies.withdrawal": Right(copy, None, LICENCE_GROUND),
+        "licence_presentations.create": Right(shown, None, {"operator": "window-03", "seconds": 90}),
         "licence_life.scheduled_withdrawal": Right(
             licences[8] | {"scheduled": later.get_json()["scheduled"]["id"]}, None, LICENCE_GROUND
         ),

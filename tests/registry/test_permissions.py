@@ -17,6 +17,7 @@ from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
 from registry.described import IF_NONE_MATCH, operations
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
 from tests.registry.batching import sent
+from tests.registry.copying import make_copy
 from tests.registry.delivering import pick_up
 from tests.registry.hooking import endpoint, rows
 from tests.registry.issuing import issue_one, request_body
@@ -120,9 +121,12 @@ def reading(world: World) -> dict[str, Right]:
     seal, applied = {"code": world.seal_code}, world.apply_for_seal()
     hook = {"endpoint_id": endpoint(world, "https://hooks.example/read")["id"]}
     licence = {"identifier": issue_one(world).printout.record.identifier}
+    copy = {**licence, "copy_id": make_copy(world, licence["identifier"]).edition_id}
     batch = {"batch_id": sent(world, 1)}
     link = {**licence, "pick_up_id": pick_up(world, licence["identifier"])["id"]}
     return {
+        "licence_copies.index": Right(licence, None, None),
+        **{name: Right(copy, None, None) for name in ("licence_copies.show", "licence_copies.document")},
         "webhooks.index": Right({}, None, None),
         **{name: Right(hook, None, None) for name in ("webhooks.show", "webhooks.deliveries")},
         "webhooks.delivery": Right({**hook, "event_id": rows(world)[0].event_id}, None, None),
