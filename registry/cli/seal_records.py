@@ -19,8 +19,8 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What a spreadsheet may take for the beginning of a formula."""
 
-USES = ("begun_at", "ended_at", "state", "seal_edition", "licence", "copy", "type", "document_sha256",
-        "authorisation", "client", "client_name", "operator", "id")  # fmt: skip
+USES = ("begun_at", "ended_at", "state", "seal_edition", "licence", "copy", "type",
+        "document_sha256", "authorisation", "client", "client_name", "operator", "id")  # fmt: skip
 IMPACT = ("identifier", "copy", "edition", "type", "seal_edition", "sealed_at", "clock", "status", "ground", "how",
           "standing", "proofs")  # fmt: skip
 
