@@ -21,8 +21,8 @@ _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 
 USES = ("begun_at", "ended_at", "state", "seal_edition", "licence", "copy", "type",
         "document_sha256", "authorisation", "client", "client_name", "operator", "id")  # fmt: skip
-IMPACT = ("identifier", "copy", "edition", "type", "seal_edition", "sealed_at", "clock", "status", "ground", "how",
-          "standing", "proofs")  # fmt: skip
+IMPACT = ("identifier", "copy", "edition", "type", "seal_edition", "sealed_at", "clock", "status", "ground",
+          "how", "standing", "proofs")  # fmt: skip
 
 
 def listing_options(command: Command) -> Command:

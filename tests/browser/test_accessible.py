@@ -15,14 +15,19 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 from pypdfium2 import PdfDocument
 
+from signing.live import LiveCopy
 from signing.sentences import table
+from signing.showing import Showing
 from signing.verdict import HOWS
 from tests.browser.offline_site import NOW, OfflineSite, device, offline_site, visit
 from tests.signing.checking import food, licence, sign
+from tests.signing.scan_cases import annotated
+from tests.verify_web.world import SHOWN_ID
 from verify_web.language import HTML_LANG, LANGUAGES
 
 DAY = timedelta(days=1)
 TODAY = date(2026, 11, 20)
+SECONDS = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,11 @@ class Shown:
     fragment: str = "right"  # "right", "wrong", "none"
     known: bool = True
     out: bool = False
+    until: date | None = None  # the last day of a copy
+    withdrawn: date | None = None
+    shown_for: timedelta | None = (
+        None  # of a presentation code: how long it still is, below 0 that it is over
+    )
 
 
 def shown() -> Iterator[Shown]:
@@ -42,7 +52,7 @@ def shown() -> Iterator[Shown]:
     yield Shown("altered", fragment="wrong")
     yield Shown("not_recognised", {"seal_state": "compromised"})
     yield Shown("unknown", known=False, fragment="none")
-    for how in HOWS:
+    for how in sorted({*HOWS} - {"copy_withdrawn"}):
         yield Shown(f"ended_{how}", {"status": "ended", "how": how, "since": TODAY - 9 * DAY})
     yield Shown("suspended", {"status": "suspended", "ground": "penalty", "since": TODAY - 9 * DAY})
     yield Shown("replaced", {"status": "ended", "how": "replaced", "since": TODAY - 9 * DAY})
@@ -50,6 +60,14 @@ def shown() -> Iterator[Shown]:
     yield Shown("not_yet_valid", {"valid": (TODAY + DAY, None)})
     yield Shown("cannot_check", out=True, fragment="none")
     yield Shown("genuine_offline", out=True)
+    yield Shown("copy_valid", until=TODAY + DAY)
+    yield Shown("copy_valid_not_compared", until=TODAY + DAY, fragment="none")
+    yield Shown("copy_genuine_offline", until=TODAY + DAY, out=True)
+    yield Shown("copy_expired", until=TODAY - DAY)
+    yield Shown("ended_copy_withdrawn", until=TODAY + DAY, withdrawn=TODAY)
+    yield Shown("shown_valid", shown_for=SECONDS)
+    yield Shown("shown_unknown", shown_for=SECONDS, known=False)
+    yield Shown("code_over", shown_for=-SECONDS)
 
 
 def put(site: OfflineSite, one: Shown) -> str:
@@ -57,9 +75,17 @@ def put(site: OfflineSite, one: Shown) -> str:
     record, changes = food(), dict(one.changes)
     first, last = changes.pop("valid", (record.valid_from, record.valid_to))
     record = replace(record, valid_from=first, valid_to=last)
+    site.memory.showing = None
+    if one.shown_for is not None:
+        site.memory.showing = Showing(NOW - 2 * SECONDS, NOW + one.shown_for)
+    if one.until is not None:
+        record = replace(record, copy=annotated(one.until))
+        changes["copy"] = LiveCopy(annotated(one.until), one.withdrawn, NOW, NOW, bytes(32))
     cose = sign(record, origin=site.origin)
     site.memory.licence = licence(record, cose, origin=site.origin, **changes) if one.known else None
     site.memory.fails = one.out
+    if one.shown_for is not None:
+        return f"/p/{SHOWN_ID}"
     path, _, fragment = site.code(record).removeprefix(site.origin).partition("#")
     return path + {"right": f"#{fragment}", "wrong": f"#{fragment[:-1]}", "none": ""}[one.fragment]
 
@@ -90,6 +116,7 @@ ALL = os.environ.get("VERMILION_ALL_PAGES") == "1"
 
 ONE_OF_A_KIND = (
     "valid", "valid_not_compared", "altered", "unknown", "suspended", "cannot_check", "genuine_offline",
+    "copy_valid", "copy_expired", "shown_valid", "code_over",
 )  # fmt: skip
 """Of each tone, with and without a record: what axe sees of the others differs by words alone."""
 
@@ -179,6 +206,45 @@ def test_a_result_prints_on_one_page_without_script(site: OfflineSite, browser: 
     for button in ("Check another licence", "Print this result", "Español"):
         assert button not in text
     printed.close()
+
+
+@pytest.mark.parametrize(
+    ("one", "said"),
+    [
+        (Shown("copy_valid", until=TODAY + DAY), ("办理银行开户", "样本市商业银行", "21 November 2026")),
+        (Shown("shown_valid", shown_for=SECONDS), ("for 30 more seconds",)),
+    ],
+    ids=["copy", "code"],
+)
+def test_what_a_copy_is_for_and_since_when_a_code_is_shown_is_printed(
+    site: OfflineSite, browser: Browser, one: Shown, said: tuple[str, ...]
+) -> None:
+    path = put(site, one)
+    with device(browser) as context:
+        page = context.new_page()
+        page.goto(site.origin + with_language(path, "en"))
+        if "#" in path:
+            expect(page.locator("#verdict[data-checked]")).to_be_visible()
+        printed = PdfDocument(page.pdf(format="A4"))
+    assert len(printed) == 1
+    text = printed[0].get_textpage().get_text_bounded()
+    for words in (table()["verdicts"][one.heading]["en"]["heading"], *said):
+        assert "".join(words.split()) in "".join(text.split())
+    printed.close()
+
+
+def test_the_details_that_a_copy_s_code_signs_say_for_what_it_is(site: OfflineSite, browser: Browser) -> None:
+    for one in (
+        Shown("copy_valid", until=TODAY + DAY),
+        Shown("copy_genuine_offline", until=TODAY + DAY, out=True),
+    ):
+        path = put(site, one)
+        with device(browser) as context:
+            page = context.new_page()
+            page.goto(site.origin + with_language(path, "en"))
+            expect(page.locator("h1")).to_have_text(table()["verdicts"][one.heading]["en"]["heading"])
+            for words in ("办理银行开户", "样本市商业银行", "21 November 2026"):
+                expect(page.locator("#claims")).to_contain_text(words)
 
 
 def wrong_details(page: Page) -> None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import timedelta
 from functools import cached_property
 from itertools import count
 from pathlib import Path
@@ -153,6 +154,33 @@ class Province:
         assert answer.status_code == 200, answer.get_data(as_text=True)
         value: dict[str, Any] = answer.get_json()
         return value
+
+    def copy(self, paper: Paper, **changes: Any) -> Paper:
+        """An annotated copy of a licence, as its recipient is given it."""
+        request = {
+            "purpose": "办理银行开户",
+            "recipient": "样本市商业银行",
+            "valid_to": (self.world.today + timedelta(days=30)).isoformat(),
+            "count": 2,
+            "holder_wish": "in_writing",
+            "seal": self.seals[paper.agency],
+            "matter_code": "000131001000",
+            "case_number": f"20261120-{next(_numbers):04}",
+            "operator": "window-03",
+        } | changes
+        client = OWN_SYSTEM[paper.agency]
+        headers = {"Idempotency-Key": f"copy-{next(_numbers)}"}
+        answer = self.world.post(f"{LICENCES}/{paper.identifier}/copies", request, client, **headers)
+        assert answer.status_code == 201, answer.get_data(as_text=True)
+        made = answer.get_json()
+        document = self.world.get(made["document"]["href"], client)
+        assert document.status_code == 200
+        return Paper(paper.agency, request, {**made, "identifier": made["licence"]}, document.data)
+
+    def withdraw(self, copy: Paper) -> None:
+        path = f"{LICENCES}/{copy.identifier}/copies/{copy.answer['id']}/withdrawal"
+        answer = self.world.post(path, CHANGE, OWN_SYSTEM[copy.agency])
+        assert answer.status_code == 200, answer.get_data(as_text=True)
 
     # --- every way to check -----------------------------------------------------------------------------
 
