@@ -218,6 +218,7 @@ def seal_uses(code: str) -> Response:
                 "at": at(row.begun_at),
                 "state": told[f"use_{row.state}"],
                 "licence": row.licence,
+                "copied": row.copy is not None,
                 "client": row.client_name,
                 "operator": row.operator,
                 "edition": row.seal_edition,

@@ -56,7 +56,7 @@ def read_issued(ports: Ports, edition_id: str, *, replayed: bool) -> Issued:
             .join(Document, Document.edition_id == Edition.id)
             .where(Edition.id == edition_id, Document.kind == ORIGINAL)
         ).one_or_none()
-        edition: Edition | None
+        edition: Edition
         document: Document | AnnotatedCopy
         if row is not None:
             (edition, document), key = row, row[1].store_key
