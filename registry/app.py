@@ -100,7 +100,8 @@ def routes(app: Flask) -> None:
     _serve_operations(app)
     of_licences = (licences, licence_life, licence_copies, licence_presentations, licence_search)
     of_use = (delivery, uses, batches, webhooks)
-    for blueprint in (agencies, seals, seal_records, *of_licences, *of_use, audit, oversight, docs(DESCRIPTION)):
+    of_registry = (agencies, seals, seal_records, audit, oversight, docs(DESCRIPTION))
+    for blueprint in (*of_registry, *of_licences, *of_use):
         app.register_blueprint(blueprint)
 
 

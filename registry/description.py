@@ -107,6 +107,7 @@ DESCRIPTION = Api(
         "identifier": "The licence's identifier.",
         "ledger": "Which list.",
         "number": "Of the seal's edition, from 1.",
+        "copy_id": "The copy's id.",
         "pick_up_id": "The link's id.",
         "scheduled": "The waiting change's id.",
     },

@@ -10,7 +10,7 @@ import io
 from datetime import date
 
 import pikepdf
-from pikepdf import Dictionary, Name, Pdf, String
+from pikepdf import Array, Dictionary, Name, Pdf, String
 from reportlab.lib.colors import HexColor
 from reportlab.lib.utils import ImageReader
 from reportlab.pdfgen.canvas import Canvas
@@ -276,7 +276,7 @@ def _finish(
         if record.copy is not None:
             for page in pdf.pages:
                 left, _, right, top = page.mediabox
-                page.mediabox = [left, round(-BAND_MM * MM, 3), right, top]
+                page.mediabox = Array([left, round(-BAND_MM * MM, 3), right, top])
         return saved(pdf, title_of(licence_type, record), "zh-CN")
 
 

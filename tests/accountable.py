@@ -34,6 +34,7 @@ STATES: Mapping[str, frozenset[str]] = {
     table: frozenset(columns.split())
     for table, columns in {
         "agency": "* name_zh name_en division seal_authority",
+        "annotated_copy": "* withdrawn_on withdrawn_at",
         "approval": "* payload state",
         "assertion_key": "*",
         "batch": "state",
@@ -56,6 +57,7 @@ STATES: Mapping[str, frozenset[str]] = {
         "passkey": "* credential_id public_key",
         "person": "* agency_code name duty roles active",
         "pick_up": "* state",
+        "presentation": "* until",
         "scheduled_change": "* state",
         "seal": "* kind name state compromised_since",
         "seal_edition": "* state in_use_from ended_at sealed_away_at",
@@ -80,6 +82,7 @@ RECORDED_ELSEWHERE: Mapping[tuple[str, str], str] = {
     ("batch", "registry/batches/receive.py:set_aside"): "it never came whole, and nobody was told of it",
     ("batch", "registry/batches/work.py:_end_check"): "refused, or checked alone: nothing is issued",
     ("pick_up", "registry/delivery/rules.py:sweep"): "removed when it was over long ago",
+    ("presentation", "registry/licences/presentations.py:sweep"): "as of a pick-up link",
 }
 """Where a state changes without an event beside it: by what function, and where it is told of."""
 
@@ -102,6 +105,7 @@ NO_STATES: Mapping[str, str] = {
     "closed_day": _WORKING,
     "co_seal": _OF_EVENT + "an issue",
     "console_session": "begun, proved and ended by events; half of one proves nothing, and the rest lapses",
+    "copy_order": _OF_EVENT + "a copy that is made",
     "day_anchor": _LEDGER,
     "document_stamp": _WORKING,
     "event": _LEDGER,
@@ -152,7 +156,11 @@ KINDS: Mapping[str, By] = {
     f"{about}.{what}": by
     for about, by, done in (
         ("licence", _AGENCY, "issued replaced suspended resumed lifted ended removed inspected scheduled"),
-        ("licence", _AGENCY, "change_withdrawn change_dropped abandoned"),
+        (
+            "licence",
+            _AGENCY,
+            "change_withdrawn change_dropped abandoned copied copy_withdrawn copy_abandoned presented",
+        ),
         ("licence", By.NOBODY, "time_stamped archive_stamped"),
         ("batch", _AGENCY, "accepted cancelled done"),
         ("pick_up", _AGENCY, "offered withdrawn"),
@@ -213,6 +221,7 @@ BY_NOBODY: Mapping[str, str] = {
     "key.retired": "a renewal in time, a ceremony",
     "key.compromised": "a ceremony",
     "seal.suspended": "the authority outside of its certificate says so",
+    "licence.copy_abandoned": "as of a licence",
     "licence.abandoned": "nobody came back to it: its lease lapsed",
     "licence.time_stamped": "by the registry's own work",
     "licence.archive_stamped": "by the registry's own work",

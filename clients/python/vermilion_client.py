@@ -23,10 +23,12 @@ class Answer(TypedDict):
     """The answer to a check. Only `valid` with all three checks passed is a positive one."""
 
     verdict: Verdict
-    how: Literal["revoked", "annulled", "withdrawn", "cancelled", "unspecified"] | None
+    how: Literal["revoked", "annulled", "withdrawn", "cancelled", "copy_withdrawn", "unspecified"] | None
     checks: Checks
     as_of: str
     identifier: str | None
+    copy: NotRequired[Copy | None]
+    showing: NotRequired[ShowingEntry | None]
     log: Literal["not_available"]
     credential_sha256: NotRequired[str | None]
     licence: NotRequired[Licence | None]
@@ -146,6 +148,19 @@ class Checks(TypedDict):
     content: Check
     issuer: Check
     status: Check
+
+
+class Copy(TypedDict):
+    """For what an annotated copy 加注件 was made: it is valid for nothing else. A code alone says
+    neither on which day, nor how often it is to be handed over, and of long texts the
+    beginning, with "…".
+    """
+
+    purpose: str
+    recipient: str
+    valid_to: str
+    made_on: str | None
+    count: int | None
 
 
 Explained = Literal["known", "done", "busy", "limit", "broke", "away"]
@@ -280,6 +295,15 @@ class Revision(TypedDict):
     changes: list[Change]
 
 
+class ShowingEntry(TypedDict):
+    """Since when and until when a presentation code 亮证码 is shown, or was; null where none is on
+    record.
+    """
+
+    shown_at: str | None
+    until: str | None
+
+
 class Shown(TypedDict):
     """A value as its licence type discloses it."""
 
@@ -322,10 +346,12 @@ class SignedAnswerEntry(TypedDict):
     """An answer within a signed one."""
 
     verdict: Verdict
-    how: Literal["revoked", "annulled", "withdrawn", "cancelled", "unspecified"] | None
+    how: Literal["revoked", "annulled", "withdrawn", "cancelled", "copy_withdrawn", "unspecified"] | None
     checks: Checks
     as_of: str
     identifier: str | None
+    copy: NotRequired[Copy | None]
+    showing: NotRequired[ShowingEntry | None]
     log: Literal["not_available"]
     credential_sha256: NotRequired[str | None]
     licence: NotRequired[Licence | None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, and_, or_, select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
@@ -51,7 +51,7 @@ def copies_of(
     if after is not None:
         last = session.get(AnnotatedCopy, after)
         if last is None or last.edition_id != edition.id:
-            raise field_fault("?after", "unknown", "after is what `next` of a full page says")
+            raise field_fault("?after", "cursor", "after is what `next` of a full page says")
         at = AnnotatedCopy.registered_at
         before = or_(at < last.registered_at, and_(at == last.registered_at, AnnotatedCopy.id < last.id))
         statement = statement.where(before)
@@ -109,7 +109,7 @@ def _of(edition: Edition) -> Any:
     return AnnotatedCopy.edition_id == edition.id
 
 
-def _found(edition: Edition, row: Row[Any]) -> Found:
+def _found(edition: Edition, row: Any) -> Found:
     return Found(row[0], edition.identifier, row.holder_wish, row.matter_code, row.case_number)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from hashlib import sha256
 from typing import Annotated, Literal
 
@@ -11,17 +10,15 @@ from pydantic import AfterValidator, Field
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
-from keys.errors import Kind, field_fault
-from registry import web
+from keys.errors import Kind
+from registry import repeats, web
 from registry.described import (
     ADDRESS,
     BINARY,
     DRY_RUN,
-    ETAG,
     IDEMPOTENCY_KEY,
     IF_NONE_MATCH,
     PDF,
-    REPLAYED,
     Answer,
     Date,
     Id,
@@ -38,18 +35,17 @@ from registry.licences.copies import Found, copies_of, copy_of, withdraw_copy
 from registry.licences.copying import Copying, HolderWish
 from registry.licences.examine import IssueRequest
 from registry.licences.forms import MAX_REQUEST, Operator, SealCode, Text40
-from registry.licences.idempotency import Answered, answer_once
+from registry.licences.idempotency import Answered
 from registry.licences.issue import issue_beside_others, preview
 from registry.licences.issued import Issued, read_document
 from registry.licences.outage import database_errors
-from registry.licences.shown import asked_mac, day_or_none, href, known_form, licence_actor, require_named
+from registry.licences.shown import day_or_none, href, known_form, licence_actor, require_named
 from signing.annotation import MAX_COUNT, MAX_PURPOSE, MAX_RECIPIENT, annotation_to_json
 from signing.document import MAX_SEALS
 from signing.field_values import is_plain_text
 from signing.verdict import instant
 
 blueprint = Blueprint("licence_copies", __name__)
-_ID = re.compile(r"[0-9a-f]{32}")
 
 
 def _plain(value: str) -> str:
@@ -131,7 +127,7 @@ class CopyPage(Told):
     sends=CopyBody,
     parameters=(DRY_RUN, IDEMPOTENCY_KEY),
     answers={
-        201: told("The copy.", CopyMade, Location=ADDRESS, Idempotency_Replayed=REPLAYED),
+        201: told("The copy.", CopyMade, Location=ADDRESS),
         200: told("What would be made, for a dry run.", CopyPreview),
     },
     refuses=(Kind.CONFLICT, Kind.NOT_FOUND, Kind.KEY_REFUSED),
@@ -174,7 +170,7 @@ def _made(identifier: str, issued: Issued) -> Response:
     address = _href(identifier, issued.edition_id)
     headers = {"Location": address, "Cache-Control": "no-store"}
     if issued.replayed:
-        headers["Idempotency-Replayed"] = "true"
+        headers |= repeats.REPLAY
     annotation = issued.printout.record.copy
     assert annotation is not None
     body = {
@@ -198,9 +194,8 @@ def _made(identifier: str, issued: Issued) -> Response:
 )  # fmt: skip
 def index(identifier: str) -> Response:
     """The copies of an edition, the newest first, expired and withdrawn ones too."""
-    after = web.query({"after"}).get("after")
-    if after is not None and not _ID.fullmatch(after):
-        raise field_fault("?after", "hex32", "after is what `next` of a full page says")
+    arguments = web.query({"after"})
+    after = web.hex_id("?after", arguments["after"]) if "after" in arguments else None
     with database_errors(), Session(web.ports().database.read) as session:
         found, more = copies_of(session, licence_actor(), known_form(identifier), after)
     following = f"{href(identifier)}/copies?after={found[-1].copy.id}" if more else None
@@ -211,6 +206,7 @@ def index(identifier: str) -> Response:
 @blueprint.get("/api/v1/licences/<identifier>/copies/<hex32:copy_id>")
 @described(
     "readCopy", "An annotated copy",
+    parameters=(IF_NONE_MATCH,),
     answers={200: told("As it stands now.", CopyShown)},
 )  # fmt: skip
 def show(identifier: str, copy_id: str) -> Response:
@@ -218,17 +214,14 @@ def show(identifier: str, copy_id: str) -> Response:
     web.query()
     with database_errors(), Session(web.ports().database.read) as session:
         found = copy_of(session, licence_actor(), known_form(identifier), copy_id)
-    return web.answer(_shown(found), 200, {"Cache-Control": "no-store"})
+    return web.shown(_shown(found))
 
 
 @blueprint.get("/api/v1/licences/<identifier>/copies/<hex32:copy_id>/document")
 @described(
     "readCopyDocument", "An annotated copy's document",
     parameters=(IF_NONE_MATCH,),
-    answers={
-        200: Answer("The document.", {PDF: BINARY}, {"ETag": ETAG}),
-        304: Answer("You have it already.", {}, {"ETag": ETAG}),
-    },
+    answers={200: Answer("The document.", {PDF: BINARY})},
 )  # fmt: skip
 def document(identifier: str, copy_id: str) -> Response:
     """The registered bytes, whatever became of the copy since."""
@@ -256,7 +249,7 @@ def document(identifier: str, copy_id: str) -> Response:
     "withdrawCopy", "Withdraw an annotated copy",
     sends=WithdrawalBody,
     parameters=(IDEMPOTENCY_KEY,),
-    answers={200: told("The copy, withdrawn.", CopyShown, Idempotency_Replayed=REPLAYED)},
+    answers={200: told("The copy, withdrawn.", CopyShown)},
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def withdrawal(identifier: str, copy_id: str) -> Response:
@@ -265,25 +258,13 @@ def withdrawal(identifier: str, copy_id: str) -> Response:
     ports, actor = web.ports(), licence_actor(body.operator)
     known_form(identifier)
     require_named(actor)
-    key = web.idempotency_key(required=False)
-    mac = asked_mac(body)
-    replayed = False
-    with database_errors(), ports.database.transaction() as session:
 
-        def made() -> Answered:
-            found = withdraw_copy(
-                session, ports, actor, identifier, copy_id, body.legal_basis, body.reason_code
-            )
-            return Answered(200, _shown(found))
+    def work(session: Session) -> Answered:
+        found = withdraw_copy(session, ports, actor, identifier, copy_id, body.legal_basis, body.reason_code)
+        return Answered(200, _shown(found))
 
-        if key:
-            answered, replayed = answer_once(session, actor.client_id, key, mac, ports.clock(), made)
-        else:
-            answered = made()
-    headers = {"Cache-Control": "no-store"}
-    if replayed:
-        headers["Idempotency-Replayed"] = "true"
-    return web.answer(answered.body, answered.status, headers)
+    answered, replayed = repeats.once(actor, body, work)
+    return repeats.told(answered, replayed=replayed)
 
 
 def _href(identifier: str, copy_id: str) -> str:

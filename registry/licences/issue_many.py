@@ -12,6 +12,7 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import structlog
 from sqlalchemy import select
@@ -112,7 +113,7 @@ def examine_all(ports: Ports, actor: Actor, requests: Sequence[IssueRequest]) ->
         wanted = request.succeeding
         return request if wanted is None else succeeding(ports, actor, request, wanted, day)
 
-    def examined(some: Sequence[IssueRequest | Examined]) -> list[Examined | VermilionError]:
+    def examined(some: Sequence[Any]) -> list[Examined | VermilionError]:
         left = [one for one in some if isinstance(one, IssueRequest)]
         with Session(ports.database.read) as session:
             found = iter(examine(session, actor, left, day, ports.fonts))

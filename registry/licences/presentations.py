@@ -25,6 +25,8 @@ from registry.licences.types import newest_version
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports
 from registry.rows import changed_rows
+from registry.uses import rules as uses
+from registry.uses.rules import Used, UseKind
 
 KEPT = timedelta(minutes=10)
 """For which a code that is over is still called that; whoever asks later is told that there is none."""
@@ -69,7 +71,7 @@ def present(
         )
     )
     licence_type = newest_version(session, edition.type_code).type
-    record_event(  # a use of the licence: who showed it, and when
+    record_event(
         session,
         kind="licence.presented",
         subject_kind="presentation",
@@ -80,6 +82,7 @@ def present(
         random=ports.random,
         detail={"identifier": edition.identifier, "seconds": seconds},
     )
+    uses.record(session, ports, Used(edition.id, edition.licence_id), UseKind.PRESENTED, actor)
     return made
 
 

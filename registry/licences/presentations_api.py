@@ -7,16 +7,16 @@ from typing import Annotated, Any
 
 from flask import Blueprint, Response
 from pydantic import Field
+from sqlalchemy.orm import Session
 
 from keys.errors import Kind
-from registry import web
-from registry.described import IDEMPOTENCY_KEY, REPLAYED, Instant, Told, described, told
+from registry import repeats, web
+from registry.described import IDEMPOTENCY_KEY, Instant, Told, described, told
 from registry.licences.answers import Identifier
 from registry.licences.forms import Operator
-from registry.licences.idempotency import Answered, answer_once
-from registry.licences.outage import database_errors
+from registry.licences.idempotency import Answered
 from registry.licences.presentations import present
-from registry.licences.shown import asked_mac, known_form, licence_actor, require_named
+from registry.licences.shown import known_form, licence_actor, require_named
 from signing.credential import showing_text
 from signing.showing import LONGEST, SHORTEST
 from signing.verdict import instant
@@ -46,7 +46,7 @@ class PresentationMade(Told):
     "presentLicence", "Show a licence on its holder's screen 亮证",
     sends=PresentationBody,
     parameters=(IDEMPOTENCY_KEY,),
-    answers={201: told("The code.", PresentationMade, Idempotency_Replayed=REPLAYED)},
+    answers={201: told("The code.", PresentationMade)},
     refuses=(Kind.CONFLICT,),
 )  # fmt: skip
 def create(identifier: str) -> Response:
@@ -59,8 +59,7 @@ def create(identifier: str) -> Response:
     require_named(actor)
     seconds = body.seconds or ports.settings.presentation_seconds
     key = web.idempotency_key(required=False)
-    mac = asked_mac(body)
-    replayed = False
+    ports.vault.ready()
 
     def id_of(shown_at: datetime) -> bytes:
         """Of a request with a key it follows from it, so that an answer can be given again and nothing secret
@@ -71,24 +70,17 @@ def create(identifier: str) -> Response:
         return ports.vault.blind("presentation", actor.client_id, identifier, key, instant(shown_at))[:16]
 
     made: bytes | None = None
-    with database_errors(), ports.database.transaction() as session:
 
-        def work() -> Answered:
-            nonlocal made
-            found = present(session, ports, actor, identifier, seconds, id_of)
-            made = found.id_bytes
-            return Answered(201, _told(identifier, found.shown_at, found.until, seconds))
+    def work(session: Session) -> Answered:
+        nonlocal made
+        found = present(session, ports, actor, identifier, seconds, id_of)
+        made = found.id_bytes
+        return Answered(201, _told(identifier, found.shown_at, found.until, seconds))
 
-        if key:
-            answered, replayed = answer_once(session, actor.client_id, key, mac, ports.clock(), work)
-        else:
-            answered = work()
+    answered, replayed = repeats.once(actor, body, work)
     id_bytes = made or id_of(datetime.fromisoformat(answered.body["shown_at"]))
-    headers = {"Cache-Control": "no-store"}
-    if replayed:
-        headers["Idempotency-Replayed"] = "true"
     link = showing_text(ports.settings.public_origin, id_bytes)
-    return web.answer({**answered.body, "link": link}, answered.status, headers)
+    return repeats.told(answered, replayed=replayed, link=link)
 
 
 def _told(identifier: str, shown_at: datetime, until: datetime, seconds: int) -> dict[str, Any]:

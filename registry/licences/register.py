@@ -49,6 +49,8 @@ from registry.ports import Ports
 from registry.rows import changed_each, changed_rows, insert_rows
 from registry.seals.tables import Key
 from registry.seals.use import apply_uses, still_usable, void_uses
+from registry.uses import rules as uses
+from registry.uses.rules import Purpose, Used, UseKind
 from signing.disclosure import public_record
 from signing.licence_type import LicenceType
 from signing.record import Record
@@ -306,6 +308,18 @@ def _write_copies(
         now=at.now,
         random=ports.random,
     )
+    for one, source in made:
+        _record_use(session, ports, one, source)
+
+
+def _record_use(session: Session, ports: Ports, one: _Registered, source: Source) -> None:
+    """For its holder to see: for what the copy was made, and for whom."""
+    intent, copy = one.intent, one.record.copy
+    assert copy is not None
+    case = intent.matter_code, intent.case_number
+    purpose = Purpose(*case, copy.purpose, one.type.legal_basis, copy.recipient)
+    by = _actor_of(intent, one.record.issuer_code)
+    uses.record(session, ports, Used(source.edition_id, intent.licence_id), UseKind.COPIED, by, purpose)
 
 
 def _copy(one: _Registered, source: Source, at: Moment) -> dict[str, Any]:

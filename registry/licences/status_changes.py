@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Row, and_, exists, func, or_, select
+from sqlalchemy import and_, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from registry.licences.status_tables import StatusChange, StatusListState, StatusListToken
@@ -95,7 +95,7 @@ def derived(session: Session, number: int) -> bytes:
     return packed_with(EMPTY, _values(session.execute(statement)))
 
 
-def _values(rows: Iterable[Row[Any]]) -> dict[int, Value]:
+def _values(rows: Iterable[Any]) -> dict[int, Value]:
     return {row.slot: value_of(row.invalid, row.status, row.how, row.withdrawn_on) for row in rows}
 
 

@@ -7,11 +7,16 @@ from hashlib import sha256
 from itertools import count
 from typing import Any
 
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
 from keys.canonical import canonical_json
 from registry import web
 from registry.licences.copies_api import CopyBody, copy_request
 from registry.licences.issue import Issued, issue
+from registry.licences.tables import Edition
 from registry.ports import Ports
+from registry.uses.rules import Entry, log_of
 from tests.registry.world import World
 
 PURPOSE, RECIPIENT = "办理银行开户", "样本市商业银行"
@@ -51,3 +56,10 @@ def make_copy(
     made = issue(ports or world.ports, actor, wanted, key or f"copy-{next(_keys)}", digest)
     assert isinstance(made, Issued)
     return made
+
+
+def used_as(world: World, identifier: str) -> Entry:
+    """The newest line of the log that the licence's holder sees."""
+    with Session(world.ports.database.read) as session:
+        licence = session.scalars(select(Edition.licence_id).where(Edition.identifier == identifier)).one()
+        return log_of(session, world.ports.vault, licence)[0][0]

@@ -36,6 +36,7 @@ from registry.licences.tables import (
 from registry.log.tables import Event
 from registry.seals.tables import SealUse
 from registry.seals.trust import publish_trust_list
+from registry.uses.rules import UseKind
 from signing.annotation import Annotation
 from signing.check import check_file, check_id, check_scan, check_typed
 from signing.credential import decode_credential, parse_link
@@ -43,7 +44,7 @@ from signing.live import Past, Wanted
 from signing.record import printout_from_json
 from signing.status_list import Value, value_at
 from signing.strict_check import strict_check
-from tests.registry.copying import PURPOSE, RECIPIENT, copy_body, make_copy
+from tests.registry.copying import PURPOSE, RECIPIENT, copy_body, make_copy, used_as
 from tests.registry.faults import Faults, by_turns, fail, faulty, points_of
 from tests.registry.issuing import LEASE, Died, Store, issue_one, request_body
 from tests.registry.jointly import joint_body, make_joint
@@ -184,8 +185,8 @@ def test_a_copy_is_asked_for_among_many_by_link_digest_and_code(world: World) ->
     original = issue_one(world)
     identifier = original.printout.record.identifier
     made = make_copy(world, identifier)
-    links = {one: link_digest(parse_link(one.link).id_bytes) for one in (original, made)}
-    codes = {one: (identifier, one.printout.lookup_code) for one in (original, made)}
+    links = {one.sha256: link_digest(parse_link(one.link).id_bytes) for one in (original, made)}
+    codes = {one.sha256: (identifier, one.printout.lookup_code) for one in (original, made)}
     wanted = Wanted(
         links=frozenset(links.values()),
         documents=frozenset((original.sha256, made.sha256)),
@@ -194,15 +195,15 @@ def test_a_copy_is_asked_for_among_many_by_link_digest_and_code(world: World) ->
     found = registry(world).gather(wanted)
     for one, is_copy in ((original, False), (made, True)):
         licences = (
-            found.by_link_id(links[one]),
+            found.by_link_id(links[one.sha256]),
             found.by_document(one.sha256),
-            found.by_identifier_and_code(*codes[one]),
+            found.by_identifier_and_code(*codes[one.sha256]),
         )
         for licence in licences:
             assert licence is not None
             assert (licence.copy is not None) is is_copy
             assert licence.documents == (one.sha256,)
-    only = registry(world).gather(Wanted(typed=frozenset({codes[made]})))
+    only = registry(world).gather(Wanted(typed=frozenset({codes[made.sha256]})))
     assert only.by_identifier(identifier) is None  # a copy's code opens the copy alone
     assert only.by_identifier_and_code(identifier, original.printout.lookup_code) is None
 
@@ -223,7 +224,7 @@ def verdict(world: World, link: str) -> tuple[str, str | None, str]:
 def test_a_copy_follows_its_licence_at_once(world: World) -> None:
     identifiers = [issue_one(world).printout.record.identifier for _ in range(3)]
     made = [make_copy(world, one) for one in identifiers]
-    change(world, "suspend", identifiers[0])
+    change(world, "suspend", identifiers[0], suspension="penalty")
     change(world, "end", identifiers[1], how="revoked")
     next_edition(world, "replace", identifiers[2])
     assert verdict(world, made[0].link) == ("suspended", None, "suspended")
@@ -285,7 +286,7 @@ def test_a_copy_is_withdrawn_and_its_licence_is_not(world: World, clock: Ticker)
         (number,) = lists_that_wait(session)
         values = changes_of(session, number, 100)[1]
         assert values == {made.printout.record.status_index: Value.INVALID}
-    change(world, "suspend", identifier)
+    change(world, "suspend", identifier, suspension="penalty")
     assert verdict(world, made.link)[0] == "suspended"  # of both the licence's own comes first
     change(world, "resume", identifier)
     digest = link_digest(parse_link(made.link).id_bytes)
@@ -307,7 +308,7 @@ def test_a_copy_is_withdrawn_and_its_licence_is_not(world: World, clock: Ticker)
 
 def test_only_what_is_valid_is_copied(world: World) -> None:
     suspended, ended, replaced = (issue_one(world).printout.record.identifier for _ in range(3))
-    change(world, "suspend", suspended)
+    change(world, "suspend", suspended, suspension="penalty")
     change(world, "end", ended, how="revoked")
     next_edition(world, "replace", replaced)
     for identifier in (suspended, ended, replaced):
@@ -320,7 +321,7 @@ def test_an_annotation_has_its_bounds(world: World) -> None:
     yesterday, far = world.today - timedelta(days=1), world.today + LONGEST + timedelta(days=1)
     assert faults_of(refused(world, identifier, valid_to=yesterday.isoformat())) == {("/valid_to", "in_past")}
     assert faults_of(refused(world, identifier, valid_to=far.isoformat())) == {("/valid_to", "too_late")}
-    assert faults_of(refused(world, identifier, purpose="\U0002ffff", recipient="ok")) == {
+    assert faults_of(refused(world, identifier, purpose="\U00013000", recipient="ok")) == {
         ("/purpose", "glyph_missing")
     }
     for name, value in (
@@ -407,7 +408,7 @@ def test_a_licence_that_changes_while_its_copy_is_made_is_not_copied(world: Worl
     identifier = issue_one(world).printout.record.identifier
 
     def suspended(data: bytes) -> bytes:
-        change(world, "suspend", identifier)
+        change(world, "suspend", identifier, suspension="penalty")
         return data
 
     ports = replace(world.ports, documents=_Changing(world.ports.documents, suspended))
@@ -561,10 +562,13 @@ def test_by_the_agency_s_api(world: World) -> None:
         assert world.get(f"{where}/{copy['id']}/document", client).status_code == 404
     history = world.get(f"/api/v1/licences/{identifier}/history").get_json()
     assert [event["kind"] for event in history["events"]] == ["licence.issued", "licence.copied"]
+    entry = used_as(world, identifier)
+    assert entry.kind is UseKind.COPIED  # for its holder to see
+    assert (entry.purpose.reason, entry.purpose.recipient) == (PURPOSE, RECIPIENT)
     uses = world.get(f"/api/v1/seals/{world.seal_code}/uses", world.system_of("keeper"), "keeper").get_json()
-    assert [(one["licence"], one["copy"]) for one in uses["uses"]] == [
+    assert {(one["licence"], one["copy"]) for one in uses["uses"]} == {
         (identifier, None), (identifier, copy["id"]), (other, None),
-    ]  # fmt: skip
+    }  # fmt: skip
 
 
 @on_sqlite

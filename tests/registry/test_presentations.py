@@ -17,8 +17,10 @@ from registry.licences.tables import KeptAnswer, Presentation
 from registry.licences.trust import trust_now
 from registry.log.tables import Event, Leaf
 from registry.settings import Settings
+from registry.uses.rules import UseKind
 from signing.check import Outcome, check_showing
 from signing.credential import split_showing
+from tests.registry.copying import used_as
 from tests.registry.issuing import issue_one
 from tests.registry.test_status import change
 from tests.registry.world import Ticker, World, on_sqlite
@@ -67,7 +69,7 @@ def test_a_code_shows_the_licence_as_it_is_and_is_over_to_the_second(world: Worl
     assert outcome.licence is not None
     clock.advance(59 * SECOND)
     assert verdict(world, made["link"]) == ("valid", "in_force")
-    change(world, "suspend", identifier)  # while it is being shown
+    change(world, "suspend", identifier, suspension="penalty")  # while it is being shown
     assert verdict(world, made["link"]) == ("suspended", "suspended")
     clock.advance(SECOND)
     over = looked_at(world, made["link"])
@@ -103,10 +105,11 @@ def test_only_the_digest_of_a_code_is_kept_and_rows_go(world: World, clock: Tick
         assert (event.operator, event.client_id) == ("citizen-app", world.clients["system"].id)
         assert id_text not in str(event.detail)
         assert session.get(Leaf, event.id) is not None
+    assert used_as(world, identifier).kind is UseKind.PRESENTED  # for its holder to see
     assert sweep(world.ports) == 0
-    clock.advance(60 * SECOND + KEPT)
+    clock.advance(59 * SECOND + KEPT)
     assert (sweep(world.ports), rows(world)) == (0, 1)
-    clock.advance(SECOND)
+    clock.advance(2 * SECOND)
     assert (sweep(world.ports), rows(world)) == (1, 0)
     assert verdict(world, made["link"]) == ("unknown", "not_on_record")
     assert fsck(world.ports) == []

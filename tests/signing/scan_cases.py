@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from typing import Any
 
 from keys.trust_list import TrustList
 from signing.annotation import Annotation
@@ -56,11 +57,11 @@ def annotated(valid_to: date) -> Annotation:
     return Annotation("办理银行开户", "样本市商业银行", valid_to, date(2026, 11, 1), 2)
 
 
-def copy_of(record: Record, *, status: str, how: str | None, **of_copy: object) -> LiveLicence:
+def copy_of(record: Record, *, status: str, how: str | None, **of_copy: Any) -> LiveLicence:
     """As the registry knows a copy with this record."""
     assert record.copy is not None
     values = {"withdrawn_on": None, "withdrawn_at": None} | of_copy
-    copy = LiveCopy(record.copy, registered_at=NOW, link_id_sha256=bytes(32), **values)  # type: ignore[arg-type]
+    copy = LiveCopy(record.copy, registered_at=NOW, link_id_sha256=bytes(32), **values)
     return licence(record, sign(record), status=status, how=how, copy=copy)
 
 
@@ -429,11 +430,9 @@ def cases() -> Iterator[Case]:
     # Annotated copies: another document than their licence's, whose code goes with no other link.
     copied = replace(record, status_index=99, copy=annotated(date(2026, 11, 20)))
     over = replace(copied, copy=annotated(date(2026, 11, 19)))
-    withdrawn = {"withdrawn_on": date(2026, 11, 20), "withdrawn_at": NOW}
+    withdrawn: dict[str, Any] = {"withdrawn_on": date(2026, 11, 20), "withdrawn_at": NOW}
 
-    def on_record(
-        one: Record, status: str = "in_force", how: str | None = None, **of_copy: object
-    ) -> Register:
+    def on_record(one: Record, status: str = "in_force", how: str | None = None, **of_copy: Any) -> Register:
         return register(copy_of(one, status=status, how=how, **of_copy))
 
     for name, one, held, verdict, reason in (

@@ -47,7 +47,7 @@ def credential_vectors() -> list[dict[str, Any]]:
     copied = replace(
         food(), copy=Annotation("办" * 200, "行" * 100, date(2026, 12, 31), date(2026, 11, 20), 2)
     )
-    claims = claims_of(copied, types()[copied.type_code])
+    claims: dict[int, Any] = claims_of(copied, types()[copied.type_code])
     found.append(
         {
             "name": "an annotated copy",

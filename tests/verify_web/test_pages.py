@@ -213,7 +213,8 @@ def test_a_presentation_code_says_who_shows_it_and_for_how_long(
 
 def test_of_a_code_that_is_over_nothing_is_said_but_that(build: MakeWorld) -> None:
     """A replayed picture of it is no way to ask about the licence, whatever became of that."""
-    for changes in ({}, {"status": "ended", "how": "revoked", "since": date(2026, 3, 2)}):
+    ended: dict[str, Any] = {"status": "ended", "how": "revoked", "since": date(2026, 3, 2)}
+    for changes in ({}, ended):
         world = build(sample(**changes))
         world.memory.showing = Showing(NOW - 60 * SECONDS, NOW)
         code, html = get(world, f"/p/{SHOWN_ID}", "en")
