@@ -196,9 +196,12 @@ def _is_member(name: str, value: object) -> bool:
 
 @dataclass
 class ApiClient:
-    """The agency API with a credential; fetches and renews its access token."""
+    """The agency API with a credential; fetches and renews its access token. `audience`: what tokens are
+    asked of, where the service is called otherwise there than here.
+    """
 
     credential: Credential
+    audience: str = ""
     _token: str = ""
     _until: float = 0.0
 
@@ -239,7 +242,7 @@ class ApiClient:
         if time.monotonic() < self._until:
             return self._token
         endpoint = f"{self.credential.api}/oauth2/token"
-        form = self._grant(endpoint)
+        form = self.grant(self.audience or endpoint)
         answer = call(
             "POST",
             endpoint,
@@ -257,7 +260,8 @@ class ApiClient:
         self._until = time.monotonic() + min(life, LONGEST_TOKEN_LIFE_S) - 30
         return self._token
 
-    def _grant(self, endpoint: str) -> dict[str, str]:
+    def grant(self, endpoint: str) -> dict[str, str]:
+        """The form of a request for a token; its assertions serve once."""
         who = self.credential
         form = {"grant_type": "client_credentials", "client_id": who.client_id}
         if who.client_key is not None:

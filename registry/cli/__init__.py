@@ -25,6 +25,7 @@ COMMANDS = {
     "backup": "registry.cli.backup:backup",
     "ceremony": "registry.cli.ceremony:ceremony",
     "client": "registry.cli.people:client",
+    "conform": "registry.cli.conform:conform",
     "credential": "registry.cli.credential:credential",
     "demo": "registry.cli.demo:demo",
     "fsck": "registry.cli.administration:fsck",

@@ -57,15 +57,15 @@ def sample_agencies() -> list[SampleAgency]:
     ]
 
 
-def sample_requests(issued: date = ISSUED) -> list[dict[str, Any]]:
-    """One request for each invented holder, issued on the day given: `type` (code), `issuer` (USCC),
-    `number`, and `fields` as JSON values without issuer's name and number, which the registry adds.
+def sample_requests(issued: date = ISSUED, slug: str | None = None) -> list[dict[str, Any]]:
+    """One request for each invented holder (of a type), issued on the day given: `type` (code), `issuer`
+    (USCC), `number`, and `fields` as JSON values without issuer's name and number, which the registry adds.
     """
-    from registry.samples.portraits import portrait
-
     types = {folder.name: _load(f"{folder.name}/type.toml") for folder in sample_types()}
     requests = []
     for holder in _load("holders.toml")["holder"]:
+        if slug not in (None, holder["type"]):
+            continue
         fields: dict[str, object] = dict(holder["fields"])
         fields["issue_date"] = issued.isoformat()
         if any(field["name"] == "valid_from" for field in types[holder["type"]]["field"]):
@@ -73,6 +73,8 @@ def sample_requests(issued: date = ISSUED) -> list[dict[str, Any]]:
         if "years" in holder:
             fields["valid_to"] = _years_after(issued, holder["years"]).isoformat()
         if "portrait" in holder:
+            from registry.samples.portraits import portrait  # which draws
+
             fields["photo"] = base64.b64encode(portrait(holder["portrait"])).decode("ascii")
         requests.append(
             {

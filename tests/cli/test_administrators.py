@@ -40,7 +40,7 @@ NOBODY_S = {
     "run": "a service", "serve-api": "a service", "serve-authority": "a service", "serve-public": "a service",
     "signer": "a service",
     "publish": "a timer's: signed files, by a role that only reads",
-    "issue": "through the API, by credential",
+    "issue": "through the API, by credential", "conform": "through a sandbox's API, by credential",
     "verify": "anybody's",
     "verify-answer": "anybody's",
     "verifier list": "reads",

@@ -295,6 +295,6 @@ def test_what_loads_can_sign(tmp_path: Path, changes: dict[str, Any]) -> None:
         assert error.kind is Kind.INVALID
         return
     if loaded.client_key is not None:
-        form = ApiClient(loaded)._grant("http://localhost/oauth2/token")
+        form = ApiClient(loaded).grant("http://localhost/oauth2/token")
         claims = jwt.decode(form["client_assertion"], ECKey.import_key(PUBLIC), algorithms=["ES256"]).claims
         assert claims["sub"] == loaded.client_id

@@ -40,6 +40,13 @@ except VermilionError as error:
     assert result.stdout.strip() == "unavailable"
 
 
+def test_the_conformance_kit_loads_none_of_what_a_registry_needs() -> None:
+    modules = "registry.cli.conform, registry.conform.run, registry.conform.report"
+    program = f"import sys, {modules}; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    assert result.stdout.strip() == ""
+
+
 def test_a_command_that_looks_at_the_registry_does_not_load_what_migrates_it() -> None:
     program = "import sys, registry.composition, registry.schema; print('alembic' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)

@@ -31,6 +31,11 @@ def test_every_tracked_file_of_the_packages_is_in_it(packed: list[str]) -> None:
     assert tracked - set(packed) == set()
 
 
+def test_the_client_that_the_conformance_kit_plays_is_in_it(packed: list[str]) -> None:
+    programs = ("integrator.py", "vermilion_agency_client.py")
+    assert {f"registry/conform/clients/python/{name}" for name in programs} <= set(packed)
+
+
 def test_nothing_else_is_installed_beside_them(packed: list[str]) -> None:
     tops = {name.partition("/")[0] for name in packed}
     assert {top for top in tops if not top.startswith("vermilion-")} == set(PACKAGES)

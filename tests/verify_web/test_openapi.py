@@ -34,12 +34,6 @@ def test_the_file_is_what_the_code_describes_and_what_is_served(world: World) ->
     assert (served.mimetype, served.get_data(as_text=True)) == ("application/json", openapi.text())
 
 
-def test_the_client_is_made_from_the_file() -> None:
-    """If not: python tools/make_client.py"""
-    maker = load(ROOT / "tools" / "make_client.py")
-    assert maker.CLIENT.read_text(encoding="utf-8") == maker.client(json.loads(FILE.read_bytes()))
-
-
 def test_every_route_of_the_api_is_described(world: World) -> None:
     routes = {rule.rule for rule in world.app.url_map.iter_rules() if rule.endpoint.startswith("api.")}
     assert routes == set(json.loads(openapi.text())["paths"])

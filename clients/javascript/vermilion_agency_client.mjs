@@ -1,0 +1,2484 @@
+/**
+ * A client of the agency API of Vermilion, version 1.0.0: licences, seals, batches, webhooks.
+ *
+ * Made from its OpenAPI description; do not edit. It needs `fetch` and WebCrypto, and nothing else: Node 18 or
+ * newer, Deno, Bun.
+ *
+ *     const client = new Client("https://api.example", JSON.parse(await readFile("agency-system.json", "utf8")));
+ *     const licence = (await client.issueLicence({ type, seal, ... })).body;
+ *
+ * A request that may be repeated is repeated: where no answer came, where the service asks to wait (429, 503), and
+ * while the same request is being served (409); after the time that the service names, and under one
+ * Idempotency-Key. Who wants to ask again after a crash keeps a key of their own with the case and gives it.
+ *
+ * @module
+ */
+
+const JSON_TYPE = "application/json";
+const encoder = new TextEncoder();
+/** Node 18 keeps WebCrypto to itself. */
+const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
+
+/**
+ * Who acts, where no person does by a credential of their own.
+ * @typedef {object} ActBody
+ * @property {string | null} [operator]
+ */
+
+/**
+ * @typedef {object} Alive
+ * @property {"ok"} status
+ */
+
+/**
+ * @typedef {object} ApplicationBody
+ * @property {string} kind
+ * @property {string} name
+ * @property {string | null} [bottom_text]
+ * @property {string | null} [picture]
+ */
+
+/**
+ * @typedef {object} ApplicationDecided
+ * @property {string} id
+ * @property {"apply" | "renew" | "change" | "resume" | "cancel" | "compromise"} action
+ * @property {"open" | "approved" | "refused"} state
+ * @property {string | null} seal_code
+ * @property {Record<string, any>} payload
+ * @property {string} payload_sha256
+ * @property {string} requested_at
+ * @property {string} expires_at
+ * @property {string | null} seal
+ * @property {"approved" | "made" | "filed" | "active" | "suspended" | "cancelled" | null} [seal_state]
+ */
+
+/**
+ * A request that another person decides. Who decides names `payload_sha256`, and so what was read.
+ * @typedef {object} ApprovalShown
+ * @property {string} id
+ * @property {"apply" | "renew" | "change" | "resume" | "cancel" | "compromise"} action
+ * @property {"open" | "approved" | "refused"} state
+ * @property {string | null} seal_code
+ * @property {Record<string, any>} payload
+ * @property {string} payload_sha256
+ * @property {string} requested_at
+ * @property {string} expires_at
+ */
+
+/**
+ * @typedef {object} AuditPage
+ * @property {string} ledger
+ * @property {string} until
+ * @property {Array<EventLine | KeyUseLine | KeyUseBlockLine | SealUseLine>} lines
+ * @property {string | null} [next]
+ */
+
+/**
+ * @typedef {object} AuthorisationBody
+ * @property {string} client_id
+ * @property {string} type_code
+ * @property {string} valid_from
+ * @property {string} valid_to
+ * @property {number} daily_limit
+ */
+
+/**
+ * A keeper's permission for a client to use the seal for a type.
+ * @typedef {object} AuthorisationShown
+ * @property {string} id
+ * @property {string} seal_code
+ * @property {string} client_id
+ * @property {string} type_code
+ * @property {string} valid_from
+ * @property {string} valid_to
+ * @property {number} daily_limit
+ * @property {string | null} withdrawn_at
+ */
+
+/**
+ * @typedef {object} BatchItemPage
+ * @property {string} batch
+ * @property {Array<BatchItemShown>} items
+ * @property {string | null} [next]
+ */
+
+/**
+ * A line and what became of it; never its values.
+ * @typedef {object} BatchItemShown
+ * @property {number} line
+ * @property {ItemState} state
+ * @property {string | null} [identifier]
+ * @property {DocumentShown | null} [document]
+ * @property {string | null} [reason]
+ * @property {Array<FaultEntry> | null} [errors]
+ */
+
+/**
+ * What happened to a batch.
+ * @typedef {object} BatchNews
+ * @property {string} event
+ * @property {string} batch
+ * @property {string} type
+ */
+
+/**
+ * Of a webhook about a batch.
+ * @typedef {object} BatchPayload
+ * @property {"batch.accepted" | "batch.cancelled" | "batch.done"} type
+ * @property {string} timestamp
+ * @property {BatchNews} data
+ */
+
+/**
+ * A batch and how far it is.
+ * @typedef {object} BatchShown
+ * @property {string} id
+ * @property {BatchState} state
+ * @property {boolean} dry_run
+ * @property {string | null} type
+ * @property {string | null} seal
+ * @property {number} lines
+ * @property {Record<string, number>} counts
+ * @property {string} created_at
+ * @property {string | null} ended_at
+ * @property {string} items
+ * @property {string | null} [waiting_for]
+ * @property {string | null} [reason]
+ * @property {string | null} [errors]
+ * @property {string | null} [documents]
+ */
+
+/** @typedef {"receiving" | "dropped" | "checking" | "refused" | "checked" | "issuing" | "cancelling" | "cancelled" | "done"} BatchState */
+
+/**
+ * @typedef {object} CancelBody
+ * @property {string | null} [operator]
+ */
+
+/**
+ * @typedef {object} CancellationBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [compromised_since]
+ */
+
+/**
+ * @typedef {object} CertificationRequested
+ * @property {string} id
+ * @property {string} seal
+ * @property {string} requested_at
+ * @property {string} request
+ */
+
+/**
+ * Every change of status names its ground; without `effective_from` it takes effect today, with a
+ * later day it waits for that.
+ * @typedef {object} ChangeBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [effective_from]
+ * @property {string | null} [operator]
+ * @property {number | null} [status_version]
+ */
+
+/**
+ * @typedef {object} ChangeDecided
+ * @property {string} id
+ * @property {"apply" | "renew" | "change" | "resume" | "cancel" | "compromise"} action
+ * @property {"open" | "approved" | "refused"} state
+ * @property {string | null} seal_code
+ * @property {Record<string, any>} payload
+ * @property {string} payload_sha256
+ * @property {string} requested_at
+ * @property {string} expires_at
+ * @property {string} seal
+ * @property {"approved" | "made" | "filed" | "active" | "suspended" | "cancelled"} seal_state
+ * @property {SealShownIn | null} [shown_in]
+ */
+
+/**
+ * `fields` holds what is to differ, and null for what goes; the rest is taken over.
+ * @typedef {object} ChangedFieldsBody
+ * @property {string} seal
+ * @property {Array<string> | null} [co_seals]
+ * @property {string} matter_code
+ * @property {string} case_number
+ * @property {string} operator
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [effective_from]
+ * @property {number | null} [status_version]
+ * @property {Record<string, any>} fields
+ * @property {string | null} [valid_from]
+ */
+
+/**
+ * @typedef {object} DecisionBody
+ * @property {"approve" | "refuse"} decision
+ * @property {string} payload_sha256
+ */
+
+/**
+ * @typedef {object} DeliveryPage
+ * @property {string} endpoint
+ * @property {Array<DeliveryShown>} deliveries
+ * @property {string | null} [next]
+ */
+
+/**
+ * One event for one endpoint.
+ * @typedef {object} DeliveryShown
+ * @property {string} event
+ * @property {string} type
+ * @property {string} event_at
+ * @property {DeliveryState} state
+ * @property {number} attempts
+ * @property {string | null} due_at
+ * @property {string | null} tried_at
+ * @property {number | null} status
+ * @property {string | null} reason
+ */
+
+/** @typedef {"waiting" | "delivered" | "dead"} DeliveryState */
+
+/**
+ * @typedef {object} DocumentShown
+ * @property {string} sha256
+ * @property {string} href
+ * @property {number} size
+ * @property {string} level
+ */
+
+/**
+ * @typedef {object} EndingBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [effective_from]
+ * @property {string | null} [operator]
+ * @property {number | null} [status_version]
+ * @property {"revoked" | "annulled" | "withdrawn" | "cancelled"} how
+ */
+
+/**
+ * No `events`: all kinds. No `types`: all licence types that the client may act on.
+ * @typedef {object} EndpointBody
+ * @property {string | null} [operator]
+ * @property {string} url
+ * @property {Array<"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "batch.accepted" | "batch.cancelled" | "batch.done">} [events]
+ * @property {Array<string>} [types]
+ */
+
+/**
+ * @typedef {object} EndpointPage
+ * @property {Array<EndpointShown>} endpoints
+ * @property {string | null} [next]
+ */
+
+/**
+ * Where a client is told of events, and how it does there.
+ * @typedef {object} EndpointShown
+ * @property {string} id
+ * @property {string} url
+ * @property {Array<string>} events
+ * @property {Array<string>} types
+ * @property {EndpointState} state
+ * @property {number} failures
+ * @property {string | null} failing_since
+ * @property {string | null} rest_until
+ * @property {string} created_at
+ * @property {Array<SecretShown>} secrets
+ * @property {string} deliveries
+ */
+
+/** @typedef {"active" | "disabled" | "gone" | "failing"} EndpointState */
+
+/**
+ * @typedef {object} EndpointWithSecret
+ * @property {string} id
+ * @property {string} url
+ * @property {Array<string>} events
+ * @property {Array<string>} types
+ * @property {EndpointState} state
+ * @property {number} failures
+ * @property {string | null} failing_since
+ * @property {string | null} rest_until
+ * @property {string} created_at
+ * @property {Array<SecretShown>} secrets
+ * @property {string} deliveries
+ * @property {string | null} secret
+ */
+
+/**
+ * An event or a refusal; `commitment` says whether what was committed to still holds.
+ * @typedef {object} EventLine
+ * @property {string} id
+ * @property {string} at
+ * @property {string} kind
+ * @property {string} subject_kind
+ * @property {string} subject
+ * @property {string} effective_from
+ * @property {string} legal_basis
+ * @property {string} reason
+ * @property {string | null} person
+ * @property {string | null} client
+ * @property {string} operator
+ * @property {Record<string, any>} detail
+ * @property {"kept" | "broken" | "missing"} commitment
+ */
+
+/**
+ * A certificate that only a ceremony renews.
+ * @typedef {object} Expiring
+ * @property {string} certificate
+ * @property {string} until
+ */
+
+/**
+ * One thing that is wrong in the request.
+ * @typedef {object} FaultEntry
+ * @property {string} pointer
+ * @property {string} reason
+ * @property {string} detail
+ */
+
+/**
+ * @typedef {object} GroundBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ */
+
+/**
+ * @typedef {object} Impact
+ * @property {string} seal
+ * @property {"approved" | "made" | "filed" | "active" | "suspended" | "cancelled"} state
+ * @property {Limit} limit
+ * @property {"not_available"} log
+ * @property {Record<string, number> | null} [totals]
+ * @property {Array<SealingShown>} licences
+ * @property {string | null} [next]
+ */
+
+/**
+ * @typedef {object} InspectionBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [effective_from]
+ * @property {string | null} [operator]
+ * @property {number | null} [status_version]
+ * @property {string} period
+ * @property {"passed" | "failed"} result
+ */
+
+/**
+ * @typedef {object} IssueBody
+ * @property {string} type
+ * @property {string} seal
+ * @property {Array<string> | null} [co_seals]
+ * @property {string | null} [number]
+ * @property {Record<string, any>} fields
+ * @property {string | null} [valid_from]
+ * @property {string} matter_code
+ * @property {string} case_number
+ * @property {string} operator
+ */
+
+/** @typedef {"received" | "checking" | "refused" | "checked" | "waiting" | "issuing" | "issued" | "failed" | "cancelled"} ItemState */
+
+/**
+ * Uses that are written down together: answers of OCSP.
+ * @typedef {object} KeyUseBlockLine
+ * @property {string} id
+ * @property {string} opened_at
+ * @property {string | null} closed_at
+ * @property {string} key
+ * @property {string} kind
+ * @property {number} size
+ * @property {number | null} begun
+ * @property {number | null} failed
+ * @property {string | null} sha256
+ */
+
+/**
+ * @typedef {object} KeyUseLine
+ * @property {string} id
+ * @property {string} begun_at
+ * @property {string | null} ended_at
+ * @property {string} key
+ * @property {string} kind
+ * @property {string} record
+ * @property {string} sha256
+ * @property {boolean | null} signed
+ */
+
+/**
+ * @typedef {object} LicenceEvent
+ * @property {string} event
+ * @property {string} identifier
+ * @property {string} kind
+ * @property {string} effective_from
+ * @property {string} recorded_at
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} person
+ * @property {string | null} client
+ * @property {string} operator
+ * @property {Record<string, any>} detail
+ */
+
+/**
+ * Of every edition of the licence; nothing is ever taken out.
+ * @typedef {object} LicenceHistory
+ * @property {string} identifier
+ * @property {Array<LicenceEvent>} events
+ */
+
+/**
+ * A new licence. Link and look-up code are the holder's, and are told only here and on a replay.
+ * @typedef {object} LicenceIssued
+ * @property {string} identifier
+ * @property {string} type
+ * @property {string} number
+ * @property {number} edition
+ * @property {"in_force" | "suspended" | "ended"} status
+ * @property {string} valid_from
+ * @property {string | null} valid_to
+ * @property {string} link
+ * @property {string} lookup_code
+ * @property {DocumentShown} document
+ */
+
+/**
+ * What happened to a licence; what else is to be known the API tells.
+ * @typedef {object} LicenceNews
+ * @property {string} event
+ * @property {string} identifier
+ * @property {string} effective_from
+ * @property {"in_force" | "suspended" | "ended" | null} [status]
+ * @property {number | null} [status_version]
+ * @property {string | null} [operation]
+ * @property {string | null} [previous]
+ * @property {string | null} [next]
+ * @property {string | null} [scheduled]
+ * @property {string | null} [due]
+ */
+
+/**
+ * @typedef {object} LicencePage
+ * @property {Array<LicenceSummary>} licences
+ * @property {string | null} next
+ */
+
+/**
+ * Of a webhook about a licence.
+ * @typedef {object} LicencePayload
+ * @property {"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped"} type
+ * @property {string} timestamp
+ * @property {LicenceNews} data
+ */
+
+/**
+ * What would be issued; nothing is reserved.
+ * @typedef {object} LicencePreview
+ * @property {true} dry_run
+ * @property {string} seal
+ * @property {string} type
+ * @property {number} type_version
+ * @property {string} issuer
+ * @property {string} number
+ * @property {number} edition
+ * @property {string} valid_from
+ * @property {string | null} valid_to
+ * @property {Record<string, string | Array<string>>} fields
+ * @property {Array<SealNamed> | null} [seals]
+ * @property {boolean} specimen
+ */
+
+/**
+ * Status and record.
+ * @typedef {object} LicenceShown
+ * @property {string} identifier
+ * @property {"in_force" | "suspended" | "ended"} status
+ * @property {number} status_version
+ * @property {"penalty" | "other" | null} ground
+ * @property {"revoked" | "annulled" | "withdrawn" | "cancelled" | "replaced" | null} how
+ * @property {string} since
+ * @property {string | null} suspended_until
+ * @property {string | null} removed_on
+ * @property {LicenceShownIn | null} [shown_in]
+ * @property {string} type
+ * @property {string} issuer
+ * @property {string} number
+ * @property {number} edition
+ * @property {"issue" | "amend" | "renew" | "correct" | "replace"} made_by
+ * @property {string | null} previous
+ * @property {string | null} next
+ * @property {Array<PlannedChange>} scheduled
+ * @property {string} issue_date
+ * @property {string} valid_from
+ * @property {string | null} valid_to
+ * @property {Record<string, string | Array<string>>} fields
+ * @property {Array<SealNamed> | null} [seals]
+ * @property {boolean} specimen
+ * @property {string} matter_code
+ * @property {string} case_number
+ * @property {string} sealed_at
+ * @property {DocumentShown} document
+ */
+
+/**
+ * Where a status shows already.
+ * @typedef {object} LicenceShownIn
+ * @property {"live"} registry
+ * @property {"pending" | "published" | "not_available"} status_list
+ * @property {"not_available"} log
+ */
+
+/**
+ * The status on record; whether a licence is expired, or not valid yet, is for the reader to reckon.
+ * @typedef {object} LicenceStatusShown
+ * @property {string} identifier
+ * @property {"in_force" | "suspended" | "ended"} status
+ * @property {number} status_version
+ * @property {"penalty" | "other" | null} ground
+ * @property {"revoked" | "annulled" | "withdrawn" | "cancelled" | "replaced" | null} how
+ * @property {string} since
+ * @property {string | null} suspended_until
+ * @property {string | null} removed_on
+ * @property {LicenceShownIn | null} [shown_in]
+ */
+
+/**
+ * A licence as a list shows it.
+ * @typedef {object} LicenceSummary
+ * @property {string} identifier
+ * @property {string} href
+ * @property {string} type
+ * @property {string} number
+ * @property {number} edition
+ * @property {"in_force" | "suspended" | "ended"} status
+ * @property {number} status_version
+ * @property {"penalty" | "other" | null} ground
+ * @property {"revoked" | "annulled" | "withdrawn" | "cancelled" | "replaced" | null} how
+ * @property {string} since
+ * @property {string | null} suspended_until
+ * @property {string | null} removed_on
+ * @property {string} issue_date
+ * @property {string} valid_from
+ * @property {string | null} valid_to
+ * @property {string} registered_at
+ * @property {Record<string, string | Array<string>>} fields
+ */
+
+/**
+ * The moment that a sealing must precede.
+ * @typedef {object} Limit
+ * @property {string} at
+ * @property {"invalidity_date" | "cancellation" | "present"} kind
+ */
+
+/**
+ * @typedef {object} LossBody
+ * @property {string} legal_basis
+ */
+
+/**
+ * Who made an edition, and whether the signature holds.
+ * @typedef {object} MakerShown
+ * @property {"right" | "wrong"} signature
+ * @property {string | null} [name]
+ * @property {string | null} [certificate_sha256]
+ */
+
+/**
+ * Nothing where our own authority certifies the seal; else the chain of one outside, files in base64.
+ * @typedef {object} MakingBody
+ * @property {Array<string> | null} [chain]
+ */
+
+/**
+ * @typedef {object} Name
+ * @property {string} zh
+ * @property {string} en
+ */
+
+/**
+ * What every request for a next edition says: which seal it gets, for which case, and who decided why.
+ * @typedef {object} NextEditionBody
+ * @property {string} seal
+ * @property {Array<string> | null} [co_seals]
+ * @property {string} matter_code
+ * @property {string} case_number
+ * @property {string} operator
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [effective_from]
+ * @property {number | null} [status_version]
+ */
+
+/**
+ * What the authority outside that certified an edition says of it.
+ * @typedef {object} OutsideShown
+ * @property {string} authority
+ * @property {string} serial_number
+ * @property {string} subject
+ * @property {"good" | "held" | "revoked" | "unknown"} status
+ * @property {string | null} this_update
+ * @property {string | null} holds_until
+ * @property {string | null} evidence_sha256
+ */
+
+/**
+ * @typedef {object} PastEvent
+ * @property {string} kind
+ * @property {string} recorded_at
+ */
+
+/**
+ * @typedef {object} PastStatus
+ * @property {string} identifier
+ * @property {string} at
+ * @property {"effective" | "recorded"} clock
+ * @property {"in_force" | "suspended" | "ended"} status
+ * @property {"penalty" | "other" | null} ground
+ * @property {"revoked" | "annulled" | "withdrawn" | "cancelled" | "replaced" | null} how
+ * @property {string} since
+ * @property {boolean} valid
+ * @property {boolean} expired
+ * @property {PastEvent} event
+ */
+
+/**
+ * A change that is decided, and waits for its day.
+ * @typedef {object} PlannedChange
+ * @property {string} id
+ * @property {"suspend" | "resume" | "lift" | "end" | "remove" | "inspect"} operation
+ * @property {string} due
+ * @property {"penalty" | "other" | null} ground
+ * @property {string | null} until
+ * @property {"revoked" | "annulled" | "withdrawn" | "cancelled" | "replaced" | null} how
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ */
+
+/**
+ * RFC 9457. `type` is an address at this service that explains the kind and its reasons.
+ * @typedef {object} Problem
+ * @property {string} type
+ * @property {string} title
+ * @property {number} status
+ * @property {string | null} [detail]
+ * @property {string | null} [reason]
+ * @property {Array<FaultEntry> | null} [errors]
+ * @property {string | null} [request_id]
+ */
+
+/**
+ * @typedef {object} ProofShown
+ * @property {"own_tsa" | "outside_tsa" | "day_anchor"} kind
+ * @property {string} name
+ * @property {string} at
+ * @property {boolean} independent
+ */
+
+/**
+ * @typedef {object} Ready
+ * @property {"ready"} status
+ * @property {Array<Expiring> | null} [expiring]
+ * @property {Array<"status_list"> | null} [overdue]
+ */
+
+/**
+ * @typedef {object} Redelivered
+ * @property {string} endpoint
+ * @property {number} redelivered
+ */
+
+/**
+ * What was given up is sent again, of events recorded since then.
+ * @typedef {object} RedeliveryBody
+ * @property {string | null} [operator]
+ * @property {string} since
+ */
+
+/**
+ * @typedef {object} RequestBody
+ * @property {"p256-sha256" | "p384-sha384" | "rsa3072-sha256"} [suite]
+ */
+
+/**
+ * For how long secrets before the new one go on signing beside it; 0: not at all.
+ * @typedef {object} RotationBody
+ * @property {string | null} [operator]
+ * @property {number} [overlap_hours]
+ */
+
+/**
+ * @typedef {object} Scheduled
+ * @property {PlannedChange} scheduled
+ */
+
+/**
+ * @typedef {object} SealChanged
+ * @property {string} code
+ * @property {string} agency
+ * @property {SealKind} kind
+ * @property {string} name
+ * @property {"approved" | "made" | "filed" | "active" | "suspended" | "cancelled"} state
+ * @property {number} state_version
+ * @property {string | null} compromised_since
+ * @property {SealShownIn} shown_in
+ */
+
+/**
+ * @typedef {object} SealEditionShown
+ * @property {string} id
+ * @property {number} number
+ * @property {string} certificate_serial
+ * @property {string} certificate_state
+ * @property {string | null} revoked_at
+ * @property {number} width_mm
+ * @property {number} height_mm
+ * @property {string} valid_from
+ * @property {string} valid_to
+ * @property {string} name
+ * @property {string} picture_sha256
+ * @property {"made" | "filed" | "in_use" | "ended" | "dropped"} state
+ * @property {string | null} in_use_from
+ * @property {string | null} ended_at
+ * @property {string | null} sealed_away_at
+ * @property {MakerShown | null} [maker]
+ * @property {OutsideShown | null} [outside]
+ */
+
+/** @typedef {"name" | "special" | "prefecture" | "province_unit" | "township" | "institution" | "province_government" | "government"} SealKind */
+
+/**
+ * A seal of a joint licence, as its record names it.
+ * @typedef {object} SealNamed
+ * @property {string} agency
+ * @property {string} certificate
+ */
+
+/**
+ * @typedef {object} SealPage
+ * @property {Array<SealShown>} seals
+ * @property {string | null} [next]
+ */
+
+/**
+ * @typedef {object} SealShown
+ * @property {string} code
+ * @property {string} agency
+ * @property {SealKind} kind
+ * @property {string} name
+ * @property {"approved" | "made" | "filed" | "active" | "suspended" | "cancelled"} state
+ * @property {number} state_version
+ * @property {string | null} compromised_since
+ */
+
+/**
+ * Where the state of a seal shows already.
+ * @typedef {object} SealShownIn
+ * @property {"live" | "not_available" | "not_applicable" | null} [ocsp]
+ * @property {"pending" | "published" | "not_available" | "not_applicable" | null} [crl]
+ * @property {"not_available" | null} [log]
+ * @property {"good" | "held" | "revoked" | null} [outside_authority]
+ * @property {"pending" | "published" | null} [trust_list]
+ */
+
+/**
+ * @typedef {object} SealStateShown
+ * @property {"approved" | "made" | "filed" | "active" | "suspended" | "cancelled"} state
+ * @property {string} from
+ */
+
+/**
+ * @typedef {object} SealUseLine
+ * @property {string} id
+ * @property {string} begun_at
+ * @property {string | null} ended_at
+ * @property {string} seal_edition
+ * @property {number} place
+ * @property {string} authorisation
+ * @property {string} intent
+ * @property {"begun" | "applied" | "void"} state
+ * @property {string | null} document_sha256
+ */
+
+/**
+ * A licence edition that the seal sealed.
+ * @typedef {object} SealingShown
+ * @property {string} identifier
+ * @property {number} edition
+ * @property {string} type
+ * @property {number} seal_edition
+ * @property {string} sealed_at
+ * @property {"time_stamp" | "signer"} clock
+ * @property {"in_force" | "suspended" | "ended"} status
+ * @property {string | null} ground
+ * @property {string | null} how
+ * @property {Standing} standing
+ * @property {Array<ProofShown>} proofs
+ */
+
+/**
+ * A secret that signs now; what it is was told once.
+ * @typedef {object} SecretShown
+ * @property {number} number
+ * @property {string} created_at
+ * @property {string | null} signs_until
+ */
+
+/**
+ * Whom the token stands for.
+ * @typedef {object} Self
+ * @property {string} agency
+ * @property {Name} name
+ * @property {string} division
+ * @property {boolean} seal_authority
+ * @property {string} client
+ * @property {Array<string>} scopes
+ * @property {Array<string>} types
+ * @property {string | null} person
+ * @property {Array<string>} roles
+ */
+
+/** @typedef {"proven" | "own_word" | "unproven" | "after"} Standing */
+
+/**
+ * Steps that need no words: an empty object.
+ * @typedef {object} StepBody
+ */
+
+/**
+ * @typedef {object} SuspensionBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [effective_from]
+ * @property {string | null} [operator]
+ * @property {number | null} [status_version]
+ * @property {"penalty" | "other"} ground
+ * @property {string | null} [until]
+ */
+
+/**
+ * @typedef {object} Token
+ * @property {string} access_token
+ * @property {"Bearer"} token_type
+ * @property {number} expires_in
+ * @property {string} scope
+ */
+
+/**
+ * RFC 6749, 5.2.
+ * @typedef {object} TokenRefusal
+ * @property {string} error
+ * @property {string} error_description
+ */
+
+/**
+ * RFC 6749, 4.4, and RFC 7523. A client authenticates by `private_key_jwt`; a person acts through a
+ * client of their agency by an assertion of their own; an auditor by that alone.
+ * @typedef {object} TokenRequest
+ * @property {"client_credentials" | "urn:ietf:params:oauth:grant-type:jwt-bearer"} grant_type
+ * @property {string | null} [client_id]
+ * @property {"urn:ietf:params:oauth:client-assertion-type:jwt-bearer" | null} [client_assertion_type]
+ * @property {string | null} [client_assertion]
+ * @property {string | null} [assertion]
+ * @property {string | null} [scope]
+ * @property {string | null} [client_secret]
+ */
+
+/**
+ * @typedef {object} UsePage
+ * @property {string} seal
+ * @property {Array<UseShown>} uses
+ * @property {string | null} [next]
+ */
+
+/**
+ * @typedef {object} UseShown
+ * @property {string} id
+ * @property {string} begun_at
+ * @property {string | null} ended_at
+ * @property {"begun" | "applied" | "void"} state
+ * @property {number} seal_edition
+ * @property {string | null} licence
+ * @property {string} type
+ * @property {string | null} document_sha256
+ * @property {string} authorisation
+ * @property {string} client
+ * @property {string} client_name
+ * @property {string} operator
+ */
+
+/**
+ * @typedef {object} WholeSeal
+ * @property {string} code
+ * @property {string} agency
+ * @property {SealKind} kind
+ * @property {string} name
+ * @property {"approved" | "made" | "filed" | "active" | "suspended" | "cancelled"} state
+ * @property {number} state_version
+ * @property {string | null} compromised_since
+ * @property {Array<SealStateShown>} history
+ * @property {Array<SealEditionShown>} editions
+ * @property {SealShownIn} shown_in
+ * @property {Array<AuthorisationShown>} authorisations
+ */
+
+/**
+ * @typedef {object} WithdrawnChange
+ * @property {PlannedChange} withdrawn
+ */
+
+/** @typedef {LicencePayload | BatchPayload} News */
+
+/** The service refused: `status` is HTTP's, `problem` its problem document (RFC 9457), `kind` the last part of its
+ * type. The same request under `idempotencyKey` is asked again safely.
+ */
+export class ApiError extends Error {
+  /**
+   * @param {number} status
+   * @param {Problem} problem
+   * @param {number | null} retryAfter seconds
+   * @param {string | null} idempotencyKey
+   */
+  constructor(status, problem, retryAfter, idempotencyKey) {
+    super(`${status}: ${problem.detail || problem.title || "refused"}`);
+    this.name = new.target.name;
+    this.status = status;
+    this.problem = problem;
+    this.kind = kindOf(problem);
+    this.reason = problem.reason ?? null;
+    this.retryAfter = retryAfter;
+    this.idempotencyKey = idempotencyKey;
+  }
+}
+
+/** Nothing is wrong with the request; the present state does not permit it. */
+export class ConflictError extends ApiError {}
+
+/** It is known who you are, and this is not yours to do. */
+export class ForbiddenError extends ApiError {}
+
+/** This Idempotency-Key came with another body before. */
+export class IdempotencyKeyReusedError extends ApiError {}
+
+/** A request with the same Idempotency-Key is being served now. */
+export class InProgressError extends ApiError {}
+
+/** The service failed in a way that was not expected. It is counted and logged. */
+export class InternalErrorError extends ApiError {}
+
+/** The request was read, and something it says breaks a rule: `errors` names each. */
+export class InvalidError extends ApiError {}
+
+/** Who holds the key does not sign this. */
+export class KeyUseRefusedError extends ApiError {}
+
+/** The request cannot be read. */
+export class MalformedError extends ApiError {}
+
+/** There is no such thing here, or it is not yours to see. */
+export class NotFoundError extends ApiError {}
+
+/** The request is larger than is read here. */
+export class TooLargeError extends ApiError {}
+
+/** You have asked more often, or for more, than is permitted. */
+export class TooManyRequestsError extends ApiError {}
+
+/** There is no credential, or it is not known or has lapsed. */
+export class UnauthenticatedError extends ApiError {}
+
+/** Part of the service is out, which says nothing about what was asked. */
+export class UnavailableError extends ApiError {}
+
+/** This media type or content encoding is not read here. */
+export class UnsupportedMediaTypeError extends ApiError {}
+
+/** @type {Map<string | undefined, typeof ApiError>} */
+const KINDS = new Map([
+  ["conflict", ConflictError],
+  ["forbidden", ForbiddenError],
+  ["idempotency-key-reused", IdempotencyKeyReusedError],
+  ["in-progress", InProgressError],
+  ["internal-error", InternalErrorError],
+  ["invalid", InvalidError],
+  ["key-use-refused", KeyUseRefusedError],
+  ["malformed", MalformedError],
+  ["not-found", NotFoundError],
+  ["too-large", TooLargeError],
+  ["too-many-requests", TooManyRequestsError],
+  ["unauthenticated", UnauthenticatedError],
+  ["unavailable", UnavailableError],
+  ["unsupported-media-type", UnsupportedMediaTypeError],
+]);
+
+/** @param {Uint8Array} data @param {string} accept @param {boolean} binary */
+function read(data, accept, binary) {
+  if (binary) return data;
+  const text = new TextDecoder("utf-8", { fatal: true }).decode(data);
+  if (accept !== JSON_TYPE) return text;
+  return text === "" ? null : JSON.parse(text);
+}
+
+/** No whole answer came. Whether the request was served is not known: ask again under `idempotencyKey`. */
+export class NoAnswerError extends Error {
+  /** @param {string} words @param {string | null} [idempotencyKey] */
+  constructor(words, idempotencyKey = null) {
+    super(words);
+    this.name = "NoAnswerError";
+    this.idempotencyKey = idempotencyKey;
+  }
+}
+
+/** What was read before is what there is. */
+export class NotModified extends Error {}
+
+/** No token was given (RFC 6749, 5.2). */
+export class TokenRefusedError extends Error {
+  /** @param {string} error @param {string} description */
+  constructor(error, description) {
+    super(`${error}: ${description}`);
+    this.name = "TokenRefusedError";
+    this.error = error;
+  }
+}
+
+/** It is not signed, or not now, by any of the secrets: answer 401, and forget what it says. */
+export class WebhookRefusedError extends Error {}
+
+/** What was answered. @template T */
+export class Answer {
+  /** @param {number} status @param {T} body @param {Headers} headers */
+  constructor(status, body, headers) {
+    this.status = status;
+    this.body = body;
+    this.headers = headers;
+  }
+
+  /** @returns {string | null} */
+  get etag() {
+    return this.headers.get("ETag");
+  }
+
+  /** Whether this very request had been answered before. */
+  get replayed() {
+    return this.headers.get("Idempotency-Replayed") === "true";
+  }
+
+  /** @returns {string | null} */
+  get location() {
+    return this.headers.get("Location");
+  }
+}
+
+/**
+ * Who asks, as `vermilion credential file` writes it: a client by its key (or, in a demonstration, its secret), and
+ * a person who acts through it. A key is a private JWK on P-256, a CryptoKey, or whatever makes an ES256 signature
+ * (r and s, 64 octets) of octets.
+ *
+ * @typedef {JsonWebKey | CryptoKey | ((data: Uint8Array) => Promise<Uint8Array>)} Key
+ * @typedef {object} Credential
+ * @property {string | null} [client_id]
+ * @property {Key | null} [client_key]
+ * @property {string | null} [client_secret]
+ * @property {string | null} [person_id]
+ * @property {Key | null} [person_key]
+ */
+
+/** An Idempotency-Key that nobody has used. @returns {string} */
+export const newKey = () => webcrypto.randomUUID();
+
+/**
+ * What a webhook says that is signed by one of the endpoint's secrets (`whsec_...`; Standard Webhooks 1.0.0).
+ *
+ * It may come again, and later than a newer one: whoever has seen its `event` takes it for done, and
+ * `status_version` says which is newer.
+ *
+ * @param {Headers | Record<string, string>} headers
+ * @param {Uint8Array} body
+ * @param {Iterable<string>} secrets
+ * @param {{now?: number, tolerance?: number}} [options] seconds
+ * @returns {Promise<News>}
+ * @throws {WebhookRefusedError}
+ */
+export async function readWebhook(headers, body, secrets, { now = Date.now() / 1000, tolerance = 300 } = {}) {
+  const found = new Headers(headers);
+  const event = found.get("webhook-id") ?? "";
+  const sent = found.get("webhook-timestamp") ?? "";
+  if (!/^[0-9]{1,12}$/.test(sent)) throw new WebhookRefusedError("no time");
+  if (Math.abs(now - Number(sent)) > tolerance) throw new WebhookRefusedError("not of now");
+  const start = encoder.encode(`${event}.${sent}.`);
+  const signed = new Uint8Array(start.length + body.length);
+  signed.set(start);
+  signed.set(body, start.length);
+  const given = (found.get("webhook-signature") ?? "").split(" ").filter((one) => one.startsWith("v1,"));
+  for (const secret of secrets) {
+    const raw = fromBase64(secret.replace(/^whsec_/, ""));
+    const key = await webcrypto.subtle.importKey("raw", raw, { name: "HMAC", hash: "SHA-256" }, false, ["verify"]);
+    for (const one of given) {
+      const signature = fromBase64(one.slice(3));
+      if (signature !== null && (await webcrypto.subtle.verify("HMAC", key, signature, signed))) {
+        return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(body));
+      }
+    }
+  }
+  throw new WebhookRefusedError("signed by none of the secrets");
+}
+
+/** @param {string} text @returns {Uint8Array | null} */
+function fromBase64(text) {
+  try {
+    return Uint8Array.from(atob(text), (character) => character.charCodeAt(0));
+  } catch {
+    return null;
+  }
+}
+
+/** @param {Uint8Array} data */
+function base64url(data) {
+  const text = btoa(String.fromCharCode(...data));
+  return text.replaceAll("+", "-").replaceAll("/", "_").replace(/=+$/, "");
+}
+
+/** A JWT that serves once, within a minute. @param {Key} key @param {string} subject @param {string} audience */
+async function assertion(key, subject, audience) {
+  const now = Math.floor(Date.now() / 1000);
+  const claims = { iss: subject, sub: subject, aud: audience, iat: now, exp: now + 60, jti: newKey() };
+  const parts = [{ alg: "ES256", typ: "JWT" }, claims];
+  const text = parts.map((part) => base64url(encoder.encode(JSON.stringify(part)))).join(".");
+  const signature = await (typeof key === "function" ? key(encoder.encode(text)) : es256(key, encoder.encode(text)));
+  return `${text}.${base64url(signature)}`;
+}
+
+/** @param {JsonWebKey | CryptoKey} key @param {Uint8Array} data */
+async function es256(key, data) {
+  const curve = { name: "ECDSA", namedCurve: "P-256" };
+  let own = key;
+  if (!("algorithm" in key)) {
+    const { kty, crv, x, y, d } = /** @type {JsonWebKey} */ (key);
+    own = await webcrypto.subtle.importKey("jwk", { kty, crv, x, y, d }, curve, false, ["sign"]);
+  }
+  return new Uint8Array(await webcrypto.subtle.sign({ name: "ECDSA", hash: "SHA-256" }, own, data));
+}
+
+/** A variable of a path. It is a part and no way to another place. @param {string} text */
+function part(text) {
+  if (["", ".", ".."].includes(text)) throw new TypeError("this is no part of a path");
+  return encodeURIComponent(text);
+}
+
+/** @param {Record<string, unknown>} members */
+function queryOf(members) {
+  const said = Object.entries(members).filter(([, value]) => value !== undefined && value !== null && value !== false);
+  const query = new URLSearchParams(said.map(([name, value]) => [name, value === true ? "1" : String(value)]));
+  return said.length > 0 ? `?${query}` : "";
+}
+
+/** @param {Iterable<object> | Uint8Array} value */
+function lines(value) {
+  if (value instanceof Uint8Array) return value;
+  return encoder.encode([...value].map((one) => `${JSON.stringify(one)}\n`).join(""));
+}
+
+/** @param {Problem} problem */
+function kindOf(problem) {
+  return String(problem.type).split("/").pop();
+}
+
+/** @param {Uint8Array} data @returns {Record<string, any>} */
+function objectOf(data) {
+  try {
+    const value = JSON.parse(new TextDecoder().decode(data));
+    return value !== null && typeof value === "object" && !Array.isArray(value) ? value : {};
+  } catch {
+    return {};
+  }
+}
+
+/** Of a Retry-After: seconds, or a date (RFC 9110, 10.2.3). @param {string | null} text */
+function seconds(text) {
+  if (text === null) return null;
+  if (/^[0-9]+$/.test(text)) return Number(text);
+  const at = Date.parse(text);
+  return Number.isNaN(at) ? null : Math.max(0, (at - Date.now()) / 1000);
+}
+
+/** @param {number} status @param {Headers} headers @param {Uint8Array} data @param {string | null} key */
+function refused(status, headers, data, key) {
+  const told = (headers.get("Content-Type") ?? "").includes("json") ? objectOf(data) : {};
+  const problem = /** @type {Problem} */ ({ type: "about:blank", title: "refused", status, ...told });
+  const Kind = KINDS.get(kindOf(problem)) ?? ApiError;
+  return new Kind(status, problem, seconds(headers.get("Retry-After")), key);
+}
+
+/** Whether the very request may well be served a little later. @param {ApiError} error */
+function passes(error) {
+  return [502, 503, 504].includes(error.status) || (error.status === 409 && error.retryAfter !== null);
+}
+
+/** The agency API at `origin`, such as "https://api.example". */
+export class Client {
+  #origin;
+  #credential;
+  #options;
+  #token = "";
+  #until = 0;
+  /** @type {Promise<string> | null} */
+  #asking = null;
+
+  /**
+   * `audience`: what tokens are asked of, where the service is called otherwise there than here. `timeout`: seconds
+   * for an answer; `attempts` and `patience`: how often, and for how many seconds, a request is repeated. `fetch`:
+   * instead of the global one, for a client's certificate.
+   *
+   * @param {string} origin
+   * @param {Credential} [credential]
+   * @param {{audience?: string, timeout?: number, attempts?: number, patience?: number, fetch?: typeof fetch,
+   *   sleep?: (seconds: number) => Promise<void>}} [options]
+   */
+  constructor(origin, credential = {}, options = {}) {
+    if (!/^https?:\/\//.test(origin)) throw new TypeError("an origin begins with https:// or http://");
+    this.#origin = origin.replace(/\/+$/, "");
+    this.#credential = credential;
+    this.#options = {
+      audience: `${this.#origin}/oauth2/token`,
+      timeout: 30,
+      attempts: 6,
+      patience: 120,
+      fetch: globalThis.fetch,
+      sleep: (/** @type {number} */ wait) => new Promise((wake) => setTimeout(wake, wait * 1000)),
+      ...options,
+    };
+  }
+
+  /**
+   * The answer, read by its media type.
+   *
+   * @param {string} method
+   * @param {string} path
+   * @param {{query?: Record<string, unknown>, body?: Uint8Array | string, media?: string, accept?: string,
+   *   binary?: boolean, key?: string | null, etag?: string, more?: Record<string, any>, openToAll?: boolean}} [wanted]
+   * @returns {Promise<Answer<any>>}
+   */
+  async #ask(method, path, wanted = {}) {
+    const { query = {}, body, media = JSON_TYPE, accept = JSON_TYPE, binary = false } = wanted;
+    const { key = null, etag, more = {}, openToAll = false } = wanted;
+    const headers = Object.fromEntries(Object.entries(more).filter(([, value]) => value !== undefined));
+    headers.Accept = `${accept}, application/problem+json`;
+    if (body !== undefined) headers["Content-Type"] = media;
+    if (key !== null) headers["Idempotency-Key"] = key;
+    if (etag !== undefined) headers["If-None-Match"] = etag;
+    const url = this.#origin + path + queryOf(query);
+    const mayRepeat = method === "GET" || key !== null;
+    const until = Date.now() / 1000 + this.#options.patience;
+    let renewed = false;
+    for (let attempt = 1; ; attempt += 1) {
+      let failure;
+      let again;
+      try {
+        const token = openToAll ? null : await this.#bearer();
+        if (token !== null) headers.Authorization = `Bearer ${token}`;
+        const [status, received, data] = await this.#once(method, url, headers, body);
+        if (status >= 200 && status < 300) return new Answer(status, read(data, accept, binary), received);
+        if (status === 304) throw new NotModified("not modified");
+        if (status === 401 && token !== null && !renewed) {
+          renewed = true;
+          if (token === this.#token) this.#until = 0;
+          attempt -= 1;
+          continue;
+        }
+        failure = refused(status, received, data, key);
+        again = status === 429 || (mayRepeat && passes(failure));
+      } catch (error) {
+        if (!(error instanceof NoAnswerError)) throw error;
+        failure = new NoAnswerError(error.message, key);
+        again = mayRepeat;
+      }
+      const asked = failure instanceof ApiError ? failure.retryAfter : null;
+      const wait = asked ?? Math.min(0.5 * 2 ** attempt, 20) * (0.5 + Math.random() / 2);
+      if (!again || attempt >= this.#options.attempts || Date.now() / 1000 + wait > until) throw failure;
+      await this.#options.sleep(wait);
+    }
+  }
+
+  /**
+   * A redirect is an answer: a token is sent to the origin that it is meant for alone.
+   *
+   * @param {string} method
+   * @param {string} url
+   * @param {Record<string, string>} headers
+   * @param {Uint8Array | string} [body]
+   * @returns {Promise<[number, Headers, Uint8Array]>}
+   */
+  async #once(method, url, headers, body) {
+    const signal = AbortSignal.timeout(this.#options.timeout * 1000);
+    try {
+      const { fetch } = this.#options;
+      const response = await fetch(url, { method, headers, body, redirect: "manual", signal });
+      return [response.status, response.headers, new Uint8Array(await response.arrayBuffer())];
+    } catch (error) {
+      throw new NoAnswerError(`no answer: ${/** @type {Error} */ (error).name}`);
+    }
+  }
+
+  /** @param {Answer<any>} page @param {string} listed */
+  async *#pages(page, listed) {
+    for (;;) {
+      yield* page.body[listed];
+      const following = page.body.next ?? null;
+      if (following === null) return;
+      if (!following.startsWith("/")) throw new TypeError("the next page is not this service's");
+      page = await this.#ask("GET", following);
+    }
+  }
+
+  /** @returns {Promise<string | null>} */
+  async #bearer() {
+    const { client_id: clientId, person_id: personId } = this.#credential;
+    if (!clientId && !personId) return null;
+    if (Date.now() / 1000 < this.#until) return this.#token;
+    this.#asking ??= this.#newToken().finally(() => {
+      this.#asking = null;
+    });
+    return this.#asking;
+  }
+
+  /** By private_key_jwt (RFC 7523, 2.2); a person's own assertion is the grant (2.1). @returns {Promise<string>} */
+  async #newToken() {
+    const who = this.#credential;
+    const { audience } = this.#options;
+    const form = new URLSearchParams({ grant_type: "client_credentials" });
+    if (who.client_id) {
+      form.set("client_id", who.client_id);
+      if (who.client_key) {
+        form.set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer");
+        form.set("client_assertion", await assertion(who.client_key, who.client_id, audience));
+      } else if (who.client_secret) {
+        form.set("client_secret", who.client_secret);
+      }
+    }
+    if (who.person_id && who.person_key) {
+      form.set("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer");
+      form.set("assertion", await assertion(who.person_key, who.person_id, audience));
+    }
+    const headers = { "Content-Type": "application/x-www-form-urlencoded", Accept: JSON_TYPE };
+    const [status, received, data] = await this.#once("POST", `${this.#origin}/oauth2/token`, headers, `${form}`);
+    const told = objectOf(data);
+    if (status === 200 && typeof told.access_token === "string") {
+      this.#token = told.access_token;
+      this.#until = Date.now() / 1000 + Number(told.expires_in ?? 60) - 30;
+      return this.#token;
+    }
+    if ([400, 401].includes(status) && "error" in told) {
+      throw new TokenRefusedError(String(told.error), String(told.error_description ?? ""));
+    }
+    throw refused(status, received, data, null);
+  }
+
+  // --- an operation each
+
+  /**
+   * The signed trust list.
+   *
+   * @returns {Promise<Answer<string>>}
+   */
+  readTrustList() {
+    return this.#ask("GET", "/.well-known/elicence/trust-list", {
+      accept: "application/jose",
+      openToAll: true,
+    });
+  }
+
+  /**
+   * Whom the token stands for.
+   *
+   * @returns {Promise<Answer<Self>>}
+   */
+  whoAmI() {
+    return this.#ask("GET", "/api/v1/agencies/self");
+  }
+
+  /**
+   * What was asked about a seal.
+   *
+   * @param {string} approvalId
+   * @returns {Promise<Answer<ApprovalShown>>}
+   */
+  readApproval(approvalId) {
+    return this.#ask("GET", `/api/v1/approvals/${part(approvalId)}`);
+  }
+
+  /**
+   * Agree to what was asked about a seal, or refuse.
+   *
+   * A person who acts has the role `approver`. Approvers and makers are people of a seal
+   * authority.
+   *
+   * @param {string} approvalId
+   * @param {DecisionBody} request
+   * @returns {Promise<Answer<ChangeDecided>>}
+   */
+  decideChange(approvalId, request) {
+    return this.#ask("POST", `/api/v1/approvals/${part(approvalId)}/decision`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * Events, refusals, uses of keys and of seals.
+   *
+   * A page, as JSON, or as NDJSON whose last line is a trailer; both say where the next page
+   * begins.
+   *
+   * An auditor, by a token of their own.
+   *
+   * @param {string} ledger
+   * @param {{since?: string, until?: string, actor?: string, kind?: string, after?: string}} [options]
+   * @returns {Promise<Answer<AuditPage>>}
+   */
+  readAudit(ledger, options = {}) {
+    return this.#ask("GET", `/api/v1/audit/${part(ledger)}`, {
+      query: { since: options.since, until: options.until, actor: options.actor, kind: options.kind, after: options.after },
+    });
+  }
+
+  /**
+   * What `readAudit` lists, page after page.
+   *
+   * @param {string} ledger
+   * @param {{since?: string, until?: string, actor?: string, kind?: string}} [options]
+   * @returns {AsyncGenerator<EventLine | KeyUseLine | KeyUseBlockLine | SealUseLine>}
+   */
+  async *readAuditAll(ledger, options = {}) {
+    yield* this.#pages(await this.readAudit(ledger, options), "lines");
+  }
+
+  /**
+   * Events, refusals, uses of keys and of seals.
+   *
+   * A page, as JSON, or as NDJSON whose last line is a trailer; both say where the next page
+   * begins.
+   *
+   * An auditor, by a token of their own.
+   *
+   * @param {string} ledger
+   * @param {{since?: string, until?: string, actor?: string, kind?: string, after?: string}} [options]
+   * @returns {Promise<Answer<string>>}
+   */
+  readAuditLines(ledger, options = {}) {
+    return this.#ask("GET", `/api/v1/audit/${part(ledger)}`, {
+      query: { since: options.since, until: options.until, actor: options.actor, kind: options.kind, after: options.after },
+      accept: "application/x-ndjson",
+    });
+  }
+
+  /**
+   * Send a batch.
+   *
+   * 202 with the batch, on a replay too, which says `Idempotency-Replayed: true`.
+   *
+   * The body is NDJSON, or CSV with a header: each line is what `POST /api/v1/licences` takes.
+   * With `dry_run=1` the lines are checked and nothing is issued.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {Iterable<object> | Uint8Array} request
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<BatchShown>>}
+   */
+  sendBatch(request, options = {}) {
+    return this.#ask("POST", "/api/v1/batches", {
+      query: { dry_run: options.dryRun },
+      body: lines(request),
+      media: "application/x-ndjson",
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Send a batch.
+   *
+   * 202 with the batch, on a replay too, which says `Idempotency-Replayed: true`.
+   *
+   * The body is NDJSON, or CSV with a header: each line is what `POST /api/v1/licences` takes.
+   * With `dry_run=1` the lines are checked and nothing is issued.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {Uint8Array} request
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<BatchShown>>}
+   */
+  sendBatchCsv(request, options = {}) {
+    return this.#ask("POST", "/api/v1/batches", {
+      query: { dry_run: options.dryRun },
+      body: request,
+      media: "text/csv",
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * A batch.
+   *
+   * How far it is: lines by state.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} batchId
+   * @returns {Promise<Answer<BatchShown>>}
+   */
+  readBatch(batchId) {
+    return this.#ask("GET", `/api/v1/batches/${part(batchId)}`);
+  }
+
+  /**
+   * Cancel a batch.
+   *
+   * Lines that nobody has begun are not issued. The answer is the batch as it stands then.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} batchId
+   * @param {CancelBody} request
+   * @returns {Promise<Answer<BatchShown>>}
+   */
+  cancelBatch(batchId, request) {
+    return this.#ask("POST", `/api/v1/batches/${part(batchId)}/cancel`, { body: JSON.stringify(request) });
+  }
+
+  /**
+   * The documents of a batch.
+   *
+   * A ZIP of the sealed originals, once the batch has come to its end:
+   * `<line>-<identifier>.pdf`.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} batchId
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readBatchDocuments(batchId) {
+    return this.#ask("GET", `/api/v1/batches/${part(batchId)}/documents`, {
+      accept: "application/zip",
+      binary: true,
+    });
+  }
+
+  /**
+   * The lines of a batch.
+   *
+   * What became of each line, in pages of 500; `state` picks one. A line that was refused or
+   * failed says what is wrong with it, never its values.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} batchId
+   * @param {{after?: number, state?: "received" | "checking" | "refused" | "checked" | "waiting" | "issuing" | "issued" | "failed" | "cancelled"}} [options]
+   * @returns {Promise<Answer<BatchItemPage>>}
+   */
+  readBatchItems(batchId, options = {}) {
+    return this.#ask("GET", `/api/v1/batches/${part(batchId)}/items`, {
+      query: { after: options.after, state: options.state },
+    });
+  }
+
+  /**
+   * What `readBatchItems` lists, page after page.
+   *
+   * @param {string} batchId
+   * @param {{state?: "received" | "checking" | "refused" | "checked" | "waiting" | "issuing" | "issued" | "failed" | "cancelled"}} [options]
+   * @returns {AsyncGenerator<BatchItemShown>}
+   */
+  async *readBatchItemsAll(batchId, options = {}) {
+    yield* this.#pages(await this.readBatchItems(batchId, options), "items");
+  }
+
+  /**
+   * Licences of the agency.
+   *
+   * A page of licences, newest registration first; `next` leads to the one after it, if there is
+   * one.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {{type?: string, number?: string, holder?: string, status?: "in_force" | "suspended" | "ended", registeredFrom?: string, registeredTo?: string, limit?: number, after?: string}} [options]
+   * @returns {Promise<Answer<LicencePage>>}
+   */
+  findLicences(options = {}) {
+    return this.#ask("GET", "/api/v1/licences", {
+      query: { type: options.type, number: options.number, holder: options.holder, status: options.status, registered_from: options.registeredFrom, registered_to: options.registeredTo, limit: options.limit, after: options.after },
+    });
+  }
+
+  /**
+   * What `findLicences` lists, page after page.
+   *
+   * @param {{type?: string, number?: string, holder?: string, status?: "in_force" | "suspended" | "ended", registeredFrom?: string, registeredTo?: string, limit?: number}} [options]
+   * @returns {AsyncGenerator<LicenceSummary>}
+   */
+  async *findLicencesAll(options = {}) {
+    yield* this.#pages(await this.findLicences(options), "licences");
+  }
+
+  /**
+   * Issue a licence.
+   *
+   * 201 with the licence, on a replay too, which says `Idempotency-Replayed: true`; 200 for a
+   * dry run.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {IssueBody} request
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicencePreview | LicenceIssued>>}
+   */
+  issueLicence(request, options = {}) {
+    return this.#ask("POST", "/api/v1/licences", {
+      query: { dry_run: options.dryRun },
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * A licence's status and record.
+   *
+   * Status and record; link and look-up code are the holder's and are not told again.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} identifier
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<LicenceShown>>}
+   */
+  readLicence(identifier, options = {}) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * What `readLicence` lists, page after page.
+   *
+   * @param {string} identifier
+   * @returns {AsyncGenerator<PlannedChange>}
+   */
+  async *readLicenceAll(identifier) {
+    yield* this.#pages(await this.readLicence(identifier), "scheduled");
+  }
+
+  /**
+   * Amend a licence 变更.
+   *
+   * 变更: the next edition says something else.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {ChangedFieldsBody} request
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicencePreview | LicenceIssued>>}
+   */
+  amendLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/amendment`, {
+      query: { dry_run: options.dryRun },
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Correct a licence 纠错.
+   *
+   * 纠错: the next edition says what this one should have said.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {ChangedFieldsBody} request
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicencePreview | LicenceIssued>>}
+   */
+  correctLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/correction`, {
+      query: { dry_run: options.dryRun },
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * A licence's document.
+   *
+   * The registered bytes; the newest form where archival time-stamps were appended.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} identifier
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readDocument(identifier, options = {}) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/document`, {
+      accept: "application/pdf",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * End a licence 吊销 撤销 撤回 注销.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {EndingBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicenceStatusShown | Scheduled>>}
+   */
+  endLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/ending`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * A licence's history.
+   *
+   * Every event of every edition of the licence, as recorded: nothing is ever taken out.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @returns {Promise<Answer<LicenceHistory>>}
+   */
+  readHistory(identifier) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/history`);
+  }
+
+  /**
+   * Record an annual inspection 年检.
+   *
+   * An annual inspection 年检 is put on record; the status stays what it is.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {InspectionBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicenceStatusShown>>}
+   */
+  inspectLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/inspection`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Renew a licence 延续.
+   *
+   * 延续: the next edition is valid for longer.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {ChangedFieldsBody} request
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicencePreview | LicenceIssued>>}
+   */
+  renewLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/renewal`, {
+      query: { dry_run: options.dryRun },
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Replace a licence that was lost 补发.
+   *
+   * 补发: the next edition says the same, for one that was lost.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {NextEditionBody} request
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicencePreview | LicenceIssued>>}
+   */
+  replaceLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/replacement`, {
+      query: { dry_run: options.dryRun },
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Put a suspended licence in force again.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {ChangeBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicenceStatusShown | Scheduled>>}
+   */
+  resumeLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/resumption`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Take back a change that waits for its day.
+   *
+   * A change that waits for its day is taken back.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {string} scheduled
+   * @param {ChangeBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<WithdrawnChange>>}
+   */
+  withdrawScheduled(identifier, scheduled, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/scheduled/${part(scheduled)}/withdrawal`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * What a licence's status was.
+   *
+   * The status as of a past moment (`at`, RFC 3339), by the clock that is named: `effective` or
+   * `recorded`.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {{at: string, clock: "effective" | "recorded"}} options
+   * @returns {Promise<Answer<PastStatus>>}
+   */
+  readPastStatus(identifier, options = {}) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/status`, {
+      query: { at: options.at, clock: options.clock },
+    });
+  }
+
+  /**
+   * Suspend a licence 暂扣 暂停.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {SuspensionBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicenceStatusShown | Scheduled>>}
+   */
+  suspendLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/suspension`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Apply for a seal 申请.
+   *
+   * A person who acts has the role `applicant`.
+   *
+   * @param {ApplicationBody} request
+   * @returns {Promise<Answer<ApprovalShown>>}
+   */
+  applyForSeal(request) {
+    return this.#ask("POST", "/api/v1/seal-applications", { body: JSON.stringify(request) });
+  }
+
+  /**
+   * An application for a seal edition.
+   *
+   * @param {string} approvalId
+   * @returns {Promise<Answer<ApprovalShown>>}
+   */
+  readApplication(approvalId) {
+    return this.#ask("GET", `/api/v1/seal-applications/${part(approvalId)}`);
+  }
+
+  /**
+   * Approve an application, or refuse it 审批.
+   *
+   * A person who acts has the role `approver`. Approvers and makers are people of a seal
+   * authority.
+   *
+   * @param {string} approvalId
+   * @param {DecisionBody} request
+   * @returns {Promise<Answer<ApplicationDecided>>}
+   */
+  decideApplication(approvalId, request) {
+    return this.#ask("POST", `/api/v1/seal-applications/${part(approvalId)}/approval`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * The picture that is applied for.
+   *
+   * The very picture that is to be approved and made: a one-page PDF, whose digest the payload
+   * names.
+   *
+   * @param {string} approvalId
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readPicture(approvalId) {
+    return this.#ask("GET", `/api/v1/seal-applications/${part(approvalId)}/picture`, {
+      accept: "application/pdf",
+      binary: true,
+    });
+  }
+
+  /**
+   * Seals.
+   *
+   * The seals of the actor's agency, every agency's for a seal authority; paged by code.
+   *
+   * @param {{after?: string}} [options]
+   * @returns {Promise<Answer<SealPage>>}
+   */
+  listSeals(options = {}) {
+    return this.#ask("GET", "/api/v1/seals", { query: { after: options.after } });
+  }
+
+  /**
+   * What `listSeals` lists, page after page.
+   *
+   * @returns {AsyncGenerator<SealShown>}
+   */
+  async *listSealsAll() {
+    yield* this.#pages(await this.listSeals(), "seals");
+  }
+
+  /**
+   * A seal, its history, editions and authorisations.
+   *
+   * @param {string} code
+   * @returns {Promise<Answer<WholeSeal>>}
+   */
+  readSeal(code) {
+    return this.#ask("GET", `/api/v1/seals/${part(code)}`);
+  }
+
+  /**
+   * Put a seal into use 启用.
+   *
+   * A person who acts has the role `keeper`.
+   *
+   * @param {string} code
+   * @param {StepBody} request
+   * @returns {Promise<Answer<SealChanged>>}
+   */
+  activateSeal(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/activation`, { body: JSON.stringify(request) });
+  }
+
+  /**
+   * Permit a client to use a seal for a type.
+   *
+   * A person who acts has the role `keeper`.
+   *
+   * @param {string} code
+   * @param {AuthorisationBody} request
+   * @returns {Promise<Answer<AuthorisationShown>>}
+   */
+  authoriseUse(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/authorisations`, { body: JSON.stringify(request) });
+  }
+
+  /**
+   * End an authorisation.
+   *
+   * As `withdrawAuthorisation`.
+   *
+   * A person who acts has the role `keeper`.
+   *
+   * @param {string} code
+   * @param {string} authorisationId
+   * @returns {Promise<Answer<AuthorisationShown>>}
+   */
+  deleteAuthorisation(code, authorisationId) {
+    return this.#ask("DELETE", `/api/v1/seals/${part(code)}/authorisations/${part(authorisationId)}`);
+  }
+
+  /**
+   * End an authorisation.
+   *
+   * A person who acts has the role `keeper`.
+   *
+   * @param {string} code
+   * @param {string} authorisationId
+   * @param {StepBody} request
+   * @returns {Promise<Answer<AuthorisationShown>>}
+   */
+  withdrawAuthorisation(code, authorisationId, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/authorisations/${part(authorisationId)}/withdrawal`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * Ask for a seal to be cancelled 注销.
+   *
+   * A person who acts has the role `approver` or `keeper`. Approvers and makers are people of a
+   * seal authority.
+   *
+   * @param {string} code
+   * @param {CancellationBody} request
+   * @returns {Promise<Answer<ApprovalShown>>}
+   */
+  requestCancellation(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/cancellation-request`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * A certification request for an authority outside.
+   *
+   * The PKCS #10 request for the edition that is to be made, for an authority outside.
+   *
+   * A person who acts has the role `maker`. Approvers and makers are people of a seal authority.
+   *
+   * @param {string} code
+   * @param {RequestBody} request
+   * @returns {Promise<Answer<CertificationRequested>>}
+   */
+  requestCertificate(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/certification-request`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * Apply for another name or picture of a seal 变更.
+   *
+   * A person who acts has the role `applicant`.
+   *
+   * @param {string} code
+   * @param {ApplicationBody} request
+   * @returns {Promise<Answer<ApprovalShown>>}
+   */
+  applyForChange(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/change-application`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * Record that an edition is sealed away 封存.
+   *
+   * A person who acts has the role `maker`. Approvers and makers are people of a seal authority.
+   *
+   * @param {string} code
+   * @param {string} number
+   * @param {GroundBody} request
+   * @returns {Promise<Answer<SealEditionShown>>}
+   */
+  sealAway(code, number, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/editions/${part(number)}/sealing-away`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * File a seal 备案.
+   *
+   * A person who acts has the role `maker`. Approvers and makers are people of a seal authority.
+   *
+   * @param {string} code
+   * @param {StepBody} request
+   * @returns {Promise<Answer<SealShown>>}
+   */
+  fileSeal(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/filing`, { body: JSON.stringify(request) });
+  }
+
+  /**
+   * What a seal has sealed.
+   *
+   * What the seal has sealed and what proves that it came before the seal's end; the first page
+   * has the totals.
+   *
+   * A person who acts has the role `keeper`. Of a seal authority, anybody who acts as a person.
+   *
+   * @param {string} code
+   * @param {{after?: string}} [options]
+   * @returns {Promise<Answer<Impact>>}
+   */
+  readImpact(code, options = {}) {
+    return this.#ask("GET", `/api/v1/seals/${part(code)}/impact`, { query: { after: options.after } });
+  }
+
+  /**
+   * What `readImpact` lists, page after page.
+   *
+   * @param {string} code
+   * @returns {AsyncGenerator<SealingShown>}
+   */
+  async *readImpactAll(code) {
+    yield* this.#pages(await this.readImpact(code), "licences");
+  }
+
+  /**
+   * Report a seal lost 挂失.
+   *
+   * A person who acts has the role `approver` or `keeper`. Approvers and makers are people of a
+   * seal authority.
+   *
+   * @param {string} code
+   * @param {LossBody} request
+   * @returns {Promise<Answer<SealChanged>>}
+   */
+  reportLost(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/loss-report`, { body: JSON.stringify(request) });
+  }
+
+  /**
+   * Make the seal edition that was approved 制作.
+   *
+   * A person who acts has the role `maker`. Approvers and makers are people of a seal authority.
+   *
+   * @param {string} code
+   * @param {MakingBody} request
+   * @returns {Promise<Answer<SealShown>>}
+   */
+  makeSeal(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/making`, { body: JSON.stringify(request) });
+  }
+
+  /**
+   * Apply for a seal's next edition with the same picture.
+   *
+   * A person who acts has the role `applicant`.
+   *
+   * @param {string} code
+   * @param {StepBody} request
+   * @returns {Promise<Answer<ApprovalShown>>}
+   */
+  applyForRenewal(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/renewal-application`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * Ask for a suspended seal to be resumed.
+   *
+   * A person who acts has the role `approver` or `keeper`. Approvers and makers are people of a
+   * seal authority.
+   *
+   * @param {string} code
+   * @param {GroundBody} request
+   * @returns {Promise<Answer<ApprovalShown>>}
+   */
+  requestResumption(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/resumption-request`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * Suspend a seal at once 停用.
+   *
+   * A person who acts has the role `approver` or `keeper`. Approvers and makers are people of a
+   * seal authority.
+   *
+   * @param {string} code
+   * @param {GroundBody} request
+   * @returns {Promise<Answer<SealChanged>>}
+   */
+  suspendSeal(code, request) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/suspension`, { body: JSON.stringify(request) });
+  }
+
+  /**
+   * Each use of a seal.
+   *
+   * Each use of the seal, also those that came to nothing; `from` and `to` are days, both
+   * included.
+   *
+   * A person who acts has the role `keeper`. Of a seal authority, anybody who acts as a person.
+   *
+   * @param {string} code
+   * @param {{after?: string, from?: string, to?: string}} [options]
+   * @returns {Promise<Answer<UsePage>>}
+   */
+  readSealUses(code, options = {}) {
+    return this.#ask("GET", `/api/v1/seals/${part(code)}/uses`, {
+      query: { after: options.after, from: options.from, to: options.to },
+    });
+  }
+
+  /**
+   * What `readSealUses` lists, page after page.
+   *
+   * @param {string} code
+   * @param {{from?: string, to?: string}} [options]
+   * @returns {AsyncGenerator<UseShown>}
+   */
+  async *readSealUsesAll(code, options = {}) {
+    yield* this.#pages(await this.readSealUses(code, options), "uses");
+  }
+
+  /**
+   * Register an endpoint.
+   *
+   * From now on events of the client's agency are posted there, signed to Standard Webhooks. The
+   * secret is told in this answer, and for an hour again to the very same request.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {EndpointBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<EndpointWithSecret>>}
+   */
+  createWebhook(request, options = {}) {
+    return this.#ask("POST", "/api/v1/webhooks", {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The client's endpoints.
+   *
+   * In pages of 100.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {{after?: string}} [options]
+   * @returns {Promise<Answer<EndpointPage>>}
+   */
+  listWebhooks(options = {}) {
+    return this.#ask("GET", "/api/v1/webhooks", { query: { after: options.after } });
+  }
+
+  /**
+   * What `listWebhooks` lists, page after page.
+   *
+   * @returns {AsyncGenerator<EndpointShown>}
+   */
+  async *listWebhooksAll() {
+    yield* this.#pages(await this.listWebhooks(), "endpoints");
+  }
+
+  /**
+   * An endpoint.
+   *
+   * How it does, and which secrets sign.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} endpointId
+   * @returns {Promise<Answer<EndpointShown>>}
+   */
+  readWebhook(endpointId) {
+    return this.#ask("GET", `/api/v1/webhooks/${part(endpointId)}`);
+  }
+
+  /**
+   * Send again.
+   *
+   * Events from now on are told.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} endpointId
+   * @param {ActBody} request
+   * @returns {Promise<Answer<EndpointShown>>}
+   */
+  activateWebhook(endpointId, request) {
+    return this.#ask("POST", `/api/v1/webhooks/${part(endpointId)}/activation`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * Send nothing more.
+   *
+   * What waits is given up, and can be sent again after an activation.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} endpointId
+   * @param {ActBody} request
+   * @returns {Promise<Answer<EndpointShown>>}
+   */
+  deactivateWebhook(endpointId, request) {
+    return this.#ask("POST", `/api/v1/webhooks/${part(endpointId)}/deactivation`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * What an endpoint was told.
+   *
+   * The newest events first, in pages of 100; `state` picks one. What was delivered is kept for
+   * 30 days.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} endpointId
+   * @param {{after?: string, state?: "waiting" | "delivered" | "dead"}} [options]
+   * @returns {Promise<Answer<DeliveryPage>>}
+   */
+  listDeliveries(endpointId, options = {}) {
+    return this.#ask("GET", `/api/v1/webhooks/${part(endpointId)}/deliveries`, {
+      query: { after: options.after, state: options.state },
+    });
+  }
+
+  /**
+   * What `listDeliveries` lists, page after page.
+   *
+   * @param {string} endpointId
+   * @param {{state?: "waiting" | "delivered" | "dead"}} [options]
+   * @returns {AsyncGenerator<DeliveryShown>}
+   */
+  async *listDeliveriesAll(endpointId, options = {}) {
+    yield* this.#pages(await this.listDeliveries(endpointId, options), "deliveries");
+  }
+
+  /**
+   * One event for one endpoint.
+   *
+   * How often it was tried, and what came of it.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} endpointId
+   * @param {string} eventId
+   * @returns {Promise<Answer<DeliveryShown>>}
+   */
+  readDelivery(endpointId, eventId) {
+    return this.#ask("GET", `/api/v1/webhooks/${part(endpointId)}/deliveries/${part(eventId)}`);
+  }
+
+  /**
+   * Send an event again.
+   *
+   * Whatever became of it, under the same `webhook-id`.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} endpointId
+   * @param {string} eventId
+   * @param {ActBody} request
+   * @returns {Promise<Answer<DeliveryShown>>}
+   */
+  redeliver(endpointId, eventId, request) {
+    return this.#ask("POST", `/api/v1/webhooks/${part(endpointId)}/deliveries/${part(eventId)}/redelivery`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * Send again what was given up.
+   *
+   * All that was given up, of events recorded since then, under the same ids.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} endpointId
+   * @param {RedeliveryBody} request
+   * @returns {Promise<Answer<Redelivered>>}
+   */
+  redeliverDead(endpointId, request) {
+    return this.#ask("POST", `/api/v1/webhooks/${part(endpointId)}/redelivery`, {
+      body: JSON.stringify(request),
+    });
+  }
+
+  /**
+   * A new secret.
+   *
+   * It is told as at registration; those before it sign beside it for `overlap_hours`.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} endpointId
+   * @param {RotationBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<EndpointWithSecret>>}
+   */
+  rotateWebhookSecret(endpointId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/webhooks/${part(endpointId)}/secret-rotation`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Whether the process answers.
+   *
+   * @returns {Promise<Answer<Alive>>}
+   */
+  isAlive() {
+    return this.#ask("GET", "/livez", { openToAll: true });
+  }
+
+  /**
+   * Whether the service can do its work.
+   *
+   * Ready when the database answers and the trust list is not overdue. What does not keep it
+   * from serving is named: an overdue status list, and what only a ceremony renews, and should
+   * by now.
+   *
+   * @returns {Promise<Answer<Ready>>}
+   */
+  isReady() {
+    return this.#ask("GET", "/readyz", { openToAll: true });
+  }
+}
