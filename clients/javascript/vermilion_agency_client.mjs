@@ -26,6 +26,27 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * Of one agency in the period. docs/operate.md says exactly what each counts.
+ * @typedef {object} AgencyFigures
+ * @property {string} agency
+ * @property {Name} name
+ * @property {number} issued
+ * @property {number} next_editions
+ * @property {number} suspended
+ * @property {number} resumed
+ * @property {number} ended
+ * @property {number} inspected
+ * @property {number} abandoned
+ * @property {number} refused
+ * @property {number} lapsed
+ * @property {number} undecided
+ * @property {number} late
+ * @property {number} checks
+ * @property {number} checks_failed
+ * @property {number} checks_not_made
+ */
+
+/**
  * @typedef {object} Alive
  * @property {"ok"} status
  */
@@ -50,6 +71,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} expires_at
  * @property {string | null} seal
  * @property {"approved" | "made" | "filed" | "active" | "suspended" | "cancelled" | null} [seal_state]
+ */
+
+/**
+ * @typedef {object} ApprovalPage
+ * @property {Array<ApprovalShown>} approvals
+ * @property {string | null} [next]
  */
 
 /**
@@ -114,11 +141,31 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * A batch.
+ * @typedef {object} BatchListed
+ * @property {string} id
+ * @property {BatchState} state
+ * @property {boolean} dry_run
+ * @property {string | null} type
+ * @property {string | null} seal
+ * @property {number} lines
+ * @property {string} created_at
+ * @property {string | null} ended_at
+ * @property {string} href
+ */
+
+/**
  * What happened to a batch.
  * @typedef {object} BatchNews
  * @property {string} event
  * @property {string} batch
  * @property {string} type
+ */
+
+/**
+ * @typedef {object} BatchPage
+ * @property {Array<BatchListed>} batches
+ * @property {string | null} [next]
  */
 
 /**
@@ -213,6 +260,75 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * What a copy is for, and how its holder asked for it; under which seal it is made, for which case.
+ * @typedef {object} CopyBody
+ * @property {string} purpose
+ * @property {string} recipient
+ * @property {string} valid_to
+ * @property {number} [count]
+ * @property {"in_person" | "online" | "in_writing"} holder_wish
+ * @property {string} seal
+ * @property {Array<string> | null} [co_seals]
+ * @property {string} matter_code
+ * @property {string} case_number
+ * @property {string} operator
+ */
+
+/**
+ * A new copy. Link and look-up code are its recipient's, and are told only here and on a replay.
+ * @typedef {object} CopyMade
+ * @property {string} licence
+ * @property {string} purpose
+ * @property {string} recipient
+ * @property {string} valid_to
+ * @property {string} made_on
+ * @property {number} count
+ * @property {string} id
+ * @property {string} link
+ * @property {string} lookup_code
+ * @property {DocumentShown} document
+ */
+
+/**
+ * @typedef {object} CopyPage
+ * @property {Array<CopyShown>} copies
+ * @property {string | null} next
+ */
+
+/**
+ * What would be made; nothing is reserved.
+ * @typedef {object} CopyPreview
+ * @property {string} licence
+ * @property {string} purpose
+ * @property {string} recipient
+ * @property {string} valid_to
+ * @property {string} made_on
+ * @property {number} count
+ * @property {true} dry_run
+ * @property {string} seal
+ */
+
+/**
+ * A copy on record. It holds while its licence does, until its own last day, unless it was withdrawn.
+ * @typedef {object} CopyShown
+ * @property {string} licence
+ * @property {string} purpose
+ * @property {string} recipient
+ * @property {string} valid_to
+ * @property {string} made_on
+ * @property {number} count
+ * @property {string} id
+ * @property {string} href
+ * @property {string | null} withdrawn_on
+ * @property {"in_person" | "online" | "in_writing"} holder_wish
+ * @property {string} matter_code
+ * @property {string} case_number
+ * @property {string} sealed_at
+ * @property {string} registered_at
+ * @property {DocumentShown} document
+ */
+
+/**
  * @typedef {object} DecisionBody
  * @property {"approve" | "refuse"} decision
  * @property {string} payload_sha256
@@ -242,6 +358,15 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /** @typedef {"waiting" | "delivered" | "dead"} DeliveryState */
 
 /**
+ * A value as its licence type lets the public see it.
+ * @typedef {object} DisclosedValue
+ * @property {string} name
+ * @property {Record<string, string>} label
+ * @property {string | Array<string>} value
+ * @property {boolean} masked
+ */
+
+/**
  * @typedef {object} DocumentShown
  * @property {string} sha256
  * @property {string} href
@@ -260,11 +385,13 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
- * No `events`: all kinds. No `types`: all licence types that the client may act on.
+ * No `events`: all kinds. No `types`: all licence types that the client may act on. Only an endpoint
+ * that names `notice` among its events is sent messages to people, such as pick-up links, to pass them
+ * on.
  * @typedef {object} EndpointBody
  * @property {string | null} [operator]
  * @property {string} url
- * @property {Array<"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "batch.accepted" | "batch.cancelled" | "batch.done">} [events]
+ * @property {Array<"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn" | "batch.accepted" | "batch.cancelled" | "batch.done" | "notice">} [events]
  * @property {Array<string>} [types]
  */
 
@@ -316,6 +443,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} kind
  * @property {string} subject_kind
  * @property {string} subject
+ * @property {string | null} agency
  * @property {string} effective_from
  * @property {string} legal_basis
  * @property {string} reason
@@ -339,6 +467,15 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} pointer
  * @property {string} reason
  * @property {string} detail
+ */
+
+/**
+ * @typedef {object} FigurePage
+ * @property {string} from
+ * @property {string} to
+ * @property {string | null} closed_to
+ * @property {Array<AgencyFigures>} agencies
+ * @property {string | null} next
  */
 
 /**
@@ -380,6 +517,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} matter_code
  * @property {string} case_number
  * @property {string} operator
+ */
+
+/**
+ * @typedef {object} IssuerNamed
+ * @property {string} code
+ * @property {Record<string, string>} name
  */
 
 /** @typedef {"received" | "checking" | "refused" | "checked" | "waiting" | "issuing" | "issued" | "failed" | "cancelled"} ItemState */
@@ -471,7 +614,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /**
  * Of a webhook about a licence.
  * @typedef {object} LicencePayload
- * @property {"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped"} type
+ * @property {"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn"} type
  * @property {string} timestamp
  * @property {LicenceNews} data
  */
@@ -534,7 +677,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
- * The status on record; whether a licence is expired, or not valid yet, is for the reader to reckon.
+ * What a change came to. Whether a licence is expired, or not valid yet, is for the reader to reckon.
  * @typedef {object} LicenceStatusShown
  * @property {string} identifier
  * @property {"in_force" | "suspended" | "ended"} status
@@ -545,6 +688,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} suspended_until
  * @property {string | null} removed_on
  * @property {LicenceShownIn | null} [shown_in]
+ * @property {true | null} [dry_run]
  */
 
 /**
@@ -567,6 +711,30 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} valid_to
  * @property {string} registered_at
  * @property {Record<string, string | Array<string>>} fields
+ */
+
+/**
+ * What the public may see of it, and its status; never its record or document.
+ * @typedef {object} LicenceUsed
+ * @property {string} use
+ * @property {string} used_at
+ * @property {string} as_of
+ * @property {string} identifier
+ * @property {TypeUsed} type
+ * @property {IssuerNamed} issuer
+ * @property {number} edition
+ * @property {string} issue_date
+ * @property {string} valid_from
+ * @property {string | null} valid_to
+ * @property {"in_force" | "suspended" | "ended"} status
+ * @property {"penalty" | "other" | null} ground
+ * @property {"revoked" | "annulled" | "withdrawn" | "cancelled" | "replaced" | null} how
+ * @property {string} since
+ * @property {string | null} suspended_until
+ * @property {string | null} removed_on
+ * @property {boolean} valid
+ * @property {boolean} specimen
+ * @property {Array<DisclosedValue>} fields
  */
 
 /**
@@ -616,6 +784,41 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * A message for one person, to be passed on to them and to nobody else.
+ * @typedef {object} NoticeForSomebody
+ * @property {string} notice
+ * @property {string} about
+ * @property {string} to
+ * @property {"zh" | "en" | "es"} language
+ * @property {string} subject
+ * @property {string} text
+ * @property {Record<string, string>} values
+ * @property {string} expires_at
+ */
+
+/**
+ * Of a message that a webhook is to pass on.
+ * @typedef {object} NoticePayload
+ * @property {"notice.pick_up"} type
+ * @property {string} timestamp
+ * @property {NoticeForSomebody} data
+ */
+
+/**
+ * What became of a message. To whom it went is told to nobody.
+ * @typedef {object} NoticeShown
+ * @property {string} id
+ * @property {NoticeState} state
+ * @property {number} attempts
+ * @property {string | null} due_at
+ * @property {string | null} tried_at
+ * @property {number | null} status
+ * @property {string | null} reason
+ */
+
+/** @typedef {"waiting" | "delivered" | "dead"} NoticeState */
+
+/**
  * What the authority outside that certified an edition says of it.
  * @typedef {object} OutsideShown
  * @property {string} authority
@@ -648,6 +851,58 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * By `smtp` a link goes to the e-mail address `to`. By `webhook` it is posted to the client's own
+ * endpoint of that id, which takes `notice`, for whom `to` names there. By `none` it is told in the
+ * answer.
+ * @typedef {object} PickUpBody
+ * @property {"smtp" | "webhook" | "none"} channel
+ * @property {string | null} [to]
+ * @property {string | null} [webhook]
+ * @property {"zh" | "en" | "es"} [language]
+ * @property {number} [hours]
+ * @property {string | null} [operator]
+ */
+
+/**
+ * @typedef {object} PickUpMade
+ * @property {string} id
+ * @property {string} href
+ * @property {string} identifier
+ * @property {"smtp" | "webhook" | "none"} channel
+ * @property {"zh" | "en" | "es"} language
+ * @property {PickUpState} state
+ * @property {string} created_at
+ * @property {string} expires_at
+ * @property {string | null} used_at
+ * @property {NoticeShown | null} notice
+ * @property {string | null} link
+ */
+
+/**
+ * @typedef {object} PickUpPage
+ * @property {string} identifier
+ * @property {Array<PickUpShown>} pick_ups
+ * @property {string | null} [next]
+ */
+
+/**
+ * A link by which a holder takes their document once.
+ * @typedef {object} PickUpShown
+ * @property {string} id
+ * @property {string} href
+ * @property {string} identifier
+ * @property {"smtp" | "webhook" | "none"} channel
+ * @property {"zh" | "en" | "es"} language
+ * @property {PickUpState} state
+ * @property {string} created_at
+ * @property {string} expires_at
+ * @property {string | null} used_at
+ * @property {NoticeShown | null} notice
+ */
+
+/** @typedef {"open" | "used" | "expired" | "withdrawn"} PickUpState */
+
+/**
  * A change that is decided, and waits for its day.
  * @typedef {object} PlannedChange
  * @property {string} id
@@ -658,6 +913,23 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {"revoked" | "annulled" | "withdrawn" | "cancelled" | "replaced" | null} how
  * @property {string} legal_basis
  * @property {string} reason_code
+ */
+
+/**
+ * `operator`: the account for which the agency's system shows it; an opaque name.
+ * @typedef {object} PresentationBody
+ * @property {string} operator
+ * @property {number | null} [seconds]
+ */
+
+/**
+ * A code that is being shown. Its link is the holder's, and is told only here and on a replay.
+ * @typedef {object} PresentationMade
+ * @property {string} licence
+ * @property {string} link
+ * @property {string} shown_at
+ * @property {string} until
+ * @property {number} seconds
  */
 
 /**
@@ -715,6 +987,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /**
  * @typedef {object} Scheduled
  * @property {PlannedChange} scheduled
+ * @property {true | null} [dry_run]
  */
 
 /**
@@ -806,9 +1079,10 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
- * A licence edition that the seal sealed.
+ * A licence edition that the seal sealed, or an annotated copy of one.
  * @typedef {object} SealingShown
  * @property {string} identifier
+ * @property {string | null} copy
  * @property {number} edition
  * @property {string} type
  * @property {number} seal_edition
@@ -890,6 +1164,25 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} TypeUsed
+ * @property {string} code
+ * @property {number} version
+ * @property {Record<string, string>} name
+ */
+
+/**
+ * What the licence's holder has shown (`lookup_code`), and for which matter and why it is used: the
+ * holder sees that.
+ * @typedef {object} UseBody
+ * @property {string} lookup_code
+ * @property {string} matter_code
+ * @property {string} case_number
+ * @property {string} reason
+ * @property {string} legal_basis
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} UsePage
  * @property {string} seal
  * @property {Array<UseShown>} uses
@@ -904,6 +1197,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {"begun" | "applied" | "void"} state
  * @property {number} seal_edition
  * @property {string | null} licence
+ * @property {string | null} copy
  * @property {string} type
  * @property {string | null} document_sha256
  * @property {string} authorisation
@@ -928,11 +1222,19 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
- * @typedef {object} WithdrawnChange
- * @property {PlannedChange} withdrawn
+ * @typedef {object} WithdrawalBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [operator]
  */
 
-/** @typedef {LicencePayload | BatchPayload} News */
+/**
+ * @typedef {object} WithdrawnChange
+ * @property {PlannedChange} withdrawn
+ * @property {true | null} [dry_run]
+ */
+
+/** @typedef {LicencePayload | BatchPayload | NoticePayload} News */
 
 /** The service refused: `status` is HTTP's, `problem` its problem document (RFC 9457), `kind` the last part of its
  * type. The same request under `idempotencyKey` is asked again safely.
@@ -1403,13 +1705,41 @@ export class Client {
   }
 
   /**
+   * What waits for an approver.
+   *
+   * What is asked about seals and nobody has decided, what ends first coming first; not what the
+   * approver asked for.
+   *
+   * A person who acts has the role `approver`. Approvers and makers are people of a seal
+   * authority.
+   *
+   * @param {{after?: string}} [options]
+   * @returns {Promise<Answer<ApprovalPage>>}
+   */
+  listApprovals(options = {}) {
+    return this.#ask("GET", "/api/v1/approvals", { query: { after: options.after } });
+  }
+
+  /**
+   * What `listApprovals` lists, page after page.
+   *
+   * @returns {AsyncGenerator<ApprovalShown>}
+   */
+  async *listApprovalsAll() {
+    yield* this.#pages(await this.listApprovals(), "approvals");
+  }
+
+  /**
    * What was asked about a seal.
    *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
    * @param {string} approvalId
+   * @param {{ifNoneMatch?: string}} [options]
    * @returns {Promise<Answer<ApprovalShown>>}
    */
-  readApproval(approvalId) {
-    return this.#ask("GET", `/api/v1/approvals/${part(approvalId)}`);
+  readApproval(approvalId, options = {}) {
+    return this.#ask("GET", `/api/v1/approvals/${part(approvalId)}`, { etag: options.ifNoneMatch });
   }
 
   /**
@@ -1420,11 +1750,13 @@ export class Client {
    *
    * @param {string} approvalId
    * @param {DecisionBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<ChangeDecided>>}
    */
-  decideChange(approvalId, request) {
+  decideChange(approvalId, request, options = {}) {
     return this.#ask("POST", `/api/v1/approvals/${part(approvalId)}/decision`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -1525,6 +1857,31 @@ export class Client {
   }
 
   /**
+   * The agency's batches.
+   *
+   * The newest first, in pages of 100; `state` picks one. How far each is, it says itself.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {{after?: string, state?: "checking" | "refused" | "checked" | "issuing" | "cancelling" | "cancelled" | "done"}} [options]
+   * @returns {Promise<Answer<BatchPage>>}
+   */
+  listBatches(options = {}) {
+    return this.#ask("GET", "/api/v1/batches", { query: { after: options.after, state: options.state } });
+  }
+
+  /**
+   * What `listBatches` lists, page after page.
+   *
+   * @param {{state?: "checking" | "refused" | "checked" | "issuing" | "cancelling" | "cancelled" | "done"}} [options]
+   * @returns {AsyncGenerator<BatchListed>}
+   */
+  async *listBatchesAll(options = {}) {
+    yield* this.#pages(await this.listBatches(options), "batches");
+  }
+
+  /**
    * A batch.
    *
    * How far it is: lines by state.
@@ -1532,11 +1889,14 @@ export class Client {
    * A person who acts has the role `officer`. A client may act by itself, and names its
    * `operator`.
    *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
    * @param {string} batchId
+   * @param {{ifNoneMatch?: string}} [options]
    * @returns {Promise<Answer<BatchShown>>}
    */
-  readBatch(batchId) {
-    return this.#ask("GET", `/api/v1/batches/${part(batchId)}`);
+  readBatch(batchId, options = {}) {
+    return this.#ask("GET", `/api/v1/batches/${part(batchId)}`, { etag: options.ifNoneMatch });
   }
 
   /**
@@ -1549,17 +1909,21 @@ export class Client {
    *
    * @param {string} batchId
    * @param {CancelBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<BatchShown>>}
    */
-  cancelBatch(batchId, request) {
-    return this.#ask("POST", `/api/v1/batches/${part(batchId)}/cancel`, { body: JSON.stringify(request) });
+  cancelBatch(batchId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/batches/${part(batchId)}/cancel`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
   }
 
   /**
    * The documents of a batch.
    *
    * A ZIP of the sealed originals, once the batch has come to its end:
-   * `<line>-<identifier>.pdf`.
+   * `<line>-<identifier>.pdf`. Their holders see that they were downloaded.
    *
    * A person who acts has the role `officer`. A client may act by itself, and names its
    * `operator`.
@@ -1703,6 +2067,121 @@ export class Client {
   }
 
   /**
+   * Make an annotated copy 加注件.
+   *
+   * A copy of a licence in force, for one purpose and recipient, until a day: a document of its
+   * own, with a watermark that names all three, sealed and checked by itself.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {CopyBody} request
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<CopyPreview | CopyMade>>}
+   */
+  copyLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/copies`, {
+      query: { dry_run: options.dryRun },
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Annotated copies of a licence.
+   *
+   * The copies of an edition, the newest first, expired and withdrawn ones too.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {{after?: string}} [options]
+   * @returns {Promise<Answer<CopyPage>>}
+   */
+  findCopies(identifier, options = {}) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/copies`, {
+      query: { after: options.after },
+    });
+  }
+
+  /**
+   * What `findCopies` lists, page after page.
+   *
+   * @param {string} identifier
+   * @returns {AsyncGenerator<CopyShown>}
+   */
+  async *findCopiesAll(identifier) {
+    yield* this.#pages(await this.findCopies(identifier), "copies");
+  }
+
+  /**
+   * An annotated copy.
+   *
+   * Link and look-up code are the recipient's and are not told again.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} identifier
+   * @param {string} copyId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<CopyShown>>}
+   */
+  readCopy(identifier, copyId, options = {}) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/copies/${part(copyId)}`, {
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * An annotated copy's document.
+   *
+   * The registered bytes, whatever became of the copy since.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} identifier
+   * @param {string} copyId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readCopyDocument(identifier, copyId, options = {}) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/copies/${part(copyId)}/document`, {
+      accept: "application/pdf",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * Withdraw an annotated copy.
+   *
+   * At once and for good: whoever checks the copy is told. The licence stays what it is.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {string} copyId
+   * @param {WithdrawalBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<CopyShown>>}
+   */
+  withdrawCopy(identifier, copyId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/copies/${part(copyId)}/withdrawal`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
    * Correct a licence 纠错.
    *
    * 纠错: the next edition says what this one should have said.
@@ -1726,7 +2205,8 @@ export class Client {
   /**
    * A licence's document.
    *
-   * The registered bytes; the newest form where archival time-stamps were appended.
+   * The registered bytes; the newest form where archival time-stamps were appended. The holder
+   * sees that the document was downloaded.
    *
    * A person who acts has the role `officer`. A client may act by itself, and names its
    * `operator`.
@@ -1753,11 +2233,12 @@ export class Client {
    *
    * @param {string} identifier
    * @param {EndingBody} request
-   * @param {{idempotencyKey?: string}} [options]
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<LicenceStatusShown | Scheduled>>}
    */
   endLicence(identifier, request, options = {}) {
     return this.#ask("POST", `/api/v1/licences/${part(identifier)}/ending`, {
+      query: { dry_run: options.dryRun },
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
@@ -1771,11 +2252,14 @@ export class Client {
    * A person who acts has the role `officer`. A client may act by itself, and names its
    * `operator`.
    *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
    * @param {string} identifier
+   * @param {{ifNoneMatch?: string}} [options]
    * @returns {Promise<Answer<LicenceHistory>>}
    */
-  readHistory(identifier) {
-    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/history`);
+  readHistory(identifier, options = {}) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/history`, { etag: options.ifNoneMatch });
   }
 
   /**
@@ -1788,11 +2272,128 @@ export class Client {
    *
    * @param {string} identifier
    * @param {InspectionBody} request
-   * @param {{idempotencyKey?: string}} [options]
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<LicenceStatusShown>>}
    */
   inspectLicence(identifier, request, options = {}) {
     return this.#ask("POST", `/api/v1/licences/${part(identifier)}/inspection`, {
+      query: { dry_run: options.dryRun },
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Give the holder a link to their document.
+   *
+   * It gives the document to whoever uses it first, and to nobody after, for as long as the
+   * licence is in force and `hours` have not passed. To whom it was sent is erased once it is
+   * handed over. Where the agency hands it over by itself the link is told in this answer, and
+   * for an hour again to the very same request.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {PickUpBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<PickUpMade>>}
+   */
+  makePickUp(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/pick-ups`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The links of a licence.
+   *
+   * Of this edition, the newest first, in pages of 100. Those that were over for 90 days are on
+   * record no more.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {{after?: string}} [options]
+   * @returns {Promise<Answer<PickUpPage>>}
+   */
+  listPickUps(identifier, options = {}) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/pick-ups`, {
+      query: { after: options.after },
+    });
+  }
+
+  /**
+   * What `listPickUps` lists, page after page.
+   *
+   * @param {string} identifier
+   * @returns {AsyncGenerator<PickUpShown>}
+   */
+  async *listPickUpsAll(identifier) {
+    yield* this.#pages(await this.listPickUps(identifier), "pick_ups");
+  }
+
+  /**
+   * A link of a licence.
+   *
+   * Whether it was used, and what became of the message that carries it.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} identifier
+   * @param {string} pickUpId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<PickUpShown>>}
+   */
+  readPickUp(identifier, pickUpId, options = {}) {
+    return this.#ask("GET", `/api/v1/licences/${part(identifier)}/pick-ups/${part(pickUpId)}`, {
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * Withdraw a link.
+   *
+   * From now on it gives nothing. The same again changes nothing, nor does it of one that was
+   * used.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {string} pickUpId
+   * @param {WithdrawalBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<PickUpShown>>}
+   */
+  withdrawPickUp(identifier, pickUpId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/pick-ups/${part(pickUpId)}/withdrawal`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Show a licence on its holder's screen 亮证.
+   *
+   * A code for 60 to 120 seconds, which is checked online alone: a picture of it is worth
+   * nothing once it is over. A licence has one at a time; a new one ends the one before.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {PresentationBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<PresentationMade>>}
+   */
+  presentLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/presentations`, {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
@@ -1848,11 +2449,12 @@ export class Client {
    *
    * @param {string} identifier
    * @param {ChangeBody} request
-   * @param {{idempotencyKey?: string}} [options]
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<LicenceStatusShown | Scheduled>>}
    */
   resumeLicence(identifier, request, options = {}) {
     return this.#ask("POST", `/api/v1/licences/${part(identifier)}/resumption`, {
+      query: { dry_run: options.dryRun },
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
@@ -1869,11 +2471,12 @@ export class Client {
    * @param {string} identifier
    * @param {string} scheduled
    * @param {ChangeBody} request
-   * @param {{idempotencyKey?: string}} [options]
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<WithdrawnChange>>}
    */
   withdrawScheduled(identifier, scheduled, request, options = {}) {
     return this.#ask("POST", `/api/v1/licences/${part(identifier)}/scheduled/${part(scheduled)}/withdrawal`, {
+      query: { dry_run: options.dryRun },
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
@@ -1906,14 +2509,65 @@ export class Client {
    *
    * @param {string} identifier
    * @param {SuspensionBody} request
-   * @param {{idempotencyKey?: string}} [options]
+   * @param {{dryRun?: boolean, idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<LicenceStatusShown | Scheduled>>}
    */
   suspendLicence(identifier, request, options = {}) {
     return this.#ask("POST", `/api/v1/licences/${part(identifier)}/suspension`, {
+      query: { dry_run: options.dryRun },
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
+  }
+
+  /**
+   * Use a licence in place of its paper.
+   *
+   * For a matter of the agency's, whichever agency issued it, by the look-up code that its
+   * holder has shown; its holder sees who used it, for what and why. Without the code nothing is
+   * told of it, and attempts are limited: an unknown licence, a wrong code and one attempt too
+   * many are answered alike.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} identifier
+   * @param {UseBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicenceUsed>>}
+   */
+  useLicence(identifier, request, options = {}) {
+    return this.#ask("POST", `/api/v1/licences/${part(identifier)}/uses`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Figures by agency and period.
+   *
+   * Sums alone, of every agency, in pages of 100 by their codes. What was recorded in the last
+   * seconds may not be counted yet, and checks are counted some minutes later.
+   *
+   * A person who acts has the role `supervisor`.
+   *
+   * @param {{from: string, to: string, after?: string}} options
+   * @returns {Promise<Answer<FigurePage>>}
+   */
+  readFigures(options = {}) {
+    return this.#ask("GET", "/api/v1/oversight", {
+      query: { from: options.from, to: options.to, after: options.after },
+    });
+  }
+
+  /**
+   * What `readFigures` lists, page after page.
+   *
+   * @param {{from: string, to: string}} options
+   * @returns {AsyncGenerator<AgencyFigures>}
+   */
+  async *readFiguresAll(options = {}) {
+    yield* this.#pages(await this.readFigures(options), "agencies");
   }
 
   /**
@@ -1922,20 +2576,27 @@ export class Client {
    * A person who acts has the role `applicant`.
    *
    * @param {ApplicationBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<ApprovalShown>>}
    */
-  applyForSeal(request) {
-    return this.#ask("POST", "/api/v1/seal-applications", { body: JSON.stringify(request) });
+  applyForSeal(request, options = {}) {
+    return this.#ask("POST", "/api/v1/seal-applications", {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
   }
 
   /**
    * An application for a seal edition.
    *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
    * @param {string} approvalId
+   * @param {{ifNoneMatch?: string}} [options]
    * @returns {Promise<Answer<ApprovalShown>>}
    */
-  readApplication(approvalId) {
-    return this.#ask("GET", `/api/v1/seal-applications/${part(approvalId)}`);
+  readApplication(approvalId, options = {}) {
+    return this.#ask("GET", `/api/v1/seal-applications/${part(approvalId)}`, { etag: options.ifNoneMatch });
   }
 
   /**
@@ -1946,11 +2607,13 @@ export class Client {
    *
    * @param {string} approvalId
    * @param {DecisionBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<ApplicationDecided>>}
    */
-  decideApplication(approvalId, request) {
+  decideApplication(approvalId, request, options = {}) {
     return this.#ask("POST", `/api/v1/seal-applications/${part(approvalId)}/approval`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -1960,13 +2623,17 @@ export class Client {
    * The very picture that is to be approved and made: a one-page PDF, whose digest the payload
    * names.
    *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
    * @param {string} approvalId
+   * @param {{ifNoneMatch?: string}} [options]
    * @returns {Promise<Answer<Uint8Array>>}
    */
-  readPicture(approvalId) {
+  readPicture(approvalId, options = {}) {
     return this.#ask("GET", `/api/v1/seal-applications/${part(approvalId)}/picture`, {
       accept: "application/pdf",
       binary: true,
+      etag: options.ifNoneMatch,
     });
   }
 
@@ -1975,30 +2642,36 @@ export class Client {
    *
    * The seals of the actor's agency, every agency's for a seal authority; paged by code.
    *
-   * @param {{after?: string}} [options]
+   * @param {{after?: string, state?: "approved" | "made" | "filed" | "active" | "suspended" | "cancelled", agency?: string}} [options]
    * @returns {Promise<Answer<SealPage>>}
    */
   listSeals(options = {}) {
-    return this.#ask("GET", "/api/v1/seals", { query: { after: options.after } });
+    return this.#ask("GET", "/api/v1/seals", {
+      query: { after: options.after, state: options.state, agency: options.agency },
+    });
   }
 
   /**
    * What `listSeals` lists, page after page.
    *
+   * @param {{state?: "approved" | "made" | "filed" | "active" | "suspended" | "cancelled", agency?: string}} [options]
    * @returns {AsyncGenerator<SealShown>}
    */
-  async *listSealsAll() {
-    yield* this.#pages(await this.listSeals(), "seals");
+  async *listSealsAll(options = {}) {
+    yield* this.#pages(await this.listSeals(options), "seals");
   }
 
   /**
    * A seal, its history, editions and authorisations.
    *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
    * @param {string} code
+   * @param {{ifNoneMatch?: string}} [options]
    * @returns {Promise<Answer<WholeSeal>>}
    */
-  readSeal(code) {
-    return this.#ask("GET", `/api/v1/seals/${part(code)}`);
+  readSeal(code, options = {}) {
+    return this.#ask("GET", `/api/v1/seals/${part(code)}`, { etag: options.ifNoneMatch });
   }
 
   /**
@@ -2008,10 +2681,14 @@ export class Client {
    *
    * @param {string} code
    * @param {StepBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<SealChanged>>}
    */
-  activateSeal(code, request) {
-    return this.#ask("POST", `/api/v1/seals/${part(code)}/activation`, { body: JSON.stringify(request) });
+  activateSeal(code, request, options = {}) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/activation`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
   }
 
   /**
@@ -2021,10 +2698,14 @@ export class Client {
    *
    * @param {string} code
    * @param {AuthorisationBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<AuthorisationShown>>}
    */
-  authoriseUse(code, request) {
-    return this.#ask("POST", `/api/v1/seals/${part(code)}/authorisations`, { body: JSON.stringify(request) });
+  authoriseUse(code, request, options = {}) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/authorisations`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
   }
 
   /**
@@ -2050,11 +2731,13 @@ export class Client {
    * @param {string} code
    * @param {string} authorisationId
    * @param {StepBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<AuthorisationShown>>}
    */
-  withdrawAuthorisation(code, authorisationId, request) {
+  withdrawAuthorisation(code, authorisationId, request, options = {}) {
     return this.#ask("POST", `/api/v1/seals/${part(code)}/authorisations/${part(authorisationId)}/withdrawal`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2066,11 +2749,13 @@ export class Client {
    *
    * @param {string} code
    * @param {CancellationBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<ApprovalShown>>}
    */
-  requestCancellation(code, request) {
+  requestCancellation(code, request, options = {}) {
     return this.#ask("POST", `/api/v1/seals/${part(code)}/cancellation-request`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2083,11 +2768,13 @@ export class Client {
    *
    * @param {string} code
    * @param {RequestBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<CertificationRequested>>}
    */
-  requestCertificate(code, request) {
+  requestCertificate(code, request, options = {}) {
     return this.#ask("POST", `/api/v1/seals/${part(code)}/certification-request`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2098,11 +2785,13 @@ export class Client {
    *
    * @param {string} code
    * @param {ApplicationBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<ApprovalShown>>}
    */
-  applyForChange(code, request) {
+  applyForChange(code, request, options = {}) {
     return this.#ask("POST", `/api/v1/seals/${part(code)}/change-application`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2114,11 +2803,13 @@ export class Client {
    * @param {string} code
    * @param {string} number
    * @param {GroundBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<SealEditionShown>>}
    */
-  sealAway(code, number, request) {
+  sealAway(code, number, request, options = {}) {
     return this.#ask("POST", `/api/v1/seals/${part(code)}/editions/${part(number)}/sealing-away`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2129,10 +2820,14 @@ export class Client {
    *
    * @param {string} code
    * @param {StepBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<SealShown>>}
    */
-  fileSeal(code, request) {
-    return this.#ask("POST", `/api/v1/seals/${part(code)}/filing`, { body: JSON.stringify(request) });
+  fileSeal(code, request, options = {}) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/filing`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
   }
 
   /**
@@ -2169,10 +2864,14 @@ export class Client {
    *
    * @param {string} code
    * @param {LossBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<SealChanged>>}
    */
-  reportLost(code, request) {
-    return this.#ask("POST", `/api/v1/seals/${part(code)}/loss-report`, { body: JSON.stringify(request) });
+  reportLost(code, request, options = {}) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/loss-report`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
   }
 
   /**
@@ -2182,10 +2881,14 @@ export class Client {
    *
    * @param {string} code
    * @param {MakingBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<SealShown>>}
    */
-  makeSeal(code, request) {
-    return this.#ask("POST", `/api/v1/seals/${part(code)}/making`, { body: JSON.stringify(request) });
+  makeSeal(code, request, options = {}) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/making`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
   }
 
   /**
@@ -2195,11 +2898,13 @@ export class Client {
    *
    * @param {string} code
    * @param {StepBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<ApprovalShown>>}
    */
-  applyForRenewal(code, request) {
+  applyForRenewal(code, request, options = {}) {
     return this.#ask("POST", `/api/v1/seals/${part(code)}/renewal-application`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2211,11 +2916,13 @@ export class Client {
    *
    * @param {string} code
    * @param {GroundBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<ApprovalShown>>}
    */
-  requestResumption(code, request) {
+  requestResumption(code, request, options = {}) {
     return this.#ask("POST", `/api/v1/seals/${part(code)}/resumption-request`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2227,10 +2934,14 @@ export class Client {
    *
    * @param {string} code
    * @param {GroundBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<SealChanged>>}
    */
-  suspendSeal(code, request) {
-    return this.#ask("POST", `/api/v1/seals/${part(code)}/suspension`, { body: JSON.stringify(request) });
+  suspendSeal(code, request, options = {}) {
+    return this.#ask("POST", `/api/v1/seals/${part(code)}/suspension`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
   }
 
   /**
@@ -2314,11 +3025,14 @@ export class Client {
    * A person who acts has the role `officer`. A client may act by itself, and names its
    * `operator`.
    *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
    * @param {string} endpointId
+   * @param {{ifNoneMatch?: string}} [options]
    * @returns {Promise<Answer<EndpointShown>>}
    */
-  readWebhook(endpointId) {
-    return this.#ask("GET", `/api/v1/webhooks/${part(endpointId)}`);
+  readWebhook(endpointId, options = {}) {
+    return this.#ask("GET", `/api/v1/webhooks/${part(endpointId)}`, { etag: options.ifNoneMatch });
   }
 
   /**
@@ -2331,11 +3045,13 @@ export class Client {
    *
    * @param {string} endpointId
    * @param {ActBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<EndpointShown>>}
    */
-  activateWebhook(endpointId, request) {
+  activateWebhook(endpointId, request, options = {}) {
     return this.#ask("POST", `/api/v1/webhooks/${part(endpointId)}/activation`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2349,11 +3065,13 @@ export class Client {
    *
    * @param {string} endpointId
    * @param {ActBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<EndpointShown>>}
    */
-  deactivateWebhook(endpointId, request) {
+  deactivateWebhook(endpointId, request, options = {}) {
     return this.#ask("POST", `/api/v1/webhooks/${part(endpointId)}/deactivation`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2395,12 +3113,17 @@ export class Client {
    * A person who acts has the role `officer`. A client may act by itself, and names its
    * `operator`.
    *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
    * @param {string} endpointId
    * @param {string} eventId
+   * @param {{ifNoneMatch?: string}} [options]
    * @returns {Promise<Answer<DeliveryShown>>}
    */
-  readDelivery(endpointId, eventId) {
-    return this.#ask("GET", `/api/v1/webhooks/${part(endpointId)}/deliveries/${part(eventId)}`);
+  readDelivery(endpointId, eventId, options = {}) {
+    return this.#ask("GET", `/api/v1/webhooks/${part(endpointId)}/deliveries/${part(eventId)}`, {
+      etag: options.ifNoneMatch,
+    });
   }
 
   /**
@@ -2414,11 +3137,13 @@ export class Client {
    * @param {string} endpointId
    * @param {string} eventId
    * @param {ActBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<DeliveryShown>>}
    */
-  redeliver(endpointId, eventId, request) {
+  redeliver(endpointId, eventId, request, options = {}) {
     return this.#ask("POST", `/api/v1/webhooks/${part(endpointId)}/deliveries/${part(eventId)}/redelivery`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
@@ -2432,11 +3157,13 @@ export class Client {
    *
    * @param {string} endpointId
    * @param {RedeliveryBody} request
+   * @param {{idempotencyKey?: string}} [options]
    * @returns {Promise<Answer<Redelivered>>}
    */
-  redeliverDead(endpointId, request) {
+  redeliverDead(endpointId, request, options = {}) {
     return this.#ask("POST", `/api/v1/webhooks/${part(endpointId)}/redelivery`, {
       body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 

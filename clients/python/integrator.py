@@ -126,7 +126,7 @@ class Integrator:
         licence = self.client.read_licence(identifier).body
         return {"status": licence["status"], "status_version": licence["status_version"]}
 
-    def on_search(self, **wanted: str) -> Told:
+    def on_search(self, **wanted: Any) -> Told:
         return {"identifiers": [one["identifier"] for one in self.client.find_licences_all(**wanted)]}
 
     def on_amend(self, identifier: str, request: Any) -> Told:

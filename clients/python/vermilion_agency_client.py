@@ -43,6 +43,27 @@ class ActBody(TypedDict):
     operator: NotRequired[str | None]
 
 
+class AgencyFigures(TypedDict):
+    """Of one agency in the period. docs/operate.md says exactly what each counts."""
+
+    agency: str
+    name: Name
+    issued: int
+    next_editions: int
+    suspended: int
+    resumed: int
+    ended: int
+    inspected: int
+    abandoned: int
+    refused: int
+    lapsed: int
+    undecided: int
+    late: int
+    checks: int
+    checks_failed: int
+    checks_not_made: int
+
+
 class Alive(TypedDict):
     """What its members say."""
 
@@ -71,6 +92,13 @@ class ApplicationDecided(TypedDict):
     expires_at: str
     seal: str | None
     seal_state: NotRequired[Literal["approved", "made", "filed", "active", "suspended", "cancelled"] | None]
+
+
+class ApprovalPage(TypedDict):
+    """What its members say."""
+
+    approvals: list[ApprovalShown]
+    next: NotRequired[str | None]
 
 
 class ApprovalShown(TypedDict):
@@ -139,12 +167,33 @@ class BatchItemShown(TypedDict):
     errors: NotRequired[list[FaultEntry] | None]
 
 
+class BatchListed(TypedDict):
+    """A batch."""
+
+    id: str
+    state: BatchState
+    dry_run: bool
+    type: str | None
+    seal: str | None
+    lines: int
+    created_at: str
+    ended_at: str | None
+    href: str
+
+
 class BatchNews(TypedDict):
     """What happened to a batch."""
 
     event: str
     batch: str
     type: str
+
+
+class BatchPage(TypedDict):
+    """What its members say."""
+
+    batches: list[BatchListed]
+    next: NotRequired[str | None]
 
 
 class BatchPayload(TypedDict):
@@ -246,6 +295,82 @@ class ChangedFieldsBody(TypedDict):
     valid_from: NotRequired[str | None]
 
 
+class CopyBody(TypedDict):
+    """What a copy is for, and how its holder asked for it; under which seal it is made, for
+    which case.
+    """
+
+    purpose: str
+    recipient: str
+    valid_to: str
+    count: NotRequired[int]
+    holder_wish: Literal["in_person", "online", "in_writing"]
+    seal: str
+    co_seals: NotRequired[list[str] | None]
+    matter_code: str
+    case_number: str
+    operator: str
+
+
+class CopyMade(TypedDict):
+    """A new copy. Link and look-up code are its recipient's, and are told only here and on a
+    replay.
+    """
+
+    licence: str
+    purpose: str
+    recipient: str
+    valid_to: str
+    made_on: str
+    count: int
+    id: str
+    link: str
+    lookup_code: str
+    document: DocumentShown
+
+
+class CopyPage(TypedDict):
+    """What its members say."""
+
+    copies: list[CopyShown]
+    next: str | None
+
+
+class CopyPreview(TypedDict):
+    """What would be made; nothing is reserved."""
+
+    licence: str
+    purpose: str
+    recipient: str
+    valid_to: str
+    made_on: str
+    count: int
+    dry_run: Literal[True]
+    seal: str
+
+
+class CopyShown(TypedDict):
+    """A copy on record. It holds while its licence does, until its own last day, unless it was
+    withdrawn.
+    """
+
+    licence: str
+    purpose: str
+    recipient: str
+    valid_to: str
+    made_on: str
+    count: int
+    id: str
+    href: str
+    withdrawn_on: str | None
+    holder_wish: Literal["in_person", "online", "in_writing"]
+    matter_code: str
+    case_number: str
+    sealed_at: str
+    registered_at: str
+    document: DocumentShown
+
+
 class DecisionBody(TypedDict):
     """What its members say."""
 
@@ -278,6 +403,15 @@ class DeliveryShown(TypedDict):
 DeliveryState = Literal["waiting", "delivered", "dead"]
 
 
+class DisclosedValue(TypedDict):
+    """A value as its licence type lets the public see it."""
+
+    name: str
+    label: dict[str, str]
+    value: str | list[str]
+    masked: bool
+
+
 class DocumentShown(TypedDict):
     """What its members say."""
 
@@ -299,7 +433,10 @@ class EndingBody(TypedDict):
 
 
 class EndpointBody(TypedDict):
-    """No `events`: all kinds. No `types`: all licence types that the client may act on."""
+    """No `events`: all kinds. No `types`: all licence types that the client may act on. Only an
+    endpoint that names `notice` among its events is sent messages to people, such as pick-up
+    links, to pass them on.
+    """
 
     operator: NotRequired[str | None]
     url: str
@@ -317,9 +454,12 @@ class EndpointBody(TypedDict):
                 "licence.scheduled",
                 "licence.change_withdrawn",
                 "licence.change_dropped",
+                "licence.copied",
+                "licence.copy_withdrawn",
                 "batch.accepted",
                 "batch.cancelled",
                 "batch.done",
+                "notice",
             ]
         ]
     ]
@@ -377,6 +517,7 @@ class EventLine(TypedDict):
     kind: str
     subject_kind: str
     subject: str
+    agency: str | None
     effective_from: str
     legal_basis: str
     reason: str
@@ -400,6 +541,19 @@ class FaultEntry(TypedDict):
     pointer: str
     reason: str
     detail: str
+
+
+# What its members say.
+FigurePage = TypedDict(
+    "FigurePage",
+    {
+        "from": "str",
+        "to": "str",
+        "closed_to": "str | None",
+        "agencies": "list[AgencyFigures]",
+        "next": "str | None",
+    },
+)
 
 
 class GroundBody(TypedDict):
@@ -445,6 +599,13 @@ class IssueBody(TypedDict):
     matter_code: str
     case_number: str
     operator: str
+
+
+class IssuerNamed(TypedDict):
+    """What its members say."""
+
+    code: str
+    name: dict[str, str]
 
 
 ItemState = Literal[
@@ -556,6 +717,8 @@ class LicencePayload(TypedDict):
         "licence.scheduled",
         "licence.change_withdrawn",
         "licence.change_dropped",
+        "licence.copied",
+        "licence.copy_withdrawn",
     ]
     timestamp: str
     data: LicenceNews
@@ -619,8 +782,8 @@ class LicenceShownIn(TypedDict):
 
 
 class LicenceStatusShown(TypedDict):
-    """The status on record; whether a licence is expired, or not valid yet, is for the reader to
-    reckon.
+    """What a change came to. Whether a licence is expired, or not valid yet, is for the reader
+    to reckon.
     """
 
     identifier: str
@@ -632,6 +795,7 @@ class LicenceStatusShown(TypedDict):
     suspended_until: str | None
     removed_on: str | None
     shown_in: NotRequired[LicenceShownIn | None]
+    dry_run: NotRequired[Literal[True] | None]
 
 
 class LicenceSummary(TypedDict):
@@ -654,6 +818,30 @@ class LicenceSummary(TypedDict):
     valid_to: str | None
     registered_at: str
     fields: dict[str, str | list[str]]
+
+
+class LicenceUsed(TypedDict):
+    """What the public may see of it, and its status; never its record or document."""
+
+    use: str
+    used_at: str
+    as_of: str
+    identifier: str
+    type: TypeUsed
+    issuer: IssuerNamed
+    edition: int
+    issue_date: str
+    valid_from: str
+    valid_to: str | None
+    status: Literal["in_force", "suspended", "ended"]
+    ground: Literal["penalty", "other"] | None
+    how: Literal["revoked", "annulled", "withdrawn", "cancelled", "replaced"] | None
+    since: str
+    suspended_until: str | None
+    removed_on: str | None
+    valid: bool
+    specimen: bool
+    fields: list[DisclosedValue]
 
 
 class Limit(TypedDict):
@@ -708,6 +896,42 @@ class NextEditionBody(TypedDict):
     status_version: NotRequired[int | None]
 
 
+class NoticeForSomebody(TypedDict):
+    """A message for one person, to be passed on to them and to nobody else."""
+
+    notice: str
+    about: str
+    to: str
+    language: Literal["zh", "en", "es"]
+    subject: str
+    text: str
+    values: dict[str, str]
+    expires_at: str
+
+
+class NoticePayload(TypedDict):
+    """Of a message that a webhook is to pass on."""
+
+    type: Literal["notice.pick_up"]
+    timestamp: str
+    data: NoticeForSomebody
+
+
+class NoticeShown(TypedDict):
+    """What became of a message. To whom it went is told to nobody."""
+
+    id: str
+    state: NoticeState
+    attempts: int
+    due_at: str | None
+    tried_at: str | None
+    status: int | None
+    reason: str | None
+
+
+NoticeState = Literal["waiting", "delivered", "dead"]
+
+
 class OutsideShown(TypedDict):
     """What the authority outside that certified an edition says of it."""
 
@@ -742,6 +966,62 @@ class PastStatus(TypedDict):
     event: PastEvent
 
 
+class PickUpBody(TypedDict):
+    """By `smtp` a link goes to the e-mail address `to`. By `webhook` it is posted to the
+    client's own endpoint of that id, which takes `notice`, for whom `to` names there. By
+    `none` it is told in the answer.
+    """
+
+    channel: Literal["smtp", "webhook", "none"]
+    to: NotRequired[str | None]
+    webhook: NotRequired[str | None]
+    language: NotRequired[Literal["zh", "en", "es"]]
+    hours: NotRequired[int]
+    operator: NotRequired[str | None]
+
+
+class PickUpMade(TypedDict):
+    """What its members say."""
+
+    id: str
+    href: str
+    identifier: str
+    channel: Literal["smtp", "webhook", "none"]
+    language: Literal["zh", "en", "es"]
+    state: PickUpState
+    created_at: str
+    expires_at: str
+    used_at: str | None
+    notice: NoticeShown | None
+    link: str | None
+
+
+class PickUpPage(TypedDict):
+    """What its members say."""
+
+    identifier: str
+    pick_ups: list[PickUpShown]
+    next: NotRequired[str | None]
+
+
+class PickUpShown(TypedDict):
+    """A link by which a holder takes their document once."""
+
+    id: str
+    href: str
+    identifier: str
+    channel: Literal["smtp", "webhook", "none"]
+    language: Literal["zh", "en", "es"]
+    state: PickUpState
+    created_at: str
+    expires_at: str
+    used_at: str | None
+    notice: NoticeShown | None
+
+
+PickUpState = Literal["open", "used", "expired", "withdrawn"]
+
+
 class PlannedChange(TypedDict):
     """A change that is decided, and waits for its day."""
 
@@ -753,6 +1033,25 @@ class PlannedChange(TypedDict):
     how: Literal["revoked", "annulled", "withdrawn", "cancelled", "replaced"] | None
     legal_basis: str
     reason_code: str
+
+
+class PresentationBody(TypedDict):
+    """`operator`: the account for which the agency's system shows it; an opaque name."""
+
+    operator: str
+    seconds: NotRequired[int | None]
+
+
+class PresentationMade(TypedDict):
+    """A code that is being shown. Its link is the holder's, and is told only here and on a
+    replay.
+    """
+
+    licence: str
+    link: str
+    shown_at: str
+    until: str
+    seconds: int
 
 
 class Problem(TypedDict):
@@ -815,6 +1114,7 @@ class Scheduled(TypedDict):
     """What its members say."""
 
     scheduled: PlannedChange
+    dry_run: NotRequired[Literal[True] | None]
 
 
 class SealChanged(TypedDict):
@@ -903,7 +1203,7 @@ class SealShownIn(TypedDict):
 # What its members say.
 SealStateShown = TypedDict(
     "SealStateShown",
-    {"state": Literal["approved", "made", "filed", "active", "suspended", "cancelled"], "from": str},
+    {"state": 'Literal["approved", "made", "filed", "active", "suspended", "cancelled"]', "from": "str"},
 )
 
 
@@ -922,9 +1222,10 @@ class SealUseLine(TypedDict):
 
 
 class SealingShown(TypedDict):
-    """A licence edition that the seal sealed."""
+    """A licence edition that the seal sealed, or an annotated copy of one."""
 
     identifier: str
+    copy: str | None
     edition: int
     type: str
     seal_edition: int
@@ -1010,6 +1311,27 @@ class TokenRequest(TypedDict):
     client_secret: NotRequired[str | None]
 
 
+class TypeUsed(TypedDict):
+    """What its members say."""
+
+    code: str
+    version: int
+    name: dict[str, str]
+
+
+class UseBody(TypedDict):
+    """What the licence's holder has shown (`lookup_code`), and for which matter and why it is
+    used: the holder sees that.
+    """
+
+    lookup_code: str
+    matter_code: str
+    case_number: str
+    reason: str
+    legal_basis: str
+    operator: NotRequired[str | None]
+
+
 class UsePage(TypedDict):
     """What its members say."""
 
@@ -1027,6 +1349,7 @@ class UseShown(TypedDict):
     state: Literal["begun", "applied", "void"]
     seal_edition: int
     licence: str | None
+    copy: str | None
     type: str
     document_sha256: str | None
     authorisation: str
@@ -1051,13 +1374,22 @@ class WholeSeal(TypedDict):
     authorisations: list[AuthorisationShown]
 
 
+class WithdrawalBody(TypedDict):
+    """What its members say."""
+
+    legal_basis: str
+    reason_code: str
+    operator: NotRequired[str | None]
+
+
 class WithdrawnChange(TypedDict):
     """What its members say."""
 
     withdrawn: PlannedChange
+    dry_run: NotRequired[Literal[True] | None]
 
 
-News = LicencePayload | BatchPayload
+News = LicencePayload | BatchPayload | NoticePayload
 
 
 class ApiError(Exception):
@@ -1359,7 +1691,7 @@ def _seconds(text: str) -> float | None:
 class _EveryAnswer(urllib.request.HTTPErrorProcessor):
     """Each status is an answer. A redirect too: a token is sent to the origin that it is meant for alone."""
 
-    def http_response(self, _request: Any, response: Any) -> Any:
+    def http_response(self, request: Any, response: Any) -> Any:  # noqa: ARG002
         return response
 
     https_response = http_response
@@ -1529,17 +1861,42 @@ class Client:
         """Whom the token stands for."""
         return self._ask("GET", "/api/v1/agencies/self")
 
-    def read_approval(self, approval_id: str) -> Answer[ApprovalShown]:
-        """What was asked about a seal."""
-        return self._ask("GET", f"/api/v1/approvals/{_part(approval_id)}")
+    def list_approvals(self, *, after: str | None = None) -> Answer[ApprovalPage]:
+        """What waits for an approver.
 
-    def decide_change(self, approval_id: str, request: DecisionBody) -> Answer[ChangeDecided]:
+        What is asked about seals and nobody has decided, what ends first coming first; not
+        what the approver asked for.
+
+        A person who acts has the role `approver`. Approvers and makers are people of a seal
+        authority.
+        """
+        return self._ask("GET", "/api/v1/approvals", query={"after": after})
+
+    def list_approvals_all(self) -> Iterator[ApprovalShown]:
+        """What `list_approvals` lists, page after page."""
+        yield from self._pages(self.list_approvals(), "approvals")
+
+    def read_approval(self, approval_id: str, *, if_none_match: str | None = None) -> Answer[ApprovalShown]:
+        """What was asked about a seal.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/approvals/{_part(approval_id)}", etag=if_none_match)
+
+    def decide_change(
+        self, approval_id: str, request: DecisionBody, *, idempotency_key: str | None = None
+    ) -> Answer[ChangeDecided]:
         """Agree to what was asked about a seal, or refuse.
 
         A person who acts has the role `approver`. Approvers and makers are people of a seal
         authority.
         """
-        return self._ask("POST", f"/api/v1/approvals/{_part(approval_id)}/decision", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/approvals/{_part(approval_id)}/decision",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
     def read_audit(
         self,
@@ -1650,17 +2007,46 @@ class Client:
             key=idempotency_key or new_key(),
         )
 
-    def read_batch(self, batch_id: str) -> Answer[BatchShown]:
+    def list_batches(
+        self,
+        *,
+        after: str | None = None,
+        state: Literal["checking", "refused", "checked", "issuing", "cancelling", "cancelled", "done"]
+        | None = None,
+    ) -> Answer[BatchPage]:
+        """The agency's batches.
+
+        The newest first, in pages of 100; `state` picks one. How far each is, it says itself.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask("GET", "/api/v1/batches", query={"after": after, "state": state})
+
+    def list_batches_all(
+        self,
+        *,
+        state: Literal["checking", "refused", "checked", "issuing", "cancelling", "cancelled", "done"]
+        | None = None,
+    ) -> Iterator[BatchListed]:
+        """What `list_batches` lists, page after page."""
+        yield from self._pages(self.list_batches(state=state), "batches")
+
+    def read_batch(self, batch_id: str, *, if_none_match: str | None = None) -> Answer[BatchShown]:
         """A batch.
 
         How far it is: lines by state.
 
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
-        """
-        return self._ask("GET", f"/api/v1/batches/{_part(batch_id)}")
 
-    def cancel_batch(self, batch_id: str, request: CancelBody) -> Answer[BatchShown]:
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/batches/{_part(batch_id)}", etag=if_none_match)
+
+    def cancel_batch(
+        self, batch_id: str, request: CancelBody, *, idempotency_key: str | None = None
+    ) -> Answer[BatchShown]:
         """Cancel a batch.
 
         Lines that nobody has begun are not issued. The answer is the batch as it stands then.
@@ -1668,13 +2054,18 @@ class Client:
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
         """
-        return self._ask("POST", f"/api/v1/batches/{_part(batch_id)}/cancel", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/batches/{_part(batch_id)}/cancel",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
     def read_batch_documents(self, batch_id: str) -> Answer[bytes]:
         """The documents of a batch.
 
         A ZIP of the sealed originals, once the batch has come to its end:
-        `<line>-<identifier>.pdf`.
+        `<line>-<identifier>.pdf`. Their holders see that they were downloaded.
 
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
@@ -1851,6 +2242,92 @@ class Client:
             key=idempotency_key or new_key(),
         )
 
+    def copy_licence(
+        self, identifier: str, request: CopyBody, *, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> Answer[CopyPreview | CopyMade]:
+        """Make an annotated copy 加注件.
+
+        A copy of a licence in force, for one purpose and recipient, until a day: a document
+        of its own, with a watermark that names all three, sealed and checked by itself.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/licences/{_part(identifier)}/copies",
+            query={"dry_run": dry_run},
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def find_copies(self, identifier: str, *, after: str | None = None) -> Answer[CopyPage]:
+        """Annotated copies of a licence.
+
+        The copies of an edition, the newest first, expired and withdrawn ones too.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask("GET", f"/api/v1/licences/{_part(identifier)}/copies", query={"after": after})
+
+    def find_copies_all(self, identifier: str) -> Iterator[CopyShown]:
+        """What `find_copies` lists, page after page."""
+        yield from self._pages(self.find_copies(identifier), "copies")
+
+    def read_copy(
+        self, identifier: str, copy_id: str, *, if_none_match: str | None = None
+    ) -> Answer[CopyShown]:
+        """An annotated copy.
+
+        Link and look-up code are the recipient's and are not told again.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET", f"/api/v1/licences/{_part(identifier)}/copies/{_part(copy_id)}", etag=if_none_match
+        )
+
+    def read_copy_document(
+        self, identifier: str, copy_id: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """An annotated copy's document.
+
+        The registered bytes, whatever became of the copy since.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/licences/{_part(identifier)}/copies/{_part(copy_id)}/document",
+            accept="application/pdf",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def withdraw_copy(
+        self, identifier: str, copy_id: str, request: WithdrawalBody, *, idempotency_key: str | None = None
+    ) -> Answer[CopyShown]:
+        """Withdraw an annotated copy.
+
+        At once and for good: whoever checks the copy is told. The licence stays what it is.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/licences/{_part(identifier)}/copies/{_part(copy_id)}/withdrawal",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
     def correct_licence(
         self,
         identifier: str,
@@ -1877,7 +2354,8 @@ class Client:
     def read_document(self, identifier: str, *, if_none_match: str | None = None) -> Answer[bytes]:
         """A licence's document.
 
-        The registered bytes; the newest form where archival time-stamps were appended.
+        The registered bytes; the newest form where archival time-stamps were appended. The
+        holder sees that the document was downloaded.
 
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
@@ -1893,7 +2371,12 @@ class Client:
         )
 
     def end_licence(
-        self, identifier: str, request: EndingBody, *, idempotency_key: str | None = None
+        self,
+        identifier: str,
+        request: EndingBody,
+        *,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
     ) -> Answer[LicenceStatusShown | Scheduled]:
         """End a licence 吊销 撤销 撤回 注销.
 
@@ -1903,22 +2386,30 @@ class Client:
         return self._ask(
             "POST",
             f"/api/v1/licences/{_part(identifier)}/ending",
+            query={"dry_run": dry_run},
             body=_json(request),
             key=idempotency_key or new_key(),
         )
 
-    def read_history(self, identifier: str) -> Answer[LicenceHistory]:
+    def read_history(self, identifier: str, *, if_none_match: str | None = None) -> Answer[LicenceHistory]:
         """A licence's history.
 
         Every event of every edition of the licence, as recorded: nothing is ever taken out.
 
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
         """
-        return self._ask("GET", f"/api/v1/licences/{_part(identifier)}/history")
+        return self._ask("GET", f"/api/v1/licences/{_part(identifier)}/history", etag=if_none_match)
 
     def inspect_licence(
-        self, identifier: str, request: InspectionBody, *, idempotency_key: str | None = None
+        self,
+        identifier: str,
+        request: InspectionBody,
+        *,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
     ) -> Answer[LicenceStatusShown]:
         """Record an annual inspection 年检.
 
@@ -1930,6 +2421,94 @@ class Client:
         return self._ask(
             "POST",
             f"/api/v1/licences/{_part(identifier)}/inspection",
+            query={"dry_run": dry_run},
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def make_pick_up(
+        self, identifier: str, request: PickUpBody, *, idempotency_key: str | None = None
+    ) -> Answer[PickUpMade]:
+        """Give the holder a link to their document.
+
+        It gives the document to whoever uses it first, and to nobody after, for as long as
+        the licence is in force and `hours` have not passed. To whom it was sent is erased
+        once it is handed over. Where the agency hands it over by itself the link is told in
+        this answer, and for an hour again to the very same request.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/licences/{_part(identifier)}/pick-ups",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def list_pick_ups(self, identifier: str, *, after: str | None = None) -> Answer[PickUpPage]:
+        """The links of a licence.
+
+        Of this edition, the newest first, in pages of 100. Those that were over for 90 days
+        are on record no more.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask("GET", f"/api/v1/licences/{_part(identifier)}/pick-ups", query={"after": after})
+
+    def list_pick_ups_all(self, identifier: str) -> Iterator[PickUpShown]:
+        """What `list_pick_ups` lists, page after page."""
+        yield from self._pages(self.list_pick_ups(identifier), "pick_ups")
+
+    def read_pick_up(
+        self, identifier: str, pick_up_id: str, *, if_none_match: str | None = None
+    ) -> Answer[PickUpShown]:
+        """A link of a licence.
+
+        Whether it was used, and what became of the message that carries it.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET", f"/api/v1/licences/{_part(identifier)}/pick-ups/{_part(pick_up_id)}", etag=if_none_match
+        )
+
+    def withdraw_pick_up(
+        self, identifier: str, pick_up_id: str, request: WithdrawalBody, *, idempotency_key: str | None = None
+    ) -> Answer[PickUpShown]:
+        """Withdraw a link.
+
+        From now on it gives nothing. The same again changes nothing, nor does it of one that
+        was used.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/licences/{_part(identifier)}/pick-ups/{_part(pick_up_id)}/withdrawal",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def present_licence(
+        self, identifier: str, request: PresentationBody, *, idempotency_key: str | None = None
+    ) -> Answer[PresentationMade]:
+        """Show a licence on its holder's screen 亮证.
+
+        A code for 60 to 120 seconds, which is checked online alone: a picture of it is worth
+        nothing once it is over. A licence has one at a time; a new one ends the one before.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/licences/{_part(identifier)}/presentations",
             body=_json(request),
             key=idempotency_key or new_key(),
         )
@@ -1981,7 +2560,12 @@ class Client:
         )
 
     def resume_licence(
-        self, identifier: str, request: ChangeBody, *, idempotency_key: str | None = None
+        self,
+        identifier: str,
+        request: ChangeBody,
+        *,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
     ) -> Answer[LicenceStatusShown | Scheduled]:
         """Put a suspended licence in force again.
 
@@ -1991,12 +2575,19 @@ class Client:
         return self._ask(
             "POST",
             f"/api/v1/licences/{_part(identifier)}/resumption",
+            query={"dry_run": dry_run},
             body=_json(request),
             key=idempotency_key or new_key(),
         )
 
     def withdraw_scheduled(
-        self, identifier: str, scheduled: str, request: ChangeBody, *, idempotency_key: str | None = None
+        self,
+        identifier: str,
+        scheduled: str,
+        request: ChangeBody,
+        *,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
     ) -> Answer[WithdrawnChange]:
         """Take back a change that waits for its day.
 
@@ -2008,6 +2599,7 @@ class Client:
         return self._ask(
             "POST",
             f"/api/v1/licences/{_part(identifier)}/scheduled/{_part(scheduled)}/withdrawal",
+            query={"dry_run": dry_run},
             body=_json(request),
             key=idempotency_key or new_key(),
         )
@@ -2028,7 +2620,12 @@ class Client:
         )
 
     def suspend_licence(
-        self, identifier: str, request: SuspensionBody, *, idempotency_key: str | None = None
+        self,
+        identifier: str,
+        request: SuspensionBody,
+        *,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
     ) -> Answer[LicenceStatusShown | Scheduled]:
         """Suspend a licence 暂扣 暂停.
 
@@ -2038,72 +2635,152 @@ class Client:
         return self._ask(
             "POST",
             f"/api/v1/licences/{_part(identifier)}/suspension",
+            query={"dry_run": dry_run},
             body=_json(request),
             key=idempotency_key or new_key(),
         )
 
-    def apply_for_seal(self, request: ApplicationBody) -> Answer[ApprovalShown]:
+    def use_licence(
+        self, identifier: str, request: UseBody, *, idempotency_key: str | None = None
+    ) -> Answer[LicenceUsed]:
+        """Use a licence in place of its paper.
+
+        For a matter of the agency's, whichever agency issued it, by the look-up code that its
+        holder has shown; its holder sees who used it, for what and why. Without the code
+        nothing is told of it, and attempts are limited: an unknown licence, a wrong code and
+        one attempt too many are answered alike.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/licences/{_part(identifier)}/uses",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def read_figures(self, *, from_: str, to: str, after: str | None = None) -> Answer[FigurePage]:
+        """Figures by agency and period.
+
+        Sums alone, of every agency, in pages of 100 by their codes. What was recorded in the
+        last seconds may not be counted yet, and checks are counted some minutes later.
+
+        A person who acts has the role `supervisor`.
+        """
+        return self._ask("GET", "/api/v1/oversight", query={"from": from_, "to": to, "after": after})
+
+    def read_figures_all(self, *, from_: str, to: str) -> Iterator[AgencyFigures]:
+        """What `read_figures` lists, page after page."""
+        yield from self._pages(self.read_figures(from_=from_, to=to), "agencies")
+
+    def apply_for_seal(
+        self, request: ApplicationBody, *, idempotency_key: str | None = None
+    ) -> Answer[ApprovalShown]:
         """Apply for a seal 申请.
 
         A person who acts has the role `applicant`.
         """
-        return self._ask("POST", "/api/v1/seal-applications", body=_json(request))
+        return self._ask(
+            "POST", "/api/v1/seal-applications", body=_json(request), key=idempotency_key or new_key()
+        )
 
-    def read_application(self, approval_id: str) -> Answer[ApprovalShown]:
-        """An application for a seal edition."""
-        return self._ask("GET", f"/api/v1/seal-applications/{_part(approval_id)}")
+    def read_application(
+        self, approval_id: str, *, if_none_match: str | None = None
+    ) -> Answer[ApprovalShown]:
+        """An application for a seal edition.
 
-    def decide_application(self, approval_id: str, request: DecisionBody) -> Answer[ApplicationDecided]:
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/seal-applications/{_part(approval_id)}", etag=if_none_match)
+
+    def decide_application(
+        self, approval_id: str, request: DecisionBody, *, idempotency_key: str | None = None
+    ) -> Answer[ApplicationDecided]:
         """Approve an application, or refuse it 审批.
 
         A person who acts has the role `approver`. Approvers and makers are people of a seal
         authority.
         """
         return self._ask(
-            "POST", f"/api/v1/seal-applications/{_part(approval_id)}/approval", body=_json(request)
+            "POST",
+            f"/api/v1/seal-applications/{_part(approval_id)}/approval",
+            body=_json(request),
+            key=idempotency_key or new_key(),
         )
 
-    def read_picture(self, approval_id: str) -> Answer[bytes]:
+    def read_picture(self, approval_id: str, *, if_none_match: str | None = None) -> Answer[bytes]:
         """The picture that is applied for.
 
         The very picture that is to be approved and made: a one-page PDF, whose digest the
         payload names.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
         """
         return self._ask(
             "GET",
             f"/api/v1/seal-applications/{_part(approval_id)}/picture",
             accept="application/pdf",
             binary=True,
+            etag=if_none_match,
         )
 
-    def list_seals(self, *, after: str | None = None) -> Answer[SealPage]:
+    def list_seals(
+        self,
+        *,
+        after: str | None = None,
+        state: Literal["approved", "made", "filed", "active", "suspended", "cancelled"] | None = None,
+        agency: str | None = None,
+    ) -> Answer[SealPage]:
         """Seals.
 
         The seals of the actor's agency, every agency's for a seal authority; paged by code.
         """
-        return self._ask("GET", "/api/v1/seals", query={"after": after})
+        return self._ask("GET", "/api/v1/seals", query={"after": after, "state": state, "agency": agency})
 
-    def list_seals_all(self) -> Iterator[SealShown]:
+    def list_seals_all(
+        self,
+        *,
+        state: Literal["approved", "made", "filed", "active", "suspended", "cancelled"] | None = None,
+        agency: str | None = None,
+    ) -> Iterator[SealShown]:
         """What `list_seals` lists, page after page."""
-        yield from self._pages(self.list_seals(), "seals")
+        yield from self._pages(self.list_seals(state=state, agency=agency), "seals")
 
-    def read_seal(self, code: str) -> Answer[WholeSeal]:
-        """A seal, its history, editions and authorisations."""
-        return self._ask("GET", f"/api/v1/seals/{_part(code)}")
+    def read_seal(self, code: str, *, if_none_match: str | None = None) -> Answer[WholeSeal]:
+        """A seal, its history, editions and authorisations.
 
-    def activate_seal(self, code: str, request: StepBody) -> Answer[SealChanged]:
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/seals/{_part(code)}", etag=if_none_match)
+
+    def activate_seal(
+        self, code: str, request: StepBody, *, idempotency_key: str | None = None
+    ) -> Answer[SealChanged]:
         """Put a seal into use 启用.
 
         A person who acts has the role `keeper`.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/activation", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/activation",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
-    def authorise_use(self, code: str, request: AuthorisationBody) -> Answer[AuthorisationShown]:
+    def authorise_use(
+        self, code: str, request: AuthorisationBody, *, idempotency_key: str | None = None
+    ) -> Answer[AuthorisationShown]:
         """Permit a client to use a seal for a type.
 
         A person who acts has the role `keeper`.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/authorisations", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/authorisations",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
     def delete_authorisation(self, code: str, authorisation_id: str) -> Answer[AuthorisationShown]:
         """End an authorisation.
@@ -2115,7 +2792,7 @@ class Client:
         return self._ask("DELETE", f"/api/v1/seals/{_part(code)}/authorisations/{_part(authorisation_id)}")
 
     def withdraw_authorisation(
-        self, code: str, authorisation_id: str, request: StepBody
+        self, code: str, authorisation_id: str, request: StepBody, *, idempotency_key: str | None = None
     ) -> Answer[AuthorisationShown]:
         """End an authorisation.
 
@@ -2125,17 +2802,27 @@ class Client:
             "POST",
             f"/api/v1/seals/{_part(code)}/authorisations/{_part(authorisation_id)}/withdrawal",
             body=_json(request),
+            key=idempotency_key or new_key(),
         )
 
-    def request_cancellation(self, code: str, request: CancellationBody) -> Answer[ApprovalShown]:
+    def request_cancellation(
+        self, code: str, request: CancellationBody, *, idempotency_key: str | None = None
+    ) -> Answer[ApprovalShown]:
         """Ask for a seal to be cancelled 注销.
 
         A person who acts has the role `approver` or `keeper`. Approvers and makers are people
         of a seal authority.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/cancellation-request", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/cancellation-request",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
-    def request_certificate(self, code: str, request: RequestBody) -> Answer[CertificationRequested]:
+    def request_certificate(
+        self, code: str, request: RequestBody, *, idempotency_key: str | None = None
+    ) -> Answer[CertificationRequested]:
         """A certification request for an authority outside.
 
         The PKCS #10 request for the edition that is to be made, for an authority outside.
@@ -2143,32 +2830,56 @@ class Client:
         A person who acts has the role `maker`. Approvers and makers are people of a seal
         authority.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/certification-request", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/certification-request",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
-    def apply_for_change(self, code: str, request: ApplicationBody) -> Answer[ApprovalShown]:
+    def apply_for_change(
+        self, code: str, request: ApplicationBody, *, idempotency_key: str | None = None
+    ) -> Answer[ApprovalShown]:
         """Apply for another name or picture of a seal 变更.
 
         A person who acts has the role `applicant`.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/change-application", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/change-application",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
-    def seal_away(self, code: str, number: str, request: GroundBody) -> Answer[SealEditionShown]:
+    def seal_away(
+        self, code: str, number: str, request: GroundBody, *, idempotency_key: str | None = None
+    ) -> Answer[SealEditionShown]:
         """Record that an edition is sealed away 封存.
 
         A person who acts has the role `maker`. Approvers and makers are people of a seal
         authority.
         """
         return self._ask(
-            "POST", f"/api/v1/seals/{_part(code)}/editions/{_part(number)}/sealing-away", body=_json(request)
+            "POST",
+            f"/api/v1/seals/{_part(code)}/editions/{_part(number)}/sealing-away",
+            body=_json(request),
+            key=idempotency_key or new_key(),
         )
 
-    def file_seal(self, code: str, request: StepBody) -> Answer[SealShown]:
+    def file_seal(
+        self, code: str, request: StepBody, *, idempotency_key: str | None = None
+    ) -> Answer[SealShown]:
         """File a seal 备案.
 
         A person who acts has the role `maker`. Approvers and makers are people of a seal
         authority.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/filing", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/filing",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
     def read_impact(self, code: str, *, after: str | None = None) -> Answer[Impact]:
         """What a seal has sealed.
@@ -2185,44 +2896,79 @@ class Client:
         """What `read_impact` lists, page after page."""
         yield from self._pages(self.read_impact(code), "licences")
 
-    def report_lost(self, code: str, request: LossBody) -> Answer[SealChanged]:
+    def report_lost(
+        self, code: str, request: LossBody, *, idempotency_key: str | None = None
+    ) -> Answer[SealChanged]:
         """Report a seal lost 挂失.
 
         A person who acts has the role `approver` or `keeper`. Approvers and makers are people
         of a seal authority.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/loss-report", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/loss-report",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
-    def make_seal(self, code: str, request: MakingBody) -> Answer[SealShown]:
+    def make_seal(
+        self, code: str, request: MakingBody, *, idempotency_key: str | None = None
+    ) -> Answer[SealShown]:
         """Make the seal edition that was approved 制作.
 
         A person who acts has the role `maker`. Approvers and makers are people of a seal
         authority.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/making", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/making",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
-    def apply_for_renewal(self, code: str, request: StepBody) -> Answer[ApprovalShown]:
+    def apply_for_renewal(
+        self, code: str, request: StepBody, *, idempotency_key: str | None = None
+    ) -> Answer[ApprovalShown]:
         """Apply for a seal's next edition with the same picture.
 
         A person who acts has the role `applicant`.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/renewal-application", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/renewal-application",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
-    def request_resumption(self, code: str, request: GroundBody) -> Answer[ApprovalShown]:
+    def request_resumption(
+        self, code: str, request: GroundBody, *, idempotency_key: str | None = None
+    ) -> Answer[ApprovalShown]:
         """Ask for a suspended seal to be resumed.
 
         A person who acts has the role `approver` or `keeper`. Approvers and makers are people
         of a seal authority.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/resumption-request", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/resumption-request",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
-    def suspend_seal(self, code: str, request: GroundBody) -> Answer[SealChanged]:
+    def suspend_seal(
+        self, code: str, request: GroundBody, *, idempotency_key: str | None = None
+    ) -> Answer[SealChanged]:
         """Suspend a seal at once 停用.
 
         A person who acts has the role `approver` or `keeper`. Approvers and makers are people
         of a seal authority.
         """
-        return self._ask("POST", f"/api/v1/seals/{_part(code)}/suspension", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/seals/{_part(code)}/suspension",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
     def read_seal_uses(
         self, code: str, *, after: str | None = None, from_: str | None = None, to: str | None = None
@@ -2273,17 +3019,21 @@ class Client:
         """What `list_webhooks` lists, page after page."""
         yield from self._pages(self.list_webhooks(), "endpoints")
 
-    def read_webhook(self, endpoint_id: str) -> Answer[EndpointShown]:
+    def read_webhook(self, endpoint_id: str, *, if_none_match: str | None = None) -> Answer[EndpointShown]:
         """An endpoint.
 
         How it does, and which secrets sign.
 
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
-        """
-        return self._ask("GET", f"/api/v1/webhooks/{_part(endpoint_id)}")
 
-    def activate_webhook(self, endpoint_id: str, request: ActBody) -> Answer[EndpointShown]:
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/webhooks/{_part(endpoint_id)}", etag=if_none_match)
+
+    def activate_webhook(
+        self, endpoint_id: str, request: ActBody, *, idempotency_key: str | None = None
+    ) -> Answer[EndpointShown]:
         """Send again.
 
         Events from now on are told.
@@ -2291,9 +3041,16 @@ class Client:
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
         """
-        return self._ask("POST", f"/api/v1/webhooks/{_part(endpoint_id)}/activation", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/webhooks/{_part(endpoint_id)}/activation",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
-    def deactivate_webhook(self, endpoint_id: str, request: ActBody) -> Answer[EndpointShown]:
+    def deactivate_webhook(
+        self, endpoint_id: str, request: ActBody, *, idempotency_key: str | None = None
+    ) -> Answer[EndpointShown]:
         """Send nothing more.
 
         What waits is given up, and can be sent again after an activation.
@@ -2301,7 +3058,12 @@ class Client:
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
         """
-        return self._ask("POST", f"/api/v1/webhooks/{_part(endpoint_id)}/deactivation", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/webhooks/{_part(endpoint_id)}/deactivation",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
     def list_deliveries(
         self,
@@ -2328,17 +3090,25 @@ class Client:
         """What `list_deliveries` lists, page after page."""
         yield from self._pages(self.list_deliveries(endpoint_id, state=state), "deliveries")
 
-    def read_delivery(self, endpoint_id: str, event_id: str) -> Answer[DeliveryShown]:
+    def read_delivery(
+        self, endpoint_id: str, event_id: str, *, if_none_match: str | None = None
+    ) -> Answer[DeliveryShown]:
         """One event for one endpoint.
 
         How often it was tried, and what came of it.
 
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
-        """
-        return self._ask("GET", f"/api/v1/webhooks/{_part(endpoint_id)}/deliveries/{_part(event_id)}")
 
-    def redeliver(self, endpoint_id: str, event_id: str, request: ActBody) -> Answer[DeliveryShown]:
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET", f"/api/v1/webhooks/{_part(endpoint_id)}/deliveries/{_part(event_id)}", etag=if_none_match
+        )
+
+    def redeliver(
+        self, endpoint_id: str, event_id: str, request: ActBody, *, idempotency_key: str | None = None
+    ) -> Answer[DeliveryShown]:
         """Send an event again.
 
         Whatever became of it, under the same `webhook-id`.
@@ -2350,9 +3120,12 @@ class Client:
             "POST",
             f"/api/v1/webhooks/{_part(endpoint_id)}/deliveries/{_part(event_id)}/redelivery",
             body=_json(request),
+            key=idempotency_key or new_key(),
         )
 
-    def redeliver_dead(self, endpoint_id: str, request: RedeliveryBody) -> Answer[Redelivered]:
+    def redeliver_dead(
+        self, endpoint_id: str, request: RedeliveryBody, *, idempotency_key: str | None = None
+    ) -> Answer[Redelivered]:
         """Send again what was given up.
 
         All that was given up, of events recorded since then, under the same ids.
@@ -2360,7 +3133,12 @@ class Client:
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
         """
-        return self._ask("POST", f"/api/v1/webhooks/{_part(endpoint_id)}/redelivery", body=_json(request))
+        return self._ask(
+            "POST",
+            f"/api/v1/webhooks/{_part(endpoint_id)}/redelivery",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
 
     def rotate_webhook_secret(
         self, endpoint_id: str, request: RotationBody, *, idempotency_key: str | None = None

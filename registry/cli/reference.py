@@ -26,8 +26,8 @@ readable to their owner alone.
 `run`, `demo`, `migrate`, `fsck`, `serve-api`, `serve-authority`, `serve-public`, `admin`, `agency`,
 `anchor`, `audit`, `ceremony`, `key`, `person`, `client`, `type`, `webhook` and `notice` work on the
 registry's own machine, on the data directory and database of the settings; acts of administration name who
-acts (`--as`, `--key`). `issue`, `seal` and `conform` speak to the agency API over HTTP, with a credential file;
-`credential` makes that file and asks nobody. `verify` needs, with `--trust`, neither.
+acts (`--as`, `--key`). `issue`, `seal` and `conform` speak to the agency API over HTTP, with a credential
+file; `credential` makes that file and asks nobody. `verify` needs, with `--trust`, neither.
 [operate.md](operate.md) has them in the order of a new registry's needs.
 """
 

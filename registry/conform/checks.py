@@ -42,12 +42,13 @@ CLIENT: dict[str, Check] = {}
 """By id, in the order in which they are looked at."""
 
 
-def check(
-    table: dict[str, Check], name: str, says: str, clause: str
-) -> Callable[[Callable[[Any], str]], Callable[[Any], str]]:
+Look = Callable[[Any], str]
+
+
+def check(table: dict[str, Check], name: str, says: str, clause: str) -> Callable[[Look], Look]:
     """Put a function into a table."""
 
-    def put(look: Callable[[Any], str]) -> Callable[[Any], str]:
+    def put(look: Look) -> Look:
         assert name not in table
         table[name] = Check(name, says, clause, look)
         return look

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from typing import Any
 from urllib.parse import parse_qs, unquote
 
-from registry.conform.checks import CLIENT, UnmetError, check, want
+from registry.conform.checks import CLIENT, Look, UnmetError, check, want
 from registry.conform.play import Play, Posted, Step, heard
 from registry.conform.proxy import Exchange
 from registry.conform.sandbox import LICENCES
@@ -25,7 +25,7 @@ MOST_TOKENS = 3
 LONGEST_ASSERTION = 300
 
 
-def theirs(name: str, says: str, clause: str) -> Any:
+def theirs(name: str, says: str, clause: str) -> Callable[[Look], Look]:
     return check(CLIENT, f"client.{name}", says, clause)
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping
 
-from registry.conform import client_checks, server_checks
+import registry.conform.client_checks
+import registry.conform.server_checks  # noqa: F401  (which fill the tables)
 from registry.conform.cases import NEEDED
 from registry.conform.checks import CLIENT, SERVER, Check
 
@@ -114,8 +115,6 @@ TABLES = (
 
 def page() -> str:
     """The whole file."""
-    assert server_checks.SERVER is SERVER
-    assert client_checks.CLIENT is CLIENT
     parts = [HEAD]
     for title, table in TABLES:
         parts += [f"## {title}", "", *_rows(table), ""]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import queue
@@ -47,7 +48,8 @@ class Program:
         self._seconds = seconds
         self._count = 0
         self._lines: queue.Queue[bytes] = queue.Queue(maxsize=100)
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def tell(self, duty: str, arguments: dict[str, Any]) -> dict[str, Any]:
         """What came of a step; `{"outcome": "silent"}` where no line comes in time, or one that is none."""
@@ -83,9 +85,18 @@ class Program:
 
     def close(self) -> None:
         assert self._process.stdin is not None
-        try:
+        assert self._process.stdout is not None
+        with contextlib.suppress(OSError):
             self._process.stdin.close()
+        try:
             self._process.wait(5)
-        except (OSError, subprocess.TimeoutExpired):
+        except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        end = time.monotonic() + 5
+        while self._reader.is_alive() and time.monotonic() < end:  # it may wait for room
+            with contextlib.suppress(queue.Empty):
+                self._lines.get_nowait()
+            self._reader.join(0.01)
+        if not self._reader.is_alive():  # else a child of the client's has the other end
+            self._process.stdout.close()

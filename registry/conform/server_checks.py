@@ -8,6 +8,7 @@ import json
 import threading
 import time
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -15,7 +16,7 @@ from urllib.parse import urlencode
 
 from registry.client import Answer, ApiClient, call, new_person_key
 from registry.conform.cases import CASE, change
-from registry.conform.checks import SERVER, UnmetError, check, want
+from registry.conform.checks import SERVER, Look, UnmetError, check, want
 from registry.conform.hooks import Call, Hooks, Place
 from registry.conform.sandbox import BATCHES, LICENCES, WEBHOOKS, Sandbox, new_key, reason_of, until, wanted
 
@@ -44,7 +45,7 @@ class Subject:
         return self.found[name]
 
 
-def ours(name: str, says: str, clause: str) -> Any:
+def ours(name: str, says: str, clause: str) -> Callable[[Look], Look]:
     return check(SERVER, f"server.{name}", says, clause)
 
 

@@ -31,7 +31,7 @@ class Sandbox:
         return self.place.data / "credentials" / "agency-system.json"
 
     def wanted(self, **more: Any) -> Wanted:
-        told = {
+        told: dict[str, Any] = {
             "base": self.place.api,
             "credential": self.credential,
             "audience": f"{self.place.api}/oauth2/token",

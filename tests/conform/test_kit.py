@@ -102,6 +102,7 @@ def test_requests_of_another_type_come_from_a_file(
     sandbox: Sandbox, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     permit = json.loads((sandbox.place.data / "sample" / "permit-request.json").read_bytes())
+    permit["number"] = permit["number"][:-3] + "999"  # not the sample's own, which is issued
     credential = sandbox.place.data / "credentials" / "transport-agency-system.json"
     file = tmp_path / "requests.json"
     told = {"requests": [permit], "amend": {"x": "y"}, "correct": {"x": "y"}, "renew": {"x": "y"}}

@@ -218,7 +218,7 @@ BUSY = (503, {**PROBLEM, "Retry-After": "3"}, b'{"type": "/problems/unavailable"
 RUNNING = (409, {**PROBLEM, "Retry-After": "1"}, b'{"type": "/problems/in-progress", "status": 409}')
 CONFLICT = (409, PROBLEM, b'{"type": "/problems/conflict", "status": 409, "reason": "status"}')
 DONE = (201, {**JSON, "Idempotency-Replayed": "true"}, b'{"identifier": "x"}')
-LOST = (0, {}, b"")
+LOST: tuple[int, dict[str, str], bytes] = (0, {}, b"")
 AGENT = {"client_id": "c" * 32, "client_key": new_person_key()[0]}
 Asked = Callable[[str], list[Any]]
 
@@ -246,7 +246,7 @@ def python_asked(api: Any, origin: str) -> tuple[list[Any], list[float]]:
         lambda: client.end_licence("a/b?c", {"how": "revoked"}),
     ):
         try:
-            answer = ask()
+            answer = ask()  # type: ignore[no-untyped-call]
             said.append([answer.status, answer.replayed])
         except api.ApiError as error:
             said.append([type(error).__name__, error.status])

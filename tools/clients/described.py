@@ -134,8 +134,9 @@ def _ways(path: str, method: str, one: Mapping[str, Any]) -> Iterator[Operation]
         if status.startswith("2"):
             for media, body in response.get("content", {}).items():
                 answered.setdefault(media, []).append(body["schema"])
-    for sends in sent or [None]:
-        for accepts, answers in (answered or {None: []}).items():
+    nothing: dict[str | None, list[Schema]] = {None: []}
+    for sends in sent or (None,):
+        for accepts, answers in (answered or nothing).items():
             suffixes = [_suffix(sends[0])] if sends is not None and sends is not sent[0] else []
             if accepts is not None and accepts != next(iter(answered)):
                 suffixes.append(_suffix(accepts))

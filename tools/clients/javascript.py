@@ -86,7 +86,7 @@ def type_of(schema: Schema) -> str:
         return f"Record<string, {type_of(inner) if isinstance(inner, dict) and inner else 'any'}>"
     if schema.get("format") == "binary":
         return BINARY
-    return {"integer": "number"}.get(kind, kind)
+    return "number" if kind == "integer" else str(kind)
 
 
 def _comment(text: str, indent: str) -> Iterator[str]:
