@@ -181,6 +181,33 @@ def test_an_older_version_does_not_take_the_place_of_a_withdrawn_one(world: Worl
     assert dry_run(world)[0] == 200
 
 
+def test_a_licence_of_an_older_version_stays_as_it_was_sealed(world: World, tmp_path: Path) -> None:
+    """Not the face that serves today, but the bytes that were sealed: and they are as valid as before."""
+
+    def download() -> bytes:
+        answer = world.get(f"/api/v1/licences/{first.printout.record.identifier}/document")
+        assert answer.status_code == 200
+        return bytes(answer.data)
+
+    first = issue_one(world)
+    sealed = download()
+    assert (sha256(sealed).digest(), len(sealed)) == (first.sha256, first.size)
+    folder = edition_of(tmp_path, 2)
+    text = (folder / "type.toml").read_text("utf-8")
+    (folder / "type.toml").write_text(
+        text.replace("\nline_spacing = 1.3\n", "\nline_spacing = 1.5\n"), "utf-8"
+    )
+    draft(world, folder)
+    publish(world, 2)
+    withdraw(world)
+    assert (state_of(world), state_of(world, 2)) == ("withdrawn", "published")
+    publish_trust_list(world.ports)
+    second = issue_one(world)
+    assert (first.printout.record.type_version, second.printout.record.type_version) == (1, 2)
+    assert download() == sealed
+    assert [verdict(world, one.link) for one in (first, second)] == ["valid", "valid"]
+
+
 @on_sqlite
 def test_the_events_of_import_and_publication_bind_both_files(world: World) -> None:
     imported, published = sorted(events_of(world), key=lambda event: event.kind)
