@@ -13,7 +13,7 @@ from pathlib import Path
 
 from signing.codes import check_type_code
 from signing.toml_table import Table
-from signing.validity_range import UNLIMITED, is_term
+from signing.validity_range import ValidityRange, parse_validity_range
 
 
 class FieldKind(StrEnum):
@@ -101,7 +101,8 @@ class LicenceType:
     define_authority_level: str
     legal_basis: str  # the law that a licence of this type is granted under, in its own words
     holder_category: str  # "natural", "legal", "mixed"
-    validity_range: tuple[str, ...]  # terms; `signing.validity_range` reads them
+    validity_range: ValidityRange
+    issuing_authority_levels: tuple[str, ...]
     expires: bool  # False: valid_to is always absent
     one_per_holder: bool  # a holder has one valid licence of this type, whoever issues it
     number: NumberRule
@@ -128,6 +129,9 @@ MAX_LEGAL_BASIS = 200
 
 MIN_SETTING = 4.0
 """Points: smaller type cannot be read in print."""
+
+LEVELS = ("national", "province", "prefecture", "county", "township", "other")
+"""Of authorities, in a catalogue record."""
 
 NUMBER_CHECKS = ("none", "iso7064-mod-11-10")
 
@@ -258,12 +262,11 @@ def _licence_type(slug: str, table: Table) -> LicenceType:
         slug=slug,
         name=table.languages("name"),
         define_authority=table.languages("define_authority"),
-        define_authority_level=table.choice(
-            "define_authority_level", ("national", "province", "prefecture", "county", "township", "other")
-        ),
+        define_authority_level=table.choice("define_authority_level", LEVELS),
         legal_basis=table.text("legal_basis"),
         holder_category=table.choice("holder_category", ("natural", "legal", "mixed")),
-        validity_range=table.texts("validity_range"),
+        validity_range=_load_validity_range(table),
+        issuing_authority_levels=_load_levels(table),
         expires=table.flag("expires"),
         one_per_holder=table.flag("one_per_holder", default=False),
         number=_load_number(number),
@@ -283,12 +286,21 @@ def _licence_type(slug: str, table: Table) -> LicenceType:
     if licence_type.version < 1:
         table.refuse("version", "counts from 1")
     _check_fields(table, licence_type)
-    terms = licence_type.validity_range
-    if not terms or not all(map(is_term, terms)):
-        table.refuse("validity_range", f"must list terms such as 5年, 6个月, 30日 or {UNLIMITED}")
-    if not licence_type.expires and UNLIMITED not in terms:
-        table.refuse("validity_range", f"must have {UNLIMITED} where licences never expire")
     return licence_type
+
+
+def _load_validity_range(table: Table) -> ValidityRange:
+    try:
+        return parse_validity_range(table.texts("validity_range"))
+    except ValueError as error:
+        table.refuse("validity_range", str(error))
+
+
+def _load_levels(table: Table) -> tuple[str, ...]:
+    levels = table.texts("issuing_authority_levels")
+    if not levels or len(set(levels)) != len(levels) or not set(levels) <= set(LEVELS):
+        table.refuse("issuing_authority_levels", f"must be some of {', '.join(LEVELS)}, each once")
+    return levels
 
 
 def _check_fields(table: Table, licence_type: LicenceType) -> None:
@@ -312,6 +324,11 @@ def _check_fields(table: Table, licence_type: LicenceType) -> None:
             table.refuse(field.name, "must be required")
     if licence_type.expires != (Role.VALID_TO in roles):
         table.refuse("expires", "and a field with the role valid_to belong together")
+    if licence_type.expires != bool(licence_type.validity_range.terms):
+        table.refuse("validity_range", "has terms where licences expire, and only there")
+    until = licence_type.field(Role.VALID_TO)
+    if until is not None and until.required is licence_type.validity_range.unlimited:
+        table.refuse(until.name, "may be left out where validity_range has 长期, and only there")
     code = licence_type.field(Role.HOLDER_CODE)
     if licence_type.one_per_holder and (code is None or not code.required):
         table.refuse("one_per_holder", "needs a required field with the role holder_code")

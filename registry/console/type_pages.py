@@ -78,7 +78,7 @@ def type_version(code: str, number: int) -> Response:
             (told["type_holders"], told[f"holders_{made.holder_category}"]),
             (
                 told["type_validity"],
-                told["comma"].join(made.validity_range) if made.expires else told["no_end"],
+                told["comma"].join(map(str, made.validity_range.terms)) if made.expires else told["no_end"],
             ),
             (told["type_one"], told["yes"] if made.one_per_holder else told["no"]),
             (told["type_number"], told[f"number_{made.number.given_by}"]),

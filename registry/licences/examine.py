@@ -20,7 +20,6 @@ from signing.draw import printed
 from signing.fonts import Fonts
 from signing.licence_type import FieldKind, LicenceType, Role
 from signing.record import FieldValue, parse_submission
-from signing.validity_range import latest_day
 
 if TYPE_CHECKING:
     from registry.licences.copying import Copied, Copying
@@ -123,7 +122,7 @@ def _examined(
     else:
         previous.check_period(issue_date, valid_from, valid_to)
         previous.check_holder(licence_type, values)
-    _check_range(licence_type, valid_from, valid_to, previous)
+    _check_range(licence_type, request, valid_from, valid_to)
     _check_glyphs(licence_type, values, fonts)
     number = values.get(_required(licence_type, Role.NUMBER)) if previous is None else previous.number
     return Examined(
@@ -197,26 +196,23 @@ def _check_period(issue_date: date, valid_from: date, valid_to: date | None) -> 
 
 
 def _check_range(
-    licence_type: LicenceType, valid_from: date, valid_to: date | None, previous: Previous | None
+    licence_type: LicenceType, request: IssueRequest, valid_from: date, valid_to: date | None
 ) -> None:
-    """It is valid for no longer than its type says: from its first day, or, where it renews another, from
-    that one's last. What amends, corrects or replaces one may end when that one does.
-
-    Raises VermilionError(INVALID).
+    """Nothing is granted for longer than the type's catalogue record says. Whether there is to be a last day
+    at all, the field says: it may be left out where the record has 长期 (`signing.licence_type`).
     """
-    until = licence_type.field(Role.VALID_TO)
+    until, previous = licence_type.field(Role.VALID_TO), request.previous
     if until is None or valid_to is None:
         return
-    begin = valid_from
-    before = None if previous is None else previous.valid_to
-    if previous is not None and previous.operation == "renew" and before is not None:
-        begin = max(begin, before)
-    latest = latest_day(licence_type.validity_range, begin)
-    if latest is not None and valid_to > max(latest, before or latest):
-        detail = f"it is longer than its type permits, {'、'.join(licence_type.validity_range)}"
-        fault = Fault(f"/fields/{until.name}", "validity_range", detail)
+    begin = valid_from if previous is None else previous.range_begin(valid_from, valid_to)
+    if begin is not None and valid_to > (last := licence_type.validity_range.last_day(begin)):
+        terms = ", ".join(map(str, licence_type.validity_range.terms))
+        detail = f"a licence of this type is valid for {terms}: from {begin} until {last} at most"
         raise VermilionError(
-            Kind.INVALID, "the period of validity is not right", reason="invalid_fields", faults=(fault,)
+            Kind.INVALID,
+            "the period of validity is not right",
+            reason="invalid_fields",
+            faults=(Fault(f"/fields/{until.name}", "validity_range", detail),),
         )
 
 

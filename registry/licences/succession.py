@@ -84,6 +84,17 @@ class Previous:
             detail = "the period of validity is not right"
             raise VermilionError(Kind.INVALID, detail, reason="invalid_fields", faults=tuple(faults))
 
+    def range_begin(self, valid_from: date, valid_to: date) -> date | None:
+        """From when the type's validity range counts; None where the last day stays as it was granted. Only
+        a renewal grants a period anew, and one before the end may let it follow the old one; a correction
+        mends the one that was wrong.
+        """
+        if valid_to == self.valid_to:
+            return None
+        if self.operation == "renew":
+            return max(valid_from, self.valid_to or valid_from)
+        return valid_from if self.operation == "correct" else min(valid_from, self.valid_from)
+
     def check_holder(self, licence_type: LicenceType, values: Mapping[str, FieldValue]) -> None:
         """A licence is one holder's: only a correction of what was wrong from the start names another code,
         and none where each holder has one licence. Raises VermilionError(INVALID).
@@ -116,15 +127,14 @@ def succeeding(
         raise field_fault("/type", "type_unknown", "no such licence type is published")
     if wanted.operation == "renew" and not loaded.type.expires:
         raise VermilionError(Kind.CONFLICT, "a licence of this type does not expire", reason="never_expires")
-    fields = _taken_over(loaded.type, record, wanted.operation, today) | dict(request.fields)
+    effective_from = wanted.decision.effective_from or today
+    fields = _taken_over(loaded.type, record, wanted.operation, today, effective_from) | dict(request.fields)
     picture = loaded.type.field(Role.PHOTO)
     photo = None
     if picture is not None and picture.name not in request.fields and picture.name in record.fields:
         photo = kept_photo(ports, edition.id, str(record.fields[picture.name]))
     code = loaded.type.field(Role.HOLDER_CODE)
-    ground = Ground(
-        wanted.decision.legal_basis, wanted.decision.reason_code, wanted.decision.effective_from or today
-    )
+    ground = Ground(wanted.decision.legal_basis, wanted.decision.reason_code, effective_from)
     previous = Previous(
         operation=wanted.operation,
         ground=ground,
@@ -157,10 +167,11 @@ def _require_permitted(edition: Edition, operation: NextEdition, decision: Decis
 
 
 def _taken_over(
-    licence_type: LicenceType, record: Record, operation: NextEdition, today: date
+    licence_type: LicenceType, record: Record, operation: NextEdition, today: date, effective_from: date
 ) -> dict[str, object]:
     """Values of the edition before, by field, in the form of a request. What was decided anew is issued
-    today, unless the request says when; what only says the same again keeps its date.
+    today, unless the request says when; what only says the same again keeps its date. A renewal begins when
+    it takes its place, also where the face prints the first day of validity.
     """
     kept = fields_to_json(record.fields)
     taken: dict[str, object] = {}
@@ -169,6 +180,8 @@ def _taken_over(
             continue
         if field.role is Role.ISSUE_DATE and operation in {"amend", "renew"}:
             taken[field.name] = today.isoformat()
+        elif field.role is Role.VALID_FROM and operation == "renew":
+            taken[field.name] = effective_from.isoformat()
         elif field.name in kept:
             taken[field.name] = kept[field.name]
     return taken

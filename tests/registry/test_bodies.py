@@ -133,7 +133,7 @@ def right_requests(world: World) -> dict[str, Right]:
         "batches.cancel": Right({"batch_id": sent(world, 1)}, None, {"operator": "window-03"}),
         "licences.create": Right({}, None, request_body(world)),
         "licence_life.amendment": Right(licences[3], None, next_body(world, fields={"premises": "甲路1号"})),
-        "licence_life.renewal": Right(licences[4], None, next_body(world, fields={"valid_to": "2035-01-01"})),
+        "licence_life.renewal": Right(licences[4], None, next_body(world, fields={"valid_to": "2031-11-20"})),
         "licence_life.correction": Right(licences[5], None, next_body(world, fields={"premises": "甲路1号"})),
         "licence_life.replacement": Right(licences[6], None, next_body(world)),
         "licence_life.suspension": Right(

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any, cast
 
@@ -285,6 +285,28 @@ def test_a_character_no_font_has_is_named_before_anything_is_reserved(world: Wor
     assert error.reason == "glyph_missing"
     assert [f.field for f in error.faults] == ["/fields/representative"]
     assert rows(world, Licence, Intent) == [0, 0]
+
+
+def test_no_licence_is_granted_for_longer_than_its_type_says(world: World) -> None:
+    """Five years: from the first day of validity, which a request may put off, to its counterpart."""
+    fields = request_body(world)["fields"]
+    first = date.fromisoformat(fields["issue_date"])
+    for later in (0, 30):
+        begin = first + timedelta(days=later)
+        last = begin.replace(year=begin.year + 5)
+        for day, right in ((last, True), (last + timedelta(days=1), False)):
+            body = request_body(world, fields=fields | {"valid_to": day.isoformat()})
+            answer = world.post(
+                "/api/v1/licences?dry_run=1",
+                body | {"valid_from": begin.isoformat()},
+                **{"Idempotency-Key": f"{later}-{right}"},
+            )
+            assert answer.status_code == (200 if right else 422), answer.get_json()
+            told = [(one["pointer"], one["reason"]) for one in answer.get_json().get("errors", ())]
+            assert told == ([] if right else [("/fields/valid_to", "validity_range")])
+    missing = {name: value for name, value in fields.items() if name != "valid_to"}
+    error = refused(world, request_body(world, fields=missing))
+    assert [(one.field, one.reason) for one in error.faults] == [("/fields/valid_to", "missing")]
 
 
 def test_without_a_standing_authorisation_no_key_is_touched(world: World) -> None:

@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from registry.licences.fsck import fsck
 from registry.licences.issued import read_document
+from registry.licences.operations import NEXT_EDITIONS, NextEdition
 from registry.licences.publish import own_files, put_into_service
 from registry.licences.reading import read
 from registry.licences.recovery import recover
 from registry.licences.status_changes import changes_of, lists_that_wait
-from registry.licences.succession import printed_photo
+from registry.licences.succession import _taken_over, printed_photo
 from registry.licences.tables import Document, Edition, Intent, Succession
 from registry.log.tables import Event
 from registry.samples import sample_requests
@@ -33,9 +34,10 @@ from tests.registry.jointly import seal_of_other
 from tests.registry.next_editions import next_body, next_edition
 from tests.registry.test_status import change
 from tests.registry.world import Ticker, World, on_sqlite
+from tests.signing import printing
 from tests.signing.forms import FOOD
 
-LATER = date(2034, 1, 1)
+LATER = date(2031, 12, 31)  # later than any first edition ends, and no more than five years ahead
 
 
 def refused(*args: Any, **more: Any) -> VermilionError:
@@ -184,6 +186,61 @@ def test_what_may_not_differ_is_refused_by_field(world: World, clock: Ticker) ->
         assert field in {one.field for one in error.faults}, (operation, changes, error.faults)
     assert edition_of(world, identifier).status == "in_force"
     assert fsck(world.ports) == []
+
+
+def beyond(error: VermilionError) -> bool:
+    """Refused since no licence of the type is valid for so long, and for nothing else."""
+    return [(one.field, one.reason) for one in error.faults] == [("/fields/valid_to", "validity_range")]
+
+
+def test_only_a_renewal_grants_the_validity_range_anew(world: World, clock: Ticker) -> None:
+    issued = issue_one(world).printout.record
+    identifier, begin, until = issued.identifier, issued.valid_from, issued.valid_to
+    clock.advance(timedelta(days=90))
+    publish_trust_list(world.ports)
+    latest = five_years_on(begin)
+    assert until == latest - timedelta(days=1)
+
+    def until_then(operation: NextEdition, day: date, **more: Any) -> VermilionError:
+        return refused(world, operation, identifier, fields={"valid_to": day.isoformat()}, **more)
+
+    day = timedelta(days=1)
+    assert beyond(until_then("correct", latest + day))
+    assert beyond(until_then("amend", latest + day))
+    assert beyond(until_then("amend", latest + day, valid_from=world.today.isoformat()))
+    assert beyond(until_then("renew", five_years_on(until, 1)))
+    corrected = next_edition(world, "correct", identifier, fields={"valid_to": latest.isoformat()})
+    identifier, renewed = corrected.printout.record.identifier, five_years_on(latest)
+    made = next_edition(world, "renew", identifier, fields={"valid_to": renewed.isoformat()}).printout.record
+    assert (made.valid_from, made.valid_to) == (world.today, renewed)
+    assert fsck(world.ports) == []
+
+
+def test_a_renewal_begins_anew_where_the_face_prints_the_first_day() -> None:
+    road = next(one for one in printing.samples() if one.licence_type.slug == "road-transport-permit")
+    record, today, effective = road.printout.record, date(2030, 5, 1), date(2030, 5, 4)
+    kept = str(record.fields["valid_from"])
+    for operation in NEXT_EDITIONS:
+        taken = _taken_over(road.licence_type, record, operation, today, effective)
+        assert taken["valid_from"] == (effective.isoformat() if operation == "renew" else kept)
+
+
+def test_what_a_version_granted_stays_when_the_next_one_grants_less(
+    world: World, clock: Ticker, tmp_path: Path
+) -> None:
+    issued = issue_one(world).printout.record
+    folder = exclusive_type(tmp_path)
+    text = (folder / "type.toml").read_text("utf-8")
+    (folder / "type.toml").write_text(text.replace('["5年"]', '["6个月", "2年"]'), "utf-8")
+    with world.ports.database.transaction() as session:
+        put_into_service(session, world.ports, world.system, own_files(folder))
+    clock.advance(timedelta(days=1))
+    publish_trust_list(world.ports)
+    amended = next_edition(world, "amend", issued.identifier, fields={"premises": "甲"}).printout.record
+    assert (amended.type_version, amended.valid_to) == (2, issued.valid_to)
+    assert issued.valid_to is not None
+    earlier = (issued.valid_to - timedelta(days=1)).isoformat()
+    assert beyond(refused(world, "amend", amended.identifier, fields={"valid_to": earlier}))
 
 
 def test_an_expired_licence_is_renewed_and_nothing_else(world: World, clock: Ticker) -> None:

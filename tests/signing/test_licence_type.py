@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from keys.errors import Kind, VermilionError
 from registry.samples import sample_types
 from signing.licence_type import load_licence_type
+from signing.validity_range import parse_validity_range
 
 FOOD, ROAD, TEACHER = sample_types()
 
@@ -52,6 +54,22 @@ HOLDER = 'role = "holder_name"\nmax_length = 60\n'
         (TEACHER, 'kind = "photo"\nrole = "photo"', 'kind = "photo"', "a photo plays the role photo"),
         (TEACHER, 'choices = ["男", "女"]\n', "", "choices belong to a choice"),
         (TEACHER, 'name = "nationality"', 'name = "Nationality"', "must be a small-letter name"),
+        (FOOD, '["5年"]', '["5 years"]', "validity_range holds terms such as"),
+        (FOOD, '["5年"]', '["五年"]', "validity_range holds terms such as"),
+        (FOOD, '["5年"]', '["05年"]', "validity_range holds terms such as"),
+        (FOOD, '["5年"]', '["5年 "]', "validity_range holds terms such as"),
+        (FOOD, '["5年"]', '["５年"]', "validity_range holds terms such as"),
+        (FOOD, '["5年"]', '["101年"]', "of at most 100 years"),
+        (FOOD, '["5年"]', '["1201个月"]', "of at most 100 years"),
+        (FOOD, '["5年"]', '["5年", "5年"]', "validity_range names a term twice"),
+        (FOOD, '["5年"]', "[]", "validity_range names at least one term"),
+        (FOOD, '["5年"]', '["长期"]', "validity_range has terms where licences expire, and only there"),
+        (TEACHER, '["长期"]', '["5年"]', "validity_range has terms where licences expire, and only there"),
+        (FOOD, '["5年"]', '["5年", "长期"]', "valid_to may be left out where validity_range has 长期"),
+        (FOOD, 'role = "valid_to"\n', 'role = "valid_to"\nrequired = false\n', "valid_to may be left out where"),
+        (FOOD, '["county"]', '["village"]', "issuing_authority_levels must be some of"),
+        (FOOD, '["county"]', '["county", "county"]', "issuing_authority_levels must be some of"),
+        (FOOD, '["county"]', "[]", "issuing_authority_levels must be some of"),
         (FOOD, 'legal_basis = "《中华人民共和国食品安全法》第三十五条"\n', "", "legal_basis is missing"),
         (FOOD, 'legal_basis = "', 'legal_basis = "' + "法" * 200, "legal_basis must be a printable line"),
         (FOOD, 'legal_basis = "', 'legal_basis = "\\n', "legal_basis must be a printable line"),
@@ -81,8 +99,33 @@ def test_the_samples_load_with_their_true_contents() -> None:
         "认定时间", "照片",
     ]  # fmt: skip
     assert (food.expires, teacher.expires) == (True, False)
+    assert [str(term) for term in food.validity_range.terms] == ["5年"]
+    assert (food.validity_range.unlimited, teacher.validity_range.unlimited) == (False, True)
+    assert teacher.issuing_authority_levels == ("prefecture", "county")
     assert food.legal_basis == "《中华人民共和国食品安全法》第三十五条"
     assert teacher.legal_basis == "《中华人民共和国教师法》第十条、《教师资格条例》"
+
+
+@pytest.mark.parametrize(
+    ("terms", "begin", "last"),
+    [
+        (["5年"], date(2026, 11, 20), date(2031, 11, 20)),
+        (["1年"], date(2028, 2, 29), date(2029, 2, 28)),
+        (["4年"], date(2028, 2, 29), date(2032, 2, 29)),
+        (["6个月"], date(2026, 8, 31), date(2027, 2, 28)),
+        (["1个月"], date(2026, 12, 31), date(2027, 1, 31)),
+        (["12个月"], date(2026, 12, 1), date(2027, 12, 1)),
+        (["30日"], date(2026, 11, 20), date(2026, 12, 20)),
+        (["30日", "6个月", "长期"], date(2026, 11, 20), date(2027, 5, 20)),
+        (["100年"], date(9990, 1, 1), date.max),
+        (["36600日"], date(9990, 1, 1), date.max),
+    ],
+)  # fmt: skip
+def test_a_term_ends_on_the_day_that_is_the_first_one_s_counterpart(
+    terms: list[str], begin: date, last: date
+) -> None:
+    """Civil Code, Art. 201 and 202."""
+    assert parse_validity_range(terms).last_day(begin) == last
 
 
 def test_spanish_is_there_where_a_type_gives_it_and_no_other_language_is_known(tmp_path: Path) -> None:
