@@ -31,7 +31,7 @@ from signing.face_specimen import corpus, fits_all, longest_printout
 from signing.fonts import Fonts
 from signing.form_faults import artwork_faults, form_faults
 from signing.glyphs import FontSource
-from signing.licence_type import LicenceType, Role, read_licence_type
+from signing.licence_type import Field, FieldKind, LicenceType, Role, read_licence_type
 from signing.qr_symbol import qr_text
 from signing.record import Printout
 from signing.seal_picture import DIAMETER_MM, EMBLEM_KINDS, SealKind, draw_seal_picture
@@ -73,14 +73,8 @@ def try_face(slug: str, type_toml: str, face_pdf: bytes, fonts: Fonts, origin: s
     form whose trial breaks its limits; UNAVAILABLE where there is no trying.
     """
     names = "".join(corpus())
-    missing = sorted({char for char in names if not (fonts.regular.covers(char) and fonts.bold.covers(char))})
-    if missing:
-        raise VermilionError(
-            Kind.INVALID,
-            f"the fonts have no glyph for {' '.join(missing)}, which names of real people may hold",
-            reason="glyph_missing",
-        )
-    fonts.require(names)  # into the cache, which the process below may only read
+    # Into the cache, which the process below may only read; it says which field wants those that are missing.
+    fonts.require("".join(char for char in names if char not in _missing(names, fonts)))
     order = {
         "slug": slug,
         "type_toml": type_toml,
@@ -148,6 +142,9 @@ def examine(licence_type: LicenceType, face_pdf: bytes, fonts: Fonts, origin: st
         faults += artwork_faults(artwork)
     if faults:
         return Trial(tuple(faults), {}, b"")
+    faults += _values_without_glyphs(licence_type, face, fonts)
+    if faults:
+        return Trial(tuple(faults), {}, b"")
     faults += [*_names_without_room(licence_type, face, fonts), *_seals_without_room(licence_type, face)]
     printout, room = longest_printout(licence_type, face, fonts, origin)
     faults += _values_without_room(printout, licence_type, face, fonts)
@@ -177,10 +174,34 @@ def _forms_faults(face_pdf: bytes) -> list[Fault]:
         ) from error
 
 
-def _names_without_room(licence_type: LicenceType, face: Face, fonts: Fonts) -> Iterator[Fault]:
+def _missing(text: str, fonts: Fonts) -> list[str]:
+    """The characters that one of the weights has no glyph for."""
+    return sorted({char for char in text if not (fonts.regular.covers(char) and fonts.bold.covers(char))})
+
+
+def _for_people(field: Field, licence_type: LicenceType) -> bool:
+    """Whether a field takes names of people."""
     roles = {Role.REPRESENTATIVE} if licence_type.holder_category == "legal" else {Role.HOLDER_NAME}
+    return field.role in roles | {Role.REPRESENTATIVE}
+
+
+def _values_without_glyphs(licence_type: LicenceType, face: Face, fonts: Fonts) -> Iterator[Fault]:
+    """Of what values are known to hold: names of people, any text as long as they are, choices."""
     for field in licence_type.fields:
-        if field.role in roles | {Role.REPRESENTATIVE}:
+        texts = field.choices
+        if field.kind in {FieldKind.TEXT, FieldKind.LIST}:
+            texts = corpus()
+        missing = _missing("".join(texts), fonts)
+        if missing:
+            whose = "names of people may hold" if _for_people(field, licence_type) else "its values may hold"
+            named = ", ".join(f"{char} (U+{ord(char):04X})" for char in missing)
+            why = f"the fonts have no glyph for {named}, which {whose}"
+            yield from _narrow(face, field.name, why, "glyph_missing")
+
+
+def _names_without_room(licence_type: LicenceType, face: Face, fonts: Fonts) -> Iterator[Fault]:
+    for field in licence_type.fields:
+        if _for_people(field, licence_type):
             names = [name for name in corpus() if len(name) <= field.max_length]
             long = [name for name in names if not fits_all(face, fonts, field.name, name)]
             if long:
@@ -191,13 +212,21 @@ def _values_without_room(
     printout: Printout, licence_type: LicenceType, face: Face, fonts: Fonts
 ) -> Iterator[Fault]:
     for source, text in printed_values(printout, licence_type).items():
-        if not fits_all(face, fonts, source, text):
-            yield from _narrow(face, source, f"the longest value, of {len(text)} characters, does not fit")
+        try:
+            if not fits_all(face, fonts, source, text):
+                yield from _narrow(
+                    face, source, f"the longest value, of {len(text)} characters, does not fit"
+                )
+        except VermilionError as error:
+            if error.reason != "glyph_missing":
+                raise
+            yield from _narrow(face, source, error.detail, error.reason)
 
 
-def _narrow(face: Face, source: str, why: str) -> Iterator[Fault]:
+def _narrow(face: Face, source: str, why: str, reason: str = "face_no_room") -> Iterator[Fault]:
+    """At the smallest of a source's places."""
     place = min((v for v in face.values if v.source == source), key=lambda v: v.box.width * v.box.height)
-    yield fault(place.page, source, "face_no_room", why, place.box)
+    yield fault(place.page, source, reason, why, place.box)
 
 
 def _seals_without_room(licence_type: LicenceType, face: Face) -> Iterator[Fault]:

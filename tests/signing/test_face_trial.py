@@ -14,6 +14,7 @@ import pytest
 from pikepdf import Array, Dictionary, Name, Pdf, String
 from PIL import Image, ImageDraw
 
+import registry.samples
 from keys.errors import Fault, Kind, VermilionError
 from registry.samples import sample_types
 from signing import face_trial
@@ -21,6 +22,8 @@ from signing.draw import draw
 from signing.face_form import read_face
 from signing.face_specimen import corpus, longest_number, longest_printout
 from signing.face_trial import Trial, examine, try_face
+from signing.fonts import Fonts, build_font
+from signing.glyphs import FontSource
 from signing.licence_type import load_licence_type
 from signing.qr_symbol import make_symbol, path
 from tests.signing import printing
@@ -273,10 +276,46 @@ def test_a_code_that_does_not_read_back_is_told() -> None:
 
 def test_names_of_the_corpus_must_have_glyphs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(face_trial, "corpus", lambda: (*corpus(), "陈\U000323af"))
-    with pytest.raises(VermilionError) as refused:
-        apart(FOOD, (FOOD / "face.pdf").read_bytes())
-    assert refused.value.reason == "glyph_missing"
-    assert "\U000323af" in refused.value.detail
+    trial = tried(FOOD)
+    found = {fault.field: fault for fault in trial.faults}
+    assert {fault.reason for fault in trial.faults} == {"glyph_missing"}
+    assert {"/face.pdf/1/operator_name", "/face.pdf/1/representative"} <= set(found)
+    assert not {"/face.pdf/1/credit_code", "/face.pdf/1/valid_to"} & set(found)  # they hold no names
+    said = found["/face.pdf/1/representative"].detail
+    assert said.startswith("page 1, field representative, at ")
+    assert said.endswith("(U+323AF), which names of people may hold")
+
+
+def lacking(folder: Path, char: str) -> Fonts:
+    """A font for every other character that the sample faces want: of another maker, as it were."""
+    store = printing.fonts().regular
+    texts = [
+        *corpus(),
+        *(path.read_text("utf-8") for path in Path(registry.samples.__file__).parent.rglob("*.toml")),
+    ]
+    known = {one for one in "".join((*texts, *map(chr, range(32, 127)), MARKS)) if store.covers(one)}
+    folder.mkdir()
+    path = folder / "font.ttf"
+    path.write_bytes(build_font(store, known - {char}, "Lacking"))
+    return Fonts.find(folder / "cache", regular=FontSource(path, 0, {}, serif=False))
+
+
+MARKS = "样本省市局扫码核验，网址须以开头。–年月日；"
+
+
+def test_a_glyph_that_the_machine_s_fonts_lack_is_refused_with_its_place(tmp_path: Path) -> None:
+    """In the process apart, with a real font: a rare character of a name, and one of a choice."""
+    text = (TEACHER / "type.toml").read_text("utf-8")
+    form = (TEACHER / "face.pdf").read_bytes()
+    for char, wanting in (("䶮", "holder_name"), ("女", "sex")):
+        trial = try_face(TEACHER.name, text, form, lacking(tmp_path / wanting, char), ORIGIN)
+        (fault,) = [one for one in trial.faults if one.field == f"/face.pdf/1/{wanting}"]
+        assert fault.reason == "glyph_missing"
+        assert f"no glyph for {char}" in fault.detail
+        with pytest.raises(VermilionError) as refused:
+            trial.require()
+        assert refused.value.reason == "glyph_missing"
+        assert refused.value.faults == trial.faults
 
 
 def test_the_corpus_holds_rare_characters_and_names_of_minority_nationalities() -> None:

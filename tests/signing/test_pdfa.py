@@ -80,7 +80,7 @@ def test_its_colours_are_those_of_one_profile(pdf: pikepdf.Pdf) -> None:
 @every_type
 def test_the_printed_record_is_associated_with_it(number: int, pdf: pikepdf.Pdf) -> None:
     (associated,) = pdf.Root.AF
-    assert (associated.AFRelationship, str(associated.UF), str(associated.F)) == (
+    assert (str(associated.AFRelationship), str(associated.UF), str(associated.F)) == (
         "/Data", ATTACHMENT, ATTACHMENT,
     )  # fmt: skip
     (named,) = pdf.attachments.values()
