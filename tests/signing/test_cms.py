@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from functools import cache
 from hashlib import sha256
 from typing import Any
 
 import pytest
 from asn1crypto import cms as asn1_cms
+from asn1crypto import tsp
 from asn1crypto import x509 as asn1_x509
 from asn1crypto.algos import SignedDigestAlgorithm
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
@@ -18,10 +20,10 @@ from pyhanko_certvalidator.registry import SimpleCertificateStore
 
 from keys.der import tlv
 from keys.errors import VermilionError
-from keys.suite import P256
+from keys.suite import P256, SUITES, Suite, SuiteName, verifies
 from signing import cms
 from tests.signing.alter import gap_of
-from tests.signing.sealing import make_office, office, sealed
+from tests.signing.sealing import make_office, office, seal_of, sealed
 
 
 def contents() -> bytes:
@@ -227,15 +229,52 @@ def test_damaged_signatures_and_tokens_raise_nothing_but_the_typed_error(data: s
             continue
 
 
-def test_asn1crypto_builds_the_same_bytes() -> None:
-    """Its trees, from the same parts, with and without a token."""
-    found = cms.parse_seal(contents())
+def bare(digest_name: str) -> asn1_cms.DigestAlgorithm:
+    """Without parameters (RFC 5754, 2), where asn1crypto fills in NULL."""
+    name = asn1_cms.DigestAlgorithm({"algorithm": digest_name})["algorithm"]
+    return asn1_cms.DigestAlgorithm.load(tlv(0x30, name.dump()))
+
+
+def attribute_trees(digest: bytes, certificate: bytes, suite: Suite) -> asn1_cms.CMSAttributes:
+    """The signed attributes as asn1crypto makes them, in the order of a DER set (X.690, 11.6)."""
+    protection = asn1_cms.CMSAlgorithmProtection(
+        {
+            "digest_algorithm": bare(suite.digest_name),
+            "signature_algorithm": SignedDigestAlgorithm({"algorithm": suite.signature_name}),
+        }
+    )
+    reference = {
+        "certs": [{"cert_hash": sha256(certificate).digest()}]
+    }  # SHA-256 is the default, and left out
+    made = [
+        asn1_cms.CMSAttribute({"type": name, "values": [value]})
+        for name, value in (
+            ("content_type", "data"), ("message_digest", digest),
+            ("signing_certificate_v2", tsp.SigningCertificateV2(reference)),
+            ("cms_algorithm_protection", protection),
+        )
+    ]  # fmt: skip
+    return asn1_cms.CMSAttributes(sorted(made, key=lambda one: bytes(one.dump())))
+
+
+@cache
+def of_suite(name: SuiteName) -> cms.SealSignature:
+    return seal_of(make_office(name).seal().data)
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_asn1crypto_builds_the_same_bytes(name: SuiteName) -> None:
+    """Its trees, from the same values, with and without a token; nothing of them is taken from our bytes but
+    certificates, digest, signature and token.
+    """
+    found = of_suite(name)
+    assert found.suite is SUITES[name]
     certificate = asn1_x509.Certificate.load(found.certificate)
-    digest_algorithm = {"algorithm": "sha256"}
-
-    def bare(value: asn1_cms.DigestAlgorithm) -> asn1_cms.DigestAlgorithm:
-        return asn1_cms.DigestAlgorithm.load(tlv(0x30, value["algorithm"].dump()))  # RFC 5754: no parameters
-
+    attributes = attribute_trees(found.digest, found.certificate, found.suite)
+    assert attributes.dump() == found.attributes
+    assert verifies(
+        cms.load_certificate(found.certificate).public_key(), found.suite, found.signature, attributes.dump()
+    )
     for token in (found.token, None):
         signer = {
             "version": "v1",
@@ -245,9 +284,9 @@ def test_asn1crypto_builds_the_same_bytes() -> None:
                     "serial_number": certificate.serial_number,
                 }
             },
-            "digest_algorithm": bare(asn1_cms.DigestAlgorithm(digest_algorithm)),
-            "signed_attrs": asn1_cms.CMSAttributes.load(found.attributes),
-            "signature_algorithm": {"algorithm": "sha256_ecdsa"},
+            "digest_algorithm": bare(found.suite.digest_name),
+            "signed_attrs": attributes,
+            "signature_algorithm": {"algorithm": found.suite.signature_name},
             "signature": found.signature,
         }
         if token is not None:
@@ -259,14 +298,15 @@ def test_asn1crypto_builds_the_same_bytes() -> None:
                 "content_type": "signed_data",
                 "content": {
                     "version": "v1",
-                    "digest_algorithms": [bare(asn1_cms.DigestAlgorithm(digest_algorithm))],
+                    "digest_algorithms": [bare(found.suite.digest_name)],
                     "encap_content_info": {"content_type": "data"},
                     "certificates": [asn1_x509.Certificate.load(one) for one in bag],
                     "signer_infos": [signer],
                 },
             }
         )
-        assert built.dump() == rebuilt(token=token)
+        parts = found.certificate, found.issuers, found.attributes, found.signature, token, found.suite
+        assert built.dump() == cms.build_seal(*parts)
 
 
 class _Given(signers.Signer):
@@ -310,3 +350,31 @@ def test_pyhanko_has_the_same_attributes_signed_and_makes_the_same_signature() -
     assert theirs["sid"].dump() == ours["sid"].dump()
     assert theirs["signature"].native == ours["signature"].native
     assert {one.dump() for one in made["content"]["certificates"]} == {found.certificate, *found.issuers}
+
+
+def test_what_differs_from_pyhanko_is_these_things_alone() -> None:
+    """Each of them changed in its tree, pyHanko's CMS is ours byte for byte (docs/architecture.md has why)."""
+    found = cms.parse_seal(contents())
+    made = asyncio.run(_Given(found).async_sign(found.digest, "sha256", use_pades=True))
+    ours = asn1_cms.ContentInfo.load(rebuilt(token=None))
+    body = made["content"]
+    assert made.dump() != ours.dump()
+    (signer,) = body["signer_infos"]
+    for digest_algorithm in (body["digest_algorithms"][0], signer["digest_algorithm"]):
+        assert digest_algorithm["parameters"].dump() == b"\x05\x00"  # 1: NULL parameters
+    body["digest_algorithms"] = [bare("sha256")]
+    signer["digest_algorithm"] = bare("sha256")
+    kept = {one["type"].native: one for one in signer["signed_attrs"]}
+    (reference,) = kept["signing_certificate_v2"]["values"][0]["certs"]
+    assert reference["issuer_serial"].native is not None  # 2: issuer and serial number beside the hash
+    del kept["signing_certificate_v2"]
+    own = {one["type"].native: one for one in attribute_trees(found.digest, found.certificate, P256)}
+    for name in ("signing_certificate_v2", "cms_algorithm_protection"):  # 3: no algorithm protection
+        assert name not in kept
+        kept[name] = own[name]
+    in_order = sorted(kept.values(), key=lambda one: bytes(one.dump()))  # 4: sets in the order they came
+    signer["signed_attrs"] = asn1_cms.CMSAttributes(in_order)
+    body["certificates"] = sorted(body["certificates"], key=lambda one: bytes(one.dump()))
+    body["signer_infos"] = [signer]
+    made["content"] = body
+    assert made.dump(force=True) == ours.dump()
