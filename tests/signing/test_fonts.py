@@ -7,13 +7,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from fontTools.fontBuilder import FontBuilder
 from fontTools.pens.areaPen import AreaPen
+from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
+from fontTools.ttLib.tables._g_l_y_f import Glyph as GlyfGlyph
 
 from keys.errors import Kind, VermilionError
 from signing.embedded_font import to_unicode
 from signing.fonts import Fonts, Weight, build_font, find_sources, packaged_font
-from signing.glyphs import FontSource, GlyphStore
+from signing.glyphs import FontSource, Glyph, GlyphStore, convert
 from tests.signing import printing
 
 TEXT = "食品经营许可证䶮𠮷㛃·A1"
@@ -104,6 +107,65 @@ def test_a_conversion_keeps_the_shape(sans: Fonts) -> None:
             glyph_set[font.getBestCmap()[ord(char)]].draw(pen)
             areas.append(abs(pen.value))
         assert areas[0] == pytest.approx(areas[1], rel=0.01)
+
+
+def true_type(source: FontSource, chars: str, composite: str, path: Path, units: int) -> FontSource:
+    """A TrueType font of these glyphs with so many units an em, the last as a composite of the first."""
+    original = source.open()
+    glyph_set, cmap = original.getGlyphSet(location=source.location), original.getBestCmap()
+    scale = units / original["head"].unitsPerEm
+    names = {char: f"u{ord(char):04X}" for char in chars}
+    glyphs = {".notdef": TTGlyphPen(None).glyph()}
+    glyphs |= {names[char]: convert(glyph_set, cmap[ord(char)], scale=scale, reverse=True) for char in chars}
+    pen = TTGlyphPen(glyphs)
+    pen.addComponent(names[chars[0]], (0.5, 0, 0, 0.5, 100 * scale, 0))
+    glyphs["composite"] = pen.glyph()
+    builder = FontBuilder(units, isTTF=True)
+    builder.setupGlyphOrder(list(glyphs))
+    builder.setupCharacterMap(
+        {ord(char): name for char, name in names.items()} | {ord(composite): "composite"}
+    )
+    builder.setupGlyf(glyphs)
+    builder.setupHorizontalMetrics(
+        {name: (units, getattr(builder.font["glyf"][name], "xMin", 0)) for name in glyphs}
+    )
+    builder.setupHorizontalHeader(ascent=units, descent=0)
+    builder.setupPost()
+    builder.font.save(path)
+    return FontSource(path, 0, {}, serif=False)
+
+
+def pictured(glyph: Glyph) -> tuple[float, tuple[int, ...]]:
+    """The area, positive as TrueType turns, and the box of an outline."""
+    outline = GlyfGlyph(glyph.outline)
+    outline.expand(None)
+    pen = AreaPen(None)
+    outline.draw(pen, None)
+    return -pen.value, (outline.xMin, outline.yMin, outline.xMax, outline.yMax)
+
+
+@pytest.mark.parametrize("units", [512, 1000, 2048])
+def test_outlines_come_out_of_a_true_type_font_of_any_em_size(
+    sans: Fonts, tmp_path: Path, units: int
+) -> None:
+    """Scaled to our 1000 units, turned as they were, and composites as the outlines that they show."""
+    source = true_type(packaged(), "食证䶮A", "©", tmp_path / "other.ttf", units)
+    assert TTFont(source.path)["head"].unitsPerEm == units
+    store = GlyphStore(source, tmp_path / "cache")
+    coarse = 1000 / units + 1
+    for char in "食证䶮A":
+        found = store.get(char)
+        assert found.advance == 1000
+        (area, box), (wanted, wanted_box) = pictured(found), pictured(sans.regular.get(char))
+        assert area == pytest.approx(wanted, rel=0.02)
+        assert box == pytest.approx(wanted_box, abs=coarse)
+        assert found.left == box[0]
+    whole, half = (pictured(store.get(char)) for char in "食©")
+    assert half[0] == pytest.approx(whole[0] / 4, rel=0.05)
+    assert half[1][0] == pytest.approx(whole[1][0] / 2 + 100, abs=coarse)
+    program = TTFont(io.BytesIO(build_font(store, "食证©", "Test")))
+    assert program["head"].unitsPerEm == 1000
+    assert all(program["glyf"][name].numberOfContours > 0 for name in program.getBestCmap().values())
 
 
 def test_a_built_font_is_the_same_each_time_and_glyph_0_is_empty(sans: Fonts) -> None:
