@@ -42,7 +42,7 @@ from tests.registry.batching import (
     told,
     worked,
 )
-from tests.registry.issuing import issue_one, request_body
+from tests.registry.issuing import food_number, issue_one, request_body
 from tests.registry.test_licences_api import problem
 from tests.registry.world import Ticker, World, on_sqlite
 
@@ -396,6 +396,32 @@ def post_stream(world: World, stream: io.BytesIO, length: int) -> TestResponse:
     served = {"wsgi.input": stream, "CONTENT_LENGTH": str(length), "wsgi.input_terminated": True}
     headers = {**world.headers("system"), "Idempotency-Key": "k"}
     return world.http.post(PATH, content_type=NDJSON, headers=headers, environ_overrides=served)
+
+
+@pytest.mark.long(short="test_limits_of_a_batch")
+@on_sqlite
+def test_a_batch_of_as_many_lines_as_may_be_is_checked_whole(world: World) -> None:
+    """Every line of 100,000; one more is refused, and leaves nothing."""
+    sample = request_body(world)
+    lines = [
+        json.dumps(sample | {"number": food_number(900_000 + n)}, ensure_ascii=False).encode()
+        for n in range(receive.MAX_LINES)
+    ]
+    assert len(lines) == 100_000
+    data = b"\n".join(lines)
+    assert len(data) < receive.MAX_BODY
+    refused = problem(send(world, data + b"\n{}", key="large", query="?dry_run=1"), 413)
+    assert refused["reason"] == "too_many_lines"
+    worked(world)
+    with Session(world.ports.database.read) as session:
+        assert [session.scalar(select(func.count()).select_from(one)) for one in (Batch, BatchItem)] == [0, 0]
+    batch_id = sent(world, data, key="large", query="?dry_run=1")  # the key is free
+    assert told(world, batch_id)["lines"] == 100_000
+    assert not worked(world)
+    batch = told(world, batch_id)
+    assert (batch["state"], sum(batch["counts"].values())) == ("checked", 100_000)
+    assert len(batch["counts"]) == 1
+    assert (kept_requests(world), editions(world)) == (0, 0)
 
 
 def test_a_body_that_is_cut_off_is_no_batch(world: World) -> None:
