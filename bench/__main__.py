@@ -37,6 +37,7 @@ BENCHES = {
         "bulk.peak_mb",
         "store.bytes_per_licence",
     ),
+    "bench.batches": ("bulk.batch_10k_per_s", "bulk.batch_peak_mb"),
     "bench.bulk_large": ("bulk.sqlite_100k_vs_10k",),
     "bench.issuing": (
         "issue.http_p50_ms",

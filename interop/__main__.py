@@ -1,9 +1,11 @@
 """`make interop`: show sealed and altered documents to veraPDF and EU DSS, and measure EU DSS sealing.
 
 `python -m interop [--licences N]` writes build/interop.json and docs/interop.md and ends with 1 when
-something is neither as wanted nor a known difference. `python -m interop --files a.pdf … --root root.der
-[--crl FILE…] [--ocsp FILE…] [--at INSTANT]` prints what the two say of these files. Both print SKIPPED, with
-the reason, where the checkers cannot be had, and leave the last results as they are.
+something is neither as wanted nor a known difference. `python -m interop --readers-only` asks qpdf, pdfsig,
+pdftotext, a scanner and pyHanko alone, of the genuine documents, and keeps no results. `python -m interop
+--files a.pdf … --root root.der [--crl FILE…] [--ocsp FILE…] [--at INSTANT]` prints what the two say of these
+files. All print SKIPPED, with the reason, where the checkers cannot be had, and leave the last results as
+they are.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import platform
 import re
 import sys
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,7 +26,7 @@ from typing import Any
 from interop import java, readers
 from interop.documents import CHECKED_AT, TYPES, Document, Sample, make_sample, open_workshop
 from interop.evidence import Evidence
-from interop.results import FAIL, as_json, compare, judged, merged, page, rules_of, table
+from interop.results import FAIL, as_json, compare, judged, merged, page, rules_of, shown, table
 from interop.speed import measure
 
 RESULT = Path("build/interop.json")
@@ -52,13 +55,34 @@ def run(licences: int) -> int:
         date=datetime.now(UTC).date().isoformat(),
         versions=java.versions(command),
         machine=machine(),
-        documents=sample.documents,
         rows=rows,
         paces=paces,
         rules=rules_of(answers),
+        documents=shown(sample.documents),
     )
     keep(results)
     return int(any(row.state == FAIL for row in rows))
+
+
+def run_readers(licences: int) -> int:
+    """Without Java: what the other readers say of genuine documents, and whether any finds a fault.
+
+    Raises SkippedError.
+    """
+    if (absent := readers.missing()) is not None:
+        raise java.SkippedError(absent)
+    with tempfile.TemporaryDirectory() as name:
+        sample = make_sample(Path(name) / "sample", licences)
+    chosen = [(one, one.genuine) for one in sample.documents if one.genuine is not None]
+    answers = readers.read_all([(one.data, genuine) for one, genuine in chosen], CHECKED_AT)
+    told = Counter((one.name, said) for (one, _), said in zip(chosen, answers, strict=True))
+    for (name, said), count in told.items():
+        print(f"{name} ({count}): {said}")
+    wrong = sum(said != readers.CLEAN for said in answers)
+    print(
+        f"{len(answers) - wrong} of {len(answers)} documents clean: qpdf, pdfsig, pdftotext, zxing, pyHanko"
+    )
+    return int(wrong > 0)
 
 
 def keep(results: dict[str, Any]) -> None:
@@ -155,12 +179,15 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m interop")
     parser.add_argument("--files", nargs="+", type=Path, help="PDF files; none: make the project's own")
     parser.add_argument("--licences", type=int, default=1, help="so many of each type by each maker")
+    parser.add_argument("--readers-only", action="store_true", help="without Java; keeps no results")
     parser.add_argument("--root", nargs="+", type=Path, default=[], help="the trust anchors, DER or PEM")
     parser.add_argument("--crl", nargs="+", type=Path, default=[], help="CRLs beside those in the file")
     parser.add_argument("--ocsp", nargs="+", type=Path, default=[], help="OCSP answers beside those in it")
     parser.add_argument("--at", help="validate at this instant, such as 2026-11-20T02:40:00Z")
     chosen = parser.parse_args(arguments)
     try:
+        if chosen.readers_only:
+            return run_readers(chosen.licences)
         if chosen.files is None:
             return run(chosen.licences)
         answers = java.check(
@@ -168,7 +195,7 @@ def main(arguments: list[str]) -> int:
         )
     except java.SkippedError as reason:
         print(f"SKIPPED: {reason}")
-        if chosen.files is None and PAGE.exists():
+        if chosen.files is None and not chosen.readers_only and PAGE.exists():
             print(f"The last results stand in {PAGE}.")
         return 0
     except java.JavaError as error:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 
@@ -26,11 +26,15 @@ from interop.differences import (
 from interop.evidence import Evidence, evidence_of, ocsp_evidence
 from interop.readers import Genuine
 from keys.certificates import Subject
-from keys.custodian import Purpose
+from keys.custodian import KeyRef, Purpose
 from keys.errors import VermilionError
+from keys.ledger import MemoryTimeStamps
 from keys.profiles import ProfileName
+from keys.time_source import GivenClock
+from keys.trust_list import TrustList
+from keys.tsa import TimeStampAuthority
 from signing.document import SealMaterial, ValidationData
-from signing.document_time_stamp import lay_out, read_document
+from signing.document_time_stamp import StampRevision, lay_out, read_document
 from signing.draw import printed_values
 from signing.face_specimen import corpus
 from signing.joint import lay_out_next
@@ -45,6 +49,7 @@ from signing.value_font import GlyphSet
 from tests.authority import AT, TestAuthority
 from tests.prover import Prover
 
+REPAIRED_AT, ARCHIVED_AT, RENEWED_AT = (AT + timedelta(minutes=n) for n in (1, 2, 6))
 CHECKED_AT = AT + timedelta(minutes=10)
 TYPES = {
     "food": "11990000MB0001011X001",
@@ -79,7 +84,7 @@ class Wanted:
 class Document:
     """`evidence` is the name of what DSS is shown beside the file; `ours` is what our own strict check says:
     nothing, or the reason for which it refuses the file. `genuine` is what other readers are to find in one
-    that nobody altered.
+    that nobody altered; a document that is neither is shown under other circumstances than its own.
     """
 
     name: str
@@ -88,6 +93,7 @@ class Document:
     ours: str | None
     wanted: Wanted
     genuine: Genuine | None = None
+    altered: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +111,36 @@ class Workshop:
     evidence: Evidence
     prefix: Prefix
     plain: Prefix  # without validation data
+    later_key: KeyRef
+    later: bytes  # certificate of the time-stamp authority that renews
+    trust: TrustList
+
+    def stamp(self, revision: StampRevision, at: datetime, record: str) -> bytes:
+        """The document with that revision, stamped by the authority that serves then."""
+        authority = self.bench.authority
+        key, certificate = (
+            (authority.tsa_key, authority.tsa) if at < RENEWED_AT else (self.later_key, self.later)
+        )
+        by = TimeStampAuthority(
+            authority.custodian, key, certificate, (authority.issuing,),
+            time=GivenClock(lambda: at), register=MemoryTimeStamps(), random=authority.random,
+        )  # fmt: skip
+        return revision.stamped(by.stamp(revision.digest(), record), (authority.issuing,))
+
+    def archive(self, data: bytes, at: datetime, record: str) -> bytes:
+        """With a time-stamp for the archive, and what the certificates are known to be worth by then."""
+        authority = self.bench.authority
+        found = strict_check(data, self.trust, at=CHECKED_AT)
+        chains = (*found.to_tell, *found.to_prove)
+        by = Prover.of(authority, at)
+        certificates = {one for chain in chains for one in (*chain.issuers, chain.certificate)}
+        proofs = gather(
+            tuple(certificates - {seal.certificate for seal in found.seals}),
+            [by.ocsp(chain.certificate, at) for chain in chains],
+            [by.root_crl(at)],
+        )
+        adding = Carried(proofs.certificates, proofs.ocsps, proofs.crls)
+        return self.stamp(lay_out(read_document(data), adding), at, record)
 
     def genuine(self, printout: Printout, *, seals: int = 1, stamps: int = 0) -> Genuine:
         face = self.bench.face
@@ -112,6 +148,9 @@ class Workshop:
         sources = dict.fromkeys(place.source for place in face.values)
         texts = tuple(printed[source] for source in sources if source in printed)
         return Genuine(printout, texts, len(face.qr), seals, stamps, self.bench.authority.root)
+
+
+Make = Callable[[Workshop, Printout, str], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +162,7 @@ class Maker:
 
     name: str
     levels: tuple[str, ...]
-    make: Callable[[Workshop, Printout, str], bytes]
+    make: Make
     known: Mapping[str, Difference] = field(default_factory=dict)
     stamps: int = 0
 
@@ -139,10 +178,8 @@ def time_stamped(workshop: Workshop, printout: Printout, record: str) -> bytes:
 
 def stamped_later(workshop: Workshop, printout: Printout, record: str) -> bytes:
     """Sealed while no time-stamp could be had, and repaired by a document time-stamp."""
-    authority = workshop.bench.authority
     revision = lay_out(read_pdf(basic(workshop, printout, record)))
-    token = authority.stamper.stamp(revision.digest(), f"repair:{record}")
-    return revision.stamped(token, (authority.issuing,))
+    return workshop.stamp(revision, REPAIRED_AT, f"repair:{record}")
 
 
 def long_term(workshop: Workshop, printout: Printout, record: str) -> bytes:
@@ -151,14 +188,19 @@ def long_term(workshop: Workshop, printout: Printout, record: str) -> bytes:
     return _sealed(workshop, workshop.prefix, printout, record, stamp)
 
 
-def archived(workshop: Workshop, printout: Printout, record: str) -> bytes:
-    """At B-LT, with a time-stamp for the archive, and what is known of the certificates by then."""
-    authority = workshop.bench.authority
-    proofs = ocsp_evidence(authority, AT)
-    adding = Carried((authority.issuing, authority.tsa), proofs.ocsps, proofs.crls)
-    revision = lay_out(read_document(long_term(workshop, printout, record)), adding)
-    token = authority.stamper.stamp(revision.digest(), f"archive:{record}")
-    return revision.stamped(token, (authority.issuing,))
+def archived(make: Make) -> Make:
+    """What that maker makes, with a time-stamp for the archive."""
+
+    def made(workshop: Workshop, printout: Printout, record: str) -> bytes:
+        return workshop.archive(make(workshop, printout, record), ARCHIVED_AT, f"archive:{record}")
+
+    return made
+
+
+def renewed(workshop: Workshop, printout: Printout, record: str) -> bytes:
+    """B-LTA, with a second time-stamp by another authority, later."""
+    data = archived(long_term)(workshop, printout, record)
+    return workshop.archive(data, RENEWED_AT, f"renewal:{record}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +264,10 @@ MAKERS = (
     Maker("B-T", (LEVEL_T,), time_stamped),
     Maker("B-B stamped later", (LEVEL_T,), stamped_later, stamps=1),
     Maker("B-LT in one revision", (LEVEL_LT,), long_term, ONE_REVISION),
-    Maker("B-LTA", (LEVEL_LTA,), archived, stamps=1),
+    Maker("B-LTA", (LEVEL_LTA,), archived(long_term), stamps=1),
+    Maker("B-LTA renewed", (LEVEL_LTA,), renewed, stamps=2),
+    Maker("B-T archived", (LEVEL_LTA,), archived(time_stamped), stamps=1),
+    Maker("B-B stamped later, archived", (LEVEL_LTA,), archived(stamped_later), stamps=2),
 )
 
 
@@ -245,7 +290,12 @@ def open_workshop(folder: Path, name: str) -> Workshop:
     )
     validation = gather((authority.issuing, authority.tsa), proofs.ocsps, proofs.crls)
     prefix, plain = make_prefix(with_data, validation), make_prefix(without)
-    return Workshop(name, bench, evidence_of(authority, AT), prefix, plain)
+    key = authority.custodian.generate(Purpose.TSA, "p256-sha256")
+    began = AT - timedelta(days=30)
+    later = authority.certify(ProfileName.TSA, Subject("TEST TSA 2", "TEST Vermilion"), key, at=began)
+    trust = authority.trust()
+    trust = replace(trust, keys=(*trust.keys, authority.trusted("tsa", later)))
+    return Workshop(name, bench, evidence_of(authority, AT), prefix, plain, key, later, trust)
 
 
 def make_sample(folder: Path, licences: int = 1, makers: tuple[Maker, ...] = MAKERS) -> Sample:
@@ -290,12 +340,13 @@ def _altered(title: str, workshop: Workshop, first: bytes, second: bytes) -> Ite
         data = alteration.alter(first, second)
         if data is not None:
             wanted = Wanted(None, alteration.wanted, (), False, alteration.known)
-            yield _document(f"{title}: {alteration.name}", data, workshop, workshop.name, wanted)
+            named = f"{title}: {alteration.name}"
+            yield _document(named, data, workshop, workshop.name, wanted, altered=True)
 
 
 def _joint(workshop: Workshop, papers: Iterator[Printout], licences: int) -> Iterator[Document]:
-    """So many licences with two seals and with three, the latter also altered, and archived."""
-    name, authority = workshop.name, workshop.bench.authority
+    """So many licences with two seals and with three, one of each archived, the latter also altered."""
+    name = workshop.name
     for count in (2, 3):
         joint = Joint.of(workshop, count)
         title = f"{name}, joint, {count} seals"
@@ -304,22 +355,15 @@ def _joint(workshop: Workshop, papers: Iterator[Printout], licences: int) -> Ite
         wanted = Wanted(True, PASSED, (LEVEL_LT,) * count, True, jointly(count))
         for paper, data in zip(chosen[:licences], made, strict=False):
             yield _document(title, data, workshop, name, wanted, workshop.genuine(paper, seals=count))
+        kept = workshop.archive(made[0], ARCHIVED_AT, f"archive:joint:{count}")
+        wanted = Wanted(True, PASSED, (LEVEL_LTA,) * count, True, LOCKED_FIELDS)
+        genuine = workshop.genuine(chosen[0], seals=count, stamps=1)
+        yield _document(f"{title}, B-LTA", kept, workshop, name, wanted, genuine)
     first, second = made[:2]
     yield from _altered(title, workshop, first, second)
     short = joint.seal(joint.naming(next(papers)), "intent:joint:short", seals=2)
     missing = Wanted(None, FAILED, (), False, NOT_ALL_SEALS)
-    yield _document(f"{title}: without the last seal", short, workshop, name, missing)
-    proofs = joint_proofs(authority, joint.materials)
-    revision = lay_out(
-        read_document(first), Carried((authority.issuing, authority.tsa), proofs.ocsps, proofs.crls)
-    )
-    archived = revision.stamped(
-        authority.stamper.stamp(revision.digest(), "archive:joint"), (authority.issuing,)
-    )
-    levels = (LEVEL_LTA,) * count
-    wanted = Wanted(True, PASSED, levels, True, LOCKED_FIELDS)
-    genuine = workshop.genuine(chosen[0], seals=count, stamps=1)
-    yield _document(f"{title}, B-LTA", archived, workshop, name, wanted, genuine)
+    yield _document(f"{title}: without the last seal", short, workshop, name, missing, altered=True)
 
 
 def _circumstances(workshop: Workshop, stranger: Workshop, papers: Iterator[Printout]) -> Iterator[Document]:
@@ -347,13 +391,15 @@ def _document(
     evidence: str,
     wanted: Wanted,
     genuine: Genuine | None = None,
+    *,
+    altered: bool = False,
 ) -> Document:
     ours = None
     try:
-        strict_check(data, workshop.bench.authority.trust(), at=CHECKED_AT)
+        strict_check(data, workshop.trust, at=CHECKED_AT)
     except VermilionError as error:
         ours = error.reason or str(error.kind)
-    return Document(name, data, evidence, ours, wanted, genuine)
+    return Document(name, data, evidence, ours, wanted, genuine, altered)
 
 
 def _sealed(

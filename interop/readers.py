@@ -150,6 +150,9 @@ def _by_pyhanko(data: bytes, genuine: Genuine, at: datetime) -> Iterator[str]:
     for stamp in stamps:
         left -= 1
         stamped = validate_pdf_timestamp(stamp, context())
+        added = ModificationLevel.LTA_UPDATES if left else ModificationLevel.NONE
+        if stamped.modification_level != added:
+            yield f"pyHanko: after a time-stamp {stamped.modification_level}, wanted: {added}"
         if not (stamped.intact and stamped.valid and stamped.trusted):
             yield f"pyHanko: time-stamp {stamped.summary()}"
         if (stamped.coverage == SignatureCoverageLevel.ENTIRE_FILE) != (left == 0):

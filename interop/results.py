@@ -129,23 +129,31 @@ def rules_of(answers: Iterable[Mapping[str, Any]]) -> dict[str, str]:
     return dict(sorted((rule["rule"], rule.get("message", "")) for rule in failed))
 
 
+def shown(documents: Iterable[Document]) -> dict[str, int]:
+    """How many documents of each kind the checkers were asked about."""
+    counts = Counter(
+        "altered" if one.altered else "circumstances" if one.genuine is None else "genuine"
+        for one in documents
+    )
+    return {kind: counts[kind] for kind in ("genuine", "altered", "circumstances")}
+
+
 def as_json(
     *,
     date: str,
     versions: Mapping[str, str],
     machine: str,
-    documents: Sequence[Document],
     rows: Sequence[Row],
     paces: Sequence[Pace],
     rules: Mapping[str, str],
+    documents: Mapping[str, int],
 ) -> dict[str, Any]:
     """Of the form of `results.schema.json`."""
     return {
         "date": date,
         "versions": dict(versions),
         "machine": machine,
-        "documents": len(documents),
-        "genuine": sum(one.genuine is not None for one in documents),
+        "documents": dict(documents),
         "rows": [
             {"document": r.document, "state": r.state, "checks": [asdict(check) for check in r.checks]}
             for r in rows
@@ -174,8 +182,8 @@ _HEAD = """\
 last result: it is made, not written. What others say of our other objects stands in
 [interoperability.md](interoperability.md).
 
-Made on {date}: {versions}; {machine}. {documents} documents, of which {genuine} are genuine licences: a row
-is of all that are alike.
+Made on {date}: {versions}; {machine}. Shown were {genuine} genuine documents, {altered} altered ones, and
+{circumstances} under other circumstances than their own: another root, other proofs, a revoked certificate.
 
 EU DSS has our root as its only trust anchor, its own policy, and the CRLs that the authority's site serves.
 *Hardened* is the same policy with changes after the signature at FAIL where it only warns. *Our check* is
@@ -203,7 +211,9 @@ def page(results: Mapping[str, Any]) -> str:
     rows = results["rows"]
     versions = ", ".join(f"{name} {version}" for name, version in results["versions"].items())
     out = [
-        _HEAD.format(**{**results, "versions": versions}),
+        _HEAD.format(
+            date=results["date"], versions=versions, machine=results["machine"], **results["documents"]
+        ),
         f"| document | result | {' | '.join(CHECKS)} |",
         "|---" * (len(CHECKS) + 2) + "|",
     ]

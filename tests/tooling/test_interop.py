@@ -33,6 +33,7 @@ from interop.results import (
     merged,
     page,
     rules_of,
+    shown,
     table,
 )
 from interop.speed import ROADS, cpu_ms
@@ -120,7 +121,8 @@ def test_other_readers_find_in_every_genuine_document_what_is_to_be_there(sample
     assert len(names) > len(TYPES)  # of rare characters
     first, *others = TYPES
     some = [one for one in shown if one[0].name.startswith(first) or one[0].name.endswith(MAKERS[0].name)]
-    assert len(some) == len(MAKERS) + 3 + len(others)
+    assert len(some) == len(MAKERS) + 4 + len(others)  # with two seals and with three, archived too
+    assert {wanted.stamps for _, wanted in some} == {0, 1, 2}
     assert readers.read_all([(one.data, wanted) for one, wanted in some], CHECKED_AT) == ["clean"] * len(some)
 
 
@@ -230,10 +232,10 @@ def results(sample: Sample) -> dict[str, Any]:
         date="2026-11-20",
         versions={"EU DSS": "1", "veraPDF": "2", "Java": "3"},
         machine="2 cores",
-        documents=sample.documents,
         rows=[compare(*pair) for pair in zip(sample.documents, answers, strict=True)],
         paces=[Pace("a road", "PAdES_BASELINE_T", 2.0, 8.0, 16.0, 10.0)],
         rules=rules_of(answers),
+        documents=shown(sample.documents),
     )
 
 
@@ -241,13 +243,19 @@ def test_the_results_are_of_the_schema(results: dict[str, Any]) -> None:
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     jsonschema.validate(json.loads(json.dumps(results)), SCHEMA)
     assert results["seal"][0]["vs_dss"] == 4.0
+    assert sum(results["documents"].values()) == len(results["rows"])
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate({**results, "rows": []}, SCHEMA)
 
 
 def test_the_page_shows_every_row_and_hides_no_failure(sample: Sample, results: dict[str, Any]) -> None:
-    shown = page(results)
-    lines = [line for line in shown.splitlines() if line.startswith(tuple(f"| {name}" for name in TYPES))]
+    counts = results["documents"]
+    assert counts["circumstances"] == 5
+    assert counts["altered"] > counts["genuine"] > len(TYPES) * len(MAKERS)
+    made = page(results)
+    said = "Shown were {genuine} genuine documents, {altered} altered ones, and\n{circumstances} under other"
+    assert said.format(**counts) in made
+    lines = [line for line in made.splitlines() if line.startswith(tuple(f"| {name}" for name in TYPES))]
     assert [line.split(" | ")[0].removeprefix("| ") for line in lines] == [
         one.name for one in sample.documents
     ]
@@ -255,13 +263,11 @@ def test_the_page_shows_every_row_and_hides_no_failure(sample: Sample, results: 
     assert failed
     for name in failed:
         assert any(line.startswith(f"| {name} | **FAIL** |") for line in lines)
-        assert f"\n- {name}: " in shown
+        assert f"\n- {name}: " in made
     for reason in {c["reason"] for row in results["rows"] for c in row["checks"] if c["state"] == DIFFERS}:
-        assert shown.count(reason) == 1
-    assert "- 6.6.4-1: text of 6.6.4-1" in shown
-    genuine = sum(one.genuine is not None for one in sample.documents)
-    assert f"{len(sample.documents)} documents, of which {genuine} are genuine licences" in shown
-    assert "| a road | PAdES_BASELINE_T | 2.00 | 8.00 | 16.00 | 10.00 | 4.00 |" in shown
+        assert made.count(reason) == 1
+    assert "- 6.6.4-1: text of 6.6.4-1" in made
+    assert "| a road | PAdES_BASELINE_T | 2.00 | 8.00 | 16.00 | 10.00 | 4.00 |" in made
 
 
 def test_licences_of_which_all_was_said_alike_are_one_row() -> None:
@@ -295,6 +301,30 @@ def test_our_pace_is_measured_on_the_real_roads(tmp_path: Path) -> None:
         times = cpu_ms(road.start(workshop, licences), road.name, rounds=3)
         assert len(times) == 3
         assert min(times) > 0
+
+
+def test_readers_that_need_no_java_are_asked_by_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for program in readers.PROGRAMS:
+        need(program)
+    monkeypatch.setattr(java, "prepare", lambda: pytest.fail("Java is not asked"))
+    monkeypatch.setattr(command, "make_sample", lambda folder, count: make_sample(folder, count, MAKERS[-1:]))
+    monkeypatch.chdir(tmp_path)
+    assert command.main(["--readers-only", "--licences", "1"]) == 0
+    *lines, last = capsys.readouterr().out.splitlines()
+    assert lines
+    assert all(re.fullmatch(r"\w+, [^:]+ \(1\): clean", line) for line in lines), lines
+    assert last.startswith(f"{len(lines)} of {len(lines)} documents clean: ")
+    assert not list(tmp_path.iterdir())  # no results are kept
+    monkeypatch.setattr(
+        readers, "read_all", lambda some, at: [readers.CLEAN, *["qpdf: not clean"] * (len(some) - 1)]
+    )
+    assert command.main(["--readers-only"]) == 1
+    assert f"1 of {len(lines)} documents clean" in capsys.readouterr().out
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert command.main(["--readers-only"]) == 0
+    assert "SKIPPED: qpdf is not installed" in capsys.readouterr().out
 
 
 def tool(folder: Path, name: str, script: str) -> None:
