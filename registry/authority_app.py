@@ -155,6 +155,7 @@ def _serve_files(app: Flask, ports: Ports) -> None:
         assert row.der is not None
         response = Response(row.der, content_type=CRL_TYPE)
         _may_be_kept(response, CRL_MAX_AGE, row.this_update, row.next_update, ports.clock())
+        _for_every_site(response)
         return response
 
     @app.get("/ca/<ca_name:ca>.cer")
@@ -169,6 +170,8 @@ def _serve_files(app: Flask, ports: Ports) -> None:
             )
         response = Response(web.found(der, "certificate authority"), content_type=CERTIFICATE_TYPE)
         response.headers["Cache-Control"] = "public, max-age=86400"
+        _tagged(response)
+        _for_every_site(response)
         return response
 
 
@@ -211,5 +214,16 @@ def _may_be_kept(
     )
     response.headers["Last-Modified"] = format_datetime(produced_at, usegmt=True)
     response.headers["Expires"] = format_datetime(next_update, usegmt=True)
+    _tagged(response)
+
+
+def _for_every_site(response: Response) -> None:
+    """What a page of any site may read, as the trust list and the status lists."""
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Cross-Origin-Resource-Policy"] = "cross-origin"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+
+
+def _tagged(response: Response) -> None:
     response.set_etag(sha256(response.get_data()).hexdigest())
     response.make_conditional({k: v for k, v in request.environ.items() if k != "HTTP_IF_MODIFIED_SINCE"})

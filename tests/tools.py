@@ -10,6 +10,7 @@ import pytest
 PACKAGES = {
     "certtool": "gnutls-bin",
     "chromium": "chromium",
+    "nginx": "nginx-light",
     "node": "nodejs",
     "ocsptool": "gnutls-bin",
     "openssl": "openssl",
