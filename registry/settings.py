@@ -273,14 +273,14 @@ class Settings(BaseSettings):
     check_sites: str = Field(
         default="",
         description=(
-            "Addresses of public sites, with commas between, whose sums of checks are read for oversight; "
+            "Addresses of public sites, with commas between, whose sums of checks and alerts are read; "
             "empty: http://127.0.0.1:<public_port>; `none`: nobody's."
         ),
     )
     figures_secret_file: Path | None = Field(
         default=None,
         description=(
-            "File with the secret by which a public site gives its sums of checks to another "
+            "File with the secret by which a public site gives its sums of checks and its alerts to another "
             "machine than its own: the same for the site and for the agency API, which reads them. Empty: to "
             "its own alone."
         ),

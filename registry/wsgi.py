@@ -28,6 +28,7 @@ from registry.logs import configure_logs
 from registry.notices.rules import sweep as sweep_notices
 from registry.notices.work import Messenger, open_channels
 from registry.outgoing.lanes import Round as SentRound
+from registry.oversight.alerts import read_alerts
 from registry.oversight.checks import read_sites
 from registry.oversight.counting import close_days, count_due
 from registry.ports import Ports
@@ -120,7 +121,10 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
                 FIGURES_EVERY,
             ),
             "checks": partial(
-                background.keep, {"checks_not_read": partial(read_sites, ports)}, stop, CHECKS_EVERY
+                background.keep,
+                {"checks_not_read": partial(read_sites, ports), "alerts_not_read": partial(read_alerts, ports)},
+                stop,
+                CHECKS_EVERY,
             ),
             "status-lists": partial(
                 background.keep,

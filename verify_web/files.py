@@ -111,10 +111,12 @@ def readyz() -> Response:
 
 @files.get("/alerts")
 def alerts() -> Response:
-    """Licences scanned unusually often, for their issuers: for whoever passes it on, on this machine."""
-    if not is_local(request):
-        abort(404)
+    """Licences scanned unusually often, for their issuers: what the registry reads to tell them. To this machine,
+    or to whoever shows the secret of the settings.
+    """
     here = site()
+    if not is_local(request) and not _knows_the_secret(here.figures_secret):
+        abort(404)
     since = here.clock().astimezone(here.settings.tz).date() - timedelta(days=KEPT_DAYS)
     names = ("day", "issuer", "identifier", "scans")
     return jsonify({"alerts": [dict(zip(names, one, strict=True)) for one in here.store.alerts(since)]})

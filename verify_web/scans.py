@@ -17,6 +17,7 @@ from zoneinfo import ZoneInfo
 
 from keys.clock import Clock
 from keys.errors import VermilionError
+from registry.scan_levels import SCANNED_OFTEN
 from signing.live import LiveLicence
 from verify_web.metrics import Metrics
 from verify_web.store import Store
@@ -24,8 +25,6 @@ from verify_web.store import Store
 WRITE_SECONDS = 60.0
 MOST_WAITING = 10_000
 """Links that a process adds up before it writes, at the latest."""
-ALERTS = (1_000, 10_000, 100_000)
-"""Scans of one licence in a day that its issuer is to be told of: more than any counter sees customers."""
 KEPT_DAYS = 30
 
 _log = logging.getLogger("vermilion.scans")
@@ -85,7 +84,7 @@ class ScanCounter:
                 reached = [
                     (link, threshold)
                     for link, total in totals.items()
-                    for threshold in ALERTS
+                    for threshold in SCANNED_OFTEN
                     if total - waiting[link].scans < threshold <= total
                 ]
                 for link, threshold in reached:

@@ -7,7 +7,7 @@ whose store was lost begins again from nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 from typing import Annotated, Any, cast
 
@@ -50,13 +50,18 @@ _PARSER = TypeAdapter(_Answer)
 
 
 def read_sites(ports: Ports) -> int:
-    """Read the sums of every site; how many there were. A site that does not answer keeps no other waiting:
-    that it did not is raised at the end. Raises VermilionError(UNAVAILABLE).
+    """Read the sums of every site; how many there were. Raises what `of_each_site` raises."""
+    return of_each_site(ports, _read_site)
+
+
+def of_each_site(ports: Ports, read: Callable[[Ports, str], int]) -> int:
+    """What is read of the sites, added up. A site that does not answer keeps no other waiting: that it did not
+    is raised at the end. Raises VermilionError(UNAVAILABLE).
     """
     found, failed = 0, None
     for site in ports.settings.sites:
         try:
-            found += _read_site(ports, site)
+            found += read(ports, site)
         except VermilionError as error:
             failed = error
             _log.warning("site_not_read", site=site, reason=error.reason)
@@ -65,10 +70,15 @@ def read_sites(ports: Ports) -> int:
     return found
 
 
-def _read_site(ports: Ports, site: str) -> int:
+def ask_site(ports: Ports, site: str, path: str) -> bytes:
+    """What a site says there, to this machine or by the secret. Raises VermilionError(UNAVAILABLE)."""
     secret = site_secret(ports.settings)
     headers = {"Accept": "application/json"} | ({"Authorization": f"Bearer {secret}"} if secret else {})
-    data = exchange(f"{site}/figures", headers=headers, content_type="application/json", max_bytes=MAX_ANSWER)
+    return exchange(f"{site}{path}", headers=headers, content_type="application/json", max_bytes=MAX_ANSWER)
+
+
+def _read_site(ports: Ports, site: str) -> int:
+    data = ask_site(ports, site, "/figures")
     sums = parse(data, ports.clock().astimezone(ports.settings.tz).date())
     _keep(ports, site, sums)
     return len(sums)
@@ -80,11 +90,11 @@ def parse(data: bytes, today: date) -> list[_Sum]:
         answer = _PARSER.validate_python(strict_json(data, max_bytes=MAX_ANSWER, max_depth=4))
         days = {one.day: date.fromisoformat(one.day) for one in answer.checks}
     except (VermilionError, ValidationError, ValueError):
-        raise _refused() from None
+        raise not_a_site() from None
     named = {(one.day, one.agency, one.verdict) for one in answer.checks}
     known = all(one.verdict in VERDICTS for one in answer.checks)
     if len(named) != len(answer.checks) or not known or any(day > today for day in days.values()):
-        raise _refused()
+        raise not_a_site()
     return answer.checks
 
 
@@ -120,5 +130,6 @@ def _keep(ports: Ports, site: str, sums: Sequence[_Sum]) -> None:
         connection.execute(raising, rows)
 
 
-def _refused() -> VermilionError:
+def not_a_site() -> VermilionError:
+    """What a site's answer is refused with."""
     return VermilionError(Kind.UNAVAILABLE, "a public site answers with something else", reason="site_answer")

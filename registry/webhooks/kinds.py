@@ -34,6 +34,7 @@ LicenceKind = Literal[
     "licence.ended",
     "licence.removed",
     "licence.inspected",
+    "licence.scanned_often",
     "licence.scheduled",
     "licence.change_withdrawn",
     "licence.change_dropped",

@@ -135,6 +135,51 @@ def test_each_verdict_has_its_page(build: MakeWorld, case: str, lang: str) -> No
     assert "SPECIMEN" in html
 
 
+def seen(html: str) -> str:
+    """The text that a reader sees of a page: without what is for its script."""
+    return text_of(re.sub(r"(?s)<script.*?</script>", "", html.partition("<body>")[2]))
+
+
+def in_order(text: str, *parts: str) -> list[int]:
+    """Where each part begins, each looked for behind the one before."""
+    at, found = 0, []
+    for one in parts:
+        at = text.find(one, at)
+        assert at >= 0, (one, text)
+        found.append(at)
+        at += len(one)
+    return found
+
+
+@pytest.mark.parametrize("lang", LANGUAGES)
+@pytest.mark.parametrize("case", CASES)
+def test_the_parts_of_a_page_come_in_one_order(build: MakeWorld, case: str, lang: str) -> None:
+    """What it comes to, what that means, and as of when; whose it is; what to compare; how it was checked; what
+    to do. Nothing stands before the verdict but the site's name, its languages and that it is a specimen.
+    """
+    from signing.sentences import table
+
+    changes, key, _, _ = CASES[case]
+    html = get(build(sample(**changes)), f"/c/{LINK_ID}", lang)[1]
+    number = sample_record().fields["licence_number"]
+    words, verdict = WORDS[lang], table()["verdicts"][key][lang]
+    checked = words["checked_at"].partition("{moment}")[0]
+    text = seen(html)
+    order = in_order(
+        text, verdict["heading"], verdict["sentence"], checked,
+        words["issuer"], words["type"], words["number"], words["holder"], words["valid"],
+        words["compare_title"],
+        words["checks_title"], *(table()["checks"][name][lang] for name in ("content", "issuer", "status")),
+        words["next_title"], verdict["next"], words["problem_title"], words["contact_title"],
+    )  # fmt: skip
+    for part in (verdict["heading"], verdict["sentence"]):
+        assert text.count(part) == 1
+    assert str(number) not in text[: order[3]]
+    assert len(text[order[1] + len(verdict["sentence"]) : order[2]]) < 80  # a day, where there is one
+    main = html.partition("<main")[2]
+    assert re.search(r"<h1|<h2|<p id=", main).group() == "<h1"  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 def test_unknown_and_cannot_check(build: MakeWorld, lang: str) -> None:
     world = build()
