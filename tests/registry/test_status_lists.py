@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from hashlib import sha256
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -23,11 +25,15 @@ from keys.suite import P256
 from keys.trust_list import read_trust_list
 from registry.licences import status_lists
 from registry.licences.fsck import fsck
+from registry.licences.issue import Issued
+from registry.licences.issue_many import issue_many
+from registry.licences.numbers import STATUS_LIST_SIZE
 from registry.licences.recovery import recover
 from registry.licences.status_changes import derived, note_changes
 from registry.licences.status_lists import COALESCE, PATIENCE, RENEW_AFTER, overdue, publish_due
 from registry.licences.status_tables import StatusChange, StatusListState, StatusListToken
 from registry.licences.tables import Edition, StatusIndex
+from registry.licences.taking import free_slots
 from registry.licences.trust import trust_now
 from registry.seals.custody import registry_policy
 from registry.seals.keys import key_ref
@@ -36,7 +42,7 @@ from registry.seals.status_policy import AHEAD
 from registry.seals.tables import Key, KeyUse
 from registry.seals.trust import current_trust_list, publish_trust_list
 from signing.status_list import EMPTY, StatusList, Value, compress, packed_with, read_status_list, uri_of
-from tests.registry.issuing import LEASE, die, issue_one
+from tests.registry.issuing import LEASE, die, issue_one, ordered, request_body
 from tests.registry.test_status import change
 from tests.registry.world import GROUND, Ticker, World, on_sqlite
 
@@ -291,6 +297,84 @@ def test_a_list_that_could_not_be_signed_is_followed_by_another(
         (1, 1, True),
     ]
     assert shown(world, issued.printout.record.identifier)["status_list"] == "published"
+
+
+@on_sqlite
+def test_a_slot_is_the_one_that_chance_names(world: World) -> None:
+    """Whatever was given away before. What is drawn twice, or is taken, is drawn again."""
+    taken = issue_one(world).printout.record.status_index
+    wanted = [one for one in (0x0F_FFFF, 3, 0x08_0000, 7, 2) if one != taken][:4]
+    drawn = iter(one.to_bytes(4) for one in (wanted[0], wanted[1], wanted[1], taken, *wanted[2:]))
+
+    def chance(size: int) -> bytes:
+        assert size == 4
+        return next(drawn)
+
+    with Session(world.ports.database.read) as session:
+        found = free_slots(session, chance, 4)
+    assert found == [(0, index) for index in wanted]
+
+
+def rank_correlation(values: Sequence[int]) -> float:
+    """Of values with their order, Spearman's: 1 for what counts upwards, -1 downwards, near 0 by chance."""
+    count = len(values)
+    rank = {value: place for place, value in enumerate(sorted(values))}
+    apart = sum((place - rank[value]) ** 2 for place, value in enumerate(values))
+    return 1 - 6 * apart / (count * (count**2 - 1))
+
+
+def neighbours(values: Sequence[int]) -> int:
+    """How many follow the one before at less than a thousandth of the list's length, upwards or down."""
+    return sum(abs(two - one) < STATUS_LIST_SIZE // 1000 for one, two in pairwise(values))
+
+
+def looks_random(slots: Sequence[tuple[int, int]]) -> bool:
+    """Whether indexes are spread evenly, in no order, and far from the ones before. By chance alone a list of a
+    thousand and more fails each of the three less than once in a thousand million times.
+    """
+    indexes = [index for _, index in slots]
+    count = len(indexes)
+    spread = Counter(index >> 16 for index in indexes)
+    chi_square = sum((spread[part] - count / 16) ** 2 / (count / 16) for part in range(16))
+    return (
+        len(set(indexes)) == count
+        and chi_square < 75  # 15 degrees of freedom
+        and abs(rank_correlation(indexes)) < 6.2 / count**0.5
+        and neighbours(indexes) < 2 + count / 500 + 6.2 * (count / 500) ** 0.5
+    )
+
+
+@on_sqlite
+def test_slots_of_the_real_source_of_chance_look_random_and_others_do_not(world: World) -> None:
+    with Session(world.ports.database.read) as session:
+        found = free_slots(session, os.urandom, 2_000)
+    assert {number for number, _ in found} == {0}
+    assert looks_random(found)
+    indexes = [index for _, index in found]
+    start = indexes[0] // 2
+    for wrong in (
+        range(start, start + 2_000),  # counted
+        range(start, start + 200_000, 100),
+        range(STATUS_LIST_SIZE - 1, STATUS_LIST_SIZE - 2_001, -1),
+        [place * 524 for place in range(2_000)],  # spread, and counted
+        [index for block in range(0, 2_000, 50) for index in range(indexes[block], indexes[block] + 50)],
+        sorted(indexes),  # drawn, then given away in order
+        [index // 2 for index in indexes],
+        [indexes[0]] * 2_000,
+    ):
+        assert not looks_random([(0, index) for index in wrong])
+
+
+def test_licences_issued_one_after_the_other_and_at_once_have_slots_in_no_order(world: World) -> None:
+    assert world.ports.random is os.urandom
+    slots = [issue_one(world).printout.record for _ in range(12)]
+    many = issue_many(world.ports, world.actor("system"), [ordered(request_body(world)) for _ in range(12)])
+    slots += [one.printout.record for one in many if isinstance(one, Issued)]
+    assert len(slots) == 24
+    for part in (slots[:12], slots[12:]):
+        indexes = [record.status_index for record in part]
+        assert indexes not in (sorted(indexes), sorted(indexes, reverse=True))  # by chance: twice in 12!
+        assert neighbours(indexes) < 4  # by chance: of 11, with two in a thousand each
 
 
 @on_sqlite

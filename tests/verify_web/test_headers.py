@@ -6,6 +6,7 @@ import base64
 import gzip
 import json
 import logging
+import re
 from datetime import timedelta
 from hashlib import sha256
 from io import BytesIO
@@ -147,13 +148,27 @@ def test_static_files_have_names_that_never_change_their_content(world: World) -
         assert client.get(f"/static/{VERSION}/{name}").status_code == 404
 
 
+def for_every_site(answer: TestResponse) -> None:
+    """May be read by every site, kept for a minute, and asked for again by its entity tag."""
+    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    assert answer.headers["Cross-Origin-Resource-Policy"] == "cross-origin"
+    assert answer.headers["Cache-Control"] == "public, max-age=60"
+    assert re.fullmatch(r'"[0-9a-f]{32}"', answer.headers["ETag"])
+
+
 def test_the_trust_list_is_for_every_site_to_fetch(build: MakeWorld) -> None:
     world = build(trust_list=lambda: "aaa.bbb.ccc")
     answer = world.client.get("/.well-known/elicence/trust-list")
     assert (answer.data, answer.mimetype) == (b"aaa.bbb.ccc", "application/jwt")
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
+    for_every_site(answer)
     etag = {"If-None-Match": answer.headers["ETag"]}
-    assert world.client.get("/.well-known/elicence/trust-list", headers=etag).status_code == 304
+    again = world.client.get("/.well-known/elicence/trust-list", headers=etag)
+    assert (again.status_code, again.data) == (304, b"")
+    for_every_site(again)
+    other = build(trust_list=lambda: "aaa.bbb.ddd").client.get(
+        "/.well-known/elicence/trust-list", headers=etag
+    )
+    assert (other.status_code, other.data) == (200, b"aaa.bbb.ddd")
     assert world.client.get("/readyz").get_json()["trust_list"] == "failing"  # it does not verify
 
 
@@ -191,7 +206,14 @@ def test_status_lists_are_for_every_site_to_fetch_in_the_form_it_asks_for(build:
         assert answer.headers["Cache-Control"] == "no-store"
     assert get("/status/0?time=1686925000").status_code == 501
     assert get("/status/").get_json() == {"status_lists": [f"{ORIGIN}/status/0", f"{ORIGIN}/status/7"]}
-    assert get("/status/").headers["Access-Control-Allow-Origin"] == "*"
+    lists = get("/status/")
+    assert lists.content_type == "application/json"
+    for_every_site(lists)
+    again = get("/status/", If_None_Match=lists.headers["ETag"])
+    assert (again.status_code, again.data) == (304, b"")
+    for_every_site(again)
+    world = build(status_lists={0: (b"aaa.bbb.ccc", b"\xd2\x84")})  # another one list, another tag
+    assert get("/status/", If_None_Match=lists.headers["ETag"]).status_code == 200
 
 
 def test_the_log_names_no_licence_and_no_visitor(build: MakeWorld, caplog: pytest.LogCaptureFixture) -> None:
