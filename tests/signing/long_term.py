@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
+from keys.trust_list import TrustList
+from signing.credential import link_text
 from signing.document import SealedDocument, SealMaterial, ValidationData
 from signing.laid_out import LaidOut, Stamping, seal_laid_out
 from signing.prefix import Base, Prefix, compile_base, make_prefix
@@ -12,6 +15,7 @@ from signing.value_font import GlyphSet
 from tests.authority import AT
 from tests.prover import Prover
 from tests.signing import printing
+from tests.signing.checking import LINK_ID, ORIGIN, QR_KEY, sign, trusted
 from tests.signing.sealing import Office, office, seal_picture
 
 
@@ -83,3 +87,27 @@ def document(number: int, source: str = "packaged") -> SealedDocument:
     """The sample of that number, drawn and sealed once."""
     one = printing.samples()[number]
     return sealed(laid_out(one, prefix_of(one, source)))
+
+
+@cache
+def genuine(number: int) -> SealedDocument:
+    """As `document`, with a right code: `trust_for` has the keys of both."""
+    one = printing.samples()[number]
+    printout = replace(
+        one.printout, link=link_text(ORIGIN, LINK_ID), credential=sign(one.printout.record, origin=ORIGIN)
+    )
+    return sealed(laid_out(replace(one, printout=printout)))
+
+
+def trust_for(number: int, **changes: object) -> TrustList:
+    """The office's list, in which its seal and a key for codes may serve for the licence of that number."""
+    record, own = printing.samples()[number].printout.record, office().trust
+    entitled = {"agency": record.issuer_code, "types": (record.type_code,)}
+    keys = tuple(replace(key, **entitled) if key.use == "seal" else key for key in own.keys)  # type: ignore[arg-type]
+    names = {"zh": "样本机关", "en": "Sample agency"}
+    listed = {
+        "keys": (*keys, trusted(QR_KEY, record)),
+        "agencies": {record.issuer_code: names},
+        "types": {record.type_code: names},
+    }
+    return replace(own, **(listed | changes))  # type: ignore[arg-type]

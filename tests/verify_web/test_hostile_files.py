@@ -4,14 +4,17 @@ file explained in one sentence and within its limits.
 
 from __future__ import annotations
 
+import os
+import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from signing.apart import Answer, Apart, How, Limits
 from signing.report_words import table
 from signing.sentences import LANGUAGES
 from signing.validator import LIMITS, Validator, start_validator
@@ -41,20 +44,56 @@ FILES = {name: one for group in GROUPS.values() for name, one in group.items()}
 
 @pytest.fixture(scope="module")
 def licence() -> bytes:
-    return long_term.document(0).data
+    return long_term.genuine(0).data
+
+
+@dataclass
+class Watched(Apart):
+    """What explains files, with what each child used; where it runs, and what it ran, is the true one's."""
+
+    apart: Apart
+    used: list[tuple[Answer, float]] = field(default_factory=list)
+
+    def run(self, order: bytes) -> Answer:
+        began = time.monotonic()
+        answer = self.apart.run(order)
+        self.used.append((answer, time.monotonic() - began))
+        return answer
+
+    def kept_its_limits(self, limits: Limits) -> Answer:
+        """Of the one child since the last look: by what the kernel reckoned when it had ended.
+
+        It may hold what it shares with the process that it was forked from, and that many bytes more.
+        """
+        ((answer, seconds),) = self.used
+        self.used.clear()
+        shared = int(Path(f"/proc/{self.apart.pid}/statm").read_text().split()[1]) * os.sysconf(
+            "SC_PAGE_SIZE"
+        )
+        assert answer.how in {How.DONE, How.CPU, How.MEMORY}
+        assert 0 < answer.cpu_seconds <= limits.cpu_seconds + 0.5  # what the signal takes to arrive
+        assert 0 < answer.peak_bytes <= shared + limits.memory_bytes
+        assert seconds <= limits.wall_seconds + 2
+        return answer
 
 
 @pytest.fixture(scope="module")
-def validator() -> Iterator[Validator]:
+def watched() -> Iterator[Watched]:
     made = start_validator(limits=replace(LIMITS, cpu_seconds=CPU_SECONDS, wall_seconds=60))
-    yield made
+    yield Watched(made.apart)
     made.close()
+
+
+@pytest.fixture(scope="module")
+def validator(watched: Watched) -> Validator:
+    return Validator(watched)
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, licence: bytes, validator: Validator) -> Iterator[World]:
     here = office().authority
-    jws = issue_trust_list(here.trust(), here.custodian, here.delegate_key, here.delegate, here.root)
+    trust = long_term.trust_for(0, sequence=102)  # which no other test of the office has signed
+    jws = issue_trust_list(trust, here.custodian, here.delegate_key, here.delegate, here.root)
     folder = Path(tmp_path_factory.mktemp("hostile-files"))
     on_record = sample(documents=(sha256(licence).digest(),), levels=("B-LT",))
     world = make_world(folder, on_record, trust_list=lambda: jws, validator=validator)
@@ -100,12 +139,19 @@ def test_the_licence_itself_is_valid_and_needs_no_explanation(site: World, licen
     )
 
 
+def test_a_site_gives_what_the_documents_say() -> None:
+    assert Limits(cpu_seconds=5, wall_seconds=15, memory_bytes=512 << 20) == LIMITS
+    assert LIMITS.cpu_seconds >= CPU_SECONDS
+
+
 @pytest.mark.parametrize("name", FILES)
-def test_a_hostile_file(site: World, licence: bytes, name: str) -> None:
+def test_a_hostile_file(site: World, licence: bytes, watched: Watched, name: str) -> None:
     hostile: Hostile = FILES[name]
     data = hostile.make(licence)
     assert data != licence
     report = explained(asked(site, data), name)
+    used = watched.kept_its_limits(watched.apart.limits)
+    assert (used.how is How.DONE) is (name not in TIRED)
     assert report["sentence"] in hostile.sentence
     added = {(change["kind"], change["page"]) for change in report["added"]}
     assert added >= set(hostile.added)
@@ -113,15 +159,40 @@ def test_a_hostile_file(site: World, licence: bytes, name: str) -> None:
         assert report["original"] == {"revision": 1, "start": 0, "end": len(licence), "registered": True}
 
 
-def test_what_every_other_check_is_tried_with(site: World, licence: bytes) -> None:
+def test_what_every_other_check_is_tried_with(site: World, licence: bytes, watched: Watched) -> None:
     for name, data in plain_attacks(licence).items():
         explained(asked(site, data), name)
+        watched.kept_its_limits(watched.apart.limits)
 
 
-def test_one_that_tires_the_reader_is_called_so_on_the_page(site: World, licence: bytes) -> None:
+def within_the_sites_limits(data: bytes) -> None:
+    made = start_validator()
+    try:
+        watched = Watched(made.apart)
+        Validator(watched).findings(data, None, LATER)
+        assert watched.kept_its_limits(LIMITS).emitted  # what was found before one was met, if it was
+    finally:
+        made.close()
+
+
+def test_one_that_tires_the_reader_keeps_the_limits_that_a_site_gives(licence: bytes) -> None:
+    """Not the shorter ones of the tests above."""
+    within_the_sites_limits(FILES["many fields"].make(licence))
+
+
+@pytest.mark.long(short="test_one_that_tires_the_reader_keeps_the_limits_that_a_site_gives")
+@pytest.mark.parametrize("name", sorted(TIRED))
+def test_all_that_tire_the_reader_keep_the_limits_that_a_site_gives(licence: bytes, name: str) -> None:
+    within_the_sites_limits(FILES[name].make(licence))
+
+
+def test_one_that_tires_the_reader_is_called_so_on_the_page(
+    site: World, licence: bytes, watched: Watched
+) -> None:
     """Beside what was found before the limit was met."""
     data = FILES["many fields"].make(licence)
     answer = site.client.post("/upload?lang=en", **form(data))
+    watched.kept_its_limits(watched.apart.limits)
     page = answer.get_data(as_text=True)
     assert answer.status_code == 200
     assert "is, byte for byte, what the registry issued" in page
