@@ -10,7 +10,7 @@ from typing import Any
 from flask import Blueprint, Response, g, jsonify, request
 
 from keys.errors import Fault, Kind, VermilionError
-from keys.signed_answer import MAX_BYTES, MEDIA_TYPE
+from keys.signed_answer import MAX_BYTES, MAX_REQUEST_REFERENCE, MEDIA_TYPE
 from registry.agencies.parties import Party
 from registry.described import BINARY, Access, Answer, described, told
 from registry.problems import problem
@@ -57,9 +57,14 @@ KEY = "key"
 EITHER_WAY = Access(({}, {KEY: ()}))
 WITH_KEY = Access(({KEY: ()},))
 TOKEN: Mapping[str, Any] = {"type": "string", "description": "A compact JWS (RFC 7515)."}
+FILE_REFERENCE: Mapping[str, Any] = {
+    "type": "string",
+    "maxLength": MAX_REQUEST_REFERENCE,
+    "description": "What the request is called in a signed answer or its page.",
+}
 SENT_FILE: Mapping[str, Any] = {
     "type": "object",
-    "properties": {"file": BINARY},
+    "properties": {"file": BINARY, "reference": FILE_REFERENCE},
     "required": ["file"],
     "additionalProperties": False,
 }

@@ -92,17 +92,20 @@ def read_one(request: Request, zone: ZoneInfo, now: datetime) -> tuple[Item | Up
         options = {name: body.pop(name) for name in _OPTIONS & set(body)}
         item = read_item(body)
         return item, read_options(forms.read(forms.Options, options), zone, now)
+    named: dict[str, Any] = {}
     if kind == "application/pdf":
         data = read_body(request, MAX_FILE)
     elif kind == "multipart/form-data":
         data = read_file(request)
+        if "reference" in request.form:
+            named = {"reference": "\n".join(request.form.getlist("reference"))}  # one, or it is refused
     else:
         raise VermilionError(
             Kind.UNSUPPORTED_MEDIA, "send application/json, application/pdf or multipart/form-data"
         )
     if not data:
         raise invalid(Fault("/file", "empty", "there is no file in the request"))
-    return Uploaded(data), Options()
+    return Uploaded(data), read_options(forms.read(forms.Options, named), zone, now)
 
 
 def read_many(request: Request, zone: ZoneInfo, now: datetime) -> tuple[list[Item | Wrong], Options]:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import json
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import timedelta
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pikepdf
 import pytest
 from asn1crypto import x509
+from click.testing import CliRunner
 from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.settings import KeyUsageConstraints
@@ -21,11 +23,14 @@ from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
 from sqlalchemy import select
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
+import registry.cli.verify_answer
 from keys.custodian import Kind, SignRequest
 from keys.errors import VermilionError
 from keys.profiles import ProfileName
 from keys.suite import SUITES
+from registry.cli.verify_answer import verify_answer
 from registry.licences.issued import Issued
 from registry.licences.tables import Document
 from registry.seals.authority import give_own_key, root
@@ -34,6 +39,7 @@ from registry.seals.tables import KeyUse
 from registry.seals.trust import publish_trust_list
 from signing.answer_page import ATTACHMENT, MAX_BYTES, read_page
 from signing.cms import signed_attributes
+from tests.cli.test_verify_offline import clock_at
 from tests.registry.issuing import issue_one
 from tests.registry.relying import API, SIGNED, TAKEN_BACK, Front, front, moment, taken_over
 from tests.registry.test_status import change
@@ -136,6 +142,96 @@ def test_other_readers_find_the_signature_valid_and_over_the_whole_file(site: Fr
     )
     assert status.bottom_line
     assert status.coverage is SignatureCoverageLevel.ENTIRE_FILE
+
+
+def file_form(data: bytes, *references: str) -> dict[str, Any]:
+    """A form as a browser's or a program's, with what the request is called."""
+    head = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.pdf"\r\n\r\n'
+    more = b"".join(
+        b'\r\n--b\r\nContent-Disposition: form-data; name="reference"\r\n\r\n' + one.encode()
+        for one in references
+    )
+    return {"data": head + data + more + b"\r\n--b--\r\n", "content_type": "multipart/form-data; boundary=b"}
+
+
+def sent_file(
+    site: Front, key: str | None = "", accept: Mapping[str, str] = PAGE, **body: Any
+) -> TestResponse:
+    bearer = {} if key is None else {"Authorization": f"Bearer {key or site.key}"}
+    return site.http.post(API, headers={**accept, **bearer}, **body)
+
+
+def test_an_uploaded_file_has_a_receipt_that_is_checked_again(
+    site: Front, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another reader, by `vermilion verify-answer` without a network, and by the site, which says what is so now;
+    of a licence, of one that was changed, and of what somebody else made.
+    """
+    issued = issue_one(site.world)
+    right = document_of(site, issued)
+    wrong = bytearray(right)
+    wrong[len(wrong) // 2] ^= 1
+    others = b"%PDF-1.7\nof somebody else\n%%EOF\n"
+    verdicts = {right: "valid", bytes(wrong): "altered", others: "not_recognised"}
+    receipts = {}
+    for file, verdict in verdicts.items():
+        answer = sent_file(site, data=file, content_type="application/pdf")
+        assert (answer.status_code, answer.mimetype) == (200, "application/pdf"), answer.get_data(
+            as_text=True
+        )
+        receipts[file] = answer.data
+        found = read_page(answer.data, trust=site.trust, at=site.world.ports.clock())
+        (said,) = found.content.answers
+        assert (said["verdict"], found.content.audience) == (verdict, site.party)
+        assert said["presented"] == {"document_sha256": sha256(file).hexdigest()}
+        assert "report" not in said  # nobody vouches for what explains
+        shown = "".join(text_of(answer.data, tmp_path).split())
+        assert found.content.reference in shown
+        assert sha256(file).hexdigest() in shown
+        told = subprocess.run(
+            [need("pdfsig"), "-nocert", tmp_path / "page.pdf"], capture_output=True, check=True
+        )
+        assert b"Signature Validation: Signature is Valid." in told.stdout
+        assert b"Total document signed" in told.stdout
+
+    jws = site.http.get("/.well-known/elicence/trust-list").data
+    (tmp_path / "trust.jwt").write_bytes(jws)
+    monkeypatch.setattr(registry.cli.verify_answer, "datetime", clock_at(site.world.ports.clock()))
+    for file, receipt in receipts.items():
+        (tmp_path / "receipt.pdf").write_bytes(receipt)
+        asked = [str(tmp_path / "receipt.pdf"), "--trust", str(tmp_path / "trust.jwt"), "--json"]
+        done = CliRunner().invoke(verify_answer, asked)
+        assert (done.exit_code, json.loads(done.stdout)["genuine"]) == (0, True), done.output
+        assert verdicts[file] in done.stdout
+
+    change(site.world, "end", issued.printout.record.identifier, how="revoked")
+    then = []
+    for receipt in receipts.values():
+        taken = site.http.post(TAKEN_BACK, data=receipt, content_type="application/pdf").get_json()
+        assert taken["genuine"] is True
+        (one,) = taken["answers"]
+        then.append((one["said"]["verdict"], one["now"]["verdict"]))
+    assert [said for said, _ in then] == list(verdicts.values())
+    assert then[0] == ("valid", "ended")
+    assert {now for _, now in then[1:]} == {"unknown"}  # by its digest alone nobody sees more
+
+
+@on_sqlite
+def test_a_file_s_receipt_bears_what_the_relying_party_calls_it(site: Front, tmp_path: Path) -> None:
+    file = document_of(site, issue_one(site.world))
+    answer = sent_file(site, **file_form(file, "loan 4711/2026"))
+    assert answer.status_code == 200, answer.get_data(as_text=True)
+    found = read_page(answer.data, trust=site.trust, at=site.world.ports.clock())
+    assert found.content.request_reference == "loan 4711/2026"
+    assert found.content.answers[0]["verdict"] == "valid"
+    assert "loan4711/2026" in "".join(text_of(answer.data, tmp_path).split())
+    signed = sent_file(site, accept=SIGNED, **file_form(file, "loan 4711/2026"))
+    assert site.read(signed.data).content.request_reference == "loan 4711/2026"
+    for references in (("",), ("x" * 200,), ("one", "two"), ("a\x00b",)):
+        assert sent_file(site, **file_form(file, *references)).status_code == 422, references
+    for body in (file_form(file), file_form(file, "mine"), {"data": file, "content_type": "application/pdf"}):
+        refused = sent_file(site, key=None, **body)
+        assert (refused.status_code, refused.get_json()["reason"]) == (401, "no_key")
 
 
 @on_sqlite

@@ -85,6 +85,11 @@ def test_every_operation(site: Front, origin: str, clock: Ticker) -> None:
     page = client.verify_page({"qr": issued.link})
     assert read_page(page, trust=site.trust, at=clock.now).content.answers[0]["verdict"] == "valid"
     assert client.verify_receipt_file(page)["genuine"] is True
+    clock.advance(timedelta(minutes=1))  # a page counts as ten checks
+    (of_file,) = read_page(
+        client.verify_file_page(b"%PDF-1.7 of somebody"), trust=site.trust, at=clock.now
+    ).content.answers
+    assert of_file["verdict"] != "valid"
 
     clock.advance(timedelta(days=1))
     publish_trust_list(world.ports)
