@@ -185,7 +185,8 @@ def _licence(said: Mapping[str, Any], words: Mapping[str, str], lang: str) -> It
     yield Line(words["valid_to"], licence["valid_to"] or words["no_end"])
     yield from _optional(words["since"], licence["since"])
     yield from _optional(words["suspended_until"], licence["suspended_until"])
-    yield from _optional(words["ground"], licence["ground"])
+    ground = licence["ground"]
+    yield from _optional(words["ground"], words.get(f"ground_{ground}", ground))
 
 
 def _moment(at: datetime, zone: ZoneInfo) -> str:

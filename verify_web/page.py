@@ -189,6 +189,8 @@ def _facts(licence: LiveLicence, shown: tuple[Disclosed, ...], lang: str) -> tup
         if found is not None:
             facts.append(_value(words[label], found, lang))
     facts.append(Fact(words["valid"], _validity(licence, lang)))
+    if licence.ground is not None:
+        facts.append(Fact(words["ground"], words[f"ground_{licence.ground}"]))
     return tuple(facts)
 
 

@@ -111,6 +111,30 @@ def test_a_suspension_with_a_term_says_its_end(build: MakeWorld, lang: str, said
     assert '"suspended_until":"2026-04-01"' in said_in_json.replace(": ", ":")
 
 
+@pytest.mark.parametrize(
+    ("ground", "lang", "said"),
+    [
+        ("penalty", "zh", "依据 暂扣（行政处罚）"),
+        ("other", "zh", "依据 暂停（其他原因）"),
+        ("penalty", "en", "Ground Withheld as a penalty"),
+        ("other", "en", "Ground Suspended on another ground"),
+        ("penalty", "es", "Motivo Retenida como sanción"),
+        ("other", "es", "Motivo Suspendida por otro motivo"),
+        (None, "zh", ""),
+    ],
+)
+def test_a_suspension_says_on_what_ground(build: MakeWorld, ground: str | None, lang: str, said: str) -> None:
+    """In the law's two words. What the officer wrote of it is nobody's here."""
+    world = build(sample(status="suspended", ground=ground, since=date(2026, 3, 2)))
+    page = seen(get(world, f"/c/{LINK_ID}", lang)[1])
+    assert said in page
+    assert (WORDS[lang]["ground_penalty"] in page) is (ground == "penalty")
+    assert (WORDS[lang]["ground_other"] in page) is (ground == "other")
+    in_json = json.loads(get(world, f"/c/{LINK_ID}", lang, "application/json")[1])
+    assert in_json["licence"]["ground"] == ground
+    assert WORDS[lang]["ground"] + " " not in seen(get(build(), f"/c/{LINK_ID}", lang)[1])
+
+
 @pytest.mark.parametrize("lang", LANGUAGES)
 @pytest.mark.parametrize("case", CASES)
 def test_each_verdict_has_its_page(build: MakeWorld, case: str, lang: str) -> None:
