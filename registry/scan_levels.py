@@ -1,4 +1,4 @@
-"""From how many scans in a day on an issuer is told of a licence: the public site counts, the registry tells."""
+"""How many scans in a day an issuer is told of: the public site counts, the registry tells."""
 
 from __future__ import annotations
 

@@ -122,7 +122,10 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
             ),
             "checks": partial(
                 background.keep,
-                {"checks_not_read": partial(read_sites, ports), "alerts_not_read": partial(read_alerts, ports)},
+                {
+                    "checks_not_read": partial(read_sites, ports),
+                    "alerts_not_read": partial(read_alerts, ports),
+                },
                 stop,
                 CHECKS_EVERY,
             ),

@@ -111,8 +111,8 @@ def readyz() -> Response:
 
 @files.get("/alerts")
 def alerts() -> Response:
-    """Licences scanned unusually often, for their issuers: what the registry reads to tell them. To this machine,
-    or to whoever shows the secret of the settings.
+    """Licences scanned unusually often: what the registry reads to tell their issuers. To this machine, or to
+    whoever shows the secret of the settings.
     """
     here = site()
     if not is_local(request) and not _knows_the_secret(here.figures_secret):

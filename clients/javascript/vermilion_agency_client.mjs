@@ -391,7 +391,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @typedef {object} EndpointBody
  * @property {string | null} [operator]
  * @property {string} url
- * @property {Array<"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn" | "batch.accepted" | "batch.cancelled" | "batch.done" | "notice">} [events]
+ * @property {Array<"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scanned_often" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn" | "batch.accepted" | "batch.cancelled" | "batch.done" | "notice">} [events]
  * @property {Array<string>} [types]
  */
 
@@ -603,6 +603,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} [next]
  * @property {string | null} [scheduled]
  * @property {string | null} [due]
+ * @property {number | null} [scans]
  */
 
 /**
@@ -614,7 +615,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /**
  * Of a webhook about a licence.
  * @typedef {object} LicencePayload
- * @property {"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn"} type
+ * @property {"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scanned_often" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn"} type
  * @property {string} timestamp
  * @property {LicenceNews} data
  */

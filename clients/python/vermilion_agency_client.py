@@ -451,6 +451,7 @@ class EndpointBody(TypedDict):
                 "licence.ended",
                 "licence.removed",
                 "licence.inspected",
+                "licence.scanned_often",
                 "licence.scheduled",
                 "licence.change_withdrawn",
                 "licence.change_dropped",
@@ -693,6 +694,7 @@ class LicenceNews(TypedDict):
     next: NotRequired[str | None]
     scheduled: NotRequired[str | None]
     due: NotRequired[str | None]
+    scans: NotRequired[int | None]
 
 
 class LicencePage(TypedDict):
@@ -714,6 +716,7 @@ class LicencePayload(TypedDict):
         "licence.ended",
         "licence.removed",
         "licence.inspected",
+        "licence.scanned_often",
         "licence.scheduled",
         "licence.change_withdrawn",
         "licence.change_dropped",

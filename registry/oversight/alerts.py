@@ -1,7 +1,8 @@
 """Licences that are scanned too often, as the public sites say: their issuers are told.
 
-A site cannot write here, so it is asked. What it says is its own word, and no more than a hint: an event of the
-licence's, of which a day has one for each level, and a message to the issuer's receivers. Its status is as it was.
+A site cannot write here, so it is asked. What it says is its own word, and no more than a hint: an event of
+the licence's, of which a day has one for each level, and a message to the issuer's receivers. The licence's
+status is as it was.
 """
 
 from __future__ import annotations

@@ -55,8 +55,8 @@ def read_sites(ports: Ports) -> int:
 
 
 def of_each_site(ports: Ports, read: Callable[[Ports, str], int]) -> int:
-    """What is read of the sites, added up. A site that does not answer keeps no other waiting: that it did not
-    is raised at the end. Raises VermilionError(UNAVAILABLE).
+    """What is read of the sites, added up. A site that does not answer keeps no other waiting: that it did
+    not is raised at the end. Raises VermilionError(UNAVAILABLE).
     """
     found, failed = 0, None
     for site in ports.settings.sites:

@@ -85,6 +85,10 @@ class LicenceNews(Told):
     next: Annotated[str | None, Field(description="The edition that takes its place.")] = None
     scheduled: Annotated[Id | None, Field(description="The change that waits for its day, or did.")] = None
     due: Date | None = None
+    scans: Annotated[
+        int | None,
+        Field(description="So often was it scanned on the day of `effective_from`, or more often."),
+    ] = None
 
 
 class BatchNews(Told):

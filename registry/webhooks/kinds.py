@@ -64,6 +64,7 @@ whoever would be told has shown it.
 _AT_ISSUE = {"status": "in_force", "status_version": 1}
 _SAID = (
     "identifier", "status", "status_version", "previous", "next", "operation", "scheduled", "due", "copy",
+    "scans",
 )  # fmt: skip
 """Members of an event's detail that are told where it has them."""
 

@@ -7,6 +7,7 @@ import gzip
 import json
 import logging
 import re
+from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from io import BytesIO
@@ -268,3 +269,15 @@ def test_measurements_and_alerts_are_for_this_machine_alone(world: World, path: 
     assert client.get(path).status_code == 200
     assert client.get(path, headers={"X-Forwarded-For": "192.0.2.7"}).status_code == 404
     assert client.get(path, environ_overrides={"REMOTE_ADDR": "192.0.2.7"}).status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/alerts", "/figures"])
+def test_the_registry_on_another_machine_reads_by_the_secret(build: MakeWorld, path: str) -> None:
+    world = build()
+    extensions = world.app.extensions
+    extensions["site"] = replace(extensions["site"], figures_secret=sha256(b"s" * 40).digest())
+    elsewhere = {"REMOTE_ADDR": "192.0.2.7"}
+    for secret, status in (("s" * 40, 200), ("s" * 39, 404), ("", 404)):
+        headers = {"Authorization": f"Bearer {secret}"}
+        assert world.client.get(path, headers=headers, environ_overrides=elsewhere).status_code == status
+    assert world.client.get(path, environ_overrides=elsewhere).status_code == 404

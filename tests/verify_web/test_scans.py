@@ -10,11 +10,12 @@ from typing import Any
 import pytest
 
 from keys.errors import Kind, VermilionError
+from registry.scan_levels import SCANNED_OFTEN
 from tests.verify_web.conftest import MakeWorld
 from tests.verify_web.world import LINK_ID, UNKNOWN_ID, World
-from verify_web.scans import ALERTS, KEPT_DAYS, WRITE_SECONDS
+from verify_web.scans import KEPT_DAYS, WRITE_SECONDS
 
-LEAST = ALERTS[0]
+LEAST = SCANNED_OFTEN[0]
 
 
 def scan(world: World, times: int = 1, link_id: str = LINK_ID) -> None:
