@@ -9,6 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -35,6 +37,7 @@ from registry.seals.revocation import State
 from registry.seals.tables import Certificate, Key, KeyUse, KeyUseBlock
 from tests.registry.test_revocation import SINCE, change, serial_of
 from tests.registry.world import CHEAP, Ticker, World, on_sqlite
+from tests.services.running import until
 from tests.tools import need
 
 
@@ -216,38 +219,59 @@ def test_the_key_signs_nothing_but_the_truth_of_this_moment(world: World, clock:
 
 
 def test_no_good_is_produced_after_the_revocation(world: World, at_the_end: ExitStack) -> None:
-    """Threads that ask, of several processes' caches, while the certificate is revoked; real time."""
-    world = _with_real_clock(world)
-    at_the_end.callback(world.close)
+    """Threads that ask, of several processes' caches, while the certificate is held, released and revoked.
+
+    Each reading of the clock is a second of its own, as an answer's times are whole seconds: so that the order
+    of two readings shows, and whoever reads the record first and the clock later is found out.
+    """
+    begin, seconds = world.ports.clock(), count(1)
+    ports = open_ports(
+        world.ports.settings, clock=lambda: begin + timedelta(seconds=next(seconds)), cost=CHEAP
+    )
+    at_the_end.callback(ports.database.dispose)
+    world = replace(world, ports=ports)
     serial, name = serial_of(world), ca_name(world)
     asked = [request(world, serial), request(world, serial, nonce=b"n" * 16)]
     responders = [responder(world) for _ in range(3)]
-    stop = threading.Event()
-    found: list[ocsp.OCSPResponse] = []
+    stop, over = threading.Event(), threading.Event()
+    found: list[
+        tuple[bool, ocsp.OCSPResponse]
+    ] = []  # whether the revocation was committed before the question
 
     def questions(by: Responder) -> None:
         while not stop.is_set():
-            replies = [by.answer(name, one).body for one in asked]
-            found.extend(map(ocsp.load_der_ocsp_response, replies))
+            for one in asked:
+                late = over.is_set()
+                found.append((late, ocsp.load_der_ocsp_response(by.answer(name, one).body)))
 
-    with ThreadPoolExecutor(4) as pool:
+    def told(*, good: bool) -> list[tuple[bool, ocsp.OCSPResponse]]:
+        status = ocsp.OCSPCertStatus.GOOD if good else ocsp.OCSPCertStatus.REVOKED
+        return [
+            (late, answer)
+            for late, answer in list(found)
+            if answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL
+            and answer.certificate_status is status
+        ]
+
+    with ThreadPoolExecutor(3) as pool:
         asking = [pool.submit(questions, by) for by in responders]
-        for _ in range(3):
-            change(world, revocation.hold, serial)()
-            change(world, revocation.release, serial)()
-        change(world, revocation.revoke, serial)()
-        after = [ocsp.load_der_ocsp_response(by.answer(name, one).body) for by in responders for one in asked]
-        stop.set()
+        try:
+            for act in (*(revocation.hold, revocation.release) * 2, revocation.revoke):
+                said = partial(told, good=act is not revocation.release)
+                more = len(said()) + 3
+                until(lambda said=said, more=more: len(said()) >= more, "answers")
+                change(world, act, serial)()
+            over.set()
+            until(lambda: any(late for late, _ in told(good=False)), "answers that say revoked")
+        finally:
+            stop.set()
         for one in asking:
             one.result()
     with Session(world.ports.database.read) as session:
         revoked_at = session.get_one(Certificate, serial).revoked_at
     assert revoked_at is not None
-    assert all(answer.certificate_status is ocsp.OCSPCertStatus.REVOKED for answer in after)
-    told = [answer for answer in found if answer.response_status is ocsp.OCSPResponseStatus.SUCCESSFUL]
-    good = [answer for answer in told if answer.certificate_status is ocsp.OCSPCertStatus.GOOD]
-    assert told
-    assert all(answer.produced_at_utc <= revoked_at for answer in good)
+    assert [answer for late, answer in told(good=True) if late] == []
+    assert max(answer.produced_at_utc for _, answer in told(good=True)) <= revoked_at
 
 
 @pytest.mark.parametrize("database_backend", ["postgresql"])  # SQLite has its busy timeout
