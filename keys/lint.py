@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from keys.certificates import assemble_signed
 from keys.crl import with_entries
 from keys.errors import Fault, Kind, VermilionError
+from keys.ocsp import assemble_response
 from keys.suite import SUITES, PrivateKey, SuiteName, generate_private_key, sign_with
 
 if TYPE_CHECKING:
@@ -61,6 +62,13 @@ def lint_ocsp_response(der: bytes) -> None:
     from pkilint import loader
 
     _lint("OCSP answer", der, loader.load_der_ocsp_response, _ocsp_linter())
+
+
+def lint_response_data(data: bytes, suite: SuiteName, certificate: bytes) -> None:
+    """Lint an OCSP answer (ResponseData, DER) as a responder with this certificate and a key of `suite` would
+    give it. Raises VermilionError(INVALID, reason "lint").
+    """
+    lint_ocsp_response(assemble_response(data, suite, _throwaway_signature(data, suite), certificate))
 
 
 def _lint(what: str, der: bytes, load: Callable[[bytes, str], Document], linter: ValidatorContainer) -> None:

@@ -25,7 +25,7 @@ from keys.der import content_of, generalized_time, members, read_integer, read_t
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.names import require_general_name
-from keys.suite import SUITES, signature_algorithm
+from keys.suite import SUITES, SuiteName, signature_algorithm
 
 MAX_REQUEST_BYTES = 2048
 MAX_IDS = 8
@@ -215,10 +215,15 @@ def sign_response(custodian: Custodian, key: KeyRef, data: bytes, record: str, c
     Raises VermilionError: what the custodian raises.
     """
     (signature,) = custodian.sign(key, [SignRequest(Kind.OCSP_RESPONSE, data, record)])
+    return assemble_response(data, key.suite, signature, certificate)
+
+
+def assemble_response(data: bytes, suite: SuiteName, signature: bytes, certificate: bytes) -> bytes:
+    """The OCSPResponse, DER, of a ResponseData and what a key of `suite` made of it."""
     basic = tlv(
         0x30,
         data,
-        signature_algorithm(SUITES[key.suite]),
+        signature_algorithm(SUITES[suite]),
         tlv(0x03, b"\0", signature),
         tlv(0xA0, tlv(0x30, certificate)),
     )

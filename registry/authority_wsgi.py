@@ -10,6 +10,8 @@ from registry.authority_app import create_authority_app
 from registry.composition import open_ports
 from registry.logs import configure_logs
 from registry.ports import Ports
+from registry.seals.published_lint import LOOK_EVERY as LINT_EVERY
+from registry.seals.published_lint import PublishedLint
 from registry.seals.revocation_list import LOOK_EVERY, publish_due
 from registry.settings import Settings
 
@@ -23,6 +25,14 @@ def application() -> object:
 
 
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
-    """CRLs made when a status changed and before one expires, from now on until `stop` is set."""
-    tasks = {"crl_not_published": partial(publish_due, ports)}
-    return background.start({"revocation-lists": partial(background.keep, tasks, stop, LOOK_EVERY)})
+    """From now on until `stop` is set: CRLs made when a status changed and before one expires, and the
+    linter's look at what is given out. No list waits for the linter.
+    """
+    lists = {"crl_not_published": partial(publish_due, ports)}
+    lint = {"not_linted": PublishedLint(ports).look}
+    return background.start(
+        {
+            "revocation-lists": partial(background.keep, lists, stop, LOOK_EVERY),
+            "published-lint": partial(background.keep, lint, stop, LINT_EVERY),
+        }
+    )

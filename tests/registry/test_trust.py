@@ -48,7 +48,7 @@ def test_it_names_agencies_types_keys_and_origin(world: World) -> None:
         ("receipt", None, ()),
     }
     assert trust.origins == ("http://localhost:8801",)
-    assert trust.expires_at - trust.issued_at == LIFE
+    assert trust.expires_at - trust.issued_at == LIFE == timedelta(days=7)
 
 
 def test_it_is_signed_again_on_change_or_after_a_third_of_its_life(world: World, clock: Ticker) -> None:
