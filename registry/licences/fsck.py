@@ -1,7 +1,8 @@
 """Does the record hold together? Reads everything and changes nothing: for operators and for the tests.
 
-Intents, editions, documents, seal uses, numbers, slots, idempotency keys and leaves are compared with
-each other, and each document with its edition. Open intents under a lease are work in hand, not a fault.
+Intents, editions, documents, seal uses, numbers, slots, idempotency keys, states of seals and certificates,
+and leaves are compared with each other, and each document with its edition. Open intents under a lease are
+work in hand, not a fault.
 """
 
 from __future__ import annotations
@@ -49,6 +50,7 @@ from registry.log.tables import Event, Leaf
 from registry.notices.broken import broken_notices
 from registry.ports import DocumentStore, Ports
 from registry.seals.anchor import broken_anchors
+from registry.seals.broken_states import broken_states
 from registry.seals.maker import altered_editions
 from registry.seals.tables import SealUse
 from registry.vault import Vault
@@ -91,6 +93,7 @@ def fsck(ports: Ports) -> list[str]:
                 *broken_lists(session),
                 *_log(session),
                 *altered_editions(session),
+                *broken_states(session),
                 *broken_anchors(session),
             ]
 

@@ -231,7 +231,7 @@ def _change(
     session.refresh(row)
     event = record_event(
         session,
-        kind=_EVENTS[(status.state, status.reason is RevocationReason.KEY_COMPROMISE)],
+        kind=EVENTS[(status.state, status.reason is RevocationReason.KEY_COMPROMISE)],
         subject_kind="certificate",
         subject=serial,
         ground=ground,
@@ -258,12 +258,13 @@ def _change(
     session.flush()
 
 
-_EVENTS = {
+EVENTS = {
     (State.HELD, False): "certificate.held",
     (State.GOOD, False): "certificate.released",
     (State.REVOKED, False): "certificate.revoked",
     (State.REVOKED, True): "certificate.compromised",
 }
+"""By the state that a certificate is in from then on, and whether its key is compromised."""
 
 
 def _require_back(row: Certificate, status: Status) -> None:

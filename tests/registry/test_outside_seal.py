@@ -25,6 +25,7 @@ from keys.errors import Kind, VermilionError
 from keys.outside_status import MAX_CRL_BYTES, MAX_OCSP_BYTES
 from keys.trust_list import TrustList, read_trust_list
 from registry.documents import document_key
+from registry.licences.fsck import fsck
 from registry.log.tables import Event
 from registry.seals.keys import key_ref, subject_name
 from registry.seals.outside_ca import add_authority, leads_to, withdraw_authority
@@ -506,6 +507,7 @@ def test_a_hold_there_suspends_and_its_end_permits_what_two_people_resume(
     sealed(world)
     (entry,) = [key for key in trust_list(world).keys if key.certificate == certificate]
     assert (entry.state, entry.since) == ("active", None)
+    assert fsck(world.ports) == []
 
 
 @on_sqlite
