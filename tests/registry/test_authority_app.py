@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
+from time import process_time
 from urllib.parse import quote
 
 import pytest
@@ -34,6 +36,7 @@ from keys.ocsp import (
     parse_request,
 )
 from keys.ocsp_response import verify_response
+from keys.tsp import OURS_TO_MEND
 from registry import web
 from registry.authority_app import create_authority_app
 from registry.database import Database
@@ -42,13 +45,26 @@ from registry.seals.authority import root as root_certificate
 from registry.seals.renewal import renew_due
 from registry.seals.responder import LIFE, MAX_AGE
 from registry.seals.revocation_list import COALESCE, PATIENCE, RENEW_AFTER, publish_due
-from registry.seals.tables import Certificate, RevocationList
+from registry.seals.tables import Certificate, RevocationList, TimeStamp
 from tests.keys.ocsp_requests import asked, bent_requests
+from tests.keys.requests import read
+from tests.keys.test_tsp import ALMOST, STRUCTURED
 from tests.registry.test_responder import ca_name, issuer_of, request
 from tests.registry.test_revocation import change, serial_of
 from tests.registry.world import Ticker, World, on_sqlite
 
 GIVEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+
+
+QUICK = 0.5
+"""Seconds of the processor for one answer, however it was asked: many times what any of them takes."""
+
+
+@contextmanager
+def quick() -> Iterator[None]:
+    begun = process_time()
+    yield
+    assert process_time() - begun < QUICK
 
 
 @pytest.fixture
@@ -286,11 +302,14 @@ def test_a_network_has_its_share_of_time_stamps_and_no_more(world: World) -> Non
 @given(data=st.binary(max_size=200))
 def test_whatever_is_sent_is_answered(world: World, authority: FlaskClient, data: bytes) -> None:
     name = ca_name(world)
-    posted = authority.post(f"/ocsp/{name}", data=data, content_type="application/ocsp-request")
+    with quick():
+        posted = authority.post(f"/ocsp/{name}", data=data, content_type="application/ocsp-request")
     assert (posted.status_code, posted.content_type) == (200, "application/ocsp-response")
-    stamped = authority.post("/tsa", data=data, content_type="application/timestamp-query")
+    with quick():
+        stamped = authority.post("/tsa", data=data, content_type="application/timestamp-query")
     assert (stamped.status_code, stamped.content_type) == (200, "application/timestamp-reply")
-    got = authority.get(f"/ocsp/{name}/{quote(data, safe='')}")
+    with quick():
+        got = authority.get(f"/ocsp/{name}/{quote(data, safe='')}")
     assert got.status_code in {200, 404, 405}  # an empty path is no request
 
 
@@ -326,7 +345,8 @@ def test_what_can_be_read_is_answered_in_kind_and_nothing_else_is(
     der = data.draw(
         asked(issuer, serials).map(lambda one: one.request.der()) | bent_requests(issuer, serials)
     )
-    posted = authority.post(f"/ocsp/{ca_name(world)}", data=der, content_type="application/ocsp-request")
+    with quick():
+        posted = authority.post(f"/ocsp/{ca_name(world)}", data=der, content_type="application/ocsp-request")
     if len(der) > MAX_REQUEST_BYTES:
         assert posted.status_code == 413
         return
@@ -344,3 +364,23 @@ def test_what_can_be_read_is_answered_in_kind_and_nothing_else_is(
     assert [one.status for one in said.answers] == [
         GOOD if one.serial == serials[0] else UNKNOWN for one in request.ids
     ]
+
+
+@on_sqlite
+@GIVEN
+@given(body=st.one_of(STRUCTURED, ALMOST))
+def test_every_shape_of_request_for_a_time_stamp_is_answered(
+    world: World, authority: FlaskClient, body: bytes
+) -> None:
+    """A token that is on record, or a rejection by a failure of whoever asks."""
+    with quick():
+        answer = authority.post("/tsa", data=body, content_type="application/timestamp-query")
+    assert (answer.status_code, answer.content_type) == (200, "application/timestamp-reply")
+    said = read(answer.data)
+    if said.status == "rejection":
+        assert said.fail_info not in {None, *OURS_TO_MEND}
+        return
+    assert said.status == "granted"
+    with Session(world.ports.database.read) as session:
+        row = session.get_one(TimeStamp, f"{said.info['serial_number'].native:x}")
+    assert row.info == said.info.dump()
