@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography import x509
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from keys.crl import crl_tbs, read_crl, verify_crl
+from keys.crl import RevocationReason, crl_entry, crl_tbs, read_crl, verify_crl
 from keys.custodian import Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
@@ -124,6 +125,48 @@ def test_one_that_expired_is_shown_once_more_and_then_left_out(published: World,
     clock.advance(RENEW_AFTER)
     assert publish_due(world.ports) == 1
     assert len(newest(world)) == 0
+
+
+def test_a_new_list_costs_the_database_no_more_for_those_revoked_before(
+    published: World, clock: Ticker
+) -> None:
+    """Their entries are read in one statement, and none of them is made or looked up again."""
+    world, serial = published, serial_of(published)
+    statements: list[str] = []
+
+    def count(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
+
+    def cost(before: int) -> int:
+        """Of a list with one change, where so many certificates are revoked already."""
+        with world.ports.database.transaction() as session:
+            row = session.get_one(Certificate, serial)
+            like = {column.key: getattr(row, column.key) for column in Certificate.__table__.columns}
+            for number in range(before):
+                name = (1 << 128) + number
+                entry = crl_entry(name, clock.now, RevocationReason.SUPERSEDED, None)
+                session.add(
+                    Certificate(**like | {"serial": f"{name:x}", "state": "revoked", "crl_entry": entry})
+                )
+        change(world, revocation.hold, serial)()
+        clock.advance(COALESCE)
+        statements.clear()
+        assert publish_due(world.ports) == 1
+        made = len(statements)
+        assert len(newest(world)) == before + 1
+        change(world, revocation.release, serial)()
+        clock.advance(COALESCE)
+        assert publish_due(world.ports) == 1
+        return made
+
+    engines = (world.ports.database.read, world.ports.database.write)
+    for engine in engines:
+        event.listen(engine, "before_cursor_execute", count)
+    try:
+        assert cost(0) == cost(300)
+    finally:
+        for engine in engines:
+            event.remove(engine, "before_cursor_execute", count)
 
 
 def test_two_processes_make_one_list(published: World) -> None:
