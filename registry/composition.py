@@ -12,6 +12,7 @@ from keys.apart import RootApart
 from keys.clock import Clock, system_clock
 from keys.custodian import Custodian
 from keys.envelope import ScryptCost
+from keys.errors import VermilionError
 from registry.custodians import (
     DEFAULT_COST,
     Random,
@@ -27,12 +28,12 @@ from registry.licences.outage import database_errors
 from registry.licences.prefixes import Prefixes
 from registry.logs import configure_logs
 from registry.ports import Ports
-from registry.schema import upgrade
+from registry.schema import require_current, upgrade
 from registry.seals.authority import AuthorityNames, chain, establish, has_root, root_authority
 from registry.seals.renewal import renew_delegate
 from registry.seals.revocation_list import publish_due, publish_root_crl
 from registry.seals.stamping import time_stamper
-from registry.seals.trust import publish_trust_list
+from registry.seals.trust import current_trust_list, publish_trust_list
 from registry.seals.validation import Validation
 from registry.settings import Settings
 from registry.shared_parts import SharingStore
@@ -137,6 +138,24 @@ def establish_registry(
         publish_trust_list(base)
     finally:
         base.database.dispose()
+
+
+def founded(settings: Settings) -> bool:
+    """Whether a first start has come to its end, on tables as this version has them: a trust list is what it
+    makes last. Raises VermilionError(UNAVAILABLE) where the database is out.
+    """
+    try:
+        require_current(settings.url)
+    except VermilionError as error:
+        if error.reason in {"not_established", "schema"}:
+            return False
+        raise
+    database = Database.open(settings.url)
+    try:
+        with database_errors(), Session(database.read) as session:
+            return current_trust_list(session) is not None
+    finally:
+        database.dispose()
 
 
 def prepare_place(

@@ -131,6 +131,18 @@ def establish_if_new(settings: Settings) -> None:
         _establish(settings, test=settings.test or settings.demo)
 
 
+def establish_unless_founded(settings: Settings) -> None:
+    """As `establish_if_new`, where no first start has come to its end; else make no more than directories. A
+    service that the API's start came before needs no right to change a table for it.
+    """
+    from registry.composition import founded
+
+    os.umask(0o077)
+    with _alone(settings, _other_user(settings)):
+        if not founded(settings):
+            _establish(settings, test=settings.test or settings.demo)
+
+
 @contextlib.contextmanager
 def founding(settings: Settings) -> Iterator[None]:
     """The data directory of a registry that is founded by hand, as a first start would make it, and no first

@@ -69,6 +69,21 @@ GRANT SELECT (id, active) ON verifier TO vermilion_signer;
 GRANT SELECT (key_id, record, ended_at), INSERT, UPDATE (ended_at, signed) ON key_use TO vermilion_signer;
 GRANT SELECT (id, closed_at), INSERT, UPDATE (closed_at, begun, failed, digest) ON key_use_block TO vermilion_signer;
 
+-- What OCSP, CRLs and time-stamps need: the status of certificates, which this role only reads, and the lists and
+-- tokens that it announces. The signer's policy, under its own role, compares each with the record.
+REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_authority;
+GRANT SELECT ON
+  certificate,
+  certificate_authority,
+  key,
+  published_trust_list,
+  revocation_list,
+  time_stamp
+TO vermilion_authority;
+GRANT SELECT ON alembic_version TO vermilion_authority;
+GRANT INSERT, UPDATE (der) ON revocation_list TO vermilion_authority;
+GRANT INSERT ON time_stamp TO vermilion_authority;
+
 -- What an auditor's own tools read beside `vermilion audit`: what was done, and nothing about anybody but ids. The
 -- role writes nothing, so what it reads is not itself an event; PostgreSQL's own log is the record of that.
 REVOKE ALL ON ALL TABLES IN SCHEMA public FROM vermilion_auditor;

@@ -270,12 +270,12 @@ def serve_api() -> None:
 @click.command("serve-authority")
 def serve_authority() -> None:
     """Serve the authority alone (OCSP, CRLs, time-stamps); settings come from VERMILION_*."""
-    from registry.first_start import establish_if_new
+    from registry.first_start import establish_unless_founded
     from registry.processes import run_once, serve
     from registry.settings import Settings
 
     settings = Settings()
-    run_once(partial(establish_if_new, settings), "first start")
+    run_once(partial(establish_unless_founded, settings), "first start")
     serve(AUTHORITY_APP, settings.bind, settings.authority_port)
 
 

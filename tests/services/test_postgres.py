@@ -6,24 +6,35 @@ import json
 import os
 import pwd
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
-from sqlalchemy import make_url
+from rfc3161_client import TimestampRequestBuilder, decode_timestamp_response
+from sqlalchemy import make_url, select
+from sqlalchemy.orm import Session
 
+from keys.clock import system_clock
+from keys.crl import verify_crl
+from keys.ocsp import GOOD, Revoked, build_request, cert_id
+from keys.ocsp_response import verify_response
 from registry.client import call
+from registry.database import Database
+from registry.log.rules import Ground
+from registry.seals import revocation
+from registry.seals.tables import Certificate, CertificateAuthority, Key
 from registry.settings import Settings
 from tests.postgres import PostgresServer, find_binaries
 from tests.services.relying import answer_of_page, known_party, signed_answer
 from tests.services.road import walk
 from tests.services.running import ROOT, Place, command, environment, passable_folder, until
 
-ROLES = ("public", "signer", "auditor", "owner")
+ROLES = ("public", "signer", "auditor", "authority", "owner")
 DEPLOY = ROOT / "deploy" / "postgres"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 
@@ -254,3 +265,51 @@ def test_a_relying_party_has_an_answer_signed_by_the_signer(composed: Composed) 
     past = asked | {"as_of": "2020-01-01", "clock": "effective"}
     (answer,) = signed_answer(composed.public, key, json.dumps(past).encode()).content.answers
     assert (answer["verdict"], answer["clock"]) == ("not_yet_valid", "effective")
+
+
+def test_the_authority_answers_by_a_role_that_changes_no_status(composed: Composed) -> None:
+    """What the role may do table by table is in tests/tooling/test_database_roles.py."""
+    database = Database.open(composed.owner_url)
+    with Session(database.read) as session:
+        rows = session.execute(
+            select(Certificate.profile, Certificate.serial, Certificate.der)
+            .where(Certificate.profile.in_(("seal", "issuing")), Certificate.der.is_not(None))
+            .order_by(Certificate.not_before)
+        ).all()
+        name = session.scalars(
+            select(CertificateAuthority.name)
+            .join(Key, Key.id == CertificateAuthority.key_id)
+            .where(Key.purpose == "issuing-ca")
+        ).one()
+    (issuing,) = [row.der for row in rows if row.profile == "issuing"]
+    serial = next(row.serial for row in rows if row.profile == "seal")
+    base = composed.api.authority
+
+    def status() -> object:
+        asked = build_request([cert_id(issuing, int(serial, 16))], b"n" * 16)
+        headers = {"Content-Type": "application/ocsp-request"}
+        answer = call("POST", f"{base}/ocsp/{name}", body=asked, headers=headers).body
+        return verify_response(answer, issuing, system_clock(), nonce=b"n" * 16).answers[0].status
+
+    def listed() -> bool:
+        crl = verify_crl(call("GET", f"{base}/crl/{name}.crl").body, issuing)
+        return int(serial, 16) in crl.entries
+
+    def change(act: Callable[..., None]) -> None:
+        ground = Ground("a test", "test", system_clock().date())
+        with database.transaction() as session:
+            act(session, SimpleNamespace(clock=system_clock, random=os.urandom), None, serial, ground)
+
+    assert (status(), listed()) == (GOOD, False)
+    change(revocation.hold)
+    assert isinstance(status(), Revoked)
+    until(listed, "the CRL")
+    change(revocation.release)
+    assert status() == GOOD
+    until(lambda: not listed(), "the next CRL")
+    database.dispose()
+
+    query = TimestampRequestBuilder().data(b"x").build().as_bytes()
+    headers = {"Content-Type": "application/timestamp-query"}
+    stamped = call("POST", f"{base}/tsa", body=query, headers=headers)
+    assert decode_timestamp_response(stamped.body).status == 0

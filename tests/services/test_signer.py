@@ -120,13 +120,14 @@ class _own_role:  # noqa: N801
 
     def __enter__(self) -> str:
         self._psql("--command", "CREATE ROLE vermilion_public", "--command", "CREATE ROLE vermilion_auditor",
+                   "--command", "CREATE ROLE vermilion_authority",
                    "--command", "CREATE ROLE vermilion_signer LOGIN",
                    "--command", "GRANT USAGE ON SCHEMA public TO vermilion_signer",
                    "--file", str(ROOT / "deploy" / "postgres" / "grants.sql"))  # fmt: skip
         return self._url.set(username="vermilion_signer").render_as_string(hide_password=False)
 
     def __exit__(self, *_: object) -> None:
-        for role in ("vermilion_signer", "vermilion_public", "vermilion_auditor"):
+        for role in ("vermilion_signer", "vermilion_public", "vermilion_authority", "vermilion_auditor"):
             self._psql("--command", f"DROP OWNED BY {role}", "--command", f"DROP ROLE {role}")
 
 

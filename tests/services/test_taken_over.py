@@ -45,7 +45,7 @@ from tests.services.relying import known_party, signed_answer
 from tests.services.running import line, listener, status
 from tests.services.taken_over import MARK, SITE_USER, Site, taken_over
 
-OTHER_ROLES = ("vermilion_owner", "vermilion_signer", "vermilion_auditor", "postgres")
+OTHER_ROLES = ("vermilion_owner", "vermilion_signer", "vermilion_authority", "vermilion_auditor", "postgres")
 NO_RIGHT = "42501"  # insufficient_privilege
 CLOSED = {"EACCES", "EPERM"}
 

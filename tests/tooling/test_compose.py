@@ -84,6 +84,15 @@ def test_the_public_site_sees_no_key_and_no_owner(compose: dict[str, Any]) -> No
     assert "data:/var/lib/vermilion" in compose["services"]["api"]["volumes"]
 
 
+def test_the_authority_has_a_role_that_changes_no_status(compose: dict[str, Any]) -> None:
+    authority = compose["services"]["authority"]
+    assert authority["environment"]["VERMILION_DATABASE_URL"].startswith(
+        "postgresql+psycopg://vermilion_authority@"
+    )
+    assert authority["secrets"] == ["authority_pgpass"]
+    assert "vermilion_owner" not in json.dumps(authority)
+
+
 def test_the_signer_alone_holds_keys_and_is_nobody_else(compose: dict[str, Any]) -> None:
     signer = compose["services"]["signer"]
     socket = Path(signer["environment"]["VERMILION_SIGNER_SOCKET"])

@@ -33,8 +33,9 @@ KEPT_FROM_SIGNER = sorted(set(Base.metadata.tables) - set(FOR_SIGNER))
 
 
 FOR_AUDITOR = granted("vermilion_auditor")
+FOR_AUTHORITY = granted("vermilion_authority")
 
-ROLES = ("public", "signer", "auditor", "owner")  # the owner last: it owns
+ROLES = ("public", "signer", "auditor", "authority", "owner")  # the owner last: it owns
 
 
 def run(server: PostgresServer, *command: str, **environment: str) -> None:
@@ -60,6 +61,8 @@ def visitor(postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFa
     base = make_url(postgres_server.url("vermilion"))
     engine = create_engine(base.set(username="vermilion_owner"))
     Base.metadata.create_all(engine)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version (version_num varchar(32) NOT NULL)"))
     engine.dispose()
     psql = ("psql", "--no-psqlrc", "--set", "ON_ERROR_STOP=1", "--username", "vermilion_owner")
     run(postgres_server, *psql, "--dbname", "vermilion", "--file", str(DEPLOY / "grants.sql"))
@@ -151,6 +154,33 @@ def test_the_signer_s_role_writes_the_uses_of_keys_alone_and_never_takes_one_bac
             attempt(signer, statement)
 
 
+def test_the_authority_s_role_reads_certificates_and_announces_lists_and_time_stamps(visitor: URL) -> None:
+    authority = visitor.set(username="vermilion_authority")
+    for table in sorted(Base.metadata.tables):
+        if table in FOR_AUTHORITY:
+            attempt(authority, f'SELECT * FROM "{table}"')
+            continue
+        with pytest.raises(ProgrammingError, match=f"permission denied for table {table}"):
+            attempt(authority, f'SELECT count(*) FROM "{table}"')
+    attempt(authority, "UPDATE revocation_list SET der = NULL WHERE number = 0")
+    attempt(authority, "SELECT version_num FROM alembic_version")
+    for statement in (
+        "UPDATE certificate SET state = 'good'",
+        "UPDATE certificate SET crl_entry = NULL",
+        "UPDATE certificate_authority SET status_version = 0",
+        "UPDATE key SET state = 'active'",
+        "UPDATE seal SET state = 'active'",
+        "UPDATE revocation_list SET tbs_sha256 = ''",
+        "UPDATE time_stamp SET info = ''",
+        "INSERT INTO published_trust_list (sequence) VALUES (1)",
+        "UPDATE alembic_version SET version_num = ''",
+        "CREATE TABLE mine (x int)",
+        *(f'DELETE FROM "{table}"' for table in FOR_AUTHORITY),
+    ):
+        with pytest.raises(ProgrammingError, match="permission denied"):
+            attempt(authority, statement)
+
+
 def test_an_auditor_s_role_reads_what_was_done_and_nothing_of_anybody(visitor: URL) -> None:
     auditor = visitor.set(username="vermilion_auditor")
     assert set(FOR_AUDITOR) == {"event", "leaf", "key_use", "key_use_block", "seal_use"}
@@ -171,7 +201,7 @@ def test_an_auditor_s_role_changes_nothing_even_when_it_leaves_read_only_mode(vi
         attempt(auditor, "SET TRANSACTION READ WRITE; CREATE TABLE mine (x int)")
 
 
-@pytest.mark.parametrize("role", ["public", "signer", "auditor"])
+@pytest.mark.parametrize("role", ["public", "signer", "auditor", "authority"])
 def test_no_role_has_what_postgresql_gives_to_everybody(visitor: URL, role: str) -> None:
     """Large objects and messages in the log of changes would stay; so would whatever is made in another database."""
     own = visitor.set(username=f"vermilion_{role}")
