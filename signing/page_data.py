@@ -8,6 +8,7 @@ cannot carry them, and it is told so: a key it was not given is not a key that n
 from __future__ import annotations
 
 import base64
+from collections.abc import Mapping
 from contextlib import suppress
 from functools import cache
 from typing import Any
@@ -21,7 +22,7 @@ from signing import sentences, verdict
 from signing.check import DEFAULT_ZONE, Outcome
 from signing.credential import normal_origin
 from signing.issuer import civil_day
-from signing.verdict import Facts, instant
+from signing.verdict import Facts, OnRecord, instant
 
 MAX_KEYS = 100
 """Keys in a page for which the issuer is not known: about 20 kB."""
@@ -102,16 +103,16 @@ def page_data(outcome: Outcome, trust: TrustList | None, language: str) -> dict[
             prepared = _prepared(trust)
             origins = prepared.origins
             keys = prepared.every if licence is None else prepared.keys.get(licence.record.issuer_code, [])
-    names: dict[str, tuple[str, str]] = {}
+    called: dict[str, Mapping[str, str]] = {}
     if licence is not None:
         record = licence.record
-        for code, called in (
-            (record.issuer_code, licence.issuer_name),
-            (record.type_code, licence.type_name),
-        ):
-            name = sentences.in_language(called, language)
-            if name is not None:
-                names[code] = name
+        called = {record.issuer_code: licence.issuer_name, record.type_code: licence.type_name}
+    elif (
+        trust is not None and outcome.facts.record is OnRecord.NOT_ASKED
+    ):  # the code alone will tell of the licence
+        called = _called(trust, keys or [])
+    found = {code: sentences.in_language(by_language, language) for code, by_language in called.items()}
+    names = {code: name for code, name in found.items() if name is not None}
     return {
         "facts": facts_json(outcome.facts),
         "nothing": _NOTHING,
@@ -125,6 +126,15 @@ def page_data(outcome: Outcome, trust: TrustList | None, language: str) -> dict[
         "trust_expires_at": None if trust is None else instant(trust.expires_at),
         "keys": keys,
         "names": names,
+    }
+
+
+def _called(trust: TrustList, keys: list[dict[str, Any]]) -> dict[str, Mapping[str, str]]:
+    """What the trust list calls the agencies and types of these keys."""
+    agencies = {key["issuer"] for key in keys} & trust.agencies.keys()
+    types = {code for key in keys for code in key["types"]} & trust.types.keys()
+    return {code: trust.agencies[code] for code in sorted(agencies)} | {
+        code: trust.types[code] for code in sorted(types)
     }
 
 

@@ -138,6 +138,22 @@ def test_the_page_carries_the_keys_of_this_issuer_alone_and_nothing_personal() -
     assert [k["kid"] for k in data["keys"]] == [kid(QR_KEY).hex()]
     out = page_data(check_id(LINK[-22:], trust, Register(out=True), NOW), trust, "zh")
     assert [k["kid"] for k in out["keys"]] == [kid(QR_KEY).hex(), kid(key(3)).hex()]
+    assert out["names"] == {}
+    named = replace(
+        trust,
+        agencies={
+            food().issuer_code: {"en": "Yangben Administration"},
+            "of none of these keys": {"zh": "机关"},
+        },
+        types={food().type_code: {"zh": "食品经营许可证", "en": "Food Business Licence"}},
+    )
+    out = page_data(check_id(LINK[-22:], named, Register(out=True), NOW), named, "zh")
+    assert out["names"] == {
+        food().issuer_code: ("Yangben Administration", "en"),
+        food().type_code: ("食品经营许可证", "zh"),
+    }
+    unknown = check_id(LINK[-22:], named, Register(), NOW)
+    assert page_data(unknown, named, "zh")["names"] == {}  # there is nothing to tell
     hostile = replace(found, licence=licence(food(), type_name={"zh": "</script><b>&\u2028"}))
     text = page_json(hostile, trust, "zh")
     assert not set("<>&\u2028") & set(text)
