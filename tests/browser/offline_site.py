@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from registry.settings import Settings
 from signing.record import Record
+from signing.validator import Validator
 from tests.authority import make_authority
 from tests.browser.site import Served, serve
 from tests.keys.test_trust_list import by_hand
@@ -107,7 +108,7 @@ class OfflineSite:
 
 
 @contextmanager
-def offline_site(folder: Path) -> Iterator[OfflineSite]:
+def offline_site(folder: Path, validator: Validator | None = None) -> Iterator[OfflineSite]:
     lister = Lister(
         make_authority(folder / "authority", NOW, agency=food().issuer_code, types=(food().type_code,))
     )
@@ -121,6 +122,7 @@ def offline_site(folder: Path) -> Iterator[OfflineSite]:
             source=Source(memory, find_type, lambda: made[0].jws, Lists(lists, f"http://localhost:{port}")),
             clock=lambda: made[0].now if made else NOW,
             catch_all=False,
+            validator=validator,
         )
 
     with serve(make) as served:
