@@ -47,9 +47,9 @@ scans: $(VENV)/.dev ## Print and scan, simulated: which share of codes is read a
 	$(BIN)/python -m tests.signing.print_and_scan
 
 fuzz: $(VENV)/.fuzz ## Fuzz codes, signatures and uploads for MINUTES (10) by coverage, and as long by grammar
-	for target in text credential signature file; do \
+	for target in text credential cms signature file; do \
 	  mkdir -p build/fuzz/$$target; \
-	  nice $(BIN)/python -m tests.fuzz_guided $$target -max_total_time=$$(( $(MINUTES) * 15 )) -timeout=20 \
+	  nice $(BIN)/python -m tests.fuzz_guided $$target -max_total_time=$$(( $(MINUTES) * 12 )) -timeout=20 \
 	    -artifact_prefix=build/fuzz/$$target- build/fuzz/$$target; \
 	done
 	nice $(BIN)/python -m tests.fuzz --minutes $(MINUTES) $(ARGS)

@@ -127,6 +127,14 @@ class Targets:
         number = int.from_bytes(b"\x01" + data)
         return self.judge_text(head + b"#" + str(number).encode() if number < 10**4000 else head)
 
+    def judge_cms(self, der: bytes) -> str | None:
+        """What is wrong with how a CMS was read, or None: without a file around it, so a thousand times as often."""
+
+        def read() -> None:
+            cms.parse_seal(der)
+
+        return _expected(read)
+
     def judge_signature(self, der: bytes) -> str | None:
         """What is wrong with how the CMS of a licence was taken, or None."""
 

@@ -11,39 +11,48 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-import atheris
-
-with atheris.instrument_imports(include=["keys", "signing"]):
-    from tests.fuzz import Targets, credential
+Judge = Callable[[bytes], str | None]
 
 
 class FindingError(Exception):
     """What was found."""
 
 
-def judges(targets: Targets) -> dict[str, tuple[Callable[[bytes], str | None], bytes]]:
-    """By name: what judges an input, and a right one."""
+def judges() -> dict[str, tuple[Judge, bytes]]:
+    """By name: what judges an input, and a right one. What is judged is imported here, so that it can be watched."""
+    from tests.fuzz import Targets, credential
+
+    targets = Targets(None)
     return {
         "text": (targets.judge_text, targets.code),
         "credential": (targets.judge_credential, credential(targets.code)),
+        "cms": (targets.judge_cms, targets.cms),
         "signature": (targets.judge_signature, targets.cms),
         "file": (targets.judge_file, targets.file),
     }
 
 
-def main() -> None:
-    name, *options = sys.argv[1:]
-    judge, right = judges(Targets(None))[name]
-    folders = [Path(one) for one in options if not one.startswith("-") and Path(one).is_dir()]
-    for folder in folders:
-        (folder / "right").write_bytes(right)
+def feeding(judge: Judge) -> Callable[[bytes], None]:
+    """What a fuzzer calls. Raises FindingError."""
 
     def one(data: bytes) -> None:
         found = judge(data)
         if found is not None:
             raise FindingError(found)
 
-    atheris.Setup([sys.argv[0], *options], one)
+    return one
+
+
+def main() -> None:
+    import atheris  # only `make fuzz` installs it
+
+    name, *options = sys.argv[1:]
+    with atheris.instrument_imports(include=["keys", "signing"]):
+        judge, right = judges()[name]
+    folders = [Path(one) for one in options if not one.startswith("-") and Path(one).is_dir()]
+    for folder in folders:
+        (folder / "right").write_bytes(right)
+    atheris.Setup([sys.argv[0], *options], feeding(judge))
     atheris.Fuzz()
 
 
