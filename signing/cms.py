@@ -352,9 +352,17 @@ def _tbs_field(certificate: bytes, field: int) -> bytes:
     return children(children(certificate, _SEQUENCE, range(3, 4))[0], _SEQUENCE, range(7, 11))[field]
 
 
+def _has_a_positive_serial(certificate: bytes) -> bool:
+    fields = children(children(certificate, _SEQUENCE, range(3, 4))[0], _SEQUENCE, range(6, 11))
+    serial = fields[1 if fields[0][0] == _CONTEXT_0 else 0]  # the first version names none
+    return int.from_bytes(content(serial, _INTEGER), signed=True) > 0
+
+
 @lru_cache(maxsize=_REMEMBERED)
 def load_certificate(der: bytes) -> x509.Certificate:
     """Parse a certificate. Raises VermilionError(INVALID, "structure")."""
+    if not _has_a_positive_serial(der):  # the library still reads one, and warns on standard error of each
+        raise _not_ours()
     try:
         certificate = x509.load_der_x509_certificate(der)
         certificate.public_key()

@@ -13,6 +13,7 @@ import argparse
 import random
 import sys
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
@@ -220,6 +221,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
     validator = start_validator()
+    warnings.simplefilter("error")  # whoever sends something writes nothing on our standard error
     try:
         found, done = fuzz(validator, asked.seed, until=time.monotonic() + asked.minutes * 60)
     finally:

@@ -8,6 +8,7 @@ named. The process that explains files is not asked: no coverage comes back from
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +53,7 @@ def main() -> None:
     folders = [Path(one) for one in options if not one.startswith("-") and Path(one).is_dir()]
     for folder in folders:
         (folder / "right").write_bytes(right)
+    warnings.simplefilter("error")  # as in tests.fuzz
     atheris.Setup([sys.argv[0], *options], feeding(judge))
     atheris.Fuzz()
 

@@ -49,6 +49,29 @@ def refused(der: bytes) -> bool:
     return False
 
 
+@pytest.mark.parametrize("octet", [b"\x00", b"\xff", b"\x80"], ids=["zero", "minus one", "negative"])
+def test_a_certificate_needs_a_positive_serial_number(octet: bytes) -> None:
+    """The library only warns of another (RFC 5280, 4.1.2.2), on standard error, whoever sent it."""
+    der = office().material.certificate
+    serial = asn1_x509.Certificate.load(der)["tbs_certificate"]["serial_number"]
+    assert cms.load_certificate(der).serial_number == serial.native
+    other = octet * len(serial.contents)
+    changed = der.replace(serial.dump(), tlv(0x02, other))
+    assert changed != der
+    with pytest.raises(VermilionError) as refusal:
+        cms.load_certificate(changed)
+    assert refusal.value.reason == "structure"
+
+
+def test_a_certificate_of_the_first_version_is_read() -> None:
+    theirs = asn1_x509.Certificate.load(office().material.certificate)
+    body = [theirs["tbs_certificate"][name].dump() for name in (
+        "serial_number", "signature", "issuer", "validity", "subject", "subject_public_key_info",
+    )]  # fmt: skip
+    der = tlv(0x30, tlv(0x30, *body), theirs["signature_algorithm"].dump(), theirs["signature_value"].dump())
+    assert cms.load_certificate(der).serial_number == theirs.serial_number
+
+
 def test_an_independent_decoder_reads_the_same() -> None:
     info = asn1_cms.ContentInfo.load(contents(), strict=True)
     signed = info["content"]
