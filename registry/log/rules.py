@@ -153,23 +153,7 @@ def _event(
 
 def leaf_bytes(event: Event, salt: bytes) -> bytes:
     """Canonical leaf: version, kind, time, and SHA-256(salt || canonical event) as commitment."""
-    committed = canonical_json(
-        {
-            "id": event.id,
-            "kind": event.kind,
-            "subject_kind": event.subject_kind,
-            "subject": event.subject,
-            "agency": event.agency_code,
-            "effective_from": event.effective_from.isoformat(),
-            "recorded_at": event.recorded_at.isoformat(),
-            "legal_basis": event.legal_basis,
-            "reason_code": event.reason_code,
-            "person": event.person_id,
-            "client": event.client_id,
-            "operator": event.operator,
-            "detail": event.detail,
-        }
-    )
+    committed = canonical_json(committed_event(event))
     return canonical_json(
         {
             "v": 1,
@@ -178,3 +162,22 @@ def leaf_bytes(event: Event, salt: bytes) -> bytes:
             "commitment": hashlib.sha256(salt + committed).hexdigest(),
         }
     )
+
+
+def committed_event(event: Event) -> dict[str, Any]:
+    """What a leaf commits to, as canonical JSON."""
+    return {
+        "id": event.id,
+        "kind": event.kind,
+        "subject_kind": event.subject_kind,
+        "subject": event.subject,
+        "agency": event.agency_code,
+        "effective_from": event.effective_from.isoformat(),
+        "recorded_at": event.recorded_at.isoformat(),
+        "legal_basis": event.legal_basis,
+        "reason_code": event.reason_code,
+        "person": event.person_id,
+        "client": event.client_id,
+        "operator": event.operator,
+        "detail": event.detail,
+    }

@@ -1,0 +1,7 @@
+"""The registry of `tests/registry` for each test."""
+
+from __future__ import annotations
+
+from tests.registry.conftest import clock, world
+
+__all__ = ["clock", "world"]
