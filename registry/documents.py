@@ -8,6 +8,7 @@ conditional request (`If-None-Match: *`) in S3.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -22,7 +23,7 @@ from keys.files import sync
 from registry.ports import DocumentStore
 from registry.vault import Use, Vault
 
-_KEY = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}(?:-[1-9][0-9]{0,5})?\.enc")
+DOCUMENT_KEYS = re.compile(r"([0-9a-f]{2})/\1[0-9a-f]{30}(?:-[1-9][0-9]{0,5})?\.enc")
 
 
 def document_key(intent_id: str, attempt: int = 0) -> str:
@@ -62,13 +63,15 @@ class EncryptedStore:
 class ObjectStore:
     """Objects in an object store, which by its contract holds an object durably once it says so."""
 
-    def __init__(self, store: Any) -> None:
+    def __init__(self, store: Any, keys: re.Pattern[str] = DOCUMENT_KEYS) -> None:
+        """Objects of no other keys than these are asked for, or written."""
         self._store = store
+        self._keys = keys
 
     @classmethod
-    def at(cls, url: str, **options: Any) -> ObjectStore:
+    def at(cls, url: str, keys: re.Pattern[str] = DOCUMENT_KEYS, **options: Any) -> ObjectStore:
         """The store at `s3://bucket/prefix`; credentials and endpoint by obstore's options or environment."""
-        return cls(from_url(url, **options))
+        return cls(from_url(url, **options), keys)
 
     def put_new(self, key: str, data: bytes) -> None:
         """Store durably. Raises VermilionError: CONFLICT if the key exists, UNAVAILABLE, INVALID."""
@@ -80,7 +83,7 @@ class ObjectStore:
 
     def _put(self, key: str, data: bytes) -> VermilionError | None:
         try:
-            _check_key(key)
+            self._check_key(key)
             obstore.put(self._store, key, data, mode="create", use_multipart=False)
         except VermilionError as error:
             return error
@@ -92,13 +95,31 @@ class ObjectStore:
 
     def get(self, key: str) -> bytes | None:
         """The bytes, or None where nothing was stored. Raises VermilionError(UNAVAILABLE, INVALID)."""
-        _check_key(key)
+        self._check_key(key)
         try:
             return bytes(obstore.get(self._store, key).bytes())
         except (FileNotFoundError, NotFoundError):
             return None
         except (BaseError, OSError):
             raise _unavailable() from None
+
+    def read_again(self, key: str) -> bytes | None:
+        """As `get`, of what is durable there."""
+        return self.get(key)
+
+    def remove(self, key: str) -> None:
+        """Nothing lies under the key any more. Raises VermilionError(UNAVAILABLE, INVALID)."""
+        self._check_key(key)
+        try:
+            obstore.delete(self._store, key)
+        except (FileNotFoundError, NotFoundError):
+            return
+        except (BaseError, OSError):
+            raise _unavailable() from None
+
+    def _check_key(self, key: str) -> None:
+        if not self._keys.fullmatch(key):
+            raise VermilionError(Kind.INVALID, "not a key of this store", reason="document_key")
 
 
 class FolderStore(ObjectStore):
@@ -110,9 +131,9 @@ class FolderStore(ObjectStore):
     to no licence then, and its key is never used again.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keys: re.Pattern[str] = DOCUMENT_KEYS) -> None:
         root.mkdir(mode=0o750, parents=True, exist_ok=True)
-        super().__init__(LocalStore(root, automatic_cleanup=False, mkdir=False))
+        super().__init__(LocalStore(root, automatic_cleanup=False, mkdir=False), keys)
         self._root = root
         self._named: set[Path] = set()  # directories in the root whose names are on the disk
 
@@ -134,6 +155,28 @@ class FolderStore(ObjectStore):
                 self._named.add(path.parent)
         return outcomes
 
+    def remove(self, key: str) -> None:
+        """As above, and durably."""
+        super().remove(key)
+        try:
+            sync((self._root / key).parent)
+        except FileNotFoundError:
+            return
+        except OSError:
+            raise _unavailable() from None
+
+    def read_again(self, key: str) -> bytes | None:
+        """As `get`, from the disk and not from what the kernel remembers of it."""
+        self._check_key(key)
+        try:
+            with (self._root / key).open("rb") as file:
+                os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                return file.read()
+        except FileNotFoundError:
+            return None
+        except OSError:
+            raise _unavailable() from None
+
     def _directories(self, keys: Iterable[str]) -> list[Path]:
         """Those that name objects of these keys, the inner ones first. A directory's own name is synced once:
         none is ever taken away.
@@ -148,15 +191,12 @@ def _the_one(outcomes: Sequence[VermilionError | None]) -> None:
         raise error
 
 
-def _check_key(key: str) -> None:
-    if not _KEY.fullmatch(key):
-        raise VermilionError(Kind.INVALID, "not the key of a document", reason="document_key")
-
-
 def _unavailable() -> VermilionError:
     return VermilionError(Kind.UNAVAILABLE, "the document store does not answer", reason="documents")
 
 
-def open_store(where: str | Path) -> DocumentStore:
+def open_store(where: str | Path, keys: re.Pattern[str] = DOCUMENT_KEYS) -> ObjectStore:
     """A folder for a path, an object store for a URL."""
-    return ObjectStore.at(where) if isinstance(where, str) and "://" in where else FolderStore(Path(where))
+    if isinstance(where, str) and "://" in where:
+        return ObjectStore.at(where, keys)
+    return FolderStore(Path(where), keys)

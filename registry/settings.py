@@ -210,6 +210,14 @@ class Settings(BaseSettings):
             "get the next time-stamp as soon as the authority that serves is of another."
         ),
     )
+    archive_stores: str = Field(
+        default="",
+        description=(
+            "Where archived packages lie, at least two stores: `name=place,name=place`, a place being a "
+            "folder, a mount or `s3://bucket/prefix`; empty: two folders in <data>/archive, which are lost "
+            "with one disk."
+        ),
+    )
     client_per_minute: int = Field(
         default=12_000,
         ge=0,

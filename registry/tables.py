@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from registry.agencies import tables as agencies
+from registry.archive import tables as archive
 from registry.attempts import tables as attempts
 from registry.batches import tables as batches
 from registry.console import tables as console
@@ -22,6 +23,7 @@ metadata = Base.metadata
 
 __all__ = [
     "agencies",
+    "archive",
     "attempts",
     "batches",
     "console",

@@ -14,6 +14,9 @@ import structlog
 from keys.errors import places
 from registry import background
 from registry.app import create_app
+from registry.archive.rules import Round as ArchiveRound
+from registry.archive.rules import keep_due
+from registry.archive.stores import open_stores
 from registry.batches.work import Round, work
 from registry.composition import open_ports
 from registry.delivery.rules import sweep as sweep_deliveries
@@ -67,10 +70,10 @@ def application() -> object:
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
-    certificates that authorities outside gave; scheduled changes made; batches checked and issued; webhooks
-    and messages sent; events counted and days closed; sums of checks read; status lists signed: at start and
-    from then on, until `stop` is set. The last nine have threads of their own: they may take their time. So
-    has the socket of receipts, where the keys are this process's.
+    certificates that authorities outside gave; packages archived; scheduled changes made; batches checked
+    and issued; webhooks and messages sent; events counted and days closed; sums of checks read; status lists
+    signed: at start and from then on, until `stop` is set. The last ten have threads of their own: they may
+    take their time. So has the socket of receipts, where the keys are this process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -87,6 +90,9 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
         "archive_not_picked": partial(pick_due, ports),
         "document_stamps_failed": lambda: log_document_stamps(stamp_due(ports)),
     }
+    archived = {
+        "nothing_archived": lambda: log_archive(keep_due(ports, open_stores(ports.settings), stop.is_set))
+    }
     statuses = {"outside_status_not_fetched": OutsideStatuses(ports).fetch_due}
     receipts: dict[str, Callable[[], object]] = {}
     if ports.settings.signer_socket is None:
@@ -97,6 +103,7 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
             **receipts,
             "outside-status": partial(background.keep, statuses, stop, KEEP_EVERY),
             "document-stamps": partial(background.keep, stamps, stop, KEEP_EVERY),
+            "archive": partial(background.keep, archived, stop, KEEP_EVERY),
             "scheduled-changes": partial(
                 background.keep,
                 {"scheduled_changes_not_made": lambda: log_schedule(make_due(ports))},
@@ -174,6 +181,16 @@ def log_document_stamps(outcome: StampReport) -> None:
     for edition_id, error in outcome.defects.items():
         where = places(error)
         _log.error("document_stamp_defect", edition=edition_id, kind=type(error).__name__, where=where)
+
+
+def log_archive(outcome: ArchiveRound) -> None:
+    """A line for a round that kept packages or could not, and for each that is a defect."""
+    if outcome.kept:
+        _log.info("archived", packages=len(outcome.kept))
+    for what, refusal in outcome.deferred.items():
+        _log.warning("archiving_put_off", of=what, reason=refusal.reason)
+    for what, error in outcome.defects.items():
+        _log.error("archiving_defect", of=what, kind=type(error).__name__, where=places(error))
 
 
 def log_schedule(outcome: ScheduleReport) -> None:

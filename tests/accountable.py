@@ -33,6 +33,7 @@ ROW = "*"
 STATES: Mapping[str, frozenset[str]] = {
     table: frozenset(columns.split())
     for table, columns in {
+        "archive_retention": "* retention",
         "agency": "* name_zh name_en division seal_authority",
         "annotated_copy": "* withdrawn_on withdrawn_at",
         "approval": "* payload state",
@@ -96,6 +97,10 @@ _DERIVED = "derived from what is on record, and made anew at any time"
 NO_STATES: Mapping[str, str] = {
     "access_token": _PASSING,
     "application_picture": _OF_EVENT + "an application",
+    "archive_copy": "what is found in a store, which no act of anybody's changes",
+    "archive_due": _WORKING,
+    "archive_package": "kept by an event; before that how far the registry's own work is",
+    "archive_serial": _COUNT,
     "attempt_bucket": _COUNT,
     "authorisation_day": _COUNT,
     "batch_item": _WORKING,
@@ -162,6 +167,7 @@ KINDS: Mapping[str, By] = {
             "change_withdrawn change_dropped abandoned copied copy_withdrawn copy_abandoned presented",
         ),
         ("licence", By.NOBODY, "time_stamped archive_stamped scanned_often"),
+        ("package", By.NOBODY, "kept"),
         ("batch", _AGENCY, "accepted cancelled done"),
         ("pick_up", _AGENCY, "offered withdrawn"),
         ("pick_up", By.NOBODY, "taken"),
@@ -226,6 +232,7 @@ BY_NOBODY: Mapping[str, str] = {
     "licence.time_stamped": "by the registry's own work",
     "licence.archive_stamped": "by the registry's own work",
     "licence.scanned_often": "by whoever scans it: nobody knows who",
+    "package.kept": "by the registry's own work",
     "pick_up.taken": "by the holder, who has no credential",
     "webhook.disabled": "its receiver is gone, or took nothing for days",
     "sign_in.refused": "nobody proved who they are",

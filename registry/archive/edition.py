@@ -5,9 +5,11 @@ Read without a lock: an event that is recorded meanwhile makes the edition due a
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from cryptography import x509
@@ -15,20 +17,21 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
+from keys.errors import VermilionError
 from keys.trust_list import TrustList
 from registry.agencies.tables import Agency, Client, Person
 from registry.archive.contents import Act, Agent, AgentKind, Item, Part
 from registry.licences.issued import ORIGINAL, read_document
 from registry.licences.outage import database_errors
 from registry.licences.records import kept_record, record_text
-from registry.licences.tables import Document, Edition, Intent
+from registry.licences.tables import Document, Edition, Intent, TypeVersion
 from registry.licences.types import licence_type_of
 from registry.log.rules import committed_event
 from registry.log.tables import Event, Leaf
 from registry.ports import Ports
 from registry.seals.tables import SealEdition, SealUse
 from signing.held_evidence import HeldEvidence, held_evidence
-from signing.licence_type import Role
+from signing.licence_type import LicenceType, Role
 from signing.record import Record
 
 REGISTRY = Agent("registry", "电子证照登记系统", AgentKind.SOFTWARE)
@@ -53,35 +56,93 @@ class Gathered:
     case_number: str
     issued_on: date
     valid_to: date | None
-    documents: tuple[bytes, ...]  # the sealed forms, the original first
 
 
-def gather_edition(ports: Ports, edition_id: str, trust: TrustList) -> Gathered:
-    """Raises VermilionError(UNAVAILABLE) where something of it is out of reach."""
+def gather_editions(
+    ports: Ports, edition_ids: Sequence[str], trust: TrustList
+) -> dict[str, Gathered | VermilionError]:
+    """Of each edition its material, or why it is out of reach: one keeps no other back.
+
+    Raises VermilionError(UNAVAILABLE) without a database or a data key.
+    """
+    ports.vault.ready()
     with database_errors(), Session(ports.database.read) as session:
-        edition = session.get_one(Edition, edition_id)
-        intent = session.get_one(Intent, edition_id)
-        documents = session.scalars(
-            select(Document).where(Document.edition_id == edition_id).order_by(Document.registered_at)
-        ).all()
-        told = session.execute(
+        rows = _Rows.of(session, edition_ids)
+    found: dict[str, Gathered | VermilionError] = {}
+    for edition_id in edition_ids:
+        try:
+            found[edition_id] = _gathered(ports, rows, edition_id, trust)
+        except VermilionError as error:
+            found[edition_id] = error
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """What the database has of some editions, by edition: asked for once for all of them."""
+
+    editions: dict[str, Edition]
+    intents: dict[str, Intent]
+    documents: dict[str, list[Document]]
+    events: dict[str, list[tuple[Event, Leaf]]]
+    uses: dict[str, list[Any]]
+    agencies: dict[str, Agency]
+    names: dict[str, tuple[str, AgentKind]]  # of people and machines, by id
+    types: dict[tuple[str, int], LicenceType]
+
+    @classmethod
+    def of(cls, session: Session, ids: Sequence[str]) -> _Rows:
+        editions = {one.id: one for one in session.scalars(select(Edition).where(Edition.id.in_(ids)))}
+        intents = {one.id: one for one in session.scalars(select(Intent).where(Intent.id.in_(ids)))}
+        documents = defaultdict[str, list[Document]](list)
+        stored = select(Document).where(Document.edition_id.in_(ids)).order_by(Document.registered_at)
+        for document in session.scalars(stored):
+            documents[document.edition_id].append(document)
+        events = defaultdict[str, list[tuple[Event, Leaf]]](list)
+        told = (
             select(Event, Leaf)
             .join(Leaf, Leaf.event_id == Event.id)
-            .where(Event.subject_kind == "edition", Event.subject == edition_id)
+            .where(Event.subject_kind == "edition", Event.subject.in_(ids))
             .order_by(Event.recorded_at, Event.id)
-        ).all()
-        uses = session.execute(
+        )
+        for event, leaf in session.execute(told):
+            events[event.subject].append((event, leaf))
+        uses = defaultdict[str, list[Any]](list)
+        used = (
             select(SealUse, SealEdition.seal_code, SealEdition.name)
             .join(SealEdition, SealEdition.id == SealUse.seal_edition_id)
-            .where(SealUse.intent_id == edition_id)
-            .order_by(SealUse.place)
-        ).all()
-        agency = session.get_one(Agency, edition.issuer_code)
-        agents = _agents(session, [event for event, _ in told], agency)
-        record = kept_record(ports.vault, edition_id, intent.record)
-        licence_type = licence_type_of(session, record.type_code, record.type_version)
-        session.expunge_all()
-    forms = [(one, read_document(ports.documents, one.store_key, one.sha256)) for one in documents]
+            .where(SealUse.intent_id.in_(ids))
+            .order_by(SealUse.intent_id, SealUse.place)
+        )
+        for use, *seal in session.execute(used):
+            uses[use.intent_id].append((use, *seal))
+        codes = {one.issuer_code for one in editions.values()}
+        agencies = {one.code: one for one in session.scalars(select(Agency).where(Agency.code.in_(codes)))}
+        every = [event for some in events.values() for event, _ in some]
+        people = {one.person_id for one in every if one.person_id is not None}
+        machines = {one.client_id for one in every if one.client_id is not None}
+        persons = session.execute(select(Person.id, Person.name).where(Person.id.in_(people)))
+        clients = session.execute(select(Client.id, Client.name).where(Client.id.in_(machines)))
+        names = {one: (name, AgentKind.PERSON) for one, name in persons}
+        names |= {one: (name, AgentKind.SOFTWARE) for one, name in clients}
+        types = {
+            (code, version): licence_type_of(session, code, version)
+            for code in {one.type_code for one in editions.values()}
+            for version in session.scalars(select(TypeVersion.version).where(TypeVersion.code == code))
+        }
+        session.expunge_all()  # all is read below, without a connection
+        return cls(editions, intents, documents, events, uses, agencies, names, types)
+
+
+def _gathered(ports: Ports, rows: _Rows, edition_id: str, trust: TrustList) -> Gathered:
+    """Raises VermilionError(UNAVAILABLE)."""
+    edition, intent = rows.editions[edition_id], rows.intents[edition_id]
+    told, agency = rows.events[edition_id], rows.agencies[edition.issuer_code]
+    record = kept_record(ports.vault, edition_id, intent.record)
+    licence_type = rows.types[record.type_code, record.type_version]
+    forms = [
+        (one, read_document(ports.documents, one.store_key, one.sha256)) for one in rows.documents[edition_id]
+    ]
     forms.sort(key=lambda form: form[0].kind != ORIGINAL)  # stable: the others as they were registered
     holder = licence_type.field(Role.HOLDER_NAME)
     name = None if holder is None else record.fields.get(holder.name)
@@ -90,13 +151,13 @@ def gather_edition(ports: Ports, edition_id: str, trust: TrustList) -> Gathered:
         *_documents(forms),
         Item(Part.RECORD, "record.json", "证照数据（规范 JSON）", text, intent.created_at),
         Item(Part.PROCESS, "events.json", "证照的全部业务行为及其承诺值", _events(told)),
-        Item(Part.PROCESS, "seal-uses.json", "用印记录", _uses(uses)),
+        Item(Part.PROCESS, "seal-uses.json", "用印记录", _uses(rows.uses[edition_id])),
         *_evidence(held_evidence(forms[-1][1]), trust),
     ]
     return Gathered(
         items=tuple(items),
         acts=tuple(_act(event) for event, _ in told),
-        agents=agents,
+        agents=_agents(rows.names, [event for event, _ in told], agency),
         event_ids=frozenset(event.id for event, _ in told),
         identifier=edition.identifier,
         title=_title(record, licence_type.name["zh"]),
@@ -109,7 +170,6 @@ def gather_edition(ports: Ports, edition_id: str, trust: TrustList) -> Gathered:
         case_number=intent.case_number,
         issued_on=edition.issue_date,
         valid_to=edition.valid_to,
-        documents=tuple(data for _, data in forms),
     )
 
 
@@ -168,6 +228,7 @@ def _evidence(held: HeldEvidence, trust: TrustList) -> Iterator[Item]:
             yield Item(Part.EVIDENCE, f"{folder}-{number}.{ending}", f"{title} {number}", der)
 
 
+@lru_cache(maxsize=1024)
 def _subject(der: bytes) -> str:
     return x509.load_der_x509_certificate(der).subject.rfc4514_string()
 
@@ -191,16 +252,15 @@ def _operator(event: Event) -> str:
     return f"{event.client_id}/{event.operator}"
 
 
-def _agents(session: Session, events: Sequence[Event], agency: Agency) -> tuple[Agent, ...]:
-    people = {one.person_id for one in events if one.person_id is not None}
-    clients = {one.client_id for one in events if one.client_id is not None}
-    operators = {_operator(one): one.operator for one in events if one.operator and one.client_id is not None}
-    persons = session.execute(select(Person.id, Person.name).where(Person.id.in_(people)))
-    machines = session.execute(select(Client.id, Client.name).where(Client.id.in_(clients)))
-    return (
-        REGISTRY,
-        Agent(agency.code, agency.name_zh, AgentKind.ORGANIZATION),
-        *(Agent(one, name, AgentKind.PERSON) for one, name in persons),
-        *(Agent(one, name, AgentKind.SOFTWARE) for one, name in machines),
-        *(Agent(one, name, AgentKind.PERSON) for one, name in operators.items()),
-    )
+def _agents(
+    names: Mapping[str, tuple[str, AgentKind]], events: Sequence[Event], agency: Agency
+) -> tuple[Agent, ...]:
+    found = {REGISTRY.id: REGISTRY, agency.code: Agent(agency.code, agency.name_zh, AgentKind.ORGANIZATION)}
+    for event in events:
+        for one in (event.person_id, event.client_id):
+            if one is not None:
+                found[one] = Agent(one, *names[one])
+        if event.operator and event.client_id is not None:
+            operator = _operator(event)
+            found[operator] = Agent(operator, event.operator, AgentKind.PERSON)
+    return tuple(found.values())

@@ -20,6 +20,7 @@ COMMANDS = {
     "admin": "registry.cli.admin:admin",
     "agency": "registry.cli.agency:agency",
     "anchor": "registry.cli.anchor:anchor",
+    "archive": "registry.cli.archive_group:archive",
     "archive-stamp": "registry.cli.archive:archive_stamp",
     "audit": "registry.cli.audit:audit",
     "backup": "registry.cli.backup:backup",

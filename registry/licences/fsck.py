@@ -17,6 +17,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from keys.errors import VermilionError
 from keys.trust_list import TrustList, read_trust_list
+from registry.archive.broken import broken_archive
 from registry.batches.broken import broken_batches
 from registry.delivery.broken import broken_deliveries
 from registry.licences.broken_copies import broken_copies
@@ -87,6 +88,7 @@ def fsck(ports: Ports) -> list[str]:
                 *_stamps(session),
                 *broken_batches(session, ports.vault),
                 *broken_webhooks(session, ports.vault),
+                *broken_archive(session),
                 *broken_notices(session, ports.vault),
                 *broken_deliveries(session, ports.vault),
                 *_numbers(session),

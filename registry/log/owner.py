@@ -46,7 +46,7 @@ def agency_of(session: Session, event: Event, actor: Actor | Administrator | Non
     """The agency's code; None for what concerns the registry as a whole. An edition's stands in its
     identifier, so that most events cost nothing; of what else there is few happen.
     """
-    named = event.subject_kind in {"edition", "pick_up", "presentation"}
+    named = event.subject_kind in {"edition", "package", "pick_up", "presentation"}
     identifier = event.detail.get("identifier") if named else None
     if identifier is not None:  # made here: it is in form
         return str(identifier).removeprefix(f"{IDENTIFIER_ROOT}.").split(".")[1]

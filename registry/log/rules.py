@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
 from registry.actor import Actor, Administrator
+from registry.archive.queue import note as to_archive
 from registry.log.owner import agency_of
 from registry.log.tables import Event, Leaf
 from registry.oversight.counting import note
@@ -121,9 +122,10 @@ def record_events(
 
 
 def _tell(session: Session, events: Sequence[Event]) -> None:
-    """To whom it is of use, in the same transaction: agencies' receivers, and the figures."""
+    """To whom it is of use, in the same transaction: agencies' receivers, the figures, the archive."""
     queue(session, events)
     note(session, events)
+    to_archive(session, events)
 
 
 _COLUMNS = tuple(column.key for column in Event.__table__.columns)

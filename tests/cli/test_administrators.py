@@ -29,6 +29,8 @@ NOBODY_S = {
     "key list": "reads",
     "key new-passphrase": "a copy of key files, by who has them and their passphrase already",
     "outside-ca list": "reads",
+    "archive keep": "a timer's: what the API does by itself",
+    "archive find": "reads", "archive statistics": "reads",
     "archive-stamp": "a timer's: what the API does by itself, under the registry's own time-stamp",
     "backup": "a timer's: an encrypted copy, which changes nothing",
     "restore": "the machine's, where there is no registry yet",

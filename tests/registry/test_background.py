@@ -55,6 +55,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         "receipts",
         "outside-status",
         "document-stamps",
+        "archive",
         "scheduled-changes",
         "batches",
         "webhooks",

@@ -60,7 +60,7 @@ def test_of_many_writers_one_wins(store: DocumentStore) -> None:
 @given(st.text(max_size=60) | st.from_regex(r"[0-9a-f./]{1,60}", fullmatch=True))
 def test_only_the_keys_of_documents_are_keys(key: str) -> None:
     store = ObjectStore(MemoryStore())
-    if documents._KEY.fullmatch(key):
+    if documents.DOCUMENT_KEYS.fullmatch(key):
         return
     with pytest.raises(VermilionError):
         store.get(key)

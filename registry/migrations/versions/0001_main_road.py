@@ -1564,8 +1564,126 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_licence_use_used_at"), ["used_at"], unique=False)
 
+    op.create_table(
+        "archive_due",
+        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.Column("subject_kind", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("occasion", sa.String(length=40), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("package_id", sa.String(length=32), nullable=True),
+        sa.PrimaryKeyConstraint("event_id", name=op.f("pk_archive_due")),
+    )
+    with op.batch_alter_table("archive_due", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_due_package_id_due_at"), ["package_id", "due_at"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_archive_due_subject_kind_subject"), ["subject_kind", "subject"], unique=False
+        )
+
+    op.create_table(
+        "archive_retention",
+        sa.Column("type_code", sa.String(length=21), nullable=False),
+        sa.Column("retention", sa.String(length=10), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("type_code", name=op.f("pk_archive_retention")),
+    )
+    op.create_table(
+        "archive_serial",
+        sa.Column("fonds", sa.String(length=40), nullable=False),
+        sa.Column("catalogue", sa.String(length=40), nullable=False),
+        sa.Column("next", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("fonds", "catalogue", name=op.f("pk_archive_serial")),
+    )
+    op.create_table(
+        "archive_package",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("subject_kind", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("number", sa.String(length=100), nullable=False),
+        sa.Column("fonds", sa.String(length=40), nullable=False),
+        sa.Column("catalogue", sa.String(length=40), nullable=False),
+        sa.Column("year", sa.Integer(), nullable=False),
+        sa.Column("occasion", sa.String(length=40), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("type_code", sa.String(length=21), nullable=True),
+        sa.Column("identifier", sa.String(length=120), nullable=False),
+        sa.Column("retention", sa.String(length=10), nullable=False),
+        sa.Column("retention_until", sa.Date(), nullable=True),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("manifest_sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("size", sa.Integer(), nullable=True),
+        sa.Column("items", sa.Integer(), nullable=True),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("kept_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_archive_package_agency_code_agency")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_archive_package")),
+        sa.UniqueConstraint("number", "sequence", name=op.f("uq_archive_package_number_sequence")),
+        sa.UniqueConstraint(
+            "subject_kind",
+            "subject",
+            "sequence",
+            name=op.f("uq_archive_package_subject_kind_subject_sequence"),
+        ),
+    )
+    with op.batch_alter_table("archive_package", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_package_agency_code_year_id"), ["agency_code", "year", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_archive_package_identifier"), ["identifier"], unique=False)
+        batch_op.create_index(batch_op.f("ix_archive_package_sha256"), ["sha256"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_archive_package_state_lease_until"), ["state", "lease_until"], unique=False
+        )
+
+    op.create_table(
+        "archive_copy",
+        sa.Column("package_id", sa.String(length=32), nullable=False),
+        sa.Column("store", sa.String(length=20), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("written_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["package_id"], ["archive_package.id"], name=op.f("fk_archive_copy_package_id_archive_package")
+        ),
+        sa.PrimaryKeyConstraint("package_id", "store", name=op.f("pk_archive_copy")),
+    )
+    with op.batch_alter_table("archive_copy", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_copy_store_state_package_id"),
+            ["store", "state", "package_id"],
+            unique=False,
+        )
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("archive_copy", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_copy_store_state_package_id"))
+
+    op.drop_table("archive_copy")
+    with op.batch_alter_table("archive_package", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_package_state_lease_until"))
+        batch_op.drop_index(batch_op.f("ix_archive_package_sha256"))
+        batch_op.drop_index(batch_op.f("ix_archive_package_identifier"))
+        batch_op.drop_index(batch_op.f("ix_archive_package_agency_code_year_id"))
+
+    op.drop_table("archive_package")
+    op.drop_table("archive_serial")
+    op.drop_table("archive_retention")
+    with op.batch_alter_table("archive_due", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_due_subject_kind_subject"))
+        batch_op.drop_index(batch_op.f("ix_archive_due_package_id_due_at"))
+
+    op.drop_table("archive_due")
     with op.batch_alter_table("licence_use", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_licence_use_used_at"))
         batch_op.drop_index(batch_op.f("ix_licence_use_licence_id_used_at_id"))

@@ -1,0 +1,49 @@
+"""Is everything archived, and does the register hold together? Read by `fsck`; the stores are the audit's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sqlalchemy import and_, func, select
+from sqlalchemy.orm import Session
+
+from registry.archive.numbering import EDITION, KEPT
+from registry.archive.stores import COPIES
+from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
+from registry.licences.tables import Edition
+
+BATCH = 500
+
+
+def broken_archive(session: Session) -> Iterator[str]:
+    """Every finding as a sentence without personal data."""
+    never = (
+        select(Edition.id)
+        .outerjoin(
+            ArchivePackage,
+            and_(ArchivePackage.subject_kind == EDITION, ArchivePackage.subject == Edition.id),
+        )
+        .outerjoin(ArchiveDue, and_(ArchiveDue.subject_kind == EDITION, ArchiveDue.subject == Edition.id))
+        .where(ArchivePackage.id.is_(None), ArchiveDue.event_id.is_(None))
+    )
+    for edition_id in session.scalars(never.execution_options(yield_per=BATCH)):
+        yield f"edition {edition_id} was never archived and does not wait to be"
+    copies = (
+        select(ArchivePackage.id, func.count(ArchiveCopy.store))
+        .outerjoin(ArchiveCopy, ArchiveCopy.package_id == ArchivePackage.id)
+        .where(ArchivePackage.state == KEPT)
+        .group_by(ArchivePackage.id)
+        .having(func.count(ArchiveCopy.store) < COPIES)
+    )
+    for package_id, count in session.execute(copies.execution_options(yield_per=BATCH)):
+        yield f"package {package_id} is kept with {count} copies on record"
+    bare = select(ArchivePackage.id).where(ArchivePackage.state == KEPT, ArchivePackage.sha256.is_(None))
+    for package_id in session.scalars(bare):
+        yield f"package {package_id} is kept and nobody knows its digest"
+    given = select(
+        ArchivePackage.fonds, ArchivePackage.catalogue, func.count(ArchivePackage.number.distinct())
+    ).group_by(ArchivePackage.fonds, ArchivePackage.catalogue)
+    counted = {(fonds, catalogue): count for fonds, catalogue, count in session.execute(given)}
+    for serial in session.scalars(select(ArchiveSerial)):
+        if counted.get((serial.fonds, serial.catalogue), 0) != serial.next - 1:
+            yield f"catalogue {serial.catalogue} of fonds {serial.fonds} has gaps in its numbers"

@@ -1,0 +1,154 @@
+"""Archive numbers (档号), and what a package's description says: number, fonds, catalogue, retention.
+
+A number is `<fonds>-<category>·<year>·<retention>-<serial>`, in the manner of DA/T 13. Serials of a
+catalogue have no gaps, which an archive checks: a number that was given stays with its subject, whatever
+becomes of the attempts to make its package. The fonds is the agency's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from importlib.metadata import version
+from typing import Any
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from registry.archive.contents import Description
+from registry.archive.edition import Gathered
+from registry.archive.tables import ArchivePackage, ArchiveRetention, ArchiveSerial
+from registry.licences.examine import civil_day
+from registry.ports import Ports
+from registry.rows import changed_rows, insert_absent, insert_rows, new_ids
+
+EDITION = "edition"
+NUMBERED, WRITING, KEPT = "numbered", "writing", "kept"
+CATEGORY = "ZZ"  # 证照, in a catalogue's number
+PERMANENT = "permanent"
+RETENTIONS: Mapping[str, int | None] = {PERMANENT: None, "30": 30, "10": 10}
+LEASE = timedelta(minutes=10)
+_CODES = {PERMANENT: "Y", "30": "D30", "10": "D10"}  # as DA/T 13 writes them
+_SOFTWARE = f"vermilion {version('vermilion')}"
+
+
+def number_editions(
+    session: Session, ports: Ports, wanted: Mapping[str, Gathered], now: datetime
+) -> list[dict[str, Any]]:
+    """Rows of packages to be made of these editions: each with the number that the edition has already, or
+    the next of its catalogue.
+    """
+    newest = select(ArchivePackage.subject, func.max(ArchivePackage.sequence)).where(
+        ArchivePackage.subject_kind == EDITION, ArchivePackage.subject.in_(list(wanted))
+    )
+    sequences = {row[0]: row[1] for row in session.execute(newest.group_by(ArchivePackage.subject))}
+    first = select(ArchivePackage).where(
+        ArchivePackage.subject_kind == EDITION,
+        ArchivePackage.subject.in_(list(sequences)),
+        ArchivePackage.sequence == 1,
+    )
+    before = {one.subject: one for one in session.scalars(first)}
+    wanted_types = select(ArchiveRetention.type_code, ArchiveRetention.retention).where(
+        ArchiveRetention.type_code.in_({found.type_code for found in wanted.values()})
+    )
+    decided = {row.type_code: row.retention for row in session.execute(wanted_types)}
+    this_year = civil_day(now, ports.settings.tz).year
+    plans: list[dict[str, Any]] = []
+    without: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    ids = new_ids(ports.random, len(wanted))
+    for package_id, (subject, found) in zip(ids, sorted(wanted.items()), strict=True):
+        old = before.get(subject)
+        retention = old.retention if old else decided.get(found.type_code, PERMANENT)
+        year = old.year if old else this_year
+        row = {
+            "id": package_id,
+            "subject_kind": EDITION,
+            "subject": subject,
+            "sequence": sequences.get(subject, 0) + 1,
+            "number": old.number if old else "",
+            "fonds": old.fonds if old else found.agency_code,
+            "catalogue": old.catalogue if old else f"{CATEGORY}·{year}·{_CODES[retention]}",
+            "year": year,
+            "occasion": max(found.acts, key=lambda act: (act.at, act.id)).kind,
+            "agency_code": found.agency_code,
+            "type_code": found.type_code,
+            "identifier": found.identifier,
+            "retention": retention,
+            "retention_until": retention_until(retention, year, found.valid_to),
+            "state": NUMBERED,
+            "attempt": 0,
+            "lease_until": now + LEASE,
+            "sha256": None,
+            "manifest_sha256": None,
+            "size": None,
+            "items": None,
+            "made_at": now,
+            "kept_at": None,
+        }
+        plans.append(row)
+        if old is None:
+            without.setdefault((str(row["fonds"]), str(row["catalogue"])), []).append(row)
+    for (fonds, catalogue), rows in sorted(without.items()):  # in one order: nobody waits in a circle
+        serial = _serials(session, fonds, catalogue, len(rows))
+        for one in rows:
+            one["number"] = f"{fonds}-{catalogue}-{serial:06}"
+            serial += 1
+    insert_rows(session, ArchivePackage, plans)
+    return plans
+
+
+def retention_until(retention: str, year: int, valid_to: date | None) -> date | None:
+    """The last day, reckoned from the year after completion, and not before the licence's own; None: for
+    good. What never expires is kept for good, whatever its type's retention is.
+    """
+    years = RETENTIONS[retention]
+    if years is None or valid_to is None:
+        return None
+    return date(max(year + years, valid_to.year), 12, 31)
+
+
+def described(row: Mapping[str, Any], found: Gathered) -> Description:
+    """What a package says of itself: its row, and what was gathered."""
+    return Description(
+        id=row["id"],
+        number=row["number"],
+        fonds=row["fonds"],
+        fonds_name=found.agency_name,
+        catalogue=row["catalogue"],
+        year=row["year"],
+        retention=row["retention"],
+        retention_until=row["retention_until"],
+        title=found.title,
+        document_number=found.document_number,
+        identifier=found.identifier,
+        agency_code=found.agency_code,
+        agency_name=found.agency_name,
+        applicant=found.applicant,
+        matter_code=found.matter_code,
+        matter_name=None,
+        case_number=found.case_number,
+        accepted_on=None,
+        completed_on=found.issued_on,
+        occasion=row["occasion"],
+        made_at=row["made_at"],
+        software=_SOFTWARE,
+    )
+
+
+def _serials(session: Session, fonds: str, catalogue: str, count: int) -> int:
+    """The first of so many numbers. What the transaction does not commit is given again."""
+    insert_absent(session, [{"fonds": fonds, "catalogue": catalogue, "next": 1}], ArchiveSerial.next)
+    of = (ArchiveSerial.fonds == fonds, ArchiveSerial.catalogue == catalogue)
+    first = session.scalars(select(ArchiveSerial.next).where(*of).with_for_update()).one()
+    changed_rows(session, update(ArchiveSerial).where(*of).values(next=first + count))
+    return first
+
+
+def subjects_being_written() -> Any:
+    return select(ArchivePackage.subject).where(
+        ArchivePackage.state.in_((NUMBERED, WRITING)), ArchivePackage.subject_kind == EDITION
+    )
+
+
+def as_values(row: ArchivePackage) -> dict[str, Any]:
+    return {column.key: getattr(row, column.key) for column in ArchivePackage.__table__.columns}

@@ -1,0 +1,367 @@
+"""Archiving: what is due becomes a package, registered before it is written, kept once copies are found
+good.
+
+A round numbers packages, makes them, registers their digests, writes them to every store, and counts the
+copies that were read back right; no database waits while packages are made or written. Whoever dies in
+between leaves a row whose lease lapses: the next round takes the copies that were written, or makes the
+package anew under the next attempt. Nothing lies in a store that the register does not know, and no number
+is lost.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import bindparam, delete, func, select, update
+from sqlalchemy.orm import Session
+
+from keys.errors import VermilionError
+from keys.trust_list import TrustList
+from registry.archive.edition import Gathered, gather_editions
+from registry.archive.numbering import (
+    EDITION,
+    KEPT,
+    LEASE,
+    WRITING,
+    as_values,
+    described,
+    number_editions,
+    subjects_being_written,
+)
+from registry.archive.package import Package, make_package
+from registry.archive.stores import COPIES, Stores, package_key
+from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage
+from registry.licences.examine import civil_day
+from registry.licences.outage import database_errors
+from registry.licences.trust import trust_now
+from registry.log.rules import Ground, Happening, record_events
+from registry.ports import Ports
+from registry.rows import changed_each, changed_rows, insert_rows
+
+BATCH = 64
+"""Packages of a round: so many are in memory at once, and share transactions and syncing."""
+FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(hours=6)
+LEGAL_BASIS = "国务院令第716号 第十二条"
+"""Electronic files of government services are archived as such, and need no paper beside them."""
+PRESENT, MISSING, DAMAGED = "present", "missing", "damaged"
+
+
+@dataclass
+class Round:
+    """Packages that are kept; by subject or store what was put off; by subject what is a defect."""
+
+    kept: list[str] = field(default_factory=list)
+    deferred: dict[str, VermilionError] = field(default_factory=dict)
+    defects: dict[str, Exception] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.kept or self.deferred or self.defects)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    """A package that is registered with its digest, and is to be written."""
+
+    row: dict[str, Any]
+    tar: bytes
+
+    @property
+    def key(self) -> str:
+        return package_key(self.row["id"], self.row["attempt"])
+
+
+def keep_due(ports: Ports, stores: Stores, stopping: Callable[[], bool] = lambda: False) -> Round:
+    """Archive what is due until nothing is, or `stopping` says so. What cannot be now is tried again later,
+    and keeps nothing else waiting. Raises VermilionError(UNAVAILABLE) without database, trust list or data
+    key.
+    """
+    done = Round()
+    with database_errors():
+        while not stopping():
+            lapsed = _lapsed(ports)
+            subjects = {} if lapsed else _due(ports)
+            if not lapsed and not subjects:
+                break
+            trust = trust_now(ports)
+            writing = _taken_up(ports, stores, lapsed, trust, done) if lapsed else []
+            writing += _begun(ports, subjects, trust, done) if subjects else []
+            _write(ports, stores, writing, done)
+    return done
+
+
+def _due(ports: Ports) -> dict[str, list[str]]:
+    """Editions that are due, with their events, those that wait longest first. One of which a package is
+    being written waits for it.
+    """
+    free = (
+        ArchiveDue.package_id.is_(None),
+        ArchiveDue.due_at <= ports.clock(),
+        ArchiveDue.subject_kind == EDITION,
+    )
+    first = func.min(ArchiveDue.due_at)
+    longest = (
+        select(ArchiveDue.subject)
+        .where(*free, ArchiveDue.subject.not_in(subjects_being_written()))
+        .group_by(ArchiveDue.subject)
+        .order_by(first, ArchiveDue.subject)
+        .limit(BATCH)
+    )
+    found: dict[str, list[str]] = {}
+    with ports.database.read.connect() as connection:
+        for subject in connection.scalars(longest):
+            found[subject] = []
+        waiting = select(ArchiveDue.subject, ArchiveDue.event_id).where(
+            *free, ArchiveDue.subject.in_(list(found))
+        )
+        for subject, event_id in connection.execute(waiting):
+            found[subject].append(event_id)
+    return found
+
+
+def _begun(
+    ports: Ports, subjects: Mapping[str, Sequence[str]], trust: TrustList, done: Round
+) -> list[_Written]:
+    """New packages of these editions."""
+    whole, refused = _split(gather_editions(ports, list(subjects), trust))
+    done.deferred |= refused
+    now = ports.clock()
+    with ports.database.transaction() as session:
+        _postpone(session, {one: (subjects[one], error.reason) for one, error in refused.items()}, now)
+        claimed = _claimed(session, {one: subjects[one] for one in whole})
+        rows = number_editions(session, ports, {one: whole[one] for one in claimed}, now)
+        marks = [
+            {"event": event_id, "package": row["id"]} for row in rows for event_id in claimed[row["subject"]]
+        ]
+        marked = update(ArchiveDue).where(ArchiveDue.event_id == bindparam("event"))
+        changed_each(session, marked.values(package_id=bindparam("package")), marks)
+    return _made(ports, rows, whole, done)
+
+
+def _taken_up(
+    ports: Ports, stores: Stores, lapsed: Sequence[dict[str, Any]], trust: TrustList, done: Round
+) -> list[_Written]:
+    """Packages whose writing was broken off: what lies in a store is taken, else all is made anew."""
+    written, anew = list[_Written](), list[dict[str, Any]]()
+    for row in lapsed:
+        key = package_key(row["id"], row["attempt"]) if row["attempt"] else None
+        data = None if key is None else stores.first_good(key, row["sha256"])
+        if data is not None:
+            written.append(_Written(row, data))
+        else:
+            anew.append(row)
+            if key is not None:
+                _remove(stores, key)
+    whole, refused = _split(gather_editions(ports, [row["subject"] for row in anew], trust))
+    done.deferred |= refused
+    return written + _made(ports, [row for row in anew if row["subject"] in whole], whole, done)
+
+
+def _remove(stores: Stores, key: str) -> None:
+    """What lies there is nobody's. A store that is out keeps it: attempts count up, so it is known."""
+    for name in stores.by_name:
+        with suppress(VermilionError):
+            stores.remove(name, key)
+
+
+def _lapsed(ports: Ports) -> list[dict[str, Any]]:
+    """Packages on which nobody is at work any more, from now on ours."""
+    now = ports.clock()
+    over = (ArchivePackage.state != KEPT, ArchivePackage.lease_until <= now)
+    with ports.database.read.connect() as connection:
+        if connection.scalar(select(ArchivePackage.id).where(*over).limit(1)) is None:
+            return []
+    with ports.database.transaction() as session:
+        rows = session.scalars(
+            select(ArchivePackage)
+            .where(*over)
+            .order_by(ArchivePackage.lease_until, ArchivePackage.id)
+            .limit(BATCH)
+            .with_for_update(skip_locked=True)
+        ).all()
+        for row in rows:
+            row.lease_until = now + LEASE
+        return [as_values(row) for row in rows]
+
+
+def _split(
+    found: Mapping[str, Gathered | VermilionError],
+) -> tuple[dict[str, Gathered], dict[str, VermilionError]]:
+    whole = {one: value for one, value in found.items() if isinstance(value, Gathered)}
+    return whole, {one: value for one, value in found.items() if isinstance(value, VermilionError)}
+
+
+def _postpone(
+    session: Session, refused: Mapping[str, tuple[Sequence[str], str | None]], now: datetime
+) -> None:
+    """What could not be gathered is due again later, later each time."""
+    for events, reason in refused.values():
+        rows = session.scalars(
+            select(ArchiveDue).where(ArchiveDue.event_id.in_(events)).with_for_update()
+        ).all()
+        for row in rows:
+            row.due_at = now + min(FIRST_REST * 2 ** min(row.attempt, 10), LONGEST_REST)
+            row.attempt += 1
+            row.reason = (reason or "unavailable")[:40]
+
+
+def _claimed(session: Session, wanted: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+    """Those whose events are still nobody's, locked until the transaction ends."""
+    every = [event_id for some in wanted.values() for event_id in some]
+    rows = session.execute(
+        select(ArchiveDue.subject, ArchiveDue.event_id)
+        .where(ArchiveDue.event_id.in_(every), ArchiveDue.package_id.is_(None))
+        .order_by(ArchiveDue.event_id)
+        .with_for_update()
+    )
+    found = defaultdict[str, list[str]](list)
+    for subject, event_id in rows:
+        found[subject].append(event_id)
+    return {subject: found[subject] for subject in wanted if len(found[subject]) == len(wanted[subject])}
+
+
+def _made(
+    ports: Ports, rows: Sequence[dict[str, Any]], whole: Mapping[str, Gathered], done: Round
+) -> list[_Written]:
+    """Make packages, and register what they are, under the next attempt of each."""
+    made: list[tuple[dict[str, Any], Package]] = []
+    for row in rows:
+        found = whole[row["subject"]]
+        try:
+            made.append((row, make_package(described(row, found), found.items, found.acts, found.agents)))
+        except Exception as error:  # noqa: BLE001  (whatever it is, the others are not kept waiting)
+            done.defects[row["subject"]] = error
+    registered = (
+        update(ArchivePackage)
+        .where(
+            ArchivePackage.id == bindparam("of"),
+            ArchivePackage.attempt == bindparam("before"),
+            ArchivePackage.state != KEPT,
+        )
+        .values(
+            state=WRITING,
+            attempt=bindparam("before") + 1,
+            sha256=bindparam("digest"),
+            manifest_sha256=bindparam("manifest"),
+            size=bindparam("bytes"),
+            items=bindparam("count"),
+        )
+    )
+    written = []
+    with ports.database.transaction() as session:
+        for row, package in made:
+            values = {
+                "of": row["id"],
+                "before": row["attempt"],
+                "digest": package.sha256,
+                "manifest": package.manifest_sha256,
+                "bytes": len(package.tar),
+                "count": package.items,
+            }
+            if changed_each(session, registered, [values]) == 1:  # else somebody else is at it
+                now = row | {"attempt": row["attempt"] + 1, "sha256": package.sha256}
+                written.append(_Written(now, package.tar))
+    return written
+
+
+def _write(ports: Ports, stores: Stores, packages: Sequence[_Written], done: Round) -> None:
+    """To all stores at once, and count what was read back right."""
+    if not packages:
+        return
+    wanted = [(one.key, one.tar) for one in packages]
+    with ThreadPoolExecutor(len(stores.by_name)) as pool:
+        outcomes = dict(
+            zip(
+                stores.by_name,
+                pool.map(lambda name: stores.write(name, wanted), stores.by_name),
+                strict=True,
+            )
+        )
+    for name, some in outcomes.items():
+        failures = [error for error in some if error is not None]
+        if failures:
+            done.deferred[name] = failures[0]
+    copies = {
+        one.row["id"]: {name: some[at] is None for name, some in outcomes.items()}
+        for at, one in enumerate(packages)
+    }
+    _kept(ports, packages, copies, done)
+
+
+def _kept(
+    ports: Ports, packages: Sequence[_Written], copies: Mapping[str, Mapping[str, bool]], done: Round
+) -> None:
+    """Those with copies enough are kept, and what was due of them no longer is. A store that has none yet
+    gets its copy when it is looked after next; a package with too few is taken up again.
+    """
+    now = ports.clock()
+    with ports.database.transaction() as session:
+        enough = [one for one in packages if sum(copies[one.row["id"]].values()) >= COPIES]
+        still = set(
+            session.scalars(
+                select(ArchivePackage.id)
+                .where(
+                    ArchivePackage.id.in_([one.row["id"] for one in enough]), ArchivePackage.state == WRITING
+                )
+                .order_by(ArchivePackage.id)
+                .with_for_update()
+            )
+        )
+        kept = [one for one in enough if one.row["id"] in still]
+        ids = [one.row["id"] for one in kept]
+        changed_rows(
+            session, update(ArchivePackage).where(ArchivePackage.id.in_(ids)).values(state=KEPT, kept_at=now)
+        )
+        few = [one.row["id"] for one in packages if one not in enough]
+        changed_rows(
+            session,
+            update(ArchivePackage)
+            .where(ArchivePackage.id.in_(few), ArchivePackage.state == WRITING)
+            .values(lease_until=now + FIRST_REST),
+        )
+        insert_rows(
+            session,
+            ArchiveCopy,
+            [
+                {
+                    "package_id": one.row["id"],
+                    "store": name,
+                    "state": PRESENT if good else MISSING,
+                    "written_at": now if good else None,
+                    "checked_at": now if good else None,
+                }
+                for one in kept
+                for name, good in copies[one.row["id"]].items()
+            ],
+        )
+        changed_rows(session, delete(ArchiveDue).where(ArchiveDue.package_id.in_(ids)))
+        day = civil_day(now, ports.settings.tz)
+        record_events(
+            session,
+            kind="package.kept",
+            subject_kind="package",
+            happenings=[
+                Happening(
+                    subject=one.row["id"],
+                    ground=Ground(LEGAL_BASIS, "archived", day),
+                    actor=None,
+                    detail={
+                        "number": one.row["number"],
+                        "sequence": one.row["sequence"],
+                        "occasion": one.row["occasion"],
+                        "identifier": one.row["identifier"],
+                        "sha256": one.row["sha256"].hex(),
+                        "stores": [name for name, good in copies[one.row["id"]].items() if good],
+                    },
+                )
+                for one in kept
+            ],
+            now=now,
+            random=ports.random,
+        )
+    done.kept += ids

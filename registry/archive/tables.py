@@ -1,0 +1,96 @@
+"""What is to be archived, what was, and where the copies of each package are."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from registry.database import Base
+
+
+class ArchiveDue(Base):
+    """An event after which its subject is to be archived: written in the event's transaction, removed in the
+    one in which a package that has it is kept. So nothing ends and is never archived.
+    """
+
+    __tablename__ = "archive_due"
+    __table_args__ = (Index(None, "package_id", "due_at"), Index(None, "subject_kind", "subject"))
+    event_id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    subject_kind: Mapped[str] = mapped_column(String(20))  # "edition", "case"
+    subject: Mapped[str] = mapped_column(String(80))
+    occasion: Mapped[str] = mapped_column(String(40))  # the event's kind
+    due_at: Mapped[datetime]
+    attempt: Mapped[int]
+    reason: Mapped[str | None] = mapped_column(String(40))  # why the last attempt made no package
+    package_id: Mapped[str | None] = mapped_column(String(32))  # that is being written, and has it
+
+
+class ArchiveSerial(Base):
+    """The next number in a catalogue of a fonds: given without gaps."""
+
+    __tablename__ = "archive_serial"
+    fonds: Mapped[str] = mapped_column(String(40), primary_key=True)
+    catalogue: Mapped[str] = mapped_column(String(40), primary_key=True)
+    next: Mapped[int]
+
+
+class ArchivePackage(Base):
+    """A package, registered before it is written. A later one of the same subject (it ended meanwhile) has
+    the same number and the next sequence, and holds all that the one before holds.
+    """
+
+    __tablename__ = "archive_package"
+    __table_args__ = (
+        UniqueConstraint("subject_kind", "subject", "sequence"),
+        UniqueConstraint("number", "sequence"),
+        Index(None, "state", "lease_until"),
+        Index(None, "agency_code", "year", "id"),
+        Index(None, "identifier"),
+    )
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    subject_kind: Mapped[str] = mapped_column(String(20))
+    subject: Mapped[str] = mapped_column(String(80))
+    sequence: Mapped[int]
+    number: Mapped[str] = mapped_column(String(100))  # 档号
+    fonds: Mapped[str] = mapped_column(String(40))  # 全宗号
+    catalogue: Mapped[str] = mapped_column(String(40))  # 目录号
+    year: Mapped[int]
+    occasion: Mapped[str] = mapped_column(String(40))
+    agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
+    type_code: Mapped[str | None] = mapped_column(String(21))
+    identifier: Mapped[str] = mapped_column(String(120))
+    retention: Mapped[str] = mapped_column(String(10))  # permanent, 30, 10
+    retention_until: Mapped[date | None]  # None: permanent
+    state: Mapped[str] = mapped_column(String(10))  # numbered, writing, kept
+    attempt: Mapped[int]  # to write it, from 1; in the key of its copies
+    lease_until: Mapped[datetime]
+    # None until it is written:
+    sha256: Mapped[bytes | None] = mapped_column(index=True)
+    manifest_sha256: Mapped[bytes | None]
+    size: Mapped[int | None]
+    items: Mapped[int | None]
+    made_at: Mapped[datetime]
+    kept_at: Mapped[datetime | None]
+
+
+class ArchiveCopy(Base):
+    """A copy of a package in a store."""
+
+    __tablename__ = "archive_copy"
+    __table_args__ = (Index(None, "store", "state", "package_id"),)
+    package_id: Mapped[str] = mapped_column(ForeignKey("archive_package.id"), primary_key=True)
+    store: Mapped[str] = mapped_column(String(20), primary_key=True)
+    state: Mapped[str] = mapped_column(String(10))  # present, missing, damaged
+    written_at: Mapped[datetime | None]
+    checked_at: Mapped[datetime | None]  # read whole, and found right or not
+
+
+class ArchiveRetention(Base):
+    """How long the packages of a licence type are kept; of a type without a row for good."""
+
+    __tablename__ = "archive_retention"
+    type_code: Mapped[str] = mapped_column(String(21), primary_key=True)
+    retention: Mapped[str] = mapped_column(String(10))
+    decided_at: Mapped[datetime]

@@ -1,0 +1,64 @@
+"""What the register tells, and what `fsck` finds wrong with it."""
+
+from __future__ import annotations
+
+from sqlalchemy import delete, update
+from sqlalchemy.orm import Session
+
+from registry.archive.search import find, statistics
+from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
+from registry.licences.fsck import fsck
+from tests.archive.keeping import kept, packages
+from tests.registry.issuing import issue_one
+from tests.registry.world import World
+
+
+def test_packages_are_found_and_counted(world: World) -> None:
+    issued = issue_one(world)
+    with Session(world.ports.database.read) as session:
+        assert [one["waiting"] for one in statistics(session) if "waiting" in one] == [1]
+    kept(world)
+    (package,) = packages(world)
+    with Session(world.ports.database.read) as session:
+        (one,) = find(session, identifier=issued.printout.record.identifier)
+        assert list(find(session, number=package.number)) == [one]
+        assert list(find(session, agency_code=package.agency_code, year=package.year)) == [one]
+        assert list(find(session, agency_code=package.agency_code, year=package.year + 1)) == []
+        figures = list(statistics(session))
+    assert one["copies"] == {"first": "present", "second": "present"}
+    assert (one["number"], one["retention"], one["size"]) == (package.number, "permanent", package.size)
+    assert figures == [
+        {
+            "fonds": package.fonds,
+            "year": 2026,
+            "retention": "permanent",
+            "state": "kept",
+            "packages": 1,
+            "bytes": package.size,
+        },
+        {"store": "first", "state": "present", "copies": 1},
+        {"store": "second", "state": "present", "copies": 1},
+    ]
+
+
+def test_an_edition_that_would_never_be_archived_is_found(world: World) -> None:
+    issued = issue_one(world)
+    assert fsck(world.ports) == []
+    with world.ports.database.transaction() as session:
+        session.execute(delete(ArchiveDue))
+    assert fsck(world.ports) == [f"edition {issued.edition_id} was never archived and does not wait to be"]
+
+
+def test_what_the_register_says_holds_together(world: World) -> None:
+    issue_one(world)
+    kept(world)
+    (package,) = packages(world)
+    with world.ports.database.transaction() as session:
+        session.execute(delete(ArchiveCopy).where(ArchiveCopy.store == "second"))
+        session.execute(update(ArchiveSerial).values(next=ArchiveSerial.next + 1))
+        session.execute(update(ArchivePackage).values(sha256=None))
+    assert fsck(world.ports) == [
+        f"package {package.id} is kept with 1 copies on record",
+        f"package {package.id} is kept and nobody knows its digest",
+        f"catalogue {package.catalogue} of fonds {package.fonds} has gaps in its numbers",
+    ]
