@@ -218,6 +218,18 @@ class Settings(BaseSettings):
             "with one disk."
         ),
     )
+    archive_audit_days: int = Field(
+        default=30,
+        ge=1,
+        le=3650,
+        description="Days from the beginning of one reading of a store of the archive to that of the next.",
+    )
+    archive_audit_mb: int = Field(
+        default=20,
+        ge=0,
+        le=10_000,
+        description="Megabytes a second that such a reading takes of each store at most; 0: as it can.",
+    )
     client_per_minute: int = Field(
         default=12_000,
         ge=0,

@@ -14,6 +14,7 @@ import structlog
 from keys.errors import places
 from registry import background
 from registry.app import create_app
+from registry.archive.audit import Audited, audit_due
 from registry.archive.rules import Round as ArchiveRound
 from registry.archive.rules import keep_due
 from registry.archive.stores import open_stores
@@ -70,10 +71,11 @@ def application() -> object:
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
-    certificates that authorities outside gave; packages archived; scheduled changes made; batches checked
-    and issued; webhooks and messages sent; events counted and days closed; sums of checks read; status lists
-    signed: at start and from then on, until `stop` is set. The last ten have threads of their own: they may
-    take their time. So has the socket of receipts, where the keys are this process's.
+    certificates that authorities outside gave; packages archived, and their copies read; scheduled changes
+    made; batches checked and issued; webhooks and messages sent; events counted and days closed; sums of
+    checks read; status lists signed: at start and from then on, until `stop` is set. The last eleven have
+    threads of their own: they may take their time. So has the socket of receipts, where the keys are this
+    process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -93,6 +95,11 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     archived = {
         "nothing_archived": lambda: log_archive(keep_due(ports, open_stores(ports.settings), stop.is_set))
     }
+    audited = {
+        "archive_not_audited": lambda: log_audit(
+            audit_due(ports, open_stores(ports.settings), rest=stop.wait, stopping=stop.is_set)
+        )
+    }
     statuses = {"outside_status_not_fetched": OutsideStatuses(ports).fetch_due}
     receipts: dict[str, Callable[[], object]] = {}
     if ports.settings.signer_socket is None:
@@ -104,6 +111,7 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
             "outside-status": partial(background.keep, statuses, stop, KEEP_EVERY),
             "document-stamps": partial(background.keep, stamps, stop, KEEP_EVERY),
             "archive": partial(background.keep, archived, stop, KEEP_EVERY),
+            "archive-audit": partial(background.keep, audited, stop, CHECKS_EVERY),
             "scheduled-changes": partial(
                 background.keep,
                 {"scheduled_changes_not_made": lambda: log_schedule(make_due(ports))},
@@ -191,6 +199,18 @@ def log_archive(outcome: ArchiveRound) -> None:
         _log.warning("archiving_put_off", of=what, reason=refusal.reason)
     for what, error in outcome.defects.items():
         _log.error("archiving_defect", of=what, kind=type(error).__name__, where=places(error))
+
+
+def log_audit(outcome: Audited) -> None:
+    """A line for each copy that was lost or repaired, and for each package that no store has whole."""
+    for package_id, store, state in outcome.lost:
+        _log.error("archive_copy_lost", package=package_id, store=store, found=state)
+    for package_id, store in outcome.repaired:
+        _log.warning("archive_copy_repaired", package=package_id, store=store)
+    for package_id in outcome.beyond_repair:
+        _log.error("archive_package_lost", package=package_id)
+    for store, outage in outcome.outages.items():
+        _log.warning("archive_store_out", store=store, reason=outage.reason)
 
 
 def log_schedule(outcome: ScheduleReport) -> None:

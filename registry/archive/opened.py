@@ -1,9 +1,9 @@
 """Packages as they come back, from a store or from elsewhere: opened strictly, or not at all.
 
 A tar archive is told apart by hand, since what a general reader forgives is what an attacker writes: links,
-devices, sparse files, two files of one name, a path that leads out, sizes that lie. A bag is whole only if each
-manifest names each file once, with its digest, and nothing else; what it would have fetched from somewhere is
-refused.
+devices, sparse files, two files of one name, a path that leads out, sizes that lie. A bag is whole only if
+each manifest names each file once, with its digest, and nothing else; what it would have fetched from
+somewhere is refused.
 """
 
 from __future__ import annotations

@@ -87,6 +87,32 @@ class ArchiveCopy(Base):
     checked_at: Mapped[datetime | None]  # read whole, and found right or not
 
 
+class ArchiveAudit(Base):
+    """How far a store was read through: in rounds, each of all packages, in the order of their ids."""
+
+    __tablename__ = "archive_audit"
+    store: Mapped[str] = mapped_column(String(20), primary_key=True)
+    round: Mapped[int]
+    after: Mapped[str] = mapped_column(String(32))  # the package that was read last; "" before the first
+    begun_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]  # None while it is under way
+    read: Mapped[int]
+    faults: Mapped[int]
+
+
+class ArchiveDrill(Base):
+    """A restoration that was tried, and its report (JSON), time-stamped by the registry."""
+
+    __tablename__ = "archive_drill"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    store: Mapped[str] = mapped_column(String(20))
+    ended_at: Mapped[datetime] = mapped_column(index=True)
+    packages: Mapped[int]
+    faults: Mapped[int]
+    report: Mapped[bytes]
+    token: Mapped[bytes]  # TimeStampToken over the report's SHA-256, DER
+
+
 class ArchiveRetention(Base):
     """How long the packages of a licence type are kept; of a type without a row for good."""
 

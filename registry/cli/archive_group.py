@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import click
 
@@ -63,3 +64,52 @@ def archive_statistics() -> None:
     with locked() as at, Session(at.database.read) as session:
         for one in statistics(session):
             click.echo(json.dumps(one, ensure_ascii=False))
+
+
+@archive.command("audit")
+def archive_audit() -> None:
+    """Read every copy in every store now, as fast as it goes, and repair what is lost; what the API does by
+    itself within VERMILION_ARCHIVE_AUDIT_DAYS.
+
+    Says as JSON what was found; exit code 1 when a copy was lost or a store was out.
+    """
+    from registry.archive.audit import audit_due
+    from registry.archive.stores import open_stores
+
+    with unlocked() as ports:
+        done = audit_due(ports, open_stores(ports.settings), rest=lambda _seconds: None, at_once=True)
+    for store, count in done.read.items():
+        click.echo(json.dumps({"store": store, "read": count}))
+    for package_id, store, state in done.lost:
+        click.echo(json.dumps({"package": package_id, "store": store, "found": state}))
+    for package_id, store in done.repaired:
+        click.echo(json.dumps({"package": package_id, "store": store, "repaired": True}))
+    for package_id in done.beyond_repair:
+        click.echo(json.dumps({"package": package_id, "repaired": False}))
+    for store, outage in done.outages.items():
+        click.echo(json.dumps({"store": store, "reason": outage.reason}))
+    if done:
+        raise click.exceptions.Exit(1)
+
+
+@archive.command("restore-drill")
+@click.argument("into", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--store", required=True, help="Name of the store to restore from, and from no other.")
+@click.option("--sample", type=click.IntRange(1), help="So many packages, taken by chance; without it all.")
+def archive_restore_drill(into: Path, store: str, sample: int | None) -> None:
+    """Restore packages from one store into the empty folder INTO and check them there: digests, manifests,
+    seals, counts. The report is kept, time-stamped by the registry, and left beside them (report.json,
+    report.tst).
+
+    Prints the report; exit code 1 when something could not be restored.
+    """
+    from registry.archive.drill import restore_drill
+    from registry.archive.stores import open_stores
+
+    with unlocked() as ports:
+        done = restore_drill(ports, open_stores(ports.settings), store, into, sample)
+    (into / "report.json").write_bytes(done.signed)
+    (into / "report.tst").write_bytes(done.token)
+    click.echo(done.signed.decode())
+    if done.faults:
+        raise click.exceptions.Exit(1)

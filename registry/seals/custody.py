@@ -55,6 +55,7 @@ _CERTIFICATE = re.compile(r"certificate:([0-9a-f]{1,40})")
 _TIME_STAMP = re.compile(
     r"intent:([0-9a-f]{32})(?::([23]))?|time-stamp:([0-9a-f]{1,40})"
     r"|document-stamp:([0-9a-f]{32}):([1-9][0-9]{0,5})"
+    r"|archive:[0-9a-f]{32}"  # a night's evidence, or a report: each once
 )
 _TRUST_LIST = re.compile(r"trust-list:([1-9][0-9]{0,8})")
 _CEREMONY = re.compile(r"ceremony:([0-9a-f]{64}):([1-9][0-9]{0,5})")

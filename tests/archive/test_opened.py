@@ -68,7 +68,7 @@ def test_a_bag_of_another_program_in_another_tar_is_opened(tmp_path: Path) -> No
     tar = subprocess.run(
         ["tar", "--format=ustar", "-C", tmp_path, "-c", "elsewhere"],
         check=True,
-        capture_output=True,  # noqa: S607
+        capture_output=True,
     ).stdout
     opened = open_package(tar)
     assert opened.files["data/材料/营业执照.txt"].decode() == "样本"

@@ -30,6 +30,8 @@ NOBODY_S = {
     "key new-passphrase": "a copy of key files, by who has them and their passphrase already",
     "outside-ca list": "reads",
     "archive keep": "a timer's: what the API does by itself",
+    "archive audit": "a timer's: what the API does by itself",
+    "archive restore-drill": "a timer's: copies are restored aside, and nothing is changed",
     "archive find": "reads", "archive statistics": "reads",
     "archive-stamp": "a timer's: what the API does by itself, under the registry's own time-stamp",
     "backup": "a timer's: an encrypted copy, which changes nothing",

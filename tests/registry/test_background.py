@@ -56,6 +56,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         "outside-status",
         "document-stamps",
         "archive",
+        "archive-audit",
         "scheduled-changes",
         "batches",
         "webhooks",

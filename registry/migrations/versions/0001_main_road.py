@@ -1664,8 +1664,38 @@ def upgrade() -> None:
             unique=False,
         )
 
+    op.create_table(
+        "archive_audit",
+        sa.Column("store", sa.String(length=20), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("after", sa.String(length=32), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("read", sa.Integer(), nullable=False),
+        sa.Column("faults", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("store", name=op.f("pk_archive_audit")),
+    )
+    op.create_table(
+        "archive_drill",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("store", sa.String(length=20), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("packages", sa.Integer(), nullable=False),
+        sa.Column("faults", sa.Integer(), nullable=False),
+        sa.Column("report", sa.LargeBinary(), nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_archive_drill")),
+    )
+    with op.batch_alter_table("archive_drill", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_archive_drill_ended_at"), ["ended_at"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("archive_drill", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_drill_ended_at"))
+
+    op.drop_table("archive_drill")
+    op.drop_table("archive_audit")
     with op.batch_alter_table("archive_copy", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_archive_copy_store_state_package_id"))
 
