@@ -71,6 +71,7 @@ BENCHES = {
         "upload.hostile_cpu_s",
         "upload.hostile_mb",
     ),
+    "bench.archive": ("archive.packages_per_s", "archive.audit_vs_hash"),
     "bench.evidence": ("evidence.million_s", "evidence.proof_bytes"),
 }
 RESULT = Path("build/bench.json")

@@ -97,12 +97,12 @@ def _measure(url: str, count: int) -> Measured:
         try:
             with world.ports.database.transaction() as session:
                 session.execute(update(StandingAuthorisation).values(daily_limit=10_000_000))
-            return Measured(_work(world, url, count), world)
+            return Measured(work(world, url, count), world)
         finally:
             world.close()
 
 
-def _work(world: World, url: str, count: int) -> list[dict[str, Any]]:
+def work(world: World, url: str, count: int) -> list[dict[str, Any]]:
     actor = world.actor()
     plan = {
         "data": str(world.ports.settings.data), "url": url, "now": world.ports.clock().isoformat(),

@@ -38,6 +38,8 @@ TARGETS = {
     "upload.hostile_cpu_s": "at most 5",
     "upload.hostile_mb": "at most 512",
     "webhook.per_s": "at least 200",
+    "archive.packages_per_s": "at least 100",
+    "archive.audit_vs_hash": "a ratio of at least 0.5",
     "evidence.million_s": "under 15",
     "evidence.proof_bytes": "under 1,000",
 }

@@ -22,6 +22,7 @@ from hashlib import sha256
 from signing import cms, security_store
 from signing.pdf_structure import (
     Array,
+    Beginnings,
     Dictionary,
     Name,
     Pdf,
@@ -85,12 +86,12 @@ class Appended:
     carried: Carried  # all that the document carries by then
 
 
-def read_document(data: bytes) -> Pdf:
+def read_document(data: bytes, beginnings: Beginnings | None = None) -> Pdf:
     """A document of ours with all that was appended to it, to append more. It is for the strict check to
     judge it. Raises VermilionError(INVALID).
     """
     first, *others = revision_ends(data)
-    pdf = read_pdf(data[:first])
+    pdf = read_pdf(data[:first], beginnings)
     for end in others:
         pdf = read_appended(pdf, data[:end])
     return pdf

@@ -6,9 +6,14 @@ from dataclasses import dataclass
 
 from signing.cms import leading_element, parse_seal, token_certificates
 from signing.document_time_stamp import read_document
-from signing.pdf_structure import Dictionary, Name, Text, refuse
+from signing.pdf_structure import Beginnings, Dictionary, Name, Pdf, Text, refuse
 from signing.security_store import EMPTY, read_store
 
+KEPT = 64
+"""Beginnings that a reader remembers."""
+LEAST = 4096
+"""Bytes; what is shorter is parsed as quickly as it is compared."""
+_END = b"\nendobj\n"
 _SIGNATURE, _TIME_STAMP = Name("Sig"), Name("DocTimeStamp")
 
 
@@ -22,9 +27,44 @@ class HeldEvidence:
     tokens: tuple[bytes, ...]
 
 
+class DocumentReader:
+    """Takes evidence out of many documents, of which most begin as others do: that is parsed once."""
+
+    def __init__(self) -> None:
+        self._beginnings = Beginnings(KEPT)
+        self._last: dict[str, bytes] = {}
+
+    def evidence(self, kind: str, data: bytes) -> HeldEvidence:
+        """`kind`: documents of one are likely to begin alike. Raises VermilionError(INVALID)."""
+        if self._beginnings.of(data) is None and (last := self._last.get(kind)) is not None:
+            shared = _shared(last, data)
+            if shared:
+                self._beginnings.expect(shared)
+        self._last[kind] = data
+        pdf = read_document(data, self._beginnings)
+        self._beginnings.learn(pdf)
+        return _evidence(pdf)
+
+
+def _shared(one: bytes, other: bytes) -> bytes:
+    """What both begin with, up to the end of an object."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if other.startswith(memoryview(one)[low:middle].tobytes(), low):
+            low = middle
+        else:
+            high = middle - 1
+    end = one.rfind(_END, 0, low)
+    return one[: end + len(_END)] if end > LEAST else b""
+
+
 def held_evidence(data: bytes) -> HeldEvidence:
     """Of a document that the strict check has accepted. Raises VermilionError(INVALID) for another form."""
-    pdf = read_document(data)
+    return _evidence(read_document(data))
+
+
+def _evidence(pdf: Pdf) -> HeldEvidence:
     carried = (read_store(pdf) or EMPTY).carried
     certificates, tokens = list[bytes](), list[bytes]()
     for number in sorted(pdf.objects):

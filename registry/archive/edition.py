@@ -30,7 +30,7 @@ from registry.log.rules import committed_event
 from registry.log.tables import Event, Leaf
 from registry.ports import Ports
 from registry.seals.tables import SealEdition, SealUse
-from signing.held_evidence import HeldEvidence, held_evidence
+from signing.held_evidence import DocumentReader, HeldEvidence
 from signing.licence_type import LicenceType, Role
 from signing.record import Record
 
@@ -59,7 +59,7 @@ class Gathered:
 
 
 def gather_editions(
-    ports: Ports, edition_ids: Sequence[str], trust: TrustList
+    ports: Ports, edition_ids: Sequence[str], trust: TrustList, reader: DocumentReader
 ) -> dict[str, Gathered | VermilionError]:
     """Of each edition its material, or why it is out of reach: one keeps no other back.
 
@@ -71,7 +71,7 @@ def gather_editions(
     found: dict[str, Gathered | VermilionError] = {}
     for edition_id in edition_ids:
         try:
-            found[edition_id] = _gathered(ports, rows, edition_id, trust)
+            found[edition_id] = _gathered(ports, rows, edition_id, trust, reader)
         except VermilionError as error:
             found[edition_id] = error
     return found
@@ -134,7 +134,9 @@ class _Rows:
         return cls(editions, intents, documents, events, uses, agencies, names, types)
 
 
-def _gathered(ports: Ports, rows: _Rows, edition_id: str, trust: TrustList) -> Gathered:
+def _gathered(
+    ports: Ports, rows: _Rows, edition_id: str, trust: TrustList, reader: DocumentReader
+) -> Gathered:
     """Raises VermilionError(UNAVAILABLE)."""
     edition, intent = rows.editions[edition_id], rows.intents[edition_id]
     told, agency = rows.events[edition_id], rows.agencies[edition.issuer_code]
@@ -152,7 +154,7 @@ def _gathered(ports: Ports, rows: _Rows, edition_id: str, trust: TrustList) -> G
         Item(Part.RECORD, "record.json", "证照数据（规范 JSON）", text, intent.created_at),
         Item(Part.PROCESS, "events.json", "证照的全部业务行为及其承诺值", _events(told)),
         Item(Part.PROCESS, "seal-uses.json", "用印记录", _uses(rows.uses[edition_id])),
-        *_evidence(held_evidence(forms[-1][1]), trust),
+        *_evidence(reader.evidence(edition.type_code, forms[-1][1]), trust),
     ]
     return Gathered(
         items=tuple(items),

@@ -6,14 +6,12 @@ in annexes that were not at hand: the namespace is therefore ours, and a receivi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from hashlib import new as new_hash
-from xml.etree.ElementTree import Element
 
-from registry.archive.bag import ALGORITHMS, PAYLOAD
+from registry.archive.bag import PAYLOAD, Digests
 from registry.archive.contents import FORMATS, Act, Agent, AgentKind, Description, Item, Part
-from registry.archive.xml import add, written
+from registry.archive.xml import Element, add, written
 
 METADATA = "metadata/metadata.xml"
 NAMESPACE = "urn:vermilion:archive:metadata:1"
@@ -34,14 +32,18 @@ _AGENTS = {
 
 
 def metadata_xml(
-    about: Description, items: Sequence[Item], acts: Sequence[Act], agents: Sequence[Agent]
+    about: Description,
+    items: Sequence[Item],
+    digests: Mapping[str, Digests],
+    acts: Sequence[Act],
+    agents: Sequence[Agent],
 ) -> bytes:
     root = Element("电子档案元数据", {"xmlns": NAMESPACE, "版本": "1"})
     add(root, "聚合层次", "件")
     _described(root, about)
     files = add(root, "电子文件列表")
     for item in items:
-        _file(add(files, "电子文件"), item)
+        _file(add(files, "电子文件"), item, digests[item.path])
     done = add(root, "业务行为列表")
     for act in acts:
         _act(add(done, "业务行为"), act)
@@ -88,7 +90,7 @@ def _described(root: Element, about: Description) -> None:
     add(root, "归档时间", moment(about.made_at))
 
 
-def _file(element: Element, item: Item) -> None:
+def _file(element: Element, item: Item, digests: Digests) -> None:
     add(element, "路径", PAYLOAD + item.path)
     add(element, "题名", item.title)
     add(element, "类别", PARTS[item.part])
@@ -96,9 +98,8 @@ def _file(element: Element, item: Item) -> None:
     add(element, "格式名称", name)
     add(element, "媒体类型", media_type)
     add(element, "大小", len(item.data))
-    for algorithm in ALGORITHMS:
-        digest = add(element, "摘要值", new_hash(algorithm, item.data).hexdigest())
-        digest.set("算法", algorithm)
+    for algorithm, value in digests.items():
+        add(element, "摘要值", value, 算法=algorithm)
     if item.created is not None:
         add(element, "形成时间", moment(item.created))
     if item.source is not None:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
-from registry.archive.bag import bag, to_tar
+from registry.archive.bag import bag, digests_of, to_tar
 from registry.archive.contents import FORMATS, Act, Agent, Description, Item, Part
 from registry.archive.metadata import METADATA, metadata_xml
 from registry.archive.premis import PREMIS, premis_xml
@@ -45,8 +45,9 @@ def make_package(
     acts = sorted(acts, key=lambda act: (act.at, act.id))
     agents = sorted(agents, key=lambda agent: agent.id)
     payload = {item.path: item.data for item in items}
-    payload[METADATA] = metadata_xml(about, items, acts, agents)
-    payload[PREMIS] = premis_xml(about, items, acts, agents)
+    digests = {path: digests_of(data) for path, data in payload.items()}
+    payload[METADATA] = metadata_xml(about, items, digests, acts, agents)
+    payload[PREMIS] = premis_xml(about, items, digests, acts, agents)
     info = (
         ("Source-Organization", f"{about.agency_name} ({about.agency_code})"),
         ("External-Identifier", about.number),
@@ -57,7 +58,7 @@ def make_package(
         ("Vermilion-Profile", PROFILE),
         ("Vermilion-Package", about.id),
     )
-    files = bag(payload, info, {README: readme(about, items)})
+    files = bag(payload, info, {README: readme(about, items)}, digests)
     tar = to_tar(about.id, files, about.made_at)
     return Package(
         id=about.id,

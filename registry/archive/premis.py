@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from hashlib import new as new_hash
-from xml.etree.ElementTree import Element
+from collections.abc import Mapping, Sequence
 
-from registry.archive.bag import ALGORITHMS, PAYLOAD
+from registry.archive.bag import PAYLOAD, Digests
 from registry.archive.contents import FORMATS, Act, Agent, AgentKind, Description, Item
 from registry.archive.metadata import moment
-from registry.archive.xml import add, written
+from registry.archive.xml import Element, add, written
 
 PREMIS = "metadata/premis.xml"
 NAMESPACE = "http://www.loc.gov/premis/v3"
@@ -21,16 +19,19 @@ _MADE = ("creation", "message digest calculation", "ingestion")
 
 
 def premis_xml(
-    about: Description, items: Sequence[Item], acts: Sequence[Act], agents: Sequence[Agent]
+    about: Description,
+    items: Sequence[Item],
+    digests: Mapping[str, Digests],
+    acts: Sequence[Act],
+    agents: Sequence[Agent],
 ) -> bytes:
     root = Element("premis", {"xmlns": NAMESPACE, "xmlns:xsi": _XSI, "version": "3.0"})
-    whole = add(root, "object")
-    whole.set("xsi:type", "intellectualEntity")
+    whole = add(root, "object", **{"xsi:type": "intellectualEntity"})
     _identifier(whole, "object", "archive number", about.number)
     _identifier(whole, "object", "package", about.id)
     add(whole, "originalName", about.title)
     for item in items:
-        _file(root, item)
+        _file(root, item, digests[item.path])
     for number, kind in enumerate(_MADE, 1):
         event = _event(root, f"{about.id}-{number}", kind, moment(about.made_at), about.occasion)
         _link(event, "Agent", "software", _ARCHIVE)
@@ -47,15 +48,14 @@ def premis_xml(
     return written(root)
 
 
-def _file(root: Element, item: Item) -> None:
-    file = add(root, "object")
-    file.set("xsi:type", "file")
+def _file(root: Element, item: Item, digests: Digests) -> None:
+    file = add(root, "object", **{"xsi:type": "file"})
     _identifier(file, "object", "path", PAYLOAD + item.path)
     characteristics = add(file, "objectCharacteristics")
-    for algorithm in ALGORITHMS:
+    for algorithm, value in digests.items():
         fixity = add(characteristics, "fixity")
         add(fixity, "messageDigestAlgorithm", _NAMES[algorithm])
-        add(fixity, "messageDigest", new_hash(algorithm, item.data).hexdigest())
+        add(fixity, "messageDigest", value)
     add(characteristics, "size", len(item.data))
     media_type, name = FORMATS[item.format]
     form = add(characteristics, "format")

@@ -43,6 +43,7 @@ from registry.licences.trust import trust_now
 from registry.log.rules import Ground, Happening, record_events
 from registry.ports import Ports
 from registry.rows import changed_each, changed_rows, insert_rows
+from signing.held_evidence import DocumentReader
 
 BATCH = 64
 """Packages of a round: so many are in memory at once, and share transactions and syncing."""
@@ -81,7 +82,7 @@ def keep_due(ports: Ports, stores: Stores, stopping: Callable[[], bool] = lambda
     and keeps nothing else waiting. Raises VermilionError(UNAVAILABLE) without database, trust list or data
     key.
     """
-    done = Round()
+    done, reader = Round(), DocumentReader()
     with database_errors():
         while not stopping():
             lapsed = _lapsed(ports)
@@ -89,8 +90,8 @@ def keep_due(ports: Ports, stores: Stores, stopping: Callable[[], bool] = lambda
             if not lapsed and not subjects:
                 break
             trust = trust_now(ports)
-            writing = _taken_up(ports, stores, lapsed, trust, done) if lapsed else []
-            writing += _begun(ports, subjects, trust, done) if subjects else []
+            writing = _taken_up(ports, stores, lapsed, trust, reader, done) if lapsed else []
+            writing += _begun(ports, subjects, trust, reader, done) if subjects else []
             _write(ports, stores, writing, done)
     return done
 
@@ -125,10 +126,14 @@ def _due(ports: Ports) -> dict[str, list[str]]:
 
 
 def _begun(
-    ports: Ports, subjects: Mapping[str, Sequence[str]], trust: TrustList, done: Round
+    ports: Ports,
+    subjects: Mapping[str, Sequence[str]],
+    trust: TrustList,
+    reader: DocumentReader,
+    done: Round,
 ) -> list[_Written]:
     """New packages of these editions."""
-    whole, refused = _split(gather_editions(ports, list(subjects), trust))
+    whole, refused = _split(gather_editions(ports, list(subjects), trust, reader))
     done.deferred |= refused
     now = ports.clock()
     with ports.database.transaction() as session:
@@ -144,7 +149,12 @@ def _begun(
 
 
 def _taken_up(
-    ports: Ports, stores: Stores, lapsed: Sequence[dict[str, Any]], trust: TrustList, done: Round
+    ports: Ports,
+    stores: Stores,
+    lapsed: Sequence[dict[str, Any]],
+    trust: TrustList,
+    reader: DocumentReader,
+    done: Round,
 ) -> list[_Written]:
     """Packages whose writing was broken off: what lies in a store is taken, else all is made anew."""
     written, anew = list[_Written](), list[dict[str, Any]]()
@@ -157,7 +167,7 @@ def _taken_up(
             anew.append(row)
             if key is not None:
                 _remove(stores, key)
-    whole, refused = _split(gather_editions(ports, [row["subject"] for row in anew], trust))
+    whole, refused = _split(gather_editions(ports, [row["subject"] for row in anew], trust, reader))
     done.deferred |= refused
     return written + _made(ports, [row for row in anew if row["subject"] in whole], whole, done)
 

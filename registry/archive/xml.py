@@ -1,19 +1,59 @@
-"""XML as it is written into packages: indented, so that people can read it, and the same each time."""
+"""XML as it is written into packages: indented, so that people can read it, and the same each time.
+
+Elements and text alone, which is a fifth of the work of a general library's for ten thousand packages a
+night.
+"""
 
 from __future__ import annotations
 
-from xml.etree.ElementTree import Element, SubElement, indent, tostring
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+_IMPOSSIBLE = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that XML 1.0 cannot hold; and CR, which a reader would take for LF."""
 
 
-def add(parent: Element, name: str, text: str | int | None = None) -> Element:
+@dataclass(slots=True)
+class Element:
+    """One with text, or with elements within it."""
+
+    name: str
+    attributes: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""
+    within: list[Element] = field(default_factory=list)
+
+
+def add(parent: Element, name: str, text: str | int | None = None, **attributes: str) -> Element:
     """An element below `parent`, with this text."""
-    element = SubElement(parent, name)
-    if text is not None:
-        element.text = str(text)
+    element = Element(name, attributes, "" if text is None else str(text))
+    parent.within.append(element)
     return element
 
 
 def written(root: Element) -> bytes:
-    indent(root)
-    text: str = tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
+    """Raises ValueError for text that XML cannot hold."""
+    lines = ['<?xml version="1.0" encoding="UTF-8"?>']
+    _write(root, "", lines)
+    return ("\n".join(lines) + "\n").encode()
+
+
+def _write(element: Element, indent: str, lines: list[str]) -> None:
+    opening = element.name
+    for name, value in element.attributes.items():
+        opening += f' {name}="{_escaped(value)}"'
+    if element.within:
+        lines.append(f"{indent}<{opening}>")
+        for one in element.within:
+            _write(one, indent + "  ", lines)
+        lines.append(f"{indent}</{element.name}>")
+    else:
+        lines.append(f"{indent}<{opening}>{_escaped(element.text)}</{element.name}>")
+
+
+def _escaped(text: str) -> str:
+    if _IMPOSSIBLE.search(text):
+        raise ValueError("no text for XML")
+    if "&" in text or "<" in text or ">" in text or '"' in text:
+        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
+    return text

@@ -23,6 +23,7 @@ from registry.licences.document_stamps import stamp_due
 from registry.licences.trust import trust_now
 from registry.shared_parts import SharingStore
 from signing.cms import leading_element, parse_seal
+from signing.held_evidence import DocumentReader, held_evidence
 from signing.record import record_from_json
 from signing.strict_check import strict_check
 from tests.archive.packages import ABOUT, unpacked
@@ -33,7 +34,7 @@ from tests.signing.sealing import NoStamps
 
 
 def gathered(world: World, edition_id: str) -> Gathered:
-    found = gather_editions(world.ports, [edition_id], trust_now(world.ports))[edition_id]
+    found = gather_editions(world.ports, [edition_id], trust_now(world.ports), DocumentReader())[edition_id]
     assert isinstance(found, Gathered)
     return found
 
@@ -148,6 +149,18 @@ def test_an_edition_out_of_reach_makes_none(world: World, tmp_path: Path) -> Non
     issued = issue_one(world)
 
     ports = replace(world.ports, documents=SharingStore(open_store(tmp_path / "empty")))
-    found = gather_editions(ports, [issued.edition_id], trust_now(world.ports))[issued.edition_id]
+    found = gather_editions(ports, [issued.edition_id], trust_now(world.ports), DocumentReader())[
+        issued.edition_id
+    ]
     assert isinstance(found, VermilionError)
     assert found.reason == "document_lost"
+
+
+def test_what_documents_share_is_parsed_once_and_changes_nothing(world: World) -> None:
+    """Three of one type and one with a time-stamp appended: read together, or each by itself."""
+    reader = DocumentReader()
+    plain = [download(world, issue_one(world)) for _ in range(3)]
+    late = issue_one(world, ports=replace(world.ports, timestamper=NoStamps()))
+    stamp_due(world.ports)
+    for document in (*plain, download(world, late), *plain):
+        assert reader.evidence("food", document) == held_evidence(document)

@@ -6,6 +6,7 @@ import io
 import subprocess
 import tarfile
 from collections.abc import Callable
+from hashlib import new as new_hash
 from hashlib import sha256
 from pathlib import Path
 
@@ -15,12 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keys.errors import VermilionError
-from registry.archive.bag import bag, manifest, to_tar
+from registry.archive.bag import bag, to_tar
 from registry.archive.opened import Limits, open_package
 from registry.archive.package import make_package
 from tests.archive.packages import ABOUT, ACTS, AGENTS, ITEMS, MADE_AT
 
 PACKAGE = make_package(ABOUT, ITEMS, ACTS, AGENTS)
+
+
+def manifest(files: dict[str, bytes], algorithm: str) -> bytes:
+    lines = (f"{new_hash(algorithm, data).hexdigest()}  {path}\n" for path, data in sorted(files.items()))
+    return "".join(lines).encode()
 
 
 def refused(tar: bytes, limits: Limits | None = None) -> str:
