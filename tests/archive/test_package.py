@@ -133,6 +133,23 @@ def test_what_makes_no_package(items: tuple[object, ...]) -> None:
         make_package(ABOUT, items, ACTS, AGENTS)  # type: ignore[arg-type]
 
 
+def test_names_and_opinions_are_kept_as_they_were_written() -> None:
+    """Wide spaces, rare characters, several lines and what XML gives a meaning."""
+    name, opinion = "样本\u3000餐饮\U00020bb7 <一店> & Co", "第一行\n第二行"
+    acts = (replace(ACTS[0], opinion=opinion),)
+    made = make_package(replace(ABOUT, applicant=name, title=f"许可证\u3000{name}"), ITEMS, acts, AGENTS)
+    root = ET.fromstring(made.files["data/metadata/metadata.xml"])
+    assert root.findtext("m:申请人", None, M) == name
+    assert root.findtext("m:业务行为列表/m:业务行为/m:意见", None, M) == opinion
+    assert ET.fromstring(made.files["data/metadata/premis.xml"]) is not None
+
+
+@pytest.mark.parametrize("text", ["\0", "\x0b", "\r", "\ufffe"])
+def test_what_xml_cannot_hold_makes_no_package(text: str) -> None:
+    with pytest.raises(ValueError):
+        make_package(replace(ABOUT, applicant=text), ITEMS, ACTS, AGENTS)
+
+
 def test_nobody_acts_without_a_name() -> None:
     with pytest.raises(ValueError):
         make_package(ABOUT, ITEMS, ACTS, AGENTS[1:])
