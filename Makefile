@@ -57,6 +57,7 @@ fuzz: $(VENV)/.fuzz ## Fuzz codes, signatures and uploads for MINUTES (10) by co
 # ARGS="--readers-only" asks the readers that need no Java, of genuine documents, and keeps no results.
 interop: $(VENV)/.dev ## Show sealed documents to veraPDF and EU DSS (Java and Maven), into docs/interop.md
 	$(BIN)/python -m interop $(ARGS)
+	$(BIN)/python -m interop.records
 
 lock: ## Resolve pyproject.toml into requirements/*.txt (ARGS=--upgrade for newer versions)
 	tools/lock.sh $(ARGS)

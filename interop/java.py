@@ -95,6 +95,18 @@ def check(
     return lines
 
 
+def check_records(command: Sequence[str], authority: Path, pairs: Sequence[tuple[Path, Path]]) -> list[bool]:
+    """Whether Bouncy Castle finds each evidence record right for the object beside it. `authority`: the
+    time-stamp authority's certificate, DER. Raises JavaError.
+    """
+    files = [str(path) for pair in pairs for path in pair]
+    done = _run([*command, "EvidenceCheck", str(authority), *files], START_S + FILE_S * len(pairs))
+    said = done.stdout.splitlines()
+    if done.returncode or len(said) != len(pairs):
+        raise JavaError(f"EvidenceCheck: {done.stderr}")
+    return [line == "ok" for line in said]
+
+
 def seal_rate(command: Sequence[str], page: Path, level: str, rounds: int, folder: Path) -> dict[str, Any]:
     """What `SealRate` measures: `cpu_ms` and `wall_ms`. Its last document is shown to `Check`.
 

@@ -15,6 +15,8 @@ from keys.errors import places
 from registry import background
 from registry.app import create_app
 from registry.archive.audit import Audited, audit_due
+from registry.archive.evidence import renew_due as stamp_nights_anew
+from registry.archive.evidence import stamp_night
 from registry.archive.rules import Round as ArchiveRound
 from registry.archive.rules import keep_due
 from registry.archive.stores import open_stores
@@ -71,11 +73,11 @@ def application() -> object:
 def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thread, ...]:
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
-    certificates that authorities outside gave; packages archived, and their copies read; scheduled changes
-    made; batches checked and issued; webhooks and messages sent; events counted and days closed; sums of
-    checks read; status lists signed: at start and from then on, until `stop` is set. The last eleven have
-    threads of their own: they may take their time. So has the socket of receipts, where the keys are this
-    process's.
+    certificates that authorities outside gave; packages archived, given evidence, and their copies read;
+    scheduled changes made; batches checked and issued; webhooks and messages sent; events counted and days
+    closed; sums of checks read; status lists signed: at start and from then on, until `stop` is set. The
+    last eleven have threads of their own: they may take their time. So has the socket of receipts, where the
+    keys are this process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -92,8 +94,10 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
         "archive_not_picked": partial(pick_due, ports),
         "document_stamps_failed": lambda: log_document_stamps(stamp_due(ports)),
     }
-    archived = {
-        "nothing_archived": lambda: log_archive(keep_due(ports, open_stores(ports.settings), stop.is_set))
+    archived: dict[str, Callable[[], object]] = {
+        "nothing_archived": lambda: log_archive(keep_due(ports, open_stores(ports.settings), stop.is_set)),
+        "night_not_stamped": partial(stamp_night, ports),
+        "nights_not_stamped_anew": partial(stamp_nights_anew, ports),
     }
     audited = {
         "archive_not_audited": lambda: log_audit(

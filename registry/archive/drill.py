@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session
 from keys.canonical import canonical_json
 from keys.errors import Kind, VermilionError
 from keys.trust_list import TrustList
+from registry.archive.evidence import evidence_of, verified
 from registry.archive.numbering import KEPT
 from registry.archive.opened import Opened, open_package
 from registry.archive.rules import LEGAL_BASIS, PRESENT
@@ -145,6 +146,10 @@ def _restored(ports: Ports, stores: Stores, store: str, row: Any, into: Path, tr
     if sha256(opened.files["manifest-sha256.txt"]).digest() != row.manifest_sha256:
         raise _fault("another_manifest")
     _unpack(opened, into)
+    with Session(ports.database.read) as session:
+        record = evidence_of(session, row.id)
+    if record is not None:  # its first night may be to come
+        verified(record, row.sha256, trust)
     return _documents(ports, row.subject, into / opened.name, opened, trust)
 
 

@@ -113,6 +113,38 @@ class ArchiveDrill(Base):
     token: Mapped[bytes]  # TimeStampToken over the report's SHA-256, DER
 
 
+class ArchiveNight(Base):
+    """Packages that one tree of digests stands for (RFC 4998)."""
+
+    __tablename__ = "archive_night"
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    day: Mapped[date] = mapped_column(index=True)
+    algorithm: Mapped[str] = mapped_column(String(10))
+    packages: Mapped[int]
+
+
+class ArchiveNightStamp(Base):
+    """A time-stamp of a night: the first over the tree's root, each further one over the one before."""
+
+    __tablename__ = "archive_night_stamp"
+    __table_args__ = (Index(None, "stamped_by", "followed"),)
+    night_id: Mapped[str] = mapped_column(ForeignKey("archive_night.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1
+    token: Mapped[bytes]  # TimeStampToken, DER
+    stamped_at: Mapped[datetime]
+    stamped_by: Mapped[str] = mapped_column(String(64))  # SHA-256 of the authority's certificate, hex
+    followed: Mapped[bool]  # a further one is over it
+
+
+class ArchiveEvidence(Base):
+    """What leads from a package to its night's root: digests, and nothing of the token."""
+
+    __tablename__ = "archive_evidence"
+    package_id: Mapped[str] = mapped_column(ForeignKey("archive_package.id"), primary_key=True)
+    night_id: Mapped[str] = mapped_column(ForeignKey("archive_night.id"), index=True)
+    lists: Mapped[bytes]  # `evidence.pack`
+
+
 class ArchiveRetention(Base):
     """How long the packages of a licence type are kept; of a type without a row for good."""
 

@@ -113,3 +113,32 @@ def archive_restore_drill(into: Path, store: str, sample: int | None) -> None:
     click.echo(done.signed.decode())
     if done.faults:
         raise click.exceptions.Exit(1)
+
+
+@archive.command("evidence")
+@click.argument("package")
+@click.argument("out", type=click.Path(dir_okay=False, path_type=Path))
+def archive_evidence(package: str, out: Path) -> None:
+    """Write the evidence record (RFC 4998, DER) of the package of this id to OUT: with the package's tar
+    file it proves since when that existed. Prints the times that it proves, oldest first, as JSON.
+    """
+    from sqlalchemy.orm import Session
+
+    from keys.errors import Kind, VermilionError
+    from keys.evidence_record import encode_record
+    from registry.archive.evidence import evidence_of, verified
+    from registry.archive.tables import ArchivePackage
+    from registry.licences.trust import trust_now
+
+    with unlocked() as ports:
+        with Session(ports.database.read) as session:
+            record = evidence_of(session, package)
+            found = session.get(ArchivePackage, package)
+            digest = None if found is None else found.sha256
+        if record is None or digest is None:
+            raise VermilionError(
+                Kind.NOT_FOUND, "no such package, or its first night is to come", reason="package_unknown"
+            )
+        times = verified(record, digest, trust_now(ports)).times
+    out.write_bytes(encode_record(record))
+    click.echo(json.dumps({"package": package, "times": [at.isoformat() for at in times]}))

@@ -57,7 +57,7 @@ def pick_one(ports: Ports, identifier: str) -> str:
                     Document.edition_id == edition_id, Document.followed.is_(False)
                 )
             ).one_or_none()
-            ending = _ending(session, ports.settings, now)
+            ending = ending_authorities(session, ports.settings, now)
         if newest is None:
             _again(ports, edition_id, now)
         elif newest.level == _ARCHIVED and newest.stamped_by not in ending:
@@ -84,12 +84,12 @@ def _due(session: Session, settings: Settings, now: datetime) -> list[tuple[str,
         ]
     statements += [
         newest.where(Document.level == _ARCHIVED, Document.stamped_by == authority)
-        for authority in sorted(_ending(session, settings, now))
+        for authority in sorted(ending_authorities(session, settings, now))
     ]
     return [(row.edition_id, row.sha256) for one in statements for row in session.execute(one)]
 
 
-def _ending(session: Session, settings: Settings, now: datetime) -> set[str]:
+def ending_authorities(session: Session, settings: Settings, now: datetime) -> set[str]:
     """The time-stamp authorities whose archived documents want another one's, by SHA-256 of the certificate
     (hex): those that end soon, or are of a suite to be left. None, while the one that serves is no better.
     """

@@ -7,15 +7,16 @@ from pathlib import Path
 
 import bagit
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from keys.canonical import strict_json
 from keys.errors import VermilionError
 from keys.time_stamp import verify_token
 from registry.archive.drill import restore_drill
+from registry.archive.evidence import pack, stamp_night
 from registry.archive.stores import Stores
-from registry.archive.tables import ArchiveDrill
+from registry.archive.tables import ArchiveDrill, ArchiveEvidence
 from registry.licences.trust import trust_now
 from tests.archive.keeping import NAMES, OutStore, file_of, stores_of
 from tests.archive.test_audit import archived, damaged
@@ -35,6 +36,16 @@ def test_all_is_restored_from_one_store(world: World, tmp_path: Path, store: str
     told = done.report
     assert (told["registered"], told["copies"], told["restored"], told["documents"]) == (3, 3, 3, 3)
     assert told["bytes"] == sum(one.size or 0 for one in found)
+
+
+def test_evidence_is_verified_with_what_it_is_of(world: World, tmp_path: Path) -> None:
+    found = archived(world, 2)
+    stamp_night(world.ports, at_once=True)
+    assert restore_drill(world.ports, stores_of(world), "first", tmp_path / "one", None).faults == []
+    with world.ports.database.transaction() as session:
+        session.execute(update(ArchiveEvidence).values(lists=pack(((b"\1" * 32,),))))
+    done = restore_drill(world.ports, stores_of(world), "first", tmp_path / "two", None)
+    assert {one["package"]: one["reason"] for one in done.faults} == {one.id: "evidence" for one in found}
 
 
 def test_the_report_is_kept_and_nobody_alters_it(world: World, tmp_path: Path) -> None:

@@ -1689,8 +1689,67 @@ def upgrade() -> None:
     with op.batch_alter_table("archive_drill", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_archive_drill_ended_at"), ["ended_at"], unique=False)
 
+    op.create_table(
+        "archive_night",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("algorithm", sa.String(length=10), nullable=False),
+        sa.Column("packages", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_archive_night")),
+    )
+    with op.batch_alter_table("archive_night", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_archive_night_day"), ["day"], unique=False)
+
+    op.create_table(
+        "archive_night_stamp",
+        sa.Column("night_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("token", sa.LargeBinary(), nullable=False),
+        sa.Column("stamped_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("stamped_by", sa.String(length=64), nullable=False),
+        sa.Column("followed", sa.Boolean(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["night_id"], ["archive_night.id"], name=op.f("fk_archive_night_stamp_night_id_archive_night")
+        ),
+        sa.PrimaryKeyConstraint("night_id", "number", name=op.f("pk_archive_night_stamp")),
+    )
+    with op.batch_alter_table("archive_night_stamp", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_night_stamp_stamped_by_followed"), ["stamped_by", "followed"], unique=False
+        )
+
+    op.create_table(
+        "archive_evidence",
+        sa.Column("package_id", sa.String(length=32), nullable=False),
+        sa.Column("night_id", sa.String(length=32), nullable=False),
+        sa.Column("lists", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["night_id"], ["archive_night.id"], name=op.f("fk_archive_evidence_night_id_archive_night")
+        ),
+        sa.ForeignKeyConstraint(
+            ["package_id"],
+            ["archive_package.id"],
+            name=op.f("fk_archive_evidence_package_id_archive_package"),
+        ),
+        sa.PrimaryKeyConstraint("package_id", name=op.f("pk_archive_evidence")),
+    )
+    with op.batch_alter_table("archive_evidence", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_archive_evidence_night_id"), ["night_id"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("archive_evidence", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_evidence_night_id"))
+
+    op.drop_table("archive_evidence")
+    with op.batch_alter_table("archive_night_stamp", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_night_stamp_stamped_by_followed"))
+
+    op.drop_table("archive_night_stamp")
+    with op.batch_alter_table("archive_night", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_night_day"))
+
+    op.drop_table("archive_night")
     with op.batch_alter_table("archive_drill", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_archive_drill_ended_at"))
 
