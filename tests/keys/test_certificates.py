@@ -25,7 +25,7 @@ from keys.custodian import KeyRef, Kind, Purpose, SignRequest
 from keys.errors import Kind as ErrorKind
 from keys.errors import VermilionError
 from keys.path import issued_by, parse_certificate, require_root, verify_chain, verify_issuing
-from keys.profiles import ProfileName
+from keys.profiles import PROFILES, ProfileName
 from keys.suite import SUITES
 from tests.authority import AGENCY, AGENCY_NAME, SEAL_CODE, TestAuthority, issue_certificate, make_authority
 from tests.keys.tbs_samples import der
@@ -46,6 +46,44 @@ def openssl_verify(place: Path, authority: TestAuthority, leaf: bytes, at: datet
     return done.returncode == 0
 
 
+def gnutls_said(place: Path, *chain: str) -> str:
+    """What certtool says of a chain of these files to the root; it knows no other time than the present."""
+    (place / "chain.pem").write_bytes(b"".join((place / f"{name}.pem").read_bytes() for name in chain))
+    done = subprocess.run(
+        [need("certtool"), "--verify", "--load-ca-certificate", "root.pem", "--infile", "chain.pem"],
+        cwd=place, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return done.stdout + done.stderr
+
+
+CA_PROFILES = {ProfileName.ROOT, ProfileName.ROOT_LINK, ProfileName.ISSUING}
+
+
+@pytest.mark.parametrize("profile", [profile for profile in ProfileName if profile not in CA_PROFILES])
+def test_openssl_and_gnutls_accept_a_certificate_of_every_profile(
+    tmp_path: Path, profile: ProfileName
+) -> None:
+    """By the chain from the one who signs it: the issuing CA, or the root itself."""
+    authority = make_authority(tmp_path, datetime.now(UTC))
+    key = authority.custodian.generate(PROFILES[profile].purpose, "p256-sha256")
+    by_root = PROFILES[profile].issuer is Purpose.ROOT_CA
+    leaf = issue_certificate(
+        authority.custodian,
+        Issuer(authority.root_key, authority.root)
+        if by_root
+        else Issuer(authority.issuing_key, authority.issuing),
+        profile,
+        Subject("TEST leaf", "TEST Vermilion"),
+        key,
+        serial=new_serial(authority.random),
+        at=authority.now,
+    )
+    assert openssl_verify(tmp_path, authority, leaf, authority.now)
+    chain = ("leaf",) if by_root else ("leaf", "issuing")
+    said = gnutls_said(tmp_path, *chain)
+    assert "Verified. The certificate is trusted." in said, said
+
+
 @pytest.mark.parametrize("suite", list(SUITES))
 def test_openssl_and_gnutls_accept_every_chain(tmp_path: Path, suite: Any) -> None:
     authority = make_authority(
@@ -53,13 +91,8 @@ def test_openssl_and_gnutls_accept_every_chain(tmp_path: Path, suite: Any) -> No
     )  # certtool knows no other time
     for leaf in LEAVES:
         assert openssl_verify(tmp_path, authority, getattr(authority, leaf), authority.now)
-        chain = b"".join((tmp_path / f"{name}.pem").read_bytes() for name in ("leaf", "issuing"))
-        (tmp_path / "chain.pem").write_bytes(chain)
-        done = subprocess.run(
-            [need("certtool"), "--verify", "--load-ca-certificate", "root.pem", "--infile", "chain.pem"],
-            cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
-        assert "Verified. The certificate is trusted." in done.stdout, done.stdout + done.stderr
+        said = gnutls_said(tmp_path, "leaf", "issuing")
+        assert "Verified. The certificate is trusted." in said, said
     assert openssl_verify(tmp_path, authority, authority.tsa, authority.now, "-purpose", "timestampsign")
     assert not openssl_verify(tmp_path, authority, authority.seal, authority.now, "-purpose", "timestampsign")
 
