@@ -37,6 +37,7 @@ GRANT SELECT ON
   approval,
   ceremony,
   certificate,
+  certificate_status,
   certification_request,
   client,
   client_type,

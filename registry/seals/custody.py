@@ -264,7 +264,7 @@ def _require_on_record(
     elif request.kind is SignKind.CEREMONY_TRANSCRIPT:
         _require_ceremony(session, key, match[1], int(match[2]), request.data)
     elif request.kind is SignKind.CRL:
-        require_drafted_crl(session, key, match[1], int(match[2]), request.data)
+        require_drafted_crl(session, key, match[1], int(match[2]), request.data, now)
     elif request.kind is SignKind.OCSP_RESPONSE:
         require_true_answer(session, key, request.data, now)
     elif request.kind is SignKind.SEAL_EDITION:

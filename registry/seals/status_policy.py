@@ -10,6 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.certificates import key_identifier
+from keys.crl import RevocationList as CrlContent
+from keys.crl import read_tbs
 from keys.custodian import Kind as SignKind
 from keys.custodian import SignRequest
 from keys.errors import Kind, VermilionError
@@ -22,15 +24,19 @@ from registry.licences.status_tables import StatusListState, StatusListToken
 from registry.seals.keys import key_ref
 from registry.seals.responder import LIFE, statuses
 from registry.seals.serving import certified_keys
-from registry.seals.tables import Certificate, Key, RevocationList
+from registry.seals.tables import Certificate, CertificateStatus, Key, RevocationList
 
 PATIENCE = timedelta(seconds=30)  # between reading a status and signing it
-LIST_PATIENCE = timedelta(minutes=5)  # the same of a status list, which is compressed in between
-AHEAD = timedelta(seconds=30)  # of a status list's moment: two hosts' clocks differ
+LIST_PATIENCE = timedelta(minutes=5)  # the same of a CRL or a status list, which is long
+AHEAD = timedelta(seconds=30)  # of a list's moment: two hosts' clocks differ
 
 
-def require_drafted_crl(session: Session, key: Key, ca_key_id: str, number: int, data: bytes) -> None:
-    """A CRL is the very one on record under its number, and none later is signed."""
+def require_drafted_crl(
+    session: Session, key: Key, ca_key_id: str, number: int, data: bytes, now: datetime
+) -> None:
+    """A CRL is the very one on record under its number, and none later is signed. It is of this moment, and
+    says of each certificate what is on record.
+    """
     row = session.get(RevocationList, (ca_key_id, number))
     signed = session.scalar(
         select(func.max(RevocationList.number)).where(
@@ -41,6 +47,36 @@ def require_drafted_crl(session: Session, key: Key, ca_key_id: str, number: int,
         _refuse("this is not a CRL that waits for its signature", "crl_number")
     if sha256(data).digest() != row.tbs_sha256:
         _refuse("the CRL is not the one on record", "crl")
+    said = read_tbs(data, SUITES[key_ref(key).suite])
+    if not now - LIST_PATIENCE <= said.this_update <= now + AHEAD:
+        _refuse("the CRL is not of this moment", "crl_time")
+    if not _says_what_is_on_record(session, ca_key_id, said):
+        _refuse("the CRL says another thing of a certificate than the record", "crl_content")
+
+
+def _says_what_is_on_record(session: Session, ca_key_id: str, said: CrlContent) -> bool:
+    """Whether the entries are those of the certificates that were revoked or held when it was drafted. What
+    changed since then, in the same second too, may stand in it or not.
+    """
+    rows = session.execute(
+        select(Certificate.serial, Certificate.crl_entry, Certificate.not_after, CertificateStatus.from_at)
+        .outerjoin(
+            CertificateStatus,
+            (CertificateStatus.serial == Certificate.serial)
+            & (CertificateStatus.version == Certificate.state_version),
+        )
+        .where(Certificate.issuer_key_id == ca_key_id)
+        .where(Certificate.crl_entry.is_not(None) | (Certificate.state_version > 1))
+    )
+    known = 0
+    for serial, entry, not_after, changed_at in rows:
+        there = said.entries.get(int(serial, 16))
+        known += there is not None
+        if changed_at is not None and changed_at >= said.this_update:
+            continue
+        if there != entry and (there is not None or not_after >= said.this_update):
+            return False
+    return known == len(said.entries)
 
 
 def require_drafted_status_list(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -293,6 +294,52 @@ def test_the_key_signs_no_list_but_the_one_on_record(published: World) -> None:
             select(KeyUse.record).where(KeyUse.kind == Kind.CRL.value, KeyUse.key_id == issuer.key.id)
         ).all()
     assert used == [f"crl:{issuer.key.id}:1"]
+
+
+@on_sqlite
+def test_the_key_signs_no_list_that_says_otherwise_of_a_certificate(published: World, clock: Ticker) -> None:
+    """Whoever can put a list on record, and not the status of a certificate, has no lie signed."""
+    world, serial = published, serial_of(published)
+    change(world, revocation.revoke, serial, RevocationReason.KEY_COMPROMISE)()
+    with Session(world.ports.database.read) as session:
+        issuer = issuing_authority(session)
+        own = session.get_one(Certificate, serial).crl_entry
+        unrevoked = session.scalars(select(Certificate.serial).where(Certificate.profile == "tsa")).one()
+    assert own is not None
+    assert issuer.certificate is not None
+    before = clock.now
+    clock.advance(timedelta(minutes=4))
+
+    def refusal(*entries: bytes, at: datetime = clock.now) -> str:
+        number = lists(world)[-1].number + 1
+        tbs = crl_tbs(
+            issuer.certificate or b"", issuer.key.suite, number=number, this_update=at, next_update=at + LIFE,
+            entries=sorted(entries),
+        )  # fmt: skip
+        with world.ports.database.transaction() as session:
+            session.add(
+                RevocationList(
+                    ca_key_id=issuer.key.id, number=number, status_version=1, tbs_sha256=sha256(tbs).digest(),
+                    this_update=at, next_update=at + LIFE, der=None,
+                )
+            )  # fmt: skip
+        request = SignRequest(Kind.CRL, tbs, f"crl:{issuer.key.id}:{number}")
+        try:
+            world.ports.custodian.sign(issuer.key, [request])
+        except VermilionError as error:
+            return error.reason
+        return "signed"
+
+    def entry(name: str) -> bytes:
+        return crl_entry(int(name, 16), before, RevocationReason.SUPERSEDED, None)
+
+    assert refusal() == "crl_content", "left out"
+    assert refusal(entry(serial)) == "crl_content", "for another reason"
+    assert refusal(own, entry(unrevoked)) == "crl_content", "one that is good"
+    assert refusal(own, entry("1" + 32 * "0")) == "crl_content", "one that was never issued"
+    assert refusal(at=before - timedelta(hours=1)) == "crl_time", "as if it had been made before"
+    assert refusal(own) == "signed"
+    assert refusal(at=before) == "signed", "begun in the very second of the change"
 
 
 @on_sqlite
