@@ -95,7 +95,9 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
         "document_stamps_failed": lambda: log_document_stamps(stamp_due(ports)),
     }
     archived: dict[str, Callable[[], object]] = {
-        "nothing_archived": lambda: log_archive(keep_due(ports, open_stores(ports.settings), stop.is_set)),
+        "nothing_archived": lambda: log_archive(
+            keep_due(ports, open_stores(ports.settings), stop.is_set, stop.wait)
+        ),
         "night_not_stamped": partial(stamp_night, ports),
         "nights_not_stamped_anew": partial(stamp_nights_anew, ports),
     }

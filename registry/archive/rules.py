@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from time import perf_counter
 from typing import Any
 
 from sqlalchemy import bindparam, delete, func, select, update
@@ -77,14 +78,22 @@ class _Written:
         return package_key(self.row["id"], self.row["attempt"])
 
 
-def keep_due(ports: Ports, stores: Stores, stopping: Callable[[], bool] = lambda: False) -> Round:
+def keep_due(
+    ports: Ports,
+    stores: Stores,
+    stopping: Callable[[], bool] = lambda: False,
+    rest: Callable[[float], object] = lambda _seconds: None,
+) -> Round:
     """Archive what is due until nothing is, or `stopping` says so. What cannot be now is tried again later,
-    and keeps nothing else waiting. Raises VermilionError(UNAVAILABLE) without database, trust list or data
-    key.
+    and keeps nothing else waiting. After each batch `rest` is asked for three times as long as it took: in a
+    process that answers requests, those come first, and the night is long.
+
+    Raises VermilionError(UNAVAILABLE) without database, trust list or data key.
     """
     done, reader = Round(), DocumentReader()
     with database_errors():
         while not stopping():
+            begun = perf_counter()
             lapsed = _lapsed(ports)
             subjects = {} if lapsed else _due(ports)
             if not lapsed and not subjects:
@@ -93,6 +102,7 @@ def keep_due(ports: Ports, stores: Stores, stopping: Callable[[], bool] = lambda
             writing = _taken_up(ports, stores, lapsed, trust, reader, done) if lapsed else []
             writing += _begun(ports, subjects, trust, reader, done) if subjects else []
             _write(ports, stores, writing, done)
+            rest(3 * (perf_counter() - begun))
     return done
 
 

@@ -194,6 +194,17 @@ def test_what_happens_meanwhile_is_archived_too(world: World, clock: Ticker) -> 
     assert due(world) == 0
 
 
+def test_between_batches_it_rests(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process that archives answers requests as well."""
+    monkeypatch.setattr("registry.archive.rules.BATCH", 1)
+    for _ in range(2):
+        issue_one(world)
+    rests: list[float] = []
+    assert len(keep_due(world.ports, stores_of(world), rest=rests.append).kept) == 2
+    assert len(rests) == 2
+    assert min(rests) > 0
+
+
 def test_a_copy_that_was_written_wrong_does_not_count(world: World) -> None:
     issue_one(world)
 
