@@ -142,3 +142,28 @@ def archive_evidence(package: str, out: Path) -> None:
         times = verified(record, digest, trust_now(ports)).times
     out.write_bytes(encode_record(record))
     click.echo(json.dumps({"package": package, "times": [at.isoformat() for at in times]}))
+
+
+@archive.command("check")
+@click.argument("package", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--sha256", "digest", help="What the package was registered or announced with, hex.")
+def archive_check(package: Path, digest: str | None) -> None:
+    """Look at a package (tar file), from wherever it comes: is it authentic, whole, usable and safe. A JSON
+    object a line for each item; exit code 1 when one failed, and the list goes back to whoever sent it.
+
+    Neither a registry nor a key is needed. Files are not scanned for malware.
+    """
+    from registry.archive.natures import four_natures
+    from registry.archive.opened import LIMITS
+
+    try:
+        expected = None if digest is None else bytes.fromhex(digest)
+    except ValueError:
+        raise click.UsageError("--sha256 is 64 hex digits") from None
+    with package.open("rb") as file:
+        found = four_natures(file.read(LIMITS.total + 1), digest=expected)
+    for one in found:
+        said = {"nature": one.nature.value, "item": one.item, "passed": one.passed, "detail": one.detail}
+        click.echo(json.dumps(said, ensure_ascii=False))
+    if not all(one.passed for one in found):
+        raise click.exceptions.Exit(1)

@@ -33,6 +33,7 @@ NOBODY_S = {
     "archive audit": "a timer's: what the API does by itself",
     "archive restore-drill": "a timer's: copies are restored aside, and nothing is changed",
     "archive evidence": "reads",
+    "archive check": "reads",
     "archive find": "reads", "archive statistics": "reads",
     "archive-stamp": "a timer's: what the API does by itself, under the registry's own time-stamp",
     "backup": "a timer's: an encrypted copy, which changes nothing",
