@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterator
+from datetime import date, datetime
 from pathlib import Path
 from typing import NoReturn
 
@@ -90,6 +91,12 @@ class Table:
         value = self.take(key)
         if not isinstance(value, bool):
             self.refuse(key, "must be true or false")
+        return value
+
+    def day(self, key: str) -> date:
+        value = self.take(key)
+        if not isinstance(value, date) or isinstance(value, datetime):
+            self.refuse(key, "must be a date, such as 2026-07-01")
         return value
 
     def choice(self, key: str, allowed: tuple[str, ...], default: str | None = None) -> str:

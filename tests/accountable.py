@@ -52,7 +52,10 @@ STATES: Mapping[str, frozenset[str]] = {
         "intent": "state",
         "invitation": "* state",
         "key": "state",
+        "listed_matter": "*",
         "local_account": "* name password totp_secret",
+        "matter": "*",
+        "matter_list": "*",
         "outside_authority": "* withdrawn_at",
         "outside_identity": "* active",
         "passkey": "* credential_id public_key",
@@ -211,6 +214,7 @@ KINDS: Mapping[str, By] = {
         ("act", By.PERSON | By.ADMINISTRATOR | By.OPERATOR | By.CLIENT, "refused"),
         ("audit", By.ADMINISTRATOR, "read"),
         ("type", By.ADMINISTRATOR, "imported published withdrawn"),
+        ("matter_list", By.ADMINISTRATOR, "imported"),
         ("outside_ca", By.ADMINISTRATOR, "added withdrawn"),
     )
     for what in done.split()

@@ -32,6 +32,7 @@ COMMANDS = {
     "fsck": "registry.cli.administration:fsck",
     "issue": "registry.cli.issue:issue",
     "key": "registry.cli.keys:key_group",
+    "matter": "registry.cli.matters:matter",
     "migrate": "registry.cli.administration:migrate",
     "notice": "registry.cli.notices:notice",
     "outside-ca": "registry.cli.outside_ca:outside_ca",

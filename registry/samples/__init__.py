@@ -38,6 +38,12 @@ def sample_types() -> list[Path]:
     return sorted(path.parent for path in _FOLDER.glob("*/type.toml"))
 
 
+def sample_matters() -> list[Path]:
+    """The files of matters, as `vermilion matter import` takes them, in this order: the catalogue first."""
+    files = (_FOLDER / "matters").glob("*.toml")
+    return sorted(files, key=lambda path: (path.name != "catalogue.toml", path.name))
+
+
 def sample_agencies() -> list[SampleAgency]:
     """The invented agencies; each issues the types it names."""
     return [

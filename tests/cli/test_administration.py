@@ -29,7 +29,7 @@ from registry.database import Database
 from registry.licences.lookup import current_trust_list
 from registry.licences.tables import TypeVersion
 from registry.sample_registry import SEAL_AUTHORITY, agency
-from registry.samples import SampleAgency, sample_agencies, sample_types
+from registry.samples import SampleAgency, sample_agencies, sample_matters, sample_types
 from registry.settings import Settings
 from tests.administration import holder_of
 from tests.cli.conftest import Run, person_file
@@ -150,6 +150,25 @@ def test_a_qr_key_is_given_and_an_old_one_retired(vermilion: Run, place: Place) 
     assert states == ["active", "retired"]
     code, _, err = vermilion(place, "agency", "qr-key", "give", "11990100MB0101055X")
     assert (code, "no such agency" in err) == (1, True)
+
+
+def test_lists_of_matters_are_checked_and_imported(vermilion: Run, place: Place, tmp_path: Path) -> None:
+    catalogue, *lists = sample_matters()
+    food = next(path for path in lists if path.name == "food-business-licence.toml")
+    assert vermilion(place, "matter", "check", food)[:2] == (0, "implementation yangben-food 1: 1\n")
+    assert vermilion(place, "matter", "import", catalogue)[:2] == (0, "yunxi-catalogue 1\n")
+    for _ in range(2):
+        assert vermilion(place, "matter", "import", food)[:2] == (0, "yangben-food 1\n")
+    late = tmp_path / "late.toml"
+    late.write_text(
+        food.read_text("utf-8").replace("committed = { days = 5,", "committed = { days = 99,"), "utf-8"
+    )
+    for command in ("check", "import"):
+        code, out, err = vermilion(place, "matter", command, late)
+        assert (code, out) == (1, "")
+        assert "late.toml: matter 1: committed may not be longer than the statutory limit" in err
+    code, out, _ = vermilion(place, "matter", "list")
+    assert [json.loads(line)["code"] for line in out.splitlines()] == ["yangben-food", "yunxi-catalogue"]
 
 
 def test_a_type_is_imported_published_withdrawn_and_published_again(

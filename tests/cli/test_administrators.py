@@ -26,7 +26,7 @@ NOBODY_S = {
     "admin found": "possible once, before there is anybody",
     "admin recover": "out of a lock-out, as root",
     "agency show": "reads", "anchor export": "reads", "anchor list": "reads", "fsck": "reads",
-    "key list": "reads",
+    "key list": "reads", "matter list": "reads", "matter check": "reads a file, on anybody's machine",
     "key new-passphrase": "a copy of key files, by who has them and their passphrase already",
     "outside-ca list": "reads",
     "archive keep": "a timer's: what the API does by itself",

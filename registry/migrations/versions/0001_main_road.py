@@ -1563,6 +1563,48 @@ def upgrade() -> None:
             batch_op.f("ix_licence_use_licence_id_used_at_id"), ["licence_id", "used_at", "id"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_licence_use_used_at"), ["used_at"], unique=False)
+    op.create_table(
+        "matter_list",
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("kind", sa.String(length=20), nullable=False),
+        sa.Column("owner", sa.String(length=18), nullable=False),
+        sa.Column("division", sa.String(length=6), nullable=False),
+        sa.Column("effective_from", sa.Date(), nullable=False),
+        sa.Column("effective_to", sa.Date(), nullable=True),
+        sa.Column("toml", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("code", "version", name=op.f("pk_matter_list")),
+    )
+    op.create_table(
+        "listed_matter",
+        sa.Column("base_code", sa.String(length=12), nullable=False),
+        sa.Column("list_code", sa.String(length=40), nullable=False),
+        sa.Column("list_version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["list_code", "list_version"],
+            ["matter_list.code", "matter_list.version"],
+            name=op.f("fk_listed_matter_list_code_list_version_matter_list"),
+        ),
+        sa.PrimaryKeyConstraint("base_code", "list_code", "list_version", name=op.f("pk_listed_matter")),
+    )
+    op.create_table(
+        "matter",
+        sa.Column("code", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("list_code", sa.String(length=40), nullable=False),
+        sa.Column("base_code", sa.String(length=12), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_matter_agency_code_agency")),
+        sa.ForeignKeyConstraint(
+            ["list_code", "version"],
+            ["matter_list.code", "matter_list.version"],
+            name=op.f("fk_matter_list_code_version_matter_list"),
+        ),
+        sa.PrimaryKeyConstraint("code", "version", name=op.f("pk_matter")),
+    )
+    with op.batch_alter_table("matter", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_matter_agency_code_code"), ["agency_code", "code"], unique=False)
 
     op.create_table(
         "archive_due",
@@ -1773,6 +1815,12 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_archive_due_package_id_due_at"))
 
     op.drop_table("archive_due")
+    with op.batch_alter_table("matter", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_matter_agency_code_code"))
+
+    op.drop_table("matter")
+    op.drop_table("listed_matter")
+    op.drop_table("matter_list")
     with op.batch_alter_table("licence_use", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_licence_use_used_at"))
         batch_op.drop_index(batch_op.f("ix_licence_use_licence_id_used_at_id"))
