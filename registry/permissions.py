@@ -7,9 +7,9 @@ test_permissions.py` asks every route as every caller and compares.
 The roles of people, by the design's words and the public administration's:
 
     applicant 申请人, approver 审批人, maker 制作人 (these two of a seal authority), keeper 印章保管人;
-    `officer` 发证人员 is the issuer, beside an agency's own system; supervisor 监督人员 reads figures of
-    every agency (measures, Arts. 3, 4); the auditor 审计管理员 and the
-    administrator, who is two people, system 系统管理员 and security 安全管理员, are duties of people who
+    `officer` 发证人员 is the issuer, beside an agency's own system, and takes and handles cases; `decider`
+    审批人员 decides them, and never one that they have handled; supervisor 监督人员 reads figures of every
+    agency (measures, Arts. 3, 4); the auditor 审计管理员 and the administrator, who is two people, system 系统管理员 and security 安全管理员, are duties of people who
     hold no role (三员分立). These two act by commands on the registry's machine, by no route of the API; in
     the console both see all agencies and stop whom they must, and security administration decides what was
     enrolled and lets people go on.
@@ -32,6 +32,7 @@ class Caller(StrEnum):
     MAKER = "maker"  # of a seal authority
     KEEPER = "keeper"
     OFFICER = "officer"
+    DECIDER = "decider"
     SUPERVISOR = "supervisor"
     AUTHORITY = "authority"  # anybody of a seal authority, whatever their role
     AUDITOR = Duty.AUDIT.value
@@ -55,6 +56,7 @@ PEOPLE = frozenset(
         Caller.MAKER,
         Caller.KEEPER,
         Caller.OFFICER,
+        Caller.DECIDER,
         Caller.SUPERVISOR,
     }
 )

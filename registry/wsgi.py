@@ -23,6 +23,8 @@ from registry.archive.stores import open_stores
 from registry.batches.work import Round, work
 from registry.composition import open_ports
 from registry.delivery.rules import sweep as sweep_deliveries
+from registry.intake.work import Round as CaseRound
+from registry.intake.work import work as work_on_cases
 from registry.licences.archive import pick_due
 from registry.licences.document_stamps import StampReport, stamp_due
 from registry.licences.due import ScheduleReport, make_due
@@ -54,6 +56,7 @@ SCHEDULED_EVERY = timedelta(seconds=10)  # changes of a day show this soon after
 BATCHES_EVERY = timedelta(seconds=1)  # whoever sent one waits for it; where there is none it is one look-up
 WEBHOOKS_EVERY = timedelta(seconds=1)  # as above
 NOTICES_EVERY = timedelta(seconds=1)  # as above
+CASES_EVERY = timedelta(seconds=1)  # as above
 FIGURES_EVERY = timedelta(seconds=10)
 CHECKS_EVERY = timedelta(minutes=5)
 _log = structlog.get_logger("registry.wsgi")
@@ -78,6 +81,10 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     closed; sums of checks read; status lists signed: at start and from then on, until `stop` is set. The
     last eleven have threads of their own: they may take their time. So has the socket of receipts, where the
     keys are this process's.
+    certificates that authorities outside gave; scheduled changes made; batches checked and issued; licences
+    of cases issued; webhooks and messages sent; events counted and days closed; sums of checks read; status
+    lists signed: at start and from then on, until `stop` is set. The last ten have threads of their own: they
+    may take their time. So has the socket of receipts, where the keys are this process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -129,6 +136,12 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
                 {"batches_not_worked_on": lambda: log_batches(work(ports, stop.is_set))},
                 stop,
                 BATCHES_EVERY,
+            ),
+            "cases": partial(
+                background.keep,
+                {"cases_not_worked_on": lambda: log_cases(work_on_cases(ports, stop.is_set))},
+                stop,
+                CASES_EVERY,
             ),
             "webhooks": partial(_send_webhooks, ports, stop),
             "notices": partial(_send_notices, ports, stop),
@@ -235,6 +248,16 @@ def log_batches(outcome: Round) -> None:
         _log.warning("batch_put_off", batch=batch_id, reason=outage.reason)
     for batch_id, error in outcome.defects:
         _log.error("batch_defect", batch=batch_id, kind=type(error).__name__, where=places(error))
+
+
+def log_cases(outcome: CaseRound) -> None:
+    """A line for a round that did something, for each licence that was put off, and for each defect."""
+    if outcome.issued or outcome.refused or outcome.silent:
+        _log.info("cases", issued=outcome.issued, refused=outcome.refused, silent=outcome.silent)
+    for case_id, reason in outcome.put_off.items():
+        _log.warning("case_put_off", case=case_id, reason=reason)
+    for case_id, error in outcome.defects:
+        _log.error("case_defect", case=case_id, kind=type(error).__name__, where=places(error))
 
 
 def log_webhooks(outcome: SentRound) -> None:

@@ -33,7 +33,7 @@ from registry.rows import unless_known
 from registry.seals.keys import civil_ground
 from signing.codes import check_type_code, check_uscc
 
-ROLES = frozenset({"applicant", "approver", "maker", "keeper", "officer", "supervisor"})
+ROLES = frozenset({"applicant", "approver", "maker", "keeper", "officer", "decider", "supervisor"})
 SCOPE_LICENCE = "licence"  # issue, change and read licences
 SCOPE_SEAL = "seal"  # the seal life and standing authorisations
 SCOPE_USE = "use"  # use licences of any agency that their holders have shown

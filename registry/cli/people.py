@@ -22,7 +22,7 @@ _role_option = click.option(
     "roles",
     multiple=True,
     required=True,
-    help="applicant, approver, maker, keeper, officer or supervisor; repeat for several.",
+    help="applicant, approver, maker, keeper, officer, decider or supervisor; repeat for several.",
 )
 
 

@@ -1,10 +1,10 @@
-"""Lists of matters."""
+"""Lists of matters; cases, each step of them, and the licences that are to be issued for them."""
 
 from __future__ import annotations
 
 from datetime import date, datetime
 
-from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text
+from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
@@ -50,3 +50,76 @@ class MatterVersion(Base):
     list_code: Mapped[str] = mapped_column(String(40))
     base_code: Mapped[str] = mapped_column(String(12))
     agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
+
+
+class Case(Base):
+    """An application and what became of it (办件)."""
+
+    __tablename__ = "intake_case"
+    __table_args__ = (
+        ForeignKeyConstraint(("matter_code", "matter_version"), ("matter.code", "matter.version")),
+        UniqueConstraint("number"),
+        Index(None, "agency_code", "due_on", "id"),
+        Index(None, "agency_code", "state", "id"),
+        Index(None, "state", "due_on"),
+    )
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    number: Mapped[str | None] = mapped_column(String(24))  # None while it is a draft
+    agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"))
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))  # through which it came
+    matter_code: Mapped[str] = mapped_column(String(36))
+    matter_version: Mapped[int]  # by which it is handled: that of the day it was submitted
+    state: Mapped[str] = mapped_column(String(12))  # `registry.intake.moves.CaseState`
+    moves: Mapped[int]  # how many there are
+    application: Mapped[bytes]  # who applies, for what, how they are reached: encrypted
+    created_at: Mapped[datetime]
+    # Civil days.
+    submitted_on: Mapped[date | None]
+    received_on: Mapped[date | None]  # what was submitted or corrected came
+    accepted_on: Mapped[date | None]
+    decided_on: Mapped[date | None]
+    extension_days: Mapped[int]
+    due_on: Mapped[date | None]  # the last day of what the agency has to do next; None: nothing, or it stands
+    statutory_due: Mapped[date | None]
+    committed_due: Mapped[date | None]
+    provisional: Mapped[bool]  # counted with a year whose notice of holidays is not loaded
+    edition_id: Mapped[str | None] = mapped_column(ForeignKey("edition.id"))
+
+
+class CaseMove(Base):
+    """One step of a case: who did what, when and why. It never changes."""
+
+    __tablename__ = "case_move"
+    case_id: Mapped[str] = mapped_column(ForeignKey("intake_case.id"), primary_key=True)
+    number: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1
+    action: Mapped[str] = mapped_column(String(20))  # `registry.intake.moves.Action`
+    came_from: Mapped[str] = mapped_column(String(12))
+    led_to: Mapped[str] = mapped_column(String(12))
+    who: Mapped[str] = mapped_column(String(12))  # `registry.intake.moves.Who`
+    client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id"))
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    operator: Mapped[str] = mapped_column(String(80))
+    at: Mapped[datetime]
+    day: Mapped[date]  # the registry's civil day
+    legal_basis: Mapped[str] = mapped_column(String(200))
+    reason_code: Mapped[str] = mapped_column(String(40))
+    days: Mapped[int]  # of a suspension or an extension; 0: none
+    said: Mapped[bytes | None]  # words and items that are told to the applicant: encrypted
+    event_id: Mapped[str] = mapped_column(ForeignKey("event.id"))
+    notice_id: Mapped[str | None] = mapped_column(String(32))  # of the message, which is removed in time
+
+
+class CaseIssue(Base):
+    """That a licence is to be issued for a case: written with the decision, one for each case."""
+
+    __tablename__ = "case_issue"
+    __table_args__ = (Index(None, "state", "due_at"),)
+    case_id: Mapped[str] = mapped_column(ForeignKey("intake_case.id"), primary_key=True)
+    client_id: Mapped[str] = mapped_column(ForeignKey("client.id"))
+    operator: Mapped[str] = mapped_column(String(80))
+    request: Mapped[bytes]  # what `issueLicence` takes, encrypted
+    state: Mapped[str] = mapped_column(String(10))  # `registry.intake.issuing.IssueState`
+    attempt: Mapped[int]  # raised by whoever takes it: what an earlier one says counts no more
+    due_at: Mapped[datetime | None]  # not before; while somebody has it, the end of their lease
+    reason: Mapped[str | None] = mapped_column(String(60))  # why it was refused, or put off
+    ended_at: Mapped[datetime | None]

@@ -11,6 +11,7 @@ from registry.actor import Actor, Administrator
 from registry.agencies.tables import Client, Person
 from registry.batches.tables import Batch
 from registry.console.tables import OutsideIdentity
+from registry.intake.tables import Case
 from registry.licences.tables import Intent, Licence
 from registry.log.tables import Event
 from registry.notices.tables import Notice
@@ -20,6 +21,7 @@ from signing.codes import IDENTIFIER_ROOT
 
 _OF_SUBJECT: dict[str, Select[Any]] = {
     "batch": select(Batch.agency_code),
+    "case": select(Case.agency_code),
     "client": select(Client.agency_code),
     "key": select(Key.agency_code),
     "notice": select(Notice.agency_code),
@@ -31,6 +33,7 @@ _OF_SUBJECT: dict[str, Select[Any]] = {
 }
 _KEYS: dict[str, Any] = {
     "batch": Batch.id,
+    "case": Case.id,
     "client": Client.id,
     "key": Key.id,
     "notice": Notice.id,

@@ -27,6 +27,7 @@ from signing.codes import parse_identifier
 OWN = (
     "agency.",
     "batch.",
+    "case.",
     "client.",
     "enrolment.",
     "licence.",
@@ -45,6 +46,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _BY_ID = (
     "approval",
     "batch",
+    "case",
     "client",
     "identity",
     "key",

@@ -28,7 +28,7 @@ class NoticeForSomebody(Told):
     """A message for one person, to be passed on to them and to nobody else."""
 
     notice: Annotated[Id, Field(description="The `webhook-id`.")]
-    about: Annotated[Id, Field(description="What it is about: of a pick-up link, the pick-up's id.")]
+    about: Annotated[Id, Field(description="What it is about: the id of the pick-up link, or of the case.")]
     to: Annotated[str, Field(description="Whom it is for, as the agency has said it.")]
     language: Language
     subject: str
@@ -42,7 +42,7 @@ class NoticeForSomebody(Told):
 class NoticePayload(Told):
     """Of a message that a webhook is to pass on."""
 
-    type: Literal["notice.pick_up"]
+    type: Literal["notice.pick_up", "notice.case"]
     timestamp: Annotated[Instant, Field(description="When it was written, whenever it is sent.")]
     data: NoticeForSomebody
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from keys.canonical import canonical_json, strict_json
 from registry.vault import Use, Vault
 
-MAX_MESSAGE = 8 * 1024
+MAX_MESSAGE = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)

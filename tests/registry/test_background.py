@@ -59,6 +59,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         "archive-audit",
         "scheduled-changes",
         "batches",
+        "cases",
         "webhooks",
         "notices",
         "figures",

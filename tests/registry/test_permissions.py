@@ -263,4 +263,4 @@ def test_each_route_answers_each_caller_as_the_table_says(world: World) -> None:
         for endpoint, permission in TABLE.items()
         if not permission.public and not endpoint.startswith(f"{web.CONSOLE}.")
     }
-    assert len(everybody) == 18
+    assert len(everybody) == 20

@@ -1605,6 +1605,99 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("matter", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_matter_agency_code_code"), ["agency_code", "code"], unique=False)
+    op.create_table(
+        "intake_case",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.String(length=24), nullable=True),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("matter_code", sa.String(length=36), nullable=False),
+        sa.Column("matter_version", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("moves", sa.Integer(), nullable=False),
+        sa.Column("application", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("submitted_on", sa.Date(), nullable=True),
+        sa.Column("received_on", sa.Date(), nullable=True),
+        sa.Column("accepted_on", sa.Date(), nullable=True),
+        sa.Column("decided_on", sa.Date(), nullable=True),
+        sa.Column("extension_days", sa.Integer(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("statutory_due", sa.Date(), nullable=True),
+        sa.Column("committed_due", sa.Date(), nullable=True),
+        sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.Column("edition_id", sa.String(length=32), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_intake_case_agency_code_agency")
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_intake_case_client_id_client")),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_intake_case_edition_id_edition")
+        ),
+        sa.ForeignKeyConstraint(
+            ["matter_code", "matter_version"],
+            ["matter.code", "matter.version"],
+            name=op.f("fk_intake_case_matter_code_matter_version_matter"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_intake_case")),
+        sa.UniqueConstraint("number", name=op.f("uq_intake_case_number")),
+    )
+    with op.batch_alter_table("intake_case", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_intake_case_agency_code_due_on_id"), ["agency_code", "due_on", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_intake_case_agency_code_state_id"), ["agency_code", "state", "id"], unique=False
+        )
+        batch_op.create_index(batch_op.f("ix_intake_case_state_due_on"), ["state", "due_on"], unique=False)
+
+    op.create_table(
+        "case_issue",
+        sa.Column("case_id", sa.String(length=32), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("request", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(length=60), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["intake_case.id"], name=op.f("fk_case_issue_case_id_intake_case")
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_case_issue_client_id_client")),
+        sa.PrimaryKeyConstraint("case_id", name=op.f("pk_case_issue")),
+    )
+    with op.batch_alter_table("case_issue", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_case_issue_state_due_at"), ["state", "due_at"], unique=False)
+
+    op.create_table(
+        "case_move",
+        sa.Column("case_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("action", sa.String(length=20), nullable=False),
+        sa.Column("came_from", sa.String(length=12), nullable=False),
+        sa.Column("led_to", sa.String(length=12), nullable=False),
+        sa.Column("who", sa.String(length=12), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=False),
+        sa.Column("days", sa.Integer(), nullable=False),
+        sa.Column("said", sa.LargeBinary(), nullable=True),
+        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.Column("notice_id", sa.String(length=32), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["intake_case.id"], name=op.f("fk_case_move_case_id_intake_case")
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_case_move_client_id_client")),
+        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_case_move_event_id_event")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_case_move_person_id_person")),
+        sa.PrimaryKeyConstraint("case_id", "number", name=op.f("pk_case_move")),
+    )
 
     op.create_table(
         "archive_due",
@@ -1815,6 +1908,17 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_archive_due_package_id_due_at"))
 
     op.drop_table("archive_due")
+    op.drop_table("case_move")
+    with op.batch_alter_table("case_issue", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_case_issue_state_due_at"))
+
+    op.drop_table("case_issue")
+    with op.batch_alter_table("intake_case", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_intake_case_state_due_on"))
+        batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_state_id"))
+        batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_due_on_id"))
+
+    op.drop_table("intake_case")
     with op.batch_alter_table("matter", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_matter_agency_code_code"))
 

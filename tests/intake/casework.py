@@ -1,0 +1,133 @@
+"""Cases of the sample food matter in a test world: people of the agency, applications, steps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from joserfc.jwk import ECKey
+from sqlalchemy.orm import Session
+
+from registry.actor import Actor
+from registry.agencies.enrolments import decide
+from registry.agencies.rules import add_person
+from registry.intake.applications import Application, Contact, Item, Said
+from registry.intake.cases import Act, act, draw_up, locked
+from registry.intake.matter_lists import import_list
+from registry.intake.moves import PERMITTED, Action, CaseState, Need, Who
+from registry.intake.tables import Case
+from registry.ports import Ports
+from registry.samples import sample_matters
+from tests.registry.issuing import request_body
+from tests.registry.world import World
+
+MATTER = "99013100100011990100MB01010556"
+BASIS = {"legal_basis": "《样本法》第一条", "reason_code": "sample"}
+TO = "applicant@example.org"
+
+
+@dataclass(frozen=True)
+class Desk:
+    """An agency's people by their part; `ports` send e-mail."""
+
+    world: World
+    ports: Ports
+    actors: dict[Who, Actor]
+
+
+def open_desk(world: World) -> Desk:
+    """The sample matters imported, an officer who handles and a decider on record."""
+    for path in sample_matters():
+        if path.name in {"catalogue.toml", "food-business-licence.toml"}:
+            with world.ports.database.transaction() as session:
+                import_list(session, world.ports, world.system, path.read_bytes(), path.name)
+    decider = somebody(world, "decider")
+    system = replace(world.actor("system"), operator="window-03")
+    settings = world.ports.settings.model_copy(update={"smtp_host": "mail.example"})
+    actors = {
+        Who.APPLICANT: system,
+        Who.WINDOW: system,
+        Who.HANDLER: world.actor("system", "officer"),
+        Who.APPROVER: decider,
+    }
+    return Desk(world, replace(world.ports, settings=settings), actors)
+
+
+def somebody(world: World, *roles: str) -> Actor:
+    """One more person of the agency."""
+    key = ECKey.generate_key("P-256")
+    ports = world.ports
+    with ports.database.transaction() as session:
+        person = add_person(
+            session, ports, world.system, agency_code=world.codes["own"], name=f"样本{roles[0]}", roles=roles,
+            jwk=key.as_dict(private=False),
+        )  # fmt: skip
+        decide(session, ports, world.security, subject=person.id, approve=True, seen=[key.thumbprint()])
+        made = person.id
+    return replace(world.actor("system"), person_id=made, roles=frozenset(roles))
+
+
+def application(world: World, *, told: bool = True, **changes: Any) -> Application:
+    """One that is right; what the decision says is not in it."""
+    fields = dict(request_body(world)["fields"])
+    for name in ("issue_date", "valid_to", "complaint_phone"):
+        fields.pop(name)
+    fields["contact_phone"] = "0990-1234567"
+    contact = Contact("smtp", "smtp", TO, "zh") if told else Contact()
+    return Application(
+        str(fields["operator_name"]), "001", str(fields["credit_code"]), contact, {**fields, **changes}
+    )
+
+
+def decided(world: World, **changes: Any) -> dict[str, Any]:
+    """What a permission says of the licence."""
+    body = request_body(world)
+    until = (world.today + timedelta(days=365)).isoformat()
+    fields = {"valid_to": until, "complaint_phone": "12315"}
+    return {"seal": body["seal"], "number": body["number"], "fields": fields} | changes
+
+
+def draft(desk: Desk, made: Application | None = None) -> str:
+    with desk.ports.database.transaction() as session:
+        actor = desk.actors[Who.APPLICANT]
+        return draw_up(session, desk.ports, actor, MATTER, made or application(desk.world)).id
+
+
+def an_act(desk: Desk, who: Who, needs: frozenset[Need] = frozenset(), **more: Any) -> Act:
+    """What has all that a step needs."""
+    values: dict[str, Any] = {"declared": Need.DECLARATION in needs}
+    if Need.GROUND in needs:
+        values |= BASIS
+    if Need.ITEMS in needs:
+        values["said"] = Said("请补正", (Item("layout", "缺少经营布局图"),))
+    if Need.DAYS in needs:
+        values["days"] = 5
+    return Act(who, desk.actors.get(who), **(values | more))
+
+
+def step(desk: Desk, case_id: str, action: Action, **more: Any) -> None:
+    """Taken by the first who may, with all that it needs."""
+    with desk.ports.database.transaction() as session:
+        case = locked(session, desk.actors[Who.WINDOW], case_id)
+        move = PERMITTED[CaseState(case.state), action]
+        who = next(one for one in Who if one in move.who)
+        if action is Action.PERMIT:
+            more.setdefault("licence", decided(desk.world))
+        act(session, desk.ports, case, action, an_act(desk, who, move.needs, **more))
+
+
+def taken(desk: Desk, *actions: Action) -> str:
+    """A new case on which these steps were taken."""
+    case_id = draft(desk)
+    for action in actions:
+        step(desk, case_id, action)
+    return case_id
+
+
+TO_HANDLING = (Action.SUBMIT, Action.RECEIVE, Action.ACCEPT, Action.BEGIN)
+
+
+def found(desk: Desk, case_id: str) -> Case:
+    with Session(desk.ports.database.read) as session:
+        return session.get_one(Case, case_id)
