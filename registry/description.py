@@ -8,7 +8,7 @@ from werkzeug.routing import Rule
 
 from keys.errors import Kind
 from registry.agencies.auth import SCOPE_AUDIT
-from registry.agencies.rules import SCOPE_LICENCE, SCOPE_SEAL, SCOPE_USE
+from registry.agencies.rules import SCOPE_CASE, SCOPE_LICENCE, SCOPE_SEAL, SCOPE_USE
 from registry.described import EVERYBODY, IDEMPOTENCY_KEY, Access, Operation
 from registry.notices.answers import NoticePayload
 from registry.openapi_document import Api, Post
@@ -90,6 +90,7 @@ DESCRIPTION = Api(
                     "scopes": {
                         SCOPE_LICENCE: "Issue, read and change licences.",
                         SCOPE_SEAL: "The life of seals, and their use.",
+                        SCOPE_CASE: "Take applications in, handle and decide them.",
                         SCOPE_USE: "Use licences of any agency that their holders have shown.",
                         SCOPE_AUDIT: "Read the audit; an auditor's.",
                     },
@@ -101,11 +102,13 @@ DESCRIPTION = Api(
         "approval_id": "The request's id.",
         "authorisation_id": "The authorisation's id.",
         "batch_id": "The batch's id.",
+        "case_id": "The case's id.",
         "code": "The seal's 14 digits.",
         "endpoint_id": "The endpoint's id.",
         "event_id": "The event's id, which is its `webhook-id`.",
         "identifier": "The licence's identifier.",
         "ledger": "Which list.",
+        "matter_code": "The matter's code.",
         "number": "Of the seal's edition, from 1.",
         "copy_id": "The copy's id.",
         "pick_up_id": "The link's id.",

@@ -7,12 +7,12 @@ test_permissions.py` asks every route as every caller and compares.
 The roles of people, by the design's words and the public administration's:
 
     applicant 申请人, approver 审批人, maker 制作人 (these two of a seal authority), keeper 印章保管人;
-    `officer` 发证人员 is the issuer, beside an agency's own system, and takes and handles cases; `decider`
-    审批人员 decides them, and never one that they have handled; supervisor 监督人员 reads figures of every
-    agency (measures, Arts. 3, 4); the auditor 审计管理员 and the administrator, who is two people, system 系统管理员 and security 安全管理员, are duties of people who
-    hold no role (三员分立). These two act by commands on the registry's machine, by no route of the API; in
-    the console both see all agencies and stop whom they must, and security administration decides what was
-    enrolled and lets people go on.
+    `officer` 发证人员 is the issuer, beside an agency's own system, and takes in and handles cases;
+    `decider` 决定人 decides them, never one that they have handled; supervisor 监督人员 reads figures of
+    every agency (measures, Arts. 3, 4); the auditor 审计管理员 and the administrator, who is two people,
+    system 系统管理员 and security 安全管理员, are duties of people who hold no role (三员分立). These two
+    act by commands on the registry's machine, by no route of the API; in the console both see all agencies
+    and stop whom they must, and security administration decides what was enrolled and lets people go on.
 """
 
 from __future__ import annotations
@@ -64,6 +64,9 @@ _PUBLIC = Permission(None, frozenset(), public=True)
 _ANY_TOKEN = Permission(None, PEOPLE | {Caller.SYSTEM})
 _LICENCE = Permission("licence", frozenset({Caller.SYSTEM, Caller.OFFICER}))
 _USE = Permission("use", frozenset({Caller.SYSTEM, Caller.OFFICER}))
+_CASE_READ = Permission("case", frozenset({Caller.SYSTEM, Caller.OFFICER, Caller.DECIDER}))
+_CASE = Permission("case", frozenset({Caller.SYSTEM, Caller.OFFICER}))
+_CASE_DECISION = Permission("case", frozenset({Caller.DECIDER}))
 _SEAL_READ = Permission("seal", PEOPLE | {Caller.SYSTEM})
 _SIGNED_IN = Permission(None, PEOPLE | {Caller.AUDITOR})  # other administrators, too
 _LICENCE_PAGE = Permission("licence", frozenset({Caller.OFFICER}))
@@ -157,6 +160,16 @@ TABLE: dict[str, Permission] = {
     "delivery.show": _LICENCE,
     "delivery.withdraw": _LICENCE,
     "uses.create": _USE,
+    # --- matters and cases
+    "cases.matters": _CASE_READ,
+    "cases.matter": _CASE_READ,
+    "cases.create": _CASE,
+    "cases.redraw": _CASE,
+    "cases.index": _CASE_READ,
+    "cases.show": _CASE_READ,
+    "cases.step": _CASE,
+    "cases.decide": _CASE_DECISION,
+    "cases.order_anew": _CASE_DECISION,
     # --- webhooks: each client's own
     "webhooks.create": _LICENCE,
     "webhooks.index": _LICENCE,

@@ -37,7 +37,8 @@ ROLES = frozenset({"applicant", "approver", "maker", "keeper", "officer", "decid
 SCOPE_LICENCE = "licence"  # issue, change and read licences
 SCOPE_SEAL = "seal"  # the seal life and standing authorisations
 SCOPE_USE = "use"  # use licences of any agency that their holders have shown
-SCOPES = frozenset({SCOPE_LICENCE, SCOPE_SEAL, SCOPE_USE})
+SCOPE_CASE = "case"  # applications and cases
+SCOPES = frozenset({SCOPE_LICENCE, SCOPE_SEAL, SCOPE_USE, SCOPE_CASE})
 
 LEGAL_BASIS = "Anhui Measures, Art. 12"
 """What enrolment rests on: agencies issue electronic licences through the province's one system."""

@@ -117,7 +117,7 @@ def person_unbind(identity_id: str, legal_basis: str, reason_code: str, acting: 
 @_agency_option
 @_name_option
 @click.option(
-    "--scope", "scopes", multiple=True, required=True, help="licence, seal or use; repeat for more."
+    "--scope", "scopes", multiple=True, required=True, help="licence, seal, use or case; repeat for more."
 )
 @click.option("--type", "types", multiple=True, help="Licence type code the client may issue; repeat.")
 @click.option(

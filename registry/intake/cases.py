@@ -28,7 +28,7 @@ from registry.intake.applications import (
     open_said,
 )
 from registry.intake.case_days import set_due
-from registry.intake.issuing import order
+from registry.intake.issuing import order, order_again
 from registry.intake.matter_lists import InForce, matter_on, matter_version
 from registry.intake.matters import Matter
 from registry.intake.moves import (
@@ -39,6 +39,7 @@ from registry.intake.moves import (
     Move,
     Who,
     permitted,
+    same_person,
 )
 from registry.intake.tables import Case, CaseMove
 from registry.intake.telling import tell
@@ -195,6 +196,21 @@ def moves_of(session: Session, case_id: str) -> list[CaseMove]:
     """Every step, the first first."""
     rows = select(CaseMove).where(CaseMove.case_id == case_id).order_by(CaseMove.number)
     return list(session.scalars(rows))
+
+
+def order_anew(session: Session, ports: Ports, case: Case, actor: Actor, licence: Mapping[str, Any]) -> None:
+    """Have the licence of a permitted case, whose row is locked, issued once more after it was refused.
+
+    Raises VermilionError: FORBIDDEN; as `issuing.order_again`.
+    """
+    _require_part(Act(Who.APPROVER, actor))
+    if _has_handled(session, case, actor):
+        raise same_person()
+    at = moment(ports)
+    matter = matter_version(session, case.matter_code, case.matter_version)
+    application = open_application(ports.vault, case.id, case.application)
+    order_again(session, ports, case, matter, application, actor, licence, at)
+    record_about(session, ports, case, actor, "issue_ordered", at, {})
 
 
 def record_about(

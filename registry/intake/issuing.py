@@ -17,12 +17,16 @@ from sqlalchemy.orm import Session
 from keys.canonical import canonical_json, strict_json
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
-from registry.intake.applications import MAX_APPLICATION, Application
+from registry.intake.applications import MAX_APPLICATION, Application, open_application
+from registry.intake.matter_lists import matter_version
 from registry.intake.matters import Matter
+from registry.intake.moves import CaseState
 from registry.intake.tables import Case, CaseIssue
 from registry.licences.forms import issue_request
+from registry.licences.issue import preview
 from registry.licences.issue_many import Ordered
-from registry.licences.moment import Moment
+from registry.licences.moment import Moment, moment
+from registry.licences.outage import database_errors
 from registry.licences.types import known_type
 from registry.ports import Ports
 from registry.vault import Use, Vault
@@ -101,6 +105,29 @@ def order_again(
     return row
 
 
+def require_issuable(ports: Ports, actor: Actor, case_id: str, licence: Mapping[str, Any]) -> None:
+    """Try what a permission says of the licence before it is decided, so that a wrong value is told then. An
+    outage, or a seal that may not be used today, is no reason not to decide.
+
+    Raises VermilionError: INVALID with the faults of a request for a licence; CONFLICT (`number_taken`).
+    """
+    with database_errors(), Session(ports.database.read) as session:
+        case = session.get(Case, case_id)
+        if case is None or case.agency_code != actor.agency_code or case.state != CaseState.HANDLING:
+            return  # the step itself is refused
+        matter = matter_version(session, case.matter_code, case.matter_version)
+        if matter.result.licence_type is None:
+            return
+        application = open_application(ports.vault, case.id, case.application)
+        value = request_of(session, case, matter, application, actor, licence, moment(ports))
+    system = Actor(actor.client_id, actor.agency_code, actor.scopes, operator=value["operator"])
+    try:
+        preview(ports, system, issue_request(value))
+    except VermilionError as error:
+        if error.kind is Kind.INVALID or error.reason == "number_taken":
+            raise
+
+
 def request_of(
     session: Session,
     case: Case,
@@ -123,7 +150,7 @@ def request_of(
     return {
         "type": code,
         **{name: licence[name] for name in ("seal", "co_seals", "number") if licence.get(name) is not None},
-        "fields": {**fields, **licence.get("fields", {})},
+        "fields": {**fields, **(licence.get("fields") or {})},
         "matter_code": case.matter_code,
         "case_number": case.number,
         "operator": actor.operator or f"person {actor.person_id}",

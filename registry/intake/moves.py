@@ -183,8 +183,7 @@ def permitted(state: CaseState, action: Action, who: Who, given: Given, *, has_h
         wanted = " or ".join(sorted(one.value for one in move.who))
         raise VermilionError(Kind.FORBIDDEN, f"{action.value} is the part of: {wanted}", reason="part")
     if who is Who.APPROVER and has_handled:
-        detail = "whoever handles a case does not decide it as well"
-        raise VermilionError(Kind.FORBIDDEN, detail, reason="same_person")
+        raise same_person()
     missing = [_FIELDS[need] for need in Need if need in move.needs and not given.has(need)]
     if missing:
         faults = tuple(Fault(field, "missing", said) for field, said in missing)
@@ -192,3 +191,9 @@ def permitted(state: CaseState, action: Action, who: Who, given: Given, *, has_h
             Kind.INVALID, "; ".join(said for _, said in missing), reason="move_needs", faults=faults
         )
     return move
+
+
+def same_person() -> VermilionError:
+    """The answer to an approver who has handled the case."""
+    detail = "whoever handles a case does not decide it as well"
+    return VermilionError(Kind.FORBIDDEN, detail, reason="same_person")

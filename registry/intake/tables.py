@@ -60,7 +60,8 @@ class Case(Base):
         ForeignKeyConstraint(("matter_code", "matter_version"), ("matter.code", "matter.version")),
         UniqueConstraint("number"),
         Index(None, "agency_code", "due_on", "id"),
-        Index(None, "agency_code", "state", "id"),
+        Index(None, "agency_code", "created_at", "id"),  # the pages of a list, of all states and of one
+        Index(None, "agency_code", "state", "created_at", "id"),
         Index(None, "state", "due_on"),
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 from joserfc.jwk import ECKey
@@ -17,6 +18,7 @@ from registry.intake.cases import Act, act, draw_up, locked
 from registry.intake.matter_lists import import_list
 from registry.intake.moves import PERMITTED, Action, CaseState, Need, Who
 from registry.intake.tables import Case
+from registry.intake.work import work
 from registry.ports import Ports
 from registry.samples import sample_matters
 from tests.registry.issuing import request_body
@@ -25,6 +27,7 @@ from tests.registry.world import World
 MATTER = "99013100100011990100MB01010556"
 BASIS = {"legal_basis": "《样本法》第一条", "reason_code": "sample"}
 TO = "applicant@example.org"
+_numbers = count(1)
 
 
 @dataclass(frozen=True)
@@ -38,10 +41,7 @@ class Desk:
 
 def open_desk(world: World) -> Desk:
     """The sample matters imported, an officer who handles and a decider on record."""
-    for path in sample_matters():
-        if path.name in {"catalogue.toml", "food-business-licence.toml"}:
-            with world.ports.database.transaction() as session:
-                import_list(session, world.ports, world.system, path.read_bytes(), path.name)
+    import_matters(world)
     decider = somebody(world, "decider")
     system = replace(world.actor("system"), operator="window-03")
     settings = world.ports.settings.model_copy(update={"smtp_host": "mail.example"})
@@ -126,6 +126,58 @@ def taken(desk: Desk, *actions: Action) -> str:
 
 
 TO_HANDLING = (Action.SUBMIT, Action.RECEIVE, Action.ACCEPT, Action.BEGIN)
+
+
+def case_body(world: World, **changes: Any) -> dict[str, Any]:
+    """A right body of `fileCase`, which submits."""
+    made = application(world)
+    body = {
+        "matter": MATTER,
+        "applicant": {"name": made.name, "id_type": made.id_type, "id_code": made.id_code},
+        "fields": dict(made.fields),
+        "declaration": True,
+        "operator": "window-03",
+    }
+    return body | changes
+
+
+def import_matters(world: World) -> None:
+    """The catalogue and the food matter; once is enough."""
+    for path in sample_matters():
+        if path.name in {"catalogue.toml", "food-business-licence.toml"}:
+            with world.ports.database.transaction() as session:
+                import_list(session, world.ports, world.system, path.read_bytes(), path.name)
+
+
+def filed_case(world: World) -> str:
+    """A submitted case's id, by the API."""
+    import_matters(world)
+    key = f"case-{next(_numbers)}"
+    answer = world.post("/api/v1/cases", case_body(world), **{"Idempotency-Key": key})
+    assert answer.status_code == 201, answer.text
+    return str(answer.get_json()["id"])
+
+
+def case_requests(world: World) -> dict[str, Any]:
+    """Right requests by endpoint, for the tests that hold every route."""
+    from tests.registry.test_bodies import Right
+
+    desk = open_desk(world)
+    drawn, submitted = draft(desk), taken(desk, Action.SUBMIT)
+    handled, refused = taken(desk, *TO_HANDLING), taken(desk, *TO_HANDLING)
+    licence = decided(world, number="JY12345678901234")
+    step(desk, refused, Action.PERMIT, licence=licence)
+    assert work(desk.ports).refused == 1
+    body = case_body(world)
+    change = {name: body[name] for name in ("applicant", "fields", "operator")}
+    decision = {"action": "permit", **BASIS, "licence": decided(world)}
+    return {
+        "cases.create": Right({}, None, body),
+        "cases.redraw": Right({"case_id": drawn}, None, change),
+        "cases.step": Right({"case_id": submitted}, None, {"action": "receive", "operator": "window-03"}),
+        "cases.decide": Right({"case_id": handled}, "decider", decision),
+        "cases.order_anew": Right({"case_id": refused}, "decider", {"licence": decided(world)}),
+    }
 
 
 def found(desk: Desk, case_id: str) -> Case:

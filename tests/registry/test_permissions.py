@@ -16,6 +16,7 @@ from registry.agencies.enrolments import decide
 from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
 from registry.described import IF_NONE_MATCH, operations
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
+from tests.intake.casework import MATTER, filed_case
 from tests.registry.batching import sent
 from tests.registry.copying import make_copy
 from tests.registry.delivering import pick_up
@@ -67,7 +68,7 @@ class Asking:
 def callers(world: World) -> list[Asking]:
     """Nobody; systems by scope; people of each role, of the agency and of the seal authority; the auditor."""
     found = [Asking("nobody", {}), Asking("auditor", auditor_headers(world), auditor=True)]
-    for scope in ("licence", "seal", "use", "licence seal use"):
+    for scope in ("licence", "seal", "use", "case", "licence seal use case"):
         token = world.ask_token("system", scope=scope).get_json()["access_token"]
         found.append(
             Asking(f"system: {scope}", {"Authorization": f"Bearer {token}"}, frozenset(scope.split()))
@@ -141,6 +142,10 @@ def reading(world: World) -> dict[str, Right]:
         "batches.create": Right({}, None, request_body(world)),
         "delivery.index": Right(licence, None, None),
         "delivery.show": Right(link, None, None),
+        "cases.matters": Right({}, None, None),
+        "cases.matter": Right({"matter_code": MATTER}, None, None),
+        "cases.index": Right({}, None, None),
+        "cases.show": Right({"case_id": filed_case(world)}, None, None),
         "oversight.find": Right({}, None, None),
         "audit.page": Right({"ledger": "events"}, None, None),
     }  # fmt: skip
@@ -215,7 +220,8 @@ def test_what_a_reader_has_is_not_sent_again(world: World) -> None:
         assert (other.status_code, other.data) == (200, first.data), rule.endpoint
         tagged.add(rule.endpoint)
     assert plain == {
-        "agencies.self", "audit.page", "batches.documents", "batches.index", "batches.items", "delivery.index",
+        "agencies.self", "audit.page", "batches.documents", "batches.index", "batches.items", "cases.index",
+        "cases.matters", "delivery.index",
         "licence_life.past_status", "licence_search.find", "oversight.find", "seal_records.impact_list", "seal_records.use_ledger",
         "seals.listing", "seals.waiting", "webhooks.deliveries", "webhooks.index",
     }  # fmt: skip
@@ -263,4 +269,4 @@ def test_each_route_answers_each_caller_as_the_table_says(world: World) -> None:
         for endpoint, permission in TABLE.items()
         if not permission.public and not endpoint.startswith(f"{web.CONSOLE}.")
     }
-    assert len(everybody) == 20
+    assert len(everybody) == 21

@@ -59,6 +59,7 @@ PEOPLE = {  # name: (agency, roles)
     "applicant": ("own", ("applicant",)),
     "keeper": ("own", ("keeper",)),
     "officer": ("own", ("officer",)),
+    "decider": ("own", ("decider",)),
     "approver": ("authority", ("approver", "applicant")),
     "approver2": ("authority", ("approver",)),
     "maker": ("authority", ("maker",)),
@@ -67,9 +68,9 @@ PEOPLE = {  # name: (agency, roles)
     "other-keeper": ("other", ("keeper",)),
 }
 CLIENTS = {  # name: (agency, scopes)
-    "system": ("own", ("licence", "seal", "use")),
+    "system": ("own", ("licence", "seal", "use", "case")),
     "desk": ("own", ("seal",)),
-    "other-system": ("other", ("licence", "seal", "use")),
+    "other-system": ("other", ("licence", "seal", "use", "case")),
     "authority-system": ("authority", ("seal",)),
     "authority-desk": ("authority", ("seal",)),
 }

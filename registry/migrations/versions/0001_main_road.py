@@ -1647,7 +1647,14 @@ def upgrade() -> None:
             batch_op.f("ix_intake_case_agency_code_due_on_id"), ["agency_code", "due_on", "id"], unique=False
         )
         batch_op.create_index(
-            batch_op.f("ix_intake_case_agency_code_state_id"), ["agency_code", "state", "id"], unique=False
+            batch_op.f("ix_intake_case_agency_code_state_created_at_id"),
+            ["agency_code", "state", "created_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_intake_case_agency_code_created_at_id"),
+            ["agency_code", "created_at", "id"],
+            unique=False,
         )
         batch_op.create_index(batch_op.f("ix_intake_case_state_due_on"), ["state", "due_on"], unique=False)
 
@@ -1915,7 +1922,8 @@ def downgrade() -> None:
     op.drop_table("case_issue")
     with op.batch_alter_table("intake_case", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_intake_case_state_due_on"))
-        batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_state_id"))
+        batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_state_created_at_id"))
+        batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_created_at_id"))
         batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_due_on_id"))
 
     op.drop_table("intake_case")
