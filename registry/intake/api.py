@@ -43,6 +43,7 @@ from registry.intake.issuing import require_issuable
 from registry.intake.matter_lists import matter_on, matters_on
 from registry.intake.moves import ACTIONS_OF_APPLICANTS, Action, CaseState, Who
 from registry.intake.tables import Case, CaseIssue
+from registry.licences.duties import require_officer
 from registry.licences.idempotency import Answered
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
@@ -125,7 +126,7 @@ def create() -> Response:
     web.idempotency_key(required=True)
     body = web.parse_body(CaseBody, max_bytes=MAX_BODY)
     actor = _actor(body.operator)
-    require_case_worker(actor)
+    require_officer(actor)
     require_named(actor)
     ports = web.ports()
     ports.vault.ready()
@@ -153,7 +154,7 @@ def redraw(case_id: str) -> Response:
     """What is sent takes the place of the draft's contents; what was submitted is changed by no such way."""
     body = web.parse_body(DraftBody, max_bytes=MAX_BODY)
     actor = _actor(body.operator)
-    require_case_worker(actor)
+    require_officer(actor)
     require_named(actor)
     ports = web.ports()
     ports.vault.ready()
@@ -219,7 +220,7 @@ def step(case_id: str) -> Response:
     """
     body = web.parse_body(CaseStepBody, max_bytes=MAX_BODY)
     actor = _actor(body.operator)
-    require_case_worker(actor)
+    require_officer(actor)
     require_named(actor)
     action = Action(body.action)
     what = Act(

@@ -33,7 +33,7 @@ def filed(world: World, key: str = "one", **changes: Any) -> dict[str, Any]:
     return told
 
 
-def step(world: World, case_id: str, action: str, status: int = 200, **more: Any) -> dict[str, Any]:
+def step(world: World, case_id: str, action: str, status: int = 200, /, **more: Any) -> dict[str, Any]:
     answer = world.post(f"{CASES}/{case_id}/steps", {"action": action, **WINDOW, **more})
     assert answer.status_code == status, answer.text
     told: dict[str, Any] = answer.get_json()
