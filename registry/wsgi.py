@@ -252,8 +252,9 @@ def log_batches(outcome: Round) -> None:
 
 def log_cases(outcome: CaseRound) -> None:
     """A line for a round that did something, for each licence that was put off, and for each defect."""
-    if outcome.issued or outcome.refused or outcome.silent:
-        _log.info("cases", issued=outcome.issued, refused=outcome.refused, silent=outcome.silent)
+    done = {name: getattr(outcome, name) for name in ("issued", "refused", "silent", "recounted")}
+    if any(done.values()):
+        _log.info("cases", **done)
     for case_id, reason in outcome.put_off.items():
         _log.warning("case_put_off", case=case_id, reason=reason)
     for case_id, error in outcome.defects:

@@ -30,6 +30,7 @@ COMMANDS = {
     "credential": "registry.cli.credential:credential",
     "demo": "registry.cli.demo:demo",
     "fsck": "registry.cli.administration:fsck",
+    "holiday": "registry.cli.matters:holiday",
     "issue": "registry.cli.issue:issue",
     "key": "registry.cli.keys:key_group",
     "matter": "registry.cli.matters:matter",

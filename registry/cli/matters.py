@@ -1,4 +1,4 @@
-"""`vermilion matter …`: lists of matters, looked at and put on record."""
+"""`vermilion matter …` and `vermilion holiday …`: lists of matters and notices of holidays put on record."""
 
 from __future__ import annotations
 
@@ -66,6 +66,28 @@ def matter_list() -> None:
                 "effective_to": until,
             }
             click.echo(json.dumps(told, ensure_ascii=False))
+
+
+@click.group()
+def holiday() -> None:
+    """Import the State Council's notices of holidays, by which working days are counted."""
+
+
+@holiday.command("import")
+@click.argument("file", type=_FILE)
+@administrative(Duty.SYSTEM)
+def holiday_import(file: Path, acting: Acting) -> None:
+    """Put the notice in FILE (TOML) on record; print its year and version.
+
+    It says `year`, `version` and `source`, and `[[rest]]` and `[[work]]`, each with `day` and `name`: the
+    holidays from Monday to Friday, and the Saturdays and Sundays that are worked on. What was due by other
+    days is counted anew by the API's process.
+    """
+    from registry.intake.calendars import import_notice
+
+    with acting.locked() as (at, admin), at.database.transaction() as session:
+        made = import_notice(session, at, admin, _read(file), file.name)
+    click.echo(f"{made.notice.year} {made.version}")
 
 
 def _read(file: Path) -> bytes:

@@ -5,25 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import lru_cache
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from registry.intake.calendars import calendar, notices_on_record
 from registry.intake.clocks import DELIVER, TELL_WHAT_IS_MISSING, Due, Stop, due
-from registry.intake.holiday_notices import library_notices, working_days
 from registry.intake.matters import Matter
 from registry.intake.moves import Action, CaseState
 from registry.intake.tables import Case, CaseMove
 from registry.intake.working_days import WorkingDays
-
-_FIRST, _LAST = 2020, 2100
-
-
-@lru_cache(maxsize=1)
-def calendar() -> WorkingDays:
-    """By all notices of holidays that are at hand."""
-    return working_days(library_notices(range(_FIRST, _LAST)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +60,8 @@ def reckon(days: WorkingDays, case: Case, matter: Matter, stops: Sequence[Stop])
 
 def set_due(session: Session, case: Case, matter: Matter) -> None:
     """Put down what the clocks say now."""
-    found = reckon(calendar(), case, matter, stops_of(session, case.id))
+    case.calendar = notices_on_record(session)
+    found = reckon(calendar(session), case, matter, stops_of(session, case.id))
     case.due_on, case.statutory_due, case.committed_due = found.due_on, found.statutory, found.committed
     case.provisional = found.provisional
 

@@ -55,6 +55,7 @@ DECIDER = "decider"
 SUBJECT = "case"
 NUMBER_DIGITS = 10
 
+WORKING_DAYS = "Administrative Licensing Law, Art. 82"
 DRAFTED, SUBMISSION = "Administrative Licensing Law, Art. 29", "Administrative Licensing Law, Arts. 29, 31"
 RESTS_ON: Mapping[Action, str] = {
     Action.SUBMIT: SUBMISSION,
@@ -129,6 +130,7 @@ def draw_up(session: Session, ports: Ports, actor: Actor, matter_code: str, appl
         statutory_due=None,
         committed_due=None,
         provisional=False,
+        calendar=0,
         edition_id=None,
     )
     session.add(case)
@@ -144,6 +146,8 @@ def redraw(session: Session, ports: Ports, actor: Actor, case_id: str, applicati
     if case.state != CaseState.DRAFT:
         raise VermilionError(Kind.CONFLICT, "the case was submitted", reason="case_state")
     case.application = close_application(ports.vault, case.id, application)
+    at = moment(ports)
+    _record(session, ports, case, actor, "redrawn", Ground(DRAFTED, "redrawn", at.day), at, {})
     return case
 
 
@@ -211,6 +215,22 @@ def order_anew(session: Session, ports: Ports, case: Case, actor: Actor, licence
     application = open_application(ports.vault, case.id, case.application)
     order_again(session, ports, case, matter, application, actor, licence, at)
     record_about(session, ports, case, actor, "issue_ordered", at, {})
+
+
+def recount(session: Session, ports: Ports, case: Case) -> bool:
+    """Reckon the clocks of a case, whose row is locked, by the notices of holidays there are now; whether a
+    day is another one, which is put on record.
+    """
+    before = (case.due_on, case.statutory_due, case.committed_due, case.provisional)
+    set_due(session, case, matter_version(session, case.matter_code, case.matter_version))
+    after = (case.due_on, case.statutory_due, case.committed_due, case.provisional)
+    if before == after:
+        return False
+    at = moment(ports)
+    days = {"due_on": None if case.due_on is None else case.due_on.isoformat()}
+    ground = Ground(WORKING_DAYS, "recounted", at.day)
+    _record(session, ports, case, None, "recounted", ground, at, days)
+    return True
 
 
 def record_about(

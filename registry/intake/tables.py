@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import ForeignKey, ForeignKeyConstraint, Index, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -22,6 +23,17 @@ class MatterListVersion(Base):
     effective_from: Mapped[date]
     effective_to: Mapped[date | None]
     toml: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime]
+
+
+class HolidayNoticeVersion(Base):
+    """A notice of a year's holidays and of the days that make up for them; the last of a year holds."""
+
+    __tablename__ = "holiday_notice"
+    year: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    source: Mapped[str] = mapped_column(String(200))
+    days: Mapped[dict[str, Any]]  # by day: whether it is worked on, and its name
     created_at: Mapped[datetime]
 
 
@@ -63,6 +75,7 @@ class Case(Base):
         Index(None, "agency_code", "created_at", "id"),  # the pages of a list, of all states and of one
         Index(None, "agency_code", "state", "created_at", "id"),
         Index(None, "state", "due_on"),
+        Index(None, "state", "calendar"),
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     number: Mapped[str | None] = mapped_column(String(24))  # None while it is a draft
@@ -84,6 +97,7 @@ class Case(Base):
     statutory_due: Mapped[date | None]
     committed_due: Mapped[date | None]
     provisional: Mapped[bool]  # counted with a year whose notice of holidays is not loaded
+    calendar: Mapped[int]  # how many notices of holidays were on record when it was reckoned last
     edition_id: Mapped[str | None] = mapped_column(ForeignKey("edition.id"))
 
 

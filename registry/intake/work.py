@@ -17,10 +17,11 @@ from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
 from registry.agencies.tables import Client
+from registry.intake.calendars import notices_on_record
 from registry.intake.case_days import silence_is_over
-from registry.intake.cases import BY_ITSELF, act, record_about
+from registry.intake.cases import BY_ITSELF, act, record_about, recount
 from registry.intake.issuing import IssueState, open_order
-from registry.intake.moves import Action, CaseState
+from registry.intake.moves import CLOSED, ENDED_UNMADE, Action, CaseState
 from registry.intake.tables import Case, CaseIssue
 from registry.licences.issue import Issued
 from registry.licences.issue_many import DEFECT, Ordered, issue_many
@@ -40,12 +41,14 @@ SLICE = 100
 @dataclass
 class Round:
     """One round: how many licences were issued and orders refused, how many cases counted as accepted by
-    silence; what is put off, and what must not happen, by case.
+    silence, or have other days by a new notice of holidays; what is put off, and what must not happen, by
+    case.
     """
 
     issued: int = 0
     refused: int = 0
     silent: int = 0
+    recounted: int = 0
     put_off: dict[str, str] = field(default_factory=dict)
     defects: list[tuple[str, Exception]] = field(default_factory=list)
 
@@ -56,7 +59,7 @@ def work(ports: Ports, stopped: Callable[[], bool] = lambda: False) -> Round:
     Raises VermilionError(UNAVAILABLE) without a database.
     """
     round_ = Round()
-    for one, due in ((_issue_next, _issue_due), (_accept_silent, _silent)):
+    for one, due in ((_issue_next, _issue_due), (_accept_silent, _silent), (_recount, _miscounted)):
         for case_id in due(ports):
             if stopped():
                 return round_
@@ -187,3 +190,24 @@ def _accept_silent(ports: Ports, case_id: str, round_: Round) -> None:
             act(session, ports, case, Action.RECEIVE, BY_ITSELF)
         act(session, ports, case, Action.ACCEPT, BY_ITSELF)
     round_.silent += 1
+
+
+# --- notices of holidays ---------------------------------------------------------------------------------
+
+OPEN = [
+    one.value
+    for one in CaseState
+    if one not in CLOSED | ENDED_UNMADE and one not in {CaseState.DRAFT, CaseState.ARCHIVED}
+]
+
+
+def _miscounted(ports: Ports) -> list[str]:
+    with database_errors(), Session(ports.database.read) as session:
+        other = (Case.state.in_(OPEN), Case.calendar != notices_on_record(session))
+        return list(session.scalars(select(Case.id).where(*other).order_by(Case.id).limit(SLICE)))
+
+
+def _recount(ports: Ports, case_id: str, round_: Round) -> None:
+    with ports.database.transaction() as session:
+        case = session.get_one(Case, case_id, with_for_update=True)
+        round_.recounted += recount(session, ports, case)

@@ -221,7 +221,7 @@ def test_what_a_reader_has_is_not_sent_again(world: World) -> None:
         tagged.add(rule.endpoint)
     assert plain == {
         "agencies.self", "audit.page", "batches.documents", "batches.index", "batches.items", "cases.index",
-        "cases.matters", "delivery.index",
+        "cases.matters", "delivery.index", "licence_copies.index",
         "licence_life.past_status", "licence_search.find", "oversight.find", "seal_records.impact_list", "seal_records.use_ledger",
         "seals.listing", "seals.waiting", "webhooks.deliveries", "webhooks.index",
     }  # fmt: skip

@@ -1626,6 +1626,7 @@ def upgrade() -> None:
         sa.Column("statutory_due", sa.Date(), nullable=True),
         sa.Column("committed_due", sa.Date(), nullable=True),
         sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.Column("calendar", sa.Integer(), nullable=False),
         sa.Column("edition_id", sa.String(length=32), nullable=True),
         sa.ForeignKeyConstraint(
             ["agency_code"], ["agency.code"], name=op.f("fk_intake_case_agency_code_agency")
@@ -1655,6 +1656,9 @@ def upgrade() -> None:
             batch_op.f("ix_intake_case_agency_code_created_at_id"),
             ["agency_code", "created_at", "id"],
             unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_intake_case_state_calendar"), ["state", "calendar"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_intake_case_state_due_on"), ["state", "due_on"], unique=False)
 
@@ -1704,6 +1708,15 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_case_move_event_id_event")),
         sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_case_move_person_id_person")),
         sa.PrimaryKeyConstraint("case_id", "number", name=op.f("pk_case_move")),
+    )
+    op.create_table(
+        "holiday_notice",
+        sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("source", sa.String(length=200), nullable=False),
+        sa.Column("days", sa.JSON(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("year", "version", name=op.f("pk_holiday_notice")),
     )
 
     op.create_table(
@@ -1915,12 +1928,14 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_archive_due_package_id_due_at"))
 
     op.drop_table("archive_due")
+    op.drop_table("holiday_notice")
     op.drop_table("case_move")
     with op.batch_alter_table("case_issue", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_case_issue_state_due_at"))
 
     op.drop_table("case_issue")
     with op.batch_alter_table("intake_case", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_intake_case_state_calendar"))
         batch_op.drop_index(batch_op.f("ix_intake_case_state_due_on"))
         batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_state_created_at_id"))
         batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_created_at_id"))
