@@ -80,7 +80,7 @@ def test_lists_lead_on_by_name(world: World, monkeypatch: pytest.MonkeyPatch) ->
         names += re.findall(r"<li><div><b>(样本[^<]+)</b>", page)
         following = re.search(r'href="/console(/people\?after=[0-9a-f]{32})"', page)
         path = following[1] if following else ""
-    assert names == ["样本applicant", "样本keeper", "样本officer"]
+    assert names == ["样本applicant", "样本decider", "样本keeper", "样本officer"]
     foreign = world.people["approver"].id
     assert browser.get(f"/people?after={foreign}").status_code == 404
     assert browser.get("/people?after=x").status_code == 400
