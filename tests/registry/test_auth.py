@@ -38,7 +38,7 @@ def test_a_client_gets_a_token_for_fifteen_minutes(world: World, clock: Ticker) 
     assert (answer["token_type"], answer["expires_in"], answer["scope"]) == (
         "Bearer",
         900,
-        "licence seal use",
+        "case licence seal use",
     )
     headers = {"Authorization": f"Bearer {answer['access_token']}"}
     shown = world.http.get(SELF, headers=headers)
