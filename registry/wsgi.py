@@ -77,14 +77,10 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
     certificates that authorities outside gave; packages archived, given evidence, and their copies read;
-    scheduled changes made; batches checked and issued; webhooks and messages sent; events counted and days
-    closed; sums of checks read; status lists signed: at start and from then on, until `stop` is set. The
-    last eleven have threads of their own: they may take their time. So has the socket of receipts, where the
-    keys are this process's.
-    certificates that authorities outside gave; scheduled changes made; batches checked and issued; licences
-    of cases issued; webhooks and messages sent; events counted and days closed; sums of checks read; status
-    lists signed: at start and from then on, until `stop` is set. The last ten have threads of their own: they
-    may take their time. So has the socket of receipts, where the keys are this process's.
+    scheduled changes made; batches checked and issued; licences of cases issued; webhooks and messages sent;
+    events counted and days closed; sums of checks read; status lists signed: at start and from then on, until
+    `stop` is set. The last twelve have threads of their own: they may take their time. So has the socket of
+    receipts, where the keys are this process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),

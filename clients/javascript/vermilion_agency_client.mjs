@@ -25,6 +25,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} [operator]
  */
 
+/** @typedef {"submit" | "receive" | "ask_correction" | "correct" | "accept" | "refuse_acceptance" | "return" | "begin" | "suspend" | "resume" | "extend" | "permit" | "refuse" | "terminate" | "withdraw" | "finish" | "archive"} Action */
+
 /**
  * Of one agency in the period. docs/operate.md says exactly what each counts.
  * @typedef {object} AgencyFigures
@@ -49,6 +51,25 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /**
  * @typedef {object} Alive
  * @property {"ok"} status
+ */
+
+/**
+ * @typedef {object} AnewBody
+ * @property {LicenceBody} licence
+ */
+
+/**
+ * @typedef {object} ApplicantBody
+ * @property {string} name
+ * @property {"001" | "099" | "111" | "114" | "115" | "118" | "119" | "120" | "122" | "411" | "412" | "413" | "414" | "511" | "516" | "999"} id_type
+ * @property {string} id_code
+ */
+
+/**
+ * @typedef {object} ApplicantShown
+ * @property {string} name
+ * @property {string} id_type
+ * @property {string} id_code
  */
 
 /**
@@ -210,6 +231,104 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * An application as the agency's system has it from the applicant, whom it has identified. With
+ * `declaration`, by which the applicant says that all of it is true, it is submitted; without, it is
+ * kept as a draft.
+ * @typedef {object} CaseBody
+ * @property {string} matter
+ * @property {ApplicantBody} applicant
+ * @property {ContactBody} [contact]
+ * @property {Record<string, any>} fields
+ * @property {boolean} [declaration]
+ * @property {string | null} [operator]
+ */
+
+/**
+ * @typedef {object} CaseDecisionBody
+ * @property {"suspend" | "extend" | "permit" | "refuse" | "terminate"} action
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [words]
+ * @property {number | null} [days]
+ * @property {LicenceBody | null} [licence]
+ */
+
+/**
+ * @typedef {object} CaseFiled
+ * @property {string} id
+ * @property {string | null} number
+ * @property {string} matter
+ * @property {CaseState} state
+ * @property {string | null} submitted_on
+ * @property {string | null} due_on
+ * @property {string | null} committed_due
+ * @property {string | null} statutory_due
+ * @property {boolean} provisional
+ * @property {string} href
+ * @property {ApplicantShown} applicant
+ * @property {Record<string, any>} fields
+ * @property {Array<StepShown>} steps
+ * @property {IssueShown | null} licence
+ * @property {string | null} edition
+ * @property {string | null} [lookup_code]
+ */
+
+/**
+ * @typedef {object} CaseListed
+ * @property {string} id
+ * @property {string | null} number
+ * @property {string} matter
+ * @property {CaseState} state
+ * @property {string | null} submitted_on
+ * @property {string | null} due_on
+ * @property {string | null} committed_due
+ * @property {string | null} statutory_due
+ * @property {boolean} provisional
+ * @property {string} href
+ */
+
+/**
+ * @typedef {object} CasePage
+ * @property {Array<CaseListed>} cases
+ * @property {string | null} [next]
+ */
+
+/**
+ * @typedef {object} CaseShown
+ * @property {string} id
+ * @property {string | null} number
+ * @property {string} matter
+ * @property {CaseState} state
+ * @property {string | null} submitted_on
+ * @property {string | null} due_on
+ * @property {string | null} committed_due
+ * @property {string | null} statutory_due
+ * @property {boolean} provisional
+ * @property {string} href
+ * @property {ApplicantShown} applicant
+ * @property {Record<string, any>} fields
+ * @property {Array<StepShown>} steps
+ * @property {IssueShown | null} licence
+ * @property {string | null} edition
+ */
+
+/** @typedef {"draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived"} CaseState */
+
+/**
+ * `submit`, `correct` and `withdraw` are the applicant's acts, passed on. What each step needs, the
+ * table of the answers to a refusal says (`move_needs`).
+ * @typedef {object} CaseStepBody
+ * @property {"submit" | "receive" | "ask_correction" | "correct" | "accept" | "refuse_acceptance" | "return" | "begin" | "resume" | "withdraw"} action
+ * @property {string | null} [legal_basis]
+ * @property {string | null} [reason_code]
+ * @property {string | null} [words]
+ * @property {Array<ItemBody> | null} [items]
+ * @property {boolean} [declaration]
+ * @property {Record<string, any> | null} [fields]
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} CertificationRequested
  * @property {string} id
  * @property {string} seal
@@ -257,6 +376,17 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {number | null} [status_version]
  * @property {Record<string, any>} fields
  * @property {string | null} [valid_from]
+ */
+
+/**
+ * By `smtp` the applicant gets e-mail at `to`; by `webhook` messages are posted to the client's own
+ * endpoint of that id, which takes `notice`, for whom `to` names there; by `none` they are told by the
+ * progress of the case alone.
+ * @typedef {object} ContactBody
+ * @property {"smtp" | "webhook" | "none"} [channel]
+ * @property {string | null} [to]
+ * @property {string | null} [webhook]
+ * @property {"zh" | "en" | "es"} [language]
  */
 
 /**
@@ -375,6 +505,15 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * What takes the place of a draft's contents.
+ * @typedef {object} DraftBody
+ * @property {ApplicantBody} applicant
+ * @property {ContactBody} [contact]
+ * @property {Record<string, any>} fields
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} EndingBody
  * @property {string} legal_basis
  * @property {string} reason_code
@@ -479,6 +618,16 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} FormField
+ * @property {string} name
+ * @property {Record<string, string>} label
+ * @property {string} kind
+ * @property {boolean} required
+ * @property {number} max_length
+ * @property {Array<string>} choices
+ */
+
+/**
  * @typedef {object} GroundBody
  * @property {string} legal_basis
  * @property {string} reason_code
@@ -520,9 +669,32 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * The licence that was ordered with the decision.
+ * @typedef {object} IssueShown
+ * @property {IssueState} state
+ * @property {string | null} reason
+ * @property {number} attempts
+ */
+
+/** @typedef {"waiting" | "issued" | "refused"} IssueState */
+
+/**
  * @typedef {object} IssuerNamed
  * @property {string} code
  * @property {Record<string, string>} name
+ */
+
+/**
+ * A material or field of the matter, by its code or name, and what is wanted.
+ * @typedef {object} ItemBody
+ * @property {string} code
+ * @property {string} why
+ */
+
+/**
+ * @typedef {object} ItemShown
+ * @property {string} code
+ * @property {string} why
  */
 
 /** @typedef {"received" | "checking" | "refused" | "checked" | "waiting" | "issuing" | "issued" | "failed" | "cancelled"} ItemState */
@@ -551,6 +723,16 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} record
  * @property {string} sha256
  * @property {boolean | null} signed
+ */
+
+/**
+ * What the decision says of the licence: its seal, its number, and the fields that are not the
+ * application's.
+ * @typedef {object} LicenceBody
+ * @property {string} seal
+ * @property {Array<string> | null} [co_seals]
+ * @property {string | null} [number]
+ * @property {Record<string, any> | null} [fields]
  */
 
 /**
@@ -746,6 +928,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} LimitShown
+ * @property {number} days
+ * @property {string} unit
+ */
+
+/**
  * @typedef {object} LossBody
  * @property {string} legal_basis
  */
@@ -762,6 +950,66 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * Nothing where our own authority certifies the seal; else the chain of one outside, files in base64.
  * @typedef {object} MakingBody
  * @property {Array<string> | null} [chain]
+ */
+
+/**
+ * @typedef {object} MaterialShown
+ * @property {string} code
+ * @property {Record<string, string>} name
+ * @property {boolean} required
+ * @property {string} source
+ * @property {Array<string>} media
+ * @property {number} max_bytes
+ * @property {string | null} licence_type
+ * @property {string} legal_basis
+ * @property {string | null} paper
+ * @property {string} note
+ */
+
+/**
+ * @typedef {object} MatterListed
+ * @property {string} code
+ * @property {Record<string, string>} name
+ * @property {string} agency
+ * @property {string} href
+ */
+
+/**
+ * @typedef {object} MatterPage
+ * @property {Array<MatterListed>} matters
+ * @property {string | null} [next]
+ */
+
+/**
+ * The service guide of a matter.
+ * @typedef {object} MatterShown
+ * @property {string} code
+ * @property {string} base_code
+ * @property {number} version
+ * @property {Record<string, string>} name
+ * @property {string} agency
+ * @property {string} kind
+ * @property {string} level
+ * @property {string} case_type
+ * @property {Record<string, string>} audience
+ * @property {Record<string, string>} forms
+ * @property {Array<string>} legal_basis
+ * @property {Array<string>} conditions
+ * @property {LimitShown} statutory
+ * @property {string} statutory_basis
+ * @property {LimitShown} committed
+ * @property {number} extension_days
+ * @property {number} visits
+ * @property {Array<string>} fees
+ * @property {Array<MaterialShown>} materials
+ * @property {Array<Record<string, string>>} steps
+ * @property {Record<string, string>} result
+ * @property {string | null} licence_type
+ * @property {Array<FormField>} fields
+ * @property {string} consult_phone
+ * @property {string} complaint_phone
+ * @property {string} review
+ * @property {string} litigation
  */
 
 /**
@@ -800,7 +1048,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /**
  * Of a message that a webhook is to pass on.
  * @typedef {object} NoticePayload
- * @property {"notice.pick_up"} type
+ * @property {"notice.pick_up" | "notice.case"} type
  * @property {string} timestamp
  * @property {NoticeForSomebody} data
  */
@@ -1126,6 +1374,24 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} StepShown
+ * @property {number} number
+ * @property {Action} action
+ * @property {CaseState} from
+ * @property {CaseState} to
+ * @property {Who} part
+ * @property {string | null} person
+ * @property {string} operator
+ * @property {string} at
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {number | null} days
+ * @property {string} words
+ * @property {Array<ItemShown>} items
+ * @property {boolean} told
+ */
+
+/**
  * @typedef {object} SuspensionBody
  * @property {string} legal_basis
  * @property {string} reason_code
@@ -1206,6 +1472,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} client_name
  * @property {string} operator
  */
+
+/** @typedef {"applicant" | "window" | "handler" | "approver" | "system"} Who */
 
 /**
  * @typedef {object} WholeSeal
@@ -1970,6 +2238,155 @@ export class Client {
   }
 
   /**
+   * File an application.
+   *
+   * As a draft, or with the applicant's declaration as a submission, which has a number and a
+   * code by which the applicant follows it. The code is told here, and again to the very same
+   * request.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {CaseBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<CaseFiled>>}
+   */
+  fileCase(request, options = {}) {
+    return this.#ask("POST", "/api/v1/cases", {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The agency's cases.
+   *
+   * The newest first, or by when they are due; in pages of 100.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {{after?: string, state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived", due?: "today" | "overdue"}} [options]
+   * @returns {Promise<Answer<CasePage>>}
+   */
+  listCases(options = {}) {
+    return this.#ask("GET", "/api/v1/cases", {
+      query: { after: options.after, state: options.state, due: options.due },
+    });
+  }
+
+  /**
+   * What `listCases` lists, page after page.
+   *
+   * @param {{state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived", due?: "today" | "overdue"}} [options]
+   * @returns {AsyncGenerator<CaseListed>}
+   */
+  async *listCasesAll(options = {}) {
+    yield* this.#pages(await this.listCases(options), "cases");
+  }
+
+  /**
+   * A case.
+   *
+   * The application, every step with who, when and why, the clocks, and what became of its
+   * licence.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<CaseShown>>}
+   */
+  readCase(caseId, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Change a draft.
+   *
+   * What is sent takes the place of the draft's contents; what was submitted is changed by no
+   * such way.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {DraftBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<CaseShown>>}
+   */
+  redrawCase(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/application`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Decide a case.
+   *
+   * By a person who decides and has not handled it. With a permission the licence is ordered,
+   * once: it is issued at once, and the case is done when it is.
+   *
+   * A person who acts has the role `decider`.
+   *
+   * @param {string} caseId
+   * @param {CaseDecisionBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<CaseShown>>}
+   */
+  decideCase(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/decisions`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Order a case's licence anew.
+   *
+   * After it was refused: the case is permitted still, and what the decision said of the licence
+   * is put right.
+   *
+   * A person who acts has the role `decider`.
+   *
+   * @param {string} caseId
+   * @param {AnewBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<CaseShown>>}
+   */
+  orderCaseLicence(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/licence`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Take a step of a case.
+   *
+   * The window's, the handler's, and what the applicant did. What the state does not permit is
+   * refused, and whatever step lacks what the law has it say.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {CaseStepBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<CaseFiled>>}
+   */
+  stepCase(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/steps`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
    * Licences of the agency.
    *
    * A page of licences, newest registration first; `next` leads to the one after it, if there is
@@ -2542,6 +2959,49 @@ export class Client {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
+  }
+
+  /**
+   * The agency's matters.
+   *
+   * As they are handled today, by their codes, in pages of 100.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {{after?: string}} [options]
+   * @returns {Promise<Answer<MatterPage>>}
+   */
+  listMatters(options = {}) {
+    return this.#ask("GET", "/api/v1/matters", { query: { after: options.after } });
+  }
+
+  /**
+   * What `listMatters` lists, page after page.
+   *
+   * @returns {AsyncGenerator<MatterListed>}
+   */
+  async *listMattersAll() {
+    yield* this.#pages(await this.listMatters(), "matters");
+  }
+
+  /**
+   * The service guide of a matter.
+   *
+   * Of the agency's: conditions, materials, limits, fees, steps, result, form, and where to
+   * complain.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} matterCode
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<MatterShown>>}
+   */
+  readMatter(matterCode, options = {}) {
+    return this.#ask("GET", `/api/v1/matters/${part(matterCode)}`, { etag: options.ifNoneMatch });
   }
 
   /**

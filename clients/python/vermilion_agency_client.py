@@ -43,6 +43,27 @@ class ActBody(TypedDict):
     operator: NotRequired[str | None]
 
 
+Action = Literal[
+    "submit",
+    "receive",
+    "ask_correction",
+    "correct",
+    "accept",
+    "refuse_acceptance",
+    "return",
+    "begin",
+    "suspend",
+    "resume",
+    "extend",
+    "permit",
+    "refuse",
+    "terminate",
+    "withdraw",
+    "finish",
+    "archive",
+]
+
+
 class AgencyFigures(TypedDict):
     """Of one agency in the period. docs/operate.md says exactly what each counts."""
 
@@ -68,6 +89,45 @@ class Alive(TypedDict):
     """What its members say."""
 
     status: Literal["ok"]
+
+
+class AnewBody(TypedDict):
+    """What its members say."""
+
+    licence: LicenceBody
+
+
+class ApplicantBody(TypedDict):
+    """What its members say."""
+
+    name: str
+    id_type: Literal[
+        "001",
+        "099",
+        "111",
+        "114",
+        "115",
+        "118",
+        "119",
+        "120",
+        "122",
+        "411",
+        "412",
+        "413",
+        "414",
+        "511",
+        "516",
+        "999",
+    ]
+    id_code: str
+
+
+class ApplicantShown(TypedDict):
+    """What its members say."""
+
+    name: str
+    id_type: str
+    id_code: str
 
 
 class ApplicationBody(TypedDict):
@@ -242,6 +302,139 @@ class CancellationBody(TypedDict):
     compromised_since: NotRequired[str | None]
 
 
+class CaseBody(TypedDict):
+    """An application as the agency's system has it from the applicant, whom it has identified.
+    With `declaration`, by which the applicant says that all of it is true, it is submitted;
+    without, it is kept as a draft.
+    """
+
+    matter: str
+    applicant: ApplicantBody
+    contact: NotRequired[ContactBody]
+    fields: dict[str, Any]
+    declaration: NotRequired[bool]
+    operator: NotRequired[str | None]
+
+
+class CaseDecisionBody(TypedDict):
+    """What its members say."""
+
+    action: Literal["suspend", "extend", "permit", "refuse", "terminate"]
+    legal_basis: str
+    reason_code: str
+    words: NotRequired[str | None]
+    days: NotRequired[int | None]
+    licence: NotRequired[LicenceBody | None]
+
+
+class CaseFiled(TypedDict):
+    """What its members say."""
+
+    id: str
+    number: str | None
+    matter: str
+    state: CaseState
+    submitted_on: str | None
+    due_on: str | None
+    committed_due: str | None
+    statutory_due: str | None
+    provisional: bool
+    href: str
+    applicant: ApplicantShown
+    fields: dict[str, Any]
+    steps: list[StepShown]
+    licence: IssueShown | None
+    edition: str | None
+    lookup_code: NotRequired[str | None]
+
+
+class CaseListed(TypedDict):
+    """What its members say."""
+
+    id: str
+    number: str | None
+    matter: str
+    state: CaseState
+    submitted_on: str | None
+    due_on: str | None
+    committed_due: str | None
+    statutory_due: str | None
+    provisional: bool
+    href: str
+
+
+class CasePage(TypedDict):
+    """What its members say."""
+
+    cases: list[CaseListed]
+    next: NotRequired[str | None]
+
+
+class CaseShown(TypedDict):
+    """What its members say."""
+
+    id: str
+    number: str | None
+    matter: str
+    state: CaseState
+    submitted_on: str | None
+    due_on: str | None
+    committed_due: str | None
+    statutory_due: str | None
+    provisional: bool
+    href: str
+    applicant: ApplicantShown
+    fields: dict[str, Any]
+    steps: list[StepShown]
+    licence: IssueShown | None
+    edition: str | None
+
+
+CaseState = Literal[
+    "draft",
+    "submitted",
+    "received",
+    "correction",
+    "accepted",
+    "not_accepted",
+    "returned",
+    "handling",
+    "suspended",
+    "permitted",
+    "refused",
+    "terminated",
+    "withdrawn",
+    "done",
+    "archived",
+]
+
+
+class CaseStepBody(TypedDict):
+    """`submit`, `correct` and `withdraw` are the applicant's acts, passed on. What each step
+    needs, the table of the answers to a refusal says (`move_needs`).
+    """
+
+    action: Literal[
+        "submit",
+        "receive",
+        "ask_correction",
+        "correct",
+        "accept",
+        "refuse_acceptance",
+        "return",
+        "begin",
+        "resume",
+        "withdraw",
+    ]
+    legal_basis: NotRequired[str | None]
+    reason_code: NotRequired[str | None]
+    words: NotRequired[str | None]
+    items: NotRequired[list[ItemBody] | None]
+    declaration: NotRequired[bool]
+    fields: NotRequired[dict[str, Any] | None]
+    operator: NotRequired[str | None]
+
+
 class CertificationRequested(TypedDict):
     """What its members say."""
 
@@ -293,6 +486,18 @@ class ChangedFieldsBody(TypedDict):
     status_version: NotRequired[int | None]
     fields: dict[str, Any]
     valid_from: NotRequired[str | None]
+
+
+class ContactBody(TypedDict):
+    """By `smtp` the applicant gets e-mail at `to`; by `webhook` messages are posted to the
+    client's own endpoint of that id, which takes `notice`, for whom `to` names there; by
+    `none` they are told by the progress of the case alone.
+    """
+
+    channel: NotRequired[Literal["smtp", "webhook", "none"]]
+    to: NotRequired[str | None]
+    webhook: NotRequired[str | None]
+    language: NotRequired[Literal["zh", "en", "es"]]
 
 
 class CopyBody(TypedDict):
@@ -419,6 +624,15 @@ class DocumentShown(TypedDict):
     href: str
     size: int
     level: str
+
+
+class DraftBody(TypedDict):
+    """What takes the place of a draft's contents."""
+
+    applicant: ApplicantBody
+    contact: NotRequired[ContactBody]
+    fields: dict[str, Any]
+    operator: NotRequired[str | None]
 
 
 class EndingBody(TypedDict):
@@ -557,6 +771,17 @@ FigurePage = TypedDict(
 )
 
 
+class FormField(TypedDict):
+    """What its members say."""
+
+    name: str
+    label: dict[str, str]
+    kind: str
+    required: bool
+    max_length: int
+    choices: list[str]
+
+
 class GroundBody(TypedDict):
     """What its members say."""
 
@@ -602,11 +827,36 @@ class IssueBody(TypedDict):
     operator: str
 
 
+class IssueShown(TypedDict):
+    """The licence that was ordered with the decision."""
+
+    state: IssueState
+    reason: str | None
+    attempts: int
+
+
+IssueState = Literal["waiting", "issued", "refused"]
+
+
 class IssuerNamed(TypedDict):
     """What its members say."""
 
     code: str
     name: dict[str, str]
+
+
+class ItemBody(TypedDict):
+    """A material or field of the matter, by its code or name, and what is wanted."""
+
+    code: str
+    why: str
+
+
+class ItemShown(TypedDict):
+    """What its members say."""
+
+    code: str
+    why: str
 
 
 ItemState = Literal[
@@ -639,6 +889,17 @@ class KeyUseLine(TypedDict):
     record: str
     sha256: str
     signed: bool | None
+
+
+class LicenceBody(TypedDict):
+    """What the decision says of the licence: its seal, its number, and the fields that are not
+    the application's.
+    """
+
+    seal: str
+    co_seals: NotRequired[list[str] | None]
+    number: NotRequired[str | None]
+    fields: NotRequired[dict[str, Any] | None]
 
 
 class LicenceEvent(TypedDict):
@@ -854,6 +1115,13 @@ class Limit(TypedDict):
     kind: Literal["invalidity_date", "cancellation", "present"]
 
 
+class LimitShown(TypedDict):
+    """What its members say."""
+
+    days: int
+    unit: str
+
+
 class LossBody(TypedDict):
     """What its members say."""
 
@@ -874,6 +1142,69 @@ class MakingBody(TypedDict):
     """
 
     chain: NotRequired[list[str] | None]
+
+
+class MaterialShown(TypedDict):
+    """What its members say."""
+
+    code: str
+    name: dict[str, str]
+    required: bool
+    source: str
+    media: list[str]
+    max_bytes: int
+    licence_type: str | None
+    legal_basis: str
+    paper: str | None
+    note: str
+
+
+class MatterListed(TypedDict):
+    """What its members say."""
+
+    code: str
+    name: dict[str, str]
+    agency: str
+    href: str
+
+
+class MatterPage(TypedDict):
+    """What its members say."""
+
+    matters: list[MatterListed]
+    next: NotRequired[str | None]
+
+
+class MatterShown(TypedDict):
+    """The service guide of a matter."""
+
+    code: str
+    base_code: str
+    version: int
+    name: dict[str, str]
+    agency: str
+    kind: str
+    level: str
+    case_type: str
+    audience: dict[str, str]
+    forms: dict[str, str]
+    legal_basis: list[str]
+    conditions: list[str]
+    statutory: LimitShown
+    statutory_basis: str
+    committed: LimitShown
+    extension_days: int
+    visits: int
+    fees: list[str]
+    materials: list[MaterialShown]
+    steps: list[dict[str, str]]
+    result: dict[str, str]
+    licence_type: str | None
+    fields: list[FormField]
+    consult_phone: str
+    complaint_phone: str
+    review: str
+    litigation: str
 
 
 class Name(TypedDict):
@@ -915,7 +1246,7 @@ class NoticeForSomebody(TypedDict):
 class NoticePayload(TypedDict):
     """Of a message that a webhook is to pass on."""
 
-    type: Literal["notice.pick_up"]
+    type: Literal["notice.pick_up", "notice.case"]
     timestamp: str
     data: NoticeForSomebody
 
@@ -1270,6 +1601,28 @@ class StepBody(TypedDict):
     """Steps that need no words: an empty object."""
 
 
+# What its members say.
+StepShown = TypedDict(
+    "StepShown",
+    {
+        "number": "int",
+        "action": "Action",
+        "from": "CaseState",
+        "to": "CaseState",
+        "part": "Who",
+        "person": "str | None",
+        "operator": "str",
+        "at": "str",
+        "legal_basis": "str",
+        "reason_code": "str",
+        "days": "int | None",
+        "words": "str",
+        "items": "list[ItemShown]",
+        "told": "bool",
+    },
+)
+
+
 class SuspensionBody(TypedDict):
     """What its members say."""
 
@@ -1359,6 +1712,9 @@ class UseShown(TypedDict):
     client: str
     client_name: str
     operator: str
+
+
+Who = Literal["applicant", "window", "handler", "approver", "system"]
 
 
 class WholeSeal(TypedDict):
@@ -2127,6 +2483,160 @@ class Client:
         """What `read_batch_items` lists, page after page."""
         yield from self._pages(self.read_batch_items(batch_id, state=state), "items")
 
+    def file_case(self, request: CaseBody, *, idempotency_key: str | None = None) -> Answer[CaseFiled]:
+        """File an application.
+
+        As a draft, or with the applicant's declaration as a submission, which has a number
+        and a code by which the applicant follows it. The code is told here, and again to the
+        very same request.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask("POST", "/api/v1/cases", body=_json(request), key=idempotency_key or new_key())
+
+    def list_cases(
+        self,
+        *,
+        after: str | None = None,
+        state: Literal[
+            "draft",
+            "submitted",
+            "received",
+            "correction",
+            "accepted",
+            "not_accepted",
+            "returned",
+            "handling",
+            "suspended",
+            "permitted",
+            "refused",
+            "terminated",
+            "withdrawn",
+            "done",
+            "archived",
+        ]
+        | None = None,
+        due: Literal["today", "overdue"] | None = None,
+    ) -> Answer[CasePage]:
+        """The agency's cases.
+
+        The newest first, or by when they are due; in pages of 100.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+        """
+        return self._ask("GET", "/api/v1/cases", query={"after": after, "state": state, "due": due})
+
+    def list_cases_all(
+        self,
+        *,
+        state: Literal[
+            "draft",
+            "submitted",
+            "received",
+            "correction",
+            "accepted",
+            "not_accepted",
+            "returned",
+            "handling",
+            "suspended",
+            "permitted",
+            "refused",
+            "terminated",
+            "withdrawn",
+            "done",
+            "archived",
+        ]
+        | None = None,
+        due: Literal["today", "overdue"] | None = None,
+    ) -> Iterator[CaseListed]:
+        """What `list_cases` lists, page after page."""
+        yield from self._pages(self.list_cases(state=state, due=due), "cases")
+
+    def read_case(self, case_id: str, *, if_none_match: str | None = None) -> Answer[CaseShown]:
+        """A case.
+
+        The application, every step with who, when and why, the clocks, and what became of its
+        licence.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}", etag=if_none_match)
+
+    def redraw_case(
+        self, case_id: str, request: DraftBody, *, idempotency_key: str | None = None
+    ) -> Answer[CaseShown]:
+        """Change a draft.
+
+        What is sent takes the place of the draft's contents; what was submitted is changed by
+        no such way.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/application",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def decide_case(
+        self, case_id: str, request: CaseDecisionBody, *, idempotency_key: str | None = None
+    ) -> Answer[CaseShown]:
+        """Decide a case.
+
+        By a person who decides and has not handled it. With a permission the licence is
+        ordered, once: it is issued at once, and the case is done when it is.
+
+        A person who acts has the role `decider`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/decisions",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def order_case_licence(
+        self, case_id: str, request: AnewBody, *, idempotency_key: str | None = None
+    ) -> Answer[CaseShown]:
+        """Order a case's licence anew.
+
+        After it was refused: the case is permitted still, and what the decision said of the
+        licence is put right.
+
+        A person who acts has the role `decider`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/licence",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def step_case(
+        self, case_id: str, request: CaseStepBody, *, idempotency_key: str | None = None
+    ) -> Answer[CaseFiled]:
+        """Take a step of a case.
+
+        The window's, the handler's, and what the applicant did. What the state does not
+        permit is refused, and whatever step lacks what the law has it say.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/steps",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
     def find_licences(
         self,
         *,
@@ -2662,6 +3172,33 @@ class Client:
             body=_json(request),
             key=idempotency_key or new_key(),
         )
+
+    def list_matters(self, *, after: str | None = None) -> Answer[MatterPage]:
+        """The agency's matters.
+
+        As they are handled today, by their codes, in pages of 100.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+        """
+        return self._ask("GET", "/api/v1/matters", query={"after": after})
+
+    def list_matters_all(self) -> Iterator[MatterListed]:
+        """What `list_matters` lists, page after page."""
+        yield from self._pages(self.list_matters(), "matters")
+
+    def read_matter(self, matter_code: str, *, if_none_match: str | None = None) -> Answer[MatterShown]:
+        """The service guide of a matter.
+
+        Of the agency's: conditions, materials, limits, fees, steps, result, form, and where
+        to complain.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/matters/{_part(matter_code)}", etag=if_none_match)
 
     def read_figures(self, *, from_: str, to: str, after: str | None = None) -> Answer[FigurePage]:
         """Figures by agency and period.
