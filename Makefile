@@ -43,7 +43,7 @@ bench: $(VENV)/.dev ## Measure, into build/bench.json (ONLY=name for one)
 pages: $(VENV)/.dev ## Look over every page in every language with axe, keyboard and a small screen
 	VERMILION_ALL_PAGES=1 $(BIN)/pytest tests/browser/test_accessible.py $(ARGS)
 
-scans: $(VENV)/.dev ## Print and scan, simulated: which share of codes is read at 100, 150 and 200 dpi
+scans: $(VENV)/.dev ## Print and scan, simulated: which share of pages is read at 100, 150 and 200 dpi
 	$(BIN)/python -m tests.signing.print_and_scan
 
 fuzz: $(VENV)/.fuzz ## Fuzz codes, signatures and uploads for MINUTES (10) by coverage, and as long by grammar

@@ -130,10 +130,10 @@ def document(number: int, source: str = "packaged") -> bytes:
     return drawn(samples()[number], source)
 
 
-def raster(pdf: bytes, dpi: int) -> Image.Image:
+def raster(pdf: bytes, dpi: int, page: int = 0) -> Image.Image:
     document = pypdfium2.PdfDocument(pdf)
     try:
-        image: Image.Image = document[0].render(scale=dpi / 72).to_pil()
+        image: Image.Image = document[page].render(scale=dpi / 72).to_pil()
         return image.convert("RGB")
     finally:
         document.close()
