@@ -87,6 +87,8 @@ def open_stores(settings: Settings) -> Stores:
     """
     places = dict(named_places(settings))
     try:
+        if not settings.archive_stores.strip():
+            (settings.data / "archive").mkdir(mode=0o700, exist_ok=True)
         return Stores({name: open_store(where, PACKAGE_KEYS) for name, where in places.items()})
     except OSError as error:
         raise VermilionError(

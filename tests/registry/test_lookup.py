@@ -198,11 +198,13 @@ def test_one_statement_answers_by_an_index(world: World) -> None:
     live.by_document(issued.sha256)  # names of types are read once
     engine = world.ports.database.read
     with at_the_driver(engine) as statements:
-        live.by_link_id(bytes(32))
+        live.by_link_id(link_digest(parse_link(issued.link).id_bytes))
         live.by_document(issued.sha256)
         live.by_identifier(issued.printout.record.identifier)
         live.seal_use_recorded(bytes(32))
-    assert len(statements) == 4
+        assert len(statements) == 4
+        assert live.by_link_id(bytes(32)) is None
+    assert len(statements) == 4 + 2  # what no licence has is looked for among copies
     indexed = {
         tuple(u["column_names"]) for u in inspect(engine).get_unique_constraints(Edition.__tablename__)
     }

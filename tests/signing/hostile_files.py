@@ -664,7 +664,7 @@ TIRING: dict[str, Hostile] = {
     ),
     "deep arrays": Hostile(of_catalogue_values(b"[" * 100_000 + b"]" * 100_000), CHANGED),
     "deep dictionaries": Hostile(of_catalogue_values(b"<< /A " * 50_000 + b"0" + b">>" * 50_000), CHANGED),
-    "long number": Hostile(of_catalogue_values(b"[" + b"9" * 1_000_000 + b"]"), CHANGED),
+    "long number": Hostile(of_catalogue_values(b"[" + b"9" * 2_000_000 + b"]"), CHANGED),
     "long name": Hostile(of_catalogue_values(b"/" + b"#41" * 60_000), CHANGED),
     "endless string": Hostile(of_catalogue_values(b"(" * 200_000), CHANGED),
     "content a bomb": Hostile(of_page(packed(squeezed(1 << 28), b"/FlateDecode")), CHANGED),

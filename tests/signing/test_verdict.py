@@ -289,7 +289,8 @@ def test_how_a_licence_ended_is_said_where_it_ended_and_nowhere_else() -> None:
             if verification.verdict is not Verdict.ENDED:
                 assert verification.how is None
             else:
-                assert verification.how == (how if how in HOWS else "unspecified")
+                own = "copy_withdrawn" if facts.status is Status.WITHDRAWN else None
+                assert verification.how == (own or (how if how in HOWS else "unspecified"))
                 assert verification.heading == f"ended_{verification.how}"
 
 
