@@ -46,6 +46,10 @@ PROMISED = {
     "search.p95_ms",
     "api.read_vs_bare",
     "webhook.per_s",
+    "archive.packages_per_s",
+    "archive.audit_vs_hash",
+    "evidence.million_s",
+    "evidence.proof_bytes",
 }
 
 
