@@ -465,7 +465,7 @@ def test_a_service_hands_over_what_waits_and_stops_when_told(
     assert not any(thread.is_alive() for thread in threads)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     said = [(line["delivered"], line["failed"]) for line in lines if line["event"] == "notices"]
-    assert said == [(0, 1), (1, 0)]
+    assert said in ([(0, 1), (1, 0)], [(1, 1)])  # in one round, where it was long in coming
     told: dict[str, Any]
     for told in lines:
         assert TO not in json.dumps(told)

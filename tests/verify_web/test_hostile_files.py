@@ -8,6 +8,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -94,11 +95,16 @@ def validator(watched: Watched) -> Validator:
     return Validator(watched)
 
 
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory, licence: bytes, validator: Validator) -> Iterator[World]:
+@cache  # a key serves a record once, and a worker may come to this module twice
+def trusted() -> str:
     here = office().authority
     trust = long_term.trust_for(0, sequence=102)  # which no other test of the office has signed
-    jws = issue_trust_list(trust, here.custodian, here.delegate_key, here.delegate, here.root)
+    return issue_trust_list(trust, here.custodian, here.delegate_key, here.delegate, here.root)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory, licence: bytes, validator: Validator) -> Iterator[World]:
+    jws = trusted()
     folder = Path(tmp_path_factory.mktemp("hostile-files"))
     on_record = sample(documents=(sha256(licence).digest(),), levels=("B-LT",))
     world = make_world(folder, on_record, trust_list=lambda: jws, validator=validator)
