@@ -158,9 +158,8 @@ _BY_DOCUMENT = _licence_where(
 # A copy is looked for where no edition was found: by far the most checks are of licences.
 _COPY_BY_LINK = _copy_where(AnnotatedCopy.link_id_sha256 == bindparam("key"))
 _COPY_BY_DOCUMENT = _copy_where(AnnotatedCopy.sha256 == bindparam("key"))
-_COPY_BY_LOOKUP = _copy_where(
-    and_(Edition.identifier == bindparam("identifier"), AnnotatedCopy.lookup_sha256 == bindparam("key"))
-)
+# The digest is over the identifier, too; to ask for that beside it would take longer where it is known.
+_COPY_BY_LOOKUP = _copy_where(AnnotatedCopy.lookup_sha256 == bindparam("key"))
 # Many at once: one statement a kind of key, since an index serves each, and none serves them all.
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
 _MANY_LINKS = _licence_where(Edition.link_id_sha256.in_(_KEYS))
@@ -245,7 +244,7 @@ class SqlLiveRegistry:
         digest = lookup_digest(identifier, code)
         if hmac.compare_digest(kept, digest):
             return self._licence(self._rows(_BY_IDENTIFIER, identifier))
-        return self._licence(self._rows(_COPY_BY_LOOKUP, digest, identifier=identifier))
+        return self._licence(self._rows(_COPY_BY_LOOKUP, digest))
 
     def gather(self, wanted: Wanted, past: Past | None = None) -> Gathered:
         """See `signing.live.ManyRegistry`: a statement for each kind of key, one for the look-up codes, one
@@ -313,9 +312,9 @@ class SqlLiveRegistry:
             if hmac.compare_digest(kept.get(identifier, bytes(32)), lookup_digest(identifier, code))
         }
 
-    def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str, **more: str) -> Sequence[Row[Any]]:
+    def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str) -> Sequence[Row[Any]]:
         with database_errors(), self._engine.connect() as connection:
-            return connection.execute(statement, {"key": key, **more}).all()
+            return connection.execute(statement, {"key": key}).all()
 
     def _licence(self, rows: Sequence[Row[Any]]) -> LiveLicence | None:
         return self._known(rows) if rows else None
