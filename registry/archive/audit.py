@@ -20,7 +20,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.archive.numbering import KEPT
-from registry.archive.rules import DAMAGED, LEGAL_BASIS, MISSING, PRESENT
+from registry.archive.rules import DAMAGED, LEGAL_BASIS, MISSING, PRESENT, Rest
 from registry.archive.stores import Stores, package_key
 from registry.archive.tables import ArchiveAudit, ArchiveCopy, ArchivePackage
 from registry.licences.examine import civil_day
@@ -32,9 +32,6 @@ from registry.rows import changed_rows, insert_absent, insert_rows
 SLICE = 64
 """Packages between two notes of how far a round came."""
 MEGABYTE = 1_000_000
-
-Rest = Callable[[float], object]
-"""Waits so many seconds, or less where it is told to stop."""
 
 
 @dataclass

@@ -46,6 +46,8 @@ from registry.ports import Ports
 from registry.rows import changed_each, changed_rows, insert_rows
 from signing.held_evidence import DocumentReader
 
+Rest = Callable[[float], object]
+"""Waits so many seconds, or less where it is told to stop."""
 BATCH = 64
 """Packages of a round: so many are in memory at once, and share transactions and syncing."""
 FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(hours=6)
@@ -82,7 +84,7 @@ def keep_due(
     ports: Ports,
     stores: Stores,
     stopping: Callable[[], bool] = lambda: False,
-    rest: Callable[[float], object] = lambda _seconds: None,
+    rest: Rest = lambda _seconds: None,
 ) -> Round:
     """Archive what is due until nothing is, or `stopping` says so. What cannot be now is tried again later,
     and keeps nothing else waiting. After each batch `rest` is asked for three times as long as it took: in a

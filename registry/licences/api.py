@@ -31,6 +31,7 @@ from registry.licences.shown import (
     issuing,
     known_form,
     licence_actor,
+    pdf_answer,
     planned_json,
     seals_json,
     status_json,
@@ -116,18 +117,8 @@ def document_answer(actor: Actor, identifier: str) -> Response:
         used = Used(edition.id, edition.licence_id)
         found = newest_form(session.scalars(select(Document).where(Document.edition_id == edition.id)))
         key, digest = found.store_key, found.sha256
-    headers = {
-        "Content-Disposition": f'attachment; filename="{identifier}.pdf"',
-        "Cache-Control": "private, no-cache",
-        "X-Content-Type-Options": "nosniff",
-    }
-    answer = Response(b"", 200, headers, mimetype="application/pdf")
-    answer.set_etag(digest.hex())
-    if not request.if_none_match.contains(digest.hex()):
-        answer.set_data(read_document(ports.documents, key, digest))
-        if request.method == "GET":
-            with database_errors(), ports.database.transaction() as session:
-                uses.record(session, ports, used, UseKind.DOWNLOADED, actor)
-        return answer
-    answer.status_code = 304
+    answer = pdf_answer(identifier, digest, lambda: read_document(ports.documents, key, digest))
+    if answer.status_code == 200 and request.method == "GET":
+        with database_errors(), ports.database.transaction() as session:
+            uses.record(session, ports, used, UseKind.DOWNLOADED, actor)
     return answer

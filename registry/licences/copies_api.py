@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from hashlib import sha256
+from functools import partial
 from typing import Annotated, Literal
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from pydantic import AfterValidator, Field
 from sqlalchemy.orm import Session
 
-from keys.canonical import canonical_json
 from keys.errors import Kind
 from registry import repeats, web
 from registry.described import (
@@ -34,12 +33,20 @@ from registry.licences.answers import DocumentShown, Identifier
 from registry.licences.copies import Found, copies_of, copy_of, withdraw_copy
 from registry.licences.copying import Copying, HolderWish
 from registry.licences.examine import IssueRequest
-from registry.licences.forms import MAX_REQUEST, Operator, SealCode, Text40
+from registry.licences.forms import Operator, SealCode, Text40
 from registry.licences.idempotency import Answered
-from registry.licences.issue import issue_beside_others, preview
+from registry.licences.issue import Preview
 from registry.licences.issued import Issued, read_document
 from registry.licences.outage import database_errors
-from registry.licences.shown import day_or_none, href, known_form, licence_actor, require_named
+from registry.licences.shown import (
+    day_or_none,
+    href,
+    issuing,
+    known_form,
+    licence_actor,
+    pdf_answer,
+    require_named,
+)
 from signing.annotation import MAX_COUNT, MAX_PURPOSE, MAX_RECIPIENT, annotation_to_json
 from signing.document import MAX_SEALS
 from signing.field_values import is_plain_text
@@ -136,19 +143,16 @@ def create(identifier: str) -> Response:
     """A copy of a licence in force, for one purpose and recipient, until a day: a document of its own, with a
     watermark that names all three, sealed and checked by itself.
     """
-    ports, actor = web.ports(), licence_actor()
+    actor = licence_actor()
     known_form(identifier)
-    dry_run = web.flag("dry_run", web.query({"dry_run"}))
-    key = web.idempotency_key(required=not dry_run)
-    value = web.read_json(max_bytes=MAX_REQUEST)
-    wanted = copy_request(identifier, web.parse(CopyBody, value))
-    if dry_run:
-        found = preview(ports, actor, wanted)
-        body = {"dry_run": True, "seal": found.seal_code, "licence": identifier}
-        assert found.record.copy is not None
-        return web.answer({**body, **annotation_to_json(found.record.copy)})
-    digest = sha256(canonical_json({"operation": "copy", "of": identifier, "body": value})).digest()
-    return _made(identifier, issue_beside_others(ports, actor, wanted, key, digest))
+    return issuing(
+        actor,
+        lambda value: copy_request(identifier, web.parse(CopyBody, value)),
+        tried=partial(_tried, identifier),
+        made=partial(_made, identifier),
+        operation="copy",
+        of=identifier,
+    )
 
 
 def copy_request(identifier: str, body: CopyBody) -> IssueRequest:
@@ -164,6 +168,12 @@ def copy_request(identifier: str, body: CopyBody) -> IssueRequest:
             identifier, body.purpose, body.recipient, body.valid_to, body.count, body.holder_wish
         ),
     )
+
+
+def _tried(identifier: str, found: Preview) -> Response:
+    body = {"dry_run": True, "seal": found.seal_code, "licence": identifier}
+    assert found.record.copy is not None
+    return web.answer({**body, **annotation_to_json(found.record.copy)})
 
 
 def _made(identifier: str, issued: Issued) -> Response:
@@ -230,18 +240,11 @@ def document(identifier: str, copy_id: str) -> Response:
     with database_errors(), Session(ports.database.read) as session:
         copy = copy_of(session, licence_actor(), known_form(identifier), copy_id).copy
         digest = copy.sha256
-    headers = {
-        "Content-Disposition": f'attachment; filename="{identifier}-{copy_id}.pdf"',
-        "Cache-Control": "private, no-cache",
-        "X-Content-Type-Options": "nosniff",
-    }
-    answer = Response(b"", 200, headers, mimetype="application/pdf")
-    answer.set_etag(digest.hex())
-    if not request.if_none_match.contains(digest.hex()):
-        answer.set_data(read_document(ports.documents, document_key(copy_id), digest))
-        return answer
-    answer.status_code = 304
-    return answer
+    return pdf_answer(
+        f"{identifier}-{copy_id}",
+        digest,
+        lambda: read_document(ports.documents, document_key(copy_id), digest),
+    )
 
 
 @blueprint.post("/api/v1/licences/<identifier>/copies/<hex32:copy_id>/withdrawal")

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor
+from registry.licences.days import is_within
 from registry.licences.examine import Examined, IssueRequest, check_seals
 from registry.licences.records import kept_record
 from registry.licences.rules import own_for
@@ -102,8 +103,7 @@ def require_copied(edition: Any, today: date) -> None:
     """Only what is valid is copied. `edition`: a row with status and validity. Raises
     VermilionError(CONFLICT).
     """
-    last = edition.valid_to
-    if edition.status == "in_force" and edition.valid_from <= today and (last is None or today <= last):
+    if edition.status == "in_force" and is_within(edition.valid_from, edition.valid_to, today):
         return
     detail = "only a licence that is in force, and within its validity, is copied"
     raise VermilionError(Kind.CONFLICT, detail, reason="copy_status")

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
+from registry.licences.days import is_within
 from registry.licences.digests import link_digest
 from registry.licences.moment import moment
 from registry.licences.rules import own_for
@@ -103,7 +104,6 @@ def sweep(ports: Ports) -> int:
 
 
 def _require_valid(edition: Edition, today: date) -> None:
-    last = edition.valid_to
-    if edition.status != "in_force" or today < edition.valid_from or (last is not None and last < today):
+    if edition.status != "in_force" or not is_within(edition.valid_from, edition.valid_to, today):
         detail = "only a licence that is in force, and within its validity, is shown"
         raise VermilionError(Kind.CONFLICT, detail, reason="status")

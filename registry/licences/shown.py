@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import date
 from hashlib import sha256
 
-from flask import Response
+from flask import Response, request
 
 from keys.canonical import canonical_json
 from keys.errors import Fault, Kind, VermilionError
@@ -40,9 +40,33 @@ def require_named(actor: Actor) -> None:
         raise VermilionError(Kind.INVALID, fault.detail, reason="operator", faults=(fault,))
 
 
-def issuing(actor: Actor, wanted_of: Callable[[object], IssueRequest], **bound: str) -> Response:
+def pdf_answer(name: str, digest: bytes, read: Callable[[], bytes]) -> Response:
+    """A registered document as a file of that name, or 304 to whoever has it. Raises what `read` raises."""
+    headers = {
+        "Content-Disposition": f'attachment; filename="{name}.pdf"',
+        "Cache-Control": "private, no-cache",
+        "X-Content-Type-Options": "nosniff",
+    }
+    answer = Response(b"", 200, headers, mimetype="application/pdf")
+    answer.set_etag(digest.hex())
+    if request.if_none_match.contains(digest.hex()):
+        answer.status_code = 304
+    else:
+        answer.set_data(read())
+    return answer
+
+
+def issuing(
+    actor: Actor,
+    wanted_of: Callable[[object], IssueRequest],
+    *,
+    tried: Callable[[Preview], Response] | None = None,
+    made: Callable[[Issued], Response] | None = None,
+    **bound: str,
+) -> Response:
     """A request for an edition, by its JSON: 201 with it, on a replay too; 200 for a dry run, which needs no
-    key. `bound` is what the address says, and what the key holds for beside the body.
+    key. `bound` is what the address says, and what the key holds for beside the body; `tried` and `made` tell
+    of what is no edition.
     """
     ports = web.ports()
     dry_run = web.flag("dry_run", web.query({"dry_run"}))
@@ -50,10 +74,10 @@ def issuing(actor: Actor, wanted_of: Callable[[object], IssueRequest], **bound: 
     value = web.read_json(max_bytes=MAX_REQUEST)
     wanted = wanted_of(value)
     if dry_run:
-        return preview_answer(preview(ports, actor, wanted))
+        return (tried or preview_answer)(preview(ports, actor, wanted))
     asked = {**bound, "body": value} if bound else value
     digest = sha256(canonical_json(asked)).digest()
-    return issued_answer(issue_beside_others(ports, actor, wanted, key, digest))
+    return (made or issued_answer)(issue_beside_others(ports, actor, wanted, key, digest))
 
 
 def known_form(identifier: str) -> str:
