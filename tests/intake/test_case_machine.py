@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from datetime import timedelta
-from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
@@ -36,7 +35,7 @@ from registry.notices.tables import Notice
 from registry.seals.trust import publish_trust_list
 from tests.accountable import unanswered
 from tests.intake.casework import Desk, an_act, decided, draft, found, open_desk, step
-from tests.registry.world import Ticker, World, copy_world, prepare
+from tests.registry.world import Ticker, World, worlds_in
 
 ACTIONS = [one for one in Action if one is not Action.SUBMIT]
 ONWARD = {
@@ -230,14 +229,7 @@ class Cases(RuleBasedStateMachine):
 def test_no_order_of_acts_leaves_the_table_issues_twice_or_loses_a_message(
     new_database: Callable[..., str], tmp_path: Path
 ) -> None:
-    numbers = count()
-
-    def new_world(clock: Ticker) -> World:
-        folder = tmp_path / str(next(numbers))
-        folder.mkdir()
-        return copy_world(folder, new_database(prepare), clock)
-
-    Cases.new_world = staticmethod(new_world)
+    Cases.new_world = staticmethod(worlds_in(tmp_path, new_database))
     run_state_machine_as_test(
         Cases,
         settings=settings(

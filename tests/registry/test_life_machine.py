@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +37,7 @@ from tests.accountable import unanswered
 from tests.registry.issuing import issue_one, request_body
 from tests.registry.next_editions import next_edition
 from tests.registry.test_status import decide
-from tests.registry.world import Ticker, World, copy_world, prepare
+from tests.registry.world import Ticker, World, worlds_in
 
 DAY = timedelta(days=1)
 CHANGES = ("suspend", "resume", "end", "remove")
@@ -276,14 +275,7 @@ def settled(world: World) -> None:
 def test_every_order_of_operations_is_answered_as_the_model_says(
     new_database: Callable[..., str], tmp_path: Path
 ) -> None:
-    numbers = count()
-
-    def new_world(clock: Ticker) -> World:
-        folder = tmp_path / str(next(numbers))
-        folder.mkdir()
-        return copy_world(folder, new_database(prepare), clock)
-
-    Lives.new_world = staticmethod(new_world)
+    Lives.new_world = staticmethod(worlds_in(tmp_path, new_database))
     run_state_machine_as_test(
         Lives,
         settings=settings(

@@ -385,6 +385,11 @@ def prepare_template(
     _templates[name, make_url(url).get_backend_name()] = (folder, world)
 
 
+def worlds_in(folder: Path, new_database: Callable[..., str]) -> Callable[[Clock], World]:
+    """As `copy_world`, time after time: each in a folder and over a database of its own, as machines want."""
+    return lambda clock: copy_world(Path(tempfile.mkdtemp(dir=folder)), new_database(prepare), clock)
+
+
 def copy_world(tmp_path: Path, database_url: str, clock: Clock, name: str = "") -> World:
     """The world of a template over a copy of its database, with keys of its own: quick, and free to change."""
     folder, first = _templates[name, make_url(database_url).get_backend_name()]
