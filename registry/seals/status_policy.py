@@ -13,7 +13,7 @@ from keys.certificates import key_identifier
 from keys.crl import RevocationList as CrlContent
 from keys.crl import read_tbs
 from keys.custodian import Kind as SignKind
-from keys.custodian import SignRequest
+from keys.custodian import Purpose, SignRequest
 from keys.errors import Kind, VermilionError
 from keys.ocsp import matches, read_response_data
 from keys.profiles import ProfileName
@@ -23,6 +23,7 @@ from keys.trust_list import kid_of
 from registry.licences.status_tables import StatusListState, StatusListToken
 from registry.seals.keys import key_ref
 from registry.seals.responder import LIFE, statuses
+from registry.seals.revocation_list import LIFE as LIST_LIFE
 from registry.seals.serving import certified_keys
 from registry.seals.tables import Certificate, CertificateStatus, Key, RevocationList
 
@@ -34,8 +35,8 @@ AHEAD = timedelta(seconds=30)  # of a list's moment: two hosts' clocks differ
 def require_drafted_crl(
     session: Session, key: Key, ca_key_id: str, number: int, data: bytes, now: datetime
 ) -> None:
-    """A CRL is the very one on record under its number, and none later is signed. It is of this moment, and
-    says of each certificate what is on record.
+    """A CRL is the very one on record under its number, and none later is signed. It is of this moment, holds
+    as long as an issuing CA's lists do, and says of each certificate what is on record.
     """
     row = session.get(RevocationList, (ca_key_id, number))
     signed = session.scalar(
@@ -50,6 +51,9 @@ def require_drafted_crl(
     said = read_tbs(data, SUITES[key_ref(key).suite])
     if not now - LIST_PATIENCE <= said.this_update <= now + AHEAD:
         _refuse("the CRL is not of this moment", "crl_time")
+    # A root's are made at ceremonies alone, and the last one of a former root holds to its end.
+    if key.purpose == Purpose.ISSUING_CA.value and said.next_update != said.this_update + LIST_LIFE:
+        _refuse("the CRL holds for longer than lists do, or not as long", "crl_time")
     if not _says_what_is_on_record(session, ca_key_id, said):
         _refuse("the CRL says another thing of a certificate than the record", "crl_content")
 

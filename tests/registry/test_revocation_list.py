@@ -310,17 +310,17 @@ def test_the_key_signs_no_list_that_says_otherwise_of_a_certificate(published: W
     before = clock.now
     clock.advance(timedelta(minutes=4))
 
-    def refusal(*entries: bytes, at: datetime = clock.now) -> str:
+    def refusal(*entries: bytes, at: datetime = clock.now, life: timedelta = LIFE) -> str:
         number = lists(world)[-1].number + 1
         tbs = crl_tbs(
-            issuer.certificate or b"", issuer.key.suite, number=number, this_update=at, next_update=at + LIFE,
+            issuer.certificate or b"", issuer.key.suite, number=number, this_update=at, next_update=at + life,
             entries=sorted(entries),
         )  # fmt: skip
         with world.ports.database.transaction() as session:
             session.add(
                 RevocationList(
                     ca_key_id=issuer.key.id, number=number, status_version=1, tbs_sha256=sha256(tbs).digest(),
-                    this_update=at, next_update=at + LIFE, der=None,
+                    this_update=at, next_update=at + life, der=None,
                 )
             )  # fmt: skip
         request = SignRequest(Kind.CRL, tbs, f"crl:{issuer.key.id}:{number}")
@@ -338,6 +338,8 @@ def test_the_key_signs_no_list_that_says_otherwise_of_a_certificate(published: W
     assert refusal(own, entry(unrevoked)) == "crl_content", "one that is good"
     assert refusal(own, entry("1" + 32 * "0")) == "crl_content", "one that was never issued"
     assert refusal(at=before - timedelta(hours=1)) == "crl_time", "as if it had been made before"
+    for life in (timedelta(days=400), timedelta(hours=47)):
+        assert refusal(own, life=life) == "crl_time", "for longer than lists hold, or not as long"
     assert refusal(own) == "signed"
     assert refusal(at=before) == "signed", "begun in the very second of the change"
 

@@ -10,12 +10,13 @@ import shutil
 import subprocess
 import urllib.request
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cryptography import x509
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.clock import system_clock
@@ -24,13 +25,20 @@ from registry.agencies.tables import Person
 from registry.database import Database
 from registry.licences.tables import Edition
 from registry.log.tables import Event
-from registry.seals.tables import Certificate, DataKey, Key, PublishedTrustList
+from registry.seals.tables import (
+    Certificate,
+    CertificateStatus,
+    DataKey,
+    Key,
+    PublishedTrustList,
+    RevocationList,
+)
 from registry.settings import Settings
 from tests import warm
 from tests.registry.licensed_ca import DER, PEM, licensed_ca
 from tests.services.places import READY, FirstStart
 from tests.services.road import BLOCK
-from tests.services.running import ROOT, Place, command, environment
+from tests.services.running import ROOT, Place, command, environment, until
 
 RUNBOOKS = ROOT / "docs" / "runbooks"
 PRELUDE = """
@@ -107,6 +115,22 @@ def lines(path: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
+def shown_revoked(place: Place, serial: str) -> datetime | None:
+    """When the first list was made that names the certificate as revoked for good."""
+    lists = (
+        select(RevocationList.der).where(RevocationList.der.is_not(None)).order_by(RevocationList.this_update)
+    )
+    for (der,) in read(place, lists):
+        crl = x509.load_der_x509_crl(der)
+        entry = crl.get_revoked_certificate_by_serial_number(int(serial, 16))
+        if entry is None:
+            continue
+        reason = entry.extensions.get_extension_for_class(x509.CRLReason).value.reason
+        if reason is not x509.ReasonFlags.certificate_hold:
+            return crl.last_update_utc
+    return None
+
+
 def test_every_runbook_is_rehearsed_and_listed() -> None:
     pages = {path.name for path in RUNBOOKS.glob("*.md")} - {"README.md"}
     listed = set(re.findall(r"\]\(([a-z-]+\.md)\)", (RUNBOOKS / "README.md").read_text()))
@@ -123,6 +147,17 @@ def test_a_seal_is_lost(place: Place, rehearse: Any) -> None:
     assert cancelled["seal_state"] == "cancelled"
     seal = select(Certificate.state, Certificate.reason).where(Certificate.profile == "seal")
     assert [row for row in read(place, seal) if row[0] != "good"] == [("revoked", "keyCompromise")]
+    ((serial, changed),) = read(
+        place,
+        select(CertificateStatus.serial, func.max(CertificateStatus.from_at))
+        .join(Certificate, Certificate.serial == CertificateStatus.serial)
+        .where(Certificate.profile == "seal", Certificate.state == "revoked")
+        .group_by(CertificateStatus.serial),
+    )
+    until(lambda: shown_revoked(place, serial) is not None, "the CRL that the service makes by itself")
+    shown = shown_revoked(place, serial)
+    assert shown is not None
+    assert shown - changed <= timedelta(seconds=60)
     assert lines(made / "impact.jsonl")
     assert len((made / "uses.csv").read_text().splitlines()) >= 2
 
