@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 from keys.errors import Kind, VermilionError, places
 from registry.defects import Defects
 from registry.local import is_local
+from registry.logs import say
 from registry.request_ids import HEADER, request_id
 
 HEADERS = {
@@ -50,27 +51,27 @@ def observe(
 
     @app.after_request
     def finish(response: Response) -> Response:
-        endpoint = request.endpoint or "none"
+        endpoint, asked = request.endpoint or "none", g.request_id
         elapsed = time.perf_counter() - g.begun
         headers = response.headers
         there = {name.lower() for name, _ in headers}
         for header, lower, value in _WANTED:
             if lower not in there:
                 headers.add(header, value)
-        headers[HEADER] = g.request_id
+        headers.add(HEADER, asked)
         seconds.labels(endpoint, str(response.status_code)).observe(elapsed)
         if response.status_code >= 400:
             problems.labels(endpoint).inc()
         actor = g.get("actor")
-        log.info(
-            "request",
-            request_id=g.request_id,
-            method=request.method if request.method in _METHODS else "other",
-            endpoint=endpoint,
-            status=response.status_code,
-            milliseconds=round(elapsed * 1000, 1),
-            client=actor.client_id if actor else None,
-        )
+        line = {
+            "request_id": asked,
+            "method": request.method if request.method in _METHODS else "other",
+            "endpoint": endpoint,
+            "status": response.status_code,
+            "milliseconds": round(elapsed * 1000, 1),
+            "client": actor.client_id if actor else None,
+        }
+        say("request", line)
         return response
 
     def note_defect(_sender: Flask, exception: BaseException, **_: Any) -> None:

@@ -16,7 +16,7 @@ from typing import Annotated, Any, BinaryIO, TypeVar, cast
 import structlog
 from flask import Flask, Request, Response, current_app, g, request
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic_core import PydanticCustomError, to_json
 from sqlalchemy.exc import SQLAlchemyError
 from werkzeug.exceptions import HTTPException, InternalServerError
 from werkzeug.routing import BaseConverter
@@ -171,7 +171,6 @@ def install(app: Flask, carried: AppState) -> None:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["MAX_FORM_PARTS"] = 20
-    app.json.ensure_ascii = False  # type: ignore[attr-defined]
     app.before_request(_require_actor)
     app.after_request(_tell_limit)
     app.register_error_handler(VermilionError, _expected)
@@ -180,24 +179,23 @@ def install(app: Flask, carried: AppState) -> None:
 
 
 def _require_actor() -> None:
-    if request.url_rule is None or request.endpoint in state().public or request.blueprint == CONSOLE:
+    carried, endpoint, blueprint = state(), request.endpoint, request.blueprint
+    if endpoint is None or endpoint in carried.public or blueprint == CONSOLE:
         return
-    g.actor = state().authenticate(request)
-    _limit(g.actor)
-    if isinstance(g.actor, Administrator) != (request.blueprint == AUDIT):
+    g.actor = caller = carried.authenticate(request)
+    if carried.limits is not None:
+        _limit(carried.limits, caller)
+    if isinstance(caller, Administrator) != (blueprint == AUDIT):
         detail = "an auditor reads the audit, and nobody else does"
         raise VermilionError(Kind.FORBIDDEN, detail, reason="duty")
 
 
-def _limit(actor: Actor | Administrator) -> None:
+def _limit(limits: Buckets, caller: Actor | Administrator) -> None:
     """Raises VermilionError(TOO_MANY) for a request that is one too many of the client's."""
-    limits = state().limits
-    if limits is None:
-        return
-    g.counted = limits.enter(actor.client_id or f"person {actor.person_id}")
-    if g.counted.wait:
+    g.counted = counted = limits.enter(caller.client_id or f"person {caller.person_id}")
+    if counted.wait:
         raise VermilionError(
-            Kind.TOO_MANY, "too many requests of one client", reason="rate", retry_after=g.counted.wait
+            Kind.TOO_MANY, "too many requests of one client", reason="rate", retry_after=counted.wait
         )
 
 
@@ -205,8 +203,8 @@ def _tell_limit(response: Response) -> Response:
     """draft-ietf-httpapi-ratelimit-headers: the policy, and what is left of it for certain."""
     counted = g.get("counted")
     if counted is not None:
-        response.headers["RateLimit-Policy"] = f'"client";q={state().per_minute};w=60'
-        response.headers["RateLimit"] = f'"client";r={counted.left};t={counted.drained_in}'
+        response.headers.add("RateLimit-Policy", f'"client";q={state().per_minute};w=60')
+        response.headers.add("RateLimit", f'"client";r={counted.left};t={counted.drained_in}')
     return response
 
 
@@ -274,6 +272,8 @@ def parse_body(model: type[M], *, max_bytes: int = MAX_BODY_BYTES, arguments: Co
 
 def query(allowed: Collection[str] = ()) -> Mapping[str, str]:
     """The query's arguments. Raises VermilionError(INVALID) for an unknown or a repeated one."""
+    if not request.query_string:
+        return {}
     faults = tuple(
         Fault(f"?{name[:40]}", "unknown" if name not in allowed else "repeated", "not accepted here")
         for name, values in request.args.lists()
@@ -375,7 +375,10 @@ def _pointer(location: tuple[int | str, ...]) -> str:
 
 def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer."""
-    text = current_app.json.dumps(body, separators=(",", ":"))
+    return _json_answer(to_json(body), status, headers)
+
+
+def _json_answer(text: bytes, status: int, headers: Mapping[str, str] | None) -> Response:
     return Response(text, status, {"Content-Type": "application/json", **(headers or {})})
 
 
@@ -389,8 +392,8 @@ def tagged(response: Response, tag: str) -> Response:
 
 def shown(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer about one thing, tagged by what it says."""
-    response = answer(body, headers=headers)
-    return tagged(response, sha256(response.get_data()).hexdigest()[:32])
+    text = to_json(body)
+    return tagged(_json_answer(text, 200, headers), sha256(text).hexdigest()[:32])
 
 
 def _problem_response(error: VermilionError) -> Response:
