@@ -103,6 +103,8 @@ DESCRIPTION = Api(
         "authorisation_id": "The authorisation's id.",
         "batch_id": "The batch's id.",
         "case_id": "The case's id.",
+        "task_id": "The difference's id.",
+        "error_id": "The error's id.",
         "code": "The seal's 14 digits.",
         "endpoint_id": "The endpoint's id.",
         "event_id": "The event's id, which is its `webhook-id`.",

@@ -170,6 +170,14 @@ TABLE: dict[str, Permission] = {
     "cases.step": _CASE,
     "cases.decide": _CASE_DECISION,
     "cases.order_anew": _CASE_DECISION,
+    # --- what is retrieved for cases, and differences from it
+    "exchange.retrievals": _CASE_READ,
+    "exchange.look_again": _CASE,
+    "exchange.case_tasks": _CASE_READ,
+    "exchange.agency_tasks": _CASE_READ,
+    "exchange.end_task": _CASE,
+    "exchange.errors": _LICENCE,
+    "exchange.decline": _LICENCE,
     # --- webhooks: each client's own
     "webhooks.create": _LICENCE,
     "webhooks.index": _LICENCE,

@@ -261,6 +261,13 @@ class Settings(BaseSettings):
             "public, and by plain http too; empty: public addresses alone, by https."
         ),
     )
+    exchange_networks: str = Field(
+        default="",
+        description=(
+            "As VERMILION_WEBHOOK_NETWORKS, for connectors of data exchange (`vermilion connector`): "
+            "networks that are not public, such as the government's own, and plain http."
+        ),
+    )
     smtp_host: str = Field(
         default="",
         description="Mail server by which messages to people leave, such as pick-up links; empty: none do.",
@@ -341,7 +348,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("zone", "no zone of the IANA database") from None
         return value
 
-    @field_validator("webhook_networks", "certificate_proxies")
+    @field_validator("webhook_networks", "exchange_networks", "certificate_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
         from registry.outside_addresses import networks
@@ -531,6 +538,12 @@ class Settings(BaseSettings):
         return networks(self.webhook_networks)
 
     @property
+    def exchange_permitted(self) -> Networks:
+        from registry.outside_addresses import networks
+
+        return networks(self.exchange_networks)
+
+    @property
     def certificate_networks(self) -> Networks:
         from registry.outside_addresses import networks
 
@@ -568,6 +581,11 @@ class Settings(BaseSettings):
     @property
     def documents_directory(self) -> Path:
         return self.data / "documents"
+
+    @property
+    def exchange_directory(self) -> Path:
+        """Where connectors of the kind `folder` read, each in a folder of its code."""
+        return self.data / "exchange"
 
     @property
     def public_store(self) -> Path:

@@ -9,6 +9,7 @@ from registry.batches import tables as batches
 from registry.console import tables as console
 from registry.database import Base
 from registry.delivery import tables as delivery
+from registry.intake import exchange_tables as exchange
 from registry.intake import tables as intake
 from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences
@@ -29,6 +30,7 @@ __all__ = [
     "batches",
     "console",
     "delivery",
+    "exchange",
     "intake",
     "licences",
     "log",

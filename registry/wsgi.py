@@ -23,6 +23,8 @@ from registry.archive.stores import open_stores
 from registry.batches.work import Round, work
 from registry.composition import open_ports
 from registry.delivery.rules import sweep as sweep_deliveries
+from registry.intake.retrieving import Round as RetrievalRound
+from registry.intake.retrieving import retrieve_due
 from registry.intake.work import Round as CaseRound
 from registry.intake.work import work as work_on_cases
 from registry.licences.archive import pick_due
@@ -57,6 +59,7 @@ BATCHES_EVERY = timedelta(seconds=1)  # whoever sent one waits for it; where the
 WEBHOOKS_EVERY = timedelta(seconds=1)  # as above
 NOTICES_EVERY = timedelta(seconds=1)  # as above
 CASES_EVERY = timedelta(seconds=1)  # as above
+RETRIEVALS_EVERY = timedelta(seconds=1)  # as above
 FIGURES_EVERY = timedelta(seconds=10)
 CHECKS_EVERY = timedelta(minutes=5)
 _log = structlog.get_logger("registry.wsgi")
@@ -77,10 +80,10 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     """Recovery; certificates renewed in time; the trust list signed again when it changed or a third of its
     life is past; time-stamps appended where none could be had, and for the archive; the status of
     certificates that authorities outside gave; packages archived, given evidence, and their copies read;
-    scheduled changes made; batches checked and issued; licences of cases issued; webhooks and messages sent;
-    events counted and days closed; sums of checks read; status lists signed: at start and from then on, until
-    `stop` is set. The last twelve have threads of their own: they may take their time. So has the socket of
-    receipts, where the keys are this process's.
+    scheduled changes made; batches checked and issued; licences of cases issued, materials of cases
+    retrieved; webhooks and messages sent; events counted and days closed; sums of checks read; status lists
+    signed: at start and from then on, until `stop` is set. The last thirteen have threads of their own: they
+    may take their time. So has the socket of receipts, where the keys are this process's.
     """
     tasks: dict[str, Callable[[], object]] = {
         "certificates_not_renewed": partial(renew_due, ports),
@@ -138,6 +141,12 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
                 {"cases_not_worked_on": lambda: log_cases(work_on_cases(ports, stop.is_set))},
                 stop,
                 CASES_EVERY,
+            ),
+            "retrievals": partial(
+                background.keep,
+                {"nothing_retrieved": lambda: log_retrievals(retrieve_due(ports, stop.is_set))},
+                stop,
+                RETRIEVALS_EVERY,
             ),
             "webhooks": partial(_send_webhooks, ports, stop),
             "notices": partial(_send_notices, ports, stop),
@@ -255,6 +264,22 @@ def log_cases(outcome: CaseRound) -> None:
         _log.warning("case_put_off", case=case_id, reason=reason)
     for case_id, error in outcome.defects:
         _log.error("case_defect", case=case_id, kind=type(error).__name__, where=places(error))
+
+
+def log_retrievals(outcome: RetrievalRound) -> None:
+    """A line for a round that found something or told a source, for each outage, and for each defect; nothing
+    of what was found.
+    """
+    if outcome.found or outcome.not_found or outcome.told.settled:
+        _log.info(
+            "retrievals", found=outcome.found, not_found=outcome.not_found, settled=outcome.told.settled
+        )
+    for case_id, reason in outcome.outages.items():
+        _log.warning("retrieval_put_off", case=case_id, reason=reason)
+    for error_id, reason in outcome.told.outages.items():
+        _log.warning("source_not_told", of=error_id, reason=reason)
+    for of, error in (*outcome.defects, *outcome.told.defects):
+        _log.error("retrieval_defect", of=of, kind=type(error).__name__, where=places(error))
 
 
 def log_webhooks(outcome: SentRound) -> None:

@@ -26,6 +26,7 @@ COMMANDS = {
     "backup": "registry.cli.backup:backup",
     "ceremony": "registry.cli.ceremony:ceremony",
     "client": "registry.cli.people:client",
+    "connector": "registry.cli.connectors:connector",
     "conform": "registry.cli.conform:conform",
     "credential": "registry.cli.credential:credential",
     "demo": "registry.cli.demo:demo",

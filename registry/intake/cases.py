@@ -41,8 +41,11 @@ from registry.intake.moves import (
     permitted,
     same_person,
 )
+from registry.intake.retrieval import order as look_for
 from registry.intake.tables import Case, CaseMove
+from registry.intake.tasks import compare_anew, require_cleared
 from registry.intake.telling import tell
+from registry.intake.wanted import require_complete, require_told_completely
 from registry.licences.duties import require_officer
 from registry.licences.moment import Moment, moment
 from registry.licences.numbers import uniform
@@ -296,18 +299,28 @@ def _apply(
             _check(ports, case, matter, {}, at.day)
             case.number = f"{at.day:%Y%m%d}{uniform(ports.random, 10**NUMBER_DIGITS):0{NUMBER_DIGITS}}"
             case.submitted_on = case.received_on = at.day
+            assert what.actor is not None
+            look_for(session, ports, case, matter, what.actor, at)
         case Action.ASK_CORRECTION:
+            require_told_completely(session, case, matter, what.said.items)
             _require_once(session, ports, case, matter, what.said.items)
         case Action.CORRECT:
             _check(ports, case, matter, what.correction or {}, at.day)
             case.received_on = at.day
+            assert what.actor is not None
+            ground = Ground(RESTS_ON[action], action.value, at.day)
+            compare_anew(session, ports, case, matter, what.actor, ground, at)
+            look_for(session, ports, case, matter, what.actor, at)
         case Action.ACCEPT:
+            if what.who is not Who.SYSTEM:  # silence accepts what there is
+                require_complete(session, case, matter)
             # Silence counts as acceptance on the day the application came.
             case.accepted_on = case.received_on if what.who is Who.SYSTEM else at.day
         case Action.EXTEND:
             _require_extension(case, matter, what.days)
             case.extension_days = what.days
         case Action.PERMIT:
+            require_cleared(session, case)
             case.decided_on = at.day
             if matter.result.licence_type is not None:
                 application = open_application(ports.vault, case.id, case.application)

@@ -22,6 +22,7 @@ from registry.intake.matter_lists import matter_version
 from registry.intake.matters import Matter
 from registry.intake.moves import CaseState
 from registry.intake.tables import Case, CaseIssue
+from registry.intake.tasks import require_none_refused
 from registry.licences.forms import issue_request
 from registry.licences.issue import preview
 from registry.licences.issue_many import Ordered
@@ -52,10 +53,12 @@ def order(
     """Have the case's licence issued by the client through which it is decided. `licence` has the seal, and
     the number and the fields that the decision says; the rest is the application's.
 
-    Raises VermilionError: INVALID for what is no request for a licence; UNAVAILABLE.
+    Raises VermilionError: INVALID for what is no request for a licence; CONFLICT (`value_refused`);
+    UNAVAILABLE.
     """
     value = request_of(session, case, matter, application, actor, licence, at)
     issue_request(value)  # its form, at once: the decision is refused, not the licence later
+    require_none_refused(session, ports, case, matter, value["fields"])
     made = CaseIssue(
         case_id=case.id,
         client_id=actor.client_id,
@@ -94,6 +97,7 @@ def order_again(
         raise VermilionError(Kind.FORBIDDEN, detail, reason="other_client")
     value = request_of(session, case, matter, application, actor, licence, at)
     issue_request(value)
+    require_none_refused(session, ports, case, matter, value["fields"])
     row.request, row.operator = close_order(ports.vault, case.id, value), value["operator"]
     row.state, row.attempt, row.due_at, row.reason, row.ended_at = (
         IssueState.WAITING.value,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 
@@ -83,7 +83,7 @@ class Listed:
 @dataclass(frozen=True, slots=True)
 class Material:
     """What an application rests on. What names a licence type is looked up first, and not asked for where
-    the holder has such a licence (Art. 8).
+    the holder has such a licence (Art. 8); `compared`: by form field, the licence's field that says the same.
     """
 
     code: str
@@ -96,6 +96,7 @@ class Material:
     basis: Basis
     paper: Basis | None  # the law by which paper may be demanded
     note: str
+    compared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -297,6 +298,9 @@ def _check(table: Table, matter: Matter) -> None:
     ):
         if len(set(names)) != len(names):
             table.refuse(what, "names must differ")
+    fields = {one.name for one in matter.fields}
+    if any(not set(one.compared) <= fields for one in matter.materials):
+        table.refuse("material", "is compared with a field that the form does not have")
 
 
 def _limit(table: Table) -> Limit:
@@ -326,6 +330,7 @@ def _material(table: Table) -> Material:
         basis=_basis(table, "basis"),
         paper=_basis(table, "paper_basis") if table.has("paper_basis") else None,
         note=_line(table, "note", "-").removeprefix("-"),
+        compared=_compared(table),
     )
     paper = table.flag("paper", default=False)
     table.finish()
@@ -333,11 +338,24 @@ def _material(table: Table) -> Material:
         table.refuse("paper", "is demanded without a legal basis (paper_basis)")
     if material.paper is not None and not paper:
         table.refuse("paper_basis", "is of no use where no paper is demanded")
+    if material.compared and material.licence_type is None:
+        table.refuse("compare", "is of no use without a licence_type")
     if not material.media or not set(material.media) <= set(MEDIA):
         table.refuse("media", f"must be some of {', '.join(MEDIA)}")
     if not 1 <= material.max_bytes <= MAX_FILE:
         table.refuse("max_kib", f"must lie between 1 and {MAX_FILE // 1024}")
     return material
+
+
+def _compared(table: Table) -> Mapping[str, str]:
+    compared: dict[str, str] = {}
+    for one in table.tables("compare"):
+        form, licence = _matched(one, "form", _NAME), _matched(one, "licence", _NAME)
+        one.finish()
+        if form in compared:
+            one.refuse("form", "is compared once")
+        compared[form] = licence
+    return compared
 
 
 def _step(table: Table) -> Step:
@@ -368,7 +386,7 @@ def _result(table: Table) -> Result:
 
 
 def _field(table: Table) -> Field:
-    field = Field(
+    made = Field(
         name=_matched(table, "name", _NAME),
         label=table.languages("label"),
         kind=FieldKind(table.choice("kind", tuple(one for one in FieldKind if one is not FieldKind.NUMBER))),
@@ -380,11 +398,11 @@ def _field(table: Table) -> Field:
         choices=table.texts("choices", ()),
     )
     table.finish()
-    if not 1 <= field.max_length <= 2000:
+    if not 1 <= made.max_length <= 2000:
         table.refuse("max_length", "must lie between 1 and 2000")
-    if bool(field.choices) != (field.kind is FieldKind.CHOICE):
+    if bool(made.choices) != (made.kind is FieldKind.CHOICE):
         table.refuse("choices", "belong to a choice, and a choice needs them")
-    return field
+    return made
 
 
 def _bases(table: Table, key: str) -> tuple[Basis, ...]:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import select, update
+from sqlalchemy import or_, select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError, field_fault
@@ -42,6 +42,21 @@ def holder_of(vault: Vault, licence_type: LicenceType, fields: Mapping[str, Fiel
     field = licence_type.field(Role.HOLDER_CODE)
     code = None if field is None else fields.get(field.name)
     return None if code is None else holder_mac(vault, licence_type.code, str(code))
+
+
+def valid_of(session: Session, vault: Vault, type_code: str, holder_code: str, day: date) -> Edition | None:
+    """The holder's licence of a type that is in force and valid on the day, whoever issued it: the one that
+    is valid since last, where there are several. Raises VermilionError(UNAVAILABLE).
+    """
+    of_holder = select(Intent.id).where(Intent.holder_mac == holder_mac(vault, type_code, holder_code))
+    valid = (
+        Edition.id.in_(of_holder),
+        Edition.status == "in_force",
+        Edition.valid_from <= day,
+        or_(Edition.valid_to.is_(None), Edition.valid_to >= day),
+    )
+    newest = select(Edition).where(*valid).order_by(Edition.valid_from.desc(), Edition.id.desc())
+    return session.scalars(newest.limit(1)).one_or_none()
 
 
 def hold(

@@ -26,6 +26,7 @@ NOBODY_S = {
     "admin found": "possible once, before there is anybody",
     "admin recover": "out of a lock-out, as root",
     "agency show": "reads", "anchor export": "reads", "anchor list": "reads", "fsck": "reads",
+    "connector check": "reads a file, on anybody's machine", "connector list": "reads",
     "key list": "reads", "matter list": "reads", "matter check": "reads a file, on anybody's machine",
     "key new-passphrase": "a copy of key files, by who has them and their passphrase already",
     "outside-ca list": "reads",

@@ -60,6 +60,7 @@ def test_a_start_settles_what_was_left_and_publishes_what_is_due(world: World, c
         "scheduled-changes",
         "batches",
         "cases",
+        "retrievals",
         "webhooks",
         "notices",
         "figures",

@@ -146,6 +146,8 @@ def reading(world: World) -> dict[str, Right]:
         "cases.matter": Right({"matter_code": MATTER}, None, None),
         "cases.index": Right({}, None, None),
         "cases.show": Right({"case_id": filed_case(world)}, None, None),
+        **{name: Right({"case_id": filed_case(world)}, None, None) for name in ("exchange.retrievals", "exchange.case_tasks")},
+        **{name: Right({}, None, None) for name in ("exchange.agency_tasks", "exchange.errors")},
         "oversight.find": Right({}, None, None),
         "audit.page": Right({"ledger": "events"}, None, None),
     }  # fmt: skip
@@ -222,6 +224,7 @@ def test_what_a_reader_has_is_not_sent_again(world: World) -> None:
     assert plain == {
         "agencies.self", "audit.page", "batches.documents", "batches.index", "batches.items", "cases.index",
         "cases.matters", "delivery.index", "licence_copies.index",
+        "exchange.agency_tasks", "exchange.case_tasks", "exchange.errors", "exchange.retrievals",
         "licence_life.past_status", "licence_search.find", "oversight.find", "seal_records.impact_list", "seal_records.use_ledger",
         "seals.listing", "seals.waiting", "webhooks.deliveries", "webhooks.index",
     }  # fmt: skip

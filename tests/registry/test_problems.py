@@ -94,6 +94,11 @@ ELSEWHERE = frozenset(
             "secret_files",
         )),
         "registry/notices/administration.py",
+        # what connectors say is put down, and told by its reason
+        *(f"registry/intake/{name}.py" for name in (
+            "connector_register", "exchanged", "folder_connector", "http_connector", "retrieving",
+            "signed_messages",
+        )),
         *(f"registry/licences/{name}.py" for name in (
             "archive", "document_stamps", "previews", "publish", "recovery", "status_lists", "types",
         )),
@@ -113,6 +118,7 @@ WITHIN = frozenset(
         "document_exists",
         "document_key",
         "group",
+        "no_answer",
         "no_pick_up",
         "seal_use",
         "too_long",

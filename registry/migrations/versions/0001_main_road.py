@@ -1710,6 +1710,163 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", "number", name=op.f("pk_case_move")),
     )
     op.create_table(
+        "connector",
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("toml", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("code", "version", name=op.f("pk_connector")),
+    )
+    op.create_table(
+        "connector_secret",
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("key_id", sa.String(length=60), nullable=False),
+        sa.Column("secret", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("code", "number", name=op.f("pk_connector_secret")),
+    )
+    op.create_table(
+        "case_retrieval",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("case_id", sa.String(length=32), nullable=False),
+        sa.Column("material", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(length=60), nullable=True),
+        sa.Column("edition_id", sa.String(length=32), nullable=True),
+        sa.Column("connector", sa.String(length=40), nullable=True),
+        sa.Column("connector_version", sa.Integer(), nullable=True),
+        sa.Column("data_set", sa.String(length=40), nullable=True),
+        sa.Column("source", sa.String(length=18), nullable=True),
+        sa.Column("purpose", sa.String(length=200), nullable=True),
+        sa.Column("legal_basis", sa.String(length=200), nullable=True),
+        sa.Column("content", sa.LargeBinary(), nullable=True),
+        sa.Column("sha256", sa.LargeBinary(), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["intake_case.id"], name=op.f("fk_case_retrieval_case_id_intake_case")
+        ),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["client.id"], name=op.f("fk_case_retrieval_client_id_client")
+        ),
+        sa.ForeignKeyConstraint(
+            ["connector", "connector_version"],
+            ["connector.code", "connector.version"],
+            name=op.f("fk_case_retrieval_connector_connector_version_connector"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_case_retrieval_edition_id_edition")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_case_retrieval_person_id_person")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_case_retrieval")),
+        sa.UniqueConstraint(
+            "case_id", "material", "number", name=op.f("uq_case_retrieval_case_id_material_number")
+        ),
+    )
+    with op.batch_alter_table("case_retrieval", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_case_retrieval_state_due_at"), ["state", "due_at"], unique=False)
+
+    op.create_table(
+        "verification_task",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("case_id", sa.String(length=32), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("retrieval_id", sa.String(length=32), nullable=False),
+        sa.Column("field", sa.String(length=40), nullable=False),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("source_field", sa.String(length=40), nullable=False),
+        sa.Column("values", sa.LargeBinary(), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("opened_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=False),
+        sa.Column("words", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_verification_task_agency_code_agency")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["intake_case.id"], name=op.f("fk_verification_task_case_id_intake_case")
+        ),
+        sa.ForeignKeyConstraint(
+            ["client_id"], ["client.id"], name=op.f("fk_verification_task_client_id_client")
+        ),
+        sa.ForeignKeyConstraint(
+            ["person_id"], ["person.id"], name=op.f("fk_verification_task_person_id_person")
+        ),
+        sa.ForeignKeyConstraint(
+            ["retrieval_id"],
+            ["case_retrieval.id"],
+            name=op.f("fk_verification_task_retrieval_id_case_retrieval"),
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_verification_task")),
+        sa.UniqueConstraint(
+            "retrieval_id", "field", "number", name=op.f("uq_verification_task_retrieval_id_field_number")
+        ),
+    )
+    with op.batch_alter_table("verification_task", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_verification_task_agency_code_opened_at_id"),
+            ["agency_code", "opened_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_verification_task_agency_code_state_opened_at_id"),
+            ["agency_code", "state", "opened_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_verification_task_case_id_state"), ["case_id", "state"], unique=False
+        )
+
+    op.create_table(
+        "source_error",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("task_id", sa.String(length=32), nullable=False),
+        sa.Column("edition_id", sa.String(length=32), nullable=True),
+        sa.Column("connector", sa.String(length=40), nullable=True),
+        sa.Column("data_set", sa.String(length=40), nullable=True),
+        sa.Column("source", sa.String(length=18), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("due_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("tried_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("reason", sa.String(length=60), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("answer", sa.String(length=60), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_source_error_edition_id_edition")
+        ),
+        sa.ForeignKeyConstraint(
+            ["task_id"], ["verification_task.id"], name=op.f("fk_source_error_task_id_verification_task")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_source_error")),
+        sa.UniqueConstraint("task_id", name=op.f("uq_source_error_task_id")),
+    )
+    with op.batch_alter_table("source_error", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_source_error_source_state_made_at_id"),
+            ["source", "state", "made_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(batch_op.f("ix_source_error_state_due_at"), ["state", "due_at"], unique=False)
+
+    # ### end Alembic commands ###
+    op.create_table(
         "holiday_notice",
         sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
@@ -1929,6 +2086,24 @@ def downgrade() -> None:
 
     op.drop_table("archive_due")
     op.drop_table("holiday_notice")
+    with op.batch_alter_table("source_error", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_source_error_state_due_at"))
+        batch_op.drop_index(batch_op.f("ix_source_error_source_state_made_at_id"))
+
+    op.drop_table("source_error")
+    with op.batch_alter_table("verification_task", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_verification_task_case_id_state"))
+        batch_op.drop_index(batch_op.f("ix_verification_task_agency_code_state_opened_at_id"))
+        batch_op.drop_index(batch_op.f("ix_verification_task_agency_code_opened_at_id"))
+
+    op.drop_table("verification_task")
+    with op.batch_alter_table("case_retrieval", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_case_retrieval_state_due_at"))
+
+    op.drop_table("case_retrieval")
+    op.drop_table("connector_secret")
+    op.drop_table("connector")
+    # ### end Alembic commands ###
     op.drop_table("case_move")
     with op.batch_alter_table("case_issue", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_case_issue_state_due_at"))

@@ -1,0 +1,61 @@
+"""What is still missing of a case, and that it is told once and completely (Measures, Art. 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+
+from sqlalchemy.orm import Session
+
+from keys.errors import Fault, Kind, VermilionError
+from registry.intake.applications import Item
+from registry.intake.matters import Material, Matter
+from registry.intake.retrieval import found, unasked
+from registry.intake.tables import Case
+
+supplied: Callable[[Session, str], Collection[str]] | None = None
+"""What the applicant has supplied, by the material's code; None: nobody can tell, and nothing is wanted."""
+
+
+def wanted(session: Session, case: Case, matter: Matter) -> tuple[Material, ...]:
+    """The required materials that were neither found nor supplied, in the matter's order."""
+    if supplied is None:
+        return ()
+    have = {*found(session, case.id), *supplied(session, case.id)}
+    return tuple(one for one in matter.materials if one.required and one.code not in have)
+
+
+def require_complete(session: Session, case: Case, matter: Matter) -> None:
+    """Nothing that is required is missing. Raises VermilionError(CONFLICT, `materials_missing`), each by its
+    code.
+    """
+    missing = wanted(session, case, matter)
+    if missing:
+        faults = tuple(Fault(f"/materials/{one.code}", "missing", "it is required") for one in missing)
+        detail = "required materials are missing: what is missing is asked for, once and completely"
+        raise VermilionError(Kind.CONFLICT, detail, reason="materials_missing", faults=faults)
+
+
+def require_told_completely(session: Session, case: Case, matter: Matter, items: Sequence[Item]) -> None:
+    """Whoever asks for something has looked for it first, asks for nothing that was found, and for all that
+    is missing.
+
+    Raises VermilionError: CONFLICT (`retrieval_pending`); INVALID (`items`) with a fault for each.
+    """
+    if unasked(session, case.id):
+        detail = "what others may have is being looked for: it is asked for only when it was not found"
+        raise VermilionError(Kind.CONFLICT, detail, reason="retrieval_pending", retry_after=2)
+    have = found(session, case.id)
+    asked = {one.code for one in items}
+    faults = [
+        Fault(f"/items/{place}/code", "found", "it was found: nobody is asked for it")
+        for place, item in enumerate(items)
+        if item.code in have
+    ]
+    faults += [
+        Fault("/items", "incomplete", f"{one.code} is missing, and is told now or never")
+        for one in wanted(session, case, matter)
+        if one.code not in asked
+    ]
+    if faults:
+        detail = "what is missing is told once and completely, and what was found is not asked for"
+        raise VermilionError(Kind.INVALID, detail, reason="items", faults=tuple(faults))
