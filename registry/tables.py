@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from registry.agencies import tables as agencies
 from registry.archive import tables as archive
+from registry.archive import transfer_tables as archive_transfers
 from registry.attempts import tables as attempts
 from registry.batches import tables as batches
 from registry.console import tables as console
@@ -26,6 +27,7 @@ metadata = Base.metadata
 __all__ = [
     "agencies",
     "archive",
+    "archive_transfers",
     "attempts",
     "batches",
     "console",

@@ -221,6 +221,8 @@ def log_archive(outcome: ArchiveRound) -> None:
         _log.info("archived", packages=len(outcome.kept))
     for what, refusal in outcome.deferred.items():
         _log.warning("archiving_put_off", of=what, reason=refusal.reason)
+    for package_id, findings in outcome.unsound.items():
+        _log.error("package_unsound", package=package_id, items=[one.item for one in findings])
     for what, error in outcome.defects.items():
         _log.error("archiving_defect", of=what, kind=type(error).__name__, where=places(error))
 

@@ -33,6 +33,8 @@ ROW = "*"
 STATES: Mapping[str, frozenset[str]] = {
     table: frozenset(columns.split())
     for table, columns in {
+        "archive_handover": "* state",
+        "archive_handover_item": "state",
         "archive_retention": "* retention",
         "agency": "* name_zh name_en division seal_authority",
         "annotated_copy": "* withdrawn_on withdrawn_at",
@@ -113,12 +115,18 @@ _DERIVED = "derived from what is on record, and made anew at any time"
 NO_STATES: Mapping[str, str] = {
     "access_token": _PASSING,
     "application_picture": _OF_EVENT + "an application",
+    "archive_arrival": "kept or refused by an event; before that how far the registry's own work is",
     "archive_audit": _WORKING,
+    "archive_check": _LEDGER,
+    "archive_claim": _WORKING,
     "archive_copy": "what is found in a store: a loss and a repair are events",
+    "archive_digest": _LEDGER,
     "archive_drill": _LEDGER,
     "archive_evidence": _LEDGER,
     "archive_night": _LEDGER,
     "archive_night_stamp": _LEDGER,
+    "archive_renewal": _LEDGER,
+    "archive_statement": _LEDGER,
     "archive_due": _WORKING,
     "archive_package": "kept by an event; before that how far the registry's own work is",
     "archive_serial": _COUNT,

@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from sqlalchemy import and_, func, select
 from sqlalchemy.orm import Session
 
+from registry.archive.checks import INGEST, failed, unpacked
 from registry.archive.numbering import EDITION, KEPT
 from registry.archive.stores import COPIES
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
+from registry.archive.transfer_tables import ArchiveCheck
 from registry.licences.tables import Edition
 
 BATCH = 500
@@ -40,6 +42,19 @@ def broken_archive(session: Session) -> Iterator[str]:
     bare = select(ArchivePackage.id).where(ArchivePackage.state == KEPT, ArchivePackage.sha256.is_(None))
     for package_id in session.scalars(bare):
         yield f"package {package_id} is kept and nobody knows its digest"
+    unsound = select(ArchiveCheck).where(ArchiveCheck.failed > 0).order_by(ArchiveCheck.package_id)
+    for check in session.scalars(unsound):
+        items = ", ".join(one.item for one in failed(unpacked(check.findings)))
+        yield f"package {check.package_id} did not pass the four-nature check ({check.occasion}): {items}"
+    unchecked = (
+        select(ArchivePackage.id)
+        .outerjoin(
+            ArchiveCheck, and_(ArchiveCheck.package_id == ArchivePackage.id, ArchiveCheck.occasion == INGEST)
+        )
+        .where(ArchivePackage.state == KEPT, ArchiveCheck.package_id.is_(None))
+    )
+    for package_id in session.scalars(unchecked.execution_options(yield_per=BATCH)):
+        yield f"package {package_id} is kept without a check at ingest"
     given = select(
         ArchivePackage.fonds, ArchivePackage.catalogue, func.count(ArchivePackage.number.distinct())
     ).group_by(ArchivePackage.fonds, ArchivePackage.catalogue)

@@ -14,7 +14,7 @@ from hashlib import sha256
 from xml.etree.ElementTree import Element, ParseError, fromstring
 
 from keys.errors import VermilionError
-from registry.archive.bag import PAYLOAD, digests_of
+from registry.archive.bag import ALGORITHMS, PAYLOAD, digests_of
 from registry.archive.contents import FORMATS
 from registry.archive.metadata import METADATA, NAMESPACE
 from registry.archive.opened import LIMITS, Limits, Opened, open_package
@@ -26,6 +26,9 @@ _BEGINNINGS: Mapping[str, tuple[bytes, ...]] = {
     "cer": (b"0",), "crl": (b"0",), "ors": (b"0",), "tst": (b"0",),
 }  # fmt: skip
 _WANTED = ("聚合层次", "来源/全宗号", "来源/立档单位名称", "档号", "年度", "保管期限", "题名", "办结日期")
+_DESCRIBED = (
+    *_WANTED[1:], "来源/立档单位代码", "目录号", "标识", "事项/编码", "归档缘由", "保管期限截止日期",
+)  # fmt: skip
 
 
 class Nature(StrEnum):
@@ -58,6 +61,17 @@ def four_natures(
     """Every item's finding. `digest` is the SHA-256 that was registered or announced, where there is one;
     `infected` a scanner for malware, where there is one. Whatever is wrong is a finding; nothing is raised.
     """
+    return looked_at(tar, digest=digest, infected=infected, limits=limits)[0]
+
+
+def looked_at(
+    tar: bytes,
+    *,
+    digest: bytes | None = None,
+    infected: Callable[[bytes], bool] | None = None,
+    limits: Limits = LIMITS,
+) -> tuple[list[Finding], Opened | None]:
+    """As `four_natures`, and what was opened; None where it is no package."""
     found = []
     if digest is not None:
         same = sha256(tar).digest() == digest
@@ -65,7 +79,8 @@ def four_natures(
     try:
         opened = open_package(tar, limits)
     except VermilionError as error:
-        return [*found, Finding(Nature.SECURITY, "package_opens", f"{error.reason}: {error.detail}")]
+        opens = Finding(Nature.SECURITY, "package_opens", f"{error.reason}: {error.detail}")
+        return [*found, opens], None
     found.append(Finding(Nature.SECURITY, "package_opens"))
     found.append(Finding(Nature.INTEGRITY, "manifests"))  # else it would not have opened
     if infected is not None:
@@ -74,9 +89,20 @@ def four_natures(
     found += _usable(opened)
     metadata = _metadata(opened)
     if isinstance(metadata, str):
-        return [*found, Finding(Nature.USABILITY, "metadata_readable", metadata)]
+        return [*found, Finding(Nature.USABILITY, "metadata_readable", metadata)], opened
     found.append(Finding(Nature.USABILITY, "metadata_readable"))
-    return [*found, *_whole(opened, metadata), *_authentic(opened, metadata)]
+    return [*found, *_whole(opened, metadata), *_authentic(opened, metadata)], opened
+
+
+def described_by(opened: Opened) -> Mapping[str, str]:
+    """What the metadata of a package that passed say of it, by the names of their elements; only those that
+    stand there once.
+    """
+    root = _metadata(opened)
+    if isinstance(root, str):
+        return {}
+    found = {name: _texts(root, name) for name in _DESCRIBED}
+    return {name: texts[0] for name, texts in found.items() if len(texts) == 1}
 
 
 def _usable(opened: Opened) -> Iterator[Finding]:
@@ -147,4 +173,7 @@ def _said(root: Element) -> Mapping[str, tuple[str, dict[str, str]]]:
 
 def _found(opened: Opened, path: str) -> tuple[str, dict[str, str]] | None:
     data = opened.files.get(path)
-    return None if data is None else (str(len(data)), dict(digests_of(data)))
+    if data is None:
+        return None
+    known = opened.digests.get(path, {})
+    return str(len(data)), dict(known if len(known) == len(ALGORITHMS) else digests_of(data))

@@ -16,7 +16,7 @@ from hashlib import new as new_hash
 from typing import NoReturn
 
 from keys.errors import Kind, VermilionError
-from registry.archive.bag import PAYLOAD
+from registry.archive.bag import ALGORITHMS, PAYLOAD
 
 _BLOCK = 512
 _OCTAL = re.compile(rb"[0-7]{1,11}")
@@ -47,6 +47,7 @@ class Opened:
     name: str
     files: Mapping[str, bytes]
     info: Mapping[str, str]  # bag-info.txt, the last of each label
+    digests: Mapping[str, Mapping[str, str]]  # of the payload, hex, by algorithm: as the manifests have them
 
 
 def open_package(tar: bytes, limits: Limits = LIMITS) -> Opened:
@@ -72,7 +73,13 @@ def open_package(tar: bytes, limits: Limits = LIMITS) -> Opened:
     (top,) = tops
     _no_file_is_a_folder(found)
     files = {path.partition("/")[2]: data for path, data in found.items()}
-    return Opened(top, files, check_bag(files))
+    info = check_bag(files)
+    by_algorithm = {
+        name: _listed(files[f"manifest-{name}.txt"]) for name in ALGORITHMS if f"manifest-{name}.txt" in files
+    }
+    payload = [path for path in files if path.startswith(PAYLOAD)]
+    digests = {path: {name: listed[path] for name, listed in by_algorithm.items()} for path in payload}
+    return Opened(top, files, info, digests)
 
 
 def check_bag(files: Mapping[str, bytes]) -> dict[str, str]:

@@ -24,7 +24,10 @@ from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
 from keys.trust_list import TrustList
+from registry.archive.checks import INGEST, failed, note_checks
+from registry.archive.claims import claimed, elsewhere, give_back, held
 from registry.archive.edition import Gathered, gather_editions
+from registry.archive.natures import Finding, four_natures
 from registry.archive.numbering import (
     EDITION,
     KEPT,
@@ -63,9 +66,10 @@ class Round:
     kept: list[str] = field(default_factory=list)
     deferred: dict[str, VermilionError] = field(default_factory=dict)
     defects: dict[str, Exception] = field(default_factory=dict)
+    unsound: dict[str, list[Finding]] = field(default_factory=dict)  # by package what its check found wrong
 
     def __bool__(self) -> bool:
-        return bool(self.kept or self.deferred or self.defects)
+        return bool(self.kept or self.deferred or self.defects or self.unsound)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,12 +101,14 @@ def keep_due(
         while not stopping():
             begun = perf_counter()
             lapsed = _lapsed(ports)
-            subjects = {} if lapsed else _due(ports)
+            until = ports.clock() + LEASE
+            subjects = {} if lapsed else claimed(ports, EDITION, lambda: _due(ports), until)
             if not lapsed and not subjects:
                 break
-            trust = trust_now(ports)
-            writing = _taken_up(ports, stores, lapsed, trust, reader, done) if lapsed else []
-            writing += _begun(ports, subjects, trust, reader, done) if subjects else []
+            with held(ports, EDITION, subjects):
+                trust = trust_now(ports)
+                writing = _taken_up(ports, stores, lapsed, trust, reader, done) if lapsed else []
+                writing += _begun(ports, subjects, trust, reader, done) if subjects else []
             _write(ports, stores, writing, done)
             rest(3 * (perf_counter() - begun))
     return done
@@ -116,6 +122,7 @@ def _due(ports: Ports) -> dict[str, list[str]]:
         ArchiveDue.package_id.is_(None),
         ArchiveDue.due_at <= ports.clock(),
         ArchiveDue.subject_kind == EDITION,
+        ArchiveDue.subject.not_in(elsewhere(EDITION, ports.clock())),
     )
     first = func.min(ArchiveDue.due_at)
     longest = (
@@ -157,6 +164,7 @@ def _begun(
         ]
         marked = update(ArchiveDue).where(ArchiveDue.event_id == bindparam("event"))
         changed_each(session, marked.values(package_id=bindparam("package")), marks)
+        give_back(session, EDITION, subjects)
     return _made(ports, rows, whole, done)
 
 
@@ -250,12 +258,20 @@ def _claimed(session: Session, wanted: Mapping[str, Sequence[str]]) -> dict[str,
 def _made(
     ports: Ports, rows: Sequence[dict[str, Any]], whole: Mapping[str, Gathered], done: Round
 ) -> list[_Written]:
-    """Make packages, and register what they are, under the next attempt of each."""
+    """Make packages, look at each as at a stranger's, and register what they are, under the next attempt of
+    each. One that does not pass the four-nature check is written nowhere, and made anew hours later.
+    """
     made: list[tuple[dict[str, Any], Package]] = []
+    checks: dict[str, list[Finding]] = {}
     for row in rows:
         found = whole[row["subject"]]
         try:
-            made.append((row, make_package(described(row, found), found.items, found.acts, found.agents)))
+            package = make_package(described(row, found), found.items, found.acts, found.agents)
+            checks[row["id"]] = four_natures(package.tar, digest=package.sha256)
+            if failed(checks[row["id"]]):
+                done.unsound[row["id"]] = failed(checks[row["id"]])
+            else:
+                made.append((row, package))
         except Exception as error:  # noqa: BLE001  (whatever it is, the others are not kept waiting)
             done.defects[row["subject"]] = error
     registered = (
@@ -275,7 +291,11 @@ def _made(
         )
     )
     written = []
+    now = ports.clock()
     with ports.database.transaction() as session:
+        note_checks(session, INGEST, checks, now)
+        unsound = (ArchivePackage.id.in_(list(done.unsound)), ArchivePackage.state != KEPT)
+        changed_rows(session, update(ArchivePackage).where(*unsound).values(lease_until=now + LONGEST_REST))
         for row, package in made:
             values = {
                 "of": row["id"],
@@ -286,8 +306,8 @@ def _made(
                 "count": package.items,
             }
             if changed_each(session, registered, [values]) == 1:  # else somebody else is at it
-                now = row | {"attempt": row["attempt"] + 1, "sha256": package.sha256}
-                written.append(_Written(now, package.tar))
+                to_be = row | {"attempt": row["attempt"] + 1, "sha256": package.sha256}
+                written.append(_Written(to_be, package.tar))
     return written
 
 

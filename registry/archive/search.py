@@ -9,6 +9,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage
+from registry.archive.transfer_tables import ArchiveCheck
 
 PAGE = 500
 
@@ -53,7 +54,9 @@ def find(
 
 
 def statistics(session: Session) -> Iterator[dict[str, Any]]:
-    """Packages and bytes by fonds, year and retention; copies by store and state; what waits, by reason."""
+    """Packages and bytes by fonds, year and retention; checks that did not pass; copies by store and state;
+    what waits, by reason.
+    """
     packages = (
         select(
             ArchivePackage.fonds,
@@ -75,6 +78,9 @@ def statistics(session: Session) -> Iterator[dict[str, Any]]:
             "packages": count,
             "bytes": int(size or 0),
         }
+    checks = select(ArchiveCheck.occasion, func.count()).where(ArchiveCheck.failed > 0)
+    for occasion, count in session.execute(checks.group_by(ArchiveCheck.occasion)):
+        yield {"check": occasion, "failed": count}
     copies = select(ArchiveCopy.store, ArchiveCopy.state, func.count()).group_by(
         ArchiveCopy.store, ArchiveCopy.state
     )

@@ -32,7 +32,10 @@ def archive_keep() -> None:
         click.echo(json.dumps({"of": what, "outcome": "deferred", "reason": error.reason}))
     for what, defect in done.defects.items():
         click.echo(json.dumps({"of": what, "outcome": "defect", "kind": type(defect).__name__}))
-    if done.deferred or done.defects:
+    for package_id, findings in done.unsound.items():
+        items = [one.item for one in findings]
+        click.echo(json.dumps({"package": package_id, "outcome": "unsound", "items": items}))
+    if done.deferred or done.defects or done.unsound:
         raise click.exceptions.Exit(1)
 
 

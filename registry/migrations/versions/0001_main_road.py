@@ -2048,8 +2048,174 @@ def upgrade() -> None:
     with op.batch_alter_table("archive_evidence", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_archive_evidence_night_id"), ["night_id"], unique=False)
 
+    op.create_table(
+        "archive_claim",
+        sa.Column("subject_kind", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("subject_kind", "subject", name=op.f("pk_archive_claim")),
+    )
+    with op.batch_alter_table("archive_claim", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_archive_claim_until"), ["until"], unique=False)
+
+    op.create_table(
+        "archive_statement",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("kind", sa.String(length=10), nullable=False),
+        sa.Column("input_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_archive_statement")),
+    )
+    op.create_table(
+        "archive_arrival",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("number", sa.String(length=100), nullable=True),
+        sa.Column("from_code", sa.String(length=40), nullable=False),
+        sa.Column("from_name", sa.String(length=120), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("handover", sa.String(length=32), nullable=True),
+        sa.Column("arrived_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("findings", sa.JSON(), nullable=False),
+        sa.Column("package_id", sa.String(length=32), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_archive_arrival_agency_code_agency")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_archive_arrival")),
+    )
+    with op.batch_alter_table("archive_arrival", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_archive_arrival_package_id"), ["package_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_archive_arrival_sha256"), ["sha256"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_archive_arrival_state_lease_until"), ["state", "lease_until"], unique=False
+        )
+
+    op.create_table(
+        "archive_handover",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("to_code", sa.String(length=40), nullable=False),
+        sa.Column("to_name", sa.String(length=120), nullable=False),
+        sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("packages", sa.Integer(), nullable=False),
+        sa.Column("list", sa.LargeBinary(), nullable=False),
+        sa.Column("signed", sa.Text(), nullable=False),
+        sa.Column("receipt", sa.LargeBinary(), nullable=True),
+        sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("accepted", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_archive_handover_agency_code_agency")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_archive_handover")),
+    )
+    with op.batch_alter_table("archive_handover", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_handover_agency_code_made_at"), ["agency_code", "made_at"], unique=False
+        )
+
+    op.create_table(
+        "archive_check",
+        sa.Column("package_id", sa.String(length=32), nullable=False),
+        sa.Column("occasion", sa.String(length=20), nullable=False),
+        sa.Column("checked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("findings", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["package_id"], ["archive_package.id"], name=op.f("fk_archive_check_package_id_archive_package")
+        ),
+        sa.PrimaryKeyConstraint("package_id", "occasion", name=op.f("pk_archive_check")),
+    )
+    with op.batch_alter_table("archive_check", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_check_failed_package_id"), ["failed", "package_id"], unique=False
+        )
+
+    op.create_table(
+        "archive_digest",
+        sa.Column("package_id", sa.String(length=32), nullable=False),
+        sa.Column("algorithm", sa.String(length=10), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["package_id"], ["archive_package.id"], name=op.f("fk_archive_digest_package_id_archive_package")
+        ),
+        sa.PrimaryKeyConstraint("package_id", "algorithm", name=op.f("pk_archive_digest")),
+    )
+    op.create_table(
+        "archive_handover_item",
+        sa.Column("handover_id", sa.String(length=32), nullable=False),
+        sa.Column("package_id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=12), nullable=False),
+        sa.Column("reason", sa.String(length=80), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["handover_id"],
+            ["archive_handover.id"],
+            name=op.f("fk_archive_handover_item_handover_id_archive_handover"),
+        ),
+        sa.ForeignKeyConstraint(
+            ["package_id"],
+            ["archive_package.id"],
+            name=op.f("fk_archive_handover_item_package_id_archive_package"),
+        ),
+        sa.PrimaryKeyConstraint("handover_id", "package_id", name=op.f("pk_archive_handover_item")),
+    )
+    with op.batch_alter_table("archive_handover_item", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_handover_item_package_id_state"), ["package_id", "state"], unique=False
+        )
+
+    op.create_table(
+        "archive_renewal",
+        sa.Column("package_id", sa.String(length=32), nullable=False),
+        sa.Column("chain", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("night_id", sa.String(length=32), nullable=False),
+        sa.Column("stamps", sa.Integer(), nullable=False),
+        sa.Column("lists", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["night_id"], ["archive_night.id"], name=op.f("fk_archive_renewal_night_id_archive_night")
+        ),
+        sa.ForeignKeyConstraint(
+            ["package_id"], ["archive_package.id"], name=op.f("fk_archive_renewal_package_id_archive_package")
+        ),
+        sa.PrimaryKeyConstraint("package_id", "chain", name=op.f("pk_archive_renewal")),
+    )
+    with op.batch_alter_table("archive_renewal", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_archive_renewal_night_id"), ["night_id"], unique=False)
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("archive_renewal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_renewal_night_id"))
+
+    op.drop_table("archive_renewal")
+    with op.batch_alter_table("archive_handover_item", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_handover_item_package_id_state"))
+
+    op.drop_table("archive_handover_item")
+    op.drop_table("archive_digest")
+    with op.batch_alter_table("archive_check", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_check_failed_package_id"))
+
+    op.drop_table("archive_check")
+    with op.batch_alter_table("archive_handover", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_handover_agency_code_made_at"))
+
+    op.drop_table("archive_handover")
+    with op.batch_alter_table("archive_arrival", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_arrival_state_lease_until"))
+        batch_op.drop_index(batch_op.f("ix_archive_arrival_sha256"))
+        batch_op.drop_index(batch_op.f("ix_archive_arrival_package_id"))
+
+    op.drop_table("archive_arrival")
+    op.drop_table("archive_statement")
+    with op.batch_alter_table("archive_claim", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_claim_until"))
+
+    op.drop_table("archive_claim")
     with op.batch_alter_table("archive_evidence", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_archive_evidence_night_id"))
 

@@ -1,0 +1,111 @@
+"""What is archived is looked at first; archivers side by side do not do each other's work; what was left is
+swept.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from registry.archive import rules
+from registry.archive.checks import INGEST, checks_of
+from registry.archive.contents import Description
+from registry.archive.edition import gather_editions
+from registry.archive.natures import Nature
+from registry.archive.package import Package, make_package
+from registry.archive.rules import LONGEST_REST, keep_due
+from registry.archive.search import statistics
+from registry.archive.transfer_tables import ArchiveClaim
+from registry.licences.fsck import fsck
+from tests.archive.keeping import due, files, kept, packages, stores_of
+from tests.registry.issuing import issue_one
+from tests.registry.world import Ticker, World
+
+
+def test_what_is_kept_was_looked_at_item_by_item(world: World) -> None:
+    issue_one(world)
+    kept(world)
+    (package,) = packages(world)
+    with Session(world.ports.database.read) as session:
+        (check,) = checks_of(session, package.id)
+    assert check.occasion == INGEST
+    assert all(one.passed for one in check.findings)
+    assert {one.nature for one in check.findings} == set(Nature)
+    assert fsck(world.ports) == []
+
+
+def test_what_does_not_pass_is_not_archived_and_shows(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issue_one(world)
+
+    def nobody_s(about: Description, *some: Any) -> Package:
+        return make_package(replace(about, fonds_name=""), *some)
+
+    monkeypatch.setattr(rules, "make_package", nobody_s)
+    done = keep_due(world.ports, stores_of(world))
+    (package,) = packages(world)
+    assert [one.item for one in done.unsound[package.id]] == ["metadata_complete"]
+    assert (done.kept, package.state, due(world)) == ([], "numbered", 1)
+    assert files(world) == set()
+    told = f"package {package.id} did not pass the four-nature check (ingest): metadata_complete"
+    assert fsck(world.ports) == [told]
+    with Session(world.ports.database.read) as session:
+        assert {"check": "ingest", "failed": 1} in list(statistics(session))
+    assert not kept(world)  # tried again hours later, and not every minute
+    monkeypatch.undo()
+    clock.advance(LONGEST_REST)
+    assert kept(world).kept == [package.id]
+    assert fsck(world.ports) == []
+
+
+def test_archivers_side_by_side_gather_nothing_twice(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    issued = {issue_one(world).edition_id for _ in range(6)}
+    gathered, both, gather = Counter[str](), threading.Barrier(2, timeout=60), gather_editions
+    at_once = threading.local()
+
+    def together(ports: Any, ids: Sequence[str], *rest: Any) -> Any:
+        gathered.update(ids)
+        if ids and not getattr(at_once, "met", False):  # each is at its first ones while the other is
+            at_once.met = True
+            both.wait()
+        return gather(ports, ids, *rest)
+
+    monkeypatch.setattr(rules, "gather_editions", together)
+    monkeypatch.setattr(rules, "BATCH", 2)
+    kept_by: list[list[str]] = []
+    archivers = [
+        threading.Thread(target=lambda: kept_by.append(keep_due(world.ports, stores_of(world)).kept))
+        for _ in range(2)
+    ]
+    for one in archivers:
+        one.start()
+    for one in archivers:
+        one.join()
+    assert gathered == Counter(issued)
+    assert sum(map(len, kept_by)) == 6
+    assert all(kept_by)
+    assert {one.subject for one in packages(world)} == issued
+    with Session(world.ports.database.read) as session:
+        assert session.scalar(select(func.count()).select_from(ArchiveClaim)) == 0
+
+
+def test_who_fails_holds_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    issue_one(world)
+
+    def out(*_: Any) -> Any:
+        raise VermilionError(Kind.UNAVAILABLE, "no trust list", reason="trust_list")
+
+    with monkeypatch.context() as without:
+        without.setattr(rules, "trust_now", out)
+        with pytest.raises(VermilionError):
+            keep_due(world.ports, stores_of(world))
+    assert len(kept(world).kept) == 1
