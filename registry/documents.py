@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -117,6 +118,22 @@ class ObjectStore:
         except (BaseError, OSError):
             raise _unavailable() from None
 
+    def keys(self) -> Iterator[str]:
+        """Of all objects that are there, in whatever order. Raises VermilionError(UNAVAILABLE)."""
+        try:
+            for some in obstore.list(self._store, chunk_size=1000):
+                for one in some:
+                    if self._keys.fullmatch(one["path"]):
+                        yield one["path"]
+        except (BaseError, OSError):
+            raise _unavailable() from None
+
+    def drop_unfinished(self, before: datetime) -> int:  # noqa: ARG002
+        """Remove what was begun before then and never finished; how many. A store of objects has none: what
+        is not whole does not appear there.
+        """
+        return 0
+
     def _check_key(self, key: str) -> None:
         if not self._keys.fullmatch(key):
             raise VermilionError(Kind.INVALID, "not a key of this store", reason="document_key")
@@ -176,6 +193,24 @@ class FolderStore(ObjectStore):
             return None
         except OSError:
             raise _unavailable() from None
+
+    def drop_unfinished(self, before: datetime) -> int:
+        """As above: obstore writes a file beside its name, with `#` and a number, and gives it its name when
+        it is whole.
+        """
+        count = 0
+        try:
+            for path in self._root.glob("*/*#*"):
+                key, _, number = path.relative_to(self._root).as_posix().partition("#")
+                ours = self._keys.fullmatch(key) and number.isdigit()
+                if ours and path.stat().st_mtime < before.timestamp():
+                    path.unlink(missing_ok=True)
+                    count += 1
+        except FileNotFoundError:  # its writer has finished it
+            pass
+        except OSError:
+            raise _unavailable() from None
+        return count
 
     def _directories(self, keys: Iterable[str]) -> list[Path]:
         """Those that name objects of these keys, the inner ones first. A directory's own name is synced once:

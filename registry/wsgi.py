@@ -20,6 +20,7 @@ from registry.archive.evidence import stamp_night
 from registry.archive.rules import Round as ArchiveRound
 from registry.archive.rules import keep_due
 from registry.archive.stores import open_stores
+from registry.archive.sweep import Swept, sweep
 from registry.batches.work import Round, work
 from registry.composition import open_ports
 from registry.delivery.rules import sweep as sweep_deliveries
@@ -107,11 +108,7 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
         "night_not_stamped": partial(stamp_night, ports),
         "nights_not_stamped_anew": partial(stamp_nights_anew, ports),
     }
-    audited = {
-        "archive_not_audited": lambda: log_audit(
-            audit_due(ports, open_stores(ports.settings), rest=stop.wait, stopping=stop.is_set)
-        )
-    }
+    audited = {"archive_not_audited": lambda: _audit(ports, stop)}
     statuses = {"outside_status_not_fetched": OutsideStatuses(ports).fetch_due}
     receipts: dict[str, Callable[[], object]] = {}
     if ports.settings.signer_socket is None:
@@ -180,6 +177,15 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     )
 
 
+def _audit(ports: Ports, stop: threading.Event) -> None:
+    """Read stores; one that was read through is swept, too."""
+    stores = open_stores(ports.settings)
+    done = audit_due(ports, stores, rest=stop.wait, stopping=stop.is_set)
+    log_audit(done)
+    if done.ended:
+        log_sweep(sweep(ports, stores, done.ended, stop.is_set))
+
+
 def _send_webhooks(ports: Ports, stop: threading.Event) -> None:
     with closing(Sender(ports.settings.webhook_permitted, ports.clock)) as sender:
         tasks = {"webhooks_not_sent": lambda: log_webhooks(deliver(ports, sender, stop.is_set))}
@@ -235,6 +241,18 @@ def log_audit(outcome: Audited) -> None:
         _log.warning("archive_copy_repaired", package=package_id, store=store)
     for package_id in outcome.beyond_repair:
         _log.error("archive_package_lost", package=package_id)
+    for store, outage in outcome.outages.items():
+        _log.warning("archive_store_out", store=store, reason=outage.reason)
+
+
+def log_sweep(outcome: Swept) -> None:
+    """A line for each store from which something was removed, or that has what nobody knows of."""
+    for store, count in outcome.removed.items():
+        if count:
+            _log.info("archive_swept", store=store, removed=count)
+    for store, count in outcome.unknown.items():
+        if count:
+            _log.warning("archive_copies_unknown", store=store, count=count)
     for store, outage in outcome.outages.items():
         _log.warning("archive_store_out", store=store, reason=outage.reason)
 

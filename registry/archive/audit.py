@@ -43,6 +43,7 @@ class Audited:
     repaired: list[tuple[str, str]] = field(default_factory=list)  # package, store
     beyond_repair: list[str] = field(default_factory=list)  # packages of which no store has a good copy
     outages: dict[str, VermilionError] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)  # stores of which a round came to its end
 
     def __bool__(self) -> bool:
         return bool(self.lost or self.repaired or self.beyond_repair or self.outages)
@@ -178,6 +179,8 @@ def _note(
             [(package.id, {"store": name, "found": state}) for package, state in newly],
         )
     done.lost += [(package.id, name, state) for package, state in newly]
+    if ended:
+        done.ended.append(name)
 
 
 def repair(ports: Ports, stores: Stores, done: Audited) -> None:

@@ -26,6 +26,12 @@ def package_key(package_id: str, attempt: int) -> str:
     return f"{package_id[:2]}/{package_id}-{attempt}.tar"
 
 
+def attempt_of(key: str) -> tuple[str, int]:
+    """The package's id and the attempt of a key."""
+    package_id, _, attempt = key.partition("/")[2].removesuffix(".tar").partition("-")
+    return package_id, int(attempt)
+
+
 @dataclass(frozen=True, slots=True)
 class Stores:
     """By name, in the order of the settings."""

@@ -95,6 +95,27 @@ def archive_audit() -> None:
         raise click.exceptions.Exit(1)
 
 
+@archive.command("sweep")
+def archive_sweep() -> None:
+    """Remove from every store attempts to write a package that was kept by another one, and files that were
+    never finished; what the API does by itself whenever it has read a store through.
+
+    Says as JSON how many of each store; what belongs to no package on record is counted and left. Exit code 1
+    when there is any, or a store was out.
+    """
+    from registry.archive.stores import open_stores
+    from registry.archive.sweep import sweep
+
+    with unlocked() as ports:
+        done = sweep(ports, open_stores(ports.settings))
+    for store, count in done.removed.items():
+        click.echo(json.dumps({"store": store, "removed": count, "unknown": done.unknown[store]}))
+    for store, outage in done.outages.items():
+        click.echo(json.dumps({"store": store, "reason": outage.reason}))
+    if done.outages or any(done.unknown.values()):
+        raise click.exceptions.Exit(1)
+
+
 @archive.command("restore-drill")
 @click.argument("into", type=click.Path(file_okay=False, path_type=Path))
 @click.option("--store", required=True, help="Name of the store to restore from, and from no other.")

@@ -4,10 +4,12 @@ swept.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -23,9 +25,12 @@ from registry.archive.natures import Nature
 from registry.archive.package import Package, make_package
 from registry.archive.rules import LONGEST_REST, keep_due
 from registry.archive.search import statistics
+from registry.archive.stores import Stores
+from registry.archive.sweep import sweep
 from registry.archive.transfer_tables import ArchiveClaim
 from registry.licences.fsck import fsck
-from tests.archive.keeping import due, files, kept, packages, stores_of
+from registry.wsgi import _audit
+from tests.archive.keeping import OutStore, due, file_of, files, kept, packages, stores_of
 from tests.registry.issuing import issue_one
 from tests.registry.world import Ticker, World
 
@@ -109,3 +114,48 @@ def test_who_fails_holds_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch
         with pytest.raises(VermilionError):
             keep_due(world.ports, stores_of(world))
     assert len(kept(world).kept) == 1
+
+
+def test_what_was_left_is_swept_and_nothing_else(world: World, clock: Ticker) -> None:
+    issue_one(world)
+    kept(world)
+    (package,) = packages(world)
+    stores = stores_of(world)
+    copy = file_of(world, package, "first")
+    beside = copy.with_name(copy.name.replace("-1.tar", "-2.tar"))
+    unfinished = copy.with_name(f"{copy.name}#1")
+    strange = copy.with_name(f"{package.id[:2]}{'0' * 30}-1.tar")
+    for path in (beside, unfinished, strange):
+        path.write_bytes(b"1")
+    at = clock.now.timestamp()
+    os.utime(unfinished, (at, at))
+    done = sweep(world.ports, stores)
+    assert (done.removed, done.unknown) == ({"first": 1, "second": 0}, {"first": 1, "second": 0})
+    assert files(world) == {copy, file_of(world, package, "second"), unfinished, strange}
+    clock.advance(timedelta(days=2))
+    assert sweep(world.ports, stores).removed == {"first": 1, "second": 0}
+    assert files(world) == {copy, file_of(world, package, "second"), strange}
+
+
+def test_nothing_of_a_package_that_is_being_written_is_swept(world: World) -> None:
+    issue_one(world)
+    half = Stores({**stores_of(world).by_name, "second": OutStore()})
+    kept(world, half)
+    (package,) = packages(world)
+    assert package.state == "writing"
+    done = sweep(world.ports, half)
+    assert (done.removed["first"], list(done.outages)) == (0, [])
+    assert file_of(world, package, "first").exists()
+
+
+def test_a_store_that_was_read_through_is_swept(world: World) -> None:
+    """As the API does by itself."""
+    issue_one(world)
+    kept(world)
+    (package,) = packages(world)
+    copy = file_of(world, package, "second")
+    beside = copy.with_name(copy.name.replace("-1.tar", "-7.tar"))
+    beside.write_bytes(b"1")
+    _audit(world.ports, threading.Event())
+    assert not beside.exists()
+    assert copy.exists()

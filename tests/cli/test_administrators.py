@@ -32,6 +32,7 @@ NOBODY_S = {
     "outside-ca list": "reads",
     "archive keep": "a timer's: what the API does by itself",
     "archive audit": "a timer's: what the API does by itself",
+    "archive sweep": "a timer's: what the API does by itself",
     "archive restore-drill": "a timer's: copies are restored aside, and nothing is changed",
     "archive evidence": "reads",
     "archive check": "reads",
