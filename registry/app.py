@@ -16,6 +16,7 @@ from registry import web
 from registry.agencies.api import authenticate
 from registry.agencies.api import blueprint as agencies
 from registry.api_docs import docs
+from registry.applicants.pages import install as install_applicants
 from registry.batches.api import blueprint as batches
 from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.buckets import Buckets, per_minute
@@ -93,6 +94,7 @@ def create_app(ports: Ports, *, monotonic: Callable[[], float] = time.monotonic)
     routes(app)
     install_console(app, ports)
     install_holders(app)
+    install_applicants(app)
     return app
 
 

@@ -18,7 +18,7 @@ from keys.errors import Kind, VermilionError
 from registry.actor import Administrator, Duty
 from registry.client import Answer, ApiClient, Credential, new_person_key
 from registry.ports import Ports
-from registry.samples import SampleAgency, sample_agencies, sample_requests, sample_types
+from registry.samples import SampleAgency, sample_agencies, sample_matters, sample_requests, sample_types
 
 FOOD, TRANSPORT = "food-business-licence", "road-transport-permit"
 OFFICES = {FOOD: ("", "食品经营许可系统"), TRANSPORT: ("transport-", "道路运输许可系统")}
@@ -84,6 +84,8 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
     from registry.agencies.rules import add_agency, add_client, add_person
     from registry.agencies.tables import Agency
     from registry.console import invitations
+    from registry.intake.matter_lists import import_list
+    from registry.intake.matters import ListKind, read_list
     from registry.licences.publish import own_files, put_into_service
     from registry.licences.reserve import is_test
     from registry.seals.authority import chain
@@ -169,14 +171,27 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 )  # fmt: skip
                 decide(session, ports, security, subject=row.id, approve=True)
 
+            def public_form(code: str) -> None:
+                row = add_client(
+                    session, ports, system, agency_code=code, name="网上申请", scopes={"case"}, types=[],
+                    public_form=True,
+                )  # fmt: skip
+                decide(session, ports, security, subject=row.id, approve=True)
+
             for slug, office in offices.items():
                 prefix, name = OFFICES[slug]
                 codes = [types[t] for t in office.types]
                 own = client(office.code, name, {"licence", "seal"}, codes, f"{prefix}agency-system")
                 console(office.code, {"licence", "seal"}, codes)
+                public_form(office.code)
                 for file, (is_own, called, role) in PEOPLE.items():
                     if is_own:
                         person(own, office.code, called, role, prefix + file)
+            for path in sample_matters():
+                raw = path.read_bytes()
+                made = read_list(raw, path.name)
+                if made.kind is ListKind.CATALOGUE or made.owner in {one.code for one in offices.values()}:
+                    import_list(session, ports, system, raw, path.name)
             if ports.settings.demo:
                 codes = [types[t] for t in agency().types]
                 row = _enrol_secret(session, ports, system, Credential(api, "", None), codes, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from registry.agencies import tables as agencies
+from registry.applicants import tables as applicants
 from registry.archive import tables as archive
 from registry.archive import transfer_tables as archive_transfers
 from registry.attempts import tables as attempts
@@ -11,6 +12,7 @@ from registry.console import tables as console
 from registry.database import Base
 from registry.delivery import tables as delivery
 from registry.intake import exchange_tables as exchange
+from registry.intake import search_tables as matter_search
 from registry.intake import tables as intake
 from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences
@@ -26,6 +28,7 @@ metadata = Base.metadata
 
 __all__ = [
     "agencies",
+    "applicants",
     "archive",
     "archive_transfers",
     "attempts",
@@ -36,6 +39,7 @@ __all__ = [
     "intake",
     "licences",
     "log",
+    "matter_search",
     "metadata",
     "notices",
     "outside",

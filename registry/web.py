@@ -42,6 +42,7 @@ _IDEMPOTENCY_KEY = re.compile(r"[\x21-\x7e]{1,255}")
 AUDIT = "audit"  # the blueprint that auditors read, and that nobody else does
 CONSOLE = "console"  # the blueprint of pages, where a session stands for a token
 HOLDER = "holder"  # the blueprint of pages for holders, who are asked for no token
+APPLICANT = "applicant"  # that of the pages for applicants, as well
 FORM = "application/x-www-form-urlencoded"
 
 _log = structlog.get_logger("registry.api")

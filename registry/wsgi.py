@@ -14,6 +14,7 @@ import structlog
 from keys.errors import places
 from registry import background
 from registry.app import create_app
+from registry.applicants.links import sweep as sweep_applications
 from registry.archive.audit import Audited, audit_due
 from registry.archive.evidence import renew_due as stamp_nights_anew
 from registry.archive.evidence import stamp_night
@@ -92,6 +93,7 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
         "webhooks_not_swept": partial(sweep_webhooks, ports),
         "notices_not_swept": partial(sweep_notices, ports),
         "pick_ups_not_swept": partial(sweep_deliveries, ports),
+        "application_links_not_swept": partial(sweep_applications, ports),
         "uses_not_swept": partial(sweep_uses, ports),
         "presentations_not_swept": partial(sweep_presentations, ports),
     }

@@ -48,6 +48,7 @@ class ClientShown:
     scopes: Sequence[str]
     types: Sequence[str]
     console: bool
+    public_form: bool
     active: bool
     enrolment: str | None
     keys: Sequence[str]
@@ -123,6 +124,7 @@ def clients_of(
             scopes=row.scopes,
             types=types.get(row.id, []),
             console=row.console,
+            public_form=row.public_form,
             active=row.active,
             enrolment=enrolments.get(row.id),
             keys=keys.get(row.id, []),

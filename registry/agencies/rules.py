@@ -163,15 +163,17 @@ def add_client(
     jwks: Collection[Mapping[str, Any]] = (),
     secret: str | None = None,
     console: bool = False,
+    public_form: bool = False,
     certificate_required: bool = False,
 ) -> Client:
     """Put a client on record with its public keys, or with a secret that was made by `new_secret`; disabled,
     and without scopes and the licence types it may issue until they are approved.
 
     With `certificate_required` it gets a token only behind a proxy that passes its certificate on. The client
-    that the agency's people act through in the `console` has no credential, and there is one.
+    that the agency's people act through in the `console` has no credential, and there is one; so it is with
+    that of the `public_form`, through which people apply, which has the scope of cases alone.
 
-    Raises VermilionError(FORBIDDEN, INVALID, NOT_FOUND; CONFLICT, `console_known` too).
+    Raises VermilionError(FORBIDDEN, INVALID, NOT_FOUND; CONFLICT, `console_known` or `form_known` too).
     """
     in_office(session, admin, Duty.SYSTEM)
     known_agency(session, agency_code)
@@ -182,7 +184,11 @@ def add_client(
         _code(f"/types/{i}", check_type_code, type_code)
     if console and (jwks or secret is not None or certificate_required):
         raise field_fault("/jwks", "credential", "the console has no credential: people sign in to it")
-    if not console and bool(jwks) == (secret is not None):
+    if public_form and (console or jwks or secret is not None or certificate_required):
+        raise field_fault("/jwks", "credential", "the public form has no credential: anybody may apply")
+    if public_form and (set(scopes) != {SCOPE_CASE} or types):
+        raise field_fault("/scopes", "scope", f"the public form has the scope {SCOPE_CASE}, and no types")
+    if not (console or public_form) and bool(jwks) == (secret is not None):
         raise field_fault("/jwks", "credential", "a client has public keys, or a secret")
     if secret is not None and not _SECRET.fullmatch(secret):
         raise field_fault("/secret", "secret", "a secret is one that the registry made")
@@ -197,10 +203,12 @@ def add_client(
         secret_sha256=hashlib.sha256(secret.encode()).digest() if secret is not None else None,
         certificate_required=certificate_required,
         console=console,
+        public_form=public_form,
         active=False,
         created_at=ports.clock(),
     )
-    known = VermilionError(Kind.CONFLICT, "the agency's console is on record already", reason="console_known")
+    what, reason = ("public form", "form_known") if public_form else ("console", "console_known")
+    known = VermilionError(Kind.CONFLICT, f"the agency's {what} is on record already", reason=reason)
     with unless_known(session, known):
         session.add(client)
     record_keys(session, keys, client=client)
@@ -211,6 +219,7 @@ def add_client(
         **asked,
         "keys": thumbprints_of(session, client),
         "console": console,
+        "public_form": public_form,
         "certificate_required": certificate_required,
     }
     _record(session, ports, admin, "client.added", "client", client.id, None, detail)

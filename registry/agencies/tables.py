@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 from registry.database import Base
 
 _CONSOLES: dict[str, Any] = dict.fromkeys(("sqlite_where", "postgresql_where"), text("console"))
+_FORMS: dict[str, Any] = dict.fromkeys(("sqlite_where", "postgresql_where"), text("public_form"))
 
 
 class Agency(Base):
@@ -50,13 +51,16 @@ class Person(Base):
 
 class Client(Base):
     """A machine with a credential, bound to an agency; or the operator console, through which the agency's
-    people act with a browser: it has no credential, and gets no token.
+    people act with a browser, or the public form, through which applicants do: these have no credential, and
+    get no token.
     """
 
     __tablename__ = "client"
     __table_args__ = (
         Index("uq_client_console", "agency_code", unique=True, **_CONSOLES),
+        Index("uq_client_public_form", "agency_code", unique=True, **_FORMS),
         CheckConstraint("NOT console OR secret_sha256 IS NULL", name="console_secret"),
+        CheckConstraint("NOT public_form OR (secret_sha256 IS NULL AND NOT console)", name="form_secret"),
         Index(None, "agency_code", "name", "id"),  # the pages of a list
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -66,6 +70,7 @@ class Client(Base):
     secret_sha256: Mapped[bytes | None]  # of one that the registry made: nobody guesses 256 bits
     certificate_required: Mapped[bool]  # to get a token, which is then bound to it (RFC 8705)
     console: Mapped[bool]  # one an agency at most
+    public_form: Mapped[bool]  # as well
     active: Mapped[bool]
     created_at: Mapped[datetime]
 

@@ -130,6 +130,11 @@ def person_unbind(identity_id: str, legal_basis: str, reason_code: str, acting: 
 )
 @click.option("--console", is_flag=True, help="The agency's console, which has no key: people sign in to it.")
 @click.option(
+    "--public-form",
+    is_flag=True,
+    help="The agency's public form, which has no key: anybody applies by it. Its scope is case.",
+)
+@click.option(
     "--require-certificate",
     is_flag=True,
     help="It gets a token only with a certificate that a proxy passes on; the token is bound to it.",
@@ -143,6 +148,7 @@ def client_add(
     jwk: Path | None,
     secret: bool,
     console: bool,
+    public_form: bool,
     require_certificate: bool,
     acting: Acting,
 ) -> None:
@@ -153,20 +159,22 @@ def client_add(
     as JSON; only its digest is kept. A key is better: it never leaves its holder.
 
     With --console it is what the agency's people act through when they sign in with a browser, and may do
-    for them what its scopes and types say.
+    for them what its scopes and types say. With --public-form it is what people apply through at the public
+    pages of the agency's matters; disabled, it takes no applications.
     """
     from registry.agencies.credentials import thumbprints_of
     from registry.agencies.rules import add_client, new_secret
 
     with acting.locked() as (at, admin):
-        if [console, secret, jwk is not None].count(True) != 1:
-            raise click.UsageError("one of --jwk, --secret and --console")
+        if [console, public_form, secret, jwk is not None].count(True) != 1:
+            raise click.UsageError("one of --jwk, --secret, --console and --public-form")
         public = [] if jwk is None else [read_jwk(jwk)]
         made = new_secret(at.random) if secret else None
         with at.database.transaction() as session:
             row = add_client(
                 session, at, admin, agency_code=agency_code, name=name, scopes=scopes, types=types,
-                jwks=public, secret=made, console=console, certificate_required=require_certificate,
+                jwks=public, secret=made, console=console, public_form=public_form,
+                certificate_required=require_certificate,
             )  # fmt: skip
             (*_, thumbprint) = (None, *thumbprints_of(session, row))
         shown = {"id": row.id, "secret": made, "thumbprint": thumbprint}

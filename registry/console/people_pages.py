@@ -144,6 +144,7 @@ def _client(one: ClientShown, names: dict[str, str]) -> dict[str, Any]:
         "id": one.id,
         "name": one.name,
         "console": one.console,
+        "public_form": one.public_form,
         "scopes": [told[f"scope_{scope}"] for scope in one.scopes],
         "types": [names[code] for code in one.types],
         "keys": one.keys,

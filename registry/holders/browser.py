@@ -21,7 +21,7 @@ from keys.errors import Kind, VermilionError
 from registry import web
 from registry.buckets import Buckets, per_minute
 from registry.console.rendering import static_file
-from registry.holders.rendering import HTML_LANG, WORDS, fill_in, language_of
+from registry.holders.rendering import HTML_LANG, PAGES, WORDS, Pages, language_of
 from registry.licences.outage import database_out, is_outage
 from registry.problems import status_of
 
@@ -60,26 +60,38 @@ class Holders:
 def _enter() -> None:
     if request.endpoint == f"{web.HOLDER}.static":
         return
-    holders = cast(Holders, current_app.extensions[EXTENSION])
-    if wait := holders.networks.enter(web.network()).wait:
+    require_room(cast(Holders, current_app.extensions[EXTENSION]).networks)
+    require_own_page()
+
+
+def require_room(networks: Buckets) -> None:
+    """Count a request of its network's. Raises VermilionError(TOO_MANY)."""
+    if wait := networks.enter(web.network()).wait:
         raise VermilionError(Kind.TOO_MANY, "too many requests", reason="rate", retry_after=wait)
+
+
+def require_own_page() -> None:
+    """Raises VermilionError(FORBIDDEN, `origin`) for a form that, as its browser says, another site sends."""
     site = request.headers.get("Sec-Fetch-Site", "none")  # which a browser says of its own doing, too
     if request.method == "POST" and site not in {"none", "same-origin"}:
         raise VermilionError(Kind.FORBIDDEN, "this was not sent by a page of ours", reason="origin")
 
 
 @blueprint.after_request
-def _dress(response: Response) -> Response:
+def dress(response: Response) -> Response:
+    """Give it the headers of these pages."""
     response.headers.update(HEADERS)
     if _secure():
         response.headers["Strict-Transport-Security"] = "max-age=31536000"
     return response
 
 
-def page(template: str, status: int = 200, *, own: str | None = None, **context: Any) -> Response:
+def page(
+    template: str, status: int = 200, *, own: str | None = None, of: Pages = PAGES, **context: Any
+) -> Response:
     """A page, in its `own` language where it has one and the reader asks for no other."""
     lang = language_of(request, own)
-    body = fill_in(template, lang, request.path, **context)
+    body = of.fill_in(template, lang, request.path, **context)
     response = Response(body, status=status, content_type="text/html; charset=utf-8")
     response.headers["Content-Language"] = HTML_LANG[lang]
     response.headers["Cache-Control"] = "no-store"
@@ -138,31 +150,34 @@ def _secure() -> bool:
 _SAID = {Kind.TOO_MANY: "fault_busy", Kind.UNAVAILABLE: "fault_out"}
 
 
-@blueprint.errorhandler(VermilionError)
-def _expected(error: VermilionError) -> Response:
-    told = words()
-    response = page(
-        "message.html",
-        status_of(error.kind),
-        title=told["fault_title"],
-        texts=[told[_SAID.get(error.kind, "fault_other")]],
-    )
-    if error.retry_after is not None:
-        response.headers["Retry-After"] = str(error.retry_after)
-    return response
+def tell_failures(pages: Blueprint, of: Pages) -> None:
+    """Have what these views raise told by a page."""
+
+    def expected(error: VermilionError) -> Response:
+        told = of.words[language_of(request)]
+        said = told.get(f"fault_{error.reason}", told[_SAID.get(error.kind, "fault_other")])
+        response = page("message.html", status_of(error.kind), of=of, title=told["fault_title"], texts=[said])
+        if error.retry_after is not None:
+            response.headers["Retry-After"] = str(error.retry_after)
+        return response
+
+    def database_failed(error: SQLAlchemyError) -> Response:
+        if not is_outage(error):
+            raise error
+        return expected(database_out())
+
+    def http(error: HTTPException) -> Response:
+        told = of.words[language_of(request)]
+        return page(
+            "message.html", error.code or 500, of=of, title=told["fault_title"], texts=[told["fault_other"]]
+        )
+
+    pages.register_error_handler(VermilionError, expected)
+    pages.register_error_handler(SQLAlchemyError, database_failed)
+    pages.register_error_handler(HTTPException, http)
 
 
-@blueprint.errorhandler(SQLAlchemyError)
-def _database_failed(error: SQLAlchemyError) -> Response:
-    if not is_outage(error):
-        raise error
-    return _expected(database_out())
-
-
-@blueprint.errorhandler(HTTPException)
-def _http(error: HTTPException) -> Response:
-    told = words()
-    return page("message.html", error.code or 500, title=told["fault_title"], texts=[told["fault_other"]])
+tell_failures(blueprint, PAGES)
 
 
 @blueprint.get("/static/<version>/<name>", endpoint="static")

@@ -89,12 +89,17 @@ def read_exact(identifier: str, code: str) -> Shown:
 
 def stranger(ports: Ports, network: str, shown: Shown) -> Attempt:
     """An attempt by somebody in `network`. Raises VermilionError(UNAVAILABLE)."""
+    return attempt(ports, network, shown.named)
+
+
+def attempt(ports: Ports, network: str, named: str) -> Attempt:
+    """As `stranger`, at whatever has a name and a code like a licence's."""
     blind = ports.vault.blind
     return Attempt(
         (
             (blind("typed", "network", network), typed_limits.NETWORK),
-            (blind("typed", "pair", network, shown.named), typed_limits.PAIR),
-            (blind("typed", "licence", shown.named), typed_limits.IDENTIFIER),
+            (blind("typed", "pair", network, named), typed_limits.PAIR),
+            (blind("typed", "licence", named), typed_limits.IDENTIFIER),
         )
     )
 

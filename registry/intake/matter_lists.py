@@ -15,6 +15,7 @@ from keys.errors import Kind, VermilionError, field_fault
 from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
 from registry.agencies.rules import known_agency
+from registry.intake.matter_names import note
 from registry.intake.matters import ListKind, Matter, MatterList, read_list
 from registry.intake.tables import ListedMatter, MatterListVersion, MatterVersion
 from registry.licences.types import known_type
@@ -81,6 +82,9 @@ def import_list(
                 agency_code=made.owner,
             )
         )
+    session.flush()  # what a matter is found by refers to it
+    for matter in made.matters:
+        note(session, matter, made.version, known_agency(session, made.owner))
     record_event(
         session,
         kind="matter_list.imported",
@@ -103,29 +107,34 @@ def import_list(
 
 def matter_on(session: Session, code: str, day: date) -> InForce | None:
     """A matter as it is handled on a day; None where it is not, or not any more."""
-    row = session.execute(_in_force(day).where(MatterVersion.code == code)).one_or_none()
-    return None if row is None else _of(*row)
+    row = session.execute(in_force_on(day).where(MatterVersion.code == code)).one_or_none()
+    return None if row is None else shown(*row)
 
 
 def matter_version(session: Session, code: str, version: int) -> Matter:
     """As a version of its list has it, whether that holds or not. The version is on record."""
+    return next(one for one in list_of(session, code, version).matters if one.code == code)
+
+
+def list_of(session: Session, code: str, version: int) -> MatterList:
+    """The list that has a version of a matter, which is on record."""
     toml = session.scalars(
         select(MatterListVersion.toml)
         .join(MatterVersion, _ITS_LIST)
         .where(MatterVersion.code == code, MatterVersion.version == version)
     ).one()
-    return _parsed(toml, code)
+    return _list(toml)
 
 
 def matters_on(
     session: Session, day: date, *, agency_code: str | None = None, after: str = "", size: int = 100
 ) -> tuple[list[InForce], bool]:
     """At most `size` matters behind a code, of an agency or of all; and whether there are more."""
-    wanted = _in_force(day).where(MatterVersion.code > after)
+    wanted = in_force_on(day).where(MatterVersion.code > after)
     if agency_code is not None:
         wanted = wanted.where(MatterVersion.agency_code == agency_code)
     rows = session.execute(wanted.order_by(MatterVersion.code).limit(size + 1)).all()
-    return [_of(*row) for row in rows[:size]], len(rows) > size
+    return [shown(*row) for row in rows[:size]], len(rows) > size
 
 
 def lists_on_record(session: Session) -> Sequence[MatterListVersion]:
@@ -134,7 +143,8 @@ def lists_on_record(session: Session) -> Sequence[MatterListVersion]:
     return session.scalars(select(MatterListVersion).order_by(*order)).all()
 
 
-def _in_force(day: date) -> Select[MatterVersion, str]:
+def in_force_on(day: date) -> Select[MatterVersion, str]:
+    """The matters that are handled on a day, each with its list's file."""
     return (
         select(MatterVersion, MatterListVersion.toml).join(MatterListVersion, _ITS_LIST).where(*_holds(day))
     )
@@ -157,7 +167,8 @@ def _holds(day: date) -> tuple[ColumnElement[bool], ...]:
     return MatterListVersion.version == newest, or_(until.is_(None), until >= day)
 
 
-def _of(row: MatterVersion, toml: str) -> InForce:
+def shown(row: MatterVersion, toml: str) -> InForce:
+    """A row of `in_force_on`."""
     return InForce(_parsed(toml, row.code), row.version)
 
 

@@ -23,6 +23,8 @@ from registry.ports import Ports
 SUBJECT = "case"
 NO_CHANNEL = "none"
 LIFE = timedelta(days=30)
+PROGRESS = "/holder/applications/"
+"""Where an applicant follows a case, by its number and code, which stand in no address."""
 WORDS: Mapping[str, Mapping[str, str]] = tomllib.loads(
     Path(__file__).with_name("words.toml").read_text("utf-8")
 )
@@ -64,6 +66,7 @@ def tell(
         "matter": _in(matter.name, language),
         "number": case.number or "",
         "step": WORDS[action.value][language],
+        "progress": f"{ports.settings.holder}{PROGRESS}?lang={language}",
         "reason": "\n".join(lines),
     }
     about = Subject(SUBJECT, case.id, case.agency_code)

@@ -145,9 +145,13 @@ def upgrade() -> None:
         sa.Column("secret_sha256", sa.LargeBinary(), nullable=True),
         sa.Column("certificate_required", sa.Boolean(), nullable=False),
         sa.Column("console", sa.Boolean(), nullable=False),
+        sa.Column("public_form", sa.Boolean(), nullable=False),
         sa.Column("active", sa.Boolean(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.CheckConstraint("NOT console OR secret_sha256 IS NULL", name=op.f("ck_client_console_secret")),
+        sa.CheckConstraint(
+            "NOT public_form OR (secret_sha256 IS NULL AND NOT console)", name=op.f("ck_client_form_secret")
+        ),
         sa.ForeignKeyConstraint(["agency_code"], ["agency.code"], name=op.f("fk_client_agency_code_agency")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_client")),
     )
@@ -161,6 +165,13 @@ def upgrade() -> None:
             unique=True,
             sqlite_where=sa.text("console"),
             postgresql_where=sa.text("console"),
+        )
+        batch_op.create_index(
+            batch_op.f("uq_client_public_form"),
+            ["agency_code"],
+            unique=True,
+            sqlite_where=sa.text("public_form"),
+            postgresql_where=sa.text("public_form"),
         )
 
     op.create_table(
@@ -1606,6 +1617,18 @@ def upgrade() -> None:
     with op.batch_alter_table("matter", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_matter_agency_code_code"), ["agency_code", "code"], unique=False)
     op.create_table(
+        "matter_gram",
+        sa.Column("gram", sa.String(length=2), nullable=False),
+        sa.Column("code", sa.String(length=36), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.ForeignKeyConstraint(
+            ["code", "version"],
+            ["matter.code", "matter.version"],
+            name=op.f("fk_matter_gram_code_version_matter"),
+        ),
+        sa.PrimaryKeyConstraint("gram", "code", "version", name=op.f("pk_matter_gram")),
+    )
+    op.create_table(
         "intake_case",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("number", sa.String(length=24), nullable=True),
@@ -1661,6 +1684,33 @@ def upgrade() -> None:
             batch_op.f("ix_intake_case_state_calendar"), ["state", "calendar"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_intake_case_state_due_on"), ["state", "due_on"], unique=False)
+
+    op.create_table(
+        "application_link",
+        sa.Column("token_sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("case_id", sa.String(length=32), nullable=False),
+        sa.Column("matter_code", sa.String(length=36), nullable=False),
+        sa.Column("network", sa.LargeBinary(), nullable=True),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("expires_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["case_id"],
+            ["intake_case.id"],
+            name=op.f("fk_application_link_case_id_intake_case"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("token_sha256", name=op.f("pk_application_link")),
+    )
+    with op.batch_alter_table("application_link", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_application_link_case_id"), ["case_id"], unique=False)
+        batch_op.create_index(batch_op.f("ix_application_link_expires_at"), ["expires_at"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_application_link_network_matter_code"),
+            ["network", "matter_code"],
+            unique=False,
+            sqlite_where=sa.text("network IS NOT NULL"),
+            postgresql_where=sa.text("network IS NOT NULL"),
+        )
 
     op.create_table(
         "case_issue",
@@ -2282,7 +2332,18 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_created_at_id"))
         batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_due_on_id"))
 
+    with op.batch_alter_table("application_link", schema=None) as batch_op:
+        batch_op.drop_index(
+            batch_op.f("ix_application_link_network_matter_code"),
+            sqlite_where=sa.text("network IS NOT NULL"),
+            postgresql_where=sa.text("network IS NOT NULL"),
+        )
+        batch_op.drop_index(batch_op.f("ix_application_link_expires_at"))
+        batch_op.drop_index(batch_op.f("ix_application_link_case_id"))
+
+    op.drop_table("application_link")
     op.drop_table("intake_case")
+    op.drop_table("matter_gram")
     with op.batch_alter_table("matter", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_matter_agency_code_code"))
 
@@ -2523,6 +2584,7 @@ def downgrade() -> None:
     op.drop_table("key")
     op.drop_table("verifier")
     with op.batch_alter_table("client", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("uq_client_public_form"))
         batch_op.drop_index(batch_op.f("uq_client_console"))
         batch_op.drop_index(batch_op.f("ix_client_agency_code_name_id"))
 

@@ -1,0 +1,336 @@
+"""What applicants do at the public pages: draw up, submit, correct, withdraw, and take the licence.
+
+They act through the public form of the matter's agency, which is a client of the agency as its console is:
+approved by the same duties, without a credential, and closed by being disabled. So no rule of the intake
+knows these pages. Who acts is whoever has the application's link (`registry.applicants.links`).
+
+A case that came another way goes on that way: the agency's system has identified its applicant, and passes
+on what they do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from keys.errors import Fault, Kind, VermilionError
+from registry import web
+from registry.actor import Actor
+from registry.agencies.rules import SCOPE_CASE
+from registry.agencies.tables import Client
+from registry.applicants import links
+from registry.applicants.fields import photos
+from registry.applicants.tables import ApplicationLink
+from registry.attempts.rules import Attempt, enter
+from registry.buckets import Rate
+from registry.delivery import rules as delivery
+from registry.intake import cases
+from registry.intake.applications import Application, open_application
+from registry.intake.cases import Act
+from registry.intake.forms import DraftBody, application_of
+from registry.intake.matter_lists import matter_on, matter_version
+from registry.intake.matters import Matter
+from registry.intake.moves import PERMITTED, Action, CaseState, Who
+from registry.intake.tables import Case
+from registry.licences.moment import moment
+from registry.licences.outage import database_errors
+from registry.licences.tables import Edition
+from registry.notices.kinds import Language
+from registry.ports import Ports
+from registry.rows import unless_known
+from signing.form_values import check_form
+from signing.licence_type import FieldKind
+
+OPERATOR = "applicant"
+"""Who acts through a public form, as the record says it."""
+
+ONLINE = frozenset({"2", "3"})  # of `registry.intake.matters.FORMS`
+DRAWN = Rate(burst=20, seconds_each=180.0)  # drafts that one network begins: then twenty an hour
+SAVED = Rate(burst=60, seconds_each=30.0)  # and how often it saves: each is an event, which is for good
+PICK_UP_LIFE = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An application as its link opens it."""
+
+    case: Case
+    matter: Matter
+    application: Application
+    of_form: bool  # it came through the agency's public form
+    form: Actor | None  # None: that is closed
+    drawn_up: bool  # by a draft's own link, not one for number and code
+
+    @property
+    def state(self) -> CaseState:
+        return CaseState(self.case.state)
+
+    def may(self, action: Action) -> bool:
+        """Whether the applicant can do it here and now."""
+        return self.form is not None and self.of_form and (self.state, action) in PERMITTED
+
+
+def public_form(session: Session, agency_code: str) -> Actor | None:
+    """Through whom people apply to an agency; None where it takes no applications here."""
+    open_ones = (Client.agency_code == agency_code, Client.public_form, Client.active)
+    row = session.scalars(select(Client).where(*open_ones)).one_or_none()
+    if row is None or SCOPE_CASE not in row.scopes:
+        return None
+    return Actor(row.id, agency_code, frozenset(row.scopes), operator=OPERATOR)
+
+
+def takes_applications(session: Session, matter: Matter) -> bool:
+    """Whether somebody can apply for it at these pages."""
+    return bool(ONLINE & set(matter.forms)) and public_form(session, matter.agency_code) is not None
+
+
+def opened(session: Session, ports: Ports, token: str) -> Opened:
+    """The vault is ready. Raises VermilionError: NOT_FOUND (`no_application`); UNAVAILABLE."""
+    link = links.required(session, token, ports.clock())
+    return _opened(session, ports, link, session.get_one(Case, link.case_id))
+
+
+def save(ports: Ports, network: str, token: str, matter_code: str, application: Application) -> None:
+    """Draw up a draft under a link, or put other values into the one that it opens. Nothing is checked but
+    that there is room. Photos are those that it has.
+
+    Raises VermilionError: NOT_FOUND (`matter`, `no_application`); CONFLICT (`form_closed`, `case_state`,
+    `too_many_drafts`); TOO_MANY; UNAVAILABLE.
+    """
+    ports.vault.ready()
+    blind = ports.vault.blind("applicant", "network", network)
+    _count(ports, ports.vault.blind("applicant", "saved", network), SAVED)
+    with database_errors(), ports.database.transaction() as session:
+        link = links.find(session, token, ports.clock())
+        if link is not None:
+            _redraw(session, ports, link, matter_code, application)
+            return
+    _count(ports, ports.vault.blind("applicant", "drawn", network), DRAWN)
+    with database_errors(), ports.database.transaction() as session:
+        at = moment(ports)
+        found = matter_on(session, matter_code, at.day)
+        if found is None:
+            raise VermilionError(Kind.NOT_FOUND, "no such matter is handled today", reason="matter")
+        actor = _form_of(session, found.matter)
+        if links.open_drafts(session, blind, matter_code, at.now) >= links.MAX_DRAFTS:
+            detail = "so many drafts of this matter were begun from this network"
+            raise VermilionError(Kind.CONFLICT, detail, reason="too_many_drafts")
+        case = cases.draw_up(session, ports, actor, matter_code, application)
+        with unless_known(session, links.nothing()):
+            links.add(session, token, case, at.now, links.DRAFT_LIFE, blind)
+
+
+def keep_photo(ports: Ports, network: str, token: str, name: str, photo: str | None) -> None:
+    """Put a photo, in base64, into a draft, or take it out. Raises VermilionError as `save`; INVALID with its
+    fault, where it is none.
+    """
+    ports.vault.ready()
+    _count(ports, ports.vault.blind("applicant", "saved", network), SAVED)
+    with database_errors(), ports.database.transaction() as session:
+        link = links.required(session, token, ports.clock())
+        case = session.get_one(Case, link.case_id, with_for_update=True)
+        found = _opened(session, ports, link, case)
+        field = next((one for one in found.matter.fields if one.name == name), None)
+        if field is None or field.kind is not FieldKind.PHOTO:
+            raise VermilionError(Kind.NOT_FOUND, "the form has no such photo", reason="photo")
+        values = {key: value for key, value in found.application.fields.items() if key != name}
+        if photo is not None:
+            check_form((field,), {name: photo}, moment(ports).day)
+            values[name] = photo
+        kept = found.application
+        made = Application(kept.name, kept.id_type, kept.id_code, kept.contact, values)
+        cases.redraw(session, ports, _acting(found), case.id, made)
+        link.expires_at = ports.clock() + links.DRAFT_LIFE
+
+
+def faults_of(
+    session: Session,
+    ports: Ports,
+    actor: Actor,
+    matter: Matter,
+    application: Application,
+    *,
+    photos_too: bool,
+) -> tuple[Fault, ...]:
+    """All that keeps an application from being submitted, by the rules of the agency API."""
+    today = moment(ports).day
+    found: list[Fault] = []
+    try:
+        application_of(session, ports, actor, web.parse(DraftBody, _body(application)), today)
+    except VermilionError as error:
+        found += _required(error)
+    fields = [one for one in matter.fields if photos_too or one.kind is not FieldKind.PHOTO]
+    names = {one.name for one in fields}
+    values = {name: value for name, value in application.fields.items() if name in names}
+    try:
+        check_form(fields, values, today)
+    except VermilionError as error:
+        found += _required(error)
+    return tuple(found)
+
+
+def submit(ports: Ports, token: str, *, declared: bool) -> None:
+    """Submit a draft. Once it is submitted, the same again changes nothing.
+
+    Raises VermilionError: NOT_FOUND (`no_application`); INVALID with faults; CONFLICT (`form_closed`,
+    `case_state`, `move_needs`); UNAVAILABLE.
+    """
+    ports.vault.ready()
+    with database_errors(), ports.database.transaction() as session:
+        link = links.required(session, token, ports.clock())
+        case = session.get_one(Case, link.case_id, with_for_update=True)
+        if case.state != CaseState.DRAFT:
+            return
+        found = _opened(session, ports, link, case)
+        actor = _acting(found)
+        faults = faults_of(session, ports, actor, found.matter, found.application, photos_too=True)
+        if faults:
+            raise VermilionError(
+                Kind.INVALID, "the application is not complete", reason="invalid_fields", faults=faults
+            )
+        cases.act(session, ports, case, Action.SUBMIT, Act(Who.APPLICANT, actor, declared=declared))
+        link.expires_at = ports.clock() + links.SEEN_LIFE
+
+
+def correct(ports: Ports, token: str, values: Mapping[str, Any], *, declared: bool) -> None:
+    """Put in what was asked for. Of a case that is not waiting for it nothing changes.
+
+    Raises VermilionError as `submit`.
+    """
+    _act(ports, token, Action.CORRECT, declared=declared, correction=values)
+
+
+def withdraw(ports: Ports, token: str) -> None:
+    """Take the application back; where that cannot be, or was done, nothing changes. Raises VermilionError as
+    `submit`.
+    """
+    _act(ports, token, Action.WITHDRAW)
+
+
+def take_licence(ports: Ports, token: str, language: Language) -> str:
+    """What a pick-up link of the licence that was issued carries; it serves for an hour.
+
+    Raises VermilionError: NOT_FOUND (`no_application`, `no_licence`); CONFLICT (`form_closed`, `status`,
+    `too_many_pick_ups`); UNAVAILABLE.
+    """
+    ports.vault.ready()
+    with database_errors(), ports.database.transaction() as session:
+        link = links.required(session, token, ports.clock())
+        found = _opened(session, ports, link, session.get_one(Case, link.case_id))
+        if found.case.edition_id is None:
+            raise VermilionError(Kind.NOT_FOUND, "no licence was issued", reason="no_licence")
+        actor = _acting(found)
+        edition = session.get_one(Edition, found.case.edition_id, with_for_update=True)
+        made = delivery.make(session, ports, actor, edition, None, language, PICK_UP_LIFE)
+        assert made.token is not None  # it is told to nobody else
+        return made.token
+
+
+def link_for(ports: Ports, case: Case) -> str:
+    """What a new link of a case carries, for whoever has shown its number and code. Raises
+    VermilionError(UNAVAILABLE).
+    """
+    token = links.new_token(ports.random)
+    with database_errors(), ports.database.transaction() as session:
+        links.add(session, token, case, ports.clock(), links.SEEN_LIFE)
+    return token
+
+
+def _act(ports: Ports, token: str, action: Action, **more: Any) -> None:
+    ports.vault.ready()
+    with database_errors(), ports.database.transaction() as session:
+        link = links.required(session, token, ports.clock())
+        case = session.get_one(Case, link.case_id, with_for_update=True)
+        found = _opened(session, ports, link, case)
+        if (found.state, action) not in PERMITTED:
+            return
+        cases.act(session, ports, case, action, Act(Who.APPLICANT, _acting(found), **more))
+
+
+def _opened(session: Session, ports: Ports, link: ApplicationLink, case: Case) -> Opened:
+    if not case.application:  # a draft that nobody came back to is erased
+        raise links.nothing()
+    client = session.get_one(Client, case.client_id)
+    return Opened(
+        case=case,
+        matter=matter_version(session, case.matter_code, case.matter_version),
+        application=open_application(ports.vault, case.id, case.application),
+        of_form=client.public_form,
+        form=public_form(session, case.agency_code),
+        drawn_up=link.network is not None,
+    )
+
+
+def _acting(found: Opened) -> Actor:
+    if not found.of_form:
+        detail = "this case came another way, by which its applicant acts"
+        raise VermilionError(Kind.CONFLICT, detail, reason="other_way")
+    if found.form is None:
+        raise _closed()
+    return found.form
+
+
+def _form_of(session: Session, matter: Matter) -> Actor:
+    actor = public_form(session, matter.agency_code)
+    if actor is None or not ONLINE & set(matter.forms):
+        raise _closed()
+    return actor
+
+
+def _closed() -> VermilionError:
+    return VermilionError(Kind.CONFLICT, "the agency takes no applications here now", reason="form_closed")
+
+
+def _redraw(
+    session: Session, ports: Ports, link: ApplicationLink, matter_code: str, application: Application
+) -> None:
+    case = session.get_one(Case, link.case_id, with_for_update=True)
+    found = _opened(session, ports, link, case)
+    if case.matter_code != matter_code:
+        raise VermilionError(Kind.NOT_FOUND, "the link is another matter's", reason="no_application")
+    kept = photos(found.matter, found.application)
+    made = Application(
+        application.name,
+        application.id_type,
+        application.id_code,
+        application.contact,
+        {**application.fields, **kept},
+    )
+    actor = _acting(found)
+    if made != found.application:  # what changes nothing is no event
+        cases.redraw(session, ports, actor, case.id, made)
+        link.expires_at = ports.clock() + links.DRAFT_LIFE
+
+
+def _count(ports: Ports, key: bytes, rate: Rate) -> None:
+    with database_errors(), ports.database.transaction() as session:
+        wait = enter(session, Attempt(((key, rate),)), ports.clock())
+    if wait:
+        raise VermilionError(
+            Kind.TOO_MANY, "too many drafts from one network", reason="rate", retry_after=wait
+        )
+
+
+def _body(application: Application) -> dict[str, Any]:
+    contact = application.contact
+    way = {"channel": contact.channel, "language": contact.language}
+    return {
+        "applicant": {
+            "name": application.name,
+            "id_type": application.id_type,
+            "id_code": application.id_code,
+        },
+        "contact": way if contact.channel == "none" else {**way, "to": contact.to},
+        "fields": {},
+    }
+
+
+def _required(error: VermilionError) -> Sequence[Fault]:
+    if not error.faults:
+        raise error
+    return error.faults

@@ -1,0 +1,109 @@
+"""What applicants do at the public pages of a test world, and what they are shown."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from registry.agencies.enrolments import decide
+from registry.agencies.rules import add_client
+from registry.intake.applications import Application
+from tests.intake.casework import MATTER, application
+from tests.registry.world import World
+
+GUIDE = f"/holder/services/{MATTER}"
+WAY_IN = "/holder/applications/"
+_LINK = re.compile(r"/holder/applications/([A-Za-z0-9_-]{43})")
+
+
+def open_form(world: World, agency: str = "own") -> str:
+    """An agency's public form, approved; its client's id."""
+    with world.ports.database.transaction() as session:
+        row = add_client(
+            session, world.ports, world.system, agency_code=world.codes[agency], name="网上申请",
+            scopes={"case"}, types=[], public_form=True,
+        )  # fmt: skip
+        decide(session, world.ports, world.security, subject=row.id, approve=True)
+        return row.id
+
+
+def shown(answer: TestResponse) -> str:
+    """The words of the page's main part, in one line."""
+    main = answer.get_data(as_text=True).partition("<main")[2].partition("</main>")[0]
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", f"<main{main}")).split())
+
+
+def typed_of(made: Application, **changes: str | None) -> dict[str, str]:
+    """What somebody types for an application; None leaves a control empty."""
+    typed = {"name": made.name, "id_type": made.id_type, "id_code": made.id_code}
+    for name, value in made.fields.items():
+        typed[f"f_{name}"] = "\n".join(value) if isinstance(value, list) else str(value)
+    typed |= {name: value or "" for name, value in changes.items()}
+    return typed
+
+
+@dataclass
+class Applicant:
+    """Somebody with a browser that keeps nothing."""
+
+    world: World
+    http: FlaskClient
+    address: str = "203.0.113.1"
+    lang: str = "en"
+
+    def get(self, path: str) -> TestResponse:
+        mark = "&" if "?" in path else "?"
+        return self.http.get(f"{path}{mark}lang={self.lang}", environ_overrides={"REMOTE_ADDR": self.address})
+
+    def post(self, path: str, typed: Mapping[str, Any] | None = None, **more: Any) -> TestResponse:
+        return self.http.post(
+            f"{path}?lang={self.lang}",
+            data=dict(typed or {}),
+            environ_overrides={"REMOTE_ADDR": self.address},
+            **more,
+        )
+
+    def blank(self) -> str:
+        """The link that a new form carries."""
+        page = self.get(f"{GUIDE}/application").get_data(as_text=True)
+        found = re.search(r'name="draft" value="([A-Za-z0-9_-]{43})"', page)
+        assert found is not None, page
+        return found[1]
+
+    def begun(self, **changes: str | None) -> str:
+        """The link of a draft that was saved and is complete; `changes` are of what was typed."""
+        token = self.blank()
+        typed = typed_of(application(self.world), **changes)
+        answer = self.post(f"{GUIDE}/application", {**typed, "draft": token})
+        assert answer.status_code == 303, shown(answer)
+        assert token_of(answer) == token
+        return token
+
+    def submitted(self, **changes: str | None) -> tuple[str, str, str]:
+        """The link, number and code of an application that was submitted."""
+        token = self.begun(**changes)
+        answer = self.post(f"{WAY_IN}{token}/submission", {"declaration": "yes"})
+        assert answer.status_code == 303, shown(answer)
+        page = shown(self.get(f"{WAY_IN}{token}"))
+        number = re.search(r"Case number ([0-9]{18})", page)
+        code = re.search(r"Look-up code (\S{4} \S{4})", page)
+        assert number is not None, page
+        assert code is not None, page
+        return token, number[1], code[1]
+
+
+def token_of(answer: TestResponse) -> str:
+    """The link that an answer leads to."""
+    found = _LINK.match(answer.headers["Location"])
+    assert found is not None, answer.headers["Location"]
+    return found[1]
+
+
+def applicant(world: World, **more: Any) -> Applicant:
+    return Applicant(world, world.app.test_client(), **more)
