@@ -62,7 +62,12 @@ def _unprivileged() -> dict[str, Any]:
     raise RuntimeError("no unprivileged user to run PostgreSQL as")
 
 
-DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+DURABLE = {
+    "fsync": "on",
+    "synchronous_commit": "on",
+    "full_page_writes": "on",
+    "shared_buffers": "512MB",  # as docker-compose.yml has it
+}
 """In place of those, for a server that is measured."""
 
 

@@ -13,6 +13,7 @@ import yaml
 
 from registry.cli import COMMANDS
 from registry.settings import Settings
+from tests.postgres import DURABLE
 
 ROOT = Path(__file__).parents[2]
 SCHEMA: dict[str, Any] = json.loads(
@@ -122,6 +123,12 @@ def test_the_database_is_not_reached_from_outside(compose: dict[str, Any]) -> No
     assert compose["networks"]["record"]["internal"] is True
     assert compose["services"]["postgres"]["networks"] == ["record"]
     assert "ports" not in compose["services"]["postgres"]
+
+
+def test_what_is_measured_is_as_it_is_deployed(compose: dict[str, Any]) -> None:
+    program, *settings = compose["services"]["postgres"]["command"]
+    assert program == "postgres"
+    assert settings == ["-c", f"shared_buffers={DURABLE['shared_buffers']}"]
 
 
 def test_commands_and_settings_exist(compose: dict[str, Any]) -> None:
