@@ -20,6 +20,9 @@ TOKEN_SLOTS = 4
 BATCH_SLOTS = 3
 """Batches that the agency API receives, or hands out as archives, at once: either may take minutes."""
 
+UPLOAD_SLOTS = 3
+"""Materials of applications that the agency API receives and examines at once."""
+
 RETRY_SECONDS = 5
 
 

@@ -110,11 +110,13 @@ DESCRIPTION = Api(
         "event_id": "The event's id, which is its `webhook-id`.",
         "identifier": "The licence's identifier.",
         "ledger": "Which list.",
+        "material_code": "The material's code, as the matter has it.",
         "matter_code": "The matter's code.",
         "number": "Of the seal's edition, from 1.",
         "copy_id": "The copy's id.",
         "pick_up_id": "The link's id.",
         "scheduled": "The waiting change's id.",
+        "version": "Of the material, from 1.",
     },
     implied=_implied,
     posts=(

@@ -87,7 +87,7 @@ def observe(
     got_request_exception.connect(note_defect, app, weak=False)
 
 
-_METHODS = frozenset({"GET", "HEAD", "POST", "DELETE", "OPTIONS"})
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 
 def serve_metrics(app: Flask, metrics: CollectorRegistry) -> None:

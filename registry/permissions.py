@@ -178,6 +178,9 @@ TABLE: dict[str, Permission] = {
     "exchange.end_task": _CASE,
     "exchange.errors": _LICENCE,
     "exchange.decline": _LICENCE,
+    "case_materials.put": _CASE,
+    "case_materials.index": _CASE_READ,
+    "case_materials.show": _CASE_READ,
     # --- webhooks: each client's own
     "webhooks.create": _LICENCE,
     "webhooks.index": _LICENCE,

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from registry.licences.prefixes import Prefixes
     from registry.seals.validation import Validation
     from registry.shared_parts import Part
+    from signing.uploads import Examiner
 
 Random = Callable[[int], bytes]  # n -> n unpredictable bytes
 
@@ -73,4 +74,5 @@ class Ports:
     fonts: Fonts
     clock: Clock
     random: Random
+    examiner: Examiner | None = None  # of uploads; without one none is taken
     gathering: Gathering = field(default_factory=lambda: Gathering(MAX_REQUESTS, abreast=2))

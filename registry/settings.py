@@ -182,7 +182,8 @@ class Settings(BaseSettings):
         description=(
             "PEM file, or folder of *.pem, with certificates of licensed authorities: an upload to the "
             "public site that is no licence of ours but bears their signatures gets a report on these, never "
-            "a verdict on a licence. Empty: nobody is known."
+            "a verdict on a licence; so does a PDF among the materials of an application. Empty: nobody is "
+            "known."
         ),
     )
     archive_after: int = Field(
@@ -291,6 +292,16 @@ class Settings(BaseSettings):
     smtp_password_file: Path | None = Field(
         default=None, description="File (mode 0600) with the password of the account at the mail server."
     )
+    malware_scanner: str = Field(
+        default="",
+        description=(
+            "Where clamd listens (`unix:/run/clamav/clamd.ctl`, `tcp://host:3310`), to which uploads are "
+            "shown; empty: they are on record as not scanned."
+        ),
+    )
+    malware_seconds: float = Field(
+        default=60, ge=0.1, le=600, description="Seconds that a scan of one upload may take."
+    )
     use_log_days: int = Field(
         default=1095,
         ge=180,
@@ -349,6 +360,19 @@ class Settings(BaseSettings):
         return value
 
     @field_validator("webhook_networks", "exchange_networks", "certificate_proxies")
+    @field_validator("malware_scanner")
+    @classmethod
+    def _a_scanner(cls, value: str) -> str:
+        from registry.intake.scanning import scanner_address
+
+        try:
+            if value:
+                scanner_address(value)
+        except ValueError:
+            raise PydanticCustomError("scanner", "unix:/path or tcp://host:port") from None
+        return value
+
+    @field_validator("webhook_networks", "certificate_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
         from registry.outside_addresses import networks

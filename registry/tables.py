@@ -13,6 +13,7 @@ from registry.database import Base
 from registry.delivery import tables as delivery
 from registry.intake import exchange_tables as exchange
 from registry.intake import search_tables as matter_search
+from registry.intake import material_tables as materials
 from registry.intake import tables as intake
 from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences
@@ -40,6 +41,7 @@ __all__ = [
     "licences",
     "log",
     "matter_search",
+    "materials",
     "metadata",
     "notices",
     "outside",

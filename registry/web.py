@@ -24,7 +24,7 @@ from werkzeug.routing import BaseConverter
 from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor, Administrator
-from registry.body_slots import BATCH_SLOTS, BodySlots
+from registry.body_slots import BATCH_SLOTS, UPLOAD_SLOTS, BodySlots
 from registry.buckets import Buckets
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
@@ -122,6 +122,7 @@ class AppState:
     strangers: BodySlots  # for bodies of those who have not said who they are
     refusals: OncePerMinute = field(default_factory=OncePerMinute)
     batches: BodySlots = field(default_factory=lambda: BodySlots(BATCH_SLOTS))  # for long bodies, each way
+    uploads: BodySlots = field(default_factory=lambda: BodySlots(UPLOAD_SLOTS))  # for files that are sent
     limits: Buckets | None = None  # of each client, and of each auditor
     per_minute: int = 0  # what the limits come to, over all processes
 
@@ -243,6 +244,19 @@ def body_stream(media_types: Collection[str], *, max_bytes: int) -> tuple[Binary
         raise VermilionError(Kind.TOO_LARGE, f"more than {max_bytes} bytes")
     request.max_content_length = max_bytes
     return cast(BinaryIO, request.stream), request.content_length, request.mimetype
+
+
+def read_file(media_types: Collection[str], *, max_bytes: int) -> tuple[bytes, str]:
+    """A file that is the whole body, and its media type; within the slots for uploads.
+
+    Raises VermilionError: as `body_stream`; MALFORMED where it ended too early; UNAVAILABLE.
+    """
+    stream, length, media = body_stream(media_types, max_bytes=max_bytes)
+    with state().uploads.one():
+        data = stream.read(length)
+    if len(data) != length:
+        raise VermilionError(Kind.MALFORMED, "the body ended too early", reason="cut")
+    return data, media
 
 
 def read_json(*, max_bytes: int = MAX_BODY_BYTES) -> Any:

@@ -6,6 +6,7 @@ import gc
 import threading
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 
@@ -54,6 +55,8 @@ from registry.uses.rules import sweep as sweep_uses
 from registry.webhooks.claims import sweep as sweep_webhooks
 from registry.webhooks.sending import Sender
 from registry.webhooks.work import deliver
+from signing.licensed import read_licensed
+from signing.uploads import start_examiner
 
 KEEP_EVERY = timedelta(seconds=30)
 SCHEDULED_EVERY = timedelta(seconds=10)  # changes of a day show this soon after midnight
@@ -70,7 +73,9 @@ _log = structlog.get_logger("registry.wsgi")
 def application() -> object:
     """The WSGI application, set up from `VERMILION_*`, with its background work beside it."""
     configure_logs()
-    ports = open_ports(Settings())
+    settings = Settings()
+    examiner = start_examiner(read_licensed(settings.licensed_roots))  # forks: before there are threads
+    ports = replace(open_ports(settings), examiner=examiner)
     app = create_app(ports)
     gc.collect()
     gc.freeze()  # what a start made stays: no request waits for a collection that goes through all of it

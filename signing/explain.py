@@ -51,7 +51,12 @@ def work(order: bytes, emit: Emit) -> None:
     """`signing.apart.Work`: emits findings as JSON, better ones each time, so that what was found before a
     limit was met is not lost.
     """
-    for found in explain(pickle.loads(order)):  # noqa: S301  (of our own process, which forked this one)
+    work_on(pickle.loads(order), emit)  # noqa: S301  (of our own process, which forked this one)
+
+
+def work_on(order: Order, emit: Emit) -> None:
+    """As `work`, of an order that was read."""
+    for found in explain(order):
         emit(json.dumps(findings_json(found)).encode())
 
 

@@ -31,7 +31,7 @@ from pyhanko_certvalidator.revinfo.validate_crl import verify_crl
 from pyhanko_certvalidator.revinfo.validate_ocsp import verify_ocsp_response
 
 from keys.trust_list import KeyUse, TrustedKey
-from signing.certificate_names import name_of
+from signing.certificate_names import name_of, subject_of
 from signing.report import (
     FAILED,
     INDETERMINATE,
@@ -283,6 +283,7 @@ def _told(
     level: str | None,
 ) -> Signature:
     indication, sub = judged
+    names, identifiers = subject_of(signer.dump())
     return Signature(
         kind=kind,
         field=str(one.fq_name),
@@ -297,6 +298,8 @@ def _told(
         level=level,
         indication=indication,
         sub_indication=sub,
+        names=names,
+        identifiers=identifiers,
     )
 
 

@@ -16,6 +16,7 @@ from signing.verdict import Issuer, instant
 
 MAX_ITEMS = 64  # revisions, changes of one, signatures: more are not told
 MAX_TEXT = 200  # characters of a name
+MAX_SAID = 6  # names, and identifiers, of one signer
 
 
 REFUSED, COMPROMISED, DOUBTFUL = AGAINST = ("refused", "compromised", "doubtful")
@@ -103,6 +104,8 @@ class Signature:
     level: str | None
     indication: str
     sub_indication: str | None
+    names: tuple[str, ...] = ()  # of the certificate's subject, each by itself
+    identifiers: tuple[str, ...] = ()  # as above; of a person perhaps, and told to nobody else
 
     @property
     def certified(self) -> bool:
@@ -283,6 +286,8 @@ def findings_json(found: Findings) -> dict[str, Any]:
                 one.level,
                 one.indication,
                 one.sub_indication,
+                [_cut(text) for text in one.names[:MAX_SAID]],
+                [_cut(text) for text in one.identifiers[:MAX_SAID]],
             ]
             for one in found.signatures
         ],
@@ -374,7 +379,8 @@ def _original(said: Any) -> Original:
 
 def _signature(
     kind: Any, field: Any, signer: Any, issuer: Any, authority: Any, integrity: Any, coverage: Any,
-    revision: Any, at: Any, proven: Any, level: Any, indication: Any, sub_indication: Any,
+    revision: Any, at: Any, proven: Any, level: Any, indication: Any, sub_indication: Any, names: Any,
+    identifiers: Any,
 ) -> Signature:  # fmt: skip
     return Signature(
         kind=_one_of(kind, ("signature", "time_stamp")),
@@ -390,4 +396,12 @@ def _signature(
         level=_one_of(level, (*LEVELS, None)),
         indication=_one_of(indication, (PASSED, FAILED, INDETERMINATE)),
         sub_indication=_one_of(sub_indication, (*SUB_INDICATIONS, None)),
+        names=_texts(names),
+        identifiers=_texts(identifiers),
     )
+
+
+def _texts(said: Any) -> tuple[str, ...]:
+    if not isinstance(said, list):
+        raise TypeError
+    return tuple(_text(text) for text in said[:MAX_SAID])

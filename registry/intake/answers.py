@@ -10,6 +10,7 @@ from pydantic import Field
 from registry.described import Date, Id, Instant, Reference, Told
 from registry.intake.applications import Application, Said
 from registry.intake.issuing import IssueState
+from registry.intake.material_answers import CaseMaterialShown
 from registry.intake.matter_lists import InForce
 from registry.intake.matters import AUDIENCES, FORMS, Basis, Material
 from registry.intake.moves import Action, CaseState, Who
@@ -49,6 +50,7 @@ class MaterialShown(Told):
         str | None, Field(description="The law by which paper may be demanded; else it may not.")
     ]
     note: str
+    signed: Annotated[bool, Field(description="A PDF that the applicant has signed.")]
 
 
 class FormField(Told):
@@ -154,6 +156,9 @@ class ApplicantShown(Told):
 class CaseShown(CaseListed):
     applicant: ApplicantShown
     fields: dict[str, Any]
+    materials: Annotated[
+        list[CaseMaterialShown], Field(description="All that the matter has, and what of it is lacking.")
+    ]
     steps: list[StepShown]
     licence: IssueShown | None
     edition: Annotated[str | None, Field(description="The identifier of the licence that was issued.")]
@@ -222,6 +227,7 @@ def _material(one: Material) -> dict[str, Any]:
         "legal_basis": str(one.basis),
         "paper": _basis(one.paper),
         "note": one.note,
+        "signed": one.signed,
     }
 
 
@@ -247,6 +253,7 @@ def case_json(
     case: Case,
     href: str,
     application: Application,
+    materials: Sequence[dict[str, Any]],
     steps: Sequence[tuple[CaseMove, Said]],
     ordered: CaseIssue | None,
     edition: str | None,
@@ -260,6 +267,7 @@ def case_json(
             "id_code": application.id_code,
         },
         "fields": dict(application.fields),
+        "materials": list(materials),
         "steps": [_step(move, said) for move, said in steps],
         "licence": None
         if ordered is None

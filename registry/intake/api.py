@@ -40,7 +40,9 @@ from registry.intake.forms import (
     said_of,
 )
 from registry.intake.issuing import require_issuable
-from registry.intake.matter_lists import matter_on, matters_on
+from registry.intake.material_answers import materials_json
+from registry.intake.materials import signatures_of, supplied, wants
+from registry.intake.matter_lists import matter_on, matter_version, matters_on
 from registry.intake.moves import ACTIONS_OF_APPLICANTS, Action, CaseState, Who
 from registry.intake.tables import Case, CaseIssue
 from registry.licences.duties import require_officer
@@ -350,8 +352,16 @@ def _told(actor: Actor, case_id: str) -> dict[str, Any]:
             (one, open_said(ports.vault, case.id, one.number, one.said))
             for one in cases.moves_of(session, case.id)
         ]
+        matter = matter_version(session, case.matter_code, case.matter_version)
+        latest = [(one, signatures_of(ports, one)) for one in supplied(session, case.id).values()]
         return case_json(
-            case, _href(case.id), application, steps, session.get(CaseIssue, case.id), _edition(session, case)
+            case,
+            _href(case.id),
+            application,
+            materials_json(matter, wants(session, case.id, matter), latest),
+            steps,
+            session.get(CaseIssue, case.id),
+            _edition(session, case),
         )
 
 

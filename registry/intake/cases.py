@@ -29,6 +29,7 @@ from registry.intake.applications import (
 )
 from registry.intake.case_days import set_due
 from registry.intake.issuing import order, order_again
+from registry.intake.materials import match_anew, require_enough
 from registry.intake.matter_lists import InForce, matter_on, matter_version
 from registry.intake.matters import Matter
 from registry.intake.moves import (
@@ -148,7 +149,10 @@ def redraw(session: Session, ports: Ports, actor: Actor, case_id: str, applicati
     case = locked(session, actor, case_id)
     if case.state != CaseState.DRAFT:
         raise VermilionError(Kind.CONFLICT, "the case was submitted", reason="case_state")
+    before = open_application(ports.vault, case.id, case.application)
     case.application = close_application(ports.vault, case.id, application)
+    if (before.name, before.id_code) != (application.name, application.id_code):
+        match_anew(session, ports, case.id, application)
     at = moment(ports)
     _record(session, ports, case, actor, "redrawn", Ground(DRAFTED, "redrawn", at.day), at, {})
     return case
@@ -244,9 +248,11 @@ def record_about(
     what: str,
     at: Moment,
     detail: dict[str, Any],
-) -> None:
-    """Add an event about a case that is no step of it."""
-    _record(session, ports, case, actor, what, Ground(RESTS_ON[Action.FINISH], what, at.day), at, detail)
+    *,
+    rests_on: str = RESTS_ON[Action.FINISH],
+) -> str:
+    """Add an event about a case that is no step of it; its id."""
+    return _record(session, ports, case, actor, what, Ground(rests_on, what, at.day), at, detail)
 
 
 def unknown() -> VermilionError:
@@ -315,6 +321,9 @@ def _apply(
             if what.who is not Who.SYSTEM:  # silence accepts what there is
                 require_complete(session, case, matter)
             # Silence counts as acceptance on the day the application came.
+            # Silence counts as acceptance on the day the application came, whatever it lacks.
+            if what.who is not Who.SYSTEM:
+                require_enough(session, case.id, matter)
             case.accepted_on = case.received_on if what.who is Who.SYSTEM else at.day
         case Action.EXTEND:
             _require_extension(case, matter, what.days)

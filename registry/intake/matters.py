@@ -97,6 +97,7 @@ class Material:
     paper: Basis | None  # the law by which paper may be demanded
     note: str
     compared: Mapping[str, str] = field(default_factory=dict)
+    signed: bool  # by the applicant: a PDF, then
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,6 +332,7 @@ def _material(table: Table) -> Material:
         paper=_basis(table, "paper_basis") if table.has("paper_basis") else None,
         note=_line(table, "note", "-").removeprefix("-"),
         compared=_compared(table),
+        signed=table.flag("signed", default=False),
     )
     paper = table.flag("paper", default=False)
     table.finish()
@@ -342,6 +344,8 @@ def _material(table: Table) -> Material:
         table.refuse("compare", "is of no use without a licence_type")
     if not material.media or not set(material.media) <= set(MEDIA):
         table.refuse("media", f"must be some of {', '.join(MEDIA)}")
+    if material.signed and material.media != MEDIA[:1]:
+        table.refuse("signed", f"wants {MEDIA[0]} alone: nothing else bears a signature")
     if not 1 <= material.max_bytes <= MAX_FILE:
         table.refuse("max_kib", f"must lie between 1 and {MAX_FILE // 1024}")
     return material

@@ -14,6 +14,7 @@ from keys.errors import Fault, Kind, VermilionError
 from registry import web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_LICENCE
+from registry.described import PDF
 from registry.licences.examine import IssueRequest
 from registry.licences.forms import MAX_REQUEST
 from registry.licences.issue import Preview, issue_beside_others, preview
@@ -42,12 +43,17 @@ def require_named(actor: Actor) -> None:
 
 def pdf_answer(name: str, digest: bytes, read: Callable[[], bytes]) -> Response:
     """A registered document as a file of that name, or 304 to whoever has it. Raises what `read` raises."""
+    return file_answer(f"{name}.pdf", PDF, digest, read)
+
+
+def file_answer(name: str, media: str, digest: bytes, read: Callable[[], bytes]) -> Response:
+    """A file to be saved under that name, or 304 to whoever has it. Raises what `read` raises."""
     headers = {
-        "Content-Disposition": f'attachment; filename="{name}.pdf"',
+        "Content-Disposition": f'attachment; filename="{name}"',
         "Cache-Control": "private, no-cache",
         "X-Content-Type-Options": "nosniff",
     }
-    answer = Response(b"", 200, headers, mimetype="application/pdf")
+    answer = Response(b"", 200, headers, mimetype=media)
     answer.set_etag(digest.hex())
     if request.if_none_match.contains(digest.hex()):
         answer.status_code = 304

@@ -4,23 +4,34 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import cache
+from hashlib import sha256
 from itertools import count
 from typing import Any
 
 from joserfc.jwk import ECKey
 from sqlalchemy.orm import Session
+from werkzeug.test import TestResponse
 
 from registry.actor import Actor
 from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_person
+from registry.documents import document_key
 from registry.intake.applications import Application, Contact, Item, Said
-from registry.intake.cases import Act, act, draw_up, locked
-from registry.intake.matter_lists import import_list
+from registry.intake.cases import Act, act, draw_up, locked, record_about
+from registry.intake.materials import MaterialState, SignatureReport, wants
+from registry.intake.matter_lists import import_list, matter_version
 from registry.intake.moves import PERMITTED, Action, CaseState, Need, Who
+from registry.intake.scanning import Scan
+from registry.intake.supplying import PDF, Examined, _taken
 from registry.intake.tables import Case
 from registry.intake.work import work
+from registry.licences.moment import moment
 from registry.ports import Ports
 from registry.samples import sample_matters
+from signing.report_words import report_json
+from signing.signatory import Match, signatories
+from tests.examining import AT, examiner, let_examine, plain_pdf
 from tests.registry.issuing import request_body
 from tests.registry.world import World
 
@@ -106,8 +117,33 @@ def an_act(desk: Desk, who: Who, needs: frozenset[Need] = frozenset(), **more: A
     return Act(who, desk.actors.get(who), **(values | more))
 
 
+@cache
+def a_material() -> Examined:
+    """A right one, of any material of the sample matters; examined once a process."""
+    examiner().require_harmless(plain_pdf(), PDF)
+    report = examiner().report(plain_pdf(), None, AT)
+    told = SignatureReport(report_json(report), signatories(report.signatures), whole=True)
+    return Examined(plain_pdf(), PDF, sha256(plain_pdf()).digest(), Scan.NOT_SCANNED, told)
+
+
+def supply_all(ports: Ports, actor: Actor, case_id: str) -> None:
+    """What the application lacks, as if it had come with the draft, whatever state the case is in."""
+    ports.vault.ready()
+    actor = replace(actor, operator=actor.operator or "window-03")
+    with ports.database.transaction() as session:
+        case = session.get_one(Case, case_id, with_for_update=True)
+        matter = matter_version(session, case.matter_code, case.matter_version)
+        for code in wants(session, case_id, matter):
+            row = _taken(session, ports, actor, case, code, a_material())
+            ports.documents.put_new(document_key(row.id), a_material().data)
+            row.state, row.match = MaterialState.KEPT, Match.UNSIGNED
+            row.event_id = record_about(session, ports, case, actor, "material_added", moment(ports), {})
+
+
 def step(desk: Desk, case_id: str, action: Action, **more: Any) -> None:
-    """Taken by the first who may, with all that it needs."""
+    """Taken by the first who may, with all that it needs: what is accepted lacks no material."""
+    if action is Action.ACCEPT:
+        supply_all(desk.ports, desk.actors[Who.APPLICANT], case_id)
     with desk.ports.database.transaction() as session:
         case = locked(session, desk.actors[Who.WINDOW], case_id)
         move = PERMITTED[CaseState(case.state), action]
@@ -142,11 +178,32 @@ def case_body(world: World, **changes: Any) -> dict[str, Any]:
 
 
 def import_matters(world: World) -> None:
-    """The catalogue and the food matter; once is enough."""
+    """The catalogue and the food matter; once is enough. Uploads are examined from then on."""
+    let_examine(world)
     for path in sample_matters():
         if path.name in {"catalogue.toml", "food-business-licence.toml"}:
             with world.ports.database.transaction() as session:
                 import_list(session, world.ports, world.system, path.read_bytes(), path.name)
+
+
+def supplied_case(world: World) -> dict[str, str]:
+    """A draft with one material, by the API: what its file's address says."""
+    import_matters(world)
+    key = f"case-{next(_numbers)}"
+    answer = world.post("/api/v1/cases", case_body(world, declaration=False), **{"Idempotency-Key": key})
+    case_id = str(answer.get_json()["id"])
+    put = put_material(world, case_id, "layout", plain_pdf())
+    assert put.status_code == 201, put.text
+    return {"case_id": case_id, "material_code": "layout", "version": "1"}
+
+
+def put_material(
+    world: World, case_id: str, code: str, data: bytes, media: str = PDF, operator: str = "window-03"
+) -> TestResponse:
+    """By the agency's system."""
+    headers = {**world.headers("system"), "Operator": operator}
+    path = f"/api/v1/cases/{case_id}/materials/{code}"
+    return world.http.put(path, data=data, content_type=media, headers=headers)
 
 
 def filed_case(world: World) -> str:

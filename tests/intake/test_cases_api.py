@@ -9,7 +9,7 @@ import pytest
 from werkzeug.test import TestResponse
 
 from registry.intake.work import work
-from tests.intake.casework import BASIS, MATTER, case_body, decided, import_matters
+from tests.intake.casework import BASIS, MATTER, case_body, decided, import_matters, supply_all
 from tests.registry.world import Ticker, World
 
 CASES = "/api/v1/cases"
@@ -49,6 +49,7 @@ def decision(world: World, case_id: str, action: str, status: int = 200, **more:
 
 def handled(world: World, key: str = "one") -> str:
     case_id = str(filed(world, key)["id"])
+    supply_all(world.ports, world.actor("system"), case_id)
     for action in ("receive", "accept", "begin"):
         step(world, case_id, action)
     return case_id

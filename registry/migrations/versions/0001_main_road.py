@@ -1916,6 +1916,32 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_source_error_state_due_at"), ["state", "due_at"], unique=False)
 
     # ### end Alembic commands ###
+        "case_material",
+        sa.Column("case_id", sa.String(length=32), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("sha256", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("media", sa.String(length=40), nullable=False),
+        sa.Column("scan", sa.String(length=20), nullable=False),
+        sa.Column("match", sa.String(length=12), nullable=False),
+        sa.Column("report", sa.LargeBinary(), nullable=True),
+        sa.Column("client_id", sa.String(length=32), nullable=False),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("event_id", sa.String(length=32), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["intake_case.id"], name=op.f("fk_case_material_case_id_intake_case")
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_case_material_client_id_client")),
+        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_case_material_event_id_event")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_case_material_person_id_person")),
+        sa.PrimaryKeyConstraint("case_id", "code", "version", name=op.f("pk_case_material")),
+        sa.UniqueConstraint("id", name=op.f("uq_case_material_id")),
+    )
     op.create_table(
         "holiday_notice",
         sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
@@ -2320,6 +2346,7 @@ def downgrade() -> None:
     op.drop_table("connector_secret")
     op.drop_table("connector")
     # ### end Alembic commands ###
+    op.drop_table("case_material")
     op.drop_table("case_move")
     with op.batch_alter_table("case_issue", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_case_issue_state_due_at"))
