@@ -26,6 +26,7 @@ EXTENSION = "vermilion-applicants"
 GUIDES, APPLICATIONS = "/holder/services", "/holder/applications"
 MAX_FORM_BYTES = 128 * 1024
 MAX_PHOTO_FORM = 480 * 1024  # bytes; what is longer Werkzeug would put on a disk
+OPEN_TO_ROBOTS = frozenset({f"{web.APPLICANT}.guides", f"{web.APPLICANT}.guide"})
 READ_PER_MINUTE = 300  # guides, by one network, to a process
 REQUESTS_PER_MINUTE = 120  # as well, of the rest
 
@@ -50,7 +51,14 @@ def _enter() -> None:
     require_own_page()
 
 
-blueprint.after_request(dress)
+@blueprint.after_request
+def _dress(response: Response) -> Response:
+    dress(response)
+    if request.endpoint in OPEN_TO_ROBOTS:
+        del response.headers["X-Robots-Tag"]
+    return response
+
+
 tell_failures(blueprint, PAGES)
 
 

@@ -9,16 +9,22 @@ from dataclasses import dataclass
 from typing import Any
 
 from flask.testing import FlaskClient
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_client
 from registry.intake.applications import Application
+from registry.intake.matter_lists import import_list
+from registry.intake.tables import Case
+from registry.samples import sample_matters
 from tests.intake.casework import MATTER, application
 from tests.registry.world import World
 
 GUIDE = f"/holder/services/{MATTER}"
 WAY_IN = "/holder/applications/"
+TEACHER = "99010500100011990100MB0102074C"
 _LINK = re.compile(r"/holder/applications/([A-Za-z0-9_-]{43})")
 
 
@@ -107,3 +113,24 @@ def token_of(answer: TestResponse) -> str:
 
 def applicant(world: World, **more: Any) -> Applicant:
     return Applicant(world, world.app.test_client(), **more)
+
+
+def case_of(world: World, number: str) -> str:
+    """The id of the case of this number."""
+    with Session(world.ports.database.read) as session:
+        return session.scalars(select(Case.id).where(Case.number == number)).one()
+
+
+def cases_of(world: World) -> list[Case]:
+    """All that there are."""
+    with Session(world.ports.database.read) as session:
+        return list(session.scalars(select(Case).order_by(Case.created_at, Case.id)))
+
+
+def import_teacher(world: World) -> str:
+    """The matter of teachers, whose form has a photo, at the other agency; its code."""
+    for path in sample_matters():
+        if path.name == "teacher-qualification.toml":
+            with world.ports.database.transaction() as session:
+                import_list(session, world.ports, world.system, path.read_bytes(), path.name)
+    return TEACHER
