@@ -98,22 +98,28 @@ class TimeStampAuthority:
         self._certificate_sha256 = sha256(certificate).digest()
         self._shape = token_shape(self._suite, x509.Certificate.load(certificate), (certificate, *chain))
 
-    def stamp(self, digest: bytes, record: str) -> bytes:
-        """A TimeStampToken (ContentInfo, DER) over a SHA-256 digest, for one of our own records.
+    def stamp(self, digest: bytes, record: str, algorithm: str = "sha256") -> bytes:
+        """A TimeStampToken (ContentInfo, DER) over a digest by this algorithm, for one of our own records.
 
         Raises VermilionError: UNAVAILABLE when there is no time to be had (reason "clock") or the custodian
         cannot be had, KEY_REFUSED when the custodian does not permit it.
         """
-        return _the_one(self.stamp_many([(digest, record)]))
+        return _the_one(self._stamp([(digest, record)], algorithm))
 
     def stamp_many(self, asked: Sequence[tuple[bytes, str]]) -> list[bytes | VermilionError]:
-        """As `stamp` for each digest and record: a token or the failure, in order. They say one time; what
-        the custodian refuses costs itself alone.
+        """As `stamp` for each SHA-256 digest and record: a token or the failure, in order. They say one time;
+        what the custodian refuses costs itself alone.
         """
-        if any(len(digest) != sha256().digest_size for digest, _ in asked):
-            raise VermilionError(Kind.INVALID, "not a SHA-256 digest")
+        return self._stamp(asked, "sha256")
+
+    def _stamp(self, asked: Sequence[tuple[bytes, str]], algorithm: str) -> list[bytes | VermilionError]:
+        if any(len(digest) != new_hash(algorithm).digest_size for digest, _ in asked):
+            raise VermilionError(Kind.INVALID, f"not a {algorithm} digest")
         return self._tokens(
-            [_Wanted(message_imprint(digest), self._serial(_OURS), record) for digest, record in asked]
+            [
+                _Wanted(message_imprint(digest, algorithm), self._serial(_OURS), record)
+                for digest, record in asked
+            ]
         )
 
     def grant(self, request: TimeStampRequest) -> bytes:

@@ -59,6 +59,16 @@ class SharingDocumentStore(DocumentStore, Protocol):
         """
 
 
+class EvidenceStamper(ManyStamper, Protocol):
+    """RFC 3161 as a port, over digests by stronger algorithms, too."""
+
+    def stamp(self, digest: bytes, record: str, algorithm: str = "sha256") -> bytes:
+        """A TimeStampToken (DER ContentInfo) over a digest by this algorithm, for the record named.
+
+        Raises VermilionError(UNAVAILABLE) when no token can be had.
+        """
+
+
 @dataclass(frozen=True)
 class Ports:
     """One per process."""
@@ -68,7 +78,7 @@ class Ports:
     documents: SharingDocumentStore
     custodian: Custodian
     vault: Vault
-    timestamper: ManyStamper
+    timestamper: EvidenceStamper
     validation: Validation
     prefixes: Prefixes
     fonts: Fonts

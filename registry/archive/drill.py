@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from hashlib import new as new_hash
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
 from keys.errors import Kind, VermilionError
+from keys.evidence_record import SIZES
 from keys.trust_list import TrustList
 from registry.archive.evidence import evidence_of, verified
 from registry.archive.numbering import KEPT
@@ -149,7 +151,7 @@ def _restored(ports: Ports, stores: Stores, store: str, row: Any, into: Path, tr
     with Session(ports.database.read) as session:
         record = evidence_of(session, row.id)
     if record is not None:  # its first night may be to come
-        verified(record, row.sha256, trust)
+        verified(record, {name: new_hash(name, data).digest() for name in SIZES}, trust)
     return _documents(ports, row.subject, into / opened.name, opened, trust)
 
 

@@ -2,12 +2,13 @@
 
 A package keeps the few digests that lead to its night's root; the night keeps the time-stamps, which its
 packages share. Before the certificate of a time-stamp's authority ends, the night gets a further one over
-it: one for all packages, and no package is read for it. A record is put together when it is asked for.
+it: one for all packages, and no package is read for it. Before the digests' algorithm weakens, packages are
+read and get a place in a tree by a stronger one (`renewal`). A record is put together when it is asked for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from hashlib import sha256
@@ -17,19 +18,19 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from keys.evidence_record import (
+    SIZES,
     ArchiveTimeStamp,
     EvidenceRecord,
     HashTree,
     Lists,
-    first_record,
     renewal_digest,
     verify_record,
-    with_stamp_renewed,
 )
 from keys.time_stamp import TimeStamp, verify_token
 from keys.trust_list import TrustList
 from registry.archive.numbering import KEPT
 from registry.archive.tables import ArchiveEvidence, ArchiveNight, ArchiveNightStamp, ArchivePackage
+from registry.archive.transfer_tables import ArchiveDigest, ArchiveRenewal
 from registry.licences.archive import ending_authorities
 from registry.licences.examine import civil_day
 from registry.licences.outage import database_errors
@@ -40,7 +41,6 @@ from registry.rows import changed_rows, insert_rows, unless_known
 ALGORITHM = "sha256"
 MOST = 100_000
 """Packages under one root: what is more goes under the next."""
-_SIZE = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +82,12 @@ def _without(ports: Ports, before: datetime) -> list[tuple[str, bytes]]:
 def _stamped(ports: Ports, day: date, rows: Sequence[tuple[str, bytes]]) -> bool:
     tree = HashTree.over(ALGORITHM, [[digest] for _, digest in rows])
     night_id = ports.random(16).hex()
-    token, stamp = _stamp(ports, tree.root, trust_now(ports))
+    token, stamp = stamped(ports, tree.root, ALGORITHM, trust_now(ports))
     try:
         with ports.database.transaction() as session, unless_known(session, _taken()):
             session.add(ArchiveNight(id=night_id, day=day, algorithm=ALGORITHM, packages=len(rows)))
             session.flush()  # the rows below refer to it
-            session.add(_row(night_id, 1, token, stamp))
+            session.add(stamp_row(night_id, 1, token, stamp))
             lists = (tree.stamped(leaf, token).lists for leaf in range(len(rows)))
             insert_rows(
                 session,
@@ -119,9 +119,10 @@ def renew_due(ports: Ports) -> int:
             ).all()
         for night_id in nights:
             with Session(ports.database.read) as session:
-                record = _record(session, night_id, ())
+                record = EvidenceRecord((chain_of(session, night_id, b""),))
             number = len(record.chains[0])
-            token, stamp = _stamp(ports, renewal_digest(record), trust_now(ports))
+            algorithm = record.newest.algorithm
+            token, stamp = stamped(ports, renewal_digest(record), algorithm, trust_now(ports))
             last = (
                 ArchiveNightStamp.night_id == night_id,
                 ArchiveNightStamp.number == number,
@@ -129,7 +130,7 @@ def renew_due(ports: Ports) -> int:
             )
             with ports.database.transaction() as session:
                 if changed_rows(session, update(ArchiveNightStamp).where(*last).values(followed=True)) == 1:
-                    session.add(_row(night_id, number + 1, token, stamp))
+                    session.add(stamp_row(night_id, number + 1, token, stamp))
                     renewed += 1
     return renewed
 
@@ -137,36 +138,62 @@ def renew_due(ports: Ports) -> int:
 def evidence_of(session: Session, package_id: str) -> EvidenceRecord | None:
     """The package's record as it stands; None before its first night."""
     row = session.get(ArchiveEvidence, package_id)
-    return None if row is None else _record(session, row.night_id, unpack(row.lists))
+    if row is None:
+        return None
+    renewals = session.scalars(
+        select(ArchiveRenewal).where(ArchiveRenewal.package_id == package_id).order_by(ArchiveRenewal.chain)
+    ).all()
+    places = [(row.night_id, row.lists), *((one.night_id, one.lists) for one in renewals)]
+    counts = [*(one.stamps for one in renewals), None]
+    return EvidenceRecord(
+        tuple(
+            chain_of(session, night_id, lists, stamps)
+            for (night_id, lists), stamps in zip(places, counts, strict=True)
+        )
+    )
 
 
-def verified(record: EvidenceRecord, digest: bytes, trust: TrustList) -> Evidence:
-    """What a record proves of a package of this SHA-256. Raises VermilionError(INVALID)."""
+def digests_of(session: Session, package_id: str, digest: bytes) -> dict[str, bytes]:
+    """A package's digests on record, by algorithm; `digest` is its SHA-256."""
+    further = select(ArchiveDigest.algorithm, ArchiveDigest.digest).where(
+        ArchiveDigest.package_id == package_id
+    )
+    return {ALGORITHM: digest} | {row.algorithm: row.digest for row in session.execute(further)}
 
-    def verify(token: bytes, over: bytes, _algorithm: str) -> datetime:
-        return verify_token(token, over, trust=trust).gen_time
 
-    return Evidence(record, verify_record(record, {ALGORITHM: [digest]}, verify))
+def verified(record: EvidenceRecord, digests: Mapping[str, bytes], trust: TrustList) -> Evidence:
+    """What a record proves of a package of these digests, of which it has to have one for each algorithm of
+    the record's. Raises VermilionError(INVALID).
+    """
+
+    def verify(token: bytes, over: bytes, algorithm: str) -> datetime:
+        return verify_token(token, over, trust=trust, algorithm=algorithm).gen_time
+
+    return Evidence(record, verify_record(record, {name: [one] for name, one in digests.items()}, verify))
 
 
-def _record(session: Session, night_id: str, lists: Lists) -> EvidenceRecord:
+def chain_of(
+    session: Session, night_id: str, lists: bytes, stamps: int | None = None
+) -> tuple[ArchiveTimeStamp, ...]:
+    """A night's time-stamps, the first so many, as the chain of a package with these lists (as packed)."""
+    algorithm = session.scalars(select(ArchiveNight.algorithm).where(ArchiveNight.id == night_id)).one()
     tokens = session.scalars(
         select(ArchiveNightStamp.token)
         .where(ArchiveNightStamp.night_id == night_id)
         .order_by(ArchiveNightStamp.number)
+        .limit(stamps)
     ).all()
-    record = first_record(ArchiveTimeStamp(ALGORITHM, lists, tokens[0]))
-    for token in tokens[1:]:
-        record = with_stamp_renewed(record, ArchiveTimeStamp(ALGORITHM, (), token))
-    return record
+    first = ArchiveTimeStamp(algorithm, unpack(lists, SIZES[algorithm]), tokens[0])
+    return (first, *(ArchiveTimeStamp(algorithm, (), token) for token in tokens[1:]))
 
 
-def _stamp(ports: Ports, digest: bytes, trust: TrustList) -> tuple[bytes, TimeStamp]:
-    token = ports.timestamper.stamp(digest, f"archive:{ports.random(16).hex()}")
-    return token, verify_token(token, digest, trust=trust)
+def stamped(ports: Ports, digest: bytes, algorithm: str, trust: TrustList) -> tuple[bytes, TimeStamp]:
+    """A time-stamp of our own over a digest by this algorithm, verified."""
+    token = ports.timestamper.stamp(digest, f"archive:{ports.random(16).hex()}", algorithm)
+    return token, verify_token(token, digest, trust=trust, algorithm=algorithm)
 
 
-def _row(night_id: str, number: int, token: bytes, stamp: TimeStamp) -> ArchiveNightStamp:
+def stamp_row(night_id: str, number: int, token: bytes, stamp: TimeStamp) -> ArchiveNightStamp:
     return ArchiveNightStamp(
         night_id=night_id,
         number=number,
@@ -182,14 +209,14 @@ def pack(lists: Lists) -> bytes:
     return b"".join(bytes((len(some),)) + b"".join(some) for some in lists)
 
 
-def unpack(data: bytes) -> Lists:
-    """What was packed. Raises ValueError."""
+def unpack(data: bytes, size: int) -> Lists:
+    """What was packed, of digests of this size. Raises ValueError."""
     lists, at = [], 0
     while at < len(data):
-        end = at + 1 + data[at] * _SIZE
+        end = at + 1 + data[at] * size
         if end > len(data):
             raise ValueError("not what was packed")
-        lists.append(tuple(data[start : start + _SIZE] for start in range(at + 1, end, _SIZE)))
+        lists.append(tuple(data[start : start + size] for start in range(at + 1, end, size)))
         at = end
     return tuple(lists)
 

@@ -150,7 +150,7 @@ def archive_evidence(package: str, out: Path) -> None:
 
     from keys.errors import Kind, VermilionError
     from keys.evidence_record import encode_record
-    from registry.archive.evidence import evidence_of, verified
+    from registry.archive.evidence import digests_of, evidence_of, verified
     from registry.archive.tables import ArchivePackage
     from registry.licences.trust import trust_now
 
@@ -159,13 +159,35 @@ def archive_evidence(package: str, out: Path) -> None:
             record = evidence_of(session, package)
             found = session.get(ArchivePackage, package)
             digest = None if found is None else found.sha256
+            digests = digests_of(session, package, digest or b"")
         if record is None or digest is None:
             raise VermilionError(
                 Kind.NOT_FOUND, "no such package, or its first night is to come", reason="package_unknown"
             )
-        times = verified(record, digest, trust_now(ports)).times
+        times = verified(record, digests, trust_now(ports)).times
     out.write_bytes(encode_record(record))
     click.echo(json.dumps({"package": package, "times": [at.isoformat() for at in times]}))
+
+
+@archive.command("renew-evidence")
+@click.option("--digest", required=True, type=click.Choice(["sha384", "sha512"]), help="The stronger one.")
+def archive_renew_evidence(digest: str) -> None:
+    """Give every package's evidence record a further chain by a stronger digest algorithm (RFC 4998, 5.2):
+    each package is read once from a store, within VERMILION_ARCHIVE_AUDIT_MB. What was stopped goes on where
+    it was when it is called again.
+
+    Says as JSON what was read and renewed; exit code 1 when no store had a package whole.
+    """
+    import time
+
+    from registry.archive.renewal import renew_evidence
+    from registry.archive.stores import open_stores
+
+    with unlocked() as ports:
+        done = renew_evidence(ports, open_stores(ports.settings), digest, rest=time.sleep)
+    click.echo(json.dumps({"read": done.read, "renewed": done.renewed, "unreadable": done.unreadable}))
+    if done.unreadable:
+        raise click.exceptions.Exit(1)
 
 
 @archive.command("check")

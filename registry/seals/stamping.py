@@ -21,7 +21,7 @@ from registry.settings import Settings
 
 
 class RegistryTimeStamper:
-    """The port `signing.document.ManyStamper`: a renewed key takes over without a restart.
+    """The port `registry.ports.EvidenceStamper`: a renewed key takes over without a restart.
 
     Safe between threads.
     """
@@ -45,9 +45,9 @@ class RegistryTimeStamper:
         self._lock = threading.Lock()
         self._authorities: dict[str, TimeStampAuthority] = {}  # by key id
 
-    def stamp(self, digest: bytes, record: str) -> bytes:
+    def stamp(self, digest: bytes, record: str, algorithm: str = "sha256") -> bytes:
         """See `keys.tsa.TimeStampAuthority.stamp`; UNAVAILABLE also where no key serves."""
-        return self._authority().stamp(digest, record)
+        return self._authority().stamp(digest, record, algorithm)
 
     def stamp_many(self, asked: Sequence[tuple[bytes, str]]) -> list[bytes | VermilionError]:
         """See `keys.tsa.TimeStampAuthority.stamp_many`; UNAVAILABLE also where no key serves."""

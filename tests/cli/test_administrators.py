@@ -33,6 +33,7 @@ NOBODY_S = {
     "archive keep": "a timer's: what the API does by itself",
     "archive audit": "a timer's: what the API does by itself",
     "archive sweep": "a timer's: what the API does by itself",
+    "archive renew-evidence": "a timer's: what is on record gets a further time-stamp, and is as it was",
     "archive restore-drill": "a timer's: copies are restored aside, and nothing is changed",
     "archive evidence": "reads",
     "archive check": "reads",

@@ -27,9 +27,8 @@ from sqlalchemy.exc import OperationalError
 from keys.custodian import Custodian, KeyRef, SignRequest
 from keys.errors import Kind, VermilionError
 from keys.suite import SuiteName
-from registry.ports import Ports, SharingDocumentStore
+from registry.ports import EvidenceStamper, Ports, SharingDocumentStore
 from registry.shared_parts import Part
-from signing.document import ManyStamper
 from tests.postgres import Backend
 
 When = Literal["before", "after"]
@@ -156,11 +155,11 @@ class FaultyCustodian:
 
 @dataclass(frozen=True)
 class FaultyStamper:
-    inner: ManyStamper
+    inner: EvidenceStamper
     faults: Faults
 
-    def stamp(self, digest: bytes, record: str) -> bytes:
-        return self.faults.around("time-stamp", lambda: self.inner.stamp(digest, record))
+    def stamp(self, digest: bytes, record: str, algorithm: str = "sha256") -> bytes:
+        return self.faults.around("time-stamp", lambda: self.inner.stamp(digest, record, algorithm))
 
     def stamp_many(self, asked: Sequence[tuple[bytes, str]]) -> list[bytes | VermilionError]:
         try:

@@ -91,7 +91,7 @@ class Witness:
 class NoStamps:
     """A time-stamp authority that is out."""
 
-    def stamp(self, digest: bytes, record: str) -> bytes:
+    def stamp(self, digest: bytes, record: str, algorithm: str = "sha256") -> bytes:
         raise VermilionError(Kind.UNAVAILABLE, "no time-stamp can be had")
 
     def stamp_many(self, asked: Sequence[tuple[bytes, str]]) -> list[bytes | VermilionError]:
