@@ -359,7 +359,6 @@ class Settings(BaseSettings):
             raise PydanticCustomError("zone", "no zone of the IANA database") from None
         return value
 
-    @field_validator("webhook_networks", "exchange_networks", "certificate_proxies")
     @field_validator("malware_scanner")
     @classmethod
     def _a_scanner(cls, value: str) -> str:
@@ -372,7 +371,7 @@ class Settings(BaseSettings):
             raise PydanticCustomError("scanner", "unix:/path or tcp://host:port") from None
         return value
 
-    @field_validator("webhook_networks", "certificate_proxies")
+    @field_validator("webhook_networks", "exchange_networks", "certificate_proxies")
     @classmethod
     def _networks(cls, value: str) -> str:
         from registry.outside_addresses import networks

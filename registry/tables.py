@@ -12,8 +12,8 @@ from registry.console import tables as console
 from registry.database import Base
 from registry.delivery import tables as delivery
 from registry.intake import exchange_tables as exchange
-from registry.intake import search_tables as matter_search
 from registry.intake import material_tables as materials
+from registry.intake import search_tables as matter_search
 from registry.intake import tables as intake
 from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences
@@ -40,8 +40,8 @@ __all__ = [
     "intake",
     "licences",
     "log",
-    "matter_search",
     "materials",
+    "matter_search",
     "metadata",
     "notices",
     "outside",

@@ -305,6 +305,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} CaseRetrievals
+ * @property {Array<RetrievalShown>} retrievals
+ * @property {Array<WantedShown>} wanted
+ */
+
+/**
  * @typedef {object} CaseShown
  * @property {string} id
  * @property {string | null} number
@@ -477,6 +483,14 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * The issuer finds its licence right.
+ * @typedef {object} DeclinationBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} DeliveryPage
  * @property {string} endpoint
  * @property {Array<DeliveryShown>} deliveries
@@ -585,6 +599,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} deliveries
  * @property {string | null} secret
  */
+
+/** @typedef {"waiting" | "acknowledged" | "corrected" | "declined" | "lapsed"} ErrorState */
 
 /**
  * An event or a refusal; `commitment` says whether what was committed to still holds.
@@ -745,6 +761,29 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string> | null} [co_seals]
  * @property {string | null} [number]
  * @property {Record<string, any> | null} [fields]
+ */
+
+/**
+ * @typedef {object} LicenceErrorPage
+ * @property {Array<LicenceErrorShown>} errors
+ * @property {string | null} [next]
+ */
+
+/**
+ * A confirmed error in a licence of the agency's. `correction` is where it is corrected, by the rule
+ * of corrections; then it is settled by itself.
+ * @typedef {object} LicenceErrorShown
+ * @property {string} id
+ * @property {string} identifier
+ * @property {string} field
+ * @property {string | Array<string>} told
+ * @property {string | Array<string>} right
+ * @property {string} found_by
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string} made_at
+ * @property {ErrorState} state
+ * @property {string} correction
  */
 
 /**
@@ -943,6 +982,11 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @typedef {object} LimitShown
  * @property {number} days
  * @property {string} unit
+ */
+
+/**
+ * @typedef {object} LookAgainBody
+ * @property {string | null} [operator]
  */
 
 /**
@@ -1263,6 +1307,27 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * `outage`: a source could not be asked, and is tried again; that is no `not_found`.
+ * @typedef {object} RetrievalShown
+ * @property {string} id
+ * @property {string} material
+ * @property {RetrievalState} state
+ * @property {string} asked_at
+ * @property {number} attempts
+ * @property {string | null} tried_at
+ * @property {string | null} outage
+ * @property {string | null} next_attempt
+ * @property {SourceShown | null} source
+ * @property {string | null} purpose
+ * @property {string | null} legal_basis
+ * @property {string | null} retrieved_at
+ * @property {string | null} sha256
+ * @property {Record<string, string | Array<string>> | null} values
+ */
+
+/** @typedef {"waiting" | "outage" | "found" | "not_found" | "dropped"} RetrievalState */
+
+/**
  * For how long secrets before the new one go on signing beside it; 0: not at all.
  * @typedef {object} RotationBody
  * @property {string | null} [operator]
@@ -1420,6 +1485,15 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<UploadSignature>} signatures
  */
 
+/**
+ * Who vouches for it, and through what it was had.
+ * @typedef {object} SourceShown
+ * @property {string} agency
+ * @property {string | null} licence
+ * @property {string | null} connector
+ * @property {string | null} data_set
+ */
+
 /** @typedef {"proven" | "own_word" | "unproven" | "after"} Standing */
 
 /**
@@ -1455,6 +1529,60 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {"penalty" | "other"} ground
  * @property {string | null} [until]
  */
+
+/**
+ * `corrected`: with the applicant's other value, which is the source's, and by which the applicant
+ * declares that it is true (`declaration`). `confirmed`: the source is wrong, and is told so.
+ * `refused`: the applicant is wrong; no licence says what was refused.
+ * @typedef {object} TaskEndingBody
+ * @property {"corrected" | "confirmed" | "refused"} outcome
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [words]
+ * @property {string | Array<string> | null} [value]
+ * @property {boolean} [declaration]
+ * @property {string | null} [operator]
+ */
+
+/**
+ * What became of an error that the source was told.
+ * @typedef {object} TaskErrorShown
+ * @property {string} id
+ * @property {ErrorState} state
+ * @property {string | null} told_at
+ * @property {string | null} outage
+ * @property {string | null} answered_at
+ * @property {string | null} answer
+ */
+
+/**
+ * @typedef {object} TaskPage
+ * @property {Array<TaskShown>} tasks
+ * @property {string | null} [next]
+ */
+
+/**
+ * A value that the applicant and a source tell differently.
+ * @typedef {object} TaskShown
+ * @property {string} id
+ * @property {string} case
+ * @property {string} retrieval
+ * @property {string} field
+ * @property {string} source_field
+ * @property {string | Array<string>} applicant
+ * @property {string | Array<string>} source
+ * @property {TaskState} state
+ * @property {string} opened_at
+ * @property {string | null} ended_at
+ * @property {string | null} person
+ * @property {string} operator
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string} words
+ * @property {TaskErrorShown | null} error
+ */
+
+/** @typedef {"open" | "corrected" | "confirmed" | "refused"} TaskState */
 
 /**
  * @typedef {object} Token
@@ -1544,6 +1672,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /** @typedef {"missing" | "unsigned"} Want */
+
+/**
+ * @typedef {object} WantedShown
+ * @property {string} code
+ * @property {Record<string, string>} name
+ */
 
 /** @typedef {"applicant" | "window" | "handler" | "approver" | "system"} Who */
 
@@ -2603,6 +2737,42 @@ export class Client {
   }
 
   /**
+   * Look again for what was not found.
+   *
+   * At once, in the background: sources that were out, and those that had nothing.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {LookAgainBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<CaseRetrievals>>}
+   */
+  lookAgain(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/retrievals`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * What was looked for, for a case.
+   *
+   * Each required material that somebody else may have is looked for when an application comes,
+   * before the applicant is asked: among licences, then in data exchange.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {string} caseId
+   * @returns {Promise<Answer<CaseRetrievals>>}
+   */
+  listRetrievals(caseId) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/retrievals`);
+  }
+
+  /**
    * Take a step of a case.
    *
    * The window's, the handler's, and what the applicant did. What the state does not permit is
@@ -2621,6 +2791,32 @@ export class Client {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
+  }
+
+  /**
+   * The differences of a case.
+   *
+   * Where the application and what was retrieved say different things. A case with an open one
+   * is not permitted.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {string} caseId
+   * @returns {Promise<Answer<TaskPage>>}
+   */
+  listCaseTasks(caseId) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/tasks`);
+  }
+
+  /**
+   * What `listCaseTasks` lists, page after page.
+   *
+   * @param {string} caseId
+   * @returns {AsyncGenerator<TaskShown>}
+   */
+  async *listCaseTasksAll(caseId) {
+    yield* this.#pages(await this.listCaseTasks(caseId), "tasks");
   }
 
   /**
@@ -3669,6 +3865,99 @@ export class Client {
    */
   async *readSealUsesAll(code, options = {}) {
     yield* this.#pages(await this.readSealUses(code, options), "uses");
+  }
+
+  /**
+   * Errors that were confirmed in the agency's licences.
+   *
+   * Found by agencies that used a licence in place of a paper; the oldest first, in pages of
+   * 100. Each is settled when its licence is corrected.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {{after?: string}} [options]
+   * @returns {Promise<Answer<LicenceErrorPage>>}
+   */
+  listSourceErrors(options = {}) {
+    return this.#ask("GET", "/api/v1/source-errors", { query: { after: options.after } });
+  }
+
+  /**
+   * What `listSourceErrors` lists, page after page.
+   *
+   * @returns {AsyncGenerator<LicenceErrorShown>}
+   */
+  async *listSourceErrorsAll() {
+    yield* this.#pages(await this.listSourceErrors(), "errors");
+  }
+
+  /**
+   * Find a licence right after all.
+   *
+   * Its issuer says why nothing of it is corrected.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} errorId
+   * @param {DeclinationBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicenceErrorShown>>}
+   */
+  declineSourceError(errorId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/source-errors/${part(errorId)}/declination`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The agency's differences.
+   *
+   * Of all its cases, the oldest first; in pages of 100.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {{after?: string, state?: "open" | "corrected" | "confirmed" | "refused"}} [options]
+   * @returns {Promise<Answer<TaskPage>>}
+   */
+  listTasks(options = {}) {
+    return this.#ask("GET", "/api/v1/verification-tasks", {
+      query: { after: options.after, state: options.state },
+    });
+  }
+
+  /**
+   * What `listTasks` lists, page after page.
+   *
+   * @param {{state?: "open" | "corrected" | "confirmed" | "refused"}} [options]
+   * @returns {AsyncGenerator<TaskShown>}
+   */
+  async *listTasksAll(options = {}) {
+    yield* this.#pages(await this.listTasks(options), "tasks");
+  }
+
+  /**
+   * Clear a difference.
+   *
+   * Who is right is for a person to find out. A source that is wrong is told so until it has
+   * acknowledged that; a licence of this registry waits for its issuer to correct it.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} taskId
+   * @param {TaskEndingBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<TaskShown>>}
+   */
+  endTask(taskId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/verification-tasks/${part(taskId)}/ending`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
   }
 
   /**

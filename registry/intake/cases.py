@@ -46,7 +46,7 @@ from registry.intake.retrieval import order as look_for
 from registry.intake.tables import Case, CaseMove
 from registry.intake.tasks import compare_anew, require_cleared
 from registry.intake.telling import tell
-from registry.intake.wanted import require_complete, require_told_completely
+from registry.intake.wanted import require_told_completely
 from registry.licences.duties import require_officer
 from registry.licences.moment import Moment, moment
 from registry.licences.numbers import uniform
@@ -318,9 +318,6 @@ def _apply(
             compare_anew(session, ports, case, matter, what.actor, ground, at)
             look_for(session, ports, case, matter, what.actor, at)
         case Action.ACCEPT:
-            if what.who is not Who.SYSTEM:  # silence accepts what there is
-                require_complete(session, case, matter)
-            # Silence counts as acceptance on the day the application came.
             # Silence counts as acceptance on the day the application came, whatever it lacks.
             if what.who is not Who.SYSTEM:
                 require_enough(session, case.id, matter)

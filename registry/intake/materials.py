@@ -16,6 +16,7 @@ from registry.documents import document_key
 from registry.intake.applications import Application
 from registry.intake.material_tables import CaseMaterial
 from registry.intake.matters import Material, Matter
+from registry.intake.retrieval import found
 from registry.licences.issued import read_document
 from registry.ports import Ports
 from registry.vault import Use, Vault
@@ -54,9 +55,11 @@ def wants(session: Session, case_id: str, matter: Matter) -> Mapping[str, Want]:
     what is enough: whatever was found elsewhere counts here as if it was supplied. What the law has handed in
     on paper the window has, who accepts, in its hands.
     """
-    there = supplied(session, case_id)
-    found = {one.code: _want(one, there.get(one.code)) for one in matter.materials}
-    return {code: want for code, want in found.items() if want is not None}
+    there, elsewhere = supplied(session, case_id), found(session, case_id)
+    lacking = {
+        one.code: _want(one, there.get(one.code)) for one in matter.materials if one.code not in elsewhere
+    }
+    return {code: want for code, want in lacking.items() if want is not None}
 
 
 def require_enough(session: Session, case_id: str, matter: Matter) -> None:

@@ -96,8 +96,8 @@ class Material:
     basis: Basis
     paper: Basis | None  # the law by which paper may be demanded
     note: str
-    compared: Mapping[str, str] = field(default_factory=dict)
     signed: bool  # by the applicant: a PDF, then
+    compared: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

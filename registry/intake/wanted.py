@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError
 from registry.intake.applications import Item
+from registry.intake.materials import wants
 from registry.intake.matters import Material, Matter
 from registry.intake.retrieval import found, unasked
 from registry.intake.tables import Case
 
-supplied: Callable[[Session, str], Collection[str]] | None = None
-"""What the applicant has supplied, by the material's code; None: nobody can tell, and nothing is wanted."""
-
 
 def wanted(session: Session, case: Case, matter: Matter) -> tuple[Material, ...]:
-    """The required materials that were neither found nor supplied, in the matter's order."""
-    if supplied is None:
-        return ()
-    have = {*found(session, case.id), *supplied(session, case.id)}
-    return tuple(one for one in matter.materials if one.required and one.code not in have)
-
-
-def require_complete(session: Session, case: Case, matter: Matter) -> None:
-    """Nothing that is required is missing. Raises VermilionError(CONFLICT, `materials_missing`), each by its
-    code.
-    """
-    missing = wanted(session, case, matter)
-    if missing:
-        faults = tuple(Fault(f"/materials/{one.code}", "missing", "it is required") for one in missing)
-        detail = "required materials are missing: what is missing is asked for, once and completely"
-        raise VermilionError(Kind.CONFLICT, detail, reason="materials_missing", faults=faults)
+    """What keeps the application from being accepted, in the matter's order."""
+    lacking = wants(session, case.id, matter)
+    return tuple(one for one in matter.materials if one.code in lacking)
 
 
 def require_told_completely(session: Session, case: Case, matter: Matter, items: Sequence[Item]) -> None:

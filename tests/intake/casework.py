@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import cache
@@ -105,13 +106,16 @@ def draft(desk: Desk, made: Application | None = None) -> str:
         return draw_up(session, desk.ports, actor, MATTER, made or application(desk.world)).id
 
 
+LAYOUT = Said("请补正", (Item("layout", "缺少经营布局图"),))
+
+
 def an_act(desk: Desk, who: Who, needs: frozenset[Need] = frozenset(), **more: Any) -> Act:
     """What has all that a step needs."""
     values: dict[str, Any] = {"declared": Need.DECLARATION in needs}
     if Need.GROUND in needs:
         values |= BASIS
     if Need.ITEMS in needs:
-        values["said"] = Said("请补正", (Item("layout", "缺少经营布局图"),))
+        values["said"] = LAYOUT
     if Need.DAYS in needs:
         values["days"] = 5
     return Act(who, desk.actors.get(who), **(values | more))
@@ -126,14 +130,14 @@ def a_material() -> Examined:
     return Examined(plain_pdf(), PDF, sha256(plain_pdf()).digest(), Scan.NOT_SCANNED, told)
 
 
-def supply_all(ports: Ports, actor: Actor, case_id: str) -> None:
+def supply_all(ports: Ports, actor: Actor, case_id: str, but: Collection[str] = ()) -> None:
     """What the application lacks, as if it had come with the draft, whatever state the case is in."""
     ports.vault.ready()
     actor = replace(actor, operator=actor.operator or "window-03")
     with ports.database.transaction() as session:
         case = session.get_one(Case, case_id, with_for_update=True)
         matter = matter_version(session, case.matter_code, case.matter_version)
-        for code in wants(session, case_id, matter):
+        for code in set(wants(session, case_id, matter)) - set(but):
             row = _taken(session, ports, actor, case, code, a_material())
             ports.documents.put_new(document_key(row.id), a_material().data)
             row.state, row.match = MaterialState.KEPT, Match.UNSIGNED
@@ -141,9 +145,12 @@ def supply_all(ports: Ports, actor: Actor, case_id: str) -> None:
 
 
 def step(desk: Desk, case_id: str, action: Action, **more: Any) -> None:
-    """Taken by the first who may, with all that it needs: what is accepted lacks no material."""
-    if action is Action.ACCEPT:
-        supply_all(desk.ports, desk.actors[Who.APPLICANT], case_id)
+    """Taken by the first who may, with all that it needs: what is accepted lacks no material, and what is to
+    be corrected lacks what is asked for.
+    """
+    if action in {Action.ACCEPT, Action.ASK_CORRECTION}:
+        asked = more.get("said", LAYOUT).items if action is Action.ASK_CORRECTION else ()
+        supply_all(desk.ports, desk.actors[Who.APPLICANT], case_id, {one.code for one in asked})
     with desk.ports.database.transaction() as session:
         case = locked(session, desk.actors[Who.WINDOW], case_id)
         move = PERMITTED[CaseState(case.state), action]

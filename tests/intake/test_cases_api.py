@@ -105,6 +105,7 @@ def test_a_refusal_says_what_a_step_lacks(office: World) -> None:
     step(office, case_id, "receive")
     refused = step(office, case_id, "ask_correction", 422)
     assert {one["pointer"] for one in refused["errors"]} == {"/items", "/legal_basis"}
+    supply_all(office.ports, office.actor(), case_id, {"layout"})
     told = step(office, case_id, "ask_correction", items=[{"code": "layout", "why": "缺"}], **BASIS)
     assert told["steps"][-1]["items"] == [{"code": "layout", "why": "缺"}]
     assert step(office, case_id, "accept", 409)["reason"] == "case_state"

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 
 from keys.canonical import strict_json
 from keys.errors import VermilionError
-from registry.intake import wanted
+from registry.intake import materials, wanted
 from registry.intake.applications import Item, Said
 from registry.intake.cases import locked
 from registry.intake.connector_register import import_connector, set_secret
+from registry.intake.material_tables import CaseMaterial
 from registry.intake.matter_lists import matter_version
 from registry.intake.moves import Action, CaseState, Who
 from registry.intake.retrieval import ask_now, found, open_content, retrievals_of
@@ -340,7 +341,13 @@ def test_a_licence_that_ended_since_replaces_nothing_and_its_next_edition_does(d
 def brought(monkeypatch: pytest.MonkeyPatch) -> dict[str, set[str]]:
     """What applicants have supplied, by case."""
     supplied: dict[str, set[str]] = {}
-    monkeypatch.setattr(wanted, "supplied", lambda _session, case_id: supplied.get(case_id, set()))
+    monkeypatch.setattr(
+        materials,
+        "supplied",
+        lambda _session, case_id: {
+            code: CaseMaterial(code=code, match="") for code in supplied.get(case_id, ())
+        },
+    )
     return supplied
 
 

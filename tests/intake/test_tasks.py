@@ -131,7 +131,9 @@ def test_each_difference_is_a_task_with_the_two_values(desk: Desk, platform: Sou
     assert ANOTHER.encode() not in task.values
     opened = events(desk, case_id, "case.task_opened")
     assert {one.detail["field"] for one in opened} == {"operator_name", "representative"}
-    assert all(ANOTHER not in str(one.detail) and str(values.applicant) not in str(one.detail) for one in opened)
+    assert all(
+        ANOTHER not in str(one.detail) and str(values.applicant) not in str(one.detail) for one in opened
+    )
 
 
 def test_what_agrees_opens_nothing(desk: Desk, platform: Source) -> None:

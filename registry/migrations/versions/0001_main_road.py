@@ -1915,7 +1915,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_source_error_state_due_at"), ["state", "due_at"], unique=False)
 
-    # ### end Alembic commands ###
+    op.create_table(
         "case_material",
         sa.Column("case_id", sa.String(length=32), nullable=False),
         sa.Column("code", sa.String(length=40), nullable=False),
@@ -1942,6 +1942,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", "code", "version", name=op.f("pk_case_material")),
         sa.UniqueConstraint("id", name=op.f("uq_case_material_id")),
     )
+
     op.create_table(
         "holiday_notice",
         sa.Column("year", sa.Integer(), autoincrement=False, nullable=False),
