@@ -28,6 +28,7 @@ from registry.description import DESCRIPTION
 from registry.holders.pages import install as install_holders
 from registry.intake.api import blueprint as cases
 from registry.intake.exchange_api import blueprint as exchange
+from registry.intake.forms_api import blueprint as case_forms
 from registry.intake.materials_api import blueprint as case_materials
 from registry.licences.api import blueprint as licences
 from registry.licences.copies_api import blueprint as licence_copies
@@ -106,6 +107,7 @@ def routes(app: Flask) -> None:
     of_licences = (licences, licence_life, licence_copies, licence_presentations, licence_search)
     of_use = (delivery, uses, batches, webhooks)
     of_intake = (cases, exchange, case_materials)
+    of_use = (delivery, uses, batches, webhooks, cases, case_materials, case_forms)
     of_registry = (agencies, seals, seal_records, audit, oversight, docs(DESCRIPTION))
     for blueprint in (*of_registry, *of_licences, *of_use, *of_intake):
         app.register_blueprint(blueprint)

@@ -181,6 +181,10 @@ TABLE: dict[str, Permission] = {
     "case_materials.put": _CASE,
     "case_materials.index": _CASE_READ,
     "case_materials.show": _CASE_READ,
+    "case_forms.make": _CASE,
+    "case_forms.show": _CASE_READ,
+    "case_forms.confirm": _CASE,
+    "case_forms.sign": _CASE,
     # --- webhooks: each client's own
     "webhooks.create": _LICENCE,
     "webhooks.index": _LICENCE,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -13,17 +12,15 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from pikepdf import Dictionary, Name, Pdf
-from reportlab.pdfgen.canvas import Canvas
 
 from keys.errors import Kind, VermilionError
 from signing.answer_page import ATTACHMENT
 from signing.associated_file import associate
 from signing.document import SealMaterial
 from signing.draw import saved
-from signing.embedded_font import registered
 from signing.fonts import Fonts, Weight
-from signing.glyphs import UNITS_PER_EM, GlyphStore
 from signing.laid_out import LaidOut
+from signing.line_pages import Line, draw_lines
 from signing.seal import lay_out
 from signing.sentences import (
     LANGUAGES,
@@ -37,26 +34,11 @@ from signing.sentences import (
     sentence,
 )
 from signing.signed_answer import SignedAnswer, parse_instant
-from signing.text_layout import MM, break_lines, units_of
 from signing.verdict import Verdict
 
 TABLE = Path(__file__).parent / "answer_page_words.json"
 
 _FONT_NAMES = {Weight.REGULAR: "ReceiptRegular", Weight.BOLD: "ReceiptBold"}
-_WIDTH, _HEIGHT, _MARGIN, _FOOT = 210 * MM, 297 * MM, 18 * MM, 11 * MM
-_LABEL = 44 * MM  # of a line's width, before its value
-_LEADING = 1.45
-
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """A label, which may be empty, and what stands beside it; without a label across the whole page."""
-
-    label: str
-    value: str
-    size: float = 9  # points
-    weight: Weight = Weight.REGULAR
-    space: float = 0.0  # points above
 
 
 @cache
@@ -111,22 +93,15 @@ def draw_page(answer: SignedAnswer, token: bytes, lang: str, *, fonts: Fonts, zo
 
     Raises VermilionError(MALFORMED) for an answer to several checks, UNAVAILABLE without a font.
     """
-    lines = [
-        replace(
-            line,
-            label=_drawable(line.label, fonts.store(line.weight)),
-            value=_drawable(line.value, fonts.store(line.weight)),
-        )
-        for line in page_lines(answer, lang, zone)
-    ]
     words, foot = _words(lang), answer.content.reference
-    pages = list(_pages(lines, fonts))
-    feet = [
-        f"{foot}    {words['page'].replace('{page}', str(at)).replace('{pages}', str(len(pages)))}"
-        for at in range(1, len(pages) + 1)
-    ]
-    with registered(fonts, _FONT_NAMES, _wanted([*lines, *(Line("", text) for text in feet)])):
-        drawn = _draw(pages, feet)
+    drawn = draw_lines(
+        page_lines(answer, lang, zone),
+        lambda at, pages: (
+            f"{foot}    {words['page'].replace('{page}', str(at)).replace('{pages}', str(pages))}"
+        ),
+        fonts,
+        _FONT_NAMES,
+    )
     return _finish(drawn, token, f"{words['title']} {foot}", lang)
 
 
@@ -191,86 +166,6 @@ def _licence(said: Mapping[str, Any], words: Mapping[str, str], lang: str) -> It
 
 def _moment(at: datetime, zone: ZoneInfo) -> str:
     return at.astimezone(zone).isoformat(sep=" ", timespec="seconds")
-
-
-def _drawable(text: str, glyphs: GlyphStore) -> str:
-    """What the fonts lack is written by its code point: a relying party calls its request what it likes."""
-
-    def drawn(char: str) -> str:
-        try:
-            glyphs.get(char)
-        except VermilionError as error:
-            if error.reason != "glyph_missing":
-                raise
-            return f"[U+{ord(char):04X}]"
-        return char
-
-    return "".join(map(drawn, text))
-
-
-@dataclass(frozen=True, slots=True)
-class _Placed:
-    """A piece of text, from the page's lower left corner, points."""
-
-    text: str
-    x: float
-    y: float
-    size: float
-    weight: Weight
-
-
-def _pages(lines: Sequence[Line], fonts: Fonts) -> Iterator[list[_Placed]]:
-    page: list[_Placed] = []
-    y = _HEIGHT - _MARGIN
-    for line in lines:
-        x = _MARGIN + (_LABEL if line.label else 0)
-        values = _broken(line.value, line, _WIDTH - _MARGIN - x, fonts)
-        labels = _broken(line.label, line, _LABEL - 3 * MM, fonts)
-        y -= line.space if page else 0
-        for at in range(max(len(values), len(labels))):
-            if y - line.size * _LEADING < _MARGIN:
-                yield page
-                page, y = [], _HEIGHT - _MARGIN
-            y -= line.size * _LEADING
-            if at < len(labels):
-                page.append(_Placed(labels[at], _MARGIN, y, line.size, line.weight))
-            if at < len(values):
-                page.append(_Placed(values[at], x, y, line.size, line.weight))
-    yield page
-
-
-def _broken(text: str, line: Line, room: float, fonts: Fonts) -> list[str]:
-    if not text:
-        return []
-    units = units_of(text, fonts.store(line.weight).advances(text))
-    return [piece.text for piece in break_lines(units, room / line.size * UNITS_PER_EM)]
-
-
-def _wanted(lines: Sequence[Line]) -> dict[Weight, set[str]]:
-    wanted: dict[Weight, set[str]] = {weight: set() for weight in Weight}
-    for line in lines:
-        wanted[line.weight] |= {*line.label, *line.value}
-    return wanted
-
-
-def _draw(pages: Sequence[Sequence[_Placed]], feet: Sequence[str]) -> bytes:
-    buffer = io.BytesIO()
-    canvas = Canvas(
-        buffer,
-        pagesize=(_WIDTH, _HEIGHT),
-        pageCompression=0,
-        invariant=1,
-        initialFontName=_FONT_NAMES[Weight.REGULAR],
-    )
-    for page, foot in zip(pages, feet, strict=True):
-        for piece in page:
-            canvas.setFont(_FONT_NAMES[piece.weight], piece.size)
-            canvas.drawString(piece.x, piece.y, piece.text)
-        canvas.setFont(_FONT_NAMES[Weight.REGULAR], 8)
-        canvas.drawString(_MARGIN, _FOOT, foot)
-        canvas.showPage()
-    canvas.save()
-    return buffer.getvalue()
 
 
 def _finish(drawn: bytes, token: bytes, title: str, lang: str) -> bytes:

@@ -41,6 +41,7 @@ STATES: Mapping[str, frozenset[str]] = {
         "approval": "* payload state",
         "assertion_key": "*",
         "batch": "state",
+        "case_form": "* confirmed_at signed_version",
         "case_issue": "* state",
         "case_material": "state",
         "case_move": "*",

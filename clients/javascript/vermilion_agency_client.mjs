@@ -397,6 +397,13 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * `sha256` names the form that the applicant has read and confirms, whom the agency has identified.
+ * @typedef {object} ConfirmationBody
+ * @property {string} sha256
+ * @property {string | null} [operator]
+ */
+
+/**
  * By `smtp` the applicant gets e-mail at `to`; by `webhook` messages are posted to the client's own
  * endpoint of that id, which takes `notice`, for whom `to` names there; by `none` they are told by the
  * progress of the case alone.
@@ -481,6 +488,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {"approve" | "refuse"} decision
  * @property {string} payload_sha256
  */
+
+/** @typedef {"signed_form" | "confirmed_form" | "declaration"} Declared */
 
 /**
  * The issuer finds its licence right.
@@ -646,6 +655,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} FormBody
+ * @property {"zh" | "en" | "es"} [language]
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} FormField
  * @property {string} name
  * @property {Record<string, string>} label
@@ -653,6 +668,21 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {boolean} required
  * @property {number} max_length
  * @property {Array<string>} choices
+ */
+
+/**
+ * The form that the registry drew of an application: the last one.
+ * @typedef {object} FormShown
+ * @property {number} version
+ * @property {string} language
+ * @property {string} sha256
+ * @property {number} size
+ * @property {string} at
+ * @property {boolean} current
+ * @property {string | null} confirmed_at
+ * @property {MaterialVersionShown | null} signed
+ * @property {Declared | null} declared_by
+ * @property {string} href
  */
 
 /**
@@ -1334,7 +1364,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {number} [overlap_hours]
  */
 
-/** @typedef {"not_scanned" | "clean"} Scan */
+/** @typedef {"not_scanned" | "clean" | "own"} Scan */
 
 /**
  * @typedef {object} Scheduled
@@ -2548,6 +2578,88 @@ export class Client {
     return this.#ask("POST", `/api/v1/cases/${part(caseId)}/decisions`, {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Make the application's form.
+   *
+   * A PDF of what the application says now, with the declaration of truth: to be confirmed by
+   * its digest, or signed. The same application has the same form.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {FormBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  makeForm(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The application's form.
+   *
+   * Whether it was confirmed or signed, and whether it says what the application says.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  readForm(caseId, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/form`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Confirm the application's form.
+   *
+   * By an applicant who has no signature tool. It stands for the declaration, as long as the
+   * application is not changed.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {ConfirmationBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  confirmForm(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form/confirmation`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Bring the form, signed.
+   *
+   * The form as it was made, and behind it the applicant's signature. It stands for the
+   * declaration where that signature is the applicant's; whose it is, the answer says.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  signForm(caseId, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/form/signature`, {
+      body: request,
+      media: "application/pdf",
+      more: { "Operator": options.operator },
     });
   }
 

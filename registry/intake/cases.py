@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
@@ -28,6 +28,7 @@ from registry.intake.applications import (
     open_said,
 )
 from registry.intake.case_days import set_due
+from registry.intake.declarations import Declared, declared_by
 from registry.intake.issuing import order, order_again
 from registry.intake.materials import match_anew, require_enough
 from registry.intake.matter_lists import InForce, matter_on, matter_version
@@ -38,6 +39,7 @@ from registry.intake.moves import (
     CaseState,
     Given,
     Move,
+    Need,
     Who,
     permitted,
     same_person,
@@ -175,11 +177,13 @@ def act(session: Session, ports: Ports, case: Case, action: Action, what: Act) -
     _require_part(what)
     state = CaseState(case.state)
     handled = what.who is Who.APPROVER and _has_handled(session, case, what.actor)
-    move = permitted(state, action, what.who, what.given, has_handled=handled)
     at = moment(ports)
+    declared = _declared(session, ports, case, action, what, at.day)
+    given = replace(what.given, declared=declared is not None)
+    move = permitted(state, action, what.who, given, has_handled=handled)
     matter = _matter(session, case, action, at.day)
     _apply(session, ports, case, matter, action, what, at)
-    made = _put_down(session, ports, case, matter, action, move, what, at)
+    made = _put_down(session, ports, case, matter, action, move, what, at, declared)
     if move.to in ENDED_UNMADE or (move.to is CaseState.PERMITTED and matter.result.licence_type is None):
         act(session, ports, case, Action.FINISH, BY_ITSELF)
     return made
@@ -284,6 +288,16 @@ def _has_handled(session: Session, case: Case, actor: Actor | None) -> bool:
         CaseMove.person_id == (actor.person_id if actor else None),
     )
     return bool(session.scalar(select(handled)))
+
+
+def _declared(
+    session: Session, ports: Ports, case: Case, action: Action, what: Act, day: date
+) -> Declared | None:
+    """By what the applicant has declared that all is true. A form speaks for nothing that corrects it."""
+    passed_on = Declared.DECLARATION if what.declared else None
+    if action not in {Action.SUBMIT, Action.CORRECT} or what.correction:
+        return passed_on
+    return declared_by(session, ports, case, day) or passed_on
 
 
 def _matter(session: Session, case: Case, action: Action, day: date) -> Matter:
@@ -395,6 +409,7 @@ def _put_down(
     move: Move,
     what: Act,
     at: Moment,
+    declared: Declared | None,
 ) -> CaseMove:
     came_from, number = case.state, case.moves + 1
     case.state, case.moves = move.to.value, number
@@ -405,6 +420,8 @@ def _put_down(
     detail = {"matter": case.matter_code, "from": came_from, "to": case.state, "part": what.who.value}
     if what.days:
         detail["days"] = str(what.days)
+    if Need.DECLARATION in move.needs and declared is not None:
+        detail["declared"] = declared.value
     ground = Ground(legal_basis, reason, at.day)
     event_id = _record(session, ports, case, what.actor, EVENTS[action], ground, at, detail)
     notice_id = None

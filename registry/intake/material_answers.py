@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from registry.described import Digest, Instant, Reference, Told
-from registry.intake.material_tables import CaseMaterial
+from registry.intake.declarations import Declared
+from registry.intake.material_tables import CaseForm, CaseMaterial
 from registry.intake.materials import SignatureReport, Want
 from registry.intake.matters import Matter
 from registry.intake.scanning import Scan
@@ -86,6 +87,53 @@ class MaterialVersionList(Told):
     ]
 
 
+class FormShown(Told):
+    """The form that the registry drew of an application: the last one."""
+
+    version: int
+    language: str
+    sha256: Annotated[Digest, Field(description="SHA-256 of the PDF, by which it is confirmed.")]
+    size: int
+    at: Instant
+    current: Annotated[bool, Field(description="It says what the application says now.")]
+    confirmed_at: Instant | None
+    signed: Annotated[
+        MaterialVersionShown | None,
+        Field(description="With the applicant's signature, and whose that is."),
+    ]
+    declared_by: Annotated[
+        Declared | None, Field(description="What of it stands for the declaration when it is submitted.")
+    ]
+    href: Annotated[Reference, Field(description="The PDF.")]
+
+
+def form_json(
+    form: CaseForm,
+    document: CaseMaterial,
+    signed: tuple[CaseMaterial, SignatureReport | None] | None,
+    *,
+    current: bool,
+    declared: Declared | None,
+) -> dict[str, Any]:
+    """`FormShown`."""
+    return {
+        "version": form.version,
+        "language": form.language,
+        "sha256": document.sha256.hex(),
+        "size": document.size,
+        "at": instant(document.at),
+        "current": current,
+        "confirmed_at": None if form.confirmed_at is None else instant(form.confirmed_at),
+        "signed": None if signed is None else version_json(*signed),
+        "declared_by": declared,
+        "href": _href(document),
+    }
+
+
+def _href(row: CaseMaterial) -> str:
+    return f"/api/v1/cases/{row.case_id}/materials/{row.code}/{row.version}"
+
+
 def version_json(row: CaseMaterial, report: SignatureReport | None) -> dict[str, Any]:
     """`MaterialVersionShown`."""
     return {
@@ -99,7 +147,7 @@ def version_json(row: CaseMaterial, report: SignatureReport | None) -> dict[str,
         "operator": row.operator,
         "scan": row.scan,
         "report": None if report is None else report_json(report.told, Match(row.match)),
-        "href": f"/api/v1/cases/{row.case_id}/materials/{row.code}/{row.version}",
+        "href": _href(row),
     }
 
 

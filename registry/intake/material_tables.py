@@ -32,3 +32,21 @@ class CaseMaterial(Base):
     operator: Mapped[str] = mapped_column(String(80))
     at: Mapped[datetime]
     event_id: Mapped[str | None] = mapped_column(ForeignKey("event.id"))  # once it is kept
+
+
+class CaseForm(Base):
+    """The form of an application as the registry drew it: what became of it. Its document, and that with the
+    applicant's signature, are materials under codes of their own (`registry.intake.declarations`).
+    """
+
+    __tablename__ = "case_form"
+    case_id: Mapped[str] = mapped_column(ForeignKey("intake_case.id"), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # of the document
+    language: Mapped[str] = mapped_column(String(2))
+    application: Mapped[bytes]  # a MAC of what it says: another application is not what was confirmed
+    confirmed_at: Mapped[datetime | None]
+    client_id: Mapped[str | None] = mapped_column(ForeignKey("client.id"))  # who passed on that it was
+    person_id: Mapped[str | None] = mapped_column(ForeignKey("person.id"))
+    operator: Mapped[str | None] = mapped_column(String(80))
+    event_id: Mapped[str | None] = mapped_column(ForeignKey("event.id"))
+    signed_version: Mapped[int | None]  # of the document with the applicant's signature

@@ -52,7 +52,7 @@ def put(case_id: str, material_code: str) -> Response:
     whether that is the applicant. What it takes the place of stays on record.
     """
     web.query()
-    actor = replace(_actor(), operator=_operator())
+    actor = case_actor(operator_of_header())
     ports = web.ports()
     with database_errors(), Session(ports.database.read) as session:
         material = to_supply(session, actor, case_id, material_code)
@@ -77,7 +77,7 @@ def index(case_id: str) -> Response:
     ports = web.ports()
     ports.vault.ready()
     with database_errors(), Session(ports.database.read) as session:
-        case = find_case(session, _actor(), case_id)
+        case = find_case(session, case_actor(), case_id)
         found = [version_json(row, signatures_of(ports, row)) for row in versions(session, case.id)]
     return web.shown({"materials": found}, NO_STORE)
 
@@ -93,21 +93,22 @@ def show(case_id: str, material_code: str, version: int) -> Response:
     web.query()
     ports = web.ports()
     with database_errors(), Session(ports.database.read) as session:
-        case = find_case(session, _actor(), case_id)
+        case = find_case(session, case_actor(), case_id)
         row = find_version(session, case.id, material_code, version)
         session.expunge(row)
     name = f"{row.code}-{row.version}.{_SUFFIX[row.media]}"
     return file_answer(name, row.media, row.sha256, lambda: read_material(ports, row))
 
 
-def _actor() -> Actor:
+def case_actor(operator: str | None = None) -> Actor:
+    """Who calls, within the scope of cases. Raises VermilionError(FORBIDDEN)."""
     actor = web.actor()
     actor.require_scope(SCOPE_CASE)
-    return actor
+    return actor if operator is None else replace(actor, operator=operator)
 
 
-def _operator() -> str:
-    """Raises VermilionError(INVALID)."""
+def operator_of_header() -> str:
+    """Who acts at the agency, of a request whose body is a file. Raises VermilionError(INVALID)."""
     try:
         text = unquote_to_bytes(request.headers.get("Operator", "")).decode("utf-8")
     except UnicodeDecodeError:

@@ -31,6 +31,7 @@ class Scan(StrEnum):
 
     NOT_SCANNED = "not_scanned"  # the registry has no scanner
     CLEAN = "clean"
+    OWN = "own"  # it was made here
 
 
 def scan(settings: Settings, data: bytes) -> Scan:

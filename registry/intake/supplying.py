@@ -7,6 +7,7 @@ no transaction waits for a store, and nothing lies there that nobody knows of.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -107,9 +108,30 @@ def keep(
 
     Raises VermilionError: as `to_supply`; CONFLICT (`too_many_versions`); UNAVAILABLE.
     """
+
+    def may(session: Session, case: Case) -> None:
+        _suppliable(session, case, code)
+
+    return keep_as(ports, actor, case_id, code, examined, may=may)
+
+
+def keep_as(
+    ports: Ports,
+    actor: Actor,
+    case_id: str,
+    code: str,
+    examined: Examined,
+    *,
+    may: Callable[[Session, Case], None],
+    event: str = "material_added",
+    also: Callable[[Session, CaseMaterial], None] | None = None,
+) -> tuple[CaseMaterial, bool]:
+    """As `keep`. `may`: raises where the case takes no such file; `event`: what its event is called; `also`:
+    what is put down with it.
+    """
     with database_errors(), ports.database.transaction() as session:
         case = locked(session, actor, case_id)
-        _suppliable(session, case, code)
+        may(session, case)
         latest = supplied(session, case.id).get(code)
         if latest is not None and (latest.sha256, latest.media) == (examined.sha256, examined.media):
             session.expunge(latest)
@@ -119,20 +141,33 @@ def keep(
     ports.documents.put_new(document_key(material_id), examined.data)
     with database_errors(), ports.database.transaction() as session:
         case = locked(session, actor, case_id)
-        _suppliable(session, case, code)
+        may(session, case)
         kept = session.get_one(CaseMaterial, (case.id, code, version), with_for_update=True)
         if examined.report is not None:
             applicant = open_application(ports.vault, case.id, case.application)
             kept.match = examined.report.match(applicant).value
         at = moment(ports)
         detail = {"material": code, "version": str(version), "sha256": kept.sha256.hex(), "scan": kept.scan}
-        event_id = record_about(
-            session, ports, case, actor, "material_added", at, detail, rests_on=SUBMISSION
-        )
+        event_id = record_about(session, ports, case, actor, event, at, detail, rests_on=SUBMISSION)
         kept.state, kept.at, kept.event_id = MaterialState.KEPT.value, at.now, event_id
         session.flush()
+        if also is not None:
+            also(session, kept)
+            session.flush()
         session.expunge(kept)
     return kept, True
+
+
+def require_open(case: Case) -> None:
+    """Raises VermilionError(CONFLICT, reason "case_state") where the application is not the applicant's to
+    change.
+    """
+    if CaseState(case.state) not in SUPPLIED_IN:
+        raise VermilionError(
+            Kind.CONFLICT,
+            "materials come with a draft, or when a correction was asked for",
+            reason="case_state",
+        )
 
 
 def _suppliable(session: Session, case: Case, code: str) -> Material:
@@ -140,12 +175,7 @@ def _suppliable(session: Session, case: Case, code: str) -> Material:
     material = next((one for one in matter.materials if one.code == code), None)
     if material is None:
         raise VermilionError(Kind.NOT_FOUND, "the matter has no such material", reason="material_unknown")
-    if CaseState(case.state) not in SUPPLIED_IN:
-        raise VermilionError(
-            Kind.CONFLICT,
-            "materials come with a draft, or when a correction was asked for",
-            reason="case_state",
-        )
+    require_open(case)
     return material
 
 

@@ -204,6 +204,14 @@ def supplied_case(world: World) -> dict[str, str]:
     return {"case_id": case_id, "material_code": "layout", "version": "1"}
 
 
+def formed_case(world: World) -> tuple[str, str]:
+    """A draft and its form, by the API: the case's id, and the form's digest."""
+    case_id = supplied_case(world)["case_id"]
+    made = world.post(f"/api/v1/cases/{case_id}/form", {"language": "zh", "operator": "window-03"})
+    assert made.status_code == 201, made.text
+    return case_id, str(made.get_json()["sha256"])
+
+
 def put_material(
     world: World, case_id: str, code: str, data: bytes, media: str = PDF, operator: str = "window-03"
 ) -> TestResponse:
@@ -235,7 +243,10 @@ def case_requests(world: World) -> dict[str, Any]:
     body = case_body(world)
     change = {name: body[name] for name in ("applicant", "fields", "operator")}
     decision = {"action": "permit", **BASIS, "licence": decided(world)}
+    formed, digest = formed_case(world)
     return {
+        "case_forms.make": Right({"case_id": draft(desk)}, None, {"language": "es", "operator": "window-03"}),
+        "case_forms.confirm": Right({"case_id": formed}, None, {"sha256": digest, "operator": "window-03"}),
         "cases.create": Right({}, None, body),
         "cases.redraw": Right({"case_id": drawn}, None, change),
         "cases.step": Right({"case_id": submitted}, None, {"action": "receive", "operator": "window-03"}),

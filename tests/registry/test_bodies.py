@@ -159,13 +159,18 @@ def right_requests(world: World) -> dict[str, Right]:
 
 def writing(app: Flask) -> Iterator[tuple[str, str]]:
     """(endpoint, method) of every route that takes JSON and changes something. The token endpoint takes a form
-    (test_auth.py), a new batch lines (test_batches.py), a material its file (test_materials.py), pages forms of their own (test_sign_in.py, test_pick_ups.py).
+    (test_auth.py), a new batch lines (test_batches.py), materials and signed forms files (test_materials.py, test_application_form.py), pages forms of their own (test_sign_in.py, test_pick_ups.py).
     """
     for rule in app.url_map.iter_rules():
         if rule.endpoint.startswith((f"{web.CONSOLE}.", f"{web.HOLDER}.")):
             continue
         for method in sorted((rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}):
-            if rule.endpoint not in {TOKEN_ENDPOINT, "batches.create", "case_materials.put"}:
+            if rule.endpoint not in {
+                TOKEN_ENDPOINT,
+                "batches.create",
+                "case_materials.put",
+                "case_forms.sign",
+            }:
                 yield rule.endpoint, method
 
 

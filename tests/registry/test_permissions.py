@@ -16,7 +16,7 @@ from registry.agencies.enrolments import decide
 from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
 from registry.described import IF_NONE_MATCH, operations
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
-from tests.intake.casework import MATTER, filed_case, supplied_case
+from tests.intake.casework import MATTER, filed_case, formed_case, supplied_case
 from tests.registry.batching import sent
 from tests.registry.copying import make_copy
 from tests.registry.delivering import pick_up
@@ -125,7 +125,7 @@ def reading(world: World) -> dict[str, Right]:
     copy = {**licence, "copy_id": make_copy(world, licence["identifier"]).edition_id}
     batch = {"batch_id": sent(world, 1)}
     link = {**licence, "pick_up_id": pick_up(world, licence["identifier"])["id"]}
-    material = supplied_case(world)
+    material, (formed, _) = supplied_case(world), formed_case(world)
     return {
         "licence_copies.index": Right(licence, None, None),
         **{name: Right(copy, None, None) for name in ("licence_copies.show", "licence_copies.document")},
@@ -152,6 +152,8 @@ def reading(world: World) -> dict[str, Right]:
         "case_materials.index": Right({"case_id": material["case_id"]}, None, None),
         "case_materials.show": Right(material, None, None),
         "case_materials.put": Right({name: material[name] for name in ("case_id", "material_code")}, None, {}),
+        "case_forms.show": Right({"case_id": formed}, None, None),
+        "case_forms.sign": Right({"case_id": formed}, None, {}),
         "oversight.find": Right({}, None, None),
         "audit.page": Right({"ledger": "events"}, None, None),
     }  # fmt: skip
