@@ -247,13 +247,12 @@ def body_stream(media_types: Collection[str], *, max_bytes: int) -> tuple[Binary
 
 
 def read_file(media_types: Collection[str], *, max_bytes: int) -> tuple[bytes, str]:
-    """A file that is the whole body, and its media type; within the slots for uploads.
-
-    Raises VermilionError: as `body_stream`; MALFORMED where it ended too early; UNAVAILABLE.
+    """A file that is the whole body, and its media type; to be read and worked on within one of
+    `state().uploads`, for it may be large. Raises VermilionError: as `body_stream`; MALFORMED where it ended
+    too early.
     """
     stream, length, media = body_stream(media_types, max_bytes=max_bytes)
-    with state().uploads.one():
-        data = stream.read(length)
+    data = stream.read(length)
     if len(data) != length:
         raise VermilionError(Kind.MALFORMED, "the body ended too early", reason="cut")
     return data, media

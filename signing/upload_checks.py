@@ -41,6 +41,7 @@ _ACTIONS = frozenset({
 _SHOWS = frozenset({"/RichMedia", "/Movie", "/Sound", "/Screen", "/3D", "/PS"})  # what is no page
 _PROGRAMS = frozenset({"/JS", "/JavaScript", "/XFA", "/RichMediaContent", "/RichMediaSettings"})
 _PLAIN = (".json", ".txt", ".xml")
+_ADDRESS = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)  # what a link may lead to
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
 _JPEG_MARK = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])")
 _STANDALONE = frozenset({0x01, 0xD8})
@@ -92,13 +93,15 @@ def _pdf(data: bytes) -> None:
     with pdf:
         if pdf.is_encrypted or "/Encrypt" in pdf.trailer:
             _refuse(ENCRYPTED)
-        if not 1 <= len(pdf.pages) <= MAX_PAGES:
-            _refuse(LIMITS if len(pdf.pages) else FORMAT)
         objects = list(pdf.objects)
         if len(objects) > MAX_OBJECTS:
             _refuse(LIMITS)
         for one in _values([pdf.trailer, *objects]):
             _check(one)
+        if pdf.get_warnings():  # it left out what another reader may understand
+            _refuse(FORMAT)
+        if not 1 <= len(pdf.pages) <= MAX_PAGES:
+            _refuse(LIMITS if len(pdf.pages) else FORMAT)
 
 
 def _values(objects: list[Any]) -> Iterator[Any]:
@@ -128,6 +131,8 @@ def _values(objects: list[Any]) -> Iterator[Any]:
 def _check(one: Any) -> None:
     keys = set(one.keys())
     if keys & _PROGRAMS or _name(one, "/S") in _ACTIONS or _name(one, "/Subtype") in _SHOWS:
+        _refuse(ACTIVE)
+    if _name(one, "/S") == "/URI" and not _ADDRESS.match(str(one.get("/URI", ""))):
         _refuse(ACTIVE)
     if "/EF" in keys:
         _check_named(one)

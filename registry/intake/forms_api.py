@@ -137,9 +137,10 @@ def sign(case_id: str) -> Response:
     with database_errors(), Session(ports.database.read) as session:
         to_sign(session, actor, case_id)
     require_named(actor)
-    data, _ = web.read_file({PDF}, max_bytes=MAX_SIGNED)
     ports.vault.ready()
-    _, new = take_signed_form(ports, actor, case_id, data)
+    with web.state().uploads.one():
+        data, _ = web.read_file({PDF}, max_bytes=MAX_SIGNED)
+        _, new = take_signed_form(ports, actor, case_id, data)
     return web.answer(_told(actor, case_id), 201 if new else 200, NO_STORE)
 
 

@@ -57,9 +57,10 @@ def put(case_id: str, material_code: str) -> Response:
     with database_errors(), Session(ports.database.read) as session:
         material = to_supply(session, actor, case_id, material_code)
     require_named(actor)
-    data, media = web.read_file(material.media, max_bytes=material.max_bytes)
     ports.vault.ready()
-    row, new = supply(ports, actor, case_id, material_code, data, media)
+    with web.state().uploads.one():
+        data, media = web.read_file(material.media, max_bytes=material.max_bytes)
+        row, new = supply(ports, actor, case_id, material_code, data, media)
     body = version_json(row, signatures_of(ports, row))
     headers = {"Location": body["href"], **NO_STORE} if new else NO_STORE
     return web.answer(body, 201 if new else 200, headers)

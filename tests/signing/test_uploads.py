@@ -66,6 +66,26 @@ def annotated(**annotation: Any) -> Callable[[Pdf], None]:
     return change
 
 
+def written(*objects: bytes) -> bytes:
+    """A PDF by hand: these objects behind a page, which is the third."""
+    bodies = (
+        b"<</Type/Catalog/Pages 2 0 R/OpenAction 4 0 R>>",
+        b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+        b"<</Type/Page/Parent 2 0 R/MediaBox[0 0 9 9]>>",
+        *objects,
+    )
+    data, places = b"%PDF-1.7\n", list[int]()
+    for number, body in enumerate(bodies, 1):
+        places.append(len(data))
+        data += b"%d 0 obj%s\nendobj\n" % (number, body)
+    table = b"".join(b"%010d 00000 n \n" % place for place in places)
+    size = len(bodies) + 1
+    return data + (
+        b"xref\n0 %d\n0000000000 65535 f \n%strailer<</Size %d/Root 1 0 R>>\nstartxref\n%d\n%%%%EOF\n"
+        % (size, table, size, len(data))
+    )
+
+
 def unreferenced(pdf: Pdf) -> None:
     pdf.Root.AcroForm = Dictionary(Fields=Array([]), DR=Dictionary(X=Array([Dictionary(S=Name.Launch)])))
 
@@ -73,6 +93,7 @@ def unreferenced(pdf: Pdf) -> None:
 TAKEN = {
     "plain": (plain_pdf(), PDF),
     "a licence of ours, with its record": (sealed().data, PDF),
+    "by hand": (written(b"<</S/GoTo/D[3 0 R/Fit]>>"), PDF),
     "a link": (rewritten(annotated(Subtype=Name.Link, A=Dictionary(S=Name.URI, URI=String("https://a.example")))), PDF),
     "an attached text": (rewritten(attached("data.xml", b"<a/>")), PDF),
     "object streams": (
@@ -112,7 +133,14 @@ REFUSED = {
     "encrypted": (rewritten(lambda pdf: None, encryption=Encryption(user="a", owner="b")), PDF, "material_encrypted"),
     "encrypted for nobody": (rewritten(lambda pdf: None, encryption=Encryption(user="", owner="b")), PDF, "material_encrypted"),
     "a script": (rewritten(opening(S=Name.JavaScript, JS=String("app.alert(1)"))), PDF, "material_active"),
-    "a name in other letters": (rewritten(opening(S=Name.JavaScript)).replace(b"/JavaScript", b"/Java#53cript"), PDF, "material_format"),
+    "a name in other letters": (written(b"<</S/Java#53cript>>"), PDF, "material_active"),
+    "a name elsewhere": (written(b"<</S 5 0 R>>", b"/Launch"), PDF, "material_active"),
+    "an action after another": (written(b"<</S/GoTo/D[3 0 R/Fit]/Next[<</S/Named/N/NextPage>><</S/Launch>>]>>"), PDF, "material_active"),
+    "a link that is a script": (written(b"<</S/URI/URI(javascript:alert)>>"), PDF, "material_active"),
+    "a link to a file here": (written(b"<</S/URI/URI(file:///c:/a.exe)>>"), PDF, "material_active"),
+    "a stream elsewhere": (written(b"<</Length 0/F(b.pdf)>>stream\n\nendstream"), PDF, "material_active"),
+    "no pages": (b"%PDF-1.7\n" + written(b"null").partition(b"\n")[2].replace(b"[3 0 R]", b"[     ]"), PDF, "material_format"),
+    "too deep": (written(b"[" * 5000 + b"]" * 5000), PDF, ("material_format", "material_limits")),
     "a program started": (rewritten(opening(S=Name.Launch, F=String("a.exe"))), PDF, "material_active"),
     "a form sent": (rewritten(annotated(Subtype=Name.Link, A=Dictionary(S=Name.SubmitForm))), PDF, "material_active"),
     "another file opened": (rewritten(annotated(Subtype=Name.Link, A=Dictionary(S=Name.GoToR, F=String("b.pdf")))), PDF, "material_active"),
