@@ -30,6 +30,7 @@ from registry.licences.lookup import current_trust_list
 from registry.licences.tables import TypeVersion
 from registry.sample_registry import SEAL_AUTHORITY, agency
 from registry.samples import SampleAgency, sample_agencies, sample_matters, sample_types
+from registry.samples.exchange import CONNECTOR
 from registry.settings import Settings
 from tests.administration import holder_of
 from tests.cli.conftest import Run, person_file
@@ -150,6 +151,34 @@ def test_a_qr_key_is_given_and_an_old_one_retired(vermilion: Run, place: Place) 
     assert states == ["active", "retired"]
     code, _, err = vermilion(place, "agency", "qr-key", "give", "11990100MB0101055X")
     assert (code, "no such agency" in err) == (1, True)
+
+
+def test_connectors_are_checked_and_imported(vermilion: Run, place: Place, tmp_path: Path) -> None:
+    assert vermilion(place, "connector", "check", CONNECTOR)[:2] == (0, "folder yunxi-exchange 1: 3\n")
+    for _ in range(2):  # the same again changes nothing
+        assert vermilion(place, "connector", "import", CONNECTOR)[:2] == (0, "yunxi-exchange 1\n")
+    wrong = tmp_path / "wrong.toml"
+    wrong.write_text(CONNECTOR.read_text("utf-8").replace('code = "population"', 'code = "../etc"'), "utf-8")
+    for command in ("check", "import"):
+        code, out, err = vermilion(place, "connector", command, wrong)
+        assert (code, out) == (1, "")
+        assert "wrong.toml: data_set 2: code" in err
+    code, out, _ = vermilion(place, "connector", "list")
+    listed = json.loads(out)
+    assert (code, listed["code"], listed["kind"]) == (0, "yunxi-exchange", "folder")
+    assert [one["code"] for one in listed["data_sets"]] == [
+        "business-registration",
+        "population",
+        "education",
+    ]
+    secret = tmp_path / "secret"
+    secret.write_bytes(b"a secret of an exchange platform: 01\n")
+    words = ("connector", "secret", "yunxi-exchange", secret, "--key-id", "yunxi-1")
+    secret.chmod(0o644)
+    code, _, err = vermilion(place, *words)
+    assert (code, "make it 0600" in err) == (1, True)
+    secret.chmod(0o600)
+    assert vermilion(place, *words)[:2] == (0, "")
 
 
 def test_lists_of_matters_are_checked_and_imported(vermilion: Run, place: Place, tmp_path: Path) -> None:
