@@ -148,6 +148,8 @@ def read_connector(raw: bytes, name: str) -> ConnectorFile:
     table.finish()
     if made.version < 1:
         table.refuse("version", "counts from 1")
+    if "?" in made.url:
+        table.refuse("url", "has no query: paths are put behind it")
     if not 1 <= len(made.data_sets) <= MAX_DATA_SETS:
         table.refuse("data_set", f"must list 1 to {MAX_DATA_SETS} of them")
     codes = [one.code for one in made.data_sets]

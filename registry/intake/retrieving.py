@@ -39,6 +39,7 @@ from registry.intake.retrieval import (
 from registry.intake.source_errors import Told, tell_due
 from registry.intake.tables import Case
 from registry.licences.holdings import valid_of
+from registry.licences.issue_many import DEFECT
 from registry.licences.moment import Moment, moment
 from registry.licences.outage import DATABASE_OUT, database_errors
 from registry.licences.records import kept_record
@@ -97,6 +98,7 @@ def retrieve_due(ports: Ports, stopped: Callable[[], bool] = lambda: False) -> R
             if isinstance(error, VermilionError) and error.reason == DATABASE_OUT:
                 raise
             round_.defects.append((retrieval_id, error))
+            _set_aside(ports, retrieval_id)
     tell_due(ports, round_.told, unreached, stopped)
     return round_
 
@@ -207,6 +209,20 @@ def reference(retrieval_id: str, attempt: int) -> str:
     return sha256(f"{retrieval_id}:{attempt}".encode()).hexdigest()[:32]
 
 
+def _set_aside(ports: Ports, retrieval_id: str) -> None:
+    """What met a defect is an outage of ours: it keeps nobody from going on, and is tried again later.
+
+    Raises VermilionError(UNAVAILABLE) without a database.
+    """
+    with database_errors(), ports.database.transaction() as session:
+        case_id = session.get_one(CaseRetrieval, retrieval_id).case_id
+        case = session.get_one(Case, case_id, with_for_update=True)
+        row = session.get_one(CaseRetrieval, retrieval_id, with_for_update=True, populate_existing=True)
+        if row.state in UNANSWERED:
+            row.attempt += 1  # whoever has it has it no more
+            _put_off(session, ports, case, row, DEFECT, moment(ports))
+
+
 # --- what came of it -------------------------------------------------------------------------------------
 
 
@@ -315,9 +331,13 @@ def _nothing(session: Session, ports: Ports, search: _Search, failure: Vermilion
             session, ports, case, None, "not_retrieved", at, {"retrieval": row.id, "material": row.material}
         )
         return
-    pause = rest(row.attempt, ports.random)
+    _put_off(session, ports, case, row, failure.reason, at)
+
+
+def _put_off(session: Session, ports: Ports, case: Case, row: CaseRetrieval, reason: str, at: Moment) -> None:
+    pause = rest(max(row.attempt, 1), ports.random)
     was = row.state
-    row.state, row.reason = RetrievalState.OUTAGE.value, failure.reason[:60]
+    row.state, row.reason = RetrievalState.OUTAGE.value, reason[:60]
     row.due_at = None if pause is None else at.now + pause
     if was != RetrievalState.OUTAGE:
         detail = {"retrieval": row.id, "material": row.material, "outage": row.reason}

@@ -64,6 +64,7 @@ def test_a_connector_says_what_each_data_set_is_for() -> None:
         ("version = 1", "version = 0", "version"),
         ('url = "https://exchange.example/api"', "", "url"),
         ('kind = "http"', 'kind = "folder"', "url"),
+        ("exchange.example/api", "exchange.example/api?key=1", "url"),
         ('code = "business-registration"', 'code = "corrections"', "data_set"),
         ('code = "business-registration"', 'code = "a/b"', "code"),
         (SOURCE, "11990100MB01010557", "source"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
@@ -15,11 +16,13 @@ from sqlalchemy.orm import Session
 from keys.canonical import strict_json
 from keys.errors import VermilionError
 from registry.intake import materials, wanted
+from registry.intake import retrieving, wanted
 from registry.intake.applications import Item, Said
 from registry.intake.cases import locked
 from registry.intake.connector_register import import_connector, set_secret
 from registry.intake.material_tables import CaseMaterial
 from registry.intake.matter_lists import matter_version
+from registry.intake.matters import Matter
 from registry.intake.moves import Action, CaseState, Who
 from registry.intake.retrieval import ask_now, found, open_content, retrievals_of
 from registry.intake.retrieving import retrieve_due
@@ -257,6 +260,63 @@ def test_a_lease_lapses_and_what_an_earlier_one_says_counts_no_more(
     assert (row.state, row.attempt) == ("found", 2)
     assert "第二次".encode() in open_content(desk.ports.vault, row)
     assert len({one["reference"] for one in platform.asked}) == 2
+
+
+class Died(BaseException):
+    """No failure that anybody catches."""
+
+
+def test_a_worker_that_dies_has_lost_nothing(
+    desk: Desk, platform: Source, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = connect(desk, platform.url)
+    case_id = taken(desk, Action.SUBMIT)
+
+    def die(*_arguments: object) -> None:
+        raise Died
+
+    with monkeypatch.context() as patched:
+        patched.setattr(retrieving, "_exchanged", die)  # asked, and not put down
+        with pytest.raises(Died):
+            retrieve_due(desk.ports)
+    assert (len(platform.asked), retrieve_due(desk.ports).found) == (1, 0)  # the lease has not lapsed
+    clock.advance(timedelta(minutes=5))
+    assert retrieve_due(desk.ports).found == 1
+    (row,) = retrievals(desk, case_id)
+    assert (row.state, row.attempt) == ("found", 2)
+
+
+def test_a_defect_keeps_nobody_waiting(
+    desk: Desk, platform: Source, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor the next order, nor the window, who may ask once it was tried."""
+    desk = connect(desk, platform.url)
+    one, other = taken(desk, Action.SUBMIT), taken(desk, Action.SUBMIT)
+    first = iter([one])
+
+    def broken(session: Session, code: str, version: int) -> Matter:
+        if next(first, None):
+            raise RuntimeError("a defect")
+        return matter_version(session, code, version)
+
+    monkeypatch.setattr(retrieving, "matter_version", broken)
+    done = retrieve_due(desk.ports)
+    assert (done.found, len(done.defects), type(done.defects[0][1])) == (1, 1, RuntimeError)
+    states = {row.state for case_id in (one, other) for row in retrievals(desk, case_id)}
+    assert states == {"outage", "found"}
+    clock.advance(timedelta(minutes=1))
+    assert retrieve_due(desk.ports).found == 1
+
+
+def test_of_two_workers_one_asks(desk: Desk, platform: Source) -> None:
+    desk = connect(desk, platform.url)
+    cases = [taken(desk, Action.SUBMIT) for _ in range(6)]
+    with ThreadPoolExecutor(3) as pool:
+        rounds = list(pool.map(lambda _: retrieve_due(desk.ports), range(3)))
+    assert sum(one.found for one in rounds) == len(cases)
+    assert all(one.defects == [] for one in rounds)
+    assert len(platform.asked) == len(cases)
+    assert {row.state for case_id in cases for row in retrievals(desk, case_id)} == {"found"}
 
 
 # --- licences of this registry ---------------------------------------------------------------------------
