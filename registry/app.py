@@ -106,8 +106,7 @@ def routes(app: Flask) -> None:
     _serve_operations(app)
     of_licences = (licences, licence_life, licence_copies, licence_presentations, licence_search)
     of_use = (delivery, uses, batches, webhooks)
-    of_intake = (cases, exchange, case_materials)
-    of_use = (delivery, uses, batches, webhooks, cases, case_materials, case_forms)
+    of_intake = (cases, case_materials, case_forms, exchange)
     of_registry = (agencies, seals, seal_records, audit, oversight, docs(DESCRIPTION))
     for blueprint in (*of_registry, *of_licences, *of_use, *of_intake):
         app.register_blueprint(blueprint)

@@ -267,6 +267,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} href
  * @property {ApplicantShown} applicant
  * @property {Record<string, any>} fields
+ * @property {Array<CaseMaterialShown>} materials
  * @property {Array<StepShown>} steps
  * @property {IssueShown | null} licence
  * @property {string | null} edition
@@ -285,6 +286,16 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} statutory_due
  * @property {boolean} provisional
  * @property {string} href
+ */
+
+/**
+ * A material of the matter, and how the case stands with it.
+ * @typedef {object} CaseMaterialShown
+ * @property {string} code
+ * @property {Record<string, string>} name
+ * @property {boolean} required
+ * @property {Want | null} wanted
+ * @property {MaterialVersionShown | null} supplied
  */
 
 /**
@@ -313,6 +324,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} href
  * @property {ApplicantShown} applicant
  * @property {Record<string, any>} fields
+ * @property {Array<CaseMaterialShown>} materials
  * @property {Array<StepShown>} steps
  * @property {IssueShown | null} licence
  * @property {string | null} edition
@@ -382,6 +394,13 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {number | null} [status_version]
  * @property {Record<string, any>} fields
  * @property {string | null} [valid_from]
+ */
+
+/**
+ * `sha256` names the form that the applicant has read and confirms, whom the agency has identified.
+ * @typedef {object} ConfirmationBody
+ * @property {string} sha256
+ * @property {string | null} [operator]
  */
 
 /**
@@ -469,6 +488,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {"approve" | "refuse"} decision
  * @property {string} payload_sha256
  */
+
+/** @typedef {"signed_form" | "confirmed_form" | "declaration"} Declared */
 
 /**
  * The issuer finds its licence right.
@@ -634,6 +655,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} FormBody
+ * @property {"zh" | "en" | "es"} [language]
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} FormField
  * @property {string} name
  * @property {Record<string, string>} label
@@ -641,6 +668,21 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {boolean} required
  * @property {number} max_length
  * @property {Array<string>} choices
+ */
+
+/**
+ * The form that the registry drew of an application: the last one.
+ * @typedef {object} FormShown
+ * @property {number} version
+ * @property {string} language
+ * @property {string} sha256
+ * @property {number} size
+ * @property {string} at
+ * @property {boolean} current
+ * @property {string | null} confirmed_at
+ * @property {MaterialVersionShown | null} signed
+ * @property {Declared | null} declared_by
+ * @property {string} href
  */
 
 /**
@@ -996,6 +1038,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string> | null} [chain]
  */
 
+/** @typedef {"by_code" | "by_name" | "another" | "unproven" | "unsigned" | "unknown"} Match */
+
 /**
  * @typedef {object} MaterialShown
  * @property {string} code
@@ -1008,6 +1052,28 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} legal_basis
  * @property {string | null} paper
  * @property {string} note
+ * @property {boolean} signed
+ */
+
+/**
+ * @typedef {object} MaterialVersionList
+ * @property {Array<MaterialVersionShown>} materials
+ */
+
+/**
+ * A file as it was supplied.
+ * @typedef {object} MaterialVersionShown
+ * @property {string} code
+ * @property {number} version
+ * @property {string} media
+ * @property {number} size
+ * @property {string} sha256
+ * @property {string} at
+ * @property {string | null} person
+ * @property {string} operator
+ * @property {Scan} scan
+ * @property {SignatureReportShown | null} report
+ * @property {string} href
  */
 
 /**
@@ -1298,6 +1364,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {number} [overlap_hours]
  */
 
+/** @typedef {"not_scanned" | "clean" | "own"} Scan */
+
 /**
  * @typedef {object} Scheduled
  * @property {PlannedChange} scheduled
@@ -1429,6 +1497,22 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string>} types
  * @property {string | null} person
  * @property {Array<string>} roles
+ */
+
+/**
+ * What was found of a PDF's signatures when it came. It explains, and refuses nothing by itself.
+ * @typedef {object} SignatureReportShown
+ * @property {Record<string, string>} says
+ * @property {Match} match
+ * @property {Record<string, string>} match_says
+ * @property {string | null} indication
+ * @property {string | null} sub_indication
+ * @property {string | null} signer
+ * @property {string | null} signed_at
+ * @property {string | null} level
+ * @property {string | null} coverage
+ * @property {string} explained
+ * @property {Array<UploadSignature>} signatures
  */
 
 /**
@@ -1566,6 +1650,22 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} UploadSignature
+ * @property {string} kind
+ * @property {string | null} signer
+ * @property {string | null} issuer
+ * @property {string | null} authority
+ * @property {string} integrity
+ * @property {string} coverage
+ * @property {number | null} revision
+ * @property {string | null} at
+ * @property {boolean} proven
+ * @property {string | null} level
+ * @property {string} indication
+ * @property {string | null} sub_indication
+ */
+
+/**
  * What the licence's holder has shown (`lookup_code`), and for which matter and why it is used: the
  * holder sees that.
  * @typedef {object} UseBody
@@ -1600,6 +1700,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} client_name
  * @property {string} operator
  */
+
+/** @typedef {"missing" | "unsigned"} Want */
 
 /**
  * @typedef {object} WantedShown
@@ -2480,6 +2582,88 @@ export class Client {
   }
 
   /**
+   * Make the application's form.
+   *
+   * A PDF of what the application says now, with the declaration of truth: to be confirmed by
+   * its digest, or signed. The same application has the same form.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {FormBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  makeForm(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The application's form.
+   *
+   * Whether it was confirmed or signed, and whether it says what the application says.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  readForm(caseId, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/form`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Confirm the application's form.
+   *
+   * By an applicant who has no signature tool. It stands for the declaration, as long as the
+   * application is not changed.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {ConfirmationBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  confirmForm(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form/confirmation`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Bring the form, signed.
+   *
+   * The form as it was made, and behind it the applicant's signature. It stands for the
+   * declaration where that signature is the applicant's; whose it is, the answer says.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  signForm(caseId, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/form/signature`, {
+      body: request,
+      media: "application/pdf",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
    * Order a case's licence anew.
    *
    * After it was refused: the case is permitted still, and what the decision said of the licence
@@ -2496,6 +2680,171 @@ export class Client {
     return this.#ask("POST", `/api/v1/cases/${part(caseId)}/licence`, {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The materials of a case.
+   *
+   * Every file that was supplied, those that were replaced too.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionList>>}
+   */
+  listMaterials(caseId, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Supply a material.
+   *
+   * While the application is a draft or is being corrected. The file is examined at once: what
+   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
+   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
+   * record.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionShown>>}
+   */
+  supplyMaterial(caseId, materialCode, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
+      body: request,
+      media: "application/pdf",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
+   * Supply a material.
+   *
+   * While the application is a draft or is being corrected. The file is examined at once: what
+   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
+   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
+   * record.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionShown>>}
+   */
+  supplyMaterialJpeg(caseId, materialCode, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
+      body: request,
+      media: "image/jpeg",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
+   * Supply a material.
+   *
+   * While the application is a draft or is being corrected. The file is examined at once: what
+   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
+   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
+   * record.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionShown>>}
+   */
+  supplyMaterialPng(caseId, materialCode, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
+      body: request,
+      media: "image/png",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
+   * A material's file.
+   *
+   * As it was supplied.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readMaterial(caseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "application/pdf",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * A material's file.
+   *
+   * As it was supplied.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readMaterialJpeg(caseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "image/jpeg",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * A material's file.
+   *
+   * As it was supplied.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readMaterialPng(caseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "image/png",
+      binary: true,
+      etag: options.ifNoneMatch,
     });
   }
 

@@ -342,6 +342,7 @@ class CaseFiled(TypedDict):
     href: str
     applicant: ApplicantShown
     fields: dict[str, Any]
+    materials: list[CaseMaterialShown]
     steps: list[StepShown]
     licence: IssueShown | None
     edition: str | None
@@ -361,6 +362,16 @@ class CaseListed(TypedDict):
     statutory_due: str | None
     provisional: bool
     href: str
+
+
+class CaseMaterialShown(TypedDict):
+    """A material of the matter, and how the case stands with it."""
+
+    code: str
+    name: dict[str, str]
+    required: bool
+    wanted: Want | None
+    supplied: MaterialVersionShown | None
 
 
 class CasePage(TypedDict):
@@ -392,6 +403,7 @@ class CaseShown(TypedDict):
     href: str
     applicant: ApplicantShown
     fields: dict[str, Any]
+    materials: list[CaseMaterialShown]
     steps: list[StepShown]
     licence: IssueShown | None
     edition: str | None
@@ -495,6 +507,15 @@ class ChangedFieldsBody(TypedDict):
     valid_from: NotRequired[str | None]
 
 
+class ConfirmationBody(TypedDict):
+    """`sha256` names the form that the applicant has read and confirms, whom the agency has
+    identified.
+    """
+
+    sha256: str
+    operator: NotRequired[str | None]
+
+
 class ContactBody(TypedDict):
     """By `smtp` the applicant gets e-mail at `to`; by `webhook` messages are posted to the
     client's own endpoint of that id, which takes `notice`, for whom `to` names there; by
@@ -588,6 +609,9 @@ class DecisionBody(TypedDict):
 
     decision: Literal["approve", "refuse"]
     payload_sha256: str
+
+
+Declared = Literal["signed_form", "confirmed_form", "declaration"]
 
 
 class DeclinationBody(TypedDict):
@@ -789,6 +813,13 @@ FigurePage = TypedDict(
 )
 
 
+class FormBody(TypedDict):
+    """What its members say."""
+
+    language: NotRequired[Literal["zh", "en", "es"]]
+    operator: NotRequired[str | None]
+
+
 class FormField(TypedDict):
     """What its members say."""
 
@@ -798,6 +829,21 @@ class FormField(TypedDict):
     required: bool
     max_length: int
     choices: list[str]
+
+
+class FormShown(TypedDict):
+    """The form that the registry drew of an application: the last one."""
+
+    version: int
+    language: str
+    sha256: str
+    size: int
+    at: str
+    current: bool
+    confirmed_at: str | None
+    signed: MaterialVersionShown | None
+    declared_by: Declared | None
+    href: str
 
 
 class GroundBody(TypedDict):
@@ -1193,6 +1239,9 @@ class MakingBody(TypedDict):
     chain: NotRequired[list[str] | None]
 
 
+Match = Literal["by_code", "by_name", "another", "unproven", "unsigned", "unknown"]
+
+
 class MaterialShown(TypedDict):
     """What its members say."""
 
@@ -1206,6 +1255,29 @@ class MaterialShown(TypedDict):
     legal_basis: str
     paper: str | None
     note: str
+    signed: bool
+
+
+class MaterialVersionList(TypedDict):
+    """What its members say."""
+
+    materials: list[MaterialVersionShown]
+
+
+class MaterialVersionShown(TypedDict):
+    """A file as it was supplied."""
+
+    code: str
+    version: int
+    media: str
+    size: int
+    sha256: str
+    at: str
+    person: str | None
+    operator: str
+    scan: Scan
+    report: SignatureReportShown | None
+    href: str
 
 
 class MatterListed(TypedDict):
@@ -1515,6 +1587,9 @@ class RotationBody(TypedDict):
     overlap_hours: NotRequired[int]
 
 
+Scan = Literal["not_scanned", "clean", "own"]
+
+
 class Scheduled(TypedDict):
     """What its members say."""
 
@@ -1665,6 +1740,24 @@ class Self(TypedDict):
     roles: list[str]
 
 
+class SignatureReportShown(TypedDict):
+    """What was found of a PDF's signatures when it came. It explains, and refuses nothing by
+    itself.
+    """
+
+    says: dict[str, str]
+    match: Match
+    match_says: dict[str, str]
+    indication: str | None
+    sub_indication: str | None
+    signer: str | None
+    signed_at: str | None
+    level: str | None
+    coverage: str | None
+    explained: str
+    signatures: list[UploadSignature]
+
+
 class SourceShown(TypedDict):
     """Who vouches for it, and through what it was had."""
 
@@ -1812,6 +1905,23 @@ class TypeUsed(TypedDict):
     name: dict[str, str]
 
 
+class UploadSignature(TypedDict):
+    """What its members say."""
+
+    kind: str
+    signer: str | None
+    issuer: str | None
+    authority: str | None
+    integrity: str
+    coverage: str
+    revision: int | None
+    at: str | None
+    proven: bool
+    level: str | None
+    indication: str
+    sub_indication: str | None
+
+
 class UseBody(TypedDict):
     """What the licence's holder has shown (`lookup_code`), and for which matter and why it is
     used: the holder sees that.
@@ -1849,6 +1959,9 @@ class UseShown(TypedDict):
     client: str
     client_name: str
     operator: str
+
+
+Want = Literal["missing", "unsigned"]
 
 
 class WantedShown(TypedDict):
@@ -2746,6 +2859,71 @@ class Client:
             key=idempotency_key or new_key(),
         )
 
+    def make_form(
+        self, case_id: str, request: FormBody, *, idempotency_key: str | None = None
+    ) -> Answer[FormShown]:
+        """Make the application's form.
+
+        A PDF of what the application says now, with the declaration of truth: to be confirmed
+        by its digest, or signed. The same application has the same form.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/form",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def read_form(self, case_id: str, *, if_none_match: str | None = None) -> Answer[FormShown]:
+        """The application's form.
+
+        Whether it was confirmed or signed, and whether it says what the application says.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/form", etag=if_none_match)
+
+    def confirm_form(
+        self, case_id: str, request: ConfirmationBody, *, idempotency_key: str | None = None
+    ) -> Answer[FormShown]:
+        """Confirm the application's form.
+
+        By an applicant who has no signature tool. It stands for the declaration, as long as
+        the application is not changed.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/form/confirmation",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def sign_form(self, case_id: str, request: bytes, *, operator: str | None = None) -> Answer[FormShown]:
+        """Bring the form, signed.
+
+        The form as it was made, and behind it the applicant's signature. It stands for the
+        declaration where that signature is the applicant's; whose it is, the answer says.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/form/signature",
+            body=request,
+            media="application/pdf",
+            more={"Operator": operator},
+        )
+
     def order_case_licence(
         self, case_id: str, request: AnewBody, *, idempotency_key: str | None = None
     ) -> Answer[CaseShown]:
@@ -2761,6 +2939,143 @@ class Client:
             f"/api/v1/cases/{_part(case_id)}/licence",
             body=_json(request),
             key=idempotency_key or new_key(),
+        )
+
+    def list_materials(
+        self, case_id: str, *, if_none_match: str | None = None
+    ) -> Answer[MaterialVersionList]:
+        """The materials of a case.
+
+        Every file that was supplied, those that were replaced too.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/materials", etag=if_none_match)
+
+    def supply_material(
+        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
+    ) -> Answer[MaterialVersionShown]:
+        """Supply a material.
+
+        While the application is a draft or is being corrected. The file is examined at once:
+        what is no such file, is encrypted, or does more than show itself is refused; the
+        answer tells who signed a PDF, and whether that is the applicant. What it takes the
+        place of stays on record.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
+            body=request,
+            media="application/pdf",
+            more={"Operator": operator},
+        )
+
+    def supply_material_jpeg(
+        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
+    ) -> Answer[MaterialVersionShown]:
+        """Supply a material.
+
+        While the application is a draft or is being corrected. The file is examined at once:
+        what is no such file, is encrypted, or does more than show itself is refused; the
+        answer tells who signed a PDF, and whether that is the applicant. What it takes the
+        place of stays on record.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
+            body=request,
+            media="image/jpeg",
+            more={"Operator": operator},
+        )
+
+    def supply_material_png(
+        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
+    ) -> Answer[MaterialVersionShown]:
+        """Supply a material.
+
+        While the application is a draft or is being corrected. The file is examined at once:
+        what is no such file, is encrypted, or does more than show itself is refused; the
+        answer tells who signed a PDF, and whether that is the applicant. What it takes the
+        place of stays on record.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
+            body=request,
+            media="image/png",
+            more={"Operator": operator},
+        )
+
+    def read_material(
+        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A material's file.
+
+        As it was supplied.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="application/pdf",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def read_material_jpeg(
+        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A material's file.
+
+        As it was supplied.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="image/jpeg",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def read_material_png(
+        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A material's file.
+
+        As it was supplied.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="image/png",
+            binary=True,
+            etag=if_none_match,
         )
 
     def look_again(

@@ -15,8 +15,7 @@ from sqlalchemy.orm import Session
 
 from keys.canonical import strict_json
 from keys.errors import VermilionError
-from registry.intake import materials, wanted
-from registry.intake import retrieving, wanted
+from registry.intake import materials, retrieving, wanted
 from registry.intake.applications import Item, Said
 from registry.intake.cases import locked
 from registry.intake.connector_register import import_connector, set_secret

@@ -2031,6 +2031,26 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "case_form",
+        sa.Column("case_id", sa.String(length=32), nullable=False),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("language", sa.String(length=2), nullable=False),
+        sa.Column("application", sa.LargeBinary(), nullable=False),
+        sa.Column("confirmed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=True),
+        sa.Column("event_id", sa.String(length=32), nullable=True),
+        sa.Column("signed_version", sa.Integer(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["intake_case.id"], name=op.f("fk_case_form_case_id_intake_case")
+        ),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_case_form_client_id_client")),
+        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_case_form_event_id_event")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_case_form_person_id_person")),
+        sa.PrimaryKeyConstraint("case_id", "version", name=op.f("pk_case_form")),
+    )
+    op.create_table(
         "case_issue",
         sa.Column("case_id", sa.String(length=32), nullable=False),
         sa.Column("client_id", sa.String(length=32), nullable=False),
@@ -2287,6 +2307,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_case_issue_state_due_at"))
 
     op.drop_table("case_issue")
+    op.drop_table("case_form")
     with op.batch_alter_table("application_link", schema=None) as batch_op:
         batch_op.drop_index(
             batch_op.f("ix_application_link_network_matter_code"),
