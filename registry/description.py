@@ -115,6 +115,7 @@ DESCRIPTION = Api(
         "number": "Of the seal's edition, from 1.",
         "copy_id": "The copy's id.",
         "pick_up_id": "The link's id.",
+        "sub_case_id": "The sub-case's id.",
         "scheduled": "The waiting change's id.",
         "version": "Of the material, from 1.",
     },

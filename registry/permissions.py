@@ -185,6 +185,11 @@ TABLE: dict[str, Permission] = {
     "case_forms.show": _CASE_READ,
     "case_forms.confirm": _CASE,
     "case_forms.sign": _CASE,
+    "sub_cases.index": _CASE_READ,
+    "sub_cases.show": _CASE_READ,
+    "sub_cases.begin": _CASE,
+    "sub_cases.give": _CASE_DECISION,
+    "sub_cases.miss": _CASE_DECISION,
     # --- webhooks: each client's own
     "webhooks.create": _LICENCE,
     "webhooks.index": _LICENCE,

@@ -308,6 +308,12 @@ class Settings(BaseSettings):
         le=36500,
         description="Days for which it is kept who used a licence for what, for its holder to see.",
     )
+    draft_days: int = Field(
+        default=90,
+        ge=1,
+        le=3650,
+        description="Days after which the contents of a draft application that nobody changed are erased.",
+    )
     check_sites: str = Field(
         default="",
         description=(

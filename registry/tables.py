@@ -14,6 +14,8 @@ from registry.delivery import tables as delivery
 from registry.intake import exchange_tables as exchange
 from registry.intake import material_tables as materials
 from registry.intake import search_tables as matter_search
+from registry.intake import joint_tables as joint
+from registry.intake import result_tables as results
 from registry.intake import tables as intake
 from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences
@@ -38,6 +40,7 @@ __all__ = [
     "delivery",
     "exchange",
     "intake",
+    "joint",
     "licences",
     "log",
     "materials",
@@ -46,6 +49,7 @@ __all__ = [
     "notices",
     "outside",
     "oversight",
+    "results",
     "seals",
     "status_lists",
     "uses",

@@ -284,7 +284,8 @@ def log_batches(outcome: Round) -> None:
 
 def log_cases(outcome: CaseRound) -> None:
     """A line for a round that did something, for each licence that was put off, and for each defect."""
-    done = {name: getattr(outcome, name) for name in ("issued", "refused", "silent", "recounted")}
+    kinds = ("issued", "refused", "silent", "recounted", "lapsed")
+    done = {name: getattr(outcome, name) for name in kinds}
     if any(done.values()):
         _log.info("cases", **done)
     for case_id, reason in outcome.put_off.items():

@@ -11,6 +11,8 @@ from registry.described import Date, Id, Instant, Reference, Told
 from registry.intake.applications import Application, Said
 from registry.intake.issuing import IssueState
 from registry.intake.material_answers import CaseMaterialShown
+from registry.intake.joint_moves import Opinion, SubState
+from registry.intake.joint_tables import SubCase
 from registry.intake.matter_lists import InForce
 from registry.intake.matters import AUDIENCES, FORMS, Basis, Material
 from registry.intake.moves import Action, CaseState, Who
@@ -147,6 +149,16 @@ class IssueShown(Told):
     attempts: int
 
 
+class JointShown(Told):
+    """Another agency's part in the case."""
+
+    agency: str
+    state: SubState
+    due_on: Date | None
+    opinion: Opinion | None
+    href: Reference
+
+
 class ApplicantShown(Told):
     name: str
     id_type: str
@@ -154,12 +166,15 @@ class ApplicantShown(Told):
 
 
 class CaseShown(CaseListed):
-    applicant: ApplicantShown
+    applicant: Annotated[
+        ApplicantShown | None, Field(description="Null, as `fields` are empty, once a draft has lapsed.")
+    ]
     fields: dict[str, Any]
     materials: Annotated[
         list[CaseMaterialShown], Field(description="All that the matter has, and what of it is lacking.")
     ]
     steps: list[StepShown]
+    sub_cases: Annotated[list[JointShown], Field(description="Those of the agencies that take part.")]
     licence: IssueShown | None
     edition: Annotated[str | None, Field(description="The identifier of the licence that was issued.")]
 
@@ -254,21 +269,36 @@ def case_json(
     href: str,
     application: Application,
     materials: Sequence[dict[str, Any]],
+    application: Application | None,
     steps: Sequence[tuple[CaseMove, Said]],
     ordered: CaseIssue | None,
     edition: str | None,
+    sub_cases: Sequence[SubCase] = (),
 ) -> dict[str, Any]:
     """`CaseShown`."""
     return {
         **listed_json(case, href),
-        "applicant": {
+        "applicant": None
+        if application is None
+        else {
             "name": application.name,
             "id_type": application.id_type,
             "id_code": application.id_code,
         },
         "fields": dict(application.fields),
         "materials": list(materials),
+        "fields": {} if application is None else dict(application.fields),
         "steps": [_step(move, said) for move, said in steps],
+        "sub_cases": [
+            {
+                "agency": one.agency_code,
+                "state": one.state,
+                "due_on": None if one.due_on is None else one.due_on.isoformat(),
+                "opinion": one.opinion,
+                "href": f"/api/v1/sub-cases/{one.id}",
+            }
+            for one in sub_cases
+        ],
         "licence": None
         if ordered is None
         else {"state": ordered.state, "reason": ordered.reason, "attempts": ordered.attempt},

@@ -43,6 +43,8 @@ from registry.intake.issuing import require_issuable
 from registry.intake.material_answers import materials_json
 from registry.intake.materials import signatures_of, supplied, wants
 from registry.intake.matter_lists import matter_on, matter_version, matters_on
+from registry.intake.joint import sub_cases_of
+from registry.intake.matter_lists import matter_on, matters_on
 from registry.intake.moves import ACTIONS_OF_APPLICANTS, Action, CaseState, Who
 from registry.intake.tables import Case, CaseIssue
 from registry.licences.duties import require_officer
@@ -347,7 +349,8 @@ def _told(actor: Actor, case_id: str) -> dict[str, Any]:
     ports.vault.ready()
     with database_errors(), Session(ports.database.read) as session:
         case = find_case(session, actor, case_id)
-        application = open_application(ports.vault, case.id, case.application)
+        lapsed = case.state == CaseState.LAPSED
+        application = None if lapsed else open_application(ports.vault, case.id, case.application)
         steps = [
             (one, open_said(ports.vault, case.id, one.number, one.said))
             for one in cases.moves_of(session, case.id)
@@ -362,6 +365,10 @@ def _told(actor: Actor, case_id: str) -> dict[str, Any]:
             steps,
             session.get(CaseIssue, case.id),
             _edition(session, case),
+            steps,
+            session.get(CaseIssue, case.id),
+            _edition(session, case),
+            sub_cases_of(session, case.id),
         )
 
 

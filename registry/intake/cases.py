@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError, field_fault
 from registry.actor import Actor
+from registry.intake import joint
 from registry.intake.applications import (
     Application,
     Item,
@@ -45,6 +46,7 @@ from registry.intake.moves import (
     same_person,
 )
 from registry.intake.retrieval import order as look_for
+from registry.intake.results import publish
 from registry.intake.tables import Case, CaseMove
 from registry.intake.tasks import compare_anew, require_cleared
 from registry.intake.telling import tell
@@ -72,6 +74,7 @@ RESTS_ON: Mapping[Action, str] = {
     Action.WITHDRAW: "Administrative Licensing Law, Art. 29",
     Action.FINISH: "Administrative Licensing Law, Art. 44",
     Action.ARCHIVE: "Anhui Measures, Art. 13",
+    Action.LAPSE: "Personal Information Protection Law, Arts. 19, 47",
 }
 """What a step rests on where nobody names a ground of its own."""
 EVENTS: Mapping[Action, str] = {
@@ -80,7 +83,7 @@ EVENTS: Mapping[Action, str] = {
     Action.RETURN: "returned", Action.BEGIN: "begun", Action.SUSPEND: "suspended", Action.RESUME: "resumed",
     Action.EXTEND: "extended", Action.PERMIT: "permitted", Action.REFUSE: "refused",
     Action.TERMINATE: "terminated", Action.WITHDRAW: "withdrawn", Action.FINISH: "finished",
-    Action.ARCHIVE: "archived",
+    Action.ARCHIVE: "archived", Action.LAPSE: "lapsed",
 }  # fmt: skip
 """What an event of the kind `case.…` calls a step."""
 
@@ -127,6 +130,7 @@ def draw_up(session: Session, ports: Ports, actor: Actor, matter_code: str, appl
         moves=0,
         application=close_application(ports.vault, case_id, application),
         created_at=at.now,
+        drawn_at=at.now,
         submitted_on=None,
         received_on=None,
         accepted_on=None,
@@ -156,6 +160,7 @@ def redraw(session: Session, ports: Ports, actor: Actor, case_id: str, applicati
     if (before.name, before.id_code) != (application.name, application.id_code):
         match_anew(session, ports, case.id, application)
     at = moment(ports)
+    case.drawn_at = at.now
     _record(session, ports, case, actor, "redrawn", Ground(DRAFTED, "redrawn", at.day), at, {})
     return case
 
@@ -177,6 +182,8 @@ def act(session: Session, ports: Ports, case: Case, action: Action, what: Act) -
     _require_part(what)
     state = CaseState(case.state)
     handled = what.who is Who.APPROVER and _has_handled(session, case, what.actor)
+    handled = what.who is Who.APPROVER and has_handled(session, case, what.actor)
+    move = permitted(state, action, what.who, what.given, has_handled=handled)
     at = moment(ports)
     declared = _declared(session, ports, case, action, what, at.day)
     given = replace(what.given, declared=declared is not None)
@@ -184,6 +191,11 @@ def act(session: Session, ports: Ports, case: Case, action: Action, what: Act) -
     matter = _matter(session, case, action, at.day)
     _apply(session, ports, case, matter, action, what, at)
     made = _put_down(session, ports, case, matter, action, move, what, at, declared)
+    made = _put_down(session, ports, case, matter, action, move, what, at)
+    if action is Action.LAPSE:
+        case.application = b""  # who was to be told is in the message alone
+    if action is Action.FINISH:
+        publish(session, case, matter, state)
     if move.to in ENDED_UNMADE or (move.to is CaseState.PERMITTED and matter.result.licence_type is None):
         act(session, ports, case, Action.FINISH, BY_ITSELF)
     return made
@@ -219,7 +231,7 @@ def order_anew(session: Session, ports: Ports, case: Case, actor: Actor, licence
     Raises VermilionError: FORBIDDEN; as `issuing.order_again`.
     """
     _require_part(Act(Who.APPROVER, actor))
-    if _has_handled(session, case, actor):
+    if has_handled(session, case, actor):
         raise same_person()
     at = moment(ports)
     matter = matter_version(session, case.matter_code, case.matter_version)
@@ -233,11 +245,12 @@ def recount(session: Session, ports: Ports, case: Case) -> bool:
     day is another one, which is put on record.
     """
     before = (case.due_on, case.statutory_due, case.committed_due, case.provisional)
-    set_due(session, case, matter_version(session, case.matter_code, case.matter_version))
+    matter, at = matter_version(session, case.matter_code, case.matter_version), moment(ports)
+    set_due(session, case, matter)
     after = (case.due_on, case.statutory_due, case.committed_due, case.provisional)
+    others = joint.recount(session, ports, case, matter, at)
     if before == after:
-        return False
-    at = moment(ports)
+        return others
     days = {"due_on": None if case.due_on is None else case.due_on.isoformat()}
     ground = Ground(WORKING_DAYS, "recounted", at.day)
     _record(session, ports, case, None, "recounted", ground, at, days)
@@ -281,7 +294,8 @@ def _require_part(what: Act) -> None:
         require_officer(what.actor)
 
 
-def _has_handled(session: Session, case: Case, actor: Actor | None) -> bool:
+def has_handled(session: Session, case: Case, actor: Actor | None) -> bool:
+    """Whether it is somebody who has handled the case, and so does not decide it."""
     handled = exists().where(
         CaseMove.case_id == case.id,
         CaseMove.who == Who.HANDLER,
@@ -341,12 +355,15 @@ def _apply(
             case.extension_days = what.days
         case Action.PERMIT:
             require_cleared(session, case)
+            joint.require_opinions(session, case, permits=True)
             case.decided_on = at.day
             if matter.result.licence_type is not None:
                 application = open_application(ports.vault, case.id, case.application)
                 assert what.actor is not None
                 order(session, ports, case, matter, application, what.actor, what.licence or {}, at)
         case Action.REFUSE | Action.TERMINATE | Action.WITHDRAW:
+            if action is Action.REFUSE:
+                joint.require_opinions(session, case, permits=False)
             case.decided_on = at.day
         case _:
             pass
@@ -437,6 +454,7 @@ def _put_down(
             what.said,
             legal_basis=legal_basis,
             days=what.days,
+            opinions=_opinions(session, ports, case, matter, action, application),
         )
     made = CaseMove(
         case_id=case.id,
@@ -460,7 +478,17 @@ def _put_down(
     session.add(made)
     session.flush()  # the clocks are reckoned from the steps on record
     set_due(session, case, matter)
+    joint.follow(session, ports, case, matter, action, at)
     return made
+
+
+def _opinions(
+    session: Session, ports: Ports, case: Case, matter: Matter, action: Action, application: Application
+) -> list[str]:
+    """Those of the agencies that took part, in the one answer (Measures, Art. 10)."""
+    if action not in {Action.PERMIT, Action.REFUSE}:
+        return []
+    return joint.combined(session, ports, case, matter, application.contact.language)
 
 
 def _record(

@@ -56,6 +56,8 @@ def import_list(
     if made.kind is ListKind.IMPLEMENTATION:
         known_agency(session, made.owner)
         for place, matter in enumerate(made.matters, 1):
+            for part in matter.joint:
+                known_agency(session, part.agency_code)
             _require_listed(session, made, matter, place)
     row = MatterListVersion(
         code=made.code,

@@ -46,7 +46,8 @@ FORMS = {"1": "窗口办理", "2": "网上办理（计算机端）", "3": "移�
 CASE_TYPES = {"1": "即办件", "2": "承诺件", "9": "其他"}
 
 RETENTION = ("10", "30", "permanent")  # years
-MAX_MATTERS, MAX_MATERIALS, MAX_FIELDS, MAX_LINE = 500, 60, 60, 500
+MAX_MATTERS, MAX_MATERIALS, MAX_FIELDS, MAX_LINE, MAX_JOINT = 500, 60, 60, 500, 20
+JOINT_DAYS, JOINT_EXTENSION = 45, 15  # working days (Administrative Licensing Law, Art. 42)
 MAX_FILE = 50 * 1024 * 1024
 MEDIA = ("application/pdf", "image/jpeg", "image/png")
 
@@ -101,6 +102,20 @@ class Material:
 
 
 @dataclass(frozen=True, slots=True)
+class Joint:
+    """Another agency that takes part (联合办理): on what it gives its opinion, in how many days (of the unit
+    of the matter's limits), and which values of the form and which materials it needs for that.
+    """
+
+    agency_code: str
+    decides_on: Names
+    days: int
+    fields: tuple[str, ...]
+    materials: tuple[str, ...]
+    overdue: Basis | None  # the law by which it is decided without an opinion that is overdue
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One of the steps that the guide shows."""
 
@@ -148,6 +163,7 @@ class Matter:
     quantity: str
     fees: tuple[Fee, ...]
     materials: tuple[Material, ...]
+    joint: tuple[Joint, ...]  # who takes part beside the agency, which leads
     steps: tuple[Step, ...]
     result: Result
     fields: tuple[Field, ...]  # of the application's form
@@ -264,6 +280,7 @@ def _matter(table: Table, owner: str) -> Matter:
         quantity=_line(table, "quantity", "无数量限制"),
         fees=tuple(_fee(one) for one in table.tables("fee")),
         materials=tuple(_material(one) for one in table.tables("material")),
+        joint=tuple(_joint(one) for one in table.tables("joint")),
         steps=tuple(_step(one) for one in table.tables("step")),
         result=_result(table.table("result")),
         fields=tuple(_field(one) for one in table.tables("field")),
@@ -293,15 +310,33 @@ def _check(table: Table, matter: Matter) -> None:
         table.refuse("step", "must list the steps")
     if not 1 <= len(matter.fields) <= MAX_FIELDS or len(matter.materials) > MAX_MATERIALS:
         table.refuse("field", f"1 to {MAX_FIELDS} of them, and at most {MAX_MATERIALS} materials")
-    for what, names in (
-        ("field", [one.name for one in matter.fields]),
-        ("material", [one.code for one in matter.materials]),
-    ):
+    fields = [one.name for one in matter.fields]
+    materials = [one.code for one in matter.materials]
+    agencies = [matter.agency_code, *(one.agency_code for one in matter.joint)]
+    for what, names in (("field", fields), ("material", materials), ("joint", agencies)):
         if len(set(names)) != len(names):
             table.refuse(what, "names must differ")
     fields = {one.name for one in matter.fields}
     if any(not set(one.compared) <= fields for one in matter.materials):
         table.refuse("material", "is compared with a field that the form does not have")
+    _check_joint(table, matter)
+
+
+def _check_joint(table: Table, matter: Matter) -> None:
+    """Every clock of a joint matter runs out within its own, and that within what the law gives it."""
+    if not matter.joint:
+        return
+    if len(matter.joint) > MAX_JOINT:
+        table.refuse("joint", f"are at most {MAX_JOINT} agencies")
+    longer = matter.extension is not None and matter.extension[0] > JOINT_EXTENSION
+    if matter.statutory.unit is not Unit.WORKING_DAY or matter.statutory.days > JOINT_DAYS or longer:
+        limit = f"at most {JOINT_DAYS} working days, and {JOINT_EXTENSION} more"
+        table.refuse("statutory", f"of a matter that is handled jointly gives {limit}")
+    if any(not 1 <= one.days <= matter.committed.days for one in matter.joint):
+        table.refuse("joint", "days must lie between 1 and the committed limit: one answer is given in it")
+    fields, materials = {one.name for one in matter.fields}, {one.code for one in matter.materials}
+    if not all(set(one.fields) <= fields and set(one.materials) <= materials for one in matter.joint):
+        table.refuse("joint", "needs fields and materials of the matter alone")
 
 
 def _limit(table: Table) -> Limit:
@@ -360,6 +395,19 @@ def _compared(table: Table) -> Mapping[str, str]:
             one.refuse("form", "is compared once")
         compared[form] = licence
     return compared
+def _joint(table: Table) -> Joint:
+    joint = Joint(
+        agency_code=_checked(table, "agency", check_uscc),
+        decides_on=table.languages("decides_on"),
+        days=table.integer("days"),
+        fields=table.texts("fields"),
+        materials=table.texts("materials", ()),
+        overdue=_basis(table, "overdue_basis") if table.has("overdue_basis") else None,
+    )
+    table.finish()
+    if not joint.fields:
+        table.refuse("fields", "must name what of the form the agency needs")
+    return joint
 
 
 def _step(table: Table) -> Step:

@@ -31,6 +31,7 @@ class CaseState(StrEnum):
     WITHDRAWN = "withdrawn"  # 撤回申请
     DONE = "done"  # 办结
     ARCHIVED = "archived"  # 归档
+    LAPSED = "lapsed"  # 草稿过期: never submitted, and nothing of it is kept but that it was there
 
 
 class Action(StrEnum):
@@ -51,6 +52,7 @@ class Action(StrEnum):
     WITHDRAW = "withdraw"
     FINISH = "finish"
     ARCHIVE = "archive"
+    LAPSE = "lapse"
 
 
 class Who(StrEnum):
@@ -99,6 +101,7 @@ _ARCHIVE = _move(_S.ARCHIVED, _SYSTEM, told=False)
 
 PERMITTED: dict[tuple[CaseState, Action], Move] = {
     (_S.DRAFT, _A.SUBMIT): _move(_S.SUBMITTED, _APPLICANT, {Need.DECLARATION}),
+    (_S.DRAFT, _A.LAPSE): _move(_S.LAPSED, _SYSTEM),
     (_S.SUBMITTED, _A.RECEIVE): _move(_S.RECEIVED, _WINDOW | _SYSTEM),
     (_S.SUBMITTED, _A.WITHDRAW): _WITHDRAW,
     # Art. 32: within five days; silence counts as acceptance, which the registry puts down.

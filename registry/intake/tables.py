@@ -76,6 +76,7 @@ class Case(Base):
         Index(None, "agency_code", "state", "created_at", "id"),
         Index(None, "state", "due_on"),
         Index(None, "state", "calendar"),
+        Index(None, "state", "drawn_at"),
     )
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
     number: Mapped[str | None] = mapped_column(String(24))  # None while it is a draft
@@ -85,8 +86,9 @@ class Case(Base):
     matter_version: Mapped[int]  # by which it is handled: that of the day it was submitted
     state: Mapped[str] = mapped_column(String(12))  # `registry.intake.moves.CaseState`
     moves: Mapped[int]  # how many there are
-    application: Mapped[bytes]  # who applies, for what, how they are reached: encrypted
+    application: Mapped[bytes]  # who applies, for what, how they are reached: encrypted; empty once it lapsed
     created_at: Mapped[datetime]
+    drawn_at: Mapped[datetime]  # the draft's contents were changed last
     # Civil days.
     submitted_on: Mapped[date | None]
     received_on: Mapped[date | None]  # what was submitted or corrected came

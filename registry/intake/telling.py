@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 
@@ -44,6 +44,7 @@ def tell(
     *,
     legal_basis: str,
     days: int,
+    opinions: Sequence[str] = (),
 ) -> str | None:
     """Put the message of a step in the queue; its id, or None for an applicant who named no channel and sees
     the step on the progress page alone. The vault is ready. Raises VermilionError(UNAVAILABLE).
@@ -59,6 +60,7 @@ def tell(
     }
     lines = [said.words] if said.words else []
     lines += [f"- {_in(names[item.code], language)}: {item.why}" for item in said.items]
+    lines += opinions
     lines += [_DAYS[language].format(days=days)] if days else []
     lines += [_GROUND[language] + legal_basis]
     values = {

@@ -1,4 +1,5 @@
-"""What happens to cases in the background: licences issued for those that were permitted, silence put down.
+"""What happens to cases in the background: licences issued for those that were permitted, silence put down,
+drafts that nobody went on with erased.
 
 A licence is issued in no transaction of ours: what became of it is put down afterwards, and however often
 that is tried there is one, by the case's idempotency key. A process that dies leaves a lease that lapses.
@@ -41,14 +42,15 @@ SLICE = 100
 @dataclass
 class Round:
     """One round: how many licences were issued and orders refused, how many cases counted as accepted by
-    silence, or have other days by a new notice of holidays; what is put off, and what must not happen, by
-    case.
+    silence, or have other days by a new notice of holidays, how many drafts lapsed; what is put off, and what
+    must not happen, by case.
     """
 
     issued: int = 0
     refused: int = 0
     silent: int = 0
     recounted: int = 0
+    lapsed: int = 0
     put_off: dict[str, str] = field(default_factory=dict)
     defects: list[tuple[str, Exception]] = field(default_factory=list)
 
@@ -59,7 +61,13 @@ def work(ports: Ports, stopped: Callable[[], bool] = lambda: False) -> Round:
     Raises VermilionError(UNAVAILABLE) without a database.
     """
     round_ = Round()
-    for one, due in ((_issue_next, _issue_due), (_accept_silent, _silent), (_recount, _miscounted)):
+    tasks = (
+        (_issue_next, _issue_due),
+        (_accept_silent, _silent),
+        (_recount, _miscounted),
+        (_lapse, _stale),
+    )
+    for one, due in tasks:
         for case_id in due(ports):
             if stopped():
                 return round_
@@ -211,3 +219,23 @@ def _recount(ports: Ports, case_id: str, round_: Round) -> None:
     with ports.database.transaction() as session:
         case = session.get_one(Case, case_id, with_for_update=True)
         round_.recounted += recount(session, ports, case)
+
+
+# --- drafts ----------------------------------------------------------------------------------------------
+
+
+def _stale(ports: Ports) -> list[str]:
+    before = ports.clock() - timedelta(days=ports.settings.draft_days)
+    with database_errors(), Session(ports.database.read) as session:
+        left = select(Case.id).where(Case.state == CaseState.DRAFT, Case.drawn_at < before)
+        return list(session.scalars(left.order_by(Case.drawn_at, Case.id).limit(SLICE)))
+
+
+def _lapse(ports: Ports, case_id: str, round_: Round) -> None:
+    ports.vault.ready()
+    with ports.database.transaction() as session:
+        case = session.get_one(Case, case_id, with_for_update=True)
+        before = ports.clock() - timedelta(days=ports.settings.draft_days)
+        if case.state == CaseState.DRAFT and case.drawn_at < before:
+            act(session, ports, case, Action.LAPSE, BY_ITSELF)
+            round_.lapsed += 1

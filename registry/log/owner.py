@@ -11,6 +11,7 @@ from registry.actor import Actor, Administrator
 from registry.agencies.tables import Client, Person
 from registry.batches.tables import Batch
 from registry.console.tables import OutsideIdentity
+from registry.intake.joint_tables import SubCase
 from registry.intake.tables import Case
 from registry.licences.tables import Intent, Licence
 from registry.log.tables import Event
@@ -27,6 +28,7 @@ _OF_SUBJECT: dict[str, Select[Any]] = {
     "notice": select(Notice.agency_code),
     "person": select(Person.agency_code),
     "seal": select(Seal.agency_code),
+    "sub_case": select(SubCase.agency_code),
     "webhook": select(WebhookEndpoint.agency_code),
     "identity": select(Person.agency_code).join(OutsideIdentity, OutsideIdentity.person_id == Person.id),
     "edition": select(Licence.issuer_code).join(Intent, Intent.licence_id == Licence.id),
@@ -39,6 +41,7 @@ _KEYS: dict[str, Any] = {
     "notice": Notice.id,
     "person": Person.id,
     "seal": Seal.code,
+    "sub_case": SubCase.id,
     "webhook": WebhookEndpoint.id,
     "identity": OutsideIdentity.id,
     "edition": Intent.id,

@@ -27,7 +27,7 @@ class EndpointBody(ActBody):
     """
 
     url: Annotated[str, Field(min_length=1, max_length=MAX_URL)]
-    events: Annotated[list[Taken], Field(max_length=20)] = Field(default_factory=list)
+    events: Annotated[list[Taken], Field(max_length=50)] = Field(default_factory=list)
     types: Annotated[list[web.TypeCode], Field(max_length=100)] = Field(default_factory=list)
 
 

@@ -42,12 +42,41 @@ LicenceKind = Literal[
     "licence.copy_withdrawn",
 ]
 BatchKind = Literal["batch.accepted", "batch.cancelled", "batch.done"]
-EventKind = Literal[LicenceKind, BatchKind]
+CaseKind = Literal[
+    "case.submitted",
+    "case.received",
+    "case.correction_asked",
+    "case.corrected",
+    "case.accepted",
+    "case.not_accepted",
+    "case.returned",
+    "case.begun",
+    "case.suspended",
+    "case.resumed",
+    "case.extended",
+    "case.permitted",
+    "case.refused",
+    "case.terminated",
+    "case.withdrawn",
+    "case.issue_refused",
+    "case.finished",
+    "case.archived",
+]
+SubCaseKind = Literal[
+    "sub_case.opened",
+    "sub_case.begun",
+    "sub_case.opinion_given",
+    "sub_case.opinion_missed",
+    "sub_case.closed",
+]
+EventKind = Literal[LicenceKind, BatchKind, CaseKind, SubCaseKind]
 Taken = Literal[EventKind, "notice"]
 """What an endpoint may say that it takes: events, and messages to people (`registry.notices`)."""
 KINDS: tuple[str, ...] = get_args(EventKind)
 LICENCE_KINDS: frozenset[str] = frozenset(get_args(LicenceKind))
 BATCH_KINDS: frozenset[str] = frozenset(get_args(BatchKind))
+CASE_KINDS: frozenset[str] = frozenset(get_args(CaseKind))
+SUB_CASE_KINDS: frozenset[str] = frozenset(get_args(SubCaseKind))
 UNTOLD = frozenset(
     {
         "licence.abandoned",
@@ -55,10 +84,16 @@ UNTOLD = frozenset(
         "licence.time_stamped",
         "licence.archive_stamped",
         "licence.presented",
+        "case.drafted",
+        "case.redrawn",
+        "case.lapsed",
+        "case.recounted",
+        "case.issue_ordered",
+        "sub_case.recounted",
     }
 )
-"""Events about licences that are nobody's news: no licence came of it, its document has a further form, or
-whoever would be told has shown it.
+"""Events that are nobody's news: no licence came of it, its document has a further form, whoever would be
+told has shown it; a draft is its applicant's, and what only moves a day is asked for when it is needed.
 """
 
 _AT_ISSUE = {"status": "in_force", "status_version": 1}
@@ -67,6 +102,8 @@ _SAID = (
     "scans",
 )  # fmt: skip
 """Members of an event's detail that are told where it has them."""
+_SAID_OF_CASES = ("case", "matter", "from", "to", "days", "opinion", "reason")
+"""As well, of events about cases and sub-cases."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +121,12 @@ class Told:
         """The payload, the same at every attempt: what happened to what, and nothing about anybody. The
         receiver reads the rest by the API, as whoever may.
         """
-        about = _of_licence(self) if self.kind in LICENCE_KINDS else _of_batch(self)
+        if self.kind in LICENCE_KINDS:
+            about = _of_licence(self)
+        elif self.kind in BATCH_KINDS:
+            about = _of_batch(self)
+        else:
+            about = _of_case(self)
         return canonical_json(
             {"type": self.kind, "timestamp": instant(self.recorded_at), "data": {"event": self.id, **about}}
         )
@@ -99,3 +141,10 @@ def _of_licence(event: Told) -> dict[str, object]:
 
 def _of_batch(event: Told) -> dict[str, object]:
     return {"batch": event.subject, "type": event.detail["type"]}
+
+
+def _of_case(event: Told) -> dict[str, object]:
+    """Of a sub-case with its case; states and codes, and nothing of an application."""
+    told: dict[str, object] = {event.kind.partition(".")[0]: event.subject}
+    told["effective_from"] = event.effective_from.isoformat()
+    return told | {name: event.detail[name] for name in _SAID_OF_CASES if name in event.detail}

@@ -51,9 +51,10 @@ class Desk:
     actors: dict[Who, Actor]
 
 
-def open_desk(world: World) -> Desk:
+def open_desk(world: World, *, matters: bool = True) -> Desk:
     """The sample matters imported, an officer who handles and a decider on record."""
-    import_matters(world)
+    if matters:
+        import_matters(world)
     decider = somebody(world, "decider")
     system = replace(world.actor("system"), operator="window-03")
     settings = world.ports.settings.model_copy(update={"smtp_host": "mail.example"})

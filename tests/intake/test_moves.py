@@ -24,20 +24,21 @@ from registry.intake.moves import (
 
 EVERYTHING = Given(declared=True, grounded=True, items=1, days=1)
 REACHED_BY = {move.to for move in PERMITTED.values()}
+ENDS = {CaseState.ARCHIVED, CaseState.LAPSED}
 
 
-def test_every_state_is_reached_and_all_but_the_archive_are_left() -> None:
+def test_every_state_is_reached_and_all_but_the_ends_are_left() -> None:
     assert set(CaseState) - {CaseState.DRAFT} == REACHED_BY
-    assert {state for state, _ in PERMITTED} == set(CaseState) - {CaseState.ARCHIVED}
+    assert {state for state, _ in PERMITTED} == set(CaseState) - ENDS
     assert {action for _, action in PERMITTED} == set(Action)
 
 
 def test_from_everywhere_there_is_a_way_into_the_archive() -> None:
-    """Nothing can be closed and never archived."""
+    """Nothing can be closed and never archived. A draft that lapses was never submitted."""
     leads = {CaseState.ARCHIVED}
     while more := {state for (state, _), move in PERMITTED.items() if move.to in leads} - leads:
         leads |= more
-    assert leads == set(CaseState)
+    assert leads == set(CaseState) - {CaseState.LAPSED}
     for state in CLOSED:
         assert PERMITTED[state, Action.ARCHIVE].to is CaseState.ARCHIVED
     for state in ENDED_UNMADE:
@@ -118,7 +119,7 @@ class Lives(RuleBasedStateMachine):
         assert all(given.has(need) for need in move.needs)
         self._moved(move.to)
 
-    @precondition(lambda self: self.state is not CaseState.ARCHIVED)
+    @precondition(lambda self: self.state not in ENDS)
     @rule(data=st.data())
     def something_that_is_permitted(self, data: st.DataObject) -> None:
         action = data.draw(st.sampled_from([a for state, a in PERMITTED if state is self.state]))

@@ -25,6 +25,7 @@ from registry.licences.tables import Intent
 from tests.hostile import json_bodies
 from tests.intake.casework import case_requests
 from tests.intake.exchanging import exchange_requests
+from tests.intake.joint_casework import sub_case_requests
 from tests.registry.batching import sent
 from tests.registry.copying import copy_body, make_copy
 from tests.registry.delivering import pick_up, use_body
@@ -127,6 +128,7 @@ def right_requests(world: World) -> dict[str, Right]:
         "webhooks.redeliver_dead": Right(hook, None, {"since": "2026-11-20T00:00:00Z", **operator}),
         **case_requests(world),
         **exchange_requests(world),
+        **sub_case_requests(world),
         "delivery.create": Right(
             delivered, None, {"channel": "none", "language": "es", "hours": 24, **operator}
         ),

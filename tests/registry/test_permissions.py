@@ -17,6 +17,8 @@ from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
 from registry.described import IF_NONE_MATCH, operations
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
 from tests.intake.casework import MATTER, filed_case, formed_case, supplied_case
+from tests.intake.casework import MATTER, filed_case
+from tests.intake.joint_casework import joint_case
 from tests.registry.batching import sent
 from tests.registry.copying import make_copy
 from tests.registry.delivering import pick_up
@@ -154,6 +156,8 @@ def reading(world: World) -> dict[str, Right]:
         "case_materials.put": Right({name: material[name] for name in ("case_id", "material_code")}, None, {}),
         "case_forms.show": Right({"case_id": formed}, None, None),
         "case_forms.sign": Right({"case_id": formed}, None, {}),
+        "sub_cases.index": Right({}, None, None),
+        "sub_cases.show": Right({"sub_case_id": joint_case(world, "own", "authority")}, None, None),
         "oversight.find": Right({}, None, None),
         "audit.page": Right({"ledger": "events"}, None, None),
     }  # fmt: skip
@@ -232,7 +236,7 @@ def test_what_a_reader_has_is_not_sent_again(world: World) -> None:
         "cases.matters", "delivery.index", "licence_copies.index",
         "exchange.agency_tasks", "exchange.case_tasks", "exchange.errors", "exchange.retrievals",
         "licence_life.past_status", "licence_search.find", "oversight.find", "seal_records.impact_list", "seal_records.use_ledger",
-        "seals.listing", "seals.waiting", "webhooks.deliveries", "webhooks.index",
+        "seals.listing", "seals.waiting", "sub_cases.index", "webhooks.deliveries", "webhooks.index",
     }  # fmt: skip
     assert "licences.show" in tagged
 
