@@ -8,11 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, g, jsonify, request
+from pydantic_core import to_json
 
 from keys.errors import Fault, Kind, VermilionError
 from keys.signed_answer import MAX_BYTES, MAX_REQUEST_REFERENCE, MEDIA_TYPE
 from registry.agencies.parties import Party
-from registry.described import BINARY, Access, Answer, described, told
+from registry.described import BINARY, EVERYBODY, IF_NONE_MATCH, Access, Answer, Parameter, described, told
 from registry.problems import problem
 from signing import answer_page
 from signing.check import Outcome, check_presented
@@ -29,7 +30,7 @@ from signing.signed_answer import (
 from signing.signed_answer import (
     told as receipt_told,
 )
-from verify_web import checks, forms, relying
+from verify_web import checks, forms, relying, results
 from verify_web.answers import answer as answer_of
 from verify_web.answers import status_code
 from verify_web.asked import (
@@ -44,6 +45,7 @@ from verify_web.asked import (
     read_many,
     read_one,
 )
+from verify_web.files import published
 from verify_web.intake import read_body
 from verify_web.language import negotiate
 from verify_web.report import file_report
@@ -210,6 +212,43 @@ def receipts() -> Response:
     if party is not None:
         relying.charge(here.store, party, len(found.content.answers))
     return _json(_taken_back(here, found, now), 200)
+
+
+AFTER = Parameter("after", "What the page before ended with.")
+
+
+@api.get("/api/v1/results")
+@described(
+    "listResultMatters", "Matters whose results are published",
+    access=EVERYBODY,
+    parameters=(AFTER, IF_NONE_MATCH),
+    answers={200: told("A page.", forms.ResultMatters)},
+    refuses=(Kind.INVALID, Kind.UNAVAILABLE),
+)  # fmt: skip
+def result_matters() -> Response:
+    """Those of which cases were decided, by their codes, in pages of 100; with the law and the number of what
+    is not published.
+    """
+    return _listed(results.matters_json(results.after(request), "/api/v1/results"))
+
+
+@api.get("/api/v1/results/<matter_code>")
+@described(
+    "listResults", "Results of a matter's cases",
+    access=EVERYBODY,
+    parameters=(AFTER, IF_NONE_MATCH),
+    answers={200: told("A page.", forms.MatterResults)},
+    refuses=(Kind.INVALID, Kind.NOT_FOUND, Kind.UNAVAILABLE),
+)  # fmt: skip
+def matter_results(matter_code: str) -> Response:
+    """What was decided, and how the licence that was issued stands now. It is no check: a licence is checked
+    by its code.
+    """
+    return _listed(results.results_json(matter_code, results.after(request), "/api/v1/results"))
+
+
+def _listed(body: dict[str, Any]) -> Response:
+    return published(to_json(body) + b"\n", _JSON, results.MAX_AGE)
 
 
 def _taken_back(here: Site, found: SignedAnswer, now: datetime) -> dict[str, Any]:

@@ -28,6 +28,7 @@ from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
 from verify_web.offline import offline
 from verify_web.readers import readers
+from verify_web.result_pages import result_pages
 from verify_web.routes import pages
 from verify_web.scan_road import ScanRoad
 from verify_web.scans import ScanCounter
@@ -74,6 +75,7 @@ def create_app(
         types=source.types,
         trust=TrustSource(source.trust_list, clock),
         status_lists=source.status_lists,
+        results=source.results,
         store=store,
         alarm=SiteAlarm(store, metrics),
         limits=TypedLimits(store),
@@ -85,7 +87,7 @@ def create_app(
         relying=source.relying,
         figures_secret=site_secret_digest(settings),
     )
-    for blueprint in (pages, files, offline, readers, api, docs):
+    for blueprint in (pages, files, offline, readers, result_pages, api, docs):
         app.register_blueprint(blueprint)
     failures.register(app, catch_all=catch_all)
     app.before_request(access_log.begin)

@@ -166,6 +166,46 @@ class Licence(BaseModel):
     fields: list[Shown]
 
 
+class ResultMatter(BaseModel):
+    """A matter of which cases were decided."""
+
+    code: str
+    name: dict[str, str]
+    agency: Issuer
+    published: Annotated[int, Field(description="How many results are on its list.")]
+    withheld: Annotated[int, Field(description="How many are kept from the public.")]
+    secret_basis: Annotated[str | None, Field(description="The law by which they are.")]
+    href: str
+
+
+class ResultMatters(BaseModel):
+    matters: list[ResultMatter]
+    next: Annotated[str | None, Field(description="The next page; missing after the last.")] = None
+
+
+class ResultLicence(BaseModel):
+    """The licence that was issued, as it stands now."""
+
+    identifier: str
+    holder: Annotated[str | None, Field(description="As its type lets the public see it.")]
+    status: Literal["in_force", "suspended", "ended"]
+    how: Annotated[str | None, Field(description="How it ended.")]
+
+
+class CaseResult(BaseModel):
+    number: Annotated[str, Field(description="The case's.")]
+    decided_on: str
+    result: Literal["permitted", "refused", "terminated"]
+    licence: ResultLicence | None
+
+
+class MatterResults(ResultMatter):
+    """The newest decision first, in pages of 100."""
+
+    results: list[CaseResult]
+    next: Annotated[str | None, Field(description="The next page; missing after the last.")] = None
+
+
 class Change(BaseModel):
     """What a revision did; `page` counts from 1."""
 

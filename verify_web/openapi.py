@@ -31,7 +31,7 @@ DESCRIPTION = Api(
     introduction=_INTRODUCTION,
     covers=lambda endpoint: endpoint.startswith("api."),
     security={KEY: {"type": "http", "scheme": "bearer", "description": "A relying party's key."}},
-    variables={},
+    variables={"matter_code": "The matter's code."},
     also=(forms.SignedAnswer,),
 )
 

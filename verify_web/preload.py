@@ -13,6 +13,7 @@ from keys.errors import Kind, VermilionError
 from keys.remote import RemoteCustodian
 from keys.trust_list import TrustList
 from registry.agencies.parties import Party, ReceiptKey
+from registry.intake.published_results import CaseResult, MatterResults
 from registry.licences.status_read import SignedList
 from registry.settings import Settings
 from signing.disclosure import PublicRecord
@@ -30,6 +31,7 @@ _ON_FIRST_USE = (  # by which no sample here comes past
 )
 _MOMENT = datetime(2026, 3, 4, tzinfo=UTC)
 _ID = "A" * 22
+_MATTER = "0" * 12
 
 
 class _Sample:
@@ -84,6 +86,19 @@ class _NoLists:
         return {}
 
 
+class _OneResult:
+    """Knows one matter, with one result."""
+
+    def matters(self, after: str, size: int) -> tuple[list[MatterResults], bool]:  # noqa: ARG002
+        return [MatterResults(_MATTER, {}, "", {}, 1, 0, None)], False
+
+    def matter(self, code: str) -> MatterResults | None:  # noqa: ARG002
+        return self.matters("", 1)[0][0]
+
+    def results(self, code: str, after: str | None, size: int) -> tuple[list[CaseResult], str | None]:  # noqa: ARG002
+        return [CaseResult("1", date(2026, 3, 4), "permitted", None, None, None, None)], None
+
+
 def _no_trust_list() -> str:
     raise VermilionError(Kind.UNAVAILABLE, "there is none")
 
@@ -103,12 +118,21 @@ def preload() -> None:
     registry_source(settings, system_clock)  # loads the database's driver
     signer = RemoteCustodian(Path("none"))
     relying = Relying(_Sample(), lambda _key: Party("", 9, 9), _no_key, signer, signer.answer_page)
-    source = Source(_Sample(), lambda code, version: None, _no_trust_list, _NoLists(), relying)  # noqa: ARG005
+    live, lists, decided = _Sample(), _NoLists(), _OneResult()
+    source = Source(live, lambda code, version: None, _no_trust_list, lists, decided, relying)  # noqa: ARG005
     with tempfile.TemporaryDirectory() as scratch:
         app = create_app(Settings(data=Path(scratch), zone=settings.zone), source=source)
         client = app.test_client()
         for lang in LANGUAGES:
-            for path in ("/", f"/c/{_ID}", "/c/none", "/none", "/about/readers"):
+            for path in (
+                "/",
+                f"/c/{_ID}",
+                "/c/none",
+                "/none",
+                "/about/readers",
+                "/results",
+                f"/results/{_MATTER}",
+            ):
                 client.get(f"{path}?lang={lang}")
         client.get(f"/c/{_ID}", headers={"Accept": "application/json"})
         for path in (
@@ -122,7 +146,7 @@ def preload() -> None:
             client.get(path)
         for path in ("/status/", "/status/0", "/offline", "/scan", "/sw.js", "/manifest.webmanifest"):
             client.get(path)
-        for path in ("/api/v1/", "/api/v1/openapi.json"):
+        for path in ("/api/v1/", "/api/v1/openapi.json", "/api/v1/results", f"/api/v1/results/{_MATTER}"):
             client.get(path)
         client.post("/check", data={"identifier": "1", "lookup_code": "2"})
         client.post("/upload", data={"file": (BytesIO(b"%PDF-1.7\n"), "a.pdf")})

@@ -16,7 +16,7 @@ from verify_web.figures import CheckCounter
 from verify_web.limits import TypedLimits
 from verify_web.metrics import Metrics
 from verify_web.scans import ScanCounter
-from verify_web.source import Relying, StatusLists, Types
+from verify_web.source import Relying, Results, StatusLists, Types
 from verify_web.store import Store
 from verify_web.trust import TrustSource
 
@@ -29,6 +29,7 @@ class Site:
     types: Types
     trust: TrustSource
     status_lists: StatusLists
+    results: Results
     store: Store
     alarm: Alarm
     limits: TypedLimits

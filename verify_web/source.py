@@ -10,6 +10,7 @@ from typing import Protocol
 from keys.custodian import Custodian, KeyRef
 from keys.trust_list import TrustList
 from registry.agencies.parties import Party, ReceiptKey
+from registry.intake.published_results import CaseResult, MatterResults
 from registry.licences.status_read import SignedList
 from signing.licence_type import LicenceType
 from signing.live import LiveRegistry, ManyRegistry
@@ -26,6 +27,19 @@ class StatusLists(Protocol):
 
     def addresses(self) -> Mapping[int, str]:
         """Number and address of each list."""
+
+
+class Results(Protocol):
+    """Results of decided cases; `registry.intake.published_results.PublishedResults` is one."""
+
+    def matters(self, after: str, size: int) -> tuple[list[MatterResults], bool]:
+        """At most `size` matters behind a code, and whether there are more."""
+
+    def matter(self, code: str) -> MatterResults | None:
+        """One of them."""
+
+    def results(self, code: str, after: str | None, size: int) -> tuple[list[CaseResult], str | None]:
+        """At most `size` of a matter behind a case's number, and behind which the next page begins."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,4 +61,5 @@ class Source:
     types: Types
     trust_list: Callable[[], str]  # the current list as signed, a compact JWS
     status_lists: StatusLists
+    results: Results
     relying: Relying | None = None  # None: no relying party is known here

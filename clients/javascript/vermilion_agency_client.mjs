@@ -25,7 +25,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} [operator]
  */
 
-/** @typedef {"submit" | "receive" | "ask_correction" | "correct" | "accept" | "refuse_acceptance" | "return" | "begin" | "suspend" | "resume" | "extend" | "permit" | "refuse" | "terminate" | "withdraw" | "finish" | "archive"} Action */
+/** @typedef {"submit" | "receive" | "ask_correction" | "correct" | "accept" | "refuse_acceptance" | "return" | "begin" | "suspend" | "resume" | "extend" | "permit" | "refuse" | "terminate" | "withdraw" | "finish" | "archive" | "lapse"} Action */
 
 /**
  * Of one agency in the period. docs/operate.md says exactly what each counts.
@@ -219,6 +219,11 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /** @typedef {"receiving" | "dropped" | "checking" | "refused" | "checked" | "issuing" | "cancelling" | "cancelled" | "done"} BatchState */
 
 /**
+ * @typedef {object} BeginBody
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} CancelBody
  * @property {string | null} [operator]
  */
@@ -265,10 +270,10 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} statutory_due
  * @property {boolean} provisional
  * @property {string} href
- * @property {ApplicantShown} applicant
+ * @property {ApplicantShown | null} applicant
  * @property {Record<string, any>} fields
- * @property {Array<CaseMaterialShown>} materials
  * @property {Array<StepShown>} steps
+ * @property {Array<JointShown>} sub_cases
  * @property {IssueShown | null} licence
  * @property {string | null} edition
  * @property {string | null} [lookup_code]
@@ -289,25 +294,9 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
- * A material of the matter, and how the case stands with it.
- * @typedef {object} CaseMaterialShown
- * @property {string} code
- * @property {Record<string, string>} name
- * @property {boolean} required
- * @property {Want | null} wanted
- * @property {MaterialVersionShown | null} supplied
- */
-
-/**
  * @typedef {object} CasePage
  * @property {Array<CaseListed>} cases
  * @property {string | null} [next]
- */
-
-/**
- * @typedef {object} CaseRetrievals
- * @property {Array<RetrievalShown>} retrievals
- * @property {Array<WantedShown>} wanted
  */
 
 /**
@@ -322,15 +311,15 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} statutory_due
  * @property {boolean} provisional
  * @property {string} href
- * @property {ApplicantShown} applicant
+ * @property {ApplicantShown | null} applicant
  * @property {Record<string, any>} fields
- * @property {Array<CaseMaterialShown>} materials
  * @property {Array<StepShown>} steps
+ * @property {Array<JointShown>} sub_cases
  * @property {IssueShown | null} licence
  * @property {string | null} edition
  */
 
-/** @typedef {"draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived"} CaseState */
+/** @typedef {"draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived" | "lapsed"} CaseState */
 
 /**
  * `submit`, `correct` and `withdraw` are the applicant's acts, passed on. What each step needs, the
@@ -394,13 +383,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {number | null} [status_version]
  * @property {Record<string, any>} fields
  * @property {string | null} [valid_from]
- */
-
-/**
- * `sha256` names the form that the applicant has read and confirms, whom the agency has identified.
- * @typedef {object} ConfirmationBody
- * @property {string} sha256
- * @property {string | null} [operator]
  */
 
 /**
@@ -489,16 +471,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} payload_sha256
  */
 
-/** @typedef {"signed_form" | "confirmed_form" | "declaration"} Declared */
-
-/**
- * The issuer finds its licence right.
- * @typedef {object} DeclinationBody
- * @property {string} legal_basis
- * @property {string} reason_code
- * @property {string | null} [operator]
- */
-
 /**
  * @typedef {object} DeliveryPage
  * @property {string} endpoint
@@ -565,7 +537,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @typedef {object} EndpointBody
  * @property {string | null} [operator]
  * @property {string} url
- * @property {Array<"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scanned_often" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn" | "batch.accepted" | "batch.cancelled" | "batch.done" | "notice">} [events]
+ * @property {Array<"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scanned_often" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn" | "batch.accepted" | "batch.cancelled" | "batch.done" | "case.submitted" | "case.received" | "case.correction_asked" | "case.corrected" | "case.accepted" | "case.not_accepted" | "case.returned" | "case.begun" | "case.suspended" | "case.resumed" | "case.extended" | "case.permitted" | "case.refused" | "case.terminated" | "case.withdrawn" | "case.issue_refused" | "case.finished" | "case.archived" | "sub_case.opened" | "sub_case.begun" | "sub_case.opinion_given" | "sub_case.opinion_missed" | "sub_case.closed" | "notice">} [events]
  * @property {Array<string>} [types]
  */
 
@@ -608,8 +580,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} deliveries
  * @property {string | null} secret
  */
-
-/** @typedef {"waiting" | "acknowledged" | "corrected" | "declined" | "lapsed"} ErrorState */
 
 /**
  * An event or a refusal; `commitment` says whether what was committed to still holds.
@@ -655,12 +625,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
- * @typedef {object} FormBody
- * @property {"zh" | "en" | "es"} [language]
- * @property {string | null} [operator]
- */
-
-/**
  * @typedef {object} FormField
  * @property {string} name
  * @property {Record<string, string>} label
@@ -668,21 +632,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {boolean} required
  * @property {number} max_length
  * @property {Array<string>} choices
- */
-
-/**
- * The form that the registry drew of an application: the last one.
- * @typedef {object} FormShown
- * @property {number} version
- * @property {string} language
- * @property {string} sha256
- * @property {number} size
- * @property {string} at
- * @property {boolean} current
- * @property {string | null} confirmed_at
- * @property {MaterialVersionShown | null} signed
- * @property {Declared | null} declared_by
- * @property {string} href
  */
 
 /**
@@ -758,6 +707,16 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /** @typedef {"received" | "checking" | "refused" | "checked" | "waiting" | "issuing" | "issued" | "failed" | "cancelled"} ItemState */
 
 /**
+ * Another agency's part in the case.
+ * @typedef {object} JointShown
+ * @property {string} agency
+ * @property {SubState} state
+ * @property {string | null} due_on
+ * @property {Opinion | null} opinion
+ * @property {string} href
+ */
+
+/**
  * Uses that are written down together: answers of OCSP.
  * @typedef {object} KeyUseBlockLine
  * @property {string} id
@@ -791,29 +750,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string> | null} [co_seals]
  * @property {string | null} [number]
  * @property {Record<string, any> | null} [fields]
- */
-
-/**
- * @typedef {object} LicenceErrorPage
- * @property {Array<LicenceErrorShown>} errors
- * @property {string | null} [next]
- */
-
-/**
- * A confirmed error in a licence of the agency's. `correction` is where it is corrected, by the rule
- * of corrections; then it is settled by itself.
- * @typedef {object} LicenceErrorShown
- * @property {string} id
- * @property {string} identifier
- * @property {string} field
- * @property {string | Array<string>} told
- * @property {string | Array<string>} right
- * @property {string} found_by
- * @property {string} legal_basis
- * @property {string} reason_code
- * @property {string} made_at
- * @property {ErrorState} state
- * @property {string} correction
  */
 
 /**
@@ -1015,11 +951,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
- * @typedef {object} LookAgainBody
- * @property {string | null} [operator]
- */
-
-/**
  * @typedef {object} LossBody
  * @property {string} legal_basis
  */
@@ -1038,8 +969,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string> | null} [chain]
  */
 
-/** @typedef {"by_code" | "by_name" | "another" | "unproven" | "unsigned" | "unknown"} Match */
-
 /**
  * @typedef {object} MaterialShown
  * @property {string} code
@@ -1052,28 +981,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} legal_basis
  * @property {string | null} paper
  * @property {string} note
- * @property {boolean} signed
- */
-
-/**
- * @typedef {object} MaterialVersionList
- * @property {Array<MaterialVersionShown>} materials
- */
-
-/**
- * A file as it was supplied.
- * @typedef {object} MaterialVersionShown
- * @property {string} code
- * @property {number} version
- * @property {string} media
- * @property {number} size
- * @property {string} sha256
- * @property {string} at
- * @property {string | null} person
- * @property {string} operator
- * @property {Scan} scan
- * @property {SignatureReportShown | null} report
- * @property {string} href
  */
 
 /**
@@ -1120,6 +1027,13 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} complaint_phone
  * @property {string} review
  * @property {string} litigation
+ */
+
+/**
+ * @typedef {object} MissedBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [words]
  */
 
 /**
@@ -1176,6 +1090,17 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /** @typedef {"waiting" | "delivered" | "dead"} NoticeState */
+
+/** @typedef {"agrees" | "agrees_with_conditions" | "refuses"} Opinion */
+
+/**
+ * `words` are told to the applicant with the decision: the conditions, or what stands against it.
+ * @typedef {object} OpinionBody
+ * @property {"agrees" | "agrees_with_conditions" | "refuses"} opinion
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [words]
+ */
 
 /**
  * What the authority outside that certified an edition says of it.
@@ -1337,34 +1262,11 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
- * `outage`: a source could not be asked, and is tried again; that is no `not_found`.
- * @typedef {object} RetrievalShown
- * @property {string} id
- * @property {string} material
- * @property {RetrievalState} state
- * @property {string} asked_at
- * @property {number} attempts
- * @property {string | null} tried_at
- * @property {string | null} outage
- * @property {string | null} next_attempt
- * @property {SourceShown | null} source
- * @property {string | null} purpose
- * @property {string | null} legal_basis
- * @property {string | null} retrieved_at
- * @property {string | null} sha256
- * @property {Record<string, string | Array<string>> | null} values
- */
-
-/** @typedef {"waiting" | "outage" | "found" | "not_found" | "dropped"} RetrievalState */
-
-/**
  * For how long secrets before the new one go on signing beside it; 0: not at all.
  * @typedef {object} RotationBody
  * @property {string | null} [operator]
  * @property {number} [overlap_hours]
  */
-
-/** @typedef {"not_scanned" | "clean" | "own"} Scan */
 
 /**
  * @typedef {object} Scheduled
@@ -1499,30 +1401,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string>} roles
  */
 
-/**
- * What was found of a PDF's signatures when it came. It explains, and refuses nothing by itself.
- * @typedef {object} SignatureReportShown
- * @property {Record<string, string>} says
- * @property {Match} match
- * @property {Record<string, string>} match_says
- * @property {string | null} indication
- * @property {string | null} sub_indication
- * @property {string | null} signer
- * @property {string | null} signed_at
- * @property {string | null} level
- * @property {string | null} coverage
- * @property {string} explained
- * @property {Array<UploadSignature>} signatures
- */
-
-/**
- * Who vouches for it, and through what it was had.
- * @typedef {object} SourceShown
- * @property {string} agency
- * @property {string | null} licence
- * @property {string | null} connector
- * @property {string | null} data_set
- */
+/** @typedef {"part" | "lead" | "system"} Side */
 
 /** @typedef {"proven" | "own_word" | "unproven" | "after"} Standing */
 
@@ -1549,6 +1428,71 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {boolean} told
  */
 
+/** @typedef {"begin" | "give" | "miss" | "close"} SubAction */
+
+/**
+ * @typedef {object} SubCaseListed
+ * @property {string} id
+ * @property {string} case
+ * @property {string} agency
+ * @property {string} lead
+ * @property {SubState} state
+ * @property {string} began_on
+ * @property {string | null} due_on
+ * @property {boolean} provisional
+ * @property {Opinion | null} opinion
+ * @property {string} href
+ */
+
+/**
+ * @typedef {object} SubCasePage
+ * @property {Array<SubCaseListed>} sub_cases
+ * @property {string | null} [next]
+ */
+
+/**
+ * With what the agency needs of the application, and no more of it.
+ * @typedef {object} SubCaseShown
+ * @property {string} id
+ * @property {string} case
+ * @property {string} agency
+ * @property {string} lead
+ * @property {SubState} state
+ * @property {string} began_on
+ * @property {string | null} due_on
+ * @property {boolean} provisional
+ * @property {Opinion | null} opinion
+ * @property {string} href
+ * @property {string} matter
+ * @property {Record<string, string>} name
+ * @property {Record<string, string>} decides_on
+ * @property {string} case_number
+ * @property {CaseState} case_state
+ * @property {ApplicantShown} applicant
+ * @property {Record<string, any>} fields
+ * @property {Array<string>} materials
+ * @property {string | null} may_be_missed
+ * @property {Array<SubStepShown>} steps
+ */
+
+/** @typedef {"waiting" | "handling" | "given" | "missed" | "closed"} SubState */
+
+/**
+ * @typedef {object} SubStepShown
+ * @property {number} number
+ * @property {SubAction} action
+ * @property {SubState} from
+ * @property {SubState} to
+ * @property {Side} side
+ * @property {string | null} person
+ * @property {string} operator
+ * @property {string} at
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {Opinion | null} opinion
+ * @property {string} words
+ */
+
 /**
  * @typedef {object} SuspensionBody
  * @property {string} legal_basis
@@ -1559,60 +1503,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {"penalty" | "other"} ground
  * @property {string | null} [until]
  */
-
-/**
- * `corrected`: with the applicant's other value, which is the source's, and by which the applicant
- * declares that it is true (`declaration`). `confirmed`: the source is wrong, and is told so.
- * `refused`: the applicant is wrong; no licence says what was refused.
- * @typedef {object} TaskEndingBody
- * @property {"corrected" | "confirmed" | "refused"} outcome
- * @property {string} legal_basis
- * @property {string} reason_code
- * @property {string | null} [words]
- * @property {string | Array<string> | null} [value]
- * @property {boolean} [declaration]
- * @property {string | null} [operator]
- */
-
-/**
- * What became of an error that the source was told.
- * @typedef {object} TaskErrorShown
- * @property {string} id
- * @property {ErrorState} state
- * @property {string | null} told_at
- * @property {string | null} outage
- * @property {string | null} answered_at
- * @property {string | null} answer
- */
-
-/**
- * @typedef {object} TaskPage
- * @property {Array<TaskShown>} tasks
- * @property {string | null} [next]
- */
-
-/**
- * A value that the applicant and a source tell differently.
- * @typedef {object} TaskShown
- * @property {string} id
- * @property {string} case
- * @property {string} retrieval
- * @property {string} field
- * @property {string} source_field
- * @property {string | Array<string>} applicant
- * @property {string | Array<string>} source
- * @property {TaskState} state
- * @property {string} opened_at
- * @property {string | null} ended_at
- * @property {string | null} person
- * @property {string} operator
- * @property {string} legal_basis
- * @property {string} reason_code
- * @property {string} words
- * @property {TaskErrorShown | null} error
- */
-
-/** @typedef {"open" | "corrected" | "confirmed" | "refused"} TaskState */
 
 /**
  * @typedef {object} Token
@@ -1650,22 +1540,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
- * @typedef {object} UploadSignature
- * @property {string} kind
- * @property {string | null} signer
- * @property {string | null} issuer
- * @property {string | null} authority
- * @property {string} integrity
- * @property {string} coverage
- * @property {number | null} revision
- * @property {string | null} at
- * @property {boolean} proven
- * @property {string | null} level
- * @property {string} indication
- * @property {string | null} sub_indication
- */
-
-/**
  * What the licence's holder has shown (`lookup_code`), and for which matter and why it is used: the
  * holder sees that.
  * @typedef {object} UseBody
@@ -1699,14 +1573,6 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} client
  * @property {string} client_name
  * @property {string} operator
- */
-
-/** @typedef {"missing" | "unsigned"} Want */
-
-/**
- * @typedef {object} WantedShown
- * @property {string} code
- * @property {Record<string, string>} name
  */
 
 /** @typedef {"applicant" | "window" | "handler" | "approver" | "system"} Who */
@@ -2502,7 +2368,7 @@ export class Client {
    * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
    * its `operator`.
    *
-   * @param {{after?: string, state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived", due?: "today" | "overdue"}} [options]
+   * @param {{after?: string, state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived" | "lapsed", due?: "today" | "overdue"}} [options]
    * @returns {Promise<Answer<CasePage>>}
    */
   listCases(options = {}) {
@@ -2514,7 +2380,7 @@ export class Client {
   /**
    * What `listCases` lists, page after page.
    *
-   * @param {{state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived", due?: "today" | "overdue"}} [options]
+   * @param {{state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived" | "lapsed", due?: "today" | "overdue"}} [options]
    * @returns {AsyncGenerator<CaseListed>}
    */
   async *listCasesAll(options = {}) {
@@ -2582,88 +2448,6 @@ export class Client {
   }
 
   /**
-   * Make the application's form.
-   *
-   * A PDF of what the application says now, with the declaration of truth: to be confirmed by
-   * its digest, or signed. The same application has the same form.
-   *
-   * A person who acts has the role `officer`. A client may act by itself, and names its
-   * `operator`.
-   *
-   * @param {string} caseId
-   * @param {FormBody} request
-   * @param {{idempotencyKey?: string}} [options]
-   * @returns {Promise<Answer<FormShown>>}
-   */
-  makeForm(caseId, request, options = {}) {
-    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form`, {
-      body: JSON.stringify(request),
-      key: options.idempotencyKey ?? newKey(),
-    });
-  }
-
-  /**
-   * The application's form.
-   *
-   * Whether it was confirmed or signed, and whether it says what the application says.
-   *
-   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
-   * its `operator`.
-   *
-   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
-   *
-   * @param {string} caseId
-   * @param {{ifNoneMatch?: string}} [options]
-   * @returns {Promise<Answer<FormShown>>}
-   */
-  readForm(caseId, options = {}) {
-    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/form`, { etag: options.ifNoneMatch });
-  }
-
-  /**
-   * Confirm the application's form.
-   *
-   * By an applicant who has no signature tool. It stands for the declaration, as long as the
-   * application is not changed.
-   *
-   * A person who acts has the role `officer`. A client may act by itself, and names its
-   * `operator`.
-   *
-   * @param {string} caseId
-   * @param {ConfirmationBody} request
-   * @param {{idempotencyKey?: string}} [options]
-   * @returns {Promise<Answer<FormShown>>}
-   */
-  confirmForm(caseId, request, options = {}) {
-    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form/confirmation`, {
-      body: JSON.stringify(request),
-      key: options.idempotencyKey ?? newKey(),
-    });
-  }
-
-  /**
-   * Bring the form, signed.
-   *
-   * The form as it was made, and behind it the applicant's signature. It stands for the
-   * declaration where that signature is the applicant's; whose it is, the answer says.
-   *
-   * A person who acts has the role `officer`. A client may act by itself, and names its
-   * `operator`.
-   *
-   * @param {string} caseId
-   * @param {Uint8Array} request
-   * @param {{operator?: string}} [options]
-   * @returns {Promise<Answer<FormShown>>}
-   */
-  signForm(caseId, request, options = {}) {
-    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/form/signature`, {
-      body: request,
-      media: "application/pdf",
-      more: { "Operator": options.operator },
-    });
-  }
-
-  /**
    * Order a case's licence anew.
    *
    * After it was refused: the case is permitted still, and what the decision said of the licence
@@ -2681,207 +2465,6 @@ export class Client {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
-  }
-
-  /**
-   * The materials of a case.
-   *
-   * Every file that was supplied, those that were replaced too.
-   *
-   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
-   * its `operator`.
-   *
-   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
-   *
-   * @param {string} caseId
-   * @param {{ifNoneMatch?: string}} [options]
-   * @returns {Promise<Answer<MaterialVersionList>>}
-   */
-  listMaterials(caseId, options = {}) {
-    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials`, { etag: options.ifNoneMatch });
-  }
-
-  /**
-   * Supply a material.
-   *
-   * While the application is a draft or is being corrected. The file is examined at once: what
-   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
-   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
-   * record.
-   *
-   * A person who acts has the role `officer`. A client may act by itself, and names its
-   * `operator`.
-   *
-   * @param {string} caseId
-   * @param {string} materialCode
-   * @param {Uint8Array} request
-   * @param {{operator?: string}} [options]
-   * @returns {Promise<Answer<MaterialVersionShown>>}
-   */
-  supplyMaterial(caseId, materialCode, request, options = {}) {
-    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
-      body: request,
-      media: "application/pdf",
-      more: { "Operator": options.operator },
-    });
-  }
-
-  /**
-   * Supply a material.
-   *
-   * While the application is a draft or is being corrected. The file is examined at once: what
-   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
-   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
-   * record.
-   *
-   * A person who acts has the role `officer`. A client may act by itself, and names its
-   * `operator`.
-   *
-   * @param {string} caseId
-   * @param {string} materialCode
-   * @param {Uint8Array} request
-   * @param {{operator?: string}} [options]
-   * @returns {Promise<Answer<MaterialVersionShown>>}
-   */
-  supplyMaterialJpeg(caseId, materialCode, request, options = {}) {
-    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
-      body: request,
-      media: "image/jpeg",
-      more: { "Operator": options.operator },
-    });
-  }
-
-  /**
-   * Supply a material.
-   *
-   * While the application is a draft or is being corrected. The file is examined at once: what
-   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
-   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
-   * record.
-   *
-   * A person who acts has the role `officer`. A client may act by itself, and names its
-   * `operator`.
-   *
-   * @param {string} caseId
-   * @param {string} materialCode
-   * @param {Uint8Array} request
-   * @param {{operator?: string}} [options]
-   * @returns {Promise<Answer<MaterialVersionShown>>}
-   */
-  supplyMaterialPng(caseId, materialCode, request, options = {}) {
-    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
-      body: request,
-      media: "image/png",
-      more: { "Operator": options.operator },
-    });
-  }
-
-  /**
-   * A material's file.
-   *
-   * As it was supplied.
-   *
-   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
-   * its `operator`.
-   *
-   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
-   *
-   * @param {string} caseId
-   * @param {string} materialCode
-   * @param {string} version
-   * @param {{ifNoneMatch?: string}} [options]
-   * @returns {Promise<Answer<Uint8Array>>}
-   */
-  readMaterial(caseId, materialCode, version, options = {}) {
-    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
-      accept: "application/pdf",
-      binary: true,
-      etag: options.ifNoneMatch,
-    });
-  }
-
-  /**
-   * A material's file.
-   *
-   * As it was supplied.
-   *
-   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
-   * its `operator`.
-   *
-   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
-   *
-   * @param {string} caseId
-   * @param {string} materialCode
-   * @param {string} version
-   * @param {{ifNoneMatch?: string}} [options]
-   * @returns {Promise<Answer<Uint8Array>>}
-   */
-  readMaterialJpeg(caseId, materialCode, version, options = {}) {
-    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
-      accept: "image/jpeg",
-      binary: true,
-      etag: options.ifNoneMatch,
-    });
-  }
-
-  /**
-   * A material's file.
-   *
-   * As it was supplied.
-   *
-   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
-   * its `operator`.
-   *
-   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
-   *
-   * @param {string} caseId
-   * @param {string} materialCode
-   * @param {string} version
-   * @param {{ifNoneMatch?: string}} [options]
-   * @returns {Promise<Answer<Uint8Array>>}
-   */
-  readMaterialPng(caseId, materialCode, version, options = {}) {
-    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
-      accept: "image/png",
-      binary: true,
-      etag: options.ifNoneMatch,
-    });
-  }
-
-  /**
-   * Look again for what was not found.
-   *
-   * At once, in the background: sources that were out, and those that had nothing.
-   *
-   * A person who acts has the role `officer`. A client may act by itself, and names its
-   * `operator`.
-   *
-   * @param {string} caseId
-   * @param {LookAgainBody} request
-   * @param {{idempotencyKey?: string}} [options]
-   * @returns {Promise<Answer<CaseRetrievals>>}
-   */
-  lookAgain(caseId, request, options = {}) {
-    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/retrievals`, {
-      body: JSON.stringify(request),
-      key: options.idempotencyKey ?? newKey(),
-    });
-  }
-
-  /**
-   * What was looked for, for a case.
-   *
-   * Each required material that somebody else may have is looked for when an application comes,
-   * before the applicant is asked: among licences, then in data exchange.
-   *
-   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
-   * its `operator`.
-   *
-   * @param {string} caseId
-   * @returns {Promise<Answer<CaseRetrievals>>}
-   */
-  listRetrievals(caseId) {
-    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/retrievals`);
   }
 
   /**
@@ -2903,32 +2486,6 @@ export class Client {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
-  }
-
-  /**
-   * The differences of a case.
-   *
-   * Where the application and what was retrieved say different things. A case with an open one
-   * is not permitted.
-   *
-   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
-   * its `operator`.
-   *
-   * @param {string} caseId
-   * @returns {Promise<Answer<TaskPage>>}
-   */
-  listCaseTasks(caseId) {
-    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/tasks`);
-  }
-
-  /**
-   * What `listCaseTasks` lists, page after page.
-   *
-   * @param {string} caseId
-   * @returns {AsyncGenerator<TaskShown>}
-   */
-  async *listCaseTasksAll(caseId) {
-    yield* this.#pages(await this.listCaseTasks(caseId), "tasks");
   }
 
   /**
@@ -3980,93 +3537,105 @@ export class Client {
   }
 
   /**
-   * Errors that were confirmed in the agency's licences.
+   * The agency's sub-cases.
    *
-   * Found by agencies that used a licence in place of a paper; the oldest first, in pages of
-   * 100. Each is settled when its licence is corrected.
+   * The newest first, or by when they are due; in pages of 100.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {{after?: string, state?: "waiting" | "handling" | "given" | "missed" | "closed", due?: "today" | "overdue", side?: "part" | "lead"}} [options]
+   * @returns {Promise<Answer<SubCasePage>>}
+   */
+  listSubCases(options = {}) {
+    return this.#ask("GET", "/api/v1/sub-cases", {
+      query: { after: options.after, state: options.state, due: options.due, side: options.side },
+    });
+  }
+
+  /**
+   * What `listSubCases` lists, page after page.
+   *
+   * @param {{state?: "waiting" | "handling" | "given" | "missed" | "closed", due?: "today" | "overdue", side?: "part" | "lead"}} [options]
+   * @returns {AsyncGenerator<SubCaseListed>}
+   */
+  async *listSubCasesAll(options = {}) {
+    yield* this.#pages(await this.listSubCases(options), "sub_cases");
+  }
+
+  /**
+   * A sub-case.
+   *
+   * What the agency gives its opinion on, what it needs of the application, and every step.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} subCaseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<SubCaseShown>>}
+   */
+  readSubCase(subCaseId, options = {}) {
+    return this.#ask("GET", `/api/v1/sub-cases/${part(subCaseId)}`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Take up a sub-case.
+   *
+   * By the agency that takes part. Whoever takes it up does not give the opinion.
    *
    * A person who acts has the role `officer`. A client may act by itself, and names its
    * `operator`.
    *
-   * @param {{after?: string}} [options]
-   * @returns {Promise<Answer<LicenceErrorPage>>}
-   */
-  listSourceErrors(options = {}) {
-    return this.#ask("GET", "/api/v1/source-errors", { query: { after: options.after } });
-  }
-
-  /**
-   * What `listSourceErrors` lists, page after page.
-   *
-   * @returns {AsyncGenerator<LicenceErrorShown>}
-   */
-  async *listSourceErrorsAll() {
-    yield* this.#pages(await this.listSourceErrors(), "errors");
-  }
-
-  /**
-   * Find a licence right after all.
-   *
-   * Its issuer says why nothing of it is corrected.
-   *
-   * A person who acts has the role `officer`. A client may act by itself, and names its
-   * `operator`.
-   *
-   * @param {string} errorId
-   * @param {DeclinationBody} request
+   * @param {string} subCaseId
+   * @param {BeginBody} request
    * @param {{idempotencyKey?: string}} [options]
-   * @returns {Promise<Answer<LicenceErrorShown>>}
+   * @returns {Promise<Answer<SubCaseShown>>}
    */
-  declineSourceError(errorId, request, options = {}) {
-    return this.#ask("POST", `/api/v1/source-errors/${part(errorId)}/declination`, {
+  beginSubCase(subCaseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/sub-cases/${part(subCaseId)}/handling`, {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
   }
 
   /**
-   * The agency's differences.
+   * Decide without an overdue opinion.
    *
-   * Of all its cases, the oldest first; in pages of 100.
+   * By a person who decides at the agency that leads and has not handled the case; where the
+   * matter's list names the law for it. It is put down as missed, which is no consent.
    *
-   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
-   * its `operator`.
+   * A person who acts has the role `decider`.
    *
-   * @param {{after?: string, state?: "open" | "corrected" | "confirmed" | "refused"}} [options]
-   * @returns {Promise<Answer<TaskPage>>}
+   * @param {string} subCaseId
+   * @param {MissedBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<SubCaseShown>>}
    */
-  listTasks(options = {}) {
-    return this.#ask("GET", "/api/v1/verification-tasks", {
-      query: { after: options.after, state: options.state },
+  recordMissedOpinion(subCaseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/sub-cases/${part(subCaseId)}/missed`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
     });
   }
 
   /**
-   * What `listTasks` lists, page after page.
+   * Give an agency's opinion.
    *
-   * @param {{state?: "open" | "corrected" | "confirmed" | "refused"}} [options]
-   * @returns {AsyncGenerator<TaskShown>}
-   */
-  async *listTasksAll(options = {}) {
-    yield* this.#pages(await this.listTasks(options), "tasks");
-  }
-
-  /**
-   * Clear a difference.
+   * By a person who decides at the agency that takes part, and has not handled the sub-case. The
+   * applicant is told of it in the one answer of the agency that leads.
    *
-   * Who is right is for a person to find out. A source that is wrong is told so until it has
-   * acknowledged that; a licence of this registry waits for its issuer to correct it.
+   * A person who acts has the role `decider`.
    *
-   * A person who acts has the role `officer`. A client may act by itself, and names its
-   * `operator`.
-   *
-   * @param {string} taskId
-   * @param {TaskEndingBody} request
+   * @param {string} subCaseId
+   * @param {OpinionBody} request
    * @param {{idempotencyKey?: string}} [options]
-   * @returns {Promise<Answer<TaskShown>>}
+   * @returns {Promise<Answer<SubCaseShown>>}
    */
-  endTask(taskId, request, options = {}) {
-    return this.#ask("POST", `/api/v1/verification-tasks/${part(taskId)}/ending`, {
+  giveOpinion(subCaseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/sub-cases/${part(subCaseId)}/opinion`, {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });

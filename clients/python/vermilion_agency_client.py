@@ -61,6 +61,7 @@ Action = Literal[
     "withdraw",
     "finish",
     "archive",
+    "lapse",
 ]
 
 
@@ -288,6 +289,12 @@ BatchState = Literal[
 ]
 
 
+class BeginBody(TypedDict):
+    """What its members say."""
+
+    operator: NotRequired[str | None]
+
+
 class CancelBody(TypedDict):
     """What its members say."""
 
@@ -340,10 +347,10 @@ class CaseFiled(TypedDict):
     statutory_due: str | None
     provisional: bool
     href: str
-    applicant: ApplicantShown
+    applicant: ApplicantShown | None
     fields: dict[str, Any]
-    materials: list[CaseMaterialShown]
     steps: list[StepShown]
+    sub_cases: list[JointShown]
     licence: IssueShown | None
     edition: str | None
     lookup_code: NotRequired[str | None]
@@ -364,28 +371,11 @@ class CaseListed(TypedDict):
     href: str
 
 
-class CaseMaterialShown(TypedDict):
-    """A material of the matter, and how the case stands with it."""
-
-    code: str
-    name: dict[str, str]
-    required: bool
-    wanted: Want | None
-    supplied: MaterialVersionShown | None
-
-
 class CasePage(TypedDict):
     """What its members say."""
 
     cases: list[CaseListed]
     next: NotRequired[str | None]
-
-
-class CaseRetrievals(TypedDict):
-    """What its members say."""
-
-    retrievals: list[RetrievalShown]
-    wanted: list[WantedShown]
 
 
 class CaseShown(TypedDict):
@@ -401,10 +391,10 @@ class CaseShown(TypedDict):
     statutory_due: str | None
     provisional: bool
     href: str
-    applicant: ApplicantShown
+    applicant: ApplicantShown | None
     fields: dict[str, Any]
-    materials: list[CaseMaterialShown]
     steps: list[StepShown]
+    sub_cases: list[JointShown]
     licence: IssueShown | None
     edition: str | None
 
@@ -425,6 +415,7 @@ CaseState = Literal[
     "withdrawn",
     "done",
     "archived",
+    "lapsed",
 ]
 
 
@@ -505,15 +496,6 @@ class ChangedFieldsBody(TypedDict):
     status_version: NotRequired[int | None]
     fields: dict[str, Any]
     valid_from: NotRequired[str | None]
-
-
-class ConfirmationBody(TypedDict):
-    """`sha256` names the form that the applicant has read and confirms, whom the agency has
-    identified.
-    """
-
-    sha256: str
-    operator: NotRequired[str | None]
 
 
 class ContactBody(TypedDict):
@@ -611,17 +593,6 @@ class DecisionBody(TypedDict):
     payload_sha256: str
 
 
-Declared = Literal["signed_form", "confirmed_form", "declaration"]
-
-
-class DeclinationBody(TypedDict):
-    """The issuer finds its licence right."""
-
-    legal_basis: str
-    reason_code: str
-    operator: NotRequired[str | None]
-
-
 class DeliveryPage(TypedDict):
     """What its members say."""
 
@@ -713,6 +684,29 @@ class EndpointBody(TypedDict):
                 "batch.accepted",
                 "batch.cancelled",
                 "batch.done",
+                "case.submitted",
+                "case.received",
+                "case.correction_asked",
+                "case.corrected",
+                "case.accepted",
+                "case.not_accepted",
+                "case.returned",
+                "case.begun",
+                "case.suspended",
+                "case.resumed",
+                "case.extended",
+                "case.permitted",
+                "case.refused",
+                "case.terminated",
+                "case.withdrawn",
+                "case.issue_refused",
+                "case.finished",
+                "case.archived",
+                "sub_case.opened",
+                "sub_case.begun",
+                "sub_case.opinion_given",
+                "sub_case.opinion_missed",
+                "sub_case.closed",
                 "notice",
             ]
         ]
@@ -763,9 +757,6 @@ class EndpointWithSecret(TypedDict):
     secret: str | None
 
 
-ErrorState = Literal["waiting", "acknowledged", "corrected", "declined", "lapsed"]
-
-
 class EventLine(TypedDict):
     """An event or a refusal; `commitment` says whether what was committed to still holds."""
 
@@ -813,13 +804,6 @@ FigurePage = TypedDict(
 )
 
 
-class FormBody(TypedDict):
-    """What its members say."""
-
-    language: NotRequired[Literal["zh", "en", "es"]]
-    operator: NotRequired[str | None]
-
-
 class FormField(TypedDict):
     """What its members say."""
 
@@ -829,21 +813,6 @@ class FormField(TypedDict):
     required: bool
     max_length: int
     choices: list[str]
-
-
-class FormShown(TypedDict):
-    """The form that the registry drew of an application: the last one."""
-
-    version: int
-    language: str
-    sha256: str
-    size: int
-    at: str
-    current: bool
-    confirmed_at: str | None
-    signed: MaterialVersionShown | None
-    declared_by: Declared | None
-    href: str
 
 
 class GroundBody(TypedDict):
@@ -928,6 +897,16 @@ ItemState = Literal[
 ]
 
 
+class JointShown(TypedDict):
+    """Another agency's part in the case."""
+
+    agency: str
+    state: SubState
+    due_on: str | None
+    opinion: Opinion | None
+    href: str
+
+
 class KeyUseBlockLine(TypedDict):
     """Uses that are written down together: answers of OCSP."""
 
@@ -964,31 +943,6 @@ class LicenceBody(TypedDict):
     co_seals: NotRequired[list[str] | None]
     number: NotRequired[str | None]
     fields: NotRequired[dict[str, Any] | None]
-
-
-class LicenceErrorPage(TypedDict):
-    """What its members say."""
-
-    errors: list[LicenceErrorShown]
-    next: NotRequired[str | None]
-
-
-class LicenceErrorShown(TypedDict):
-    """A confirmed error in a licence of the agency's. `correction` is where it is corrected, by
-    the rule of corrections; then it is settled by itself.
-    """
-
-    id: str
-    identifier: str
-    field: str
-    told: str | list[str]
-    right: str | list[str]
-    found_by: str
-    legal_basis: str
-    reason_code: str
-    made_at: str
-    state: ErrorState
-    correction: str
 
 
 class LicenceEvent(TypedDict):
@@ -1211,12 +1165,6 @@ class LimitShown(TypedDict):
     unit: str
 
 
-class LookAgainBody(TypedDict):
-    """What its members say."""
-
-    operator: NotRequired[str | None]
-
-
 class LossBody(TypedDict):
     """What its members say."""
 
@@ -1239,9 +1187,6 @@ class MakingBody(TypedDict):
     chain: NotRequired[list[str] | None]
 
 
-Match = Literal["by_code", "by_name", "another", "unproven", "unsigned", "unknown"]
-
-
 class MaterialShown(TypedDict):
     """What its members say."""
 
@@ -1255,29 +1200,6 @@ class MaterialShown(TypedDict):
     legal_basis: str
     paper: str | None
     note: str
-    signed: bool
-
-
-class MaterialVersionList(TypedDict):
-    """What its members say."""
-
-    materials: list[MaterialVersionShown]
-
-
-class MaterialVersionShown(TypedDict):
-    """A file as it was supplied."""
-
-    code: str
-    version: int
-    media: str
-    size: int
-    sha256: str
-    at: str
-    person: str | None
-    operator: str
-    scan: Scan
-    report: SignatureReportShown | None
-    href: str
 
 
 class MatterListed(TypedDict):
@@ -1326,6 +1248,14 @@ class MatterShown(TypedDict):
     complaint_phone: str
     review: str
     litigation: str
+
+
+class MissedBody(TypedDict):
+    """What its members say."""
+
+    legal_basis: str
+    reason_code: str
+    words: NotRequired[str | None]
 
 
 class Name(TypedDict):
@@ -1385,6 +1315,19 @@ class NoticeShown(TypedDict):
 
 
 NoticeState = Literal["waiting", "delivered", "dead"]
+
+Opinion = Literal["agrees", "agrees_with_conditions", "refuses"]
+
+
+class OpinionBody(TypedDict):
+    """`words` are told to the applicant with the decision: the conditions, or what stands
+    against it.
+    """
+
+    opinion: Literal["agrees", "agrees_with_conditions", "refuses"]
+    legal_basis: str
+    reason_code: str
+    words: NotRequired[str | None]
 
 
 class OutsideShown(TypedDict):
@@ -1558,36 +1501,11 @@ class RequestBody(TypedDict):
     suite: NotRequired[Literal["p256-sha256", "p384-sha384", "rsa3072-sha256"]]
 
 
-class RetrievalShown(TypedDict):
-    """`outage`: a source could not be asked, and is tried again; that is no `not_found`."""
-
-    id: str
-    material: str
-    state: RetrievalState
-    asked_at: str
-    attempts: int
-    tried_at: str | None
-    outage: str | None
-    next_attempt: str | None
-    source: SourceShown | None
-    purpose: str | None
-    legal_basis: str | None
-    retrieved_at: str | None
-    sha256: str | None
-    values: dict[str, str | list[str]] | None
-
-
-RetrievalState = Literal["waiting", "outage", "found", "not_found", "dropped"]
-
-
 class RotationBody(TypedDict):
     """For how long secrets before the new one go on signing beside it; 0: not at all."""
 
     operator: NotRequired[str | None]
     overlap_hours: NotRequired[int]
-
-
-Scan = Literal["not_scanned", "clean", "own"]
 
 
 class Scheduled(TypedDict):
@@ -1740,32 +1658,7 @@ class Self(TypedDict):
     roles: list[str]
 
 
-class SignatureReportShown(TypedDict):
-    """What was found of a PDF's signatures when it came. It explains, and refuses nothing by
-    itself.
-    """
-
-    says: dict[str, str]
-    match: Match
-    match_says: dict[str, str]
-    indication: str | None
-    sub_indication: str | None
-    signer: str | None
-    signed_at: str | None
-    level: str | None
-    coverage: str | None
-    explained: str
-    signatures: list[UploadSignature]
-
-
-class SourceShown(TypedDict):
-    """Who vouches for it, and through what it was had."""
-
-    agency: str
-    licence: str | None
-    connector: str | None
-    data_set: str | None
-
+Side = Literal["part", "lead", "system"]
 
 Standing = Literal["proven", "own_word", "unproven", "after"]
 
@@ -1795,6 +1688,77 @@ StepShown = TypedDict(
     },
 )
 
+SubAction = Literal["begin", "give", "miss", "close"]
+
+
+class SubCaseListed(TypedDict):
+    """What its members say."""
+
+    id: str
+    case: str
+    agency: str
+    lead: str
+    state: SubState
+    began_on: str
+    due_on: str | None
+    provisional: bool
+    opinion: Opinion | None
+    href: str
+
+
+class SubCasePage(TypedDict):
+    """What its members say."""
+
+    sub_cases: list[SubCaseListed]
+    next: NotRequired[str | None]
+
+
+class SubCaseShown(TypedDict):
+    """With what the agency needs of the application, and no more of it."""
+
+    id: str
+    case: str
+    agency: str
+    lead: str
+    state: SubState
+    began_on: str
+    due_on: str | None
+    provisional: bool
+    opinion: Opinion | None
+    href: str
+    matter: str
+    name: dict[str, str]
+    decides_on: dict[str, str]
+    case_number: str
+    case_state: CaseState
+    applicant: ApplicantShown
+    fields: dict[str, Any]
+    materials: list[str]
+    may_be_missed: str | None
+    steps: list[SubStepShown]
+
+
+SubState = Literal["waiting", "handling", "given", "missed", "closed"]
+
+# What its members say.
+SubStepShown = TypedDict(
+    "SubStepShown",
+    {
+        "number": "int",
+        "action": "SubAction",
+        "from": "SubState",
+        "to": "SubState",
+        "side": "Side",
+        "person": "str | None",
+        "operator": "str",
+        "at": "str",
+        "legal_basis": "str",
+        "reason_code": "str",
+        "opinion": "Opinion | None",
+        "words": "str",
+    },
+)
+
 
 class SuspensionBody(TypedDict):
     """What its members say."""
@@ -1806,63 +1770,6 @@ class SuspensionBody(TypedDict):
     status_version: NotRequired[int | None]
     ground: Literal["penalty", "other"]
     until: NotRequired[str | None]
-
-
-class TaskEndingBody(TypedDict):
-    """`corrected`: with the applicant's other value, which is the source's, and by which the
-    applicant declares that it is true (`declaration`). `confirmed`: the source is wrong, and
-    is told so. `refused`: the applicant is wrong; no licence says what was refused.
-    """
-
-    outcome: Literal["corrected", "confirmed", "refused"]
-    legal_basis: str
-    reason_code: str
-    words: NotRequired[str | None]
-    value: NotRequired[str | list[str] | None]
-    declaration: NotRequired[bool]
-    operator: NotRequired[str | None]
-
-
-class TaskErrorShown(TypedDict):
-    """What became of an error that the source was told."""
-
-    id: str
-    state: ErrorState
-    told_at: str | None
-    outage: str | None
-    answered_at: str | None
-    answer: str | None
-
-
-class TaskPage(TypedDict):
-    """What its members say."""
-
-    tasks: list[TaskShown]
-    next: NotRequired[str | None]
-
-
-class TaskShown(TypedDict):
-    """A value that the applicant and a source tell differently."""
-
-    id: str
-    case: str
-    retrieval: str
-    field: str
-    source_field: str
-    applicant: str | list[str]
-    source: str | list[str]
-    state: TaskState
-    opened_at: str
-    ended_at: str | None
-    person: str | None
-    operator: str
-    legal_basis: str
-    reason_code: str
-    words: str
-    error: TaskErrorShown | None
-
-
-TaskState = Literal["open", "corrected", "confirmed", "refused"]
 
 
 class Token(TypedDict):
@@ -1905,23 +1812,6 @@ class TypeUsed(TypedDict):
     name: dict[str, str]
 
 
-class UploadSignature(TypedDict):
-    """What its members say."""
-
-    kind: str
-    signer: str | None
-    issuer: str | None
-    authority: str | None
-    integrity: str
-    coverage: str
-    revision: int | None
-    at: str | None
-    proven: bool
-    level: str | None
-    indication: str
-    sub_indication: str | None
-
-
 class UseBody(TypedDict):
     """What the licence's holder has shown (`lookup_code`), and for which matter and why it is
     used: the holder sees that.
@@ -1959,16 +1849,6 @@ class UseShown(TypedDict):
     client: str
     client_name: str
     operator: str
-
-
-Want = Literal["missing", "unsigned"]
-
-
-class WantedShown(TypedDict):
-    """What its members say."""
-
-    code: str
-    name: dict[str, str]
 
 
 Who = Literal["applicant", "window", "handler", "approver", "system"]
@@ -2772,6 +2652,7 @@ class Client:
             "withdrawn",
             "done",
             "archived",
+            "lapsed",
         ]
         | None = None,
         due: Literal["today", "overdue"] | None = None,
@@ -2804,6 +2685,7 @@ class Client:
             "withdrawn",
             "done",
             "archived",
+            "lapsed",
         ]
         | None = None,
         due: Literal["today", "overdue"] | None = None,
@@ -2859,71 +2741,6 @@ class Client:
             key=idempotency_key or new_key(),
         )
 
-    def make_form(
-        self, case_id: str, request: FormBody, *, idempotency_key: str | None = None
-    ) -> Answer[FormShown]:
-        """Make the application's form.
-
-        A PDF of what the application says now, with the declaration of truth: to be confirmed
-        by its digest, or signed. The same application has the same form.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "POST",
-            f"/api/v1/cases/{_part(case_id)}/form",
-            body=_json(request),
-            key=idempotency_key or new_key(),
-        )
-
-    def read_form(self, case_id: str, *, if_none_match: str | None = None) -> Answer[FormShown]:
-        """The application's form.
-
-        Whether it was confirmed or signed, and whether it says what the application says.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/form", etag=if_none_match)
-
-    def confirm_form(
-        self, case_id: str, request: ConfirmationBody, *, idempotency_key: str | None = None
-    ) -> Answer[FormShown]:
-        """Confirm the application's form.
-
-        By an applicant who has no signature tool. It stands for the declaration, as long as
-        the application is not changed.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "POST",
-            f"/api/v1/cases/{_part(case_id)}/form/confirmation",
-            body=_json(request),
-            key=idempotency_key or new_key(),
-        )
-
-    def sign_form(self, case_id: str, request: bytes, *, operator: str | None = None) -> Answer[FormShown]:
-        """Bring the form, signed.
-
-        The form as it was made, and behind it the applicant's signature. It stands for the
-        declaration where that signature is the applicant's; whose it is, the answer says.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "PUT",
-            f"/api/v1/cases/{_part(case_id)}/form/signature",
-            body=request,
-            media="application/pdf",
-            more={"Operator": operator},
-        )
-
     def order_case_licence(
         self, case_id: str, request: AnewBody, *, idempotency_key: str | None = None
     ) -> Answer[CaseShown]:
@@ -2940,171 +2757,6 @@ class Client:
             body=_json(request),
             key=idempotency_key or new_key(),
         )
-
-    def list_materials(
-        self, case_id: str, *, if_none_match: str | None = None
-    ) -> Answer[MaterialVersionList]:
-        """The materials of a case.
-
-        Every file that was supplied, those that were replaced too.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/materials", etag=if_none_match)
-
-    def supply_material(
-        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
-    ) -> Answer[MaterialVersionShown]:
-        """Supply a material.
-
-        While the application is a draft or is being corrected. The file is examined at once:
-        what is no such file, is encrypted, or does more than show itself is refused; the
-        answer tells who signed a PDF, and whether that is the applicant. What it takes the
-        place of stays on record.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "PUT",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
-            body=request,
-            media="application/pdf",
-            more={"Operator": operator},
-        )
-
-    def supply_material_jpeg(
-        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
-    ) -> Answer[MaterialVersionShown]:
-        """Supply a material.
-
-        While the application is a draft or is being corrected. The file is examined at once:
-        what is no such file, is encrypted, or does more than show itself is refused; the
-        answer tells who signed a PDF, and whether that is the applicant. What it takes the
-        place of stays on record.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "PUT",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
-            body=request,
-            media="image/jpeg",
-            more={"Operator": operator},
-        )
-
-    def supply_material_png(
-        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
-    ) -> Answer[MaterialVersionShown]:
-        """Supply a material.
-
-        While the application is a draft or is being corrected. The file is examined at once:
-        what is no such file, is encrypted, or does more than show itself is refused; the
-        answer tells who signed a PDF, and whether that is the applicant. What it takes the
-        place of stays on record.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "PUT",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
-            body=request,
-            media="image/png",
-            more={"Operator": operator},
-        )
-
-    def read_material(
-        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
-    ) -> Answer[bytes]:
-        """A material's file.
-
-        As it was supplied.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask(
-            "GET",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
-            accept="application/pdf",
-            binary=True,
-            etag=if_none_match,
-        )
-
-    def read_material_jpeg(
-        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
-    ) -> Answer[bytes]:
-        """A material's file.
-
-        As it was supplied.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask(
-            "GET",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
-            accept="image/jpeg",
-            binary=True,
-            etag=if_none_match,
-        )
-
-    def read_material_png(
-        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
-    ) -> Answer[bytes]:
-        """A material's file.
-
-        As it was supplied.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask(
-            "GET",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
-            accept="image/png",
-            binary=True,
-            etag=if_none_match,
-        )
-
-    def look_again(
-        self, case_id: str, request: LookAgainBody, *, idempotency_key: str | None = None
-    ) -> Answer[CaseRetrievals]:
-        """Look again for what was not found.
-
-        At once, in the background: sources that were out, and those that had nothing.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "POST",
-            f"/api/v1/cases/{_part(case_id)}/retrievals",
-            body=_json(request),
-            key=idempotency_key or new_key(),
-        )
-
-    def list_retrievals(self, case_id: str) -> Answer[CaseRetrievals]:
-        """What was looked for, for a case.
-
-        Each required material that somebody else may have is looked for when an application
-        comes, before the applicant is asked: among licences, then in data exchange.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-        """
-        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/retrievals")
 
     def step_case(
         self, case_id: str, request: CaseStepBody, *, idempotency_key: str | None = None
@@ -3123,21 +2775,6 @@ class Client:
             body=_json(request),
             key=idempotency_key or new_key(),
         )
-
-    def list_case_tasks(self, case_id: str) -> Answer[TaskPage]:
-        """The differences of a case.
-
-        Where the application and what was retrieved say different things. A case with an open
-        one is not permitted.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-        """
-        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/tasks")
-
-    def list_case_tasks_all(self, case_id: str) -> Iterator[TaskShown]:
-        """What `list_case_tasks` lists, page after page."""
-        yield from self._pages(self.list_case_tasks(case_id), "tasks")
 
     def find_licences(
         self,
@@ -4033,73 +3670,95 @@ class Client:
         """What `read_seal_uses` lists, page after page."""
         yield from self._pages(self.read_seal_uses(code, from_=from_, to=to), "uses")
 
-    def list_source_errors(self, *, after: str | None = None) -> Answer[LicenceErrorPage]:
-        """Errors that were confirmed in the agency's licences.
-
-        Found by agencies that used a licence in place of a paper; the oldest first, in pages
-        of 100. Each is settled when its licence is corrected.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask("GET", "/api/v1/source-errors", query={"after": after})
-
-    def list_source_errors_all(self) -> Iterator[LicenceErrorShown]:
-        """What `list_source_errors` lists, page after page."""
-        yield from self._pages(self.list_source_errors(), "errors")
-
-    def decline_source_error(
-        self, error_id: str, request: DeclinationBody, *, idempotency_key: str | None = None
-    ) -> Answer[LicenceErrorShown]:
-        """Find a licence right after all.
-
-        Its issuer says why nothing of it is corrected.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "POST",
-            f"/api/v1/source-errors/{_part(error_id)}/declination",
-            body=_json(request),
-            key=idempotency_key or new_key(),
-        )
-
-    def list_tasks(
+    def list_sub_cases(
         self,
         *,
         after: str | None = None,
-        state: Literal["open", "corrected", "confirmed", "refused"] | None = None,
-    ) -> Answer[TaskPage]:
-        """The agency's differences.
+        state: Literal["waiting", "handling", "given", "missed", "closed"] | None = None,
+        due: Literal["today", "overdue"] | None = None,
+        side: Literal["part", "lead"] | None = None,
+    ) -> Answer[SubCasePage]:
+        """The agency's sub-cases.
 
-        Of all its cases, the oldest first; in pages of 100.
+        The newest first, or by when they are due; in pages of 100.
 
         A person who acts has the role `decider` or `officer`. A client may act by itself, and
         names its `operator`.
         """
-        return self._ask("GET", "/api/v1/verification-tasks", query={"after": after, "state": state})
+        return self._ask(
+            "GET", "/api/v1/sub-cases", query={"after": after, "state": state, "due": due, "side": side}
+        )
 
-    def list_tasks_all(
-        self, *, state: Literal["open", "corrected", "confirmed", "refused"] | None = None
-    ) -> Iterator[TaskShown]:
-        """What `list_tasks` lists, page after page."""
-        yield from self._pages(self.list_tasks(state=state), "tasks")
+    def list_sub_cases_all(
+        self,
+        *,
+        state: Literal["waiting", "handling", "given", "missed", "closed"] | None = None,
+        due: Literal["today", "overdue"] | None = None,
+        side: Literal["part", "lead"] | None = None,
+    ) -> Iterator[SubCaseListed]:
+        """What `list_sub_cases` lists, page after page."""
+        yield from self._pages(self.list_sub_cases(state=state, due=due, side=side), "sub_cases")
 
-    def end_task(
-        self, task_id: str, request: TaskEndingBody, *, idempotency_key: str | None = None
-    ) -> Answer[TaskShown]:
-        """Clear a difference.
+    def read_sub_case(self, sub_case_id: str, *, if_none_match: str | None = None) -> Answer[SubCaseShown]:
+        """A sub-case.
 
-        Who is right is for a person to find out. A source that is wrong is told so until it
-        has acknowledged that; a licence of this registry waits for its issuer to correct it.
+        What the agency gives its opinion on, what it needs of the application, and every
+        step.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/sub-cases/{_part(sub_case_id)}", etag=if_none_match)
+
+    def begin_sub_case(
+        self, sub_case_id: str, request: BeginBody, *, idempotency_key: str | None = None
+    ) -> Answer[SubCaseShown]:
+        """Take up a sub-case.
+
+        By the agency that takes part. Whoever takes it up does not give the opinion.
 
         A person who acts has the role `officer`. A client may act by itself, and names its
         `operator`.
         """
         return self._ask(
             "POST",
-            f"/api/v1/verification-tasks/{_part(task_id)}/ending",
+            f"/api/v1/sub-cases/{_part(sub_case_id)}/handling",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def record_missed_opinion(
+        self, sub_case_id: str, request: MissedBody, *, idempotency_key: str | None = None
+    ) -> Answer[SubCaseShown]:
+        """Decide without an overdue opinion.
+
+        By a person who decides at the agency that leads and has not handled the case; where
+        the matter's list names the law for it. It is put down as missed, which is no consent.
+
+        A person who acts has the role `decider`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/sub-cases/{_part(sub_case_id)}/missed",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def give_opinion(
+        self, sub_case_id: str, request: OpinionBody, *, idempotency_key: str | None = None
+    ) -> Answer[SubCaseShown]:
+        """Give an agency's opinion.
+
+        By a person who decides at the agency that takes part, and has not handled the
+        sub-case. The applicant is told of it in the one answer of the agency that leads.
+
+        A person who acts has the role `decider`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/sub-cases/{_part(sub_case_id)}/opinion",
             body=_json(request),
             key=idempotency_key or new_key(),
         )

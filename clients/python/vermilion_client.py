@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Literal, NotRequired, TypedDict, cast
 
@@ -128,6 +129,15 @@ class ByQrRequest(TypedDict):
     qr: str
 
 
+class CaseResult(TypedDict):
+    """What its members say."""
+
+    number: str
+    decided_on: str
+    result: Literal["permitted", "refused", "terminated"]
+    licence: ResultLicence | None
+
+
 class Change(TypedDict):
     """What a revision did; `page` counts from 1."""
 
@@ -230,6 +240,20 @@ class LicenceType(TypedDict):
     name: dict[str, str]
 
 
+class MatterResults(TypedDict):
+    """The newest decision first, in pages of 100."""
+
+    code: str
+    name: dict[str, str]
+    agency: Issuer
+    published: int
+    withheld: int
+    secret_basis: str | None
+    href: str
+    results: list[CaseResult]
+    next: NotRequired[str | None]
+
+
 class Original(TypedDict):
     """The part of a file that is, byte for byte, a document of the registry's."""
 
@@ -285,6 +309,34 @@ class ReceiptEntry(TypedDict):
 
 
 Result = Literal["passed", "failed", "not_done"]
+
+
+class ResultLicence(TypedDict):
+    """The licence that was issued, as it stands now."""
+
+    identifier: str
+    holder: str | None
+    status: Literal["in_force", "suspended", "ended"]
+    how: str | None
+
+
+class ResultMatter(TypedDict):
+    """A matter of which cases were decided."""
+
+    code: str
+    name: dict[str, str]
+    agency: Issuer
+    published: int
+    withheld: int
+    secret_basis: str | None
+    href: str
+
+
+class ResultMatters(TypedDict):
+    """What its members say."""
+
+    matters: list[ResultMatter]
+    next: NotRequired[str | None]
 
 
 class Revision(TypedDict):
@@ -412,7 +464,14 @@ class Client:
         headers = {"Content-Type": media_type, "Accept": accept, "Accept-Language": self._language}
         if self._key is not None:
             headers["Authorization"] = f"Bearer {self._key}"
-        request = urllib.request.Request(self._origin + path, body, headers, method="POST")
+        return self._ask(urllib.request.Request(self._origin + path, body, headers, method="POST"), answers)
+
+    def _get(self, path: str, after: str | None) -> bytes:
+        query = "" if after is None else "?" + urllib.parse.urlencode({"after": after})
+        headers = {"Accept": "application/json"}
+        return self._ask(urllib.request.Request(self._origin + path + query, None, headers), ())
+
+    def _ask(self, request: urllib.request.Request, answers: tuple[int, ...]) -> bytes:
         try:
             with self._opener.open(request, timeout=self._timeout) as response:
                 return cast(bytes, response.read(MAX_ANSWER))
@@ -470,6 +529,32 @@ class Client:
             (),
         )
         return cast(ReceiptAnswer, json.loads(data))
+
+    def list_result_matters(self, *, after: str | None = None) -> ResultMatters:
+        """Matters whose results are published.
+
+        Those of which cases were decided, by their codes, in pages of 100; with the law and
+        the number of what is not published.
+
+        `after`: what the page before ended with.
+
+        Raises ApiError; OSError where it is not reached.
+        """
+        data = self._get("/api/v1/results", after)
+        return cast(ResultMatters, json.loads(data))
+
+    def list_results(self, matter_code: str, *, after: str | None = None) -> MatterResults:
+        """Results of a matter's cases.
+
+        What was decided, and how the licence that was issued stands now. It is no check: a
+        licence is checked by its code.
+
+        `after`: what the page before ended with.
+
+        Raises ApiError; OSError where it is not reached.
+        """
+        data = self._get(f"/api/v1/results/{urllib.parse.quote(matter_code, safe='')}", after)
+        return cast(MatterResults, json.loads(data))
 
     def verify(
         self,

@@ -20,7 +20,7 @@ from tests.browser.site import Served, serve
 from tests.keys.test_trust_list import by_hand
 from tests.signing.checking import QR_KEY, food, licence, scanned, sign, trusted
 from tests.signing.listing import Lister
-from tests.verify_web.world import Lists, Memory, find_type, sample
+from tests.verify_web.world import Decided, Lists, Memory, find_type, sample
 from verify_web.app import create_app
 from verify_web.source import Source
 from verify_web.trust import TrustSource
@@ -119,7 +119,9 @@ def offline_site(folder: Path, validator: Validator | None = None) -> Iterator[O
     def make(port: int) -> Flask:
         return create_app(
             Settings(data=folder / "site", public_port=port),
-            source=Source(memory, find_type, lambda: made[0].jws, Lists(lists, f"http://localhost:{port}")),
+            source=Source(
+                memory, find_type, lambda: made[0].jws, Lists(lists, f"http://localhost:{port}"), Decided()
+            ),
             clock=lambda: made[0].now if made else NOW,
             catch_all=False,
             validator=validator,

@@ -30,7 +30,7 @@ from tests.signing.scan_cases import annotated
 from tests.signing.sealing import LATER, sealed, use_of
 from tests.verify_web.test_headers import PATHS
 from tests.verify_web.test_report import trust_list
-from tests.verify_web.world import SHOWN_ID
+from tests.verify_web.world import MATTER, SHOWN_ID
 from verify_web.language import HTML_LANG, LANGUAGES
 
 ALL = os.environ.get("VERMILION_ALL_PAGES") == "1"
@@ -416,6 +416,8 @@ OTHERS: tuple[tuple[str, Callable[[Page], None] | None], ...] = (
     ("/", details_that_do_not_match),
     ("/", no_file),
     ("/", another_file),
+    ("/results", None),
+    (f"/results/{MATTER}", None),
 )
 """Where it begins, and what a visitor does there."""
 

@@ -23,7 +23,7 @@ from signing.record import Record
 from signing.sentences import table
 from tests.authority import TestAuthority, make_authority
 from tests.browser.site import Served, serve
-from tests.verify_web.world import NOW, Lists, Memory, find_type, licence_type, sample, sample_record
+from tests.verify_web.world import NOW, Decided, Lists, Memory, find_type, licence_type, sample, sample_record
 from verify_web.access_log import JsonLines
 from verify_web.app import create_app
 from verify_web.language import LANGUAGES, day_in_words
@@ -66,7 +66,7 @@ def desk(tmp_path: Path) -> Iterator[Desk]:
         jws = authority.jws(origins=(f"http://localhost:{port}",))
         return create_app(
             Settings(data=tmp_path / "site", public_port=port),
-            source=Source(memory, find_type, lambda: jws, Lists({})),
+            source=Source(memory, find_type, lambda: jws, Lists({}), Decided()),
             clock=lambda: NOW,
             catch_all=False,
         )

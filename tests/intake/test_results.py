@@ -16,9 +16,12 @@ from registry.intake.work import work
 from registry.licences.published_types import PublishedTypes
 from registry.licences.tables import Edition
 from registry.samples import sample_matters
+from tests.describing import client_of
 from tests.intake.casework import MATTER, TO_HANDLING, Desk, found, open_desk, step, taken
 from tests.registry.next_editions import next_body
 from tests.registry.world import Ticker, World
+from verify_web import openapi
+from verify_web.app import create_app as create_site
 
 SECRET = '\nsecret_basis = { law = "《中华人民共和国保守国家秘密法》" }\npublished = false'
 LICENCES = "/api/v1/licences"
@@ -128,3 +131,22 @@ def test_the_list_is_paged_the_newest_decision_first(desk: Desk, clock: Ticker) 
             break
     assert seen == whole
     assert results(desk).results(MATTER, "20261120" + "0" * 10, 10) == ([], None)
+
+
+def test_the_public_site_lists_them(desk: Desk, clock: Ticker) -> None:
+    site = create_site(desk.ports.settings, clock=clock, catch_all=False)
+    site.test_client_class = client_of(openapi.text)
+    http = site.test_client()
+    try:
+        assert http.get("/api/v1/results").get_json() == {"matters": []}
+        assert http.get(f"/api/v1/results/{MATTER}").status_code == 404
+        issued(desk)
+        (matter,) = http.get("/api/v1/results").get_json()["matters"]
+        (told,) = http.get(matter["href"]).get_json()["results"]
+        assert (told["licence"]["holder"], told["licence"]["status"]) == (
+            "样本市云水间餐饮管理有限公司", "in_force",
+        )  # fmt: skip
+        assert told["number"] in http.get(f"/results/{MATTER}?lang=en").text
+    finally:
+        site.extensions["site"].store.close()
+        site.extensions["site"].types._engine.dispose()

@@ -17,7 +17,7 @@ from PIL import Image
 from werkzeug.test import TestResponse
 
 from tests.verify_web.conftest import MakeWorld
-from tests.verify_web.world import FRAGMENT, LINK_ID, LOOKUP_CODE, ORIGIN, World
+from tests.verify_web.world import FRAGMENT, LINK_ID, LOOKUP_CODE, MATTER, ORIGIN, World
 from verify_web.access_log import JsonLines
 from verify_web.assets import ON_DEMAND, SET_VERSION, STATIC, VERSION
 from verify_web.language import HTML_LANG, LANGUAGES
@@ -28,11 +28,15 @@ PATHS = {
     "pages.presentation": f"/p/{LINK_ID}",
     "pages.check": "/check",
     "pages.upload": "/upload",
+    "results.index": "/results",
+    "results.matter": f"/results/{MATTER}",
     "readers.page": "/about/readers",
     "readers.root_certificate": "/about/root.cer",
     "api.verifications": "/api/v1/verifications",
     "api.bulk": "/api/v1/verifications/bulk",
     "api.receipts": "/api/v1/receipts/verify",
+    "api.result_matters": "/api/v1/results",
+    "api.matter_results": f"/api/v1/results/{MATTER}",
     "docs.description": "/api/v1/openapi.json",
     "docs.page": "/api/v1/",
     "docs.problems": "/problems/",
@@ -87,7 +91,8 @@ def test_headers_of_every_answer(world: World, path: str, method: str) -> None:
     assert ("camera=(self)" if scans else "camera=()") in answer.headers["Permissions-Policy"]
     assert "Set-Cookie" not in answer.headers
     assert policy["worker-src"] == policy["manifest-src"] == "'self'"
-    kept = path.startswith(("/static/", "/.well-known/", "/status/", *REVALIDATED)) or path in DOCS
+    results = ("/results", "/api/v1/results")
+    kept = path.startswith(("/static/", "/.well-known/", "/status/", *REVALIDATED, *results)) or path in DOCS
     assert answer.headers["Cache-Control"] == "no-store" or kept
     assert len(answer.headers["X-Request-Id"]) == 32
     assert answer.status_code < 500 or path in {

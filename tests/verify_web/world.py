@@ -17,6 +17,7 @@ from flask.testing import FlaskClient
 
 import registry.samples
 from keys.errors import Kind, VermilionError
+from registry.intake.published_results import CaseResult, MatterResults
 from registry.licences.status_read import SignedList
 from registry.settings import Settings
 from signing.codes import make_identifier
@@ -34,6 +35,7 @@ from verify_web.source import Source
 SAMPLES = Path(registry.samples.__file__).parent
 NOW = datetime(2026, 3, 4, 2, 32, tzinfo=UTC)  # 10:32 in Shanghai
 SLUGS = ("food-business-licence", "teacher-qualification")
+MATTER = "99013100100011990100MB01010556"
 LOOKUP_CODE = "7K3MQ8ZT"
 WRONG_CODE = "7K3MQ8ZV"
 ORIGIN = "http://localhost:8801"
@@ -204,6 +206,45 @@ class Lists:
         return {number: f"{self.origin}/status/{number}" for number in self.tokens}
 
 
+class Decided:
+    """Implements `verify_web.source.Results`: a matter with a licence, a refusal and what is kept secret."""
+
+    matter_ = MatterResults(
+        code=MATTER,
+        name={"zh": "食品经营许可（新办）", "en": "Food business licence (first issue)"},
+        agency="11990100MB01010556",
+        agency_name={
+            "zh": "云溪省样本市市场监督管理局",
+            "en": "Yangben Municipal Administration for Market Regulation",
+        },
+        published=2,
+        withheld=3,
+        secret_basis="《中华人民共和国保守国家秘密法》",
+    )
+    results_ = (
+        CaseResult("202603040000000002", date(2026, 3, 4), "refused", None, None, None, None),
+        CaseResult(
+            number="202603030000000001",
+            decided_on=date(2026, 3, 3),
+            result="permitted",
+            holder="样本市云水间餐饮管理有限公司",
+            identifier=sample_record().identifier,
+            status="ended",
+            how="annulled",
+        ),
+    )
+
+    def matters(self, after: str, size: int) -> tuple[list[MatterResults], bool]:
+        return [self.matter_][:size] if after < MATTER else [], False
+
+    def matter(self, code: str) -> MatterResults | None:
+        return self.matter_ if code == MATTER else None
+
+    def results(self, code: str, after: str | None, size: int) -> tuple[list[CaseResult], str | None]:
+        found = [one for one in self.results_ if after is None or one.number < after]
+        return found[:size], None
+
+
 def no_trust_list() -> str:
     raise VermilionError(Kind.UNAVAILABLE, "none is published yet")
 
@@ -242,6 +283,7 @@ def make_world(
             find_type,
             options.pop("trust_list", no_trust_list),
             Lists(options.pop("status_lists", {})),
+            Decided(),
         ),
         clock=clock,
         catch_all=catch_all,

@@ -1,9 +1,10 @@
 """The relying parties' client of the public API, in Python: a method for what is sent as JSON or as a token,
-one for a file; and each again for the signed answer and for its page.
+one for a file, and each again for the signed answer and for its page; one for each page of a list.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,9 +23,27 @@ def public_client(document: Mapping[str, Any]) -> str:
         lines += ["", *schema_lines(name, schema)]
     lines.append(transport.rstrip("\n"))
     for path, methods in document["paths"].items():
-        for operation in methods.values():
-            lines += _operation(path, operation)
+        for method, operation in methods.items():
+            lines += _page(path, operation) if method == "get" else _operation(path, operation)
     return formatted("\n".join(lines) + "\n")
+
+
+def _page(path: str, operation: dict[str, Any]) -> Iterator[str]:
+    """A method for what is read in pages, by anybody."""
+    result = type_of(operation["responses"]["200"]["content"][JSON]["schema"])
+    places = re.findall(r"\{(\w+)\}", path)
+    for place in places:
+        path = path.replace(f"{{{place}}}", f"{{urllib.parse.quote({place}, safe='')}}")
+    words = f"{operation['summary']}.\n\n{operation['description']}"
+    said = "`after`: what the page before ended with.\n\nRaises ApiError; OSError where it is not reached."
+    yield ""
+    named = "".join(f"{place}: str, " for place in places)
+    yield f"    def {snake(operation['operationId'])}("
+    yield f"        self, {named}*, after: str | None = None"
+    yield f"    ) -> {result}:"
+    yield from docstring(f"{words}\n\n{said}", "        ")
+    yield f'        data = self._get({"f" if places else ""}"{path}", after)'
+    yield f"        return cast({result}, json.loads(data))"
 
 
 def _operation(path: str, operation: dict[str, Any]) -> Iterator[str]:
