@@ -20,7 +20,7 @@ from sqlalchemy import update
 from bench.bulk import work
 from bench.row import Row
 from registry.archive.audit import audit_due
-from registry.archive.rules import keep_due
+from registry.archive.keep import keep_due
 from registry.archive.stores import open_stores
 from registry.seals.tables import StandingAuthorisation
 from tests.registry.world import Ticker, make_world

@@ -19,8 +19,8 @@ from registry.applicants.links import sweep as sweep_applications
 from registry.archive.audit import Audited, audit_due
 from registry.archive.evidence import renew_due as stamp_nights_anew
 from registry.archive.evidence import stamp_night
+from registry.archive.keep import keep_due
 from registry.archive.rules import Round as ArchiveRound
-from registry.archive.rules import keep_due
 from registry.archive.stores import open_stores
 from registry.archive.sweep import Swept, sweep
 from registry.batches.work import Round, work

@@ -92,6 +92,32 @@ class Act:
 
 
 @dataclass(frozen=True, slots=True)
+class Gathered:
+    """Items, acts and agents of one edition or case, and what its description says."""
+
+    items: tuple[Item, ...]
+    acts: tuple[Act, ...]
+    agents: tuple[Agent, ...]
+    event_ids: frozenset[str]
+    identifier: str
+    title: str
+    document_number: str | None
+    applicant: str | None
+    type_code: str | None
+    agency_code: str
+    agency_name: str
+    matter_code: str
+    case_number: str
+    completed_on: date
+    lasts_to: date | None
+    """The last day on which what was decided has an effect; None: it has no end."""
+    matter_name: str | None = None
+    accepted_on: date | None = None
+    retention: str | None = None
+    """As the matter's own list has it; None where nothing but the schedule says it."""
+
+
+@dataclass(frozen=True, slots=True)
 class Description:
     """The item (件) as a catalogue shows it, in the terms of DA/T 46 and GB/T 42727."""
 

@@ -23,11 +23,12 @@ from keys.errors import Kind, VermilionError
 from keys.evidence_record import SIZES
 from keys.trust_list import TrustList
 from registry.archive.evidence import evidence_of, verified
-from registry.archive.numbering import KEPT
+from registry.archive.numbering import EDITION, KEPT
 from registry.archive.opened import Opened, open_package
 from registry.archive.rules import LEGAL_BASIS, PRESENT
 from registry.archive.stores import Stores, package_key
 from registry.archive.tables import ArchiveCopy, ArchiveDrill, ArchivePackage
+from registry.intake.tables import Case
 from registry.licences.examine import civil_day
 from registry.licences.outage import database_errors
 from registry.licences.tables import Document
@@ -126,6 +127,7 @@ def _packages(ports: Ports, after: str, count: int) -> list[Any]:
                     ArchivePackage.sha256,
                     ArchivePackage.manifest_sha256,
                     ArchivePackage.size,
+                    ArchivePackage.subject_kind,
                     ArchivePackage.subject,
                 )
                 .where(ArchivePackage.state == KEPT, ArchivePackage.id > after)
@@ -153,6 +155,17 @@ def _restored(ports: Ports, stores: Stores, store: str, row: Any, into: Path, tr
     if record is not None:  # its first night may be to come
         verified(record, {name: new_hash(name, data).digest() for name in SIZES}, trust)
     return _documents(ports, row.subject, into / opened.name, opened, trust)
+        verified(record, row.sha256, trust)
+    edition_id = _edition_of(ports, row)
+    return 0 if edition_id is None else _documents(ports, edition_id, into / opened.name, opened, trust)
+
+
+def _edition_of(ports: Ports, row: Any) -> str | None:
+    """Whose documents a package has: a case may have ended in no licence."""
+    if row.subject_kind == EDITION:
+        return str(row.subject)
+    with Session(ports.database.read) as session:
+        return session.scalars(select(Case.edition_id).where(Case.id == row.subject)).one()
 
 
 def _unpack(opened: Opened, into: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +19,7 @@ from keys.canonical import canonical_json
 from keys.errors import VermilionError
 from keys.trust_list import TrustList
 from registry.agencies.tables import Agency, Client, Person
-from registry.archive.contents import Act, Agent, AgentKind, Item, Part
+from registry.archive.contents import Act, Agent, AgentKind, Gathered, Item, Part
 from registry.licences.issued import ORIGINAL, read_document
 from registry.licences.outage import database_errors
 from registry.licences.records import kept_record, record_text
@@ -35,27 +34,6 @@ from signing.licence_type import LicenceType, Role
 from signing.record import Record
 
 REGISTRY = Agent("registry", "电子证照登记系统", AgentKind.SOFTWARE)
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """Items, acts and agents of one edition, and what its description says."""
-
-    items: tuple[Item, ...]
-    acts: tuple[Act, ...]
-    agents: tuple[Agent, ...]
-    event_ids: frozenset[str]
-    identifier: str
-    title: str
-    document_number: str
-    applicant: str | None
-    type_code: str
-    agency_code: str
-    agency_name: str
-    matter_code: str
-    case_number: str
-    issued_on: date
-    valid_to: date | None
 
 
 def gather_editions(
@@ -118,13 +96,7 @@ class _Rows:
             uses[use.intent_id].append((use, *seal))
         codes = {one.issuer_code for one in editions.values()}
         agencies = {one.code: one for one in session.scalars(select(Agency).where(Agency.code.in_(codes)))}
-        every = [event for some in events.values() for event, _ in some]
-        people = {one.person_id for one in every if one.person_id is not None}
-        machines = {one.client_id for one in every if one.client_id is not None}
-        persons = session.execute(select(Person.id, Person.name).where(Person.id.in_(people)))
-        clients = session.execute(select(Client.id, Client.name).where(Client.id.in_(machines)))
-        names = {one: (name, AgentKind.PERSON) for one, name in persons}
-        names |= {one: (name, AgentKind.SOFTWARE) for one, name in clients}
+        names = names_of(session, [event for some in events.values() for event, _ in some])
         types = {
             (code, version): licence_type_of(session, code, version)
             for code in {one.type_code for one in editions.values()}
@@ -152,14 +124,14 @@ def _gathered(
     items = [
         *_documents(forms),
         Item(Part.RECORD, "record.json", "证照数据（规范 JSON）", text, intent.created_at),
-        Item(Part.PROCESS, "events.json", "证照的全部业务行为及其承诺值", _events(told)),
+        Item(Part.PROCESS, "events.json", "证照的全部业务行为及其承诺值", committed(told)),
         Item(Part.PROCESS, "seal-uses.json", "用印记录", _uses(rows.uses[edition_id])),
         *_evidence(reader.evidence(edition.type_code, forms[-1][1]), trust),
     ]
     return Gathered(
         items=tuple(items),
-        acts=tuple(_act(event) for event, _ in told),
-        agents=_agents(rows.names, [event for event, _ in told], agency),
+        acts=tuple(act_of(event) for event, _ in told),
+        agents=agents_of(rows.names, [event for event, _ in told], agency),
         event_ids=frozenset(event.id for event, _ in told),
         identifier=edition.identifier,
         title=_title(record, licence_type.name["zh"]),
@@ -170,9 +142,19 @@ def _gathered(
         agency_name=agency.name_zh,
         matter_code=intent.matter_code,
         case_number=intent.case_number,
-        issued_on=edition.issue_date,
-        valid_to=edition.valid_to,
+        completed_on=edition.issue_date,
+        lasts_to=edition.valid_to,
     )
+
+
+def names_of(session: Session, events: Sequence[Event]) -> dict[str, tuple[str, AgentKind]]:
+    """What the people and machines are called that brought events about, by id."""
+    people = {one.person_id for one in events if one.person_id is not None}
+    machines = {one.client_id for one in events if one.client_id is not None}
+    persons = session.execute(select(Person.id, Person.name).where(Person.id.in_(people)))
+    clients = session.execute(select(Client.id, Client.name).where(Client.id.in_(machines)))
+    names = {one: (name, AgentKind.PERSON) for one, name in persons}
+    return names | {one: (name, AgentKind.SOFTWARE) for one, name in clients}
 
 
 def _title(record: Record, type_name: str) -> str:
@@ -188,7 +170,7 @@ def _documents(forms: Sequence[tuple[Document, bytes]]) -> Iterator[Item]:
         yield Item(Part.DOCUMENTS, name, title, data, row.registered_at)
 
 
-def _events(told: Sequence[Any]) -> bytes:
+def committed(told: Sequence[Any]) -> bytes:
     """Each with the salt and the leaf that commit to it: anybody can check what the log says of it."""
     return canonical_json(
         [
@@ -235,7 +217,8 @@ def _subject(der: bytes) -> str:
     return x509.load_der_x509_certificate(der).subject.rfc4514_string()
 
 
-def _act(event: Event) -> Act:
+def act_of(event: Event, opinion: str | None = None) -> Act:
+    """An event as an act of whoever brought it about."""
     by = [event.person_id, event.client_id]
     if event.operator and event.client_id is not None:
         by.append(_operator(event))
@@ -247,6 +230,7 @@ def _act(event: Event) -> Act:
         legal_basis=event.legal_basis,
         reason=event.reason_code,
         agents=tuple(one for one in by if one is not None) or (REGISTRY.id,),
+        opinion=opinion,
     )
 
 
@@ -254,9 +238,10 @@ def _operator(event: Event) -> str:
     return f"{event.client_id}/{event.operator}"
 
 
-def _agents(
+def agents_of(
     names: Mapping[str, tuple[str, AgentKind]], events: Sequence[Event], agency: Agency
 ) -> tuple[Agent, ...]:
+    """Everybody whom the acts name, each once."""
     found = {REGISTRY.id: REGISTRY, agency.code: Agent(agency.code, agency.name_zh, AgentKind.ORGANIZATION)}
     for event in events:
         for one in (event.person_id, event.client_id):

@@ -15,16 +15,16 @@ from typing import Any
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
-from registry.archive.contents import Description
-from registry.archive.edition import Gathered
+from registry.archive.contents import Description, Gathered
 from registry.archive.tables import ArchivePackage, ArchiveRetention, ArchiveSerial
 from registry.licences.examine import civil_day
 from registry.ports import Ports
 from registry.rows import changed_rows, insert_absent, insert_rows, new_ids
 
-EDITION = "edition"
+EDITION, CASE = "edition", "case"
 NUMBERED, WRITING, KEPT = "numbered", "writing", "kept"
-CATEGORY = "ZZ"  # 证照, in a catalogue's number
+CATEGORIES = {EDITION: "ZZ", CASE: "BJ"}  # 证照, 办件: in a catalogue's number
+OF_TYPE, OF_MATTER = "type", "matter"
 PERMANENT = "permanent"
 RETENTIONS: Mapping[str, int | None] = {PERMANENT: None, "30": 30, "10": 10}
 LEASE = timedelta(minutes=10)
@@ -32,49 +32,46 @@ _CODES = {PERMANENT: "Y", "30": "D30", "10": "D10"}  # as DA/T 13 writes them
 _SOFTWARE = f"vermilion {version('vermilion')}"
 
 
-def number_editions(
-    session: Session, ports: Ports, wanted: Mapping[str, Gathered], now: datetime
+def number_packages(
+    session: Session, ports: Ports, kind: str, wanted: Mapping[str, Gathered], now: datetime
 ) -> list[dict[str, Any]]:
-    """Rows of packages to be made of these editions: each with the number that the edition has already, or
-    the next of its catalogue.
+    """Rows of packages to be made of these subjects of a kind: each with the number that the subject has
+    already, or the next of its catalogue.
     """
     newest = select(ArchivePackage.subject, func.max(ArchivePackage.sequence)).where(
-        ArchivePackage.subject_kind == EDITION, ArchivePackage.subject.in_(list(wanted))
+        ArchivePackage.subject_kind == kind, ArchivePackage.subject.in_(list(wanted))
     )
     sequences = {row[0]: row[1] for row in session.execute(newest.group_by(ArchivePackage.subject))}
     first = select(ArchivePackage).where(
-        ArchivePackage.subject_kind == EDITION,
+        ArchivePackage.subject_kind == kind,
         ArchivePackage.subject.in_(list(sequences)),
         ArchivePackage.sequence == 1,
     )
     before = {one.subject: one for one in session.scalars(first)}
-    wanted_types = select(ArchiveRetention.type_code, ArchiveRetention.retention).where(
-        ArchiveRetention.type_code.in_({found.type_code for found in wanted.values()})
-    )
-    decided = {row.type_code: row.retention for row in session.execute(wanted_types)}
+    schedule = schedule_of(session)
     this_year = civil_day(now, ports.settings.tz).year
     plans: list[dict[str, Any]] = []
     without: dict[tuple[str, str], list[dict[str, Any]]] = {}
     ids = new_ids(ports.random, len(wanted))
     for package_id, (subject, found) in zip(ids, sorted(wanted.items()), strict=True):
         old = before.get(subject)
-        retention = old.retention if old else decided.get(found.type_code, PERMANENT)
+        retention = old.retention if old else retention_of(kind, found, schedule)
         year = old.year if old else this_year
         row = {
             "id": package_id,
-            "subject_kind": EDITION,
+            "subject_kind": kind,
             "subject": subject,
             "sequence": sequences.get(subject, 0) + 1,
             "number": old.number if old else "",
             "fonds": old.fonds if old else found.agency_code,
-            "catalogue": old.catalogue if old else f"{CATEGORY}·{year}·{_CODES[retention]}",
+            "catalogue": old.catalogue if old else f"{CATEGORIES[kind]}·{year}·{_CODES[retention]}",
             "year": year,
             "occasion": max(found.acts, key=lambda act: (act.at, act.id)).kind,
             "agency_code": found.agency_code,
             "type_code": found.type_code,
             "identifier": found.identifier,
             "retention": retention,
-            "retention_until": retention_until(retention, year, found.valid_to),
+            "retention_until": retention_until(retention, year, found.lasts_to),
             "state": NUMBERED,
             "attempt": 0,
             "lease_until": now + LEASE,
@@ -95,6 +92,20 @@ def number_editions(
             serial += 1
     insert_rows(session, ArchivePackage, plans)
     return plans
+
+
+def schedule_of(session: Session) -> dict[tuple[str, str], str]:
+    """Retentions that were decided: of types and matters, each by its code."""
+    rows = select(ArchiveRetention.of, ArchiveRetention.code, ArchiveRetention.retention)
+    return {(row.of, row.code): row.retention for row in session.execute(rows)}
+
+
+def retention_of(kind: str, found: Gathered, schedule: Mapping[tuple[str, str], str]) -> str:
+    """Of an edition its type's, of a case its matter's: as the schedule says, else the matter's own list;
+    what nobody decided on is kept for good.
+    """
+    key = (OF_MATTER, found.matter_code) if kind == CASE else (OF_TYPE, found.type_code or "")
+    return schedule.get(key) or found.retention or PERMANENT
 
 
 def retention_until(retention: str, year: int, valid_to: date | None) -> date | None:
@@ -125,10 +136,10 @@ def described(row: Mapping[str, Any], found: Gathered) -> Description:
         agency_name=found.agency_name,
         applicant=found.applicant,
         matter_code=found.matter_code,
-        matter_name=None,
+        matter_name=found.matter_name,
         case_number=found.case_number,
-        accepted_on=None,
-        completed_on=found.issued_on,
+        accepted_on=found.accepted_on,
+        completed_on=found.completed_on,
         occasion=row["occasion"],
         made_at=row["made_at"],
         software=_SOFTWARE,
@@ -144,9 +155,9 @@ def _serials(session: Session, fonds: str, catalogue: str, count: int) -> int:
     return first
 
 
-def subjects_being_written() -> Any:
+def subjects_being_written(kind: str) -> Any:
     return select(ArchivePackage.subject).where(
-        ArchivePackage.state.in_((NUMBERED, WRITING)), ArchivePackage.subject_kind == EDITION
+        ArchivePackage.state.in_((NUMBERED, WRITING)), ArchivePackage.subject_kind == kind
     )
 
 

@@ -18,9 +18,13 @@ OCCASIONS = {
     "licence.replaced": "edition",
     "licence.ended": "edition",
     "licence.removed": "edition",
+    "case.finished": "case",
+    "case.not_accepted": "case",
+    "case.returned": "case",
 }
 """Kinds of events, and what is archived then. A suspension is part of what is archived at the end, as is
-every other event; a time-stamp for the archive is not: packages have their own evidence.
+every other event; a time-stamp for the archive is not: packages have their own evidence. Of a case they are
+the steps that close it (`registry.intake.moves.CLOSED`).
 """
 
 

@@ -28,14 +28,15 @@ from registry.archive.checks import INGEST, failed, note_checks
 from registry.archive.claims import claimed, elsewhere, give_back, held
 from registry.archive.edition import Gathered, gather_editions
 from registry.archive.natures import Finding, four_natures
+from registry.archive.contents import Gathered
 from registry.archive.numbering import (
-    EDITION,
     KEPT,
     LEASE,
+    NUMBERED,
     WRITING,
     as_values,
     described,
-    number_editions,
+    number_packages,
     subjects_being_written,
 )
 from registry.archive.package import Package, make_package
@@ -57,6 +58,18 @@ FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(hours=6)
 LEGAL_BASIS = "国务院令第716号 第十二条"
 """Electronic files of government services are archived as such, and need no paper beside them."""
 PRESENT, MISSING, DAMAGED = "present", "missing", "damaged"
+
+
+@dataclass(frozen=True, slots=True)
+class Archived:
+    """`gather` finds what packages are made of, by subject; `kept` is called in the transaction in which
+    packages of these subjects count as kept.
+    """
+
+    gather: Callable[
+        [Ports, Sequence[str], TrustList, DocumentReader], Mapping[str, Gathered | VermilionError]
+    ]
+    kept: Callable[[Session, Ports, Sequence[str]], None]
 
 
 @dataclass
@@ -84,11 +97,8 @@ class _Written:
         return package_key(self.row["id"], self.row["attempt"])
 
 
-def keep_due(
-    ports: Ports,
-    stores: Stores,
-    stopping: Callable[[], bool] = lambda: False,
-    rest: Rest = lambda _seconds: None,
+def keep_kinds(
+    ports: Ports, stores: Stores, kinds: Mapping[str, Archived], stopping: Callable[[], bool], rest: Rest
 ) -> Round:
     """Archive what is due until nothing is, or `stopping` says so. What cannot be now is tried again later,
     and keeps nothing else waiting. After each batch `rest` is asked for three times as long as it took: in a
@@ -111,11 +121,41 @@ def keep_due(
                 writing += _begun(ports, subjects, trust, reader, done) if subjects else []
             _write(ports, stores, writing, done)
             rest(3 * (perf_counter() - begun))
+        busy = True
+        while busy:  # of each kind in turn: none keeps another waiting
+            found = [_batch(ports, stores, *kind, reader, stopping, rest, done) for kind in kinds.items()]
+            busy = any(found)
     return done
 
 
-def _due(ports: Ports) -> dict[str, list[str]]:
-    """Editions that are due, with their events, those that wait longest first. One of which a package is
+def _batch(
+    ports: Ports,
+    stores: Stores,
+    kind: str,
+    archived: Archived,
+    reader: DocumentReader,
+    stopping: Callable[[], bool],
+    rest: Rest,
+    done: Round,
+) -> bool:
+    """Whether there was anything of a kind to archive."""
+    if stopping():
+        return False
+    begun = perf_counter()
+    lapsed = _lapsed(ports, kind)
+    subjects = {} if lapsed else _due(ports, kind)
+    if not lapsed and not subjects:
+        return False
+    trust = trust_now(ports)
+    writing = _taken_up(ports, stores, archived, lapsed, trust, reader, done) if lapsed else []
+    writing += _begun(ports, kind, archived, subjects, trust, reader, done) if subjects else []
+    _write(ports, stores, archived, writing, done)
+    rest(3 * (perf_counter() - begun))
+    return True
+
+
+def _due(ports: Ports, kind: str) -> dict[str, list[str]]:
+    """Subjects that are due, with their events, those that wait longest first. One of which a package is
     being written waits for it.
     """
     free = (
@@ -123,11 +163,12 @@ def _due(ports: Ports) -> dict[str, list[str]]:
         ArchiveDue.due_at <= ports.clock(),
         ArchiveDue.subject_kind == EDITION,
         ArchiveDue.subject.not_in(elsewhere(EDITION, ports.clock())),
+        ArchiveDue.subject_kind == kind,
     )
     first = func.min(ArchiveDue.due_at)
     longest = (
         select(ArchiveDue.subject)
-        .where(*free, ArchiveDue.subject.not_in(subjects_being_written()))
+        .where(*free, ArchiveDue.subject.not_in(subjects_being_written(kind)))
         .group_by(ArchiveDue.subject)
         .order_by(first, ArchiveDue.subject)
         .limit(BATCH)
@@ -146,19 +187,21 @@ def _due(ports: Ports) -> dict[str, list[str]]:
 
 def _begun(
     ports: Ports,
+    kind: str,
+    archived: Archived,
     subjects: Mapping[str, Sequence[str]],
     trust: TrustList,
     reader: DocumentReader,
     done: Round,
 ) -> list[_Written]:
-    """New packages of these editions."""
-    whole, refused = _split(gather_editions(ports, list(subjects), trust, reader))
+    """New packages of these subjects."""
+    whole, refused = _split(archived.gather(ports, list(subjects), trust, reader))
     done.deferred |= refused
     now = ports.clock()
     with ports.database.transaction() as session:
         _postpone(session, {one: (subjects[one], error.reason) for one, error in refused.items()}, now)
         claimed = _claimed(session, {one: subjects[one] for one in whole})
-        rows = number_editions(session, ports, {one: whole[one] for one in claimed}, now)
+        rows = number_packages(session, ports, kind, {one: whole[one] for one in claimed}, now)
         marks = [
             {"event": event_id, "package": row["id"]} for row in rows for event_id in claimed[row["subject"]]
         ]
@@ -171,6 +214,7 @@ def _begun(
 def _taken_up(
     ports: Ports,
     stores: Stores,
+    archived: Archived,
     lapsed: Sequence[dict[str, Any]],
     trust: TrustList,
     reader: DocumentReader,
@@ -187,7 +231,8 @@ def _taken_up(
             anew.append(row)
             if key is not None:
                 _remove(stores, key)
-    whole, refused = _split(gather_editions(ports, [row["subject"] for row in anew], trust, reader))
+    wanted = [row["subject"] for row in anew]
+    whole, refused = _split(archived.gather(ports, wanted, trust, reader))
     done.deferred |= refused
     return written + _made(ports, [row for row in anew if row["subject"] in whole], whole, done)
 
@@ -199,10 +244,14 @@ def _remove(stores: Stores, key: str) -> None:
             stores.remove(name, key)
 
 
-def _lapsed(ports: Ports) -> list[dict[str, Any]]:
+def _lapsed(ports: Ports, kind: str) -> list[dict[str, Any]]:
     """Packages on which nobody is at work any more, from now on ours."""
     now = ports.clock()
-    over = (ArchivePackage.state != KEPT, ArchivePackage.lease_until <= now)
+    over = (
+        ArchivePackage.state.in_((NUMBERED, WRITING)),
+        ArchivePackage.lease_until <= now,
+        ArchivePackage.subject_kind == kind,
+    )
     with ports.database.read.connect() as connection:
         if connection.scalar(select(ArchivePackage.id).where(*over).limit(1)) is None:
             return []
@@ -311,7 +360,9 @@ def _made(
     return written
 
 
-def _write(ports: Ports, stores: Stores, packages: Sequence[_Written], done: Round) -> None:
+def _write(
+    ports: Ports, stores: Stores, archived: Archived, packages: Sequence[_Written], done: Round
+) -> None:
     """To all stores at once, and count what was read back right."""
     if not packages:
         return
@@ -332,11 +383,15 @@ def _write(ports: Ports, stores: Stores, packages: Sequence[_Written], done: Rou
         one.row["id"]: {name: some[at] is None for name, some in outcomes.items()}
         for at, one in enumerate(packages)
     }
-    _kept(ports, packages, copies, done)
+    _kept(ports, archived, packages, copies, done)
 
 
 def _kept(
-    ports: Ports, packages: Sequence[_Written], copies: Mapping[str, Mapping[str, bool]], done: Round
+    ports: Ports,
+    archived: Archived,
+    packages: Sequence[_Written],
+    copies: Mapping[str, Mapping[str, bool]],
+    done: Round,
 ) -> None:
     """Those with copies enough are kept, and what was due of them no longer is. A store that has none yet
     gets its copy when it is looked after next; a package with too few is taken up again.
@@ -406,4 +461,6 @@ def _kept(
             now=now,
             random=ports.random,
         )
+        if kept:
+            archived.kept(session, ports, [one.row["subject"] for one in kept])
     done.kept += ids

@@ -146,9 +146,14 @@ class ArchiveEvidence(Base):
 
 
 class ArchiveRetention(Base):
-    """How long the packages of a licence type are kept; of a type without a row for good."""
+    """How long the packages of a licence type's editions, or of a matter's cases, are kept: of those that are
+    numbered from then on. Without a row a matter's own list says it, and a type's are kept for good.
+    """
 
     __tablename__ = "archive_retention"
-    type_code: Mapped[str] = mapped_column(String(21), primary_key=True)
+    of: Mapped[str] = mapped_column(String(10), primary_key=True)  # "type", "matter"
+    code: Mapped[str] = mapped_column(String(40), primary_key=True)
     retention: Mapped[str] = mapped_column(String(10))
+    legal_basis: Mapped[str] = mapped_column(String(200))
+    decided_by: Mapped[str] = mapped_column(ForeignKey("person.id"))
     decided_at: Mapped[datetime]

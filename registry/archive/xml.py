@@ -57,3 +57,8 @@ def _escaped(text: str) -> str:
     if "&" in text or "<" in text or ">" in text or '"' in text:
         return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace('"', "&quot;")
     return text
+
+
+def legible(text: str) -> str:
+    """What people wrote, as XML can hold it: line ends as LF, what it cannot hold as U+FFFD."""
+    return _IMPOSSIBLE.sub("\ufffd", text.replace("\r\n", "\n").replace("\r", "\n"))

@@ -21,7 +21,7 @@ def archive_keep() -> None:
 
     Says as JSON what became of it; exit code 1 when something is put off, which is tried again by itself.
     """
-    from registry.archive.rules import keep_due
+    from registry.archive.keep import keep_due
     from registry.archive.stores import open_stores
 
     with unlocked() as ports:

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from registry.actor import Actor, Administrator
 from registry.agencies.tables import Client, Person
+from registry.archive.tables import ArchivePackage
 from registry.batches.tables import Batch
 from registry.console.tables import OutsideIdentity
 from registry.intake.joint_tables import SubCase
@@ -26,6 +27,7 @@ _OF_SUBJECT: dict[str, Select[Any]] = {
     "client": select(Client.agency_code),
     "key": select(Key.agency_code),
     "notice": select(Notice.agency_code),
+    "package": select(ArchivePackage.agency_code),  # of a case: it is known by a number
     "person": select(Person.agency_code),
     "seal": select(Seal.agency_code),
     "sub_case": select(SubCase.agency_code),
@@ -39,6 +41,7 @@ _KEYS: dict[str, Any] = {
     "client": Client.id,
     "key": Key.id,
     "notice": Notice.id,
+    "package": ArchivePackage.id,
     "person": Person.id,
     "seal": Seal.code,
     "sub_case": SubCase.id,
@@ -53,9 +56,9 @@ def agency_of(session: Session, event: Event, actor: Actor | Administrator | Non
     identifier, so that most events cost nothing; of what else there is few happen.
     """
     named = event.subject_kind in {"edition", "package", "pick_up", "presentation"}
-    identifier = event.detail.get("identifier") if named else None
-    if identifier is not None:  # made here: it is in form
-        return str(identifier).removeprefix(f"{IDENTIFIER_ROOT}.").split(".")[1]
+    identifier = str(event.detail.get("identifier", "")) if named else ""
+    if identifier.startswith(f"{IDENTIFIER_ROOT}."):  # made here: it is in form
+        return identifier.removeprefix(f"{IDENTIFIER_ROOT}.").split(".")[1]
     if event.subject_kind == "agency":
         return event.subject
     if event.subject_kind == "act":  # what was refused to somebody is theirs

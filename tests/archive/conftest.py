@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from tests.registry.conftest import clock, world
+from tests.registry.conftest import clock, world, worlds
 
-__all__ = ["clock", "world"]
+__all__ = ["clock", "world", "worlds"]

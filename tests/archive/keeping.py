@@ -10,7 +10,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
-from registry.archive.rules import Round, keep_due
+from registry.archive.keep import keep_due
+from registry.archive.rules import Round
 from registry.archive.stores import Stores, open_stores, package_key
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage
 from registry.documents import ObjectStore

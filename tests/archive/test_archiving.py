@@ -13,8 +13,9 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
+from registry.archive.keep import keep_due
 from registry.archive.numbering import LEASE, retention_until
-from registry.archive.rules import FIRST_REST, keep_due
+from registry.archive.rules import FIRST_REST
 from registry.archive.stores import PACKAGE_KEYS, Stores, named_places, open_stores
 from registry.documents import ObjectStore, document_key, open_store
 from registry.licences.fsck import fsck

@@ -15,8 +15,8 @@ from keys.canonical import canonical_json
 from keys.errors import VermilionError
 from keys.path import issuer_among
 from keys.time_stamp import verify_token
-from registry.archive.contents import Part
-from registry.archive.edition import Gathered, gather_editions
+from registry.archive.contents import Gathered, Part
+from registry.archive.edition import gather_editions
 from registry.archive.package import Package, make_package
 from registry.documents import open_store
 from registry.licences.document_stamps import stamp_due
