@@ -16,15 +16,10 @@ from sqlalchemy.orm import Session
 from interop.java import SkippedError, check_records, prepare
 from keys.evidence_record import EvidenceRecord, encode_record, renewal_digest
 from registry.archive.evidence import chain_of, evidence_of, stamp_night, stamp_row, stamped
+from registry.archive.keep import keep_due
 from registry.archive.renewal import renew_evidence
-from registry.archive.rules import keep_due
 from registry.archive.stores import Stores, open_stores, package_key
 from registry.archive.tables import ArchiveNightStamp, ArchivePackage
-from keys.evidence_record import encode_record
-from registry.archive.evidence import evidence_of, stamp_night
-from registry.archive.keep import keep_due
-from registry.archive.stores import open_stores, package_key
-from registry.archive.tables import ArchivePackage
 from registry.licences.trust import trust_now
 from tests.registry.issuing import issue_one
 from tests.registry.world import Ticker, World, make_world

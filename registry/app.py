@@ -29,8 +29,8 @@ from registry.holders.pages import install as install_holders
 from registry.intake.api import blueprint as cases
 from registry.intake.exchange_api import blueprint as exchange
 from registry.intake.forms_api import blueprint as case_forms
-from registry.intake.materials_api import blueprint as case_materials
 from registry.intake.joint_api import blueprint as sub_cases
+from registry.intake.materials_api import blueprint as case_materials
 from registry.licences.api import blueprint as licences
 from registry.licences.copies_api import blueprint as licence_copies
 from registry.licences.life_api import blueprint as licence_life
@@ -107,8 +107,7 @@ def routes(app: Flask) -> None:
     _serve_operations(app)
     of_licences = (licences, licence_life, licence_copies, licence_presentations, licence_search)
     of_use = (delivery, uses, batches, webhooks)
-    of_intake = (cases, case_materials, case_forms, exchange)
-    of_use = (delivery, uses, batches, webhooks, cases, sub_cases)
+    of_intake = (cases, sub_cases, case_materials, case_forms, exchange)
     of_registry = (agencies, seals, seal_records, audit, oversight, docs(DESCRIPTION))
     for blueprint in (*of_registry, *of_licences, *of_use, *of_intake):
         app.register_blueprint(blueprint)

@@ -12,10 +12,10 @@ from registry.console import tables as console
 from registry.database import Base
 from registry.delivery import tables as delivery
 from registry.intake import exchange_tables as exchange
-from registry.intake import material_tables as materials
-from registry.intake import search_tables as matter_search
 from registry.intake import joint_tables as joint
+from registry.intake import material_tables as materials
 from registry.intake import result_tables as results
+from registry.intake import search_tables as matter_search
 from registry.intake import tables as intake
 from registry.licences import status_tables as status_lists
 from registry.licences import tables as licences

@@ -8,13 +8,10 @@ from sqlalchemy import ColumnElement, and_, func, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.archive.checks import INGEST, failed, unpacked
-from registry.archive.numbering import EDITION, KEPT
-from registry.archive.stores import COPIES
-from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
-from registry.archive.transfer_tables import ArchiveCheck
 from registry.archive.numbering import CASE, EDITION, KEPT
 from registry.archive.stores import COPIES
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
+from registry.archive.transfer_tables import ArchiveCheck
 from registry.intake.moves import CLOSED, CaseState
 from registry.intake.tables import Case
 from registry.licences.tables import Edition

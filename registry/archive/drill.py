@@ -154,8 +154,6 @@ def _restored(ports: Ports, stores: Stores, store: str, row: Any, into: Path, tr
         record = evidence_of(session, row.id)
     if record is not None:  # its first night may be to come
         verified(record, {name: new_hash(name, data).digest() for name in SIZES}, trust)
-    return _documents(ports, row.subject, into / opened.name, opened, trust)
-        verified(record, row.sha256, trust)
     edition_id = _edition_of(ports, row)
     return 0 if edition_id is None else _documents(ports, edition_id, into / opened.name, opened, trust)
 

@@ -26,9 +26,8 @@ from keys.errors import VermilionError
 from keys.trust_list import TrustList
 from registry.archive.checks import INGEST, failed, note_checks
 from registry.archive.claims import claimed, elsewhere, give_back, held
-from registry.archive.edition import Gathered, gather_editions
-from registry.archive.natures import Finding, four_natures
 from registry.archive.contents import Gathered
+from registry.archive.natures import Finding, four_natures
 from registry.archive.numbering import (
     KEPT,
     LEASE,
@@ -108,19 +107,6 @@ def keep_kinds(
     """
     done, reader = Round(), DocumentReader()
     with database_errors():
-        while not stopping():
-            begun = perf_counter()
-            lapsed = _lapsed(ports)
-            until = ports.clock() + LEASE
-            subjects = {} if lapsed else claimed(ports, EDITION, lambda: _due(ports), until)
-            if not lapsed and not subjects:
-                break
-            with held(ports, EDITION, subjects):
-                trust = trust_now(ports)
-                writing = _taken_up(ports, stores, lapsed, trust, reader, done) if lapsed else []
-                writing += _begun(ports, subjects, trust, reader, done) if subjects else []
-            _write(ports, stores, writing, done)
-            rest(3 * (perf_counter() - begun))
         busy = True
         while busy:  # of each kind in turn: none keeps another waiting
             found = [_batch(ports, stores, *kind, reader, stopping, rest, done) for kind in kinds.items()]
@@ -143,12 +129,14 @@ def _batch(
         return False
     begun = perf_counter()
     lapsed = _lapsed(ports, kind)
-    subjects = {} if lapsed else _due(ports, kind)
+    until = ports.clock() + LEASE
+    subjects = {} if lapsed else claimed(ports, kind, lambda: _due(ports, kind), until)
     if not lapsed and not subjects:
         return False
-    trust = trust_now(ports)
-    writing = _taken_up(ports, stores, archived, lapsed, trust, reader, done) if lapsed else []
-    writing += _begun(ports, kind, archived, subjects, trust, reader, done) if subjects else []
+    with held(ports, kind, subjects):
+        trust = trust_now(ports)
+        writing = _taken_up(ports, stores, archived, lapsed, trust, reader, done) if lapsed else []
+        writing += _begun(ports, kind, archived, subjects, trust, reader, done) if subjects else []
     _write(ports, stores, archived, writing, done)
     rest(3 * (perf_counter() - begun))
     return True
@@ -161,9 +149,8 @@ def _due(ports: Ports, kind: str) -> dict[str, list[str]]:
     free = (
         ArchiveDue.package_id.is_(None),
         ArchiveDue.due_at <= ports.clock(),
-        ArchiveDue.subject_kind == EDITION,
-        ArchiveDue.subject.not_in(elsewhere(EDITION, ports.clock())),
         ArchiveDue.subject_kind == kind,
+        ArchiveDue.subject.not_in(elsewhere(kind, ports.clock())),
     )
     first = func.min(ArchiveDue.due_at)
     longest = (
@@ -207,7 +194,7 @@ def _begun(
         ]
         marked = update(ArchiveDue).where(ArchiveDue.event_id == bindparam("event"))
         changed_each(session, marked.values(package_id=bindparam("package")), marks)
-        give_back(session, EDITION, subjects)
+        give_back(session, kind, subjects)
     return _made(ports, rows, whole, done)
 
 

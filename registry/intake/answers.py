@@ -10,9 +10,9 @@ from pydantic import Field
 from registry.described import Date, Id, Instant, Reference, Told
 from registry.intake.applications import Application, Said
 from registry.intake.issuing import IssueState
-from registry.intake.material_answers import CaseMaterialShown
 from registry.intake.joint_moves import Opinion, SubState
 from registry.intake.joint_tables import SubCase
+from registry.intake.material_answers import CaseMaterialShown
 from registry.intake.matter_lists import InForce
 from registry.intake.matters import AUDIENCES, FORMS, Basis, Material
 from registry.intake.moves import Action, CaseState, Who
@@ -267,9 +267,8 @@ def listed_json(case: Case, href: str) -> dict[str, Any]:
 def case_json(
     case: Case,
     href: str,
-    application: Application,
-    materials: Sequence[dict[str, Any]],
     application: Application | None,
+    materials: Sequence[dict[str, Any]],
     steps: Sequence[tuple[CaseMove, Said]],
     ordered: CaseIssue | None,
     edition: str | None,
@@ -285,7 +284,6 @@ def case_json(
             "id_type": application.id_type,
             "id_code": application.id_code,
         },
-        "fields": dict(application.fields),
         "materials": list(materials),
         "fields": {} if application is None else dict(application.fields),
         "steps": [_step(move, said) for move, said in steps],

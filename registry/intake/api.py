@@ -40,11 +40,10 @@ from registry.intake.forms import (
     said_of,
 )
 from registry.intake.issuing import require_issuable
+from registry.intake.joint import sub_cases_of
 from registry.intake.material_answers import materials_json
 from registry.intake.materials import signatures_of, supplied, wants
 from registry.intake.matter_lists import matter_on, matter_version, matters_on
-from registry.intake.joint import sub_cases_of
-from registry.intake.matter_lists import matter_on, matters_on
 from registry.intake.moves import ACTIONS_OF_APPLICANTS, Action, CaseState, Who
 from registry.intake.tables import Case, CaseIssue
 from registry.licences.duties import require_officer
@@ -362,9 +361,6 @@ def _told(actor: Actor, case_id: str) -> dict[str, Any]:
             _href(case.id),
             application,
             materials_json(matter, wants(session, case.id, matter), latest),
-            steps,
-            session.get(CaseIssue, case.id),
-            _edition(session, case),
             steps,
             session.get(CaseIssue, case.id),
             _edition(session, case),

@@ -45,8 +45,8 @@ from registry.intake.moves import (
     permitted,
     same_person,
 )
-from registry.intake.retrieval import order as look_for
 from registry.intake.results import publish
+from registry.intake.retrieval import order as look_for
 from registry.intake.tables import Case, CaseMove
 from registry.intake.tasks import compare_anew, require_cleared
 from registry.intake.telling import tell
@@ -181,9 +181,7 @@ def act(session: Session, ports: Ports, case: Case, action: Action, what: Act) -
     """
     _require_part(what)
     state = CaseState(case.state)
-    handled = what.who is Who.APPROVER and _has_handled(session, case, what.actor)
     handled = what.who is Who.APPROVER and has_handled(session, case, what.actor)
-    move = permitted(state, action, what.who, what.given, has_handled=handled)
     at = moment(ports)
     declared = _declared(session, ports, case, action, what, at.day)
     given = replace(what.given, declared=declared is not None)
@@ -191,7 +189,6 @@ def act(session: Session, ports: Ports, case: Case, action: Action, what: Act) -
     matter = _matter(session, case, action, at.day)
     _apply(session, ports, case, matter, action, what, at)
     made = _put_down(session, ports, case, matter, action, move, what, at, declared)
-    made = _put_down(session, ports, case, matter, action, move, what, at)
     if action is Action.LAPSE:
         case.application = b""  # who was to be told is in the message alone
     if action is Action.FINISH:

@@ -316,8 +316,7 @@ def _check(table: Table, matter: Matter) -> None:
     for what, names in (("field", fields), ("material", materials), ("joint", agencies)):
         if len(set(names)) != len(names):
             table.refuse(what, "names must differ")
-    fields = {one.name for one in matter.fields}
-    if any(not set(one.compared) <= fields for one in matter.materials):
+    if any(not set(one.compared) <= set(fields) for one in matter.materials):
         table.refuse("material", "is compared with a field that the form does not have")
     _check_joint(table, matter)
 
@@ -395,6 +394,8 @@ def _compared(table: Table) -> Mapping[str, str]:
             one.refuse("form", "is compared once")
         compared[form] = licence
     return compared
+
+
 def _joint(table: Table) -> Joint:
     joint = Joint(
         agency_code=_checked(table, "agency", check_uscc),

@@ -21,9 +21,10 @@ from registry.archive import rules
 from registry.archive.checks import INGEST, checks_of
 from registry.archive.contents import Description
 from registry.archive.edition import gather_editions
+from registry.archive.keep import keep_due
 from registry.archive.natures import Nature
 from registry.archive.package import Package, make_package
-from registry.archive.rules import LONGEST_REST, keep_due
+from registry.archive.rules import LONGEST_REST
 from registry.archive.search import statistics
 from registry.archive.stores import Stores
 from registry.archive.sweep import sweep

@@ -93,13 +93,6 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_archive_night_day"), ["day"], unique=False)
 
     op.create_table(
-        "archive_retention",
-        sa.Column("type_code", sa.String(length=21), nullable=False),
-        sa.Column("retention", sa.String(length=10), nullable=False),
-        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
-        sa.PrimaryKeyConstraint("type_code", name=op.f("pk_archive_retention")),
-    )
-    op.create_table(
         "archive_serial",
         sa.Column("fonds", sa.String(length=40), nullable=False),
         sa.Column("catalogue", sa.String(length=40), nullable=False),
@@ -638,6 +631,19 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "result_matter",
+        sa.Column("code", sa.String(length=36), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("names", sa.JSON(), nullable=False),
+        sa.Column("published", sa.Integer(), nullable=False),
+        sa.Column("withheld", sa.Integer(), nullable=False),
+        sa.Column("secret_basis", sa.String(length=200), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_result_matter_agency_code_agency")
+        ),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_result_matter")),
+    )
+    op.create_table(
         "seal",
         sa.Column("code", sa.String(length=14), nullable=False),
         sa.Column("agency_code", sa.String(length=18), nullable=False),
@@ -804,6 +810,19 @@ def upgrade() -> None:
     with op.batch_alter_table("archive_renewal", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_archive_renewal_night_id"), ["night_id"], unique=False)
 
+    op.create_table(
+        "archive_retention",
+        sa.Column("of", sa.String(length=10), nullable=False),
+        sa.Column("code", sa.String(length=40), nullable=False),
+        sa.Column("retention", sa.String(length=10), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("decided_by", sa.String(length=32), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["person.id"], name=op.f("fk_archive_retention_decided_by_person")
+        ),
+        sa.PrimaryKeyConstraint("of", "code", name=op.f("pk_archive_retention")),
+    )
     op.create_table(
         "assertion_key",
         sa.Column("kid", sa.String(length=43), nullable=False),
@@ -1817,6 +1836,7 @@ def upgrade() -> None:
         sa.Column("moves", sa.Integer(), nullable=False),
         sa.Column("application", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("drawn_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("submitted_on", sa.Date(), nullable=True),
         sa.Column("received_on", sa.Date(), nullable=True),
         sa.Column("accepted_on", sa.Date(), nullable=True),
@@ -1859,6 +1879,9 @@ def upgrade() -> None:
         )
         batch_op.create_index(
             batch_op.f("ix_intake_case_state_calendar"), ["state", "calendar"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_intake_case_state_drawn_at"), ["state", "drawn_at"], unique=False
         )
         batch_op.create_index(batch_op.f("ix_intake_case_state_due_on"), ["state", "due_on"], unique=False)
 
@@ -1943,6 +1966,30 @@ def upgrade() -> None:
     with op.batch_alter_table("presentation", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_presentation_edition_id"), ["edition_id"], unique=False)
         batch_op.create_index(batch_op.f("ix_presentation_until"), ["until"], unique=False)
+
+    op.create_table(
+        "published_result",
+        sa.Column("number", sa.String(length=24), nullable=False),
+        sa.Column("matter_code", sa.String(length=36), nullable=False),
+        sa.Column("decided_on", sa.Date(), nullable=False),
+        sa.Column("result", sa.String(length=12), nullable=False),
+        sa.Column("edition_id", sa.String(length=32), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name=op.f("fk_published_result_edition_id_edition")
+        ),
+        sa.ForeignKeyConstraint(
+            ["matter_code"],
+            ["result_matter.code"],
+            name=op.f("fk_published_result_matter_code_result_matter"),
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_published_result")),
+    )
+    with op.batch_alter_table("published_result", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_published_result_matter_code_decided_on_number"),
+            ["matter_code", "decided_on", "number"],
+            unique=False,
+        )
 
     op.create_table(
         "seal_use",
@@ -2192,6 +2239,81 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_document_stamp_state_due_at"), ["state", "due_at"], unique=False)
 
     op.create_table(
+        "sub_case",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("case_id", sa.String(length=32), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("lead_code", sa.String(length=18), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("moves", sa.Integer(), nullable=False),
+        sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("began_on", sa.Date(), nullable=False),
+        sa.Column("due_on", sa.Date(), nullable=True),
+        sa.Column("provisional", sa.Boolean(), nullable=False),
+        sa.Column("opinion", sa.String(length=24), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_sub_case_agency_code_agency")
+        ),
+        sa.ForeignKeyConstraint(
+            ["case_id"], ["intake_case.id"], name=op.f("fk_sub_case_case_id_intake_case")
+        ),
+        sa.ForeignKeyConstraint(["lead_code"], ["agency.code"], name=op.f("fk_sub_case_lead_code_agency")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_sub_case")),
+        sa.UniqueConstraint("case_id", "agency_code", name=op.f("uq_sub_case_case_id_agency_code")),
+    )
+    with op.batch_alter_table("sub_case", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_sub_case_agency_code_created_at_id"),
+            ["agency_code", "created_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_sub_case_agency_code_due_on_id"), ["agency_code", "due_on", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_sub_case_agency_code_state_created_at_id"),
+            ["agency_code", "state", "created_at", "id"],
+            unique=False,
+        )
+        batch_op.create_index(
+            batch_op.f("ix_sub_case_lead_code_created_at_id"), ["lead_code", "created_at", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_sub_case_lead_code_due_on_id"), ["lead_code", "due_on", "id"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_sub_case_lead_code_state_created_at_id"),
+            ["lead_code", "state", "created_at", "id"],
+            unique=False,
+        )
+
+    op.create_table(
+        "sub_case_move",
+        sa.Column("sub_case_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("action", sa.String(length=10), nullable=False),
+        sa.Column("came_from", sa.String(length=10), nullable=False),
+        sa.Column("led_to", sa.String(length=10), nullable=False),
+        sa.Column("side", sa.String(length=10), nullable=False),
+        sa.Column("client_id", sa.String(length=32), nullable=True),
+        sa.Column("person_id", sa.String(length=32), nullable=True),
+        sa.Column("operator", sa.String(length=80), nullable=False),
+        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("day", sa.Date(), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=False),
+        sa.Column("opinion", sa.String(length=24), nullable=True),
+        sa.Column("said", sa.LargeBinary(), nullable=True),
+        sa.Column("event_id", sa.String(length=32), nullable=False),
+        sa.ForeignKeyConstraint(["client_id"], ["client.id"], name=op.f("fk_sub_case_move_client_id_client")),
+        sa.ForeignKeyConstraint(["event_id"], ["event.id"], name=op.f("fk_sub_case_move_event_id_event")),
+        sa.ForeignKeyConstraint(["person_id"], ["person.id"], name=op.f("fk_sub_case_move_person_id_person")),
+        sa.ForeignKeyConstraint(
+            ["sub_case_id"], ["sub_case.id"], name=op.f("fk_sub_case_move_sub_case_id_sub_case")
+        ),
+        sa.PrimaryKeyConstraint("sub_case_id", "number", name=op.f("pk_sub_case_move")),
+    )
+    op.create_table(
         "verification_task",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("case_id", sa.String(length=32), nullable=False),
@@ -2293,6 +2415,16 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_verification_task_agency_code_opened_at_id"))
 
     op.drop_table("verification_task")
+    op.drop_table("sub_case_move")
+    with op.batch_alter_table("sub_case", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_sub_case_lead_code_state_created_at_id"))
+        batch_op.drop_index(batch_op.f("ix_sub_case_lead_code_due_on_id"))
+        batch_op.drop_index(batch_op.f("ix_sub_case_lead_code_created_at_id"))
+        batch_op.drop_index(batch_op.f("ix_sub_case_agency_code_state_created_at_id"))
+        batch_op.drop_index(batch_op.f("ix_sub_case_agency_code_due_on_id"))
+        batch_op.drop_index(batch_op.f("ix_sub_case_agency_code_created_at_id"))
+
+    op.drop_table("sub_case")
     with op.batch_alter_table("document_stamp", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_document_stamp_state_due_at"))
 
@@ -2328,6 +2460,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_seal_use_begun_at_id"))
 
     op.drop_table("seal_use")
+    with op.batch_alter_table("published_result", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_published_result_matter_code_decided_on_number"))
+
+    op.drop_table("published_result")
     with op.batch_alter_table("presentation", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_presentation_until"))
         batch_op.drop_index(batch_op.f("ix_presentation_edition_id"))
@@ -2347,6 +2483,7 @@ def downgrade() -> None:
     op.drop_table("licence_use")
     with op.batch_alter_table("intake_case", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_intake_case_state_due_on"))
+        batch_op.drop_index(batch_op.f("ix_intake_case_state_drawn_at"))
         batch_op.drop_index(batch_op.f("ix_intake_case_state_calendar"))
         batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_state_created_at_id"))
         batch_op.drop_index(batch_op.f("ix_intake_case_agency_code_due_on_id"))
@@ -2529,6 +2666,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_assertion_key_client_id"))
 
     op.drop_table("assertion_key")
+    op.drop_table("archive_retention")
     with op.batch_alter_table("archive_renewal", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_archive_renewal_night_id"))
 
@@ -2565,6 +2703,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_seal_agency_code"))
 
     op.drop_table("seal")
+    op.drop_table("result_matter")
     with op.batch_alter_table("person", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_person_agency_code_name_id"))
 
@@ -2673,7 +2812,6 @@ def downgrade() -> None:
     op.drop_table("attempt_bucket")
     op.drop_table("archive_statement")
     op.drop_table("archive_serial")
-    op.drop_table("archive_retention")
     with op.batch_alter_table("archive_night", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_archive_night_day"))
 
