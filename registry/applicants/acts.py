@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 from sqlalchemy import select
@@ -159,11 +159,7 @@ def faults_of(
 ) -> tuple[Fault, ...]:
     """All that keeps an application from being submitted, by the rules of the agency API."""
     today = moment(ports).day
-    found: list[Fault] = []
-    try:
-        application_of(session, ports, actor, web.parse(DraftBody, _body(application)), today)
-    except VermilionError as error:
-        found += _required(error)
+    found = _faults_of_who(session, ports, actor, application, today)
     fields = [one for one in matter.fields if photos_too or one.kind is not FieldKind.PHOTO]
     names = {one.name for one in fields}
     values = {name: value for name, value in application.fields.items() if name in names}
@@ -328,6 +324,32 @@ def _body(application: Application) -> dict[str, Any]:
         "contact": way if contact.channel == "none" else {**way, "to": contact.to},
         "fields": {},
     }
+
+
+def _faults_of_who(
+    session: Session, ports: Ports, actor: Actor, application: Application, today: date
+) -> list[Fault]:
+    """Of the applicant and how they are told. One fault hides others: what is at fault is put right, and the
+    rest asked again.
+    """
+    body, found = _body(application), list[Fault]()
+    right: Mapping[str, dict[str, Any]] = {
+        "/applicant/name": {"applicant": {"name": "-"}},
+        "/applicant/id_type": {"applicant": {"id_type": "999"}},
+        "/applicant/id_code": {"applicant": {"id_type": "999", "id_code": "-"}},
+    }
+    no_contact = {"contact": {"channel": "none", "language": "zh"}}
+    for _ in range(4):  # each round puts one of these four right, or is the last
+        try:
+            application_of(session, ports, actor, web.parse(DraftBody, body), today)
+            break
+        except VermilionError as error:
+            faults = _required(error)
+        found += faults
+        for fault in faults:
+            for part, values in right.get(fault.field, no_contact).items():
+                body[part] = values if part == "contact" else body[part] | values
+    return found
 
 
 def _required(error: VermilionError) -> Sequence[Fault]:

@@ -68,6 +68,8 @@ class Applicant:
         return self.http.get(f"{path}{mark}lang={self.lang}", environ_overrides={"REMOTE_ADDR": self.address})
 
     def post(self, path: str, typed: Mapping[str, Any] | None = None, **more: Any) -> TestResponse:
+        if not typed:  # as a browser sends a form of which nothing is filled in
+            more.setdefault("content_type", "application/x-www-form-urlencoded")
         return self.http.post(
             f"{path}?lang={self.lang}",
             data=dict(typed or {}),
