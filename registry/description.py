@@ -17,7 +17,7 @@ from registry.webhooks.answers import BatchPayload, LicencePayload
 
 VERSION = "1.0.0"
 OAUTH2 = "oauth2"
-UNDESCRIBED = ("metrics", "docs.", "console.", "holder.")
+UNDESCRIBED = ("metrics", "docs.", "console.", "holder.", "applicant.")
 """Endpoints, or beginnings of them, that are no part of the API: the operator's on the machine itself, the
 description, and pages for people.
 """
