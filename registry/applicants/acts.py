@@ -30,12 +30,15 @@ from registry.attempts.rules import Attempt, enter
 from registry.buckets import Rate
 from registry.delivery import rules as delivery
 from registry.intake import cases
+from registry.intake.application_form import confirm_form, make_form, take_signed_form, to_sign
 from registry.intake.applications import Application, open_application
 from registry.intake.cases import Act
 from registry.intake.forms import DraftBody, application_of
+from registry.intake.materials import versions
 from registry.intake.matter_lists import matter_on, matter_version
-from registry.intake.matters import Matter
+from registry.intake.matters import Material, Matter
 from registry.intake.moves import PERMITTED, Action, CaseState, Who
+from registry.intake.supplying import supply, to_supply
 from registry.intake.tables import Case
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
@@ -52,6 +55,9 @@ OPERATOR = "applicant"
 ONLINE = frozenset({"2", "3"})  # of `registry.intake.matters.FORMS`
 DRAWN = Rate(burst=20, seconds_each=180.0)  # drafts that one network begins: then twenty an hour
 SAVED = Rate(burst=60, seconds_each=30.0)  # and how often it saves: each is an event, which is for good
+SENT = Rate(burst=60, seconds_each=60.0)  # files that it sends: then sixty an hour
+MAX_FILES = 100 * 1024 * 1024
+"""Bytes of all files of one application, replaced ones too."""
 PICK_UP_LIFE = timedelta(hours=1)
 
 
@@ -170,11 +176,72 @@ def faults_of(
     return tuple(found)
 
 
-def submit(ports: Ports, token: str, *, declared: bool) -> None:
-    """Submit a draft. Once it is submitted, the same again changes nothing.
+def acting_on(session: Session, ports: Ports, token: str) -> tuple[Actor, str]:
+    """Through whom the applicant changes what the link opens, and the case's id. The vault is ready.
 
-    Raises VermilionError: NOT_FOUND (`no_application`); INVALID with faults; CONFLICT (`form_closed`,
-    `case_state`, `move_needs`); UNAVAILABLE.
+    Raises VermilionError: NOT_FOUND (`no_application`); CONFLICT (`other_way`, `form_closed`); UNAVAILABLE.
+    """
+    found = opened(session, ports, token)
+    return _acting(found), found.case.id
+
+
+def receive_file(ports: Ports, network: str, token: str, code: str) -> Material:
+    """The material of an application for which a file is about to come: there is room for it, and it may be
+    supplied now. Raises VermilionError: as `acting_on`, `supplying.to_supply`; TOO_MANY; CONFLICT
+    (`files_full`).
+    """
+    _count(ports, ports.vault.blind("applicant", "sent", network), SENT)
+    with database_errors(), Session(ports.database.read) as session:
+        actor, case_id = acting_on(session, ports, token)
+        if sum(row.size for row in versions(session, case_id)) >= MAX_FILES:
+            detail = "the files of this application are as large as they may be together"
+            raise VermilionError(Kind.CONFLICT, detail, reason="files_full")
+        return to_supply(session, actor, case_id, code)
+
+
+def supply_material(ports: Ports, token: str, code: str, data: bytes, media: str) -> None:
+    """Keep a file that came. Raises VermilionError: as `acting_on` and `supplying.supply`."""
+    with database_errors(), Session(ports.database.read) as session:
+        actor, case_id = acting_on(session, ports, token)
+    supply(ports, actor, case_id, code, data, media)
+
+
+def draw_form(ports: Ports, network: str, token: str, language: Language) -> None:
+    """Have the application's form drawn, for its applicant to confirm or sign. Raises VermilionError: as
+    `acting_on` and `application_form.make_form`; TOO_MANY.
+    """
+    ports.vault.ready()
+    _count(ports, ports.vault.blind("applicant", "sent", network), SENT)
+    with database_errors(), Session(ports.database.read) as session:
+        actor, case_id = acting_on(session, ports, token)
+    make_form(ports, actor, case_id, language)
+
+
+def receive_signed_form(ports: Ports, network: str, token: str) -> None:
+    """A signed form is about to come. Raises VermilionError: as `acting_on`, `application_form.to_sign`;
+    TOO_MANY.
+    """
+    _count(ports, ports.vault.blind("applicant", "sent", network), SENT)
+    with database_errors(), Session(ports.database.read) as session:
+        actor, case_id = acting_on(session, ports, token)
+        to_sign(session, actor, case_id)
+
+
+def sign_form(ports: Ports, token: str, data: bytes) -> None:
+    """Keep the form that its applicant has signed. Raises VermilionError: as `acting_on` and
+    `application_form.take_signed_form`.
+    """
+    with database_errors(), Session(ports.database.read) as session:
+        actor, case_id = acting_on(session, ports, token)
+    take_signed_form(ports, actor, case_id, data)
+
+
+def submit(ports: Ports, token: str, form_sha256: bytes, *, declared: bool) -> None:
+    """Submit a draft whose applicant has read and confirms the form of this SHA-256. Once it is submitted,
+    the same again changes nothing.
+
+    Raises VermilionError: NOT_FOUND (`no_application`, `form_unknown`); INVALID with faults; CONFLICT
+    (`form_closed`, `case_state`, `form_stale`, `move_needs`); UNAVAILABLE.
     """
     ports.vault.ready()
     with database_errors(), ports.database.transaction() as session:
@@ -189,6 +256,8 @@ def submit(ports: Ports, token: str, *, declared: bool) -> None:
             raise VermilionError(
                 Kind.INVALID, "the application is not complete", reason="invalid_fields", faults=faults
             )
+        if declared:
+            confirm_form(session, ports, actor, case.id, form_sha256)
         cases.act(session, ports, case, Action.SUBMIT, Act(Who.APPLICANT, actor, declared=declared))
         link.expires_at = ports.clock() + links.SEEN_LIFE
 

@@ -6,7 +6,7 @@ is wrong is told beside its field and keeps what was typed.
 
 from __future__ import annotations
 
-import base64
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -24,10 +24,8 @@ from registry.applicants.browser import (
     blueprint,
     chinese,
     form,
-    form_with_photos,
     go,
     lang,
-    message,
     page,
     words,
 )
@@ -44,9 +42,11 @@ from registry.applicants.fields import (
     told,
     typed_of,
 )
-from registry.applicants.guide_pages import agency_named, material, named, no_matter
+from registry.applicants.guide_pages import agency_named, named, no_matter
+from registry.applicants.material_pages import drawn_form, received, standing
 from registry.applicants.progress_pages import progress
 from registry.holders.rendering import minute
+from registry.intake.application_form import MAX_SIGNED
 from registry.intake.applications import Application
 from registry.intake.matter_lists import matter_on
 from registry.intake.matters import Matter
@@ -199,6 +199,7 @@ def application(token: str) -> Response:
         agency = session.get_one(Agency, opened.case.agency_code)
         faults = _faults(session, opened)
         link = links.required(session, token, ports.clock())
+        rows = standing(session, opened, f"{APPLICATIONS}/{token}")
         until = minute(link.expires_at, ports.settings.tz, lang())
     photos = [one for one in opened.matter.fields if one.kind is FieldKind.PHOTO]
     names = {name_of(one) for one in photos}
@@ -211,9 +212,9 @@ def application(token: str) -> Response:
         link=f"{ports.settings.holder}{APPLICATIONS}/{token}",
         until=until,
         details_done=all(control(one.field) in names for one in faults),
-        photos=[_photo(one, opened.application, faults) for one in photos],
-        photos_done=not any(control(one.field) in names for one in faults),
-        materials=_materials(opened),
+        files=bool(photos or rows),
+        files_done=all(one["done"] for one in rows)
+        and not any(control(one.field) in names for one in faults),
         ready=not faults,
         open=opened.form is not None,
         consult=opened.matter.consult_phone,
@@ -221,45 +222,54 @@ def application(token: str) -> Response:
     )
 
 
-@blueprint.post("/applications/<token>/photos/<name>", endpoint="save_photo")
-def save_photo(token: str, name: str) -> Response:
-    """Put in one photo, or take it out."""
-    typed, files = form_with_photos()
-    data = files.get("photo")
-    if data is None and "remove" not in typed:
-        return go(f"{APPLICATIONS}/{token}")
-    photo = None if data is None else base64.b64encode(data).decode("ascii")
-    try:
-        acts.keep_photo(web.ports(), web.network(), token, name, photo)
-    except VermilionError as error:
-        if error.kind is not Kind.INVALID:
-            raise
-        return message(WRONG, "photo_refused", "hint_photo", "photo_again")
-    return go(f"{APPLICATIONS}/{token}")
-
-
 @blueprint.get("/applications/<token>/submission", endpoint="review")
 def review(token: str) -> Response:
     """All that was put in, to be looked at once more, and declared true."""
-    return _review(token, undeclared=False)
+    return _review(token)
 
 
 @blueprint.post("/applications/<token>/submission", endpoint="submit")
 def submit(token: str) -> Response:
     """Submit it; a second press finds it submitted."""
     typed = form()
-    if typed.get("declaration") != "yes":
+    digest = typed.get("form", "")
+    if typed.get("declaration") != "yes" or not re.fullmatch(r"[0-9a-f]{64}", digest):
         return _review(token, undeclared=True)
     try:
-        acts.submit(web.ports(), token, declared=True)
+        acts.submit(web.ports(), token, bytes.fromhex(digest), declared=True)
     except VermilionError as error:
-        if error.kind is not Kind.INVALID:
+        if error.kind is not Kind.INVALID and error.reason not in {"form_stale", "form_unknown"}:
             raise
-        return _review(token, undeclared=False)
+        return _review(token, stale=error.kind is not Kind.INVALID)
     return go(f"{APPLICATIONS}/{token}")
 
 
-def _review(token: str, *, undeclared: bool) -> Response:
+@blueprint.post("/applications/<token>/form", endpoint="draw_form")
+def draw_form(token: str) -> Response:
+    """Have the form drawn of what the application says now."""
+    form()
+    chosen: Any = lang()
+    try:
+        acts.draw_form(web.ports(), web.network(), token, chosen)
+    except VermilionError as error:
+        if error.kind is not Kind.INVALID:  # its faults are told by the page that this leads to
+            raise
+    return go(f"{APPLICATIONS}/{token}/submission")
+
+
+@blueprint.post("/applications/<token>/form/signature", endpoint="send_signed_form")
+def send_signed_form(token: str) -> Response:
+    """The form with the applicant's signature behind it."""
+    ports = web.ports()
+    ports.vault.ready()
+    acts.receive_signed_form(ports, web.network(), token)
+    fault = received(MAX_SIGNED, lambda data, _media: acts.sign_form(ports, token, data))
+    return _review(token, form_fault=fault) if fault else go(f"{APPLICATIONS}/{token}/submission")
+
+
+def _review(
+    token: str, *, undeclared: bool = False, stale: bool = False, form_fault: str | None = None
+) -> Response:
     ports = web.ports()
     ports.vault.ready()
     with database_errors(), Session(ports.database.read) as session:
@@ -270,19 +280,26 @@ def _review(token: str, *, undeclared: bool) -> Response:
             return _closed(opened.matter)
         agency = session.get_one(Agency, opened.case.agency_code)
         faults = _faults(session, opened)
+        here = f"{APPLICATIONS}/{token}"
+        drawn = None if faults else drawn_form(session, opened, here)
+        rows_of_materials = standing(session, opened, here)
     kinds, said = kinds_of(opened.matter.fields), words()
     rows = summary(opened.matter, opened.application)
     wrong = {control(one.field): said_of_fault(one, kinds.get(control(one.field)), said) for one in faults}
     return page(
         "review.html",
-        WRONG if undeclared or faults else 200,
+        WRONG if undeclared or faults or stale or form_fault else 200,
         m=named(opened.matter.name),
         agency=agency_named(agency),
-        here=f"{APPLICATIONS}/{token}",
+        here=here,
         rows=[{**row, "fault": wrong.get(row["name"])} for row in rows],
-        materials=_materials(opened),
+        materials=rows_of_materials,
+        lacking=[one for one in rows_of_materials if not one["done"]],
         wrong=bool(faults),
-        undeclared=undeclared,
+        undeclared=undeclared and drawn is not None,
+        drawn=drawn,
+        stale=stale,
+        form_fault=form_fault,
         zh=chinese(),
     )
 
@@ -343,23 +360,6 @@ def _faults(session: Session, opened: Opened) -> tuple[Fault, ...]:
     return acts.faults_of(
         session, web.ports(), opened.form, opened.matter, opened.application, photos_too=True
     )
-
-
-def _photo(field: Any, application: Application, faults: Sequence[Fault]) -> dict[str, Any]:
-    label, tag = in_language(field.label, lang())
-    pointer = f"/fields/{field.name}"
-    return {
-        "name": field.name,
-        "label": label,
-        "lang": tag,
-        "required": field.required,
-        "there": field.name in application.fields,
-        "wrong": field.name in application.fields and any(one.field == pointer for one in faults),
-    }
-
-
-def _materials(opened: Opened) -> list[dict[str, Any]]:
-    return [material(one) for one in opened.matter.materials]
 
 
 def _closed(matter: Matter) -> Response:

@@ -123,6 +123,7 @@ def material(one: Material) -> dict[str, Any]:
         "source": told[f"source_{one.source}"],
         "looked_up": one.licence_type is not None or one.source == "government",
         "licence": one.licence_type is not None,
+        "accept": ",".join(one.media),
         "media": told["media"].format(kinds=kinds, size=_size(one.max_bytes)),
         "paper": None if one.paper is None else str(one.paper),
         "basis": str(one.basis),

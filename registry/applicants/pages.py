@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from flask import Flask
 
-from registry.applicants import form_pages, guide_pages, progress_pages
+from registry.applicants import form_pages, guide_pages, material_pages, progress_pages
 from registry.applicants.browser import EXTENSION, Applicants, blueprint
 
-PAGES = (guide_pages, form_pages, progress_pages)
+PAGES = (guide_pages, form_pages, material_pages, progress_pages)
 """Modules that hang their routes on the blueprint when they are imported."""
 
 

@@ -6,8 +6,11 @@ over in an hour. An unknown number, a wrong code and one attempt too many get th
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from flask import Response
@@ -36,6 +39,7 @@ from registry.holders import proof
 from registry.holders.rendering import civil, minute
 from registry.intake import cases
 from registry.intake.applications import Said, open_said
+from registry.intake.materials import supplied
 from registry.intake.matters import Matter
 from registry.intake.moves import Action, CaseState
 from registry.intake.tables import CaseMove
@@ -249,8 +253,6 @@ def correction(token: str) -> Response:
 @blueprint.post("/applications/<token>/correction", endpoint="correct")
 def correct(token: str) -> Response:
     """Put in what was asked for; a second press finds it done."""
-    import base64
-
     typed, files = form_with_photos()
     ports = web.ports()
     ports.vault.ready()
@@ -291,6 +293,7 @@ def _correction(
         asked = _demanded(session, opened)
         fields = _asked_fields(session, opened)
         agency = session.get_one(Agency, opened.case.agency_code)
+        there = {code: row.at for code, row in supplied(session, opened.case.id).items()}
     why = {one.code: one.why for one in asked.items}
     shown = typed_of(opened.application) if typed is None else typed
     faults = () if error is None else error.faults
@@ -309,18 +312,25 @@ def _correction(
         number=opened.case.number,
         said=asked.words,
         inputs=inputs,
-        items=[_item(one.code, one.why, opened.matter) for one in asked.items if one.code not in names],
+        items=[
+            {**_item(one.code, one.why, opened.matter), "file": _at(there.get(one.code))}
+            for one in asked.items
+            if one.code not in names
+        ],
         photos=any(one.kind == "file" for one in inputs),
         wrong=[(one.name, one.label, one.label_lang, one.fault) for one in inputs if one.fault],
         undeclared=undeclared,
-        consult=opened.matter.consult_phone,
         zh=chinese(),
     )
 
 
-def _because(one: Input, why: str | None) -> Input:
-    from dataclasses import replace
+def _at(when: datetime | None) -> dict[str, str] | None:
+    if when is None:
+        return None
+    return {"at": words()["file_sent"].format(at=minute(when, web.ports().settings.tz, lang()))}
 
+
+def _because(one: Input, why: str | None) -> Input:
     return replace(one, why=why)
 
 

@@ -93,10 +93,23 @@ class Applicant:
         assert token_of(answer) == token
         return token
 
+    def drawn(self, token: str) -> str:
+        """The digest of the form that was drawn of a draft."""
+        answer = self.post(f"{WAY_IN}{token}/form")
+        assert answer.status_code == 303, shown(answer)
+        page = self.get(f"{WAY_IN}{token}/submission").get_data(as_text=True)
+        found = re.search(r'name="form" value="([0-9a-f]{64})"', page)
+        assert found is not None, page
+        return found[1]
+
+    def submit(self, token: str) -> TestResponse:
+        """Once the form that was drawn is confirmed."""
+        return self.post(f"{WAY_IN}{token}/submission", {"declaration": "yes", "form": self.drawn(token)})
+
     def submitted(self, **changes: str | None) -> tuple[str, str, str]:
         """The link, number and code of an application that was submitted."""
         token = self.begun(**changes)
-        answer = self.post(f"{WAY_IN}{token}/submission", {"declaration": "yes"})
+        answer = self.submit(token)
         assert answer.status_code == 303, shown(answer)
         page = shown(self.get(f"{WAY_IN}{token}"))
         number = re.search(r"Case number ([0-9]{18})", page)

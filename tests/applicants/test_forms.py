@@ -67,7 +67,7 @@ def test_from_the_guide_to_a_number_and_a_code(somebody: Applicant) -> None:
     assert (case.number, case.state, case.agency_code) == (number, "submitted", world.codes["own"])
     assert code.replace(" ", "") not in str(everything(world))
     done = {one.kind: one for one in events(world)}
-    assert set(done) == {"case.drafted", "case.submitted"}
+    assert set(done) == {"case.drafted", "case.form_made", "case.form_confirmed", "case.submitted"}
     for event in done.values():
         assert (event.client_id, event.person_id, event.operator) == (case.client_id, None, "applicant")
     assert done["case.submitted"].detail["part"] == "applicant"
@@ -193,20 +193,23 @@ def test_a_second_press_saves_and_submits_once(somebody: Applicant) -> None:
     for _ in range(2):
         assert token_of(somebody.post(FORM, typed)) == token
     assert len(cases_of(somebody.world)) == 1
+    sent = {"declaration": "yes", "form": somebody.drawn(token)}
     for _ in range(2):
-        answer = somebody.post(f"{WAY_IN}{token}/submission", {"declaration": "yes"})
+        answer = somebody.post(f"{WAY_IN}{token}/submission", sent)
         assert token_of(answer) == token
     (case,) = cases_of(somebody.world)
     assert case.moves == 1
     late = somebody.post(f"{WAY_IN}{token}/details", {**typed, "name": "other"})
     assert token_of(late) == token
-    assert [one.kind for one in events(somebody.world)] == ["case.drafted", "case.submitted"]
+    done = [one.kind for one in events(somebody.world)]
+    assert sorted(done) == ["case.drafted", "case.form_confirmed", "case.form_made", "case.submitted"]
     assert somebody.post(FORM, typed | {"name": "other"}).status_code == 409
 
 
 def test_without_a_declaration_nothing_is_submitted(somebody: Applicant) -> None:
     token = somebody.begun()
-    for typed in ({}, {"declaration": "no"}):
+    digest = somebody.drawn(token)
+    for typed in ({"form": digest}, {"declaration": "no", "form": digest}):
         answer = somebody.post(f"{WAY_IN}{token}/submission", typed)
         assert answer.status_code == 422
         assert "Please make the declaration of truth" in shown(answer)
@@ -252,7 +255,9 @@ def test_a_network_has_so_many_open_drafts_of_a_matter(
     assert "too many drafts" in shown(full)
     assert somebody.post(f"{WAY_IN}{first}/details", typed | {"name": "other"}).status_code == 303
     applicant(somebody.world, address="198.51.100.7").begun()
-    somebody.post(f"{WAY_IN}{first}/submission", {"declaration": "yes"})
+    right = somebody.post(f"{WAY_IN}{first}/details", {**typed, "draft": first})
+    assert right.status_code == 303
+    assert somebody.submit(first).status_code == 303
     somebody.begun()
 
 
@@ -332,21 +337,21 @@ def test_a_photo_is_put_in_replaced_and_taken_out(world: World) -> None:
     answer = somebody.post(path, {**typed, "draft": blank[1]})
     assert answer.status_code == 303, shown(answer)
     here = f"{WAY_IN}{blank[1]}"
-    assert "A photo is wanted" in shown(somebody.get(here))
+    assert "A photo is wanted" in shown(somebody.get(f"{here}/materials"))
     assert "Please fill this in" in shown(somebody.get(f"{here}/submission"))
     for wrong in (b"no photo", b"\xff\xd8\xff" + bytes(100), photo + bytes(300_000)):
         sent = somebody.post(f"{here}/photos/photo", {"photo": (io.BytesIO(wrong), "a.jpg")})
         assert sent.status_code in {413, 422}
     sent = somebody.post(f"{here}/photos/photo", {"photo": (io.BytesIO(photo), "a.jpg")})
     assert sent.status_code == 303
-    assert "The photo is saved" in shown(somebody.get(here))
+    assert "The photo is saved" in shown(somebody.get(f"{here}/materials"))
     somebody.post(f"{here}/details", {**typed, "f_contact_phone": "0990-7654321"})
     assert "photo" in kept(world), "it stays when the form is saved again"
     somebody.post(f"{here}/photos/photo", {"remove": "yes"})
     assert "photo" not in kept(world)
     assert somebody.post(f"{here}/photos/name", {"remove": "yes"}).status_code == 404
     somebody.post(f"{here}/photos/photo", {"photo": (io.BytesIO(photo), "a.jpg")})
-    assert somebody.post(f"{here}/submission", {"declaration": "yes"}).status_code == 303
+    assert somebody.submit(blank[1]).status_code == 303
     (case,) = cases_of(world)
     assert (case.state, case.matter_code) == ("submitted", TEACHER)
 
