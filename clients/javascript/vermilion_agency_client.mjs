@@ -272,6 +272,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} href
  * @property {ApplicantShown | null} applicant
  * @property {Record<string, any>} fields
+ * @property {Array<CaseMaterialShown>} materials
  * @property {Array<StepShown>} steps
  * @property {Array<JointShown>} sub_cases
  * @property {IssueShown | null} licence
@@ -294,9 +295,25 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * A material of the matter, and how the case stands with it.
+ * @typedef {object} CaseMaterialShown
+ * @property {string} code
+ * @property {Record<string, string>} name
+ * @property {boolean} required
+ * @property {Want | null} wanted
+ * @property {MaterialVersionShown | null} supplied
+ */
+
+/**
  * @typedef {object} CasePage
  * @property {Array<CaseListed>} cases
  * @property {string | null} [next]
+ */
+
+/**
+ * @typedef {object} CaseRetrievals
+ * @property {Array<RetrievalShown>} retrievals
+ * @property {Array<WantedShown>} wanted
  */
 
 /**
@@ -313,6 +330,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} href
  * @property {ApplicantShown | null} applicant
  * @property {Record<string, any>} fields
+ * @property {Array<CaseMaterialShown>} materials
  * @property {Array<StepShown>} steps
  * @property {Array<JointShown>} sub_cases
  * @property {IssueShown | null} licence
@@ -383,6 +401,13 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {number | null} [status_version]
  * @property {Record<string, any>} fields
  * @property {string | null} [valid_from]
+ */
+
+/**
+ * `sha256` names the form that the applicant has read and confirms, whom the agency has identified.
+ * @typedef {object} ConfirmationBody
+ * @property {string} sha256
+ * @property {string | null} [operator]
  */
 
 /**
@@ -469,6 +494,16 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @typedef {object} DecisionBody
  * @property {"approve" | "refuse"} decision
  * @property {string} payload_sha256
+ */
+
+/** @typedef {"signed_form" | "confirmed_form" | "declaration"} Declared */
+
+/**
+ * The issuer finds its licence right.
+ * @typedef {object} DeclinationBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [operator]
  */
 
 /**
@@ -581,6 +616,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} secret
  */
 
+/** @typedef {"waiting" | "acknowledged" | "corrected" | "declined" | "lapsed"} ErrorState */
+
 /**
  * An event or a refusal; `commitment` says whether what was committed to still holds.
  * @typedef {object} EventLine
@@ -625,6 +662,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} FormBody
+ * @property {"zh" | "en" | "es"} [language]
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} FormField
  * @property {string} name
  * @property {Record<string, string>} label
@@ -632,6 +675,21 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {boolean} required
  * @property {number} max_length
  * @property {Array<string>} choices
+ */
+
+/**
+ * The form that the registry drew of an application: the last one.
+ * @typedef {object} FormShown
+ * @property {number} version
+ * @property {string} language
+ * @property {string} sha256
+ * @property {number} size
+ * @property {string} at
+ * @property {boolean} current
+ * @property {string | null} confirmed_at
+ * @property {MaterialVersionShown | null} signed
+ * @property {Declared | null} declared_by
+ * @property {string} href
  */
 
 /**
@@ -750,6 +808,29 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string> | null} [co_seals]
  * @property {string | null} [number]
  * @property {Record<string, any> | null} [fields]
+ */
+
+/**
+ * @typedef {object} LicenceErrorPage
+ * @property {Array<LicenceErrorShown>} errors
+ * @property {string | null} [next]
+ */
+
+/**
+ * A confirmed error in a licence of the agency's. `correction` is where it is corrected, by the rule
+ * of corrections; then it is settled by itself.
+ * @typedef {object} LicenceErrorShown
+ * @property {string} id
+ * @property {string} identifier
+ * @property {string} field
+ * @property {string | Array<string>} told
+ * @property {string | Array<string>} right
+ * @property {string} found_by
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string} made_at
+ * @property {ErrorState} state
+ * @property {string} correction
  */
 
 /**
@@ -951,6 +1032,11 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} LookAgainBody
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} LossBody
  * @property {string} legal_basis
  */
@@ -969,6 +1055,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string> | null} [chain]
  */
 
+/** @typedef {"by_code" | "by_name" | "another" | "unproven" | "unsigned" | "unknown"} Match */
+
 /**
  * @typedef {object} MaterialShown
  * @property {string} code
@@ -981,6 +1069,28 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} legal_basis
  * @property {string | null} paper
  * @property {string} note
+ * @property {boolean} signed
+ */
+
+/**
+ * @typedef {object} MaterialVersionList
+ * @property {Array<MaterialVersionShown>} materials
+ */
+
+/**
+ * A file as it was supplied.
+ * @typedef {object} MaterialVersionShown
+ * @property {string} code
+ * @property {number} version
+ * @property {string} media
+ * @property {number} size
+ * @property {string} sha256
+ * @property {string} at
+ * @property {string | null} person
+ * @property {string} operator
+ * @property {Scan} scan
+ * @property {SignatureReportShown | null} report
+ * @property {string} href
  */
 
 /**
@@ -1262,11 +1372,34 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * `outage`: a source could not be asked, and is tried again; that is no `not_found`.
+ * @typedef {object} RetrievalShown
+ * @property {string} id
+ * @property {string} material
+ * @property {RetrievalState} state
+ * @property {string} asked_at
+ * @property {number} attempts
+ * @property {string | null} tried_at
+ * @property {string | null} outage
+ * @property {string | null} next_attempt
+ * @property {SourceShown | null} source
+ * @property {string | null} purpose
+ * @property {string | null} legal_basis
+ * @property {string | null} retrieved_at
+ * @property {string | null} sha256
+ * @property {Record<string, string | Array<string>> | null} values
+ */
+
+/** @typedef {"waiting" | "outage" | "found" | "not_found" | "dropped"} RetrievalState */
+
+/**
  * For how long secrets before the new one go on signing beside it; 0: not at all.
  * @typedef {object} RotationBody
  * @property {string | null} [operator]
  * @property {number} [overlap_hours]
  */
+
+/** @typedef {"not_scanned" | "clean" | "own"} Scan */
 
 /**
  * @typedef {object} Scheduled
@@ -1403,6 +1536,31 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 
 /** @typedef {"part" | "lead" | "system"} Side */
 
+/**
+ * What was found of a PDF's signatures when it came. It explains, and refuses nothing by itself.
+ * @typedef {object} SignatureReportShown
+ * @property {Record<string, string>} says
+ * @property {Match} match
+ * @property {Record<string, string>} match_says
+ * @property {string | null} indication
+ * @property {string | null} sub_indication
+ * @property {string | null} signer
+ * @property {string | null} signed_at
+ * @property {string | null} level
+ * @property {string | null} coverage
+ * @property {string} explained
+ * @property {Array<UploadSignature>} signatures
+ */
+
+/**
+ * Who vouches for it, and through what it was had.
+ * @typedef {object} SourceShown
+ * @property {string} agency
+ * @property {string | null} licence
+ * @property {string | null} connector
+ * @property {string | null} data_set
+ */
+
 /** @typedef {"proven" | "own_word" | "unproven" | "after"} Standing */
 
 /**
@@ -1505,6 +1663,60 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * `corrected`: with the applicant's other value, which is the source's, and by which the applicant
+ * declares that it is true (`declaration`). `confirmed`: the source is wrong, and is told so.
+ * `refused`: the applicant is wrong; no licence says what was refused.
+ * @typedef {object} TaskEndingBody
+ * @property {"corrected" | "confirmed" | "refused"} outcome
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [words]
+ * @property {string | Array<string> | null} [value]
+ * @property {boolean} [declaration]
+ * @property {string | null} [operator]
+ */
+
+/**
+ * What became of an error that the source was told.
+ * @typedef {object} TaskErrorShown
+ * @property {string} id
+ * @property {ErrorState} state
+ * @property {string | null} told_at
+ * @property {string | null} outage
+ * @property {string | null} answered_at
+ * @property {string | null} answer
+ */
+
+/**
+ * @typedef {object} TaskPage
+ * @property {Array<TaskShown>} tasks
+ * @property {string | null} [next]
+ */
+
+/**
+ * A value that the applicant and a source tell differently.
+ * @typedef {object} TaskShown
+ * @property {string} id
+ * @property {string} case
+ * @property {string} retrieval
+ * @property {string} field
+ * @property {string} source_field
+ * @property {string | Array<string>} applicant
+ * @property {string | Array<string>} source
+ * @property {TaskState} state
+ * @property {string} opened_at
+ * @property {string | null} ended_at
+ * @property {string | null} person
+ * @property {string} operator
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string} words
+ * @property {TaskErrorShown | null} error
+ */
+
+/** @typedef {"open" | "corrected" | "confirmed" | "refused"} TaskState */
+
+/**
  * @typedef {object} Token
  * @property {string} access_token
  * @property {"Bearer"} token_type
@@ -1537,6 +1749,22 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} code
  * @property {number} version
  * @property {Record<string, string>} name
+ */
+
+/**
+ * @typedef {object} UploadSignature
+ * @property {string} kind
+ * @property {string | null} signer
+ * @property {string | null} issuer
+ * @property {string | null} authority
+ * @property {string} integrity
+ * @property {string} coverage
+ * @property {number | null} revision
+ * @property {string | null} at
+ * @property {boolean} proven
+ * @property {string | null} level
+ * @property {string} indication
+ * @property {string | null} sub_indication
  */
 
 /**
@@ -1573,6 +1801,14 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} client
  * @property {string} client_name
  * @property {string} operator
+ */
+
+/** @typedef {"missing" | "unsigned"} Want */
+
+/**
+ * @typedef {object} WantedShown
+ * @property {string} code
+ * @property {Record<string, string>} name
  */
 
 /** @typedef {"applicant" | "window" | "handler" | "approver" | "system"} Who */
@@ -2448,6 +2684,88 @@ export class Client {
   }
 
   /**
+   * Make the application's form.
+   *
+   * A PDF of what the application says now, with the declaration of truth: to be confirmed by
+   * its digest, or signed. The same application has the same form.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {FormBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  makeForm(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The application's form.
+   *
+   * Whether it was confirmed or signed, and whether it says what the application says.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  readForm(caseId, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/form`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Confirm the application's form.
+   *
+   * By an applicant who has no signature tool. It stands for the declaration, as long as the
+   * application is not changed.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {ConfirmationBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  confirmForm(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form/confirmation`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Bring the form, signed.
+   *
+   * The form as it was made, and behind it the applicant's signature. It stands for the
+   * declaration where that signature is the applicant's; whose it is, the answer says.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  signForm(caseId, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/form/signature`, {
+      body: request,
+      media: "application/pdf",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
    * Order a case's licence anew.
    *
    * After it was refused: the case is permitted still, and what the decision said of the licence
@@ -2465,6 +2783,207 @@ export class Client {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
+  }
+
+  /**
+   * The materials of a case.
+   *
+   * Every file that was supplied, those that were replaced too.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionList>>}
+   */
+  listMaterials(caseId, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Supply a material.
+   *
+   * While the application is a draft or is being corrected. The file is examined at once: what
+   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
+   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
+   * record.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionShown>>}
+   */
+  supplyMaterial(caseId, materialCode, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
+      body: request,
+      media: "application/pdf",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
+   * Supply a material.
+   *
+   * While the application is a draft or is being corrected. The file is examined at once: what
+   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
+   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
+   * record.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionShown>>}
+   */
+  supplyMaterialJpeg(caseId, materialCode, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
+      body: request,
+      media: "image/jpeg",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
+   * Supply a material.
+   *
+   * While the application is a draft or is being corrected. The file is examined at once: what
+   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
+   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
+   * record.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionShown>>}
+   */
+  supplyMaterialPng(caseId, materialCode, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
+      body: request,
+      media: "image/png",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
+   * A material's file.
+   *
+   * As it was supplied.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readMaterial(caseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "application/pdf",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * A material's file.
+   *
+   * As it was supplied.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readMaterialJpeg(caseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "image/jpeg",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * A material's file.
+   *
+   * As it was supplied.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readMaterialPng(caseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "image/png",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * Look again for what was not found.
+   *
+   * At once, in the background: sources that were out, and those that had nothing.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {LookAgainBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<CaseRetrievals>>}
+   */
+  lookAgain(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/retrievals`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * What was looked for, for a case.
+   *
+   * Each required material that somebody else may have is looked for when an application comes,
+   * before the applicant is asked: among licences, then in data exchange.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {string} caseId
+   * @returns {Promise<Answer<CaseRetrievals>>}
+   */
+  listRetrievals(caseId) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/retrievals`);
   }
 
   /**
@@ -2486,6 +3005,32 @@ export class Client {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
+  }
+
+  /**
+   * The differences of a case.
+   *
+   * Where the application and what was retrieved say different things. A case with an open one
+   * is not permitted.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {string} caseId
+   * @returns {Promise<Answer<TaskPage>>}
+   */
+  listCaseTasks(caseId) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/tasks`);
+  }
+
+  /**
+   * What `listCaseTasks` lists, page after page.
+   *
+   * @param {string} caseId
+   * @returns {AsyncGenerator<TaskShown>}
+   */
+  async *listCaseTasksAll(caseId) {
+    yield* this.#pages(await this.listCaseTasks(caseId), "tasks");
   }
 
   /**
@@ -3537,6 +4082,51 @@ export class Client {
   }
 
   /**
+   * Errors that were confirmed in the agency's licences.
+   *
+   * Found by agencies that used a licence in place of a paper; the oldest first, in pages of
+   * 100. Each is settled when its licence is corrected.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {{after?: string}} [options]
+   * @returns {Promise<Answer<LicenceErrorPage>>}
+   */
+  listSourceErrors(options = {}) {
+    return this.#ask("GET", "/api/v1/source-errors", { query: { after: options.after } });
+  }
+
+  /**
+   * What `listSourceErrors` lists, page after page.
+   *
+   * @returns {AsyncGenerator<LicenceErrorShown>}
+   */
+  async *listSourceErrorsAll() {
+    yield* this.#pages(await this.listSourceErrors(), "errors");
+  }
+
+  /**
+   * Find a licence right after all.
+   *
+   * Its issuer says why nothing of it is corrected.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} errorId
+   * @param {DeclinationBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<LicenceErrorShown>>}
+   */
+  declineSourceError(errorId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/source-errors/${part(errorId)}/declination`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
    * The agency's sub-cases.
    *
    * The newest first, or by when they are due; in pages of 100.
@@ -3636,6 +4226,54 @@ export class Client {
    */
   giveOpinion(subCaseId, request, options = {}) {
     return this.#ask("POST", `/api/v1/sub-cases/${part(subCaseId)}/opinion`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The agency's differences.
+   *
+   * Of all its cases, the oldest first; in pages of 100.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {{after?: string, state?: "open" | "corrected" | "confirmed" | "refused"}} [options]
+   * @returns {Promise<Answer<TaskPage>>}
+   */
+  listTasks(options = {}) {
+    return this.#ask("GET", "/api/v1/verification-tasks", {
+      query: { after: options.after, state: options.state },
+    });
+  }
+
+  /**
+   * What `listTasks` lists, page after page.
+   *
+   * @param {{state?: "open" | "corrected" | "confirmed" | "refused"}} [options]
+   * @returns {AsyncGenerator<TaskShown>}
+   */
+  async *listTasksAll(options = {}) {
+    yield* this.#pages(await this.listTasks(options), "tasks");
+  }
+
+  /**
+   * Clear a difference.
+   *
+   * Who is right is for a person to find out. A source that is wrong is told so until it has
+   * acknowledged that; a licence of this registry waits for its issuer to correct it.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} taskId
+   * @param {TaskEndingBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<TaskShown>>}
+   */
+  endTask(taskId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/verification-tasks/${part(taskId)}/ending`, {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });

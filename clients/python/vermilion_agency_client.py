@@ -349,6 +349,7 @@ class CaseFiled(TypedDict):
     href: str
     applicant: ApplicantShown | None
     fields: dict[str, Any]
+    materials: list[CaseMaterialShown]
     steps: list[StepShown]
     sub_cases: list[JointShown]
     licence: IssueShown | None
@@ -371,11 +372,28 @@ class CaseListed(TypedDict):
     href: str
 
 
+class CaseMaterialShown(TypedDict):
+    """A material of the matter, and how the case stands with it."""
+
+    code: str
+    name: dict[str, str]
+    required: bool
+    wanted: Want | None
+    supplied: MaterialVersionShown | None
+
+
 class CasePage(TypedDict):
     """What its members say."""
 
     cases: list[CaseListed]
     next: NotRequired[str | None]
+
+
+class CaseRetrievals(TypedDict):
+    """What its members say."""
+
+    retrievals: list[RetrievalShown]
+    wanted: list[WantedShown]
 
 
 class CaseShown(TypedDict):
@@ -393,6 +411,7 @@ class CaseShown(TypedDict):
     href: str
     applicant: ApplicantShown | None
     fields: dict[str, Any]
+    materials: list[CaseMaterialShown]
     steps: list[StepShown]
     sub_cases: list[JointShown]
     licence: IssueShown | None
@@ -498,6 +517,15 @@ class ChangedFieldsBody(TypedDict):
     valid_from: NotRequired[str | None]
 
 
+class ConfirmationBody(TypedDict):
+    """`sha256` names the form that the applicant has read and confirms, whom the agency has
+    identified.
+    """
+
+    sha256: str
+    operator: NotRequired[str | None]
+
+
 class ContactBody(TypedDict):
     """By `smtp` the applicant gets e-mail at `to`; by `webhook` messages are posted to the
     client's own endpoint of that id, which takes `notice`, for whom `to` names there; by
@@ -591,6 +619,17 @@ class DecisionBody(TypedDict):
 
     decision: Literal["approve", "refuse"]
     payload_sha256: str
+
+
+Declared = Literal["signed_form", "confirmed_form", "declaration"]
+
+
+class DeclinationBody(TypedDict):
+    """The issuer finds its licence right."""
+
+    legal_basis: str
+    reason_code: str
+    operator: NotRequired[str | None]
 
 
 class DeliveryPage(TypedDict):
@@ -757,6 +796,9 @@ class EndpointWithSecret(TypedDict):
     secret: str | None
 
 
+ErrorState = Literal["waiting", "acknowledged", "corrected", "declined", "lapsed"]
+
+
 class EventLine(TypedDict):
     """An event or a refusal; `commitment` says whether what was committed to still holds."""
 
@@ -804,6 +846,13 @@ FigurePage = TypedDict(
 )
 
 
+class FormBody(TypedDict):
+    """What its members say."""
+
+    language: NotRequired[Literal["zh", "en", "es"]]
+    operator: NotRequired[str | None]
+
+
 class FormField(TypedDict):
     """What its members say."""
 
@@ -813,6 +862,21 @@ class FormField(TypedDict):
     required: bool
     max_length: int
     choices: list[str]
+
+
+class FormShown(TypedDict):
+    """The form that the registry drew of an application: the last one."""
+
+    version: int
+    language: str
+    sha256: str
+    size: int
+    at: str
+    current: bool
+    confirmed_at: str | None
+    signed: MaterialVersionShown | None
+    declared_by: Declared | None
+    href: str
 
 
 class GroundBody(TypedDict):
@@ -943,6 +1007,31 @@ class LicenceBody(TypedDict):
     co_seals: NotRequired[list[str] | None]
     number: NotRequired[str | None]
     fields: NotRequired[dict[str, Any] | None]
+
+
+class LicenceErrorPage(TypedDict):
+    """What its members say."""
+
+    errors: list[LicenceErrorShown]
+    next: NotRequired[str | None]
+
+
+class LicenceErrorShown(TypedDict):
+    """A confirmed error in a licence of the agency's. `correction` is where it is corrected, by
+    the rule of corrections; then it is settled by itself.
+    """
+
+    id: str
+    identifier: str
+    field: str
+    told: str | list[str]
+    right: str | list[str]
+    found_by: str
+    legal_basis: str
+    reason_code: str
+    made_at: str
+    state: ErrorState
+    correction: str
 
 
 class LicenceEvent(TypedDict):
@@ -1165,6 +1254,12 @@ class LimitShown(TypedDict):
     unit: str
 
 
+class LookAgainBody(TypedDict):
+    """What its members say."""
+
+    operator: NotRequired[str | None]
+
+
 class LossBody(TypedDict):
     """What its members say."""
 
@@ -1187,6 +1282,9 @@ class MakingBody(TypedDict):
     chain: NotRequired[list[str] | None]
 
 
+Match = Literal["by_code", "by_name", "another", "unproven", "unsigned", "unknown"]
+
+
 class MaterialShown(TypedDict):
     """What its members say."""
 
@@ -1200,6 +1298,29 @@ class MaterialShown(TypedDict):
     legal_basis: str
     paper: str | None
     note: str
+    signed: bool
+
+
+class MaterialVersionList(TypedDict):
+    """What its members say."""
+
+    materials: list[MaterialVersionShown]
+
+
+class MaterialVersionShown(TypedDict):
+    """A file as it was supplied."""
+
+    code: str
+    version: int
+    media: str
+    size: int
+    sha256: str
+    at: str
+    person: str | None
+    operator: str
+    scan: Scan
+    report: SignatureReportShown | None
+    href: str
 
 
 class MatterListed(TypedDict):
@@ -1501,11 +1622,36 @@ class RequestBody(TypedDict):
     suite: NotRequired[Literal["p256-sha256", "p384-sha384", "rsa3072-sha256"]]
 
 
+class RetrievalShown(TypedDict):
+    """`outage`: a source could not be asked, and is tried again; that is no `not_found`."""
+
+    id: str
+    material: str
+    state: RetrievalState
+    asked_at: str
+    attempts: int
+    tried_at: str | None
+    outage: str | None
+    next_attempt: str | None
+    source: SourceShown | None
+    purpose: str | None
+    legal_basis: str | None
+    retrieved_at: str | None
+    sha256: str | None
+    values: dict[str, str | list[str]] | None
+
+
+RetrievalState = Literal["waiting", "outage", "found", "not_found", "dropped"]
+
+
 class RotationBody(TypedDict):
     """For how long secrets before the new one go on signing beside it; 0: not at all."""
 
     operator: NotRequired[str | None]
     overlap_hours: NotRequired[int]
+
+
+Scan = Literal["not_scanned", "clean", "own"]
 
 
 class Scheduled(TypedDict):
@@ -1660,6 +1806,34 @@ class Self(TypedDict):
 
 Side = Literal["part", "lead", "system"]
 
+
+class SignatureReportShown(TypedDict):
+    """What was found of a PDF's signatures when it came. It explains, and refuses nothing by
+    itself.
+    """
+
+    says: dict[str, str]
+    match: Match
+    match_says: dict[str, str]
+    indication: str | None
+    sub_indication: str | None
+    signer: str | None
+    signed_at: str | None
+    level: str | None
+    coverage: str | None
+    explained: str
+    signatures: list[UploadSignature]
+
+
+class SourceShown(TypedDict):
+    """Who vouches for it, and through what it was had."""
+
+    agency: str
+    licence: str | None
+    connector: str | None
+    data_set: str | None
+
+
 Standing = Literal["proven", "own_word", "unproven", "after"]
 
 
@@ -1772,6 +1946,63 @@ class SuspensionBody(TypedDict):
     until: NotRequired[str | None]
 
 
+class TaskEndingBody(TypedDict):
+    """`corrected`: with the applicant's other value, which is the source's, and by which the
+    applicant declares that it is true (`declaration`). `confirmed`: the source is wrong, and
+    is told so. `refused`: the applicant is wrong; no licence says what was refused.
+    """
+
+    outcome: Literal["corrected", "confirmed", "refused"]
+    legal_basis: str
+    reason_code: str
+    words: NotRequired[str | None]
+    value: NotRequired[str | list[str] | None]
+    declaration: NotRequired[bool]
+    operator: NotRequired[str | None]
+
+
+class TaskErrorShown(TypedDict):
+    """What became of an error that the source was told."""
+
+    id: str
+    state: ErrorState
+    told_at: str | None
+    outage: str | None
+    answered_at: str | None
+    answer: str | None
+
+
+class TaskPage(TypedDict):
+    """What its members say."""
+
+    tasks: list[TaskShown]
+    next: NotRequired[str | None]
+
+
+class TaskShown(TypedDict):
+    """A value that the applicant and a source tell differently."""
+
+    id: str
+    case: str
+    retrieval: str
+    field: str
+    source_field: str
+    applicant: str | list[str]
+    source: str | list[str]
+    state: TaskState
+    opened_at: str
+    ended_at: str | None
+    person: str | None
+    operator: str
+    legal_basis: str
+    reason_code: str
+    words: str
+    error: TaskErrorShown | None
+
+
+TaskState = Literal["open", "corrected", "confirmed", "refused"]
+
+
 class Token(TypedDict):
     """What its members say."""
 
@@ -1812,6 +2043,23 @@ class TypeUsed(TypedDict):
     name: dict[str, str]
 
 
+class UploadSignature(TypedDict):
+    """What its members say."""
+
+    kind: str
+    signer: str | None
+    issuer: str | None
+    authority: str | None
+    integrity: str
+    coverage: str
+    revision: int | None
+    at: str | None
+    proven: bool
+    level: str | None
+    indication: str
+    sub_indication: str | None
+
+
 class UseBody(TypedDict):
     """What the licence's holder has shown (`lookup_code`), and for which matter and why it is
     used: the holder sees that.
@@ -1849,6 +2097,16 @@ class UseShown(TypedDict):
     client: str
     client_name: str
     operator: str
+
+
+Want = Literal["missing", "unsigned"]
+
+
+class WantedShown(TypedDict):
+    """What its members say."""
+
+    code: str
+    name: dict[str, str]
 
 
 Who = Literal["applicant", "window", "handler", "approver", "system"]
@@ -2741,6 +2999,71 @@ class Client:
             key=idempotency_key or new_key(),
         )
 
+    def make_form(
+        self, case_id: str, request: FormBody, *, idempotency_key: str | None = None
+    ) -> Answer[FormShown]:
+        """Make the application's form.
+
+        A PDF of what the application says now, with the declaration of truth: to be confirmed
+        by its digest, or signed. The same application has the same form.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/form",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def read_form(self, case_id: str, *, if_none_match: str | None = None) -> Answer[FormShown]:
+        """The application's form.
+
+        Whether it was confirmed or signed, and whether it says what the application says.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/form", etag=if_none_match)
+
+    def confirm_form(
+        self, case_id: str, request: ConfirmationBody, *, idempotency_key: str | None = None
+    ) -> Answer[FormShown]:
+        """Confirm the application's form.
+
+        By an applicant who has no signature tool. It stands for the declaration, as long as
+        the application is not changed.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/form/confirmation",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def sign_form(self, case_id: str, request: bytes, *, operator: str | None = None) -> Answer[FormShown]:
+        """Bring the form, signed.
+
+        The form as it was made, and behind it the applicant's signature. It stands for the
+        declaration where that signature is the applicant's; whose it is, the answer says.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/form/signature",
+            body=request,
+            media="application/pdf",
+            more={"Operator": operator},
+        )
+
     def order_case_licence(
         self, case_id: str, request: AnewBody, *, idempotency_key: str | None = None
     ) -> Answer[CaseShown]:
@@ -2757,6 +3080,171 @@ class Client:
             body=_json(request),
             key=idempotency_key or new_key(),
         )
+
+    def list_materials(
+        self, case_id: str, *, if_none_match: str | None = None
+    ) -> Answer[MaterialVersionList]:
+        """The materials of a case.
+
+        Every file that was supplied, those that were replaced too.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/materials", etag=if_none_match)
+
+    def supply_material(
+        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
+    ) -> Answer[MaterialVersionShown]:
+        """Supply a material.
+
+        While the application is a draft or is being corrected. The file is examined at once:
+        what is no such file, is encrypted, or does more than show itself is refused; the
+        answer tells who signed a PDF, and whether that is the applicant. What it takes the
+        place of stays on record.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
+            body=request,
+            media="application/pdf",
+            more={"Operator": operator},
+        )
+
+    def supply_material_jpeg(
+        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
+    ) -> Answer[MaterialVersionShown]:
+        """Supply a material.
+
+        While the application is a draft or is being corrected. The file is examined at once:
+        what is no such file, is encrypted, or does more than show itself is refused; the
+        answer tells who signed a PDF, and whether that is the applicant. What it takes the
+        place of stays on record.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
+            body=request,
+            media="image/jpeg",
+            more={"Operator": operator},
+        )
+
+    def supply_material_png(
+        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
+    ) -> Answer[MaterialVersionShown]:
+        """Supply a material.
+
+        While the application is a draft or is being corrected. The file is examined at once:
+        what is no such file, is encrypted, or does more than show itself is refused; the
+        answer tells who signed a PDF, and whether that is the applicant. What it takes the
+        place of stays on record.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
+            body=request,
+            media="image/png",
+            more={"Operator": operator},
+        )
+
+    def read_material(
+        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A material's file.
+
+        As it was supplied.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="application/pdf",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def read_material_jpeg(
+        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A material's file.
+
+        As it was supplied.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="image/jpeg",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def read_material_png(
+        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A material's file.
+
+        As it was supplied.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="image/png",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def look_again(
+        self, case_id: str, request: LookAgainBody, *, idempotency_key: str | None = None
+    ) -> Answer[CaseRetrievals]:
+        """Look again for what was not found.
+
+        At once, in the background: sources that were out, and those that had nothing.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/retrievals",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def list_retrievals(self, case_id: str) -> Answer[CaseRetrievals]:
+        """What was looked for, for a case.
+
+        Each required material that somebody else may have is looked for when an application
+        comes, before the applicant is asked: among licences, then in data exchange.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+        """
+        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/retrievals")
 
     def step_case(
         self, case_id: str, request: CaseStepBody, *, idempotency_key: str | None = None
@@ -2775,6 +3263,21 @@ class Client:
             body=_json(request),
             key=idempotency_key or new_key(),
         )
+
+    def list_case_tasks(self, case_id: str) -> Answer[TaskPage]:
+        """The differences of a case.
+
+        Where the application and what was retrieved say different things. A case with an open
+        one is not permitted.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+        """
+        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/tasks")
+
+    def list_case_tasks_all(self, case_id: str) -> Iterator[TaskShown]:
+        """What `list_case_tasks` lists, page after page."""
+        yield from self._pages(self.list_case_tasks(case_id), "tasks")
 
     def find_licences(
         self,
@@ -3670,6 +4173,38 @@ class Client:
         """What `read_seal_uses` lists, page after page."""
         yield from self._pages(self.read_seal_uses(code, from_=from_, to=to), "uses")
 
+    def list_source_errors(self, *, after: str | None = None) -> Answer[LicenceErrorPage]:
+        """Errors that were confirmed in the agency's licences.
+
+        Found by agencies that used a licence in place of a paper; the oldest first, in pages
+        of 100. Each is settled when its licence is corrected.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask("GET", "/api/v1/source-errors", query={"after": after})
+
+    def list_source_errors_all(self) -> Iterator[LicenceErrorShown]:
+        """What `list_source_errors` lists, page after page."""
+        yield from self._pages(self.list_source_errors(), "errors")
+
+    def decline_source_error(
+        self, error_id: str, request: DeclinationBody, *, idempotency_key: str | None = None
+    ) -> Answer[LicenceErrorShown]:
+        """Find a licence right after all.
+
+        Its issuer says why nothing of it is corrected.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/source-errors/{_part(error_id)}/declination",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
     def list_sub_cases(
         self,
         *,
@@ -3759,6 +4294,45 @@ class Client:
         return self._ask(
             "POST",
             f"/api/v1/sub-cases/{_part(sub_case_id)}/opinion",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def list_tasks(
+        self,
+        *,
+        after: str | None = None,
+        state: Literal["open", "corrected", "confirmed", "refused"] | None = None,
+    ) -> Answer[TaskPage]:
+        """The agency's differences.
+
+        Of all its cases, the oldest first; in pages of 100.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+        """
+        return self._ask("GET", "/api/v1/verification-tasks", query={"after": after, "state": state})
+
+    def list_tasks_all(
+        self, *, state: Literal["open", "corrected", "confirmed", "refused"] | None = None
+    ) -> Iterator[TaskShown]:
+        """What `list_tasks` lists, page after page."""
+        yield from self._pages(self.list_tasks(state=state), "tasks")
+
+    def end_task(
+        self, task_id: str, request: TaskEndingBody, *, idempotency_key: str | None = None
+    ) -> Answer[TaskShown]:
+        """Clear a difference.
+
+        Who is right is for a person to find out. A source that is wrong is told so until it
+        has acknowledged that; a licence of this registry waits for its issuer to correct it.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/verification-tasks/{_part(task_id)}/ending",
             body=_json(request),
             key=idempotency_key or new_key(),
         )
