@@ -12,14 +12,22 @@ from sqlalchemy.orm import Session
 from registry.actor import Actor
 from registry.agencies.enrolments import decide
 from registry.agencies.rules import add_person
-from registry.intake.cases import Act, act, draw_up
+from registry.intake.cases import Act, act, draw_up, locked
 from registry.intake.joint import sub_cases_of
 from registry.intake.joint_tables import SubCase
 from registry.intake.matter_lists import import_list
 from registry.intake.moves import Action, Who
 from registry.intake.opinions import begin
 from registry.samples import sample_matters
-from tests.intake.casework import BASIS, MATTER, Desk, application, import_matters, open_desk
+from tests.intake.casework import (
+    BASIS,
+    MATTER,
+    Desk,
+    application,
+    import_matters,
+    open_desk,
+    supply_all,
+)
 from tests.registry.world import Holder, World
 
 OVERDUE = 'overdue_basis = { law = "《样本省政务服务条例》", article = "第二十条" }\n'
@@ -99,6 +107,10 @@ def joint_case(world: World, lead: str, part: str) -> str:
         import_list(session, world.ports, world.system, text.encode(), "beside.toml")
         case = draw_up(session, world.ports, actor, matter, application(world, told=False))
         act(session, world.ports, case, Action.SUBMIT, Act(Who.APPLICANT, actor, declared=True))
+        case_id = case.id
+    supply_all(world.ports, actor, case_id)
+    with world.ports.database.transaction() as session:
+        case = locked(session, actor, case_id)
         for action in (Action.RECEIVE, Action.ACCEPT):
             act(session, world.ports, case, action, Act(Who.WINDOW, actor))
         (found,) = sub_cases_of(session, case.id)

@@ -148,6 +148,7 @@ def test_a_correction_is_declared_true_by_its_own_form(office: World) -> None:
     submit(office, case_id)
     steps = f"{CASES}/{case_id}/steps"
     asked(office, steps, 200, action="receive")
+    supply_all(office.ports, office.actor("system"), case_id, {"layout"})
     asked(office, steps, 200, action="ask_correction", items=[{"code": "layout", "why": "缺"}], **BASIS)
     refused = asked(office, steps, 422, action="correct", fields={"premises": "新址1号"})
     assert refused["reason"] == "move_needs", "what is corrected the form has never said"

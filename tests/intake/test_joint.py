@@ -21,7 +21,7 @@ from registry.log.tables import Event
 from registry.notices.messages import open_message
 from registry.notices.tables import Notice
 from tests.accountable import unanswered
-from tests.intake.casework import BASIS, TO_HANDLING, case_body, decided, found, step, taken
+from tests.intake.casework import BASIS, TO_HANDLING, case_body, decided, found, step, supply_all, taken
 from tests.intake.joint_casework import Table, beside, import_joint, joint_text, open_joint_desk, sub_case
 from tests.intake.test_matters import refused
 from tests.registry.hooking import endpoint, permitting, receiver, sent
@@ -228,6 +228,7 @@ def office(world: World) -> World:
 def handled(world: World, key: str = "one") -> str:
     answer = world.post(CASES, case_body(world), **{"Idempotency-Key": key})
     case_id = str(answer.get_json()["id"])
+    supply_all(world.ports, world.actor(), case_id)
     for action in ("receive", "accept", "begin"):
         taken = world.post(f"{CASES}/{case_id}/steps", {"action": action, "operator": "window-03"})
         assert taken.status_code == 200, taken.text
