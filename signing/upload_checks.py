@@ -40,6 +40,7 @@ _ACTIONS = frozenset({
 })  # fmt: skip
 _SHOWS = frozenset({"/RichMedia", "/Movie", "/Sound", "/Screen", "/3D", "/PS"})  # what is no page
 _PROGRAMS = frozenset({"/JS", "/JavaScript", "/XFA", "/RichMediaContent", "/RichMediaSettings"})
+_BARE_PAGE = "Resources is missing"  # qpdf's words for a page that shows nothing
 _PLAIN = (".json", ".txt", ".xml")
 _ADDRESS = re.compile(r"(?:https?://|mailto:|tel:)", re.IGNORECASE)  # what a link may lead to
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f]")
@@ -98,7 +99,8 @@ def _pdf(data: bytes) -> None:
             _refuse(LIMITS)
         for one in _values([pdf.trailer, *objects]):
             _check(one)
-        if pdf.get_warnings():  # it left out what another reader may understand
+        # What it left out or mended another reader may understand.
+        if not all(_BARE_PAGE in str(warning) for warning in pdf.get_warnings()):
             _refuse(FORMAT)
         if not 1 <= len(pdf.pages) <= MAX_PAGES:
             _refuse(LIMITS if len(pdf.pages) else FORMAT)

@@ -12,6 +12,11 @@ from hypothesis import strategies as st
 from schemathesis import checks
 from schemathesis.core.result import Ok
 
+from registry.intake.matters import MEDIA
+
+for media in MEDIA:  # a file is sent as the bytes that it is
+    schemathesis.serializer.alias(media, "application/octet-stream")
+
 CHECKS = [
     checks.not_a_server_error,
     checks.status_code_conformance,
