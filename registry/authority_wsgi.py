@@ -14,11 +14,13 @@ from registry.seals.published_lint import LOOK_EVERY as LINT_EVERY
 from registry.seals.published_lint import PublishedLint
 from registry.seals.revocation_list import LOOK_EVERY, publish_due
 from registry.settings import Settings
+from signing.apart import conceal
 
 
 def application() -> object:
     """The WSGI application, set up from `VERMILION_*`, with its background work beside it."""
     configure_logs()
+    conceal()  # the user may be the agency API's, beside which files of strangers are examined
     ports = open_ports(Settings())
     start_background(ports, threading.Event())
     return create_authority_app(ports)

@@ -55,6 +55,7 @@ from registry.uses.rules import sweep as sweep_uses
 from registry.webhooks.claims import sweep as sweep_webhooks
 from registry.webhooks.sending import Sender
 from registry.webhooks.work import deliver
+from signing.apart import conceal
 from signing.licensed import read_licensed
 from signing.uploads import start_examiner
 
@@ -75,6 +76,7 @@ def application() -> object:
     configure_logs()
     settings = Settings()
     examiner = start_examiner(read_licensed(settings.licensed_roots))  # forks: before there are threads
+    conceal()  # files of strangers are examined by processes of the same user
     ports = replace(open_ports(settings), examiner=examiner)
     app = create_app(ports)
     gc.collect()

@@ -191,7 +191,7 @@ def _emitted(body: bytes) -> tuple[bytes, ...]:
 def _serve(control: int, work: Work, limits: Limits) -> NoReturn:
     try:
         _quieten()
-        _conceal()
+        conceal()
         os.nice(_NICE)  # whoever waits for a verdict comes first
         _close_all_but(control)
         gc.collect()
@@ -214,9 +214,9 @@ def _quieten() -> None:
         os.dup2(null, descriptor)
 
 
-def _conceal() -> None:
+def conceal() -> None:
     """Nobody of the same user may look into this process (prctl(2), PR_SET_DUMPABLE): one child into another,
-    or into the one that forks.
+    or into the one that forks, or into a service that holds keys.
     """
     if _PRCTL is not None:
         _PRCTL(_PR_SET_DUMPABLE, ctypes.c_ulong(0), *[ctypes.c_ulong(0)] * 3)
@@ -303,7 +303,7 @@ def _work(connection: socket.socket, work: Work, limits: Limits) -> NoReturn:
     code = _BROKE
     try:
         signal.setitimer(signal.ITIMER_REAL, limits.wall_seconds)
-        _conceal()
+        conceal()
         mapped, resident = _memory()
         limits.apply(mapped - min(resident, limits.memory_bytes // 2))
         resource.setrlimit(resource.RLIMIT_NOFILE, (0, 0))  # nothing can be opened; what is open stays
