@@ -1583,6 +1583,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {number | null} days
  * @property {string} words
  * @property {Array<ItemShown>} items
+ * @property {Declared | null} declared
  * @property {boolean} told
  */
 

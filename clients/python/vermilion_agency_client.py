@@ -1858,6 +1858,7 @@ StepShown = TypedDict(
         "days": "int | None",
         "words": "str",
         "items": "list[ItemShown]",
+        "declared": "Declared | None",
         "told": "bool",
     },
 )

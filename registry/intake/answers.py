@@ -9,6 +9,7 @@ from pydantic import Field
 
 from registry.described import Date, Id, Instant, Reference, Told
 from registry.intake.applications import Application, Said
+from registry.intake.declarations import Declared
 from registry.intake.issuing import IssueState
 from registry.intake.joint_moves import Opinion, SubState
 from registry.intake.joint_tables import SubCase
@@ -138,6 +139,9 @@ class StepShown(Told):
     days: int | None
     words: str
     items: list[ItemShown]
+    declared: Annotated[
+        Declared | None, Field(description="By what the applicant has declared that all is true.")
+    ]
     told: Annotated[bool, Field(description="A message to the applicant was written with it.")]
 
 
@@ -269,7 +273,7 @@ def case_json(
     href: str,
     application: Application | None,
     materials: Sequence[dict[str, Any]],
-    steps: Sequence[tuple[CaseMove, Said]],
+    steps: Sequence[tuple[CaseMove, Said, str | None]],
     ordered: CaseIssue | None,
     edition: str | None,
     sub_cases: Sequence[SubCase] = (),
@@ -297,6 +301,7 @@ def case_json(
             }
             for one in sub_cases
         ],
+        "steps": [_step(move, said, declared) for move, said, declared in steps],
         "licence": None
         if ordered is None
         else {"state": ordered.state, "reason": ordered.reason, "attempts": ordered.attempt},
@@ -304,7 +309,7 @@ def case_json(
     }
 
 
-def _step(move: CaseMove, said: Said) -> dict[str, Any]:
+def _step(move: CaseMove, said: Said, declared: str | None) -> dict[str, Any]:
     return {
         "number": move.number,
         "action": move.action,
@@ -319,5 +324,6 @@ def _step(move: CaseMove, said: Said) -> dict[str, Any]:
         "days": move.days or None,
         "words": said.words,
         "items": [{"code": one.code, "why": one.why} for one in said.items],
+        "declared": declared,
         "told": move.notice_id is not None,
     }

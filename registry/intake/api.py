@@ -350,9 +350,12 @@ def _told(actor: Actor, case_id: str) -> dict[str, Any]:
         case = find_case(session, actor, case_id)
         lapsed = case.state == CaseState.LAPSED
         application = None if lapsed else open_application(ports.vault, case.id, case.application)
+        application = open_application(ports.vault, case.id, case.application)
+        moves = cases.moves_of(session, case.id)
+        declared = cases.declarations_of(session, moves)
         steps = [
-            (one, open_said(ports.vault, case.id, one.number, one.said))
-            for one in cases.moves_of(session, case.id)
+            (one, open_said(ports.vault, case.id, one.number, one.said), declared.get(one.number))
+            for one in moves
         ]
         matter = matter_version(session, case.matter_code, case.matter_version)
         latest = [(one, signatures_of(ports, one)) for one in supplied(session, case.id).values()]

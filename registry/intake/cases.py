@@ -8,7 +8,7 @@ act; the server knows who they are by their credential.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
@@ -55,6 +55,7 @@ from registry.licences.duties import require_officer
 from registry.licences.moment import Moment, moment
 from registry.licences.numbers import uniform
 from registry.log.rules import Ground, record_event
+from registry.log.tables import Event
 from registry.ports import Ports
 from signing.codes import CROCKFORD, LOOKUP_CODE_LENGTH
 from signing.form_values import check_form
@@ -63,6 +64,8 @@ DECIDER = "decider"
 SUBJECT = "case"
 NUMBER_DIGITS = 10
 
+DECLARING = frozenset({Action.SUBMIT, Action.CORRECT})
+"""With which the applicant says that all is true."""
 WORKING_DAYS = "Administrative Licensing Law, Art. 82"
 DRAFTED, SUBMISSION = "Administrative Licensing Law, Art. 29", "Administrative Licensing Law, Arts. 29, 31"
 RESTS_ON: Mapping[Action, str] = {
@@ -222,6 +225,13 @@ def moves_of(session: Session, case_id: str) -> list[CaseMove]:
     return list(session.scalars(rows))
 
 
+def declarations_of(session: Session, moves: Sequence[CaseMove]) -> dict[int, str]:
+    """By what the applicant has declared that all is true, by the step's number (`Declared`)."""
+    events = {one.event_id: one.number for one in moves if Action(one.action) in DECLARING}
+    rows = session.execute(select(Event.id, Event.detail).where(Event.id.in_(events))) if events else ()
+    return {events[row.id]: row.detail["declared"] for row in rows if "declared" in row.detail}
+
+
 def order_anew(session: Session, ports: Ports, case: Case, actor: Actor, licence: Mapping[str, Any]) -> None:
     """Have the licence of a permitted case, whose row is locked, issued once more after it was refused.
 
@@ -306,7 +316,7 @@ def _declared(
 ) -> Declared | None:
     """By what the applicant has declared that all is true. A form speaks for nothing that corrects it."""
     passed_on = Declared.DECLARATION if what.declared else None
-    if action not in {Action.SUBMIT, Action.CORRECT} or what.correction:
+    if action not in DECLARING or what.correction:
         return passed_on
     return declared_by(session, ports, case, day) or passed_on
 

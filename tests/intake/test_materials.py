@@ -35,6 +35,7 @@ from tests.intake.casework import (
     put_material,
     step,
 )
+from tests.registry.issuing import issue_one
 from tests.registry.test_seals_races import at_once
 from tests.registry.world import Ticker, World, on_sqlite
 
@@ -165,6 +166,17 @@ def test_who_signed_is_told_with_the_answer_and_kept_with_the_case(office: World
             assert made.id_code.encode() not in row.report
         details = [str(one.detail) for one in session.scalars(select(Event))]
     assert not [one for one in details if made.name in one or made.id_code in one]
+
+
+def test_a_licence_of_ours_is_known_as_such(office: World) -> None:
+    """With the file that it carries, and without the general validator."""
+    case_id = a_draft(office)
+    issued = issue_one(office)
+    licence = office.get(f"/api/v1/licences/{issued.printout.record.identifier}/document").data
+    report = put(office, case_id, "business_licence", licence)["report"]
+    assert (report["explained"], report["indication"], report["level"]) == ("known", "TOTAL_PASSED", "B-LT")
+    assert report["signer"]
+    assert report["match"] == "unsigned", "the agency's seal is nobody's signature of an application"
 
 
 def test_another_applicant_is_compared_anew(office: World) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
+import time
 import zlib
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,11 +20,13 @@ from PIL import Image
 from keys.errors import Kind, VermilionError
 from signing.apart import Apart
 from signing.report import Explained
-from signing.signatory import Match, Signatory, match_of, match_one, signatories
+from signing.signatory import THEIRS, Match, Signatory, match_of, match_one, signatories
 from signing.upload_checks import JPEG, PDF, PNG, REASONS, refusal_of
 from signing.uploads import Examiner
 from signing.validator import LIMITS, Validator
 from tests.examining import AT, examiner, licensed, plain_pdf, signed_pdf, signer, unknown
+from tests.signing import long_term
+from tests.signing.hostile_files import GROUPS
 from tests.signing.sealing import sealed
 
 NAME, CODE = "样本市云水间餐饮管理有限公司", "91340100MA2TEST000"
@@ -270,3 +274,30 @@ def test_nobody_is_the_applicant_without_their_code_or_name(
 ) -> None:
     found = match_one(Signatory(tuple(names), tuple(identifiers), proven=True), "甲" * 40, "乙" * 18 + code)
     assert found is Match.ANOTHER
+
+
+# --- the files that were made to mislead a reader of licences
+
+
+@pytest.mark.parametrize("group", [name for name in GROUPS if name != "tiring"])
+def test_whatever_misleads_a_reader_is_answered_and_never_the_applicant_s(group: str) -> None:
+    """A child that breaks would be an outage; none does."""
+    for name, one in GROUPS[group].items():
+        data = one.make(long_term.genuine(0).data)
+        with contextlib.suppress(VermilionError):
+            try:
+                examiner().require_harmless(data, PDF)
+            except VermilionError as refused:
+                assert refused.reason in REASONS, name
+                raise
+            report = examiner().report(data, None, AT)
+            assert match_of(signatories(report.signatures), NAME, CODE) not in THEIRS, name
+
+
+def test_one_that_tires_the_reader_is_refused_within_the_limits() -> None:
+    name, one = next(iter(GROUPS["tiring"].items()))
+    began = time.monotonic()
+    with pytest.raises(VermilionError) as refused:
+        examiner().require_harmless(one.make(long_term.genuine(0).data), PDF)
+    assert refused.value.reason in REASONS, name
+    assert time.monotonic() - began < LIMITS.wall_seconds + 3
