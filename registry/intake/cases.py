@@ -46,6 +46,7 @@ from registry.intake.moves import (
     same_person,
 )
 from registry.intake.results import publish
+from registry.intake.retrieval import lost
 from registry.intake.retrieval import order as look_for
 from registry.intake.tables import Case, CaseMove
 from registry.intake.tasks import compare_anew, require_cleared
@@ -390,7 +391,7 @@ def _require_once(
     session: Session, ports: Ports, case: Case, matter: Matter, items: tuple[Item, ...]
 ) -> None:
     """What is to be corrected is told once and completely (Measures, Art. 8): a second time only what was
-    told then, and did not come.
+    told then, and did not come, or was found then, and is no more.
     """
     known = {one.code for one in matter.materials} | {one.name for one in matter.fields}
     faults = [
@@ -411,7 +412,7 @@ def _require_once(
     if first is None:
         return
     told = {item.code for item in open_said(ports.vault, case.id, first.number, first.said).items}
-    if not {item.code for item in items} <= told:
+    if not {item.code for item in items} <= told | lost(session, case.id):
         detail = "what is to be corrected is told once and completely: no more may be asked for now"
         raise VermilionError(Kind.CONFLICT, detail, reason="told_once")
 

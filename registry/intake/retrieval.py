@@ -141,6 +141,14 @@ def found(session: Session, case_id: str) -> Mapping[str, CaseRetrieval]:
     return {row.material: row for row in session.scalars(rows.order_by(CaseRetrieval.number))}
 
 
+def lost(session: Session, case_id: str) -> set[str]:
+    """The materials that were found, by a licence that replaces none any more."""
+    rows = select(CaseRetrieval.material).where(
+        CaseRetrieval.case_id == case_id, CaseRetrieval.state == RetrievalState.FOUND
+    )
+    return set(session.scalars(rows)) - set(found(session, case_id))
+
+
 def unasked(session: Session, case_id: str) -> list[str]:
     """The materials that are to be looked for, and for which nobody was asked yet."""
     rows = select(CaseRetrieval.material).where(

@@ -393,6 +393,23 @@ def test_a_licence_that_ended_since_replaces_nothing_and_its_next_edition_does(d
     assert retrieve_due(desk.ports).not_found == 1
 
 
+def test_a_licence_that_ended_is_asked_for_although_nobody_has_told_so_before(desk: Desk) -> None:
+    """What was found when all else was told could not be told then."""
+    import_own(desk.world)
+    record = issue_one(desk.world).printout.record
+    case_id = own_case(desk, own_application(record), Action.SUBMIT, Action.RECEIVE)
+    retrieve_due(desk.ports)
+    step(desk, case_id, Action.ASK_CORRECTION, said=asking("premises"))
+    step(desk, case_id, Action.CORRECT)
+    assert refusal(desk, case_id, Action.ASK_CORRECTION, said=asking("food_licence")).reason == "items"
+    decision = Decision("《样本法》", "sample", desk.world.today)
+    with desk.ports.database.transaction() as session:
+        rules.end(session, desk.ports, desk.actors[Who.WINDOW], record.identifier, decision, "revoked")
+    asked = refusal(desk, case_id, Action.ASK_CORRECTION, said=asking("food_licence", "business_items"))
+    assert asked.reason == "told_once"
+    step(desk, case_id, Action.ASK_CORRECTION, said=asking("food_licence"))
+
+
 # --- what is asked for -----------------------------------------------------------------------------------
 
 
