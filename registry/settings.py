@@ -269,6 +269,12 @@ class Settings(BaseSettings):
             "networks that are not public, such as the government's own, and plain http."
         ),
     )
+    exchange_ca_file: Path | None = Field(
+        default=None,
+        description=(
+            "PEM file with the authorities of sources of data exchange; empty: those that the machine knows."
+        ),
+    )
     smtp_host: str = Field(
         default="",
         description="Mail server by which messages to people leave, such as pick-up links; empty: none do.",
@@ -347,6 +353,7 @@ class Settings(BaseSettings):
         "pkcs11_pin_file",
         "licensed_roots",
         "oidc_client_secret_file",
+        "exchange_ca_file",
         "smtp_ca_file",
         "smtp_password_file",
         "figures_secret_file",

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from hashlib import sha256
+from pathlib import Path
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session, aliased
@@ -138,7 +140,7 @@ def versions_on_record(session: Session) -> Sequence[ConnectorVersion]:
 def open_connector(session: Session, ports: Ports, file: ConnectorFile) -> Connector:
     """The way to a source, to be gone when the transaction is over. The vault is ready.
 
-    Raises VermilionError(UNAVAILABLE): `connector_secret` where it has none yet.
+    Raises VermilionError(UNAVAILABLE): `connector_secret` where it has none yet; `exchange_ca_file`.
     """
     if file.kind is ConnectorKind.FOLDER:
         return FolderConnector(ports.settings.exchange_directory / file.code)
@@ -147,7 +149,17 @@ def open_connector(session: Session, ports: Ports, file: ConnectorFile) -> Conne
         detail = "the connector has no secret to sign by: set one by `vermilion connector secret`"
         raise VermilionError(Kind.UNAVAILABLE, detail, reason="connector_secret")
     value = ports.vault.decrypt(Use.RECORD, row.secret, _owner(row.code, row.number))
-    return HttpConnector(file.url, Secret(row.key_id, value), ports.settings.exchange_permitted, ports.clock)
+    try:
+        tls = _tls(ports.settings.exchange_ca_file)
+    except OSError as error:  # which ssl.SSLError is, too
+        detail = "the file with the authorities of sources cannot be read"
+        raise VermilionError(Kind.UNAVAILABLE, detail, reason="exchange_ca_file") from error
+    secret, permitted = Secret(row.key_id, value), ports.settings.exchange_permitted
+    return HttpConnector(file.url, secret, permitted, ports.clock, tls=tls)
+
+
+def _tls(authorities: Path | None) -> ssl.SSLContext | None:
+    return None if authorities is None else ssl.create_default_context(cafile=authorities)
 
 
 def _newest_secret(session: Session, code: str) -> ConnectorSecret | None:

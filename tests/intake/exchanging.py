@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -77,15 +78,16 @@ class Source:
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     secret: Secret = SECRET
     stop: threading.Event = field(default_factory=threading.Event)
+    scheme: str = "http"
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/exchange"
+        return f"{self.scheme}://127.0.0.1:{self.port}/exchange"
 
 
 @contextlib.contextmanager
-def source(clock: Callable[[], datetime]) -> Iterator[Source]:
-    made = Source(clock=clock)
+def source(clock: Callable[[], datetime], tls: ssl.SSLContext | None = None) -> Iterator[Source]:
+    made = Source(clock=clock, scheme="http" if tls is None else "https")
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -110,6 +112,8 @@ def source(clock: Callable[[], datetime]) -> Iterator[Source]:
             """A peer that went away is no news."""
 
     httpd = Server(("127.0.0.1", 0), Handler)
+    if tls is not None:
+        httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
     made.port = httpd.server_address[1]
     threading.Thread(target=httpd.serve_forever, daemon=True).start()
     try:

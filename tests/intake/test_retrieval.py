@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -51,6 +52,7 @@ from tests.intake.exchanging import (
     told,
 )
 from tests.registry.issuing import issue_one
+from tests.registry.mailing import server_and_authority
 from tests.registry.next_editions import next_edition
 from tests.registry.world import Ticker, World
 
@@ -227,6 +229,21 @@ def test_a_connector_without_a_secret_is_out(desk: Desk, platform: Source) -> No
         set_secret(session, desk.ports, desk.world.system, "bare", SECRET.key_id, SECRET.value)
     look_again(desk, case_id)
     assert retrieve_due(desk.ports).found == 1
+
+
+def test_a_source_s_certificate_is_of_an_authority_that_is_known(desk: Desk, tmp_path: Path) -> None:
+    server, authority = server_and_authority(tmp_path, "127.0.0.1")
+    with source(desk.ports.clock, server) as made:
+        made.reply = lambda _path, asked: told(asked, same(desk))
+        desk = connect(desk, made.url)
+        case_id = taken(desk, Action.SUBMIT)
+        assert retrieve_due(desk.ports).outages == {case_id: "no_answer"}
+        for path, came in ((tmp_path / "none.pem", "exchange_ca_file"), (authority, None)):
+            settings = desk.ports.settings.model_copy(update={"exchange_ca_file": path})
+            look_again(desk, case_id)
+            done = retrieve_due(replace(desk.ports, settings=settings))
+            assert done.outages == ({} if came is None else {case_id: came})
+    assert len(made.asked) == 1
 
 
 def test_what_is_decided_first_is_not_looked_for(desk: Desk, platform: Source) -> None:
