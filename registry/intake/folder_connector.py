@@ -66,23 +66,28 @@ class FolderConnector:
 
     @contextmanager
     def _opened(self, name: str) -> Iterator[int]:
-        """A folder within ours. Others may not write to it: what is read here is believed."""
+        """A folder within ours."""
+        outer = _folder(self._folder)
         try:
-            outer = os.open(self._folder, _FOLDER)
-        except OSError:
-            raise _out("folder", "the folder cannot be read") from None
-        try:
-            inner = os.open(name, _FOLDER, dir_fd=outer)
-        except OSError:
-            raise _out("folder", "the folder cannot be read") from None
+            inner = _folder(name, within=outer)
         finally:
             os.close(outer)
         try:
-            if os.fstat(inner).st_mode & stat.S_IWOTH:
-                raise _out("folder", "everybody may write to the folder")
             yield inner
         finally:
             os.close(inner)
+
+
+def _folder(name: str | Path, within: int | None = None) -> int:
+    """Others may not write to it: what is read there is believed. Raises VermilionError(UNAVAILABLE)."""
+    try:
+        opened = os.open(name, _FOLDER, dir_fd=within)
+    except OSError:
+        raise _out("folder", "the folder cannot be read") from None
+    if os.fstat(opened).st_mode & stat.S_IWOTH:
+        os.close(opened)
+        raise _out("folder", "everybody may write to the folder")
+    return opened
 
 
 def holder_file(holder_type: str, holder_code: str) -> str:

@@ -104,8 +104,11 @@ def test_a_file_is_what_its_digest_says(folder: Path, file: Path) -> None:
 
 def test_nobody_else_may_write_to_the_folder(folder: Path, file: Path) -> None:
     assert file.exists()
-    (folder / QUERY.data_set).chmod(0o777)
-    assert refusal(folder) == "folder"
+    for one in (folder, folder / QUERY.data_set):
+        one.chmod(0o777)
+        assert refusal(folder) == "folder"
+        one.chmod(0o755)
+    assert FolderConnector(folder).retrieve(QUERY) is not None
 
 
 def test_a_file_is_about_the_holder_that_its_name_says(folder: Path, file: Path) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from keys.profiles import PROFILES, ProfileName
 from registry import background
+from registry.intake.moves import Action, CaseState
 from registry.licences.fsck import fsck
 from registry.licences.issued import ARCHIVED, TIME_STAMPED
 from registry.licences.tables import Document, Intent
@@ -21,6 +22,8 @@ from registry.seals.renewal import REMAINING, renew_delegate
 from registry.seals.tables import Key, PublishedTrustList
 from registry.seals.trust import publish_trust_list
 from registry.wsgi import start_background
+from tests.intake.casework import found, open_desk, step, taken
+from tests.intake.exchanging import connect, retrievals, source
 from tests.registry.batching import sent, told
 from tests.registry.hooking import endpoint, get, permitting, receiver
 from tests.registry.issuing import die, issue_one
@@ -184,3 +187,26 @@ def states(world: World) -> list[str]:
 def latest(world: World) -> int:
     with Session(world.ports.database.read) as session:
         return session.scalars(select(func.max(PublishedTrustList.sequence))).one() or 0
+
+
+def test_a_material_is_retrieved_while_a_source_hangs(world: World) -> None:
+    """The API's process looks for what others have; whoever hangs keeps no licence from being issued."""
+    with source(world.ports.clock) as made:
+        made.reply = lambda _path, _asked: lambda _handler: made.stop.wait(60)
+        desk = connect(open_desk(world), made.url)
+        case_id = taken(desk, Action.SUBMIT)
+        stop = threading.Event()
+        threads = start_background(desk.ports, stop)
+        try:
+            until(lambda: bool(made.asked), "the source is asked")
+            step(desk, case_id, Action.RECEIVE)
+            for action in (Action.ACCEPT, Action.BEGIN, Action.PERMIT):
+                step(desk, case_id, action)
+            until(lambda: found(desk, case_id).state == CaseState.DONE, "the licence is issued")
+            assert retrievals(desk, case_id)[0].state == "waiting"
+        finally:
+            made.stop.set()
+            stop.set()
+            for thread in threads:
+                thread.join(30)
+    assert not any(thread.is_alive() for thread in threads)
