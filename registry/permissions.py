@@ -171,6 +171,7 @@ TABLE: dict[str, Permission] = {
     "cases.decide": _CASE_DECISION,
     "cases.order_anew": _CASE_DECISION,
     # --- what is retrieved for cases, and differences from it
+    "exchange.sources": _CASE_READ,
     "exchange.retrievals": _CASE_READ,
     "exchange.look_again": _CASE,
     "exchange.case_tasks": _CASE_READ,

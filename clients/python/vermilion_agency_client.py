@@ -61,7 +61,6 @@ Action = Literal[
     "withdraw",
     "finish",
     "archive",
-    "lapse",
 ]
 
 
@@ -289,12 +288,6 @@ BatchState = Literal[
 ]
 
 
-class BeginBody(TypedDict):
-    """What its members say."""
-
-    operator: NotRequired[str | None]
-
-
 class CancelBody(TypedDict):
     """What its members say."""
 
@@ -347,11 +340,9 @@ class CaseFiled(TypedDict):
     statutory_due: str | None
     provisional: bool
     href: str
-    applicant: ApplicantShown | None
+    applicant: ApplicantShown
     fields: dict[str, Any]
-    materials: list[CaseMaterialShown]
     steps: list[StepShown]
-    sub_cases: list[JointShown]
     licence: IssueShown | None
     edition: str | None
     lookup_code: NotRequired[str | None]
@@ -370,16 +361,6 @@ class CaseListed(TypedDict):
     statutory_due: str | None
     provisional: bool
     href: str
-
-
-class CaseMaterialShown(TypedDict):
-    """A material of the matter, and how the case stands with it."""
-
-    code: str
-    name: dict[str, str]
-    required: bool
-    wanted: Want | None
-    supplied: MaterialVersionShown | None
 
 
 class CasePage(TypedDict):
@@ -409,11 +390,9 @@ class CaseShown(TypedDict):
     statutory_due: str | None
     provisional: bool
     href: str
-    applicant: ApplicantShown | None
+    applicant: ApplicantShown
     fields: dict[str, Any]
-    materials: list[CaseMaterialShown]
     steps: list[StepShown]
-    sub_cases: list[JointShown]
     licence: IssueShown | None
     edition: str | None
 
@@ -434,7 +413,6 @@ CaseState = Literal[
     "withdrawn",
     "done",
     "archived",
-    "lapsed",
 ]
 
 
@@ -515,15 +493,6 @@ class ChangedFieldsBody(TypedDict):
     status_version: NotRequired[int | None]
     fields: dict[str, Any]
     valid_from: NotRequired[str | None]
-
-
-class ConfirmationBody(TypedDict):
-    """`sha256` names the form that the applicant has read and confirms, whom the agency has
-    identified.
-    """
-
-    sha256: str
-    operator: NotRequired[str | None]
 
 
 class ContactBody(TypedDict):
@@ -614,14 +583,23 @@ class CopyShown(TypedDict):
     document: DocumentShown
 
 
+class DataSetShown(TypedDict):
+    """What its members say."""
+
+    connector: str
+    code: str
+    name: dict[str, str]
+    source: str
+    purpose: str
+    legal_basis: str
+    holder_types: list[str]
+
+
 class DecisionBody(TypedDict):
     """What its members say."""
 
     decision: Literal["approve", "refuse"]
     payload_sha256: str
-
-
-Declared = Literal["signed_form", "confirmed_form", "declaration"]
 
 
 class DeclinationBody(TypedDict):
@@ -723,29 +701,6 @@ class EndpointBody(TypedDict):
                 "batch.accepted",
                 "batch.cancelled",
                 "batch.done",
-                "case.submitted",
-                "case.received",
-                "case.correction_asked",
-                "case.corrected",
-                "case.accepted",
-                "case.not_accepted",
-                "case.returned",
-                "case.begun",
-                "case.suspended",
-                "case.resumed",
-                "case.extended",
-                "case.permitted",
-                "case.refused",
-                "case.terminated",
-                "case.withdrawn",
-                "case.issue_refused",
-                "case.finished",
-                "case.archived",
-                "sub_case.opened",
-                "sub_case.begun",
-                "sub_case.opinion_given",
-                "sub_case.opinion_missed",
-                "sub_case.closed",
                 "notice",
             ]
         ]
@@ -846,13 +801,6 @@ FigurePage = TypedDict(
 )
 
 
-class FormBody(TypedDict):
-    """What its members say."""
-
-    language: NotRequired[Literal["zh", "en", "es"]]
-    operator: NotRequired[str | None]
-
-
 class FormField(TypedDict):
     """What its members say."""
 
@@ -862,21 +810,6 @@ class FormField(TypedDict):
     required: bool
     max_length: int
     choices: list[str]
-
-
-class FormShown(TypedDict):
-    """The form that the registry drew of an application: the last one."""
-
-    version: int
-    language: str
-    sha256: str
-    size: int
-    at: str
-    current: bool
-    confirmed_at: str | None
-    signed: MaterialVersionShown | None
-    declared_by: Declared | None
-    href: str
 
 
 class GroundBody(TypedDict):
@@ -959,16 +892,6 @@ class ItemShown(TypedDict):
 ItemState = Literal[
     "received", "checking", "refused", "checked", "waiting", "issuing", "issued", "failed", "cancelled"
 ]
-
-
-class JointShown(TypedDict):
-    """Another agency's part in the case."""
-
-    agency: str
-    state: SubState
-    due_on: str | None
-    opinion: Opinion | None
-    href: str
 
 
 class KeyUseBlockLine(TypedDict):
@@ -1260,6 +1183,15 @@ class LookAgainBody(TypedDict):
     operator: NotRequired[str | None]
 
 
+class LookedForShown(TypedDict):
+    """A required material that is looked for before anybody is asked for it."""
+
+    material: str
+    name: dict[str, str]
+    licence_type: str | None
+    data_sets: list[DataSetShown]
+
+
 class LossBody(TypedDict):
     """What its members say."""
 
@@ -1282,9 +1214,6 @@ class MakingBody(TypedDict):
     chain: NotRequired[list[str] | None]
 
 
-Match = Literal["by_code", "by_name", "another", "unproven", "unsigned", "unknown"]
-
-
 class MaterialShown(TypedDict):
     """What its members say."""
 
@@ -1298,29 +1227,6 @@ class MaterialShown(TypedDict):
     legal_basis: str
     paper: str | None
     note: str
-    signed: bool
-
-
-class MaterialVersionList(TypedDict):
-    """What its members say."""
-
-    materials: list[MaterialVersionShown]
-
-
-class MaterialVersionShown(TypedDict):
-    """A file as it was supplied."""
-
-    code: str
-    version: int
-    media: str
-    size: int
-    sha256: str
-    at: str
-    person: str | None
-    operator: str
-    scan: Scan
-    report: SignatureReportShown | None
-    href: str
 
 
 class MatterListed(TypedDict):
@@ -1371,12 +1277,10 @@ class MatterShown(TypedDict):
     litigation: str
 
 
-class MissedBody(TypedDict):
+class MatterSources(TypedDict):
     """What its members say."""
 
-    legal_basis: str
-    reason_code: str
-    words: NotRequired[str | None]
+    materials: list[LookedForShown]
 
 
 class Name(TypedDict):
@@ -1436,19 +1340,6 @@ class NoticeShown(TypedDict):
 
 
 NoticeState = Literal["waiting", "delivered", "dead"]
-
-Opinion = Literal["agrees", "agrees_with_conditions", "refuses"]
-
-
-class OpinionBody(TypedDict):
-    """`words` are told to the applicant with the decision: the conditions, or what stands
-    against it.
-    """
-
-    opinion: Literal["agrees", "agrees_with_conditions", "refuses"]
-    legal_basis: str
-    reason_code: str
-    words: NotRequired[str | None]
 
 
 class OutsideShown(TypedDict):
@@ -1651,9 +1542,6 @@ class RotationBody(TypedDict):
     overlap_hours: NotRequired[int]
 
 
-Scan = Literal["not_scanned", "clean", "own"]
-
-
 class Scheduled(TypedDict):
     """What its members say."""
 
@@ -1804,27 +1692,6 @@ class Self(TypedDict):
     roles: list[str]
 
 
-Side = Literal["part", "lead", "system"]
-
-
-class SignatureReportShown(TypedDict):
-    """What was found of a PDF's signatures when it came. It explains, and refuses nothing by
-    itself.
-    """
-
-    says: dict[str, str]
-    match: Match
-    match_says: dict[str, str]
-    indication: str | None
-    sub_indication: str | None
-    signer: str | None
-    signed_at: str | None
-    level: str | None
-    coverage: str | None
-    explained: str
-    signatures: list[UploadSignature]
-
-
 class SourceShown(TypedDict):
     """Who vouches for it, and through what it was had."""
 
@@ -1858,79 +1725,7 @@ StepShown = TypedDict(
         "days": "int | None",
         "words": "str",
         "items": "list[ItemShown]",
-        "declared": "Declared | None",
         "told": "bool",
-    },
-)
-
-SubAction = Literal["begin", "give", "miss", "close"]
-
-
-class SubCaseListed(TypedDict):
-    """What its members say."""
-
-    id: str
-    case: str
-    agency: str
-    lead: str
-    state: SubState
-    began_on: str
-    due_on: str | None
-    provisional: bool
-    opinion: Opinion | None
-    href: str
-
-
-class SubCasePage(TypedDict):
-    """What its members say."""
-
-    sub_cases: list[SubCaseListed]
-    next: NotRequired[str | None]
-
-
-class SubCaseShown(TypedDict):
-    """With what the agency needs of the application, and no more of it."""
-
-    id: str
-    case: str
-    agency: str
-    lead: str
-    state: SubState
-    began_on: str
-    due_on: str | None
-    provisional: bool
-    opinion: Opinion | None
-    href: str
-    matter: str
-    name: dict[str, str]
-    decides_on: dict[str, str]
-    case_number: str
-    case_state: CaseState
-    applicant: ApplicantShown
-    fields: dict[str, Any]
-    materials: list[str]
-    may_be_missed: str | None
-    steps: list[SubStepShown]
-
-
-SubState = Literal["waiting", "handling", "given", "missed", "closed"]
-
-# What its members say.
-SubStepShown = TypedDict(
-    "SubStepShown",
-    {
-        "number": "int",
-        "action": "SubAction",
-        "from": "SubState",
-        "to": "SubState",
-        "side": "Side",
-        "person": "str | None",
-        "operator": "str",
-        "at": "str",
-        "legal_basis": "str",
-        "reason_code": "str",
-        "opinion": "Opinion | None",
-        "words": "str",
     },
 )
 
@@ -2044,23 +1839,6 @@ class TypeUsed(TypedDict):
     name: dict[str, str]
 
 
-class UploadSignature(TypedDict):
-    """What its members say."""
-
-    kind: str
-    signer: str | None
-    issuer: str | None
-    authority: str | None
-    integrity: str
-    coverage: str
-    revision: int | None
-    at: str | None
-    proven: bool
-    level: str | None
-    indication: str
-    sub_indication: str | None
-
-
 class UseBody(TypedDict):
     """What the licence's holder has shown (`lookup_code`), and for which matter and why it is
     used: the holder sees that.
@@ -2098,9 +1876,6 @@ class UseShown(TypedDict):
     client: str
     client_name: str
     operator: str
-
-
-Want = Literal["missing", "unsigned"]
 
 
 class WantedShown(TypedDict):
@@ -2911,7 +2686,6 @@ class Client:
             "withdrawn",
             "done",
             "archived",
-            "lapsed",
         ]
         | None = None,
         due: Literal["today", "overdue"] | None = None,
@@ -2944,7 +2718,6 @@ class Client:
             "withdrawn",
             "done",
             "archived",
-            "lapsed",
         ]
         | None = None,
         due: Literal["today", "overdue"] | None = None,
@@ -3000,71 +2773,6 @@ class Client:
             key=idempotency_key or new_key(),
         )
 
-    def make_form(
-        self, case_id: str, request: FormBody, *, idempotency_key: str | None = None
-    ) -> Answer[FormShown]:
-        """Make the application's form.
-
-        A PDF of what the application says now, with the declaration of truth: to be confirmed
-        by its digest, or signed. The same application has the same form.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "POST",
-            f"/api/v1/cases/{_part(case_id)}/form",
-            body=_json(request),
-            key=idempotency_key or new_key(),
-        )
-
-    def read_form(self, case_id: str, *, if_none_match: str | None = None) -> Answer[FormShown]:
-        """The application's form.
-
-        Whether it was confirmed or signed, and whether it says what the application says.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/form", etag=if_none_match)
-
-    def confirm_form(
-        self, case_id: str, request: ConfirmationBody, *, idempotency_key: str | None = None
-    ) -> Answer[FormShown]:
-        """Confirm the application's form.
-
-        By an applicant who has no signature tool. It stands for the declaration, as long as
-        the application is not changed.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "POST",
-            f"/api/v1/cases/{_part(case_id)}/form/confirmation",
-            body=_json(request),
-            key=idempotency_key or new_key(),
-        )
-
-    def sign_form(self, case_id: str, request: bytes, *, operator: str | None = None) -> Answer[FormShown]:
-        """Bring the form, signed.
-
-        The form as it was made, and behind it the applicant's signature. It stands for the
-        declaration where that signature is the applicant's; whose it is, the answer says.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "PUT",
-            f"/api/v1/cases/{_part(case_id)}/form/signature",
-            body=request,
-            media="application/pdf",
-            more={"Operator": operator},
-        )
-
     def order_case_licence(
         self, case_id: str, request: AnewBody, *, idempotency_key: str | None = None
     ) -> Answer[CaseShown]:
@@ -3080,143 +2788,6 @@ class Client:
             f"/api/v1/cases/{_part(case_id)}/licence",
             body=_json(request),
             key=idempotency_key or new_key(),
-        )
-
-    def list_materials(
-        self, case_id: str, *, if_none_match: str | None = None
-    ) -> Answer[MaterialVersionList]:
-        """The materials of a case.
-
-        Every file that was supplied, those that were replaced too.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/materials", etag=if_none_match)
-
-    def supply_material(
-        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
-    ) -> Answer[MaterialVersionShown]:
-        """Supply a material.
-
-        While the application is a draft or is being corrected. The file is examined at once:
-        what is no such file, is encrypted, or does more than show itself is refused; the
-        answer tells who signed a PDF, and whether that is the applicant. What it takes the
-        place of stays on record.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "PUT",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
-            body=request,
-            media="application/pdf",
-            more={"Operator": operator},
-        )
-
-    def supply_material_jpeg(
-        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
-    ) -> Answer[MaterialVersionShown]:
-        """Supply a material.
-
-        While the application is a draft or is being corrected. The file is examined at once:
-        what is no such file, is encrypted, or does more than show itself is refused; the
-        answer tells who signed a PDF, and whether that is the applicant. What it takes the
-        place of stays on record.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "PUT",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
-            body=request,
-            media="image/jpeg",
-            more={"Operator": operator},
-        )
-
-    def supply_material_png(
-        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
-    ) -> Answer[MaterialVersionShown]:
-        """Supply a material.
-
-        While the application is a draft or is being corrected. The file is examined at once:
-        what is no such file, is encrypted, or does more than show itself is refused; the
-        answer tells who signed a PDF, and whether that is the applicant. What it takes the
-        place of stays on record.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "PUT",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
-            body=request,
-            media="image/png",
-            more={"Operator": operator},
-        )
-
-    def read_material(
-        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
-    ) -> Answer[bytes]:
-        """A material's file.
-
-        As it was supplied.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask(
-            "GET",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
-            accept="application/pdf",
-            binary=True,
-            etag=if_none_match,
-        )
-
-    def read_material_jpeg(
-        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
-    ) -> Answer[bytes]:
-        """A material's file.
-
-        As it was supplied.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask(
-            "GET",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
-            accept="image/jpeg",
-            binary=True,
-            etag=if_none_match,
-        )
-
-    def read_material_png(
-        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
-    ) -> Answer[bytes]:
-        """A material's file.
-
-        As it was supplied.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask(
-            "GET",
-            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
-            accept="image/png",
-            binary=True,
-            etag=if_none_match,
         )
 
     def look_again(
@@ -3843,6 +3414,22 @@ class Client:
         """
         return self._ask("GET", f"/api/v1/matters/{_part(matter_code)}", etag=if_none_match)
 
+    def list_matter_sources(
+        self, matter_code: str, *, if_none_match: str | None = None
+    ) -> Answer[MatterSources]:
+        """What is looked for before it is asked for.
+
+        The required materials of a matter that an applicant need not supply unless they are
+        not found: which licence replaces each, and which data sets stand in for it, for what
+        purpose.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/matters/{_part(matter_code)}/sources", etag=if_none_match)
+
     def read_figures(self, *, from_: str, to: str, after: str | None = None) -> Answer[FigurePage]:
         """Figures by agency and period.
 
@@ -4202,99 +3789,6 @@ class Client:
         return self._ask(
             "POST",
             f"/api/v1/source-errors/{_part(error_id)}/declination",
-            body=_json(request),
-            key=idempotency_key or new_key(),
-        )
-
-    def list_sub_cases(
-        self,
-        *,
-        after: str | None = None,
-        state: Literal["waiting", "handling", "given", "missed", "closed"] | None = None,
-        due: Literal["today", "overdue"] | None = None,
-        side: Literal["part", "lead"] | None = None,
-    ) -> Answer[SubCasePage]:
-        """The agency's sub-cases.
-
-        The newest first, or by when they are due; in pages of 100.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-        """
-        return self._ask(
-            "GET", "/api/v1/sub-cases", query={"after": after, "state": state, "due": due, "side": side}
-        )
-
-    def list_sub_cases_all(
-        self,
-        *,
-        state: Literal["waiting", "handling", "given", "missed", "closed"] | None = None,
-        due: Literal["today", "overdue"] | None = None,
-        side: Literal["part", "lead"] | None = None,
-    ) -> Iterator[SubCaseListed]:
-        """What `list_sub_cases` lists, page after page."""
-        yield from self._pages(self.list_sub_cases(state=state, due=due, side=side), "sub_cases")
-
-    def read_sub_case(self, sub_case_id: str, *, if_none_match: str | None = None) -> Answer[SubCaseShown]:
-        """A sub-case.
-
-        What the agency gives its opinion on, what it needs of the application, and every
-        step.
-
-        A person who acts has the role `decider` or `officer`. A client may act by itself, and
-        names its `operator`.
-
-        Raises NotModified where `if_none_match` is the `etag` that it still has.
-        """
-        return self._ask("GET", f"/api/v1/sub-cases/{_part(sub_case_id)}", etag=if_none_match)
-
-    def begin_sub_case(
-        self, sub_case_id: str, request: BeginBody, *, idempotency_key: str | None = None
-    ) -> Answer[SubCaseShown]:
-        """Take up a sub-case.
-
-        By the agency that takes part. Whoever takes it up does not give the opinion.
-
-        A person who acts has the role `officer`. A client may act by itself, and names its
-        `operator`.
-        """
-        return self._ask(
-            "POST",
-            f"/api/v1/sub-cases/{_part(sub_case_id)}/handling",
-            body=_json(request),
-            key=idempotency_key or new_key(),
-        )
-
-    def record_missed_opinion(
-        self, sub_case_id: str, request: MissedBody, *, idempotency_key: str | None = None
-    ) -> Answer[SubCaseShown]:
-        """Decide without an overdue opinion.
-
-        By a person who decides at the agency that leads and has not handled the case; where
-        the matter's list names the law for it. It is put down as missed, which is no consent.
-
-        A person who acts has the role `decider`.
-        """
-        return self._ask(
-            "POST",
-            f"/api/v1/sub-cases/{_part(sub_case_id)}/missed",
-            body=_json(request),
-            key=idempotency_key or new_key(),
-        )
-
-    def give_opinion(
-        self, sub_case_id: str, request: OpinionBody, *, idempotency_key: str | None = None
-    ) -> Answer[SubCaseShown]:
-        """Give an agency's opinion.
-
-        By a person who decides at the agency that takes part, and has not handled the
-        sub-case. The applicant is told of it in the one answer of the agency that leads.
-
-        A person who acts has the role `decider`.
-        """
-        return self._ask(
-            "POST",
-            f"/api/v1/sub-cases/{_part(sub_case_id)}/opinion",
             body=_json(request),
             key=idempotency_key or new_key(),
         )

@@ -9,7 +9,7 @@ from pydantic import Field
 from registry.described import Digest, Id, Instant, Reference, Told
 from registry.intake.comparing import Value
 from registry.intake.exchange_tables import CaseRetrieval, SourceError, VerificationTask
-from registry.intake.retrieval import RetrievalState
+from registry.intake.retrieval import LookedFor, RetrievalState
 from registry.intake.source_errors import ErrorState
 from registry.intake.task_values import TaskState, Values
 from signing.verdict import instant
@@ -46,6 +46,29 @@ class RetrievalShown(Told):
         dict[str, ValueShown] | None,
         Field(description="What was told; of a licence the values that are compared."),
     ]
+
+
+class DataSetShown(Told):
+    connector: str
+    code: str
+    name: dict[str, str]
+    source: Annotated[str, Field(description="The agency that vouches for it.")]
+    purpose: str
+    legal_basis: str
+    holder_types: Annotated[list[str], Field(description="Of GB/T 36903: about whom it can be asked.")]
+
+
+class LookedForShown(Told):
+    """A required material that is looked for before anybody is asked for it."""
+
+    material: str
+    name: dict[str, str]
+    licence_type: Annotated[str | None, Field(description="A licence of this type replaces it.")]
+    data_sets: list[DataSetShown]
+
+
+class MatterSources(Told):
+    materials: list[LookedForShown]
 
 
 class WantedShown(Told):
@@ -119,6 +142,27 @@ class LicenceErrorShown(Told):
 class LicenceErrorPage(Told):
     errors: list[LicenceErrorShown]
     next: Annotated[Reference | None, Field(description="The next page; missing after the last.")] = None
+
+
+def looked_for_json(one: LookedFor) -> dict[str, Any]:
+    """`LookedForShown`."""
+    return {
+        "material": one.material.code,
+        "name": dict(one.material.name),
+        "licence_type": one.material.licence_type,
+        "data_sets": [
+            {
+                "connector": connector,
+                "code": data_set.code,
+                "name": dict(data_set.name),
+                "source": data_set.source,
+                "purpose": data_set.purpose,
+                "legal_basis": data_set.legal_basis,
+                "holder_types": list(data_set.holder_types),
+            }
+            for connector, data_set in one.data_sets
+        ],
+    }
 
 
 def retrieval_json(

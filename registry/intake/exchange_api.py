@@ -13,28 +13,31 @@ from keys.errors import Kind
 from registry import repeats, web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_CASE, SCOPE_LICENCE
-from registry.described import IDEMPOTENCY_KEY, Parameter, described, told
+from registry.described import IDEMPOTENCY_KEY, IF_NONE_MATCH, Parameter, described, told
 from registry.intake import cases, source_errors, tasks
 from registry.intake.exchange_answers import (
     CaseRetrievals,
     LicenceErrorPage,
     LicenceErrorShown,
+    MatterSources,
     TaskPage,
     TaskShown,
     error_json,
+    looked_for_json,
     retrieval_json,
     task_json,
 )
 from registry.intake.exchange_forms import DeclinationBody, LookAgainBody, TaskEndingBody
 from registry.intake.exchange_tables import CaseRetrieval, SourceError, VerificationTask
 from registry.intake.finding import find_case, require_case_worker
-from registry.intake.matter_lists import matter_version
-from registry.intake.retrieval import RetrievalState, ask_now, retrievals_of, told_fields
+from registry.intake.matter_lists import matter_on, matter_version
+from registry.intake.retrieval import RetrievalState, ask_now, looked_for, retrievals_of, told_fields
 from registry.intake.task_values import TaskState, open_values, open_words
 from registry.intake.tasks import Ending
 from registry.intake.wanted import wanted
 from registry.licences.duties import require_officer
 from registry.licences.idempotency import Answered
+from registry.licences.moment import moment
 from registry.licences.outage import database_errors
 from registry.licences.shown import require_named
 from registry.licences.tables import Edition
@@ -45,6 +48,27 @@ NO_STORE = {"Cache-Control": "no-store"}
 LISTED = 100
 _KEY = (IDEMPOTENCY_KEY,)
 _AFTER = Parameter("after", "What stands before the page.")
+
+
+@blueprint.get("/matters/<matter_code>/sources")
+@described(
+    "listMatterSources", "What is looked for before it is asked for",
+    parameters=(IF_NONE_MATCH,),
+    answers={200: told("By material, as it is now.", MatterSources)},
+)  # fmt: skip
+def sources(matter_code: str) -> Response:
+    """The required materials of a matter that an applicant need not supply unless they are not found: which
+    licence replaces each, and which data sets stand in for it, for what purpose.
+    """
+    web.query()
+    actor = _case_actor()
+    require_case_worker(actor)
+    ports = web.ports()
+    with database_errors(), Session(ports.database.read) as session:
+        known = matter_on(session, matter_code, moment(ports).day)
+        mine = known if known is not None and known.matter.agency_code == actor.agency_code else None
+        found = looked_for(session, web.found(mine, "matter").matter)
+    return web.shown({"materials": [looked_for_json(one) for one in found]}, NO_STORE)
 
 
 @blueprint.get("/cases/<hex32:case_id>/retrievals")

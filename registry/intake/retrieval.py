@@ -9,6 +9,7 @@ and tried again.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
@@ -21,6 +22,7 @@ from registry.actor import Actor
 from registry.intake.applications import Application, open_application
 from registry.intake.comparing import Value
 from registry.intake.connector_register import LEGAL_BASIS, OnRecord, connectors_in_service
+from registry.intake.connectors import DataSet, Served
 from registry.intake.exchange_tables import CaseRetrieval
 from registry.intake.matters import Material, Matter
 from registry.intake.moves import CaseState
@@ -109,6 +111,35 @@ def ask_now(session: Session, ports: Ports, case: Case, matter: Matter, actor: A
     count = order(session, ports, case, matter, actor, at)
     record(session, ports, case, actor, "retrieval_asked", at, {"materials": count})
     return count
+
+
+@dataclass(frozen=True, slots=True)
+class LookedFor:
+    """A required material that is looked for before anybody is asked for it: among licences, where one
+    replaces it, and in these data sets, by the connector's code.
+    """
+
+    material: Material
+    data_sets: tuple[tuple[str, DataSet], ...]
+
+
+def looked_for(session: Session, matter: Matter) -> list[LookedFor]:
+    """What an applicant need not supply unless it is not found, in the matter's order. About which holders a
+    data set can be asked, it says itself.
+    """
+    connectors = connectors_in_service(session)
+    found = []
+    for material in matter.materials:
+        served = Served(matter.code, material.code)
+        data_sets = tuple(
+            (one.file.code, data_set)
+            for one in connectors
+            for data_set in one.file.data_sets
+            if served in data_set.serves
+        )
+        if material.required and (material.licence_type is not None or data_sets):
+            found.append(LookedFor(material, data_sets))
+    return found
 
 
 def may_be_had(

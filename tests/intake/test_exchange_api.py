@@ -9,8 +9,9 @@ import pytest
 
 from registry.intake.moves import Action
 from registry.intake.retrieving import Round, retrieve_due
-from tests.intake.casework import BASIS, Desk, application, case_body, open_desk
+from tests.intake.casework import BASIS, MATTER, Desk, application, case_body, open_desk
 from tests.intake.exchanging import (
+    OWN_MATTER,
     SOURCE,
     Source,
     connect,
@@ -82,6 +83,21 @@ def test_a_retrieval_is_shown_with_purpose_source_time_and_digest(desk: Desk) ->
     assert len(one["sha256"]) == 64
     assert one["retrieved_at"] == "2026-11-20T02:30:00Z"
     assert desk.world.get(f"{CASES}/{case_id}/retrievals", "other-system").status_code == 404
+
+
+def test_what_is_looked_for_first_is_told_beside_the_guide(desk: Desk) -> None:
+    import_own(desk.world)
+    (one,) = desk.world.get(f"/api/v1/matters/{MATTER}/sources").get_json()["materials"]
+    assert (one["material"], one["licence_type"]) == ("business_licence", None)
+    (data_set,) = one["data_sets"]
+    assert (data_set["connector"], data_set["source"], data_set["holder_types"]) == (
+        "yunxi-exchange", SOURCE, ["001"],
+    )  # fmt: skip
+    (one,) = desk.world.get(f"/api/v1/matters/{OWN_MATTER}/sources").get_json()["materials"]
+    assert (one["material"], one["licence_type"], one["data_sets"]) == (
+        "food_licence", desk.world.type_code, [],
+    )  # fmt: skip
+    assert desk.world.get(f"/api/v1/matters/{MATTER}/sources", "other-system").status_code == 404
 
 
 def test_an_outage_is_shown_as_one_and_asked_again_at_once(plain: Desk, platform: Source) -> None:

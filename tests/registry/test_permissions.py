@@ -145,7 +145,7 @@ def reading(world: World) -> dict[str, Right]:
         "delivery.index": Right(licence, None, None),
         "delivery.show": Right(link, None, None),
         "cases.matters": Right({}, None, None),
-        "cases.matter": Right({"matter_code": MATTER}, None, None),
+        **{name: Right({"matter_code": MATTER}, None, None) for name in ("cases.matter", "exchange.sources")},
         "cases.index": Right({}, None, None),
         "cases.show": Right({"case_id": filed_case(world)}, None, None),
         **{name: Right({"case_id": filed_case(world)}, None, None) for name in ("exchange.retrievals", "exchange.case_tasks")},
