@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from keys.errors import Kind, VermilionError
@@ -19,6 +19,9 @@ from registry.actor import Administrator, Duty
 from registry.client import Answer, ApiClient, Credential, new_person_key
 from registry.ports import Ports
 from registry.samples import SampleAgency, sample_agencies, sample_matters, sample_requests, sample_types
+
+if TYPE_CHECKING:
+    from registry.intake.matters import Matter
 
 FOOD, TRANSPORT = "food-business-licence", "road-transport-permit"
 OFFICES = {FOOD: ("", "食品经营许可系统"), TRANSPORT: ("transport-", "道路运输许可系统")}
@@ -31,6 +34,7 @@ PEOPLE = {  # file name: (agency's own person?, name, role)
     "applicant": (True, "申请经办人", "applicant"),
     "keeper": (True, "印章保管人", "keeper"),
     "officer": (True, "发证经办人", "officer"),
+    "decider": (True, "审批决定人", "decider"),
     "approver": (False, "印章审批人", "approver"),
     "maker": (False, "印章制作人", "maker"),
     "supervisor": (False, "监督人员", "supervisor"),
@@ -181,7 +185,7 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
             for slug, office in offices.items():
                 prefix, name = OFFICES[slug]
                 codes = [types[t] for t in office.types]
-                own = client(office.code, name, {"licence", "seal"}, codes, f"{prefix}agency-system")
+                own = client(office.code, name, {"licence", "seal", "case"}, codes, f"{prefix}agency-system")
                 console(office.code, {"licence", "seal"}, codes)
                 public_form(office.code)
                 for file, (is_own, called, role) in PEOPLE.items():
@@ -338,9 +342,7 @@ def _authorise(people: People, code: str, today: date, done: frozenset[str]) -> 
 
 def licence_request(seal_code: str, today: date, number: int = 0, slug: str = FOOD) -> dict[str, Any]:
     """The request body of one of an agency's sample licences."""
-    office = agency(slug)
-    samples = [r for r in sample_requests(today) if r["issuer"] == office.code]
-    sample = samples[number % len(samples)]
+    sample = _sample(today, slug, number)
     return {
         "type": sample["type"],
         "seal": seal_code,
@@ -350,3 +352,43 @@ def licence_request(seal_code: str, today: date, number: int = 0, slug: str = FO
         "case_number": f"{today:%Y%m%d}{number:04d}",
         "operator": "window-03",
     }
+
+
+def application(today: date, slug: str = FOOD, number: int = 1) -> dict[str, Any]:
+    """The body of an application for one of an agency's sample licences; the first is issued already."""
+    matter, sample = _matter(slug), _sample(today, slug, number)
+    form = {one.name for one in matter.fields}
+    code = sample["fields"].get("credit_code")
+    return {
+        "matter": matter.code,
+        "applicant": {
+            "name": sample["fields"]["operator_name"],
+            "id_type": "001" if code else "999",
+            "id_code": code or "SAMPLE-0001",
+        },
+        "fields": {name: value for name, value in sample["fields"].items() if name in form}
+        | {"contact_phone": "0990-1234567"},
+        "declaration": True,
+        "operator": "window-03",
+    }
+
+
+def permission(seal_code: str, today: date, slug: str = FOOD, number: int = 1) -> dict[str, Any]:
+    """What the permission of that application says of the licence."""
+    matter, sample = _matter(slug), _sample(today, slug, number)
+    form = {one.name for one in matter.fields} | {"issue_date", "valid_from"}
+    fields = {name: value for name, value in sample["fields"].items() if name not in form}
+    return {"seal": seal_code, "number": sample["number"], "fields": fields}
+
+
+def _matter(slug: str) -> Matter:
+    from registry.intake.matters import read_list
+
+    code = next(one for one in sample_requests(slug=slug))["type"]
+    matters = (one for path in sample_matters() for one in read_list(path.read_bytes(), path.name).matters)
+    return next(one for one in matters if one.result.licence_type == code)
+
+
+def _sample(today: date, slug: str, number: int) -> dict[str, Any]:
+    samples = [r for r in sample_requests(today, slug) if r["issuer"] == agency(slug).code]
+    return samples[number % len(samples)]

@@ -24,6 +24,7 @@ COMMANDS = {
     "archive-stamp": "registry.cli.archive:archive_stamp",
     "audit": "registry.cli.audit:audit",
     "backup": "registry.cli.backup:backup",
+    "case": "registry.cli.case:case",
     "ceremony": "registry.cli.ceremony:ceremony",
     "client": "registry.cli.people:client",
     "connector": "registry.cli.connectors:connector",

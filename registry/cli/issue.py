@@ -60,7 +60,7 @@ def issue(
             save_documents(api, seen, save)
         click.echo(json.dumps(seen.told, ensure_ascii=False, indent=1))
         click.get_current_context().exit(status)
-    body = _request(request_file)
+    body = json_file(request_file)
     path = "/api/v1/licences" + ("?dry_run=1" if dry_run else "")
     answer = api.post(path, body, idempotency_key=idempotency_key or secrets.token_hex(16))
     issued = answer.expect(200, 201).json()
@@ -73,7 +73,7 @@ def issue(
             raise VermilionError(Kind.INVALID, f"{save}: {error.strerror}; the licence is issued") from error
 
 
-def _request(path: Path) -> dict[str, Any]:
+def json_file(path: Path) -> dict[str, Any]:
     """Raises VermilionError(MALFORMED) for a file that holds no JSON object."""
     try:
         value = json.loads(path.read_bytes())

@@ -158,7 +158,9 @@ def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[
         FOOD,
         TRANSPORT,
         People,
+        application,
         licence_request,
+        permission,
         sample_seal,
     )
 
@@ -180,6 +182,10 @@ def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[
         file = sample / name
         _write_private(file, system.get(issued["document"]["href"]).expect(200).body)
         made.append((issued, file))
+        prefix = asked.removesuffix("request.json")
+        _request(sample / f"{prefix}application.json", partial(application, today, slug))
+        seal_code = _request(sample / asked, wish)["seal"]
+        _request(sample / f"{prefix}permission.json", partial(permission, seal_code, today, slug))
     (answer, file), (permit, second) = made
     yield ""
     yield f"Public site   {settings.public_origin}/"
@@ -192,6 +198,7 @@ def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[
     yield f"Permit        {permit['identifier']}"
     yield f"  link        {permit['link']}"
     yield f"  PDF         {second}   (original and duplicate)"
+    yield f"Application   {sample / 'application.json'}   (README: a case from application to licence)"
     yield f"Credentials   {credentials}/*.json (demo only)"
     if (form := credentials / f"{DEMO_SECRET}.form").exists():
         yield f"  a token     curl --data @{shlex.quote(str(form))} {site.api}/oauth2/token"

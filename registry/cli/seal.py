@@ -13,24 +13,16 @@ from urllib.parse import quote
 import click
 
 from keys.errors import Kind, VermilionError
+from registry.cli.asking import address, credential_option, get, post
 from registry.cli.options import ground_options
 from registry.cli.seal_records import impact, uses
-from registry.client import Answer, ApiClient, Credential
+from registry.client import ApiClient, Credential
 
 SEALS = "/api/v1/seals"
 APPLICATIONS = "/api/v1/seal-applications"
 APPROVALS = "/api/v1/approvals"
 MAX_PICTURE = 300_000  # bytes; the registry takes no more
 MAX_CHAIN = 64 * 1024  # bytes of certificates
-
-
-def _credential_option(command: Any) -> Any:
-    return click.option(
-        "--credential",
-        required=True,
-        type=click.Path(exists=True, dir_okay=False, path_type=Path),
-        help="Credential file of the person who acts (mode 0600).",
-    )(command)
 
 
 def _decision_options(command: Any) -> Any:
@@ -44,23 +36,6 @@ def _decision_options(command: Any) -> Any:
     return command
 
 
-def _post(credential: Path, body: dict[str, Any], *path: str) -> None:
-    _print(ApiClient(Credential.load(credential)).post(_address(*path), body).expect(200, 201, 202))
-
-
-def _get(credential: Path, *path: str, query: str = "") -> None:
-    _print(ApiClient(Credential.load(credential)).get(_address(*path) + query).expect(200))
-
-
-def _address(base: str, *parts: str) -> str:
-    """What was typed is one part of a path, whatever it holds."""
-    return "/".join((base, *(quote(part, safe="") for part in parts)))
-
-
-def _print(answer: Answer) -> None:
-    click.echo(json.dumps(answer.json(), ensure_ascii=False, indent=1))
-
-
 @click.group()
 def seal() -> None:
     """Apply for, approve, make, use, suspend and cancel seals."""
@@ -68,26 +43,26 @@ def seal() -> None:
 
 @seal.command("list")
 @click.option("--after", default="", help="Go on behind this seal code, as `next` of a full page says.")
-@_credential_option
+@credential_option
 def listing(after: str, credential: Path) -> None:
     """List the seals of one's own agency; a seal authority's people see every agency's."""
-    _get(credential, SEALS, query=f"?after={quote(after, safe='')}" if after else "")
+    get(credential, SEALS, query=f"?after={quote(after, safe='')}" if after else "")
 
 
 @seal.command("show")
 @click.argument("code")
-@_credential_option
+@credential_option
 def show(code: str, credential: Path) -> None:
     """Show a seal: its state and history, its editions, and who may use it."""
-    _get(credential, SEALS, code)
+    get(credential, SEALS, code)
 
 
 @seal.command("request")
 @click.argument("request")
-@_credential_option
+@credential_option
 def show_request(request: str, credential: Path) -> None:
     """Show what somebody asked for: an application, a resumption or a cancellation, with its digest."""
-    _get(credential, APPROVALS, request)
+    get(credential, APPROVALS, request)
 
 
 def _picture_options(command: Any) -> Any:
@@ -107,10 +82,10 @@ def _picture_options(command: Any) -> Any:
 
 @seal.command("apply")
 @_picture_options
-@_credential_option
+@credential_option
 def apply_for(kind: str, name: str, bottom_text: str | None, picture: Path | None, credential: Path) -> None:
     """Apply for a seal of the applicant's own agency."""
-    _post(credential, _application(kind, name, bottom_text, picture), APPLICATIONS)
+    post(credential, _application(kind, name, bottom_text, picture), APPLICATIONS)
 
 
 def _application(kind: str, name: str, bottom_text: str | None, picture: Path | None) -> dict[str, Any]:
@@ -125,10 +100,10 @@ def _application(kind: str, name: str, bottom_text: str | None, picture: Path | 
 @click.option(
     "--save", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where to write the PDF."
 )
-@_credential_option
+@credential_option
 def picture_of(application: str, save: Path, credential: Path) -> None:
     """Fetch the very picture that an application is for, and print its digest."""
-    path = _address(APPLICATIONS, application, "picture")
+    path = address(APPLICATIONS, application, "picture")
     data = ApiClient(Credential.load(credential)).get(path).expect(200).body
     try:
         save.write_bytes(data)
@@ -140,10 +115,10 @@ def picture_of(application: str, save: Path, credential: Path) -> None:
 @seal.command("approve")
 @click.argument("application")
 @_decision_options
-@_credential_option
+@credential_option
 def approve(application: str, payload_sha256: str, refuse: bool, credential: Path) -> None:
     """Decide an application; never by the person who applied."""
-    _post(credential, _decision(payload_sha256, refuse=refuse), APPLICATIONS, application, "approval")
+    post(credential, _decision(payload_sha256, refuse=refuse), APPLICATIONS, application, "approval")
 
 
 def _decision(payload_sha256: str, *, refuse: bool) -> dict[str, str]:
@@ -152,19 +127,19 @@ def _decision(payload_sha256: str, *, refuse: bool) -> dict[str, str]:
 
 @seal.command("renew")
 @click.argument("code")
-@_credential_option
+@credential_option
 def renew(code: str, credential: Path) -> None:
     """Apply for a new key and certificate under the same picture.
 
     Approved, made, filed and activated as the first edition was; the old key is then retired.
     """
-    _post(credential, {}, SEALS, code, "renewal-application")
+    post(credential, {}, SEALS, code, "renewal-application")
 
 
 @seal.command("change")
 @click.argument("code")
 @_picture_options
-@_credential_option
+@credential_option
 def change_face(
     code: str, kind: str, name: str, bottom_text: str | None, picture: Path | None, credential: Path
 ) -> None:
@@ -172,15 +147,15 @@ def change_face(
 
     Approved, made, filed and activated as the first edition was. What the keeper authorised ends then.
     """
-    _post(credential, _application(kind, name, bottom_text, picture), SEALS, code, "change-application")
+    post(credential, _application(kind, name, bottom_text, picture), SEALS, code, "change-application")
 
 
 def _step(name: str, path: str, text: str) -> None:
     @seal.command(name, help=text)
     @click.argument("code")
-    @_credential_option
+    @credential_option
     def step(code: str, credential: Path) -> None:
-        _post(credential, {}, SEALS, code, path)
+        post(credential, {}, SEALS, code, path)
 
 
 @seal.command("certificate-request")
@@ -198,13 +173,13 @@ def _step(name: str, path: str, text: str) -> None:
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write the request (PKCS #10, PEM).",
 )
-@_credential_option
+@credential_option
 def certificate_request(code: str, suite: str, save: Path, credential: Path) -> None:
     """Ask a licensed CA outside for the certificate of what is to be made of the seal.
 
     The key is made and stays where the registry's keys are. `seal make --chain` takes what the CA gives.
     """
-    path = _address(SEALS, code, "certification-request")
+    path = address(SEALS, code, "certification-request")
     told = ApiClient(Credential.load(credential)).post(path, {"suite": suite}).expect(201).json()
     lines = textwrap.wrap(told.pop("request"), 64)
     pem = "\n".join(["-----BEGIN CERTIFICATE REQUEST-----", *lines, "-----END CERTIFICATE REQUEST-----", ""])
@@ -223,11 +198,11 @@ def certificate_request(code: str, suite: str, save: Path, credential: Path) -> 
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Certificates that a licensed CA outside gave for the request, DER or PEM; may be repeated.",
 )
-@_credential_option
+@credential_option
 def make_seal(code: str, chain: tuple[Path, ...], credential: Path) -> None:
     """Make what was approved of the seal: key, certificate and picture."""
     body = {"chain": [base64.b64encode(_bytes_of(path, MAX_CHAIN)).decode("ascii") for path in chain]}
-    _post(credential, body if chain else {}, SEALS, code, "making")
+    post(credential, body if chain else {}, SEALS, code, "making")
 
 
 def _bytes_of(path: Path, most: int) -> bytes:
@@ -247,9 +222,9 @@ def _change(name: str, path: str, text: str) -> None:
     @seal.command(name, help=text)
     @click.argument("code")
     @ground_options
-    @_credential_option
+    @credential_option
     def change(code: str, legal_basis: str, reason_code: str, credential: Path) -> None:
-        _post(credential, {"legal_basis": legal_basis, "reason_code": reason_code}, SEALS, code, path)
+        post(credential, {"legal_basis": legal_basis, "reason_code": reason_code}, SEALS, code, path)
 
 
 _change("suspend", "suspension", "Suspend the seal at once; one person is enough.")
@@ -259,21 +234,21 @@ _change("resume", "resumption-request", "Ask for the seal to be resumed; another
 @seal.command("report-lost")
 @click.argument("code")
 @click.option("--legal-basis", required=True, help="The words of the law or order it rests on.")
-@_credential_option
+@credential_option
 def report_lost(code: str, legal_basis: str, credential: Path) -> None:
     """Suspend the seal at once because it is lost; one person is enough."""
-    _post(credential, {"legal_basis": legal_basis}, SEALS, code, "loss-report")
+    post(credential, {"legal_basis": legal_basis}, SEALS, code, "loss-report")
 
 
 @seal.command("seal-away")
 @click.argument("code")
 @click.argument("edition", type=click.IntRange(1, 9999))
 @ground_options
-@_credential_option
+@credential_option
 def seal_away(code: str, edition: int, legal_basis: str, reason_code: str, credential: Path) -> None:
     """File away an edition whose life is over: ended, expired, or of a cancelled seal."""
     body = {"legal_basis": legal_basis, "reason_code": reason_code}
-    _post(credential, body, SEALS, code, "editions", str(edition), "sealing-away")
+    post(credential, body, SEALS, code, "editions", str(edition), "sealing-away")
 
 
 @seal.command("cancel")
@@ -283,7 +258,7 @@ def seal_away(code: str, edition: int, legal_basis: str, reason_code: str, crede
     help="Where the key is compromised: since when, YYYY-MM-DDThh:mm:ssZ.",
 )
 @ground_options
-@_credential_option
+@credential_option
 def cancel(
     code: str, compromised_since: str | None, legal_basis: str, reason_code: str, credential: Path
 ) -> None:
@@ -293,16 +268,16 @@ def cancel(
         "reason_code": reason_code,
         "compromised_since": compromised_since,
     }
-    _post(credential, body, SEALS, code, "cancellation-request")
+    post(credential, body, SEALS, code, "cancellation-request")
 
 
 @seal.command("decide")
 @click.argument("request")
 @_decision_options
-@_credential_option
+@credential_option
 def decide(request: str, payload_sha256: str, refuse: bool, credential: Path) -> None:
     """Decide a request to resume or cancel; never by the person who asked."""
-    _post(credential, _decision(payload_sha256, refuse=refuse), APPROVALS, request, "decision")
+    post(credential, _decision(payload_sha256, refuse=refuse), APPROVALS, request, "decision")
 
 
 @seal.command("authorise")
@@ -312,7 +287,7 @@ def decide(request: str, payload_sha256: str, refuse: bool, credential: Path) ->
 @click.option("--from", "valid_from", required=True, help="First day, YYYY-MM-DD.")
 @click.option("--to", "valid_to", required=True, help="Last day, YYYY-MM-DD.")
 @click.option("--daily-limit", required=True, type=int, help="Most uses in one day.")
-@_credential_option
+@credential_option
 def authorise(
     code: str,
     client_id: str,
@@ -334,16 +309,16 @@ def authorise(
         "valid_to": valid_to,
         "daily_limit": daily_limit,
     }
-    _post(credential, body, SEALS, code, "authorisations")
+    post(credential, body, SEALS, code, "authorisations")
 
 
 @seal.command("withdraw")
 @click.argument("code")
 @click.argument("authorisation")
-@_credential_option
+@credential_option
 def withdraw(code: str, authorisation: str, credential: Path) -> None:
     """End an authorisation at once (the keeper's duty); what was sealed under it stays."""
-    _post(credential, {}, SEALS, code, "authorisations", authorisation, "withdrawal")
+    post(credential, {}, SEALS, code, "authorisations", authorisation, "withdrawal")
 
 
 seal.add_command(impact)

@@ -65,10 +65,10 @@ def test_the_road_of_the_operators_page_leads_to_a_licence_that_verifies(
     database = Database.open(settings.url)
     with Session(database.read) as session:
         records = session.scalars(select(Edition.public_record)).all()
-        assert [stored_public(record).specimen for record in records] == [True] * 3
+        assert [stored_public(record).specimen for record in records] == [True] * 4
         enrolled = [session.scalar(select(func.count()).where(Event.kind == kind)) for kind in ENROLLED]
     database.dispose()
-    assert enrolled == [1, 2, 2, 4]
+    assert enrolled == [1, 2, 2, 6]
 
 
 @pytest.mark.parametrize(

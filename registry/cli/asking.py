@@ -1,0 +1,44 @@
+"""Commands that ask the agency API, each with the credential of whoever acts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import click
+
+from registry.client import ApiClient, Credential
+
+
+def credential_option(command: Any) -> Any:
+    return click.option(
+        "--credential",
+        required=True,
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        help="Credential file of the person who acts (mode 0600).",
+    )(command)
+
+
+def post(credential: Path, body: Mapping[str, Any], *path: str, idempotency_key: str | None = None) -> None:
+    """Send a JSON body and print the answer. Raises VermilionError for a refusal, and for no answer."""
+    answer = ApiClient(Credential.load(credential)).post(
+        address(*path), body, idempotency_key=idempotency_key
+    )
+    _print(answer.expect(200, 201, 202).json())
+
+
+def get(credential: Path, *path: str, query: str = "") -> None:
+    """As `post`, for what is read."""
+    _print(ApiClient(Credential.load(credential)).get(address(*path) + query).expect(200).json())
+
+
+def address(base: str, *parts: str) -> str:
+    """What was typed is one part of a path, whatever it holds."""
+    return "/".join((base, *(quote(part, safe="") for part in parts)))
+
+
+def _print(answer: Mapping[str, Any]) -> None:
+    click.echo(json.dumps(answer, ensure_ascii=False, indent=1))
