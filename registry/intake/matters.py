@@ -46,7 +46,8 @@ FORMS = {"1": "窗口办理", "2": "网上办理（计算机端）", "3": "移�
 CASE_TYPES = {"1": "即办件", "2": "承诺件", "9": "其他"}
 
 RETENTION = ("10", "30", "permanent")  # years
-MAX_MATTERS, MAX_MATERIALS, MAX_FIELDS, MAX_LINE, MAX_JOINT = 500, 60, 60, 500, 20
+MAX_MATTERS, MAX_MATERIALS, MAX_FIELDS, MAX_LINE, MAX_JOINT = 500, 60, 60, 500, 10
+MAX_DECIDES_ON = 120  # with MAX_JOINT, so that all opinions stand in one message
 JOINT_DAYS, JOINT_EXTENSION = 45, 15  # working days (Administrative Licensing Law, Art. 42)
 MAX_FILE = 50 * 1024 * 1024
 MEDIA = ("application/pdf", "image/jpeg", "image/png")
@@ -406,6 +407,8 @@ def _joint(table: Table) -> Joint:
         overdue=_basis(table, "overdue_basis") if table.has("overdue_basis") else None,
     )
     table.finish()
+    if any(len(name) > MAX_DECIDES_ON for name in joint.decides_on.values()):
+        table.refuse("decides_on", f"has at most {MAX_DECIDES_ON} characters")
     if not joint.fields:
         table.refuse("fields", "must name what of the form the agency needs")
     return joint

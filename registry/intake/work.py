@@ -205,7 +205,7 @@ def _accept_silent(ports: Ports, case_id: str, round_: Round) -> None:
 OPEN = [
     one.value
     for one in CaseState
-    if one not in CLOSED | ENDED_UNMADE and one not in {CaseState.DRAFT, CaseState.ARCHIVED}
+    if one not in CLOSED | ENDED_UNMADE and one not in {CaseState.DRAFT, CaseState.LAPSED, CaseState.ARCHIVED}
 ]
 
 

@@ -5,6 +5,7 @@ one answer to the applicant (Measures, Art. 10).
 from __future__ import annotations
 
 from datetime import date, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +15,8 @@ from sqlalchemy.orm import Session
 from keys.errors import VermilionError
 from registry.intake import opinions
 from registry.intake.calendars import import_notice
+from registry.intake.cases import moves_of as case_moves
+from registry.intake.joint import moves_of
 from registry.intake.joint_moves import PERMITTED, Opinion, Side, SubAction, SubState, permitted
 from registry.intake.moves import Action, Who
 from registry.intake.work import work
@@ -25,6 +28,7 @@ from tests.intake.casework import BASIS, TO_HANDLING, case_body, decided, found,
 from tests.intake.joint_casework import Table, beside, import_joint, joint_text, open_joint_desk, sub_case
 from tests.intake.test_matters import refused
 from tests.registry.hooking import endpoint, permitting, receiver, sent
+from tests.registry.test_seals_races import at_once
 from tests.registry.world import Ticker, World
 
 CASES, SUB_CASES = "/api/v1/cases", "/api/v1/sub-cases"
@@ -368,3 +372,31 @@ def test_what_a_list_may_not_say_of_who_takes_part_is_refused(
     text = joint_text(office)
     assert before in text
     assert why in refused(text.replace(before, after, 1)).detail
+
+
+# --- two at once -----------------------------------------------------------------------------------------
+
+
+def test_an_opinion_is_given_once_and_comes_before_the_decision_or_not_at_all(table: Table) -> None:
+    desk = table.desk
+    for _ in range(3):
+        case_id = taken(desk, *TO_HANDLING)
+        begun(table, case_id)
+        refuses = partial(given, table, case_id, Opinion.REFUSES, "不足")
+        said = at_once(refuses, refuses, partial(step, desk, case_id, Action.REFUSE))
+        assert said in (["done", "done", "sub_case_state"], ["done", "opinions_wanted", "sub_case_state"])
+        with Session(desk.ports.database.read) as session:
+            (give,) = [one for one in moves_of(session, sub_case(desk, case_id).id) if one.action == "give"]
+            refused = [one for one in case_moves(session, case_id) if one.action == "refuse"]
+        assert all(give.at <= one.at for one in refused)
+
+
+def test_a_case_that_is_withdrawn_meanwhile_takes_no_opinion(table: Table) -> None:
+    desk = table.desk
+    for _ in range(3):
+        case_id = taken(desk, *TO_HANDLING)
+        begun(table, case_id)
+        said = at_once(partial(given, table, case_id), partial(step, desk, case_id, Action.WITHDRAW))
+        assert said in (["done", "done"], ["done", "sub_case_state"])
+        state = sub_case(desk, case_id).state
+        assert state == (SubState.GIVEN if said == ["done", "done"] else SubState.CLOSED)
