@@ -274,6 +274,8 @@ def _report(report: SignatureReport, match: Match) -> dict[str, Any]:
             {
                 "signer": one["signer"],
                 "issuer": one["issuer"],
+                "authority": word("authorities", one["authority"] or "none", chosen),
+                "integrity": word("integrity", one["integrity"], chosen),
                 "verdict": indication_word(one["indication"], one["sub_indication"], chosen),
             }
             for one in report.told["signatures"]

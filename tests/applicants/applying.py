@@ -77,6 +77,16 @@ class Applicant:
             **more,
         )
 
+    def send(self, path: str, data: bytes, name: str = "a.pdf") -> TestResponse:
+        """A form with a file, as a browser sends it."""
+        head = f'--x\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n\r\n'
+        return self.http.post(
+            f"{path}?lang={self.lang}",
+            data=head.encode() + data + b"\r\n--x--\r\n",
+            content_type="multipart/form-data; boundary=x",
+            environ_overrides={"REMOTE_ADDR": self.address},
+        )
+
     def blank(self) -> str:
         """The link that a new form carries."""
         page = self.get(f"{GUIDE}/application").get_data(as_text=True)

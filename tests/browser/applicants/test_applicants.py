@@ -5,10 +5,14 @@ small screen, by the keyboard, and without a script.
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FilePayload, Page, expect
 
+from registry import web
 from registry.intake.applications import Item, Said
 from registry.intake.moves import Action
 from registry.intake.work import work
@@ -24,6 +28,7 @@ from tests.applicants.applying import (
 )
 from tests.browser.console.place import Place, device
 from tests.browser.test_accessible import by_keyboard, fits, without_violation
+from tests.examining import Signer, plain_pdf, signed_pdf, signer
 from tests.intake.casework import TO_HANDLING, Desk, application, open_desk, step
 
 SCREENS = os.environ.get("VERMILION_SCREENS")
@@ -54,7 +59,19 @@ def desk_of(place: Place) -> Desk:
     for agency in ("own", "other"):
         open_form(place.world, agency)
     import_teacher(place.world)
+    served = place.served.app.extensions
+    served[web.EXTENSION] = replace(served[web.EXTENSION], ports=place.world.ports)
     return desk
+
+
+def with_signature(data: bytes, by: Signer) -> bytes:
+    """Made apart: Playwright's event loop runs in this thread, and the tool runs one of its own."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(signed_pdf, data, by).result()
+
+
+def a_file(data: bytes) -> FilePayload:
+    return {"name": "a.pdf", "mimeType": "application/pdf", "buffer": data}
 
 
 def fill(page: Page, typed: dict[str, str]) -> None:
@@ -103,8 +120,30 @@ def test_the_main_road(place: Place, browser: Browser, script: bool) -> None:
         expect(page.locator("#f_operator_name")).to_have_value(typed["f_operator_name"])
         page.locator("#f_contact_phone").fill(typed["f_contact_phone"])
         page.get_by_role("button", name="保存并继续").click()
-        page.locator("a.button", has_text="核对并提交").click()
+        expect(page.locator(".tasks .tag").first).to_have_text("已完成")
+        page.get_by_role("link", name="继续填写").click()
+        signed = with_signature(plain_pdf(), signer(typed["name"], typed["id_code"]))
+        layout = page.locator("#material-layout")
+        layout.locator("input").set_input_files(a_file(b"no pdf"))
+        layout.locator("button").click()
+        expect(page.get_by_role("alert")).to_contain_text("不是可用的文件")
+        keep(page, f"{turn}-materials-wrong")
+        layout.locator("input").set_input_files(a_file(signed))
+        layout.locator("button").click()
+        expect(layout).to_contain_text("签名人证书载明的号码与申请人一致。")
+        keep(page, f"{turn}-materials")
+        page.get_by_role("link", name="继续填写").click()
+        page.get_by_role("link", name="核对并提交").click()
         keep(page, f"{turn}-review")
+        page.get_by_role("button", name="生成申请表").click()
+        with page.expect_download() as got:
+            page.get_by_role("link", name="打开申请表").click()
+        form = Path(got.value.path()).read_bytes()
+        page.locator("summary").click()
+        page.locator("#signed").set_input_files(a_file(with_signature(form, signer("别的公司"))))
+        page.locator("details button").click()
+        expect(page.locator("details")).to_contain_text("签名人证书载明的不是申请人。")
+        keep(page, f"{turn}-review-form")
         page.get_by_role("button", name="提交申请").click()
         expect(page.get_by_role("alert")).to_contain_text("请作出真实性声明")
         page.locator("#declaration").check()
@@ -132,6 +171,12 @@ def test_the_main_road(place: Place, browser: Browser, script: bool) -> None:
         assert code.replace(" ", "") not in page.url
         keep(page, f"{turn}-correction-wanted")
         page.get_by_role("link", name="补正").click()
+        page.get_by_role("link", name="查看和上传材料").click()
+        layout = page.locator("#material-layout")
+        layout.locator("input").set_input_files(a_file(plain_pdf("a layout")))
+        layout.locator("button").click()
+        keep(page, f"{turn}-materials-asked")
+        page.get_by_role("link", name="继续填写").click()
         keep(page, f"{turn}-correction")
         page.locator("#f_premises").fill("云溪省样本市青禾区样本路8号")
         page.locator("#declaration").check()
@@ -150,6 +195,10 @@ def seen(desk: Desk) -> list[tuple[str, str]]:
     somebody = applicant(desk.world)
     complete, later = somebody.begun(), somebody.blank()
     somebody.post(f"{GUIDE}/application", {"draft": later, "name": "样本", "later": "yes"})
+    made = application(desk.world)
+    signed = with_signature(plain_pdf(), signer(made.name, made.id_code))
+    somebody.send(f"{WAY_IN}{complete}/materials/layout", signed)
+    somebody.drawn(complete)
     waiting, number, _ = somebody.submitted()
     said = Said("请补正。", (Item("layout", "缺少经营布局图"), Item("premises", "请写明门牌号")))
     step(desk, case_of(desk.world, number), Action.RECEIVE)
@@ -169,6 +218,8 @@ def seen(desk: Desk) -> list[tuple[str, str]]:
         ("applications", WAY_IN),
         ("draft", f"{WAY_IN}{later}"),
         ("draft-details", f"{WAY_IN}{complete}/details"),
+        ("materials", f"{WAY_IN}{complete}/materials"),
+        ("materials-asked", f"{WAY_IN}{waiting}/materials"),
         ("review", f"{WAY_IN}{complete}/submission"),
         ("review-wrong", f"{WAY_IN}{later}/submission"),
         ("waiting", f"{WAY_IN}{waiting}"),
