@@ -128,7 +128,7 @@ def save(ports: Ports, network: str, token: str, matter_code: str, application: 
             raise VermilionError(Kind.CONFLICT, detail, reason="too_many_drafts")
         case = cases.draw_up(session, ports, actor, matter_code, application)
         with unless_known(session, links.nothing()):
-            links.add(session, token, case, at.now, links.DRAFT_LIFE, blind)
+            links.add(session, token, case, at.now, links.draft_life(ports), blind)
 
 
 def keep_photo(ports: Ports, network: str, token: str, name: str, photo: str | None) -> None:
@@ -151,7 +151,7 @@ def keep_photo(ports: Ports, network: str, token: str, name: str, photo: str | N
         kept = found.application
         made = Application(kept.name, kept.id_type, kept.id_code, kept.contact, values)
         cases.redraw(session, ports, _acting(found), case.id, made)
-        link.expires_at = ports.clock() + links.DRAFT_LIFE
+        link.expires_at = ports.clock() + links.draft_life(ports)
 
 
 def faults_of(
@@ -369,7 +369,7 @@ def _redraw(
     actor = _acting(found)
     if made != found.application:  # what changes nothing is no event
         cases.redraw(session, ports, actor, case.id, made)
-        link.expires_at = ports.clock() + links.DRAFT_LIFE
+        link.expires_at = ports.clock() + links.draft_life(ports)
 
 
 def _count(ports: Ports, key: bytes, rate: Rate) -> None:

@@ -148,7 +148,7 @@ def _form(
         about=about,
         reached=reached,
         wrong=[(one.name, one.label, one.label_lang, one.fault) for one in shown if one.fault],
-        until=links.DRAFT_LIFE.days,
+        until=web.ports().settings.draft_days,
     )
 
 

@@ -19,6 +19,7 @@ from registry.intake.clocks import Limit
 from registry.intake.matter_lists import InForce, list_of, matter_on, matters_on
 from registry.intake.matter_search import MAX_SEARCH, searched_on
 from registry.intake.matters import Material, Matter
+from registry.intake.result_tables import ResultMatter
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
 
@@ -69,11 +70,21 @@ def guide(code: str) -> Response:
         of_list = list_of(session, code, found.version)
         agency = _agency(session, found.matter.agency_code)
         online = takes_applications(session, found.matter)
+        has_results = session.get(ResultMatter, code) is not None
+        taking_part = [
+            {
+                "agency": _agency(session, one.agency_code),
+                "about": named(one.decides_on),
+                "days": words()["joint_days"].format(days=one.days),
+            }
+            for one in found.matter.joint
+        ]
     return page(
         "guide.html",
-        m=_shown(found),
+        m={**_shown(found), "joint": taking_part},
         agency={"code": found.matter.agency_code, **agency},
         online=online,
+        results=f"{ports.settings.public_origin}/results/{code}?lang={lang()}" if has_results else None,
         list={
             "name": named(of_list.name),
             "version": of_list.version,

@@ -1,9 +1,9 @@
 """Links by which people come back to their application: 256 random bits, of which the registry keeps the
 digest.
 
-A draft's link serves thirty days from when it was saved last, and an hour after submission. Whoever shows a
-case's number and code is given one for an hour. It is a bearer's, as a pick-up link is: whoever has it is the
-applicant.
+A draft's link serves as long as the draft is kept, from when it was saved last, and an hour after
+submission. Whoever shows a case's number and code is given one for an hour. It is a bearer's, as a pick-up
+link is: whoever has it is the applicant.
 """
 
 from __future__ import annotations
@@ -24,7 +24,6 @@ from registry.ports import Ports, Random
 from registry.rows import swept
 
 TOKEN_BYTES = 32
-DRAFT_LIFE = timedelta(days=30)
 SEEN_LIFE = timedelta(hours=1)
 MAX_DRAFTS = 20
 """Open drafts of one matter that one network draws up."""
@@ -34,6 +33,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]")  # of 32 octets
 
 def new_token(random: Random) -> str:
     return b64url(random(TOKEN_BYTES))
+
+
+def draft_life(ports: Ports) -> timedelta:
+    """For how long a draft is kept that nobody changes."""
+    return timedelta(days=ports.settings.draft_days)
 
 
 def is_token(text: str) -> bool:

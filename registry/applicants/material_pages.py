@@ -33,6 +33,7 @@ from registry.holders.rendering import minute
 from registry.intake.applications import Application, open_said
 from registry.intake.cases import moves_of
 from registry.intake.declarations import FORM, SIGNED_FORM, is_current, latest_form
+from registry.intake.exchange_tables import CaseRetrieval
 from registry.intake.material_tables import CaseMaterial
 from registry.intake.materials import (
     SignatureReport,
@@ -43,6 +44,7 @@ from registry.intake.materials import (
     wants,
 )
 from registry.intake.moves import Action, CaseState
+from registry.intake.retrieval import UNANSWERED, found, retrievals_of
 from registry.intake.supplying import PDF, SUPPLIED_IN
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
@@ -130,30 +132,48 @@ def drawn_form(session: Session, opened: Opened, here: str) -> dict[str, Any] | 
 def standing(session: Session, opened: Opened, here: str) -> list[dict[str, Any]]:
     """Each material of the matter, with what there is of it. The vault is ready."""
     case = opened.case
-    there = supplied(session, case.id)
+    there, elsewhere = supplied(session, case.id), found(session, case.id)
+    searched = {row.material: row for row in retrievals_of(session, case.id)}  # the last of each
     lacking = wants(session, case.id, opened.matter)
     why = _asked(session, opened)
     rows = []
     for one in opened.matter.materials:
         shown, row = material(one), there.get(one.code)
-        state = "supplied" if row is not None else "missing" if one.code in lacking else "not_needed"
-        if row is not None and one.code in lacking:
-            state = "unsigned"
-        elif state == "missing" and shown["looked_up"] and one.code not in why:
+        search = searched.get(one.code)
+        if row is not None:
+            state = "unsigned" if one.code in lacking else "supplied"
+        elif one.code in elsewhere:
+            state = "found"
+        elif search is not None and search.state in UNANSWERED and one.code not in why:
+            state = "searched"
+        elif opened.state is CaseState.DRAFT and shown["looked_up"]:
             state = "looked_for"
-        elif row is None and one.paper is not None:
-            state = "on_paper"
+        elif one.code in lacking:
+            state = "missing"
+        else:
+            state = "not_needed" if one.paper is None else "on_paper"
         rows.append(
             {
                 **shown,
                 "state": state,
-                "done": state in {"supplied", "looked_for", "not_needed", "on_paper"},
+                "done": state not in {"missing", "unsigned"},
+                "found": _found(session, elsewhere[one.code]) if state == "found" else None,
                 "why": why.get(one.code),
                 "signed": one.signed,
                 "file": None if row is None else _file(row, here),
             }
         )
     return rows
+
+
+def _found(session: Session, row: CaseRetrieval) -> str:
+    """Who has it, and when that was told."""
+    vouches = None if row.source is None else session.get(Agency, row.source)
+    told, name = words(), "" if vouches is None else agency_named(vouches)["text"]
+    when = row.ended_at or row.asked_at
+    return told["found_at"].format(
+        source=name or told["unknown"], at=minute(when, web.ports().settings.tz, lang())
+    )
 
 
 def _asked(session: Session, opened: Opened) -> Mapping[str, str]:

@@ -35,10 +35,12 @@ from registry.applicants.browser import (
 )
 from registry.applicants.fields import Input, inputs_of, kinds_of, read_values, told, typed_of
 from registry.applicants.guide_pages import agency_named, named
+from registry.applicants.material_pages import standing
 from registry.holders import proof
 from registry.holders.rendering import civil, minute
-from registry.intake import cases
+from registry.intake import cases, joint
 from registry.intake.applications import Said, open_said
+from registry.intake.joint_moves import WANTED, SubState
 from registry.intake.materials import supplied
 from registry.intake.matters import Matter
 from registry.intake.moves import Action, CaseState
@@ -143,6 +145,8 @@ def progress(session: Session, token: str, opened: Opened) -> Response:
         items=_open_items(opened, said),
         steps=[_step(one, what, matter, notices) for one, what in reversed(said)],
         licence=_licence(session, opened),
+        taking_part=_taking_part(session, opened),
+        materials=standing(session, opened, f"{APPLICATIONS}/{token}"),
         over=state in _OVER,
         may={action.value: opened.may(action) for action in (Action.CORRECT, Action.WITHDRAW)},
         waits=state is CaseState.CORRECTION,
@@ -227,6 +231,27 @@ def _open_items(opened: Opened, said: Sequence[tuple[CaseMove, Said]]) -> list[d
 def _asked(said: Sequence[tuple[CaseMove, Said]]) -> Said:
     """What the last demand for a correction wants."""
     return next(what for one, what in reversed(said) if one.action == Action.ASK_CORRECTION)
+
+
+def _taking_part(session: Session, opened: Opened) -> list[dict[str, Any]]:
+    """The other agencies of a joint case, and whether they have given their opinion; what it is stands in the
+    one answer.
+    """
+    rows = []
+    for one in joint.sub_cases_of(session, opened.case.id) if opened.matter.joint else ():
+        state = SubState(one.state)
+        shown = words()[f"part_{state.value}"]
+        if state in WANTED and one.due_on is not None:
+            shown = words()["part_due"].format(day=civil(one.due_on, lang()))
+        rows.append(
+            {
+                "agency": agency_named(session.get_one(Agency, one.agency_code)),
+                "about": named(joint.part_of(opened.matter, one).decides_on),
+                "state": shown,
+                "given": state is SubState.GIVEN,
+            }
+        )
+    return rows
 
 
 def _licence(session: Session, opened: Opened) -> dict[str, Any] | None:

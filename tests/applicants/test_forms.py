@@ -154,10 +154,10 @@ def test_a_draft_is_saved_as_it_is_and_gone_on_with_elsewhere(somebody: Applican
     answer = somebody.post(FORM, {"draft": token, "name": "样本人", "f_premises": "x" * 200, "later": "yes"})
     assert (answer.status_code, token_of(answer)) == (303, token)
     page = shown(somebody.get(f"{WAY_IN}{token}"))
-    assert "Saved until 20 December 2026, 10:30" in page
+    assert "Saved until 18 February 2027, 10:30" in page
     assert f"http://localhost:8800/holder/applications/{token}" in page
     assert token not in str(everything(world))
-    clock.advance(timedelta(days=29))
+    clock.advance(timedelta(days=89))
     elsewhere = applicant(world, address="198.51.100.7")
     for typed in (token, f"http://localhost:8800{WAY_IN}{token}?lang=es", f" {token} "):
         assert token_of(elsewhere.post(WAY_IN, {"draft": typed})) == token
@@ -168,7 +168,7 @@ def test_a_draft_is_saved_as_it_is_and_gone_on_with_elsewhere(somebody: Applican
     assert elsewhere.post(f"{WAY_IN}{token}/submission", {"declaration": "yes"}).status_code == 422
     right = typed_of(application(world), draft=token)
     assert elsewhere.post(f"{WAY_IN}{token}/details", right).status_code == 303
-    assert "Saved until 18 January 2027" in shown(elsewhere.get(f"{WAY_IN}{token}"))
+    assert "Saved until 18 May 2027" in shown(elsewhere.get(f"{WAY_IN}{token}"))
     assert [one.kind for one in events(world)] == ["case.drafted", "case.redrawn"]
     elsewhere.post(f"{WAY_IN}{token}/details", right)
     assert len(events(world)) == 2, "what changes nothing is no event"
@@ -176,7 +176,7 @@ def test_a_draft_is_saved_as_it_is_and_gone_on_with_elsewhere(somebody: Applican
 
 def test_a_draft_that_nobody_came_back_to_is_opened_no_more(somebody: Applicant, clock: Ticker) -> None:
     token = somebody.begun()
-    clock.advance(links.DRAFT_LIFE)
+    clock.advance(links.draft_life(somebody.world.ports))
     for path in ("", "/details", "/submission", "/correction", "/withdrawal"):
         answer = somebody.get(f"{WAY_IN}{token}{path}")
         assert answer.status_code == 404

@@ -7,17 +7,25 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from datetime import date, timedelta
+from typing import get_args
 
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from registry.applicants import links
+from registry.applicants.rendering import PAGES
 from registry.applicants.tables import ApplicationLink
 from registry.intake.applications import Item, Said, open_application
-from registry.intake.moves import PERMITTED, Action, CaseState
+from registry.intake.exchange_tables import CaseRetrieval
+from registry.intake.forms import HolderCodeType
+from registry.intake.joint_moves import SubState
+from registry.intake.matters import AUDIENCES, CASE_TYPES, FORMS, KINDS
+from registry.intake.moves import PERMITTED, Action, CaseState, Who
+from registry.intake.telling import WORDS as TOLD
 from registry.intake.work import work
 from registry.log.tables import Event
+from registry.notices.kinds import NoticeState
 from registry.typed_limits import IDENTIFIER, NETWORK, PAIR
 from tests.applicants.applying import (
     WAY_IN,
@@ -29,7 +37,8 @@ from tests.applicants.applying import (
     shown,
     token_of,
 )
-from tests.intake.casework import TO_HANDLING, Desk, case_body, found, open_desk, step
+from tests.intake.casework import MATTER, TO_HANDLING, Desk, case_body, found, open_desk, step
+from tests.intake.joint_casework import open_joint_desk
 from tests.registry.delivering import sent
 from tests.registry.mailing import Server, mail_server, mailing
 from tests.registry.test_answers import wrong
@@ -353,3 +362,59 @@ def test_a_message_leads_to_this_page_and_carries_no_code(world: World, server: 
     assert number in letter.text
     assert code.replace(" ", "") not in letter.text.replace(" ", "")
     assert "A message was sent" in page_of(somebody, number, code)
+
+
+# --- what others do about it ---------------------------------------------------------------------------
+
+
+def test_what_was_found_elsewhere_is_shown_and_not_asked_for(desk: Desk, somebody: Applicant) -> None:
+    """A row of a search, as `registry.intake.retrieving` leaves it."""
+    token, number, _ = somebody.submitted()
+    case = found(desk, case_of(desk.world, number))
+    page = shown(somebody.get(f"{WAY_IN}{token}"))
+    assert "Business licence or other proof of the legal subject Wanted" in page
+    row = {
+        "id": "a" * 32, "case_id": case.id, "material": "business_licence", "number": 1, "client_id": case.client_id,
+        "operator": "applicant", "asked_at": desk.ports.clock(), "attempt": 0,
+    }  # fmt: skip
+    with desk.ports.database.transaction() as session:
+        session.add(CaseRetrieval(**row, state="waiting", due_at=desk.ports.clock()))
+    page = shown(somebody.get(f"{WAY_IN}{token}"))
+    assert "proof of the legal subject Being looked up" in page
+    with desk.ports.database.transaction() as session:
+        one = session.get_one(CaseRetrieval, row["id"])
+        one.state, one.source, one.ended_at = "found", desk.world.codes["other"], desk.ports.clock()
+    page = shown(somebody.get(f"{WAY_IN}{token}"))
+    assert "Had from Yangben Municipal Education Bureau (20 November 2026, 10:30)" in page
+    assert "Found: need not be handed in" in page
+
+
+@pytest.mark.parametrize("lang", ["zh", "en", "es"])
+def test_every_state_step_and_part_has_words(lang: str) -> None:
+    words = PAGES.words[lang]
+    assert {f"state_{one.value}" for one in CaseState if one is not CaseState.DRAFT} <= set(words)
+    untold = {one.value for one in Action} - set(TOLD)
+    assert {f"step_{one}" for one in untold} | {"step_finish"} <= set(words)
+    assert {f"who_{one.value}" for one in Who} <= set(words)
+    assert {f"notice_{one.value}" for one in NoticeState} <= set(words)
+    assert {f"part_{one.value}" for one in SubState} <= set(words)
+    assert {f"id_type_{one}" for one in get_args(HolderCodeType)} <= set(words)
+    for table, name in ((KINDS, "kind"), (AUDIENCES, "audience"), (FORMS, "way"), (CASE_TYPES, "case_type")):
+        assert {f"{name}_{code}" for code in table} <= set(words)
+    assert set(PAGES.words["zh"]) == set(words)
+
+
+def test_agencies_that_take_part_are_shown(world: World) -> None:
+    """In the guide, and in the progress: until when they give their opinion, and that it is there."""
+    table = open_joint_desk(world)
+    open_form(world)
+    somebody = applicant(world)
+    guide = shown(somebody.get(f"/holder/services/{MATTER}"))
+    assert "Handled jointly with Yangben Municipal Education Bureau" in guide
+    token, number, _ = somebody.submitted()
+    desk = table.desk
+    case_id = taken(desk, number, Action.RECEIVE)
+    step(desk, case_id, Action.ACCEPT)
+    page = shown(somebody.get(f"{WAY_IN}{token}"))
+    assert "Agencies that take part Yangben Municipal Education Bureau" in page
+    assert re.search(r"Opinion due by \d+ November 2026", page)
