@@ -290,7 +290,6 @@ def case_json(
         },
         "materials": list(materials),
         "fields": {} if application is None else dict(application.fields),
-        "steps": [_step(move, said) for move, said in steps],
         "sub_cases": [
             {
                 "agency": one.agency_code,

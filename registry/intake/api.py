@@ -350,7 +350,6 @@ def _told(actor: Actor, case_id: str) -> dict[str, Any]:
         case = find_case(session, actor, case_id)
         lapsed = case.state == CaseState.LAPSED
         application = None if lapsed else open_application(ports.vault, case.id, case.application)
-        application = open_application(ports.vault, case.id, case.application)
         moves = cases.moves_of(session, case.id)
         declared = cases.declarations_of(session, moves)
         steps = [
