@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from registry.agencies import tables as agencies
 from registry.applicants import tables as applicants
+from registry.archive import disposal_tables as disposal
 from registry.archive import tables as archive
 from registry.archive import transfer_tables as archive_transfers
 from registry.attempts import tables as attempts
@@ -39,6 +40,7 @@ __all__ = [
     "console",
     "delivery",
     "exchange",
+    "disposal",
     "intake",
     "joint",
     "licences",

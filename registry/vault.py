@@ -40,6 +40,10 @@ FIRST = 1  # generation
 _Row = Row[str, int, str, bytes]
 
 
+DISPOSED = b""
+"""What stands in the place of encrypted content that was disposed of (`registry.archive.content`)."""
+
+
 class Use(StrEnum):
     """What a data key is for."""
 
@@ -94,9 +98,12 @@ class Vault:
         return header + nonce + key.encrypt(nonce, plaintext, _bound(use, header, owner))
 
     def decrypt(self, use: Use, kept: bytes, owner: str) -> bytes:
-        """Raises VermilionError: UNAUTHENTICATED (`record_damaged`, `document_damaged`) for what was not
-        encrypted here for this owner, or was altered; UNAVAILABLE.
+        """Raises VermilionError: NOT_FOUND (`record_disposed`) for what was disposed of; UNAUTHENTICATED
+        (`record_damaged`, `document_damaged`) for what was not encrypted here for this owner, or was altered;
+        UNAVAILABLE.
         """
+        if kept == DISPOSED:
+            raise disposed()
         header, nonce = kept[:HEADER_BYTES], kept[HEADER_BYTES : HEADER_BYTES + NONCE_BYTES]
         if len(nonce) != NONCE_BYTES or header[0] != VERSION:
             raise _damaged(use)
@@ -235,6 +242,12 @@ def _name_of(row: _Row) -> str:
 
 def _bound(use: Use, header: bytes, owner: str) -> bytes:
     return b"vermilion-at-rest|" + header + b"|" + f"{use.value}|{owner}".encode()
+
+
+def disposed() -> VermilionError:
+    """The answer to whoever asks for content that was disposed of when its retention was over."""
+    detail = "its content was disposed of when its retention period was over"
+    return VermilionError(Kind.NOT_FOUND, detail, reason="record_disposed")
 
 
 def _damaged(use: Use) -> VermilionError:

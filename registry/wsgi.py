@@ -17,6 +17,7 @@ from registry import background
 from registry.app import create_app
 from registry.applicants.links import sweep as sweep_applications
 from registry.archive.audit import Audited, audit_due
+from registry.archive.erasure import Disposed, carry_out
 from registry.archive.evidence import renew_due as stamp_nights_anew
 from registry.archive.evidence import stamp_night
 from registry.archive.keep import keep_due
@@ -113,6 +114,9 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
     archived: dict[str, Callable[[], object]] = {
         "nothing_archived": lambda: log_archive(
             keep_due(ports, open_stores(ports.settings), stop.is_set, stop.wait)
+        ),
+        "disposal_not_carried_out": lambda: log_disposal(
+            carry_out(ports, open_stores(ports.settings), stop.is_set)
         ),
         "night_not_stamped": partial(stamp_night, ports),
         "nights_not_stamped_anew": partial(stamp_nights_anew, ports),
@@ -264,6 +268,18 @@ def log_sweep(outcome: Swept) -> None:
             _log.warning("archive_copies_unknown", store=store, count=count)
     for store, outage in outcome.outages.items():
         _log.warning("archive_store_out", store=store, reason=outage.reason)
+def log_disposal(outcome: Disposed) -> None:
+    """A line for each number that was disposed of or left out, each list that is done, and each store that
+    was out.
+    """
+    for number in outcome.disposed:
+        _log.warning("archive_disposed", number=number)
+    for number, reason in outcome.left_out.items():
+        _log.warning("archive_disposal_left_out", number=number, reason=reason)
+    for disposal_id in outcome.done:
+        _log.warning("archive_disposal_done", disposal=disposal_id)
+    for store, outage in outcome.outages.items():
+        _log.warning("archive_store_out", store=store or "documents", reason=outage.reason)
 
 
 def log_schedule(outcome: ScheduleReport) -> None:

@@ -225,18 +225,22 @@ def repair(ports: Ports, stores: Stores, done: Audited) -> None:
                 raise
             done.outages[one.store] = error
             continue
-        _repaired(ports, one, done)
+        if not _repaired(ports, one, done):
+            stores.remove(one.store, key)  # it was disposed of as it was being repaired
 
 
-def _repaired(ports: Ports, one: Any, done: Audited) -> None:
+def _repaired(ports: Ports, one: Any, done: Audited) -> bool:
+    """Whether the package is one that is kept."""
     now = ports.clock()
     copy = (ArchiveCopy.package_id == one.id, ArchiveCopy.store == one.store, ArchiveCopy.state == one.state)
     with ports.database.transaction() as session:
         mended = update(ArchiveCopy).where(*copy)
         if changed_rows(session, mended.values(state=PRESENT, written_at=now, checked_at=now)) != 1:
-            return
+            state = session.scalar(select(ArchivePackage.state).where(ArchivePackage.id == one.id))
+            return state == KEPT  # another process has mended it
         _record(session, ports, "package.copy_repaired", [(one.id, {"store": one.store, "was": one.state})])
     done.repaired.append((one.id, one.store))
+    return True
 
 
 def _record(session: Session, ports: Ports, kind: str, about: Sequence[tuple[str, dict[str, Any]]]) -> None:

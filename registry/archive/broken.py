@@ -4,17 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import ColumnElement, and_, func, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.archive.checks import INGEST, failed, unpacked
 from registry.archive.numbering import CASE, EDITION, KEPT
+from registry.archive.disposal import ItemState
+from registry.archive.disposal_tables import (
+    ArchiveDisposal,
+    ArchiveDisposalItem,
+    ArchiveErasure,
+    ArchiveHold,
+    ArchiveTombstone,
+)
+from registry.archive.numbering import CASE, DISPOSED, EDITION, ERASING, KEPT
 from registry.archive.stores import COPIES
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
 from registry.archive.transfer_tables import ArchiveCheck
 from registry.intake.moves import CLOSED, CaseState
 from registry.intake.tables import Case
-from registry.licences.tables import Edition
+from registry.licences.tables import Edition, Intent
+from registry.log.tables import Event, Leaf
+from registry.vault import DISPOSED as NOTHING
 
 BATCH = 500
 
@@ -58,6 +69,8 @@ def broken_archive(session: Session) -> Iterator[str]:
         if counted.get((serial.fonds, serial.catalogue), 0) != serial.next - 1:
             yield f"catalogue {serial.catalogue} of fonds {serial.fonds} has gaps in its numbers"
 
+    yield from _disposals(session)
+
 
 def _never_archived(
     session: Session, kind: str, key: InstrumentedAttribute[str], *which: ColumnElement[bool]
@@ -76,10 +89,73 @@ def _said_archived(session: Session) -> Iterator[str]:
     """A case is archived once its package is kept, by the same transaction."""
     said = (Case.state == CaseState.ARCHIVED, ArchivePackage.id.is_(None))
     kept = (
-        ArchivePackage.subject_kind == CASE, ArchivePackage.subject == Case.id, ArchivePackage.state == KEPT
-    )  # fmt: skip
+        ArchivePackage.subject_kind == CASE,
+        ArchivePackage.subject == Case.id,
+        ArchivePackage.state.in_((KEPT, ERASING, DISPOSED)),
+    )
     for case_id in session.scalars(select(Case.id).outerjoin(ArchivePackage, and_(*kept)).where(*said)):
         yield f"case {case_id} is archived and has no package that is kept"
     closed = Case.state.in_([state.value for state in CLOSED])
     for case_id in session.scalars(select(Case.id).join(ArchivePackage, and_(*kept)).where(closed)):
         yield f"case {case_id} has a package that is kept and is not archived"
+
+
+def _disposals(session: Session) -> Iterator[str]:
+    """What was disposed of was asked and approved by two, and nothing else is without its content."""
+    stone = ArchiveTombstone.number
+    alone = ArchiveDisposal.asked_by == ArchiveDisposal.decided_by
+    for disposal_id in session.scalars(select(ArchiveDisposal.id).where(alone)):
+        yield f"disposal {disposal_id} was asked and approved by one person"
+    over = ArchivePackage.state.in_((ERASING, DISPOSED))
+    unburied = (
+        select(ArchivePackage.id)
+        .outerjoin(ArchiveTombstone, stone == ArchivePackage.number)
+        .where(or_(and_(over, stone.is_(None)), and_(~over, stone.is_not(None))))
+    )
+    for package_id in session.scalars(unburied):
+        yield f"package {package_id} and its tombstone do not agree"
+    approved = (ItemState.ERASING.value, ItemState.DISPOSED.value)
+    item = and_(
+        ArchiveDisposalItem.disposal_id == ArchiveTombstone.disposal_id,
+        ArchiveDisposalItem.number == stone,
+        ArchiveDisposalItem.state.in_(approved),
+    )
+    never = select(stone).outerjoin(ArchiveDisposalItem, item).where(ArchiveDisposalItem.number.is_(None))
+    for number in session.scalars(never):
+        yield f"{number} was disposed of, and no list says so"
+    left = exists().where(ArchiveErasure.number == stone, ArchiveErasure.erased_at.is_(None))
+    said = select(stone).where(ArchiveTombstone.disposed_at.is_not(None), left)
+    for number in session.scalars(said):
+        yield f"{number} is said to be disposed of, and a store was not asked"
+    held = select(stone).join(ArchiveHold, ArchiveHold.number == stone)
+    for number in session.scalars(held.where(ArchiveHold.released_at.is_(None))):
+        yield f"{number} was disposed of under a hold"
+    yield from _without_content(session)
+
+
+def _without_content(session: Session) -> Iterator[str]:
+    """Records, applications and salts are gone where a tombstone says so, and nowhere else."""
+    editions = select(Edition.id, Intent.record).join(Intent, Intent.id == Edition.id)
+    of = (
+        (EDITION, Edition.id, Intent.record, editions),
+        (CASE, Case.id, Case.application, select(Case.id, Case.application)),
+    )
+    for kind, key, content, rows in of:
+        stone = and_(ArchiveTombstone.subject_kind == kind, ArchiveTombstone.subject == key)
+        wanted = rows.outerjoin(ArchiveTombstone, stone)
+        gone, buried = content == NOTHING, ArchiveTombstone.number.is_not(None)
+        for subject, _ in session.execute(wanted.where(gone, ~buried)):
+            yield f"{kind} {subject} has no content and was not disposed of"
+        for subject, _ in session.execute(wanted.where(~gone, buried)):
+            yield f"{kind} {subject} was disposed of and has content"
+    stone = and_(
+        ArchiveTombstone.subject_kind == Event.subject_kind, ArchiveTombstone.subject == Event.subject
+    )
+    unsalted = (
+        select(Event.id)
+        .join(Leaf, Leaf.event_id == Event.id)
+        .outerjoin(ArchiveTombstone, stone)
+        .where(Leaf.salt == NOTHING, ArchiveTombstone.number.is_(None))
+    )
+    for event_id in session.scalars(unsalted):
+        yield f"event {event_id} has no salt and was not disposed of"

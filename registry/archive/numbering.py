@@ -23,6 +23,7 @@ from registry.rows import changed_rows, insert_absent, insert_rows, new_ids
 
 EDITION, CASE = "edition", "case"
 NUMBERED, WRITING, KEPT = "numbered", "writing", "kept"
+ERASING, DISPOSED = "erasing", "disposed"
 CATEGORIES = {EDITION: "ZZ", CASE: "BJ"}  # 证照, 办件: in a catalogue's number
 OF_TYPE, OF_MATTER = "type", "matter"
 PERMANENT = "permanent"

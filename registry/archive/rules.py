@@ -56,6 +56,8 @@ BATCH = 64
 FIRST_REST, LONGEST_REST = timedelta(minutes=1), timedelta(hours=6)
 LEGAL_BASIS = "国务院令第716号 第十二条"
 """Electronic files of government services are archived as such, and need no paper beside them."""
+RECORD_DISPOSED = "record_disposed"
+"""The answer about what was disposed of: there is nothing of it to be archived again."""
 PRESENT, MISSING, DAMAGED = "present", "missing", "damaged"
 
 
@@ -183,9 +185,13 @@ def _begun(
 ) -> list[_Written]:
     """New packages of these subjects."""
     whole, refused = _split(archived.gather(ports, list(subjects), trust, reader))
-    done.deferred |= refused
     now = ports.clock()
+    over = [one for one, error in refused.items() if error.reason == RECORD_DISPOSED]
+    events = [event_id for one in over for event_id in subjects[one]]
+    refused = {one: error for one, error in refused.items() if one not in over}
+    done.deferred |= refused
     with ports.database.transaction() as session:
+        changed_rows(session, delete(ArchiveDue).where(ArchiveDue.event_id.in_(events)))
         _postpone(session, {one: (subjects[one], error.reason) for one, error in refused.items()}, now)
         claimed = _claimed(session, {one: subjects[one] for one in whole})
         rows = number_packages(session, ports, kind, {one: whole[one] for one in claimed}, now)

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from registry.archive.disposal_tables import ArchiveHold, ArchiveTombstone
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage
 from registry.archive.transfer_tables import ArchiveCheck
 
@@ -37,6 +38,18 @@ def find(
     copies: dict[str, dict[str, str]] = {row.id: {} for row in rows}
     for copy in session.scalars(stored):
         copies[copy.package_id][copy.store] = copy.state
+    numbers = {row.number for row in rows}
+    stones = {
+        one.number: one
+        for one in session.scalars(select(ArchiveTombstone).where(ArchiveTombstone.number.in_(numbers)))
+    }
+    held = set(
+        session.scalars(
+            select(ArchiveHold.number).where(
+                ArchiveHold.number.in_(numbers), ArchiveHold.released_at.is_(None)
+            )
+        )
+    )
     for row in rows:
         yield {
             "package": row.id,
@@ -50,7 +63,20 @@ def find(
             "sha256": None if row.sha256 is None else row.sha256.hex(),
             "size": row.size,
             "copies": copies[row.id],
+            "held": row.number in held,
+            "tombstone": _tombstone(stones.get(row.number)),
         }
+
+
+def _tombstone(stone: ArchiveTombstone | None) -> dict[str, Any] | None:
+    if stone is None:
+        return None
+    return {
+        "title": stone.title,
+        "disposal": stone.disposal_id,
+        "begun_at": stone.begun_at.isoformat(),
+        "disposed_at": None if stone.disposed_at is None else stone.disposed_at.isoformat(),
+    }
 
 
 def statistics(session: Session) -> Iterator[dict[str, Any]]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from registry.cli.archive_disposal import dispose, hold, holds, release, retention
 from registry.cli.machine import locked, unlocked
 
 
@@ -213,3 +214,7 @@ def archive_check(package: Path, digest: str | None) -> None:
         click.echo(json.dumps(said, ensure_ascii=False))
     if not all(one.passed for one in found):
         raise click.exceptions.Exit(1)
+
+
+for _command in (retention, hold, holds, release, dispose):
+    archive.add_command(_command)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
+from registry.licences.issued import DISPOSED_KEY
 from registry.licences.outage import database_errors
 from registry.licences.tables import Document, DocumentStamp, Edition
 from registry.ports import Ports
@@ -54,7 +55,9 @@ def pick_one(ports: Ports, identifier: str) -> str:
                 raise VermilionError(Kind.NOT_FOUND, "no such licence", reason="licence_unknown")
             newest = session.execute(
                 select(Document.sha256, Document.level, Document.stamped_by).where(
-                    Document.edition_id == edition_id, Document.followed.is_(False)
+                    Document.edition_id == edition_id,
+                    Document.followed.is_(False),
+                    Document.store_key != DISPOSED_KEY,
                 )
             ).one_or_none()
             ending = ending_authorities(session, ports.settings, now)
@@ -72,7 +75,11 @@ def pick_one(ports: Ports, identifier: str) -> str:
 
 
 def _due(session: Session, settings: Settings, now: datetime) -> list[tuple[str, bytes]]:
-    newest = select(Document.edition_id, Document.sha256).where(Document.followed.is_(False)).limit(BATCH)
+    newest = (
+        select(Document.edition_id, Document.sha256)
+        .where(Document.followed.is_(False), Document.store_key != DISPOSED_KEY)
+        .limit(BATCH)
+    )
     statements = []
     if settings.archive_after:
         before = now - timedelta(days=settings.archive_after)

@@ -20,6 +20,7 @@ from registry.licences.tables import AnnotatedCopy, CopyOrder, CoSeal, Edition, 
 from registry.log.tables import Event
 from registry.ports import Ports
 from registry.seals.tables import SealUse
+from registry.vault import DISPOSED
 from signing.annotation import Annotation
 from signing.record import Record
 
@@ -49,6 +50,8 @@ def broken_copies(session: Session, ports: Ports, trust: TrustList, now: datetim
             intent.lookup_sha256,
         ):
             yield f"{name} is another than its intent"
+        if intent.record == DISPOSED:
+            continue
         record = None
         with contextlib.suppress(VermilionError):  # said of its intent
             record = open_record(ports.vault, intent.id, intent.record)

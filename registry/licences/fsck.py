@@ -24,7 +24,7 @@ from registry.licences.broken_copies import broken_copies
 from registry.licences.broken_lives import broken_lives
 from registry.licences.document_faults import StoredDocument, document_faults, kept_faults
 from registry.licences.holdings import holder_of
-from registry.licences.issued import ARCHIVED, ORIGINAL, TIME_STAMPED, read_document
+from registry.licences.issued import ARCHIVED, DISPOSED_KEY, ORIGINAL, TIME_STAMPED, read_document
 from registry.licences.lookup import current_trust_list
 from registry.licences.numbers import number_mac
 from registry.licences.outage import database_errors
@@ -54,7 +54,7 @@ from registry.seals.anchor import broken_anchors
 from registry.seals.broken_states import broken_states
 from registry.seals.maker import altered_editions
 from registry.seals.tables import SealUse
-from registry.vault import Vault
+from registry.vault import DISPOSED, Vault
 from registry.webhooks.broken import broken_webhooks
 from signing.codes import parse_identifier
 from signing.disclosure import public_record
@@ -157,6 +157,8 @@ def _intents(session: Session, vault: Vault) -> Iterator[str]:
             yield f"{name} is {intent.state}, and the time of its end does not fit"
         if has_key and intent.state == "abandoned":
             yield f"{name} is abandoned and holds an idempotency key"
+        if intent.record == DISPOSED:
+            continue
         try:
             record = open_record(vault, intent.id, intent.record)
         except VermilionError as error:
@@ -230,6 +232,8 @@ def _editions(session: Session, ports: Ports, trust: TrustList, now: datetime) -
             intent.lookup_sha256,
         ):
             yield f"{name} is another than its intent"
+        if intent.record == DISPOSED:
+            continue
         record = None
         with contextlib.suppress(VermilionError):  # said above
             record = open_record(ports.vault, intent.id, intent.record)
@@ -284,7 +288,7 @@ def _time_stamped(
     rows = session.execute(
         select(Document, original.sha256)
         .outerjoin(original, and_(original.edition_id == Document.edition_id, original.kind == ORIGINAL))
-        .where(Document.kind != ORIGINAL)
+        .where(Document.kind != ORIGINAL, Document.store_key != DISPOSED_KEY)
         .execution_options(yield_per=BATCH)
     )
     for document, original_sha256 in rows:
@@ -379,7 +383,7 @@ def _log(session: Session) -> Iterator[str]:
     for event, leaf in rows:
         if leaf is None:
             yield f"event {event.id} has no leaf"
-        elif leaf.data != leaf_bytes(event, leaf.salt):
+        elif leaf.salt != DISPOSED and leaf.data != leaf_bytes(event, leaf.salt):
             yield f"event {event.id} is another than its leaf commits to"
     no_copy = Intent.id.not_in(select(CopyOrder.intent_id))
     for state, kind in (("done", "licence.issued"), ("abandoned", "licence.abandoned")):

@@ -22,6 +22,7 @@ from registry.documents import document_key
 from registry.licences.outage import database_errors
 from registry.licences.tables import AnnotatedCopy, Document, Edition
 from registry.ports import DocumentStore, Ports
+from registry.vault import disposed
 from signing.credential import qr_text
 from signing.draw import ATTACHMENT
 from signing.record import Printout, printout_from_json
@@ -95,8 +96,16 @@ def newest_form(documents: Iterable[_T]) -> _T:
     return max(documents, key=newness)
 
 
+DISPOSED_KEY = ""
+"""Where a document lay that was disposed of."""
+
+
 def read_document(documents: DocumentStore, key: str, digest: bytes) -> bytes:
-    """The registered bytes and no others. Raises VermilionError(UNAVAILABLE) where they are not to be had."""
+    """The registered bytes and no others. Raises VermilionError: UNAVAILABLE where they are not to be had;
+    NOT_FOUND (`record_disposed`) where they were disposed of.
+    """
+    if key == DISPOSED_KEY:
+        raise disposed()
     try:
         data = documents.get(key)
     except VermilionError as error:

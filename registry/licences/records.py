@@ -35,12 +35,12 @@ def _parsed(text: bytes) -> Record:
 
 def kept_record(vault: Vault, intent_id: str, kept: bytes) -> Record:
     """As `open_record`, for whoever is answered: one that was altered is out of reach (UNAVAILABLE), which is
-    nobody's fault who asks.
+    nobody's fault who asks. One that was disposed of is not there (NOT_FOUND).
     """
     try:
         return open_record(vault, intent_id, kept)
     except VermilionError as error:
-        if error.kind is Kind.UNAVAILABLE:
+        if error.kind in {Kind.UNAVAILABLE, Kind.NOT_FOUND}:
             raise
         raise VermilionError(
             Kind.UNAVAILABLE, "the record cannot be read from where it is kept", reason=error.reason

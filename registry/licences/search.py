@@ -28,6 +28,7 @@ from registry.licences.records import kept_record
 from registry.licences.rules import type_not_entitled
 from registry.licences.tables import Edition, Intent, Number
 from registry.ports import Ports
+from registry.vault import DISPOSED
 from signing.record import Record
 
 PAGE, MAX_PAGE = 50, 200
@@ -107,7 +108,10 @@ def search(session: Session, ports: Ports, actor: Actor, question: Question) -> 
     shown = rows[: question.limit]
     records = _records(session, ports, [row.id for row in shown])
     more = len(rows) > question.limit
-    return Page(tuple(Found(row, records[row.id]) for row in shown), _cursor(shown[-1]) if more else None)
+    return Page(
+        tuple(Found(row, records[row.id]) for row in shown if row.id in records),
+        _cursor(shown[-1]) if more else None,
+    )
 
 
 def types_of(session: Session, actor: Actor) -> list[str]:
@@ -215,8 +219,9 @@ def _merged(session: Session, parts: Sequence[Select[*tuple[Any, ...]]], wanted:
 
 
 def _records(session: Session, ports: Ports, edition_ids: Sequence[str]) -> dict[str, Record]:
+    """Of those whose content was not disposed of."""
     rows = session.execute(select(Intent.id, Intent.record).where(Intent.id.in_(edition_ids))).all()
-    return {row.id: kept_record(ports.vault, row.id, row.record) for row in rows}
+    return {row.id: kept_record(ports.vault, row.id, row.record) for row in rows if row.record != DISPOSED}
 
 
 def _cursor(row: Row[Any]) -> str:

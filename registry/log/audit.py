@@ -27,6 +27,7 @@ from registry.log.rules import Ground, leaf_bytes, record_event
 from registry.log.tables import Event, Leaf
 from registry.ports import Surroundings
 from registry.seals.tables import KeyUse, KeyUseBlock, SealUse
+from registry.vault import DISPOSED
 from signing.live import SETTLING
 
 PAGE = 500  # rows read at most for one page
@@ -34,7 +35,7 @@ _ID = re.compile(r"[0-9a-f]{32}")
 _KIND = re.compile(r"[a-z_]{1,40}\.[a-z_]{1,40}")
 _CURSOR = re.compile(r"([0-9]{1,17})-([0-9a-f]{32})")  # microseconds since 1970 (to 5138), and the row's id
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-KEPT, BROKEN, MISSING = "kept", "broken", "missing"
+KEPT, BROKEN, MISSING, DISPOSED_OF = "kept", "broken", "missing", "disposed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +189,10 @@ def _event_line(row: Any) -> dict[str, Any]:
 def _commitment(event: Event, leaf: Leaf | None) -> str:
     if leaf is None:
         return MISSING
+    if leaf.salt == DISPOSED:
+        return (
+            DISPOSED_OF  # with what it was about (`registry.archive.erasure`); `fsck` says where it was not
+        )
     return KEPT if leaf.data == leaf_bytes(event, leaf.salt) else BROKEN
 
 
@@ -278,7 +283,7 @@ class Trailer:
     @property
     def whole(self) -> bool:
         """Whether every event that was written has a commitment that holds."""
-        return set(self._commitments) <= {KEPT}
+        return set(self._commitments) <= {KEPT, DISPOSED_OF}
 
     def last(self, **more: Any) -> str:
         value = {

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from keys.errors import VermilionError
 from registry.archive.stores import Stores
+from registry.documents import ObjectStore
 from tests.registry.faults import Faults
 
 
@@ -27,3 +28,20 @@ class FaultyStores(Stores):
 
     def remove(self, name: str, key: str) -> None:
         self.faults.around(f"store remove {name}", lambda: Stores.remove(self, name, key))
+
+
+class FaultyPlace(ObjectStore):
+    """A store of which what is removed and read again passes through the faults."""
+
+    def __init__(self, name: str, inner: ObjectStore, faults: Faults) -> None:
+        self._name, self._inner, self._faults = name, inner, faults
+
+    def read_again(self, key: str) -> bytes | None:
+        return self._faults.around(f"store read {self._name}", lambda: self._inner.read_again(key))
+
+    def remove(self, key: str) -> None:
+        self._faults.around(f"store remove {self._name}", lambda: self._inner.remove(key))
+
+
+def faulty_places(stores: Stores, faults: Faults) -> Stores:
+    return Stores({name: FaultyPlace(name, one, faults) for name, one in stores.by_name.items()})
