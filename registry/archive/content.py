@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from sqlalchemy import select, update
+from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from registry.archive.numbering import CASE, EDITION
@@ -69,6 +69,21 @@ def _edition(session: Session, edition_id: str) -> Iterator[str]:
     forms = (Document.edition_id == edition_id, Document.store_key != DISPOSED_KEY)
     yield from session.scalars(select(Document.store_key).where(*forms)).all()
     changed_rows(session, update(Document).where(*forms).values(store_key=DISPOSED_KEY))
+    yield from _abandoned(session, edition.licence_id)
+
+
+def _abandoned(session: Session, licence_id: str) -> Iterator[str]:
+    """What was about to be sealed and was not says the same: it goes with the licence's last edition."""
+    left = exists().where(
+        Edition.licence_id == licence_id, Edition.id == Intent.id, Intent.record != DISPOSED
+    )
+    if session.scalar(select(left)):
+        return
+    abandoned = (Intent.licence_id == licence_id, Intent.state == "abandoned", Intent.record != DISPOSED)
+    ids = session.scalars(select(Intent.id).where(*abandoned).order_by(Intent.id)).all()
+    gone = {"record": DISPOSED, "holder_mac": None}
+    changed_rows(session, update(Intent).where(Intent.id.in_(ids)).values(**gone))
+    yield from map(document_key, ids)  # one may lie there all the same
 
 
 def _annotated_copies(session: Session, edition_id: str) -> Iterator[str]:

@@ -25,10 +25,14 @@ from registry.archive.search import find, statistics
 from registry.archive.stores import Stores
 from registry.archive.tables import ArchivePackage
 from registry.intake.tables import Case
+from registry.licences.digests import link_digest
 from registry.licences.fsck import fsck
+from registry.licences.lookup import SqlLiveRegistry
 from registry.licences.tables import Edition, Intent
 from registry.licences.trust import trust_now
 from registry.log.tables import Event, Leaf
+from signing.check import check_file, check_scan, check_typed
+from signing.credential import parse_link
 from tests.archive.disposing import (
     approved,
     asked,
@@ -48,8 +52,10 @@ from tests.archive.test_audit import audited
 from tests.archive.test_cases import closed, package_of
 from tests.intake.casework import MATTER, open_desk
 from tests.postgres import Backend
+from tests.registry.copying import make_copy
 from tests.registry.faults import Faults, Point, by_turns, fail, faulty
 from tests.registry.issuing import issue_one
+from tests.registry.test_document_stamps import download
 from tests.registry.world import Ticker, World
 
 
@@ -144,6 +150,49 @@ def test_a_disposed_licence_still_has_its_status_and_no_content(world: World, cl
     kinds = [one["kind"] for one in history.get_json()["events"]]
     assert kinds == ["licence.issued", "licence.ended"]
     clock.advance(timedelta(days=1))
+    assert fsck(world.ports) == []
+
+
+def test_the_public_is_told_its_status_as_before_and_of_nobody(world: World) -> None:
+    """By link, by typed code and by file; an annotated copy of it has gone the same way."""
+    issued = issue_one(world)
+    copied = make_copy(world, issued.printout.record.identifier)
+    link, identifier = issued.link, issued.printout.record.identifier
+    pdf = download(world, issued)
+    end(world, issued)
+    kept(world)
+    term_over(world)
+    now, trust = world.ports.clock(), trust_now(world.ports)
+    live = SqlLiveRegistry(world.ports.database.read, world.ports.clock)
+
+    def told_of() -> list[tuple[str, str, str]]:
+        found = (
+            check_scan(link, trust, live, None, now),
+            check_file(pdf, trust, live, None, now),
+            check_typed(identifier, issued.printout.lookup_code, live, now, trust),
+            check_scan(copied.link, trust, live, None, now),
+        )
+        return [
+            (
+                one.verification.verdict.value,
+                str(one.verification.how),
+                one.verification.content.result.value,
+            )
+            for one in found
+        ]
+
+    before = told_of()
+    assert {one[0] for one in before} == {"ended"}
+    approved(world, packages(world)[0].number)
+    assert len(carried_out(world).disposed) == 1
+    assert told_of() == before
+    licence = live.by_link_id(link_digest(parse_link(link).id_bytes))
+    of_copy = live.by_link_id(link_digest(parse_link(copied.link).id_bytes))
+    assert licence is not None
+    assert of_copy is not None
+    assert (licence.record.fields, of_copy.record.fields) == ({}, {})
+    assert of_copy.copy is not None
+    assert (of_copy.copy.annotation.purpose, of_copy.copy.annotation.recipient) == ("", "")
     assert fsck(world.ports) == []
 
 
