@@ -51,6 +51,7 @@ class Kind(StrEnum):
     STATUS_LIST_JWT = "status-list-jwt"  # RFC 7515 JWS signing input of a status list token
     STATUS_LIST_CWT = "status-list-cwt"  # RFC 9052 Sig_structure of a status list token
     SIGNED_ANSWER = "signed-answer"  # RFC 7515 JWS signing input of the answer to a check
+    ARCHIVE_STATEMENT = "archive-statement"  # RFC 7515 JWS signing input: a handover's list, or its receipt
     PAGE_ATTRIBUTES = "page-attributes"  # RFC 5652 SET OF Attribute, DER, of the page of a signed answer
 
 
@@ -65,7 +66,7 @@ PURPOSE_KINDS: dict[Purpose, frozenset[Kind]] = {
     Purpose.SEAL_MAKER: frozenset({Kind.SEAL_EDITION}),
     Purpose.TRUST_LIST: frozenset({Kind.TRUST_LIST}),
     Purpose.STATUS_LIST: frozenset({Kind.STATUS_LIST_JWT, Kind.STATUS_LIST_CWT}),
-    Purpose.RECEIPT: frozenset({Kind.SIGNED_ANSWER, Kind.PAGE_ATTRIBUTES}),
+    Purpose.RECEIPT: frozenset({Kind.SIGNED_ANSWER, Kind.PAGE_ATTRIBUTES, Kind.ARCHIVE_STATEMENT}),
 }
 
 _ANY: frozenset[SuiteName] = frozenset({"p256-sha256", "p384-sha384", "rsa3072-sha256"})

@@ -229,7 +229,18 @@ def _signed_answer(data: bytes, suite: Suite) -> None:
         _refuse(error.detail)
 
 
+def _archive_statement(data: bytes, suite: Suite) -> None:
+    """RFC 7515, 5.1: of our own form (`keys.handover`); whether it was made here, the policy judges."""
+    from keys.handover import read_input
+
+    try:
+        read_input(data, suite)
+    except VermilionError as error:
+        _refuse(error.detail)
+
+
 _MAX = {
+    Kind.ARCHIVE_STATEMENT: MAX_BYTES,
     Kind.TRUST_LIST: MAX_BYTES,
     Kind.SEAL_EDITION: MAX_BYTES,
     Kind.CRL: MAX_CRL_BYTES,
@@ -252,6 +263,7 @@ _CHECKS: dict[Kind, Callable[[bytes, Suite], None]] = {
     Kind.STATUS_LIST_JWT: _status_list_jwt,
     Kind.STATUS_LIST_CWT: _status_list_cwt,
     Kind.SIGNED_ANSWER: _signed_answer,
+    Kind.ARCHIVE_STATEMENT: _archive_statement,
     Kind.PAGE_ATTRIBUTES: _page_attributes,
 }
 

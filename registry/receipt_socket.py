@@ -11,11 +11,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NoReturn
 
 import structlog
 
 from keys.custodian import Custodian, KeyRef, Purpose, SignRequest
+from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError, places
 from keys.signer import Entitlement, Signer, entitled_to
 from keys.suite import PublicKey, SuiteName
@@ -55,7 +57,8 @@ def site_users(settings: Settings) -> dict[int, Entitlement]:
 
     Raises VermilionError(INVALID) where we are root and there is no such user.
     """
-    receipts = entitled_to(frozenset({Purpose.RECEIPT}), generate=False)
+    every = entitled_to(frozenset({Purpose.RECEIPT}), generate=False)
+    receipts = replace(every, uses=every.uses - {(Purpose.RECEIPT, SignKind.ARCHIVE_STATEMENT)})
     if os.geteuid() == 0:
         return {account(settings.public_user).uid: receipts}
     users = {os.geteuid()}

@@ -231,6 +231,13 @@ class Settings(BaseSettings):
         le=10_000,
         description="Megabytes a second that such a reading takes of each store at most; 0: as it can.",
     )
+    archive_partners: Path | None = Field(
+        default=None,
+        description=(
+            "PEM file, or folder of *.pem, with the certificates of archives that packages are handed over "
+            "to, or come from: their receipts and lists are believed. Empty: nobody's."
+        ),
+    )
     client_per_minute: int = Field(
         default=12_000,
         ge=0,
@@ -351,6 +358,7 @@ class Settings(BaseSettings):
         "receipt_socket",
         "pkcs11_module",
         "pkcs11_pin_file",
+        "archive_partners",
         "licensed_roots",
         "oidc_client_secret_file",
         "exchange_ca_file",

@@ -212,6 +212,9 @@ KINDS: Mapping[str, By] = {
         ("retention", By.ADMINISTRATOR, "decided"),
         ("disposal", By.ADMINISTRATOR, "asked approved refused"),
         ("disposal", By.NOBODY, "left_out done"),
+        ("package", By.NOBODY, "kept copy_lost copy_repaired restored"),
+        ("package", By.ADMINISTRATOR, "received returned handed_over"),
+        ("handover", By.ADMINISTRATOR, "made answered withdrawn received"),
         ("batch", _AGENCY, "accepted cancelled done"),
         (
             "case",

@@ -37,6 +37,7 @@ GRANT SELECT ON
   agency,
   annotated_copy,
   approval,
+  archive_statement,
   ceremony,
   certificate,
   certificate_status,

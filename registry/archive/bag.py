@@ -44,14 +44,22 @@ def bag(
     Raises ValueError for paths that not every system can write, and for what is no line of bag-info.txt.
     """
     files = {PAYLOAD + path: data for path, data in payload.items()}
-    _check_paths([*files, *tags])
     found = {
         PAYLOAD + path: known[path] if known and path in known else digests_of(data)
         for path, data in payload.items()
     }
+    return files | tag_files(found, sum(map(len, payload.values())), info, tags)
+
+
+def tag_files(
+    found: Mapping[str, Digests], size: int, info: Iterable[tuple[str, str]], tags: Mapping[str, bytes]
+) -> dict[str, bytes]:
+    """The files of a bag beside its payload, of which the digests are `found`, by path in the bag, and `size`
+    is the sum. Raises ValueError as `bag` does.
+    """
+    _check_paths([*found, *tags])
     manifests = {f"manifest-{name}.txt": _manifest(found, name) for name in ALGORITHMS}
-    size = sum(map(len, payload.values()))
-    lines = [*info, ("Payload-Oxum", f"{size}.{len(payload)}")]
+    lines = [*info, ("Payload-Oxum", f"{size}.{len(found)}")]
     beside = {
         "bagit.txt": DECLARATION,
         "bag-info.txt": "".join(map(_line, lines)).encode(),
@@ -62,7 +70,7 @@ def bag(
         raise ValueError("a tag file with the name of one of the bag's own")
     tagged = {path: digests_of(data) for path, data in beside.items()}
     tag_manifests = {f"tagmanifest-{name}.txt": _manifest(tagged, name) for name in ALGORITHMS}
-    return files | beside | tag_manifests
+    return beside | tag_manifests
 
 
 def _manifest(files: Mapping[str, Digests], algorithm: str) -> bytes:

@@ -24,11 +24,13 @@ from keys.evidence_record import SIZES
 from keys.trust_list import TrustList
 from registry.archive.evidence import evidence_of, verified
 from registry.archive.numbering import EDITION, KEPT
+from registry.archive.numbering import FOREIGN, KEPT
 from registry.archive.opened import Opened, open_package
 from registry.archive.rules import LEGAL_BASIS, PRESENT
 from registry.archive.stores import Stores, package_key
 from registry.archive.tables import ArchiveCopy, ArchiveDrill, ArchivePackage
 from registry.intake.tables import Case
+from registry.archive.transfer_tables import ArchiveArrival
 from registry.licences.examine import civil_day
 from registry.licences.outage import database_errors
 from registry.licences.tables import Document
@@ -129,7 +131,10 @@ def _packages(ports: Ports, after: str, count: int) -> list[Any]:
                     ArchivePackage.size,
                     ArchivePackage.subject_kind,
                     ArchivePackage.subject,
+                    ArchivePackage.subject_kind,
+                    ArchiveArrival.number.label("as_it_came"),
                 )
+                .outerjoin(ArchiveArrival, ArchiveArrival.package_id == ArchivePackage.id)
                 .where(ArchivePackage.state == KEPT, ArchivePackage.id > after)
                 .order_by(ArchivePackage.id)
                 .limit(count)
@@ -145,11 +150,14 @@ def _restored(ports: Ports, stores: Stores, store: str, row: Any, into: Path, tr
     if sha256(data).digest() != row.sha256:
         raise _fault("copy_damaged")
     opened = open_package(data)
-    if opened.info.get("External-Identifier") != row.number or opened.name != row.id:
+    foreign = row.subject_kind == FOREIGN
+    number, name = (row.as_it_came, opened.name) if foreign else (row.number, row.id)
+    if opened.info.get("External-Identifier") != number or opened.name != name:
         raise _fault("another_package")
-    if sha256(opened.files["manifest-sha256.txt"]).digest() != row.manifest_sha256:
+    manifest = opened.files.get("manifest-sha256.txt")
+    if (None if manifest is None else sha256(manifest).digest()) != row.manifest_sha256:
         raise _fault("another_manifest")
-    _unpack(opened, into)
+    _unpack(opened, into / row.id if foreign else into)
     with Session(ports.database.read) as session:
         record = evidence_of(session, row.id)
     if record is not None:  # its first night may be to come
@@ -164,6 +172,9 @@ def _edition_of(ports: Ports, row: Any) -> str | None:
         return str(row.subject)
     with Session(ports.database.read) as session:
         return session.scalars(select(Case.edition_id).where(Case.id == row.subject)).one()
+    if foreign:  # whose seals are to be believed, its own archive knows
+        return 0
+    return _documents(ports, row.subject, into / opened.name, opened, trust)
 
 
 def _unpack(opened: Opened, into: Path) -> None:

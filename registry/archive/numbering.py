@@ -22,6 +22,8 @@ from registry.ports import Ports
 from registry.rows import changed_rows, insert_absent, insert_rows, new_ids
 
 EDITION, CASE = "edition", "case"
+EDITION = "edition"
+FOREIGN = "foreign"  # a package that came from elsewhere
 NUMBERED, WRITING, KEPT = "numbered", "writing", "kept"
 ERASING, DISPOSED = "erasing", "disposed"
 CATEGORIES = {EDITION: "ZZ", CASE: "BJ"}  # 证照, 办件: in a catalogue's number
@@ -29,7 +31,7 @@ OF_TYPE, OF_MATTER = "type", "matter"
 PERMANENT = "permanent"
 RETENTIONS: Mapping[str, int | None] = {PERMANENT: None, "30": 30, "10": 10}
 LEASE = timedelta(minutes=10)
-_CODES = {PERMANENT: "Y", "30": "D30", "10": "D10"}  # as DA/T 13 writes them
+RETENTION_CODES = {PERMANENT: "Y", "30": "D30", "10": "D10"}  # as DA/T 13 writes them
 _SOFTWARE = f"vermilion {version('vermilion')}"
 
 
@@ -66,6 +68,7 @@ def number_packages(
             "number": old.number if old else "",
             "fonds": old.fonds if old else found.agency_code,
             "catalogue": old.catalogue if old else f"{CATEGORIES[kind]}·{year}·{_CODES[retention]}",
+            "catalogue": old.catalogue if old else f"{CATEGORY}·{year}·{RETENTION_CODES[retention]}",
             "year": year,
             "occasion": max(found.acts, key=lambda act: (act.at, act.id)).kind,
             "agency_code": found.agency_code,
@@ -87,7 +90,7 @@ def number_packages(
         if old is None:
             without.setdefault((str(row["fonds"]), str(row["catalogue"])), []).append(row)
     for (fonds, catalogue), rows in sorted(without.items()):  # in one order: nobody waits in a circle
-        serial = _serials(session, fonds, catalogue, len(rows))
+        serial = serials(session, fonds, catalogue, len(rows))
         for one in rows:
             one["number"] = f"{fonds}-{catalogue}-{serial:06}"
             serial += 1
@@ -147,7 +150,7 @@ def described(row: Mapping[str, Any], found: Gathered) -> Description:
     )
 
 
-def _serials(session: Session, fonds: str, catalogue: str, count: int) -> int:
+def serials(session: Session, fonds: str, catalogue: str, count: int) -> int:
     """The first of so many numbers. What the transaction does not commit is given again."""
     insert_absent(session, [{"fonds": fonds, "catalogue": catalogue, "next": 1}], ArchiveSerial.next)
     of = (ArchiveSerial.fonds == fonds, ArchiveSerial.catalogue == catalogue)

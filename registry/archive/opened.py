@@ -75,7 +75,9 @@ def open_package(tar: bytes, limits: Limits = LIMITS) -> Opened:
     files = {path.partition("/")[2]: data for path, data in found.items()}
     info = check_bag(files)
     by_algorithm = {
-        name: _listed(files[f"manifest-{name}.txt"]) for name in ALGORITHMS if f"manifest-{name}.txt" in files
+        name: listed_in(files[f"manifest-{name}.txt"])
+        for name in ALGORITHMS
+        if f"manifest-{name}.txt" in files
     }
     payload = [path for path in files if path.startswith(PAYLOAD)]
     digests = {path: {name: listed[path] for name, listed in by_algorithm.items()} for path in payload}
@@ -95,7 +97,7 @@ def check_bag(files: Mapping[str, bytes]) -> dict[str, str]:
     if not payload or not any(found[1] is None for found in named.values()):
         _refuse("package_bag", "the bag has no payload, or no manifest of it")
     for path, found in named.items():
-        listed = _listed(files[path])
+        listed = listed_in(files[path])
         if found[1] is None and listed.keys() != payload:
             _refuse("package_bag", f"{path} does not name the payload, each file once")
         if found[1] is not None:
@@ -179,7 +181,8 @@ def _no_file_is_a_folder(files: Mapping[str, bytes]) -> None:
             _refuse("package_path", "a file is a folder, too")
 
 
-def _listed(manifest: bytes) -> dict[str, str]:
+def listed_in(manifest: bytes) -> dict[str, str]:
+    """Digests by path, as a manifest has them, each path once. Raises VermilionError(INVALID)."""
     found: dict[str, str] = {}
     for line in _text(manifest).splitlines():
         parts = _LINE.fullmatch(line)

@@ -107,7 +107,7 @@ def _sweep(ports: Ports, stores: Stores, name: str, keys: list[str], done: Swept
         on_the_way = {
             row.package_id: row.lease_until
             for row in connection.execute(
-                coming.where(ArchiveArrival.package_id.in_(ids), ArchiveArrival.state == WRITING)
+                coming.where(ArchiveArrival.package_id.in_(ids), ArchiveArrival.state != KEPT)
             )
         }
     now = ports.clock()

@@ -40,6 +40,7 @@ class ArchiveStatement(Base):
     kind: Mapped[str] = mapped_column(String(10))  # list, receipt
     input_sha256: Mapped[bytes]  # of the JWS signing input
     made_at: Mapped[datetime]
+    signed: Mapped[str | None] = mapped_column(Text)  # JWS; None until it is signed
 
 
 class ArchiveHandover(Base):
@@ -54,7 +55,7 @@ class ArchiveHandover(Base):
     made_at: Mapped[datetime]
     state: Mapped[str] = mapped_column(String(10))  # waiting, answered, withdrawn
     packages: Mapped[int]
-    list: Mapped[bytes]  # canonical JSON, as it was signed for
+    listed: Mapped[bytes]  # the list: canonical JSON, as it was signed for
     signed: Mapped[str] = mapped_column(Text)  # JWS
     # None until it is answered:
     receipt: Mapped[bytes | None]  # JWS, as it came

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from registry.cli.archive_disposal import dispose, hold, holds, release, retention
+from registry.cli.archive_transfer import COMMANDS
 from registry.cli.machine import locked, unlocked
 
 
@@ -217,4 +218,5 @@ def archive_check(package: Path, digest: str | None) -> None:
 
 
 for _command in (retention, hold, holds, release, dispose):
+for _command in COMMANDS:
     archive.add_command(_command)

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from registry.actor import Actor, Administrator
 from registry.agencies.tables import Client, Person
 from registry.archive.tables import ArchivePackage
+from registry.archive.transfer_tables import ArchiveArrival, ArchiveHandover
 from registry.batches.tables import Batch
 from registry.console.tables import OutsideIdentity
 from registry.intake.joint_tables import SubCase
@@ -22,12 +23,15 @@ from registry.webhooks.tables import WebhookEndpoint
 from signing.codes import IDENTIFIER_ROOT
 
 _OF_SUBJECT: dict[str, Select[Any]] = {
+    "arrival": select(ArchiveArrival.agency_code),
     "batch": select(Batch.agency_code),
     "case": select(Case.agency_code),
     "client": select(Client.agency_code),
+    "handover": select(ArchiveHandover.agency_code),
     "key": select(Key.agency_code),
     "notice": select(Notice.agency_code),
     "package": select(ArchivePackage.agency_code),  # of a case: it is known by a number
+    "package": select(ArchivePackage.agency_code),
     "person": select(Person.agency_code),
     "seal": select(Seal.agency_code),
     "sub_case": select(SubCase.agency_code),
@@ -36,9 +40,11 @@ _OF_SUBJECT: dict[str, Select[Any]] = {
     "edition": select(Licence.issuer_code).join(Intent, Intent.licence_id == Licence.id),
 }
 _KEYS: dict[str, Any] = {
+    "arrival": ArchiveArrival.id,
     "batch": Batch.id,
     "case": Case.id,
     "client": Client.id,
+    "handover": ArchiveHandover.id,
     "key": Key.id,
     "notice": Notice.id,
     "package": ArchivePackage.id,
@@ -59,6 +65,9 @@ def agency_of(session: Session, event: Event, actor: Actor | Administrator | Non
     identifier = str(event.detail.get("identifier", "")) if named else ""
     if identifier.startswith(f"{IDENTIFIER_ROOT}."):  # made here: it is in form
         return identifier.removeprefix(f"{IDENTIFIER_ROOT}.").split(".")[1]
+    identifier = event.detail.get("identifier") if named else None
+    if identifier is not None and str(identifier).startswith(f"{IDENTIFIER_ROOT}."):  # made here: in form
+        return str(identifier).removeprefix(f"{IDENTIFIER_ROOT}.").split(".")[1]
     if event.subject_kind == "agency":
         return event.subject
     if event.subject_kind == "act":  # what was refused to somebody is theirs

@@ -23,6 +23,7 @@ from keys.custodian import KeyRef, Policy, Purpose, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
 from keys.profiles import PROFILES, ProfileName
+from registry.archive.transfer_tables import ArchiveStatement
 from registry.database import Database
 from registry.driver_select import Prepared
 from registry.rows import changed_rows, insert_rows, new_ids
@@ -66,6 +67,7 @@ _SEAL_EDITION = re.compile(r"seal-edition:([0-9a-f]{32})")
 _STATUS_LIST_JWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):jwt")
 _STATUS_LIST_CWT = re.compile(r"status-list:(0|[1-9][0-9]{0,8}):([1-9][0-9]{0,8}):cwt")
 _ANSWER = re.compile(r"answer:([0-9a-f]{32})")
+_STATEMENT = re.compile(r"archive-statement:([0-9a-f]{32})")
 _PAGE = re.compile(r"answer-page:[0-9a-f]{32}")
 _RECORDS = {
     SignKind.CERTIFICATE: _CERTIFICATE,
@@ -81,6 +83,7 @@ _RECORDS = {
     SignKind.STATUS_LIST_JWT: _STATUS_LIST_JWT,
     SignKind.STATUS_LIST_CWT: _STATUS_LIST_CWT,
     SignKind.SIGNED_ANSWER: _ANSWER,
+    SignKind.ARCHIVE_STATEMENT: _STATEMENT,
     SignKind.PAGE_ATTRIBUTES: _PAGE,
 }
 _LISTED = frozenset({Purpose.QR, Purpose.TSA, Purpose.STATUS_LIST, Purpose.RECEIPT})
@@ -269,6 +272,8 @@ def _require_on_record(
         require_true_answer(session, key, request.data, now)
     elif request.kind is SignKind.SEAL_EDITION:
         require_drafted_edition(session, key, match[1], request.data)
+    elif request.kind is SignKind.ARCHIVE_STATEMENT:
+        _require_stated(session, match[1], request.data)
     elif request.kind is SignKind.PAGE_ATTRIBUTES:
         require_drawn(request.data)
     elif request.kind in (SignKind.STATUS_LIST_JWT, SignKind.STATUS_LIST_CWT):
@@ -354,6 +359,13 @@ def _require_draft(session: Session, sequence: int, data: bytes) -> None:
         _refuse("this is not a trust list that waits for its signature", "sequence")
     if hashlib.sha256(data).digest() != draft.input_sha256:
         _refuse("the trust list is not the one on record", "trust_list")
+
+
+def _require_stated(session: Session, statement_id: str, data: bytes) -> None:
+    """A statement to another archive is the very one on record."""
+    statement = session.get(ArchiveStatement, statement_id)
+    if statement is None or hashlib.sha256(data).digest() != statement.input_sha256:
+        _refuse("the statement is not the one on record", "archive_statement")
 
 
 def _require_ceremony(session: Session, key: Key, file_sha256: str, attempt: int, data: bytes) -> None:

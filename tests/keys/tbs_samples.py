@@ -21,6 +21,7 @@ from keys.certificates import Subject, public_key_der
 from keys.crl import RevocationReason, crl_entry, crl_tbs
 from keys.csr import request_info
 from keys.custodian import Kind, Purpose
+from keys.handover import Archive, Listed, list_input
 from keys.ocsp import GOOD, Answer, cert_id, response_data
 from keys.seal_attributes import encode_seal_attributes
 from keys.seal_data import SealData, seal_info
@@ -151,7 +152,14 @@ def sample(kind: Kind, certificate: bytes, seed: bytes = b"", suite: Suite = P25
         return status_list(kind, suite, seed)
     if kind is Kind.SIGNED_ANSWER:
         return signed_answer(suite, seed)
+    if kind is Kind.ARCHIVE_STATEMENT:
+        return list_input(handover_list(handover=seed.hex()[:32].rjust(32, "0")), suite, [certificate])
     return trust_list(suite.jose_alg)
+
+
+def handover_list(**changes: Any) -> Listed:
+    sender, receiver = Archive("12990000MB01090029", "样本省市场监督管理局"), Archive("A-1", "样本省档案馆")
+    return replace(Listed("0" * 32, sender, receiver, AT, 1, "0" * 64), **changes)
 
 
 def signed_answer(suite: Suite = P256, seed: bytes = b"", **changes: Any) -> bytes:

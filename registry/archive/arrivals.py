@@ -1,0 +1,394 @@
+"""Packages from elsewhere: each is opened as a stranger's, looked at item by item, and kept like one of our
+own or returned with the list of what was found.
+
+Nothing is registered by halves. What comes is on record as arriving before a store sees it; copies are
+written and read back; one transaction then makes it a package of the register, with its number, its copies
+and its check. Whoever dies in between leaves an arrival whose lease lapses, and the sweep takes what it had
+written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from hashlib import sha256
+from typing import Any, NoReturn
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from keys.errors import Kind, VermilionError
+from keys.handover import Archive
+from registry.actor import Administrator
+from registry.agencies.rules import known_agency
+from registry.archive.checks import INGEST, failed, note_checks, packed
+from registry.archive.metadata import PARTS, RETENTIONS
+from registry.archive.natures import Finding, Nature, described_by, looked_at
+from registry.archive.numbering import (
+    FOREIGN,
+    KEPT,
+    LEASE,
+    RETENTION_CODES,
+    serials,
+)
+from registry.archive.opened import Opened
+from registry.archive.rules import MISSING, PRESENT
+from registry.archive.stores import COPIES, Stores, package_key
+from registry.archive.tables import ArchiveCopy, ArchivePackage, ArchiveSerial
+from registry.archive.transfer_tables import ArchiveArrival
+from registry.licences.outage import database_errors
+from registry.log.rules import Ground, record_event
+from registry.ports import Ports
+from registry.rows import changed_rows, insert_rows, unless_known
+
+WRITING, REFUSED = "writing", "refused"
+RECEIVED = "JS"  # 接收, in the number of a catalogue of ours for what came without one that can be kept
+NATURES, KNOWN = "natures", "package_known"
+_RETENTIONS = {words: code for code, words in RETENTIONS.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Whence:
+    """Who brings a package, in whose charge it comes, and by which handover of theirs. `own_number`: it gets
+    a number of ours, in a catalogue of the agency's, instead of the one that it has.
+    """
+
+    sender: Archive
+    agency_code: str
+    handover: str | None = None
+    own_number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """What became of a package: `package_id` where it is kept, else the reason; and what was found of it."""
+
+    arrival: str
+    number: str | None
+    sha256: str
+    package_id: str | None
+    reason: str | None
+    findings: tuple[Finding, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """What a package says of itself, as far as the register takes it over."""
+
+    number: str
+    fonds: str
+    catalogue: str
+    year: int
+    retention: str
+    retention_until: date | None
+    identifier: str
+    occasion: str
+
+
+def arrive(
+    ports: Ports,
+    stores: Stores,
+    actor: Administrator,
+    ground: Ground,
+    tar: bytes,
+    whence: Whence,
+    digest: bytes | None = None,
+) -> Arrived:
+    """Take in a package, or return it. `digest` is the SHA-256 that it was announced with, where it was.
+
+    Raises VermilionError: NOT_FOUND (`agency_unknown`), UNAVAILABLE where fewer than two stores took it or
+    the database is out: nothing of it is kept then, and it may be brought again.
+    """
+    now, own = ports.clock(), sha256(tar).digest()
+    arrival = ports.random(16).hex()
+    findings, opened = looked_at(tar, digest=digest)
+    number = None if opened is None else _number(opened)
+    with database_errors():
+        with Session(ports.database.read) as session:
+            known_agency(session, whence.agency_code)
+            before = _kept_before(session, own)
+        coming = _Coming(arrival, number, own, len(tar), whence, tuple(findings))
+        if before is not None:
+            same = before.from_code == whence.sender.code and before.handover == whence.handover
+            if same and whence.handover is not None:  # the same handover, read again
+                return Arrived(before.id, before.number, own.hex(), before.package_id, None, coming.findings)
+            return _returned(ports, actor, ground, coming, KNOWN)
+        if opened is None or failed(findings):
+            return _returned(ports, actor, ground, coming, NATURES)
+        try:
+            said = _said(opened)
+            with Session(ports.database.read) as session:
+                _require_free(session, said, whence)
+        except VermilionError as error:
+            return _returned(ports, actor, ground, coming, error.reason or "invalid", error.detail)
+        package_id = ports.random(16).hex()
+        _announce(ports, coming, package_id, now)
+        copies = _written(stores, package_key(package_id, 1), tar)
+        if sum(copies.values()) < COPIES:
+            raise VermilionError(
+                Kind.UNAVAILABLE, "fewer than two stores took the package", reason="archive_copies"
+            )
+        try:
+            number = _registered(ports, actor, ground, coming, _Kept(package_id, said, opened, copies))
+        except VermilionError as error:
+            if error.kind is not Kind.CONFLICT:
+                raise
+            return _returned(ports, actor, ground, coming, error.reason or "conflict", error.detail)
+    return Arrived(arrival, number, own.hex(), package_id, None, coming.findings)
+
+
+@dataclass(frozen=True, slots=True)
+class _Coming:
+    id: str
+    number: str | None
+    sha256: bytes
+    size: int
+    whence: Whence
+    findings: tuple[Finding, ...]
+
+    def row(self, now: datetime, **values: Any) -> dict[str, Any]:
+        return {
+            "id": self.id,
+            "sha256": self.sha256,
+            "size": self.size,
+            "number": self.number,
+            "from_code": self.whence.sender.code,
+            "from_name": self.whence.sender.name,
+            "agency_code": self.whence.agency_code,
+            "handover": self.whence.handover,
+            "arrived_at": now,
+            "lease_until": now + LEASE,
+            "reason": None,
+            "findings": packed(self.findings),
+            "package_id": None,
+            **values,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    package_id: str
+    said: _Said
+    opened: Opened
+    copies: Mapping[str, bool]
+
+
+def _number(opened: Opened) -> str | None:
+    number = described_by(opened).get("档号", "")
+    return number if 1 <= len(number) <= 100 and number.isprintable() else None
+
+
+def _said(opened: Opened) -> _Said:
+    """Raises VermilionError(INVALID) for what the register cannot take over."""
+    said = described_by(opened)
+    number, year = _number(opened), said.get("年度", "")
+    retention = _RETENTIONS.get(said.get("保管期限", ""))
+    until = said.get("保管期限截止日期")
+    if number is None:
+        _refuse("the archive number is no line of at most 100 characters", "package_number")
+    if not (year.isascii() and year.isdigit() and 1900 <= int(year[:5]) <= 2200):
+        _refuse("the year is none", "package_year")
+    if retention is None:
+        _refuse("the retention is none of those that are known here", "package_retention")
+    try:
+        last = None if until is None else date.fromisoformat(until)
+    except ValueError:
+        _refuse("the last day of retention is none", "package_retention")
+    texts = {
+        "fonds": (said.get("来源/全宗号", ""), 40),
+        "catalogue": (said.get("目录号") or "-", 40),
+        "identifier": (said.get("标识") or number, 120),
+        "occasion": (said.get("归档缘由") or "received", 40),
+    }
+    for name, (text, longest) in texts.items():
+        if not 1 <= len(text) <= longest or not text.isprintable():
+            _refuse(f"the {name} is no line of at most {longest} characters", "package_metadata")
+    return _Said(
+        number=number,
+        year=int(year),
+        retention=retention,
+        retention_until=last,
+        **{name: text for name, (text, _) in texts.items()},
+    )
+
+
+def _kept_before(session: Session, digest: bytes) -> Any:
+    """The same bytes, kept already: as what came from elsewhere, or as a package of our own."""
+    arrived = select(ArchiveArrival).where(ArchiveArrival.sha256 == digest, ArchiveArrival.state == KEPT)
+    row = session.scalars(arrived.limit(1)).one_or_none()
+    if row is not None:
+        session.expunge(row)
+        return row
+    own = select(ArchivePackage.id).where(ArchivePackage.sha256 == digest).limit(1)
+    return _OURS if session.scalar(own) is not None else None
+
+
+class _Own:
+    """A package of our own that comes back."""
+
+    from_code = handover = None
+
+
+_OURS = _Own()
+
+
+def _require_free(session: Session, said: _Said, whence: Whence) -> None:
+    """Its number is nobody's yet, and of no catalogue in which numbers are given here, which have no gaps.
+
+    Raises VermilionError(CONFLICT).
+    """
+    if whence.own_number:
+        return
+    if session.get(ArchiveSerial, (said.fonds, said.catalogue)) is not None:
+        raise _taken("numbers of this catalogue are given here", "number_of_ours")
+    same = select(ArchivePackage.id).where(ArchivePackage.number == said.number).limit(1)
+    if session.scalar(same) is not None:
+        raise _taken("another package has its number", "number_taken")
+
+
+def _announce(ports: Ports, coming: _Coming, package_id: str, now: datetime) -> None:
+    with ports.database.transaction() as session:
+        insert_rows(session, ArchiveArrival, [coming.row(now, state=WRITING, package_id=package_id)])
+
+
+def _written(stores: Stores, key: str, tar: bytes) -> dict[str, bool]:
+    return {name: stores.write(name, [(key, tar)])[0] is None for name in stores.by_name}
+
+
+def _registered(ports: Ports, actor: Administrator, ground: Ground, coming: _Coming, kept: _Kept) -> str:
+    """Its number in the register. Raises VermilionError(CONFLICT)."""
+    now = ports.clock()
+    said, opened, package_id = kept.said, kept.opened, kept.package_id
+    taken = _taken("another package has its number, or is the same", "number_taken")
+    with ports.database.transaction() as session, unless_known(session, taken):
+        mine = (
+            ArchiveArrival.id == coming.id,
+            ArchiveArrival.state == WRITING,
+            ArchiveArrival.lease_until > now,
+        )
+        if changed_rows(session, update(ArchiveArrival).where(*mine).values(state=KEPT)) != 1:
+            raise _taken("it took too long to write", "package_lapsed")
+        _require_free(session, said, coming.whence)
+        number, fonds, catalogue = said.number, said.fonds, said.catalogue
+        if coming.whence.own_number:
+            fonds = coming.whence.agency_code
+            catalogue = f"{RECEIVED}·{said.year}·{RETENTION_CODES[said.retention]}"
+            number = f"{fonds}-{catalogue}-{serials(session, fonds, catalogue, 1):06}"
+        manifest = opened.files.get("manifest-sha256.txt")
+        row = {
+            "id": package_id,
+            "subject_kind": FOREIGN,
+            "subject": coming.sha256.hex(),
+            "sequence": 1,
+            "number": number,
+            "fonds": fonds,
+            "catalogue": catalogue,
+            "year": said.year,
+            "occasion": said.occasion,
+            "agency_code": coming.whence.agency_code,
+            "type_code": None,
+            "identifier": said.identifier,
+            "retention": said.retention,
+            "retention_until": said.retention_until,
+            "state": KEPT,
+            "attempt": 1,
+            "lease_until": now,
+            "sha256": coming.sha256,
+            "manifest_sha256": None if manifest is None else sha256(manifest).digest(),
+            "size": coming.size,
+            "items": sum(path.startswith(f"data/{part.value}/") for path in opened.files for part in PARTS),
+            "made_at": now,
+            "kept_at": now,
+        }
+        insert_rows(session, ArchivePackage, [row])
+        insert_rows(
+            session,
+            ArchiveCopy,
+            [
+                {
+                    "package_id": package_id,
+                    "store": name,
+                    "state": PRESENT if good else MISSING,
+                    "written_at": now if good else None,
+                    "checked_at": now if good else None,
+                }
+                for name, good in kept.copies.items()
+            ],
+        )
+        note_checks(session, INGEST, {package_id: coming.findings}, now)
+        record_event(
+            session,
+            kind="package.received",
+            subject_kind="package",
+            subject=package_id,
+            ground=ground,
+            actor=actor,
+            now=now,
+            random=ports.random,
+            detail={
+                "number": number,
+                "from": coming.whence.sender.code,
+                "handover": coming.whence.handover,
+                "sha256": coming.sha256.hex(),
+                "stores": [name for name, good in kept.copies.items() if good],
+            },
+        )
+    return number
+
+
+def _returned(
+    ports: Ports, actor: Administrator, ground: Ground, coming: _Coming, reason: str, detail: str = ""
+) -> Arrived:
+    """It is kept nowhere, and on record as what was returned; what a rule of the register found wrong stands
+    among the findings.
+    """
+    now, findings = ports.clock(), coming.findings
+    if reason != NATURES:
+        findings = (*findings, Finding(Nature.AUTHENTICITY, "registrable", f"{reason}: {detail}".strip(": ")))
+    values = {"state": REFUSED, "reason": reason[:40], "findings": packed(findings)}
+    with ports.database.transaction() as session:
+        of = (ArchiveArrival.id == coming.id, ArchiveArrival.state == WRITING)
+        if changed_rows(session, update(ArchiveArrival).where(*of).values(**values)) == 0:
+            insert_rows(session, ArchiveArrival, [coming.row(now, **values)])
+        record_event(
+            session,
+            kind="package.returned",
+            subject_kind="arrival",
+            subject=coming.id,
+            ground=ground,
+            actor=actor,
+            now=now,
+            random=ports.random,
+            detail={
+                "from": coming.whence.sender.code,
+                "handover": coming.whence.handover,
+                "reason": reason[:40],
+                "items": [one.item for one in failed(findings)],
+                "sha256": coming.sha256.hex(),
+            },
+        )
+    return Arrived(coming.id, coming.number, coming.sha256.hex(), None, reason[:40], findings)
+
+
+def told(arrived: Sequence[Arrived]) -> list[dict[str, Any]]:
+    """For machines: what became of each, and every item's finding."""
+    return [
+        {
+            "number": one.number,
+            "sha256": one.sha256,
+            "package": one.package_id,
+            "outcome": "refused" if one.package_id is None else "accepted",
+            "reason": one.reason,
+            "findings": packed(one.findings),
+        }
+        for one in arrived
+    ]
+
+
+def _taken(detail: str, reason: str) -> VermilionError:
+    return VermilionError(Kind.CONFLICT, detail, reason=reason)
+
+
+def _refuse(detail: str, reason: str) -> NoReturn:
+    raise VermilionError(Kind.INVALID, detail, reason=reason)
