@@ -24,10 +24,10 @@ run: $(VENV)/.run ## Set up, then start the registry and the public site (data i
 demo: $(VENV)/.run ## Play the whole story in a throw-away directory
 	$(BIN)/vermilion demo
 
-test: $(VENV)/.dev ## Run the suite, long tests in their short form; what lacks a Debian package is skipped by name
+test: $(VENV)/.dev build/s3/.installed ## Run the suite, long tests in their short form; what lacks a Debian package is skipped by name
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
-test-long: $(VENV)/.dev ## Run every test there is
+test-long: $(VENV)/.dev build/s3/.installed ## Run every test there is
 	VERMILION_LONG=1 $(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter
@@ -86,6 +86,12 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.run
 
 $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 	$(INSTALL) --require-hashes --requirement requirements/fuzz.txt
+	@touch $@
+
+# An S3-compatible server for the tests, which start it as a process of its own.
+build/s3/.installed: requirements/s3.txt | $(VENV)/bin/python
+	$(BIN)/python -m venv build/s3
+	build/s3/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	@touch $@
 
 .PHONY: help run demo test test-long lint bench pages scans fuzz interop lock clean

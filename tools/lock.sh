@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Resolves pyproject.toml into the three hashed lock files. `tools/lock.sh --upgrade` takes newer versions.
+# Resolves pyproject.toml into the hashed lock files. `tools/lock.sh --upgrade` takes newer versions.
 # Needs uv: the one on PATH, the one named by UV, or one installed into build/uv for this purpose.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -24,4 +24,5 @@ compile() { # output, then what goes in
 upgrade=("$@")
 compile requirements/run.txt pyproject.toml --extra registry --extra pkcs11 --group build
 compile requirements/fuzz.txt --group fuzz
+compile requirements/s3.txt --group s3
 compile requirements/dev.txt pyproject.toml --extra registry --extra pkcs11 --group dev --constraint requirements/run.txt
