@@ -17,6 +17,7 @@ from registry.agencies.api import authenticate
 from registry.agencies.api import blueprint as agencies
 from registry.api_docs import docs
 from registry.applicants.pages import install as install_applicants
+from registry.archive.api import blueprint as archive
 from registry.batches.api import blueprint as batches
 from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.buckets import Buckets, per_minute
@@ -108,6 +109,7 @@ def routes(app: Flask) -> None:
     of_licences = (licences, licence_life, licence_copies, licence_presentations, licence_search)
     of_use = (delivery, uses, batches, webhooks)
     of_intake = (cases, sub_cases, case_materials, case_forms, exchange)
+    of_use = (delivery, uses, batches, webhooks, cases, archive)
     of_registry = (agencies, seals, seal_records, audit, oversight, docs(DESCRIPTION))
     for blueprint in (*of_registry, *of_licences, *of_use, *of_intake):
         app.register_blueprint(blueprint)

@@ -24,7 +24,7 @@ description, and pages for people.
 
 _INTRODUCTION = (
     "The registry as an agency's own systems use it: seals, licences, their delivery and use, batches, "
-    "webhooks; the audit; and figures for oversight.\n\n"
+    "webhooks; the archive; the audit; and figures for oversight.\n\n"
     "Who calls has a bearer token of `/oauth2/token`: a client by itself, or a person who acts through it. "
     "Bodies are strict JSON (RFC 8259, no member twice, none that is not named here), dates are civil days "
     "of the registry's zone, instants UTC.\n\n"
@@ -114,6 +114,7 @@ DESCRIPTION = Api(
         "matter_code": "The matter's code.",
         "number": "Of the seal's edition, from 1.",
         "copy_id": "The copy's id.",
+        "package_id": "The package's id.",
         "pick_up_id": "The link's id.",
         "sub_case_id": "The sub-case's id.",
         "scheduled": "The waiting change's id.",

@@ -160,6 +160,10 @@ TABLE: dict[str, Permission] = {
     "delivery.show": _LICENCE,
     "delivery.withdraw": _LICENCE,
     "uses.create": _USE,
+    # --- the archive: an agency's own packages
+    "archive.find": _LICENCE,
+    "archive.show": _LICENCE,
+    "archive.statistics": _LICENCE,
     # --- matters and cases
     "cases.matters": _CASE_READ,
     "cases.matter": _CASE_READ,

@@ -21,6 +21,7 @@ from registry.archive.erasure import Disposed, carry_out
 from registry.archive.evidence import renew_due as stamp_nights_anew
 from registry.archive.evidence import stamp_night
 from registry.archive.keep import keep_due
+from registry.archive.figures import count_due as count_archive
 from registry.archive.rules import Round as ArchiveRound
 from registry.archive.stores import open_stores
 from registry.archive.sweep import Swept, sweep
@@ -118,6 +119,7 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
         "disposal_not_carried_out": lambda: log_disposal(
             carry_out(ports, open_stores(ports.settings), stop.is_set)
         ),
+        "archive_not_counted": partial(count_archive, ports),
         "night_not_stamped": partial(stamp_night, ports),
         "nights_not_stamped_anew": partial(stamp_nights_anew, ports),
     }

@@ -133,6 +133,7 @@ NO_STATES: Mapping[str, str] = {
     "archive_drill": _LEDGER,
     "archive_erasure": _WORKING,
     "archive_evidence": _LEDGER,
+    "archive_figure": _DERIVED,
     "archive_night": _LEDGER,
     "archive_night_stamp": _LEDGER,
     "archive_renewal": _LEDGER,

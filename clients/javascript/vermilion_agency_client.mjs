@@ -114,6 +114,27 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * Of the agency. Counted every hour; `as_of` is null before the first time.
+ * @typedef {object} ArchiveStatistics
+ * @property {string | null} as_of
+ * @property {Array<PackageFigure>} packages
+ * @property {Array<CopyFigure>} copies
+ * @property {Array<CheckFigure>} checks_failed
+ * @property {Array<HandoverFigure>} handovers
+ * @property {number} waiting
+ */
+
+/**
+ * Of a package that came from elsewhere.
+ * @typedef {object} ArrivedFrom
+ * @property {string} code
+ * @property {string} name
+ * @property {string | null} handover
+ * @property {string | null} number
+ * @property {string} arrived_at
+ */
+
+/**
  * @typedef {object} AuditPage
  * @property {string} ledger
  * @property {string} until
@@ -385,6 +406,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} CheckFigure
+ * @property {"ingest" | "handover" | "store"} occasion
+ * @property {number} packages
+ */
+
+/**
  * By `smtp` the applicant gets e-mail at `to`; by `webhook` messages are posted to the client's own
  * endpoint of that id, which takes `notice`, for whom `to` names there; by `none` they are told by the
  * progress of the case alone.
@@ -408,6 +435,13 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} matter_code
  * @property {string} case_number
  * @property {string} operator
+ */
+
+/**
+ * @typedef {object} CopyFigure
+ * @property {string} store
+ * @property {"present" | "missing" | "damaged"} state
+ * @property {number} copies
  */
 
 /**
@@ -658,6 +692,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @typedef {object} GroundBody
  * @property {string} legal_basis
  * @property {string} reason_code
+ */
+
+/**
+ * @typedef {object} HandoverFigure
+ * @property {"waiting" | "handed_over" | "refused" | "withdrawn"} state
+ * @property {number} handovers
  */
 
 /**
@@ -1149,6 +1189,77 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * A four-nature check: the last of its occasion.
+ * @typedef {object} PackageCheck
+ * @property {"ingest" | "handover" | "store"} occasion
+ * @property {string} checked_at
+ * @property {boolean} passed
+ * @property {Array<PackageFinding>} findings
+ */
+
+/**
+ * @typedef {object} PackageCopy
+ * @property {string} store
+ * @property {"present" | "missing" | "damaged"} state
+ * @property {string | null} written_at
+ * @property {string | null} checked_at
+ */
+
+/**
+ * @typedef {object} PackageFigure
+ * @property {string} fonds
+ * @property {number} year
+ * @property {"permanent" | "30" | "10"} retention
+ * @property {"numbered" | "writing" | "kept"} state
+ * @property {number} packages
+ * @property {number} bytes
+ */
+
+/**
+ * @typedef {object} PackageFinding
+ * @property {"authenticity" | "integrity" | "usability" | "security"} nature
+ * @property {string} item
+ * @property {boolean} passed
+ * @property {string} detail
+ */
+
+/**
+ * @typedef {object} PackagePage
+ * @property {Array<PackageShown>} packages
+ * @property {string | null} next
+ */
+
+/**
+ * @typedef {object} PackageShown
+ * @property {string} package
+ * @property {string} href
+ * @property {string} number
+ * @property {number} sequence
+ * @property {string} fonds
+ * @property {string} catalogue
+ * @property {number} year
+ * @property {string} identifier
+ * @property {string} occasion
+ * @property {"permanent" | "30" | "10"} retention
+ * @property {string | null} retention_until
+ * @property {"numbered" | "writing" | "kept"} state
+ * @property {number | null} size
+ * @property {string | null} sha256
+ * @property {string | null} kept_at
+ * @property {PassedOn | null} passed_on
+ */
+
+/**
+ * To another archive: on its way there, or accepted.
+ * @typedef {object} PassedOn
+ * @property {string} handover
+ * @property {string} to
+ * @property {string} name
+ * @property {"waiting" | "handed_over"} state
+ * @property {string | null} accepted_at
+ */
+
+/**
  * @typedef {object} PastEvent
  * @property {string} kind
  * @property {string} recorded_at
@@ -1633,6 +1744,30 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /** @typedef {"applicant" | "window" | "handler" | "approver" | "system"} Who */
+
+/**
+ * @typedef {object} WholePackage
+ * @property {string} package
+ * @property {string} href
+ * @property {string} number
+ * @property {number} sequence
+ * @property {string} fonds
+ * @property {string} catalogue
+ * @property {number} year
+ * @property {string} identifier
+ * @property {string} occasion
+ * @property {"permanent" | "30" | "10"} retention
+ * @property {string | null} retention_until
+ * @property {"numbered" | "writing" | "kept"} state
+ * @property {number | null} size
+ * @property {string | null} sha256
+ * @property {string | null} kept_at
+ * @property {PassedOn | null} passed_on
+ * @property {Array<PackageCopy>} copies
+ * @property {Array<PackageCheck>} checks
+ * @property {Array<string>} time_stamped_at
+ * @property {ArrivedFrom | null} arrived_from
+ */
 
 /**
  * @typedef {object} WholeSeal
@@ -2186,6 +2321,65 @@ export class Client {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });
+  }
+
+  /**
+   * Packages of the agency in the archive.
+   *
+   * The newest years first. The register does not say what is in a package: no personal data is
+   * here.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {{number?: string, identifier?: string, catalogue?: string, year?: number, limit?: number, after?: string}} [options]
+   * @returns {Promise<Answer<PackagePage>>}
+   */
+  findPackages(options = {}) {
+    return this.#ask("GET", "/api/v1/archive/packages", {
+      query: { number: options.number, identifier: options.identifier, catalogue: options.catalogue, year: options.year, limit: options.limit, after: options.after },
+    });
+  }
+
+  /**
+   * What `findPackages` lists, page after page.
+   *
+   * @param {{number?: string, identifier?: string, catalogue?: string, year?: number, limit?: number}} [options]
+   * @returns {AsyncGenerator<PackageShown>}
+   */
+  async *findPackagesAll(options = {}) {
+    yield* this.#pages(await this.findPackages(options), "packages");
+  }
+
+  /**
+   * A package with its checks and copies.
+   *
+   * Its entry of the register: every item of its four-nature checks, its copies and when each
+   * was last read whole, its time-stamps, where it came from and went to.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} packageId
+   * @returns {Promise<Answer<WholePackage>>}
+   */
+  readPackage(packageId) {
+    return this.#ask("GET", `/api/v1/archive/packages/${part(packageId)}`);
+  }
+
+  /**
+   * Figures of the agency's archive.
+   *
+   * By fonds, year and retention; copies by store; checks that did not pass; what went to
+   * another archive; and what waits to be archived.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @returns {Promise<Answer<ArchiveStatistics>>}
+   */
+  readArchiveStatistics() {
+    return this.#ask("GET", "/api/v1/archive/statistics");
   }
 
   /**

@@ -176,6 +176,27 @@ class ApprovalShown(TypedDict):
     expires_at: str
 
 
+class ArchiveStatistics(TypedDict):
+    """Of the agency. Counted every hour; `as_of` is null before the first time."""
+
+    as_of: str | None
+    packages: list[PackageFigure]
+    copies: list[CopyFigure]
+    checks_failed: list[CheckFigure]
+    handovers: list[HandoverFigure]
+    waiting: int
+
+
+class ArrivedFrom(TypedDict):
+    """Of a package that came from elsewhere."""
+
+    code: str
+    name: str
+    handover: str | None
+    number: str | None
+    arrived_at: str
+
+
 class AuditPage(TypedDict):
     """What its members say."""
 
@@ -495,6 +516,13 @@ class ChangedFieldsBody(TypedDict):
     valid_from: NotRequired[str | None]
 
 
+class CheckFigure(TypedDict):
+    """What its members say."""
+
+    occasion: Literal["ingest", "handover", "store"]
+    packages: int
+
+
 class ContactBody(TypedDict):
     """By `smtp` the applicant gets e-mail at `to`; by `webhook` messages are posted to the
     client's own endpoint of that id, which takes `notice`, for whom `to` names there; by
@@ -522,6 +550,14 @@ class CopyBody(TypedDict):
     matter_code: str
     case_number: str
     operator: str
+
+
+class CopyFigure(TypedDict):
+    """What its members say."""
+
+    store: str
+    state: Literal["present", "missing", "damaged"]
+    copies: int
 
 
 class CopyMade(TypedDict):
@@ -817,6 +853,13 @@ class GroundBody(TypedDict):
 
     legal_basis: str
     reason_code: str
+
+
+class HandoverFigure(TypedDict):
+    """What its members say."""
+
+    state: Literal["waiting", "handed_over", "refused", "withdrawn"]
+    handovers: int
 
 
 class Impact(TypedDict):
@@ -1354,6 +1397,82 @@ class OutsideShown(TypedDict):
     evidence_sha256: str | None
 
 
+class PackageCheck(TypedDict):
+    """A four-nature check: the last of its occasion."""
+
+    occasion: Literal["ingest", "handover", "store"]
+    checked_at: str
+    passed: bool
+    findings: list[PackageFinding]
+
+
+class PackageCopy(TypedDict):
+    """What its members say."""
+
+    store: str
+    state: Literal["present", "missing", "damaged"]
+    written_at: str | None
+    checked_at: str | None
+
+
+class PackageFigure(TypedDict):
+    """What its members say."""
+
+    fonds: str
+    year: int
+    retention: Literal["permanent", "30", "10"]
+    state: Literal["numbered", "writing", "kept"]
+    packages: int
+    bytes: int
+
+
+class PackageFinding(TypedDict):
+    """What its members say."""
+
+    nature: Literal["authenticity", "integrity", "usability", "security"]
+    item: str
+    passed: bool
+    detail: str
+
+
+class PackagePage(TypedDict):
+    """What its members say."""
+
+    packages: list[PackageShown]
+    next: str | None
+
+
+class PackageShown(TypedDict):
+    """What its members say."""
+
+    package: str
+    href: str
+    number: str
+    sequence: int
+    fonds: str
+    catalogue: str
+    year: int
+    identifier: str
+    occasion: str
+    retention: Literal["permanent", "30", "10"]
+    retention_until: str | None
+    state: Literal["numbered", "writing", "kept"]
+    size: int | None
+    sha256: str | None
+    kept_at: str | None
+    passed_on: PassedOn | None
+
+
+class PassedOn(TypedDict):
+    """To another archive: on its way there, or accepted."""
+
+    handover: str
+    to: str
+    name: str
+    state: Literal["waiting", "handed_over"]
+    accepted_at: str | None
+
+
 class PastEvent(TypedDict):
     """What its members say."""
 
@@ -1886,6 +2005,31 @@ class WantedShown(TypedDict):
 
 
 Who = Literal["applicant", "window", "handler", "approver", "system"]
+
+
+class WholePackage(TypedDict):
+    """What its members say."""
+
+    package: str
+    href: str
+    number: str
+    sequence: int
+    fonds: str
+    catalogue: str
+    year: int
+    identifier: str
+    occasion: str
+    retention: Literal["permanent", "30", "10"]
+    retention_until: str | None
+    state: Literal["numbered", "writing", "kept"]
+    size: int | None
+    sha256: str | None
+    kept_at: str | None
+    passed_on: PassedOn | None
+    copies: list[PackageCopy]
+    checks: list[PackageCheck]
+    time_stamped_at: list[str]
+    arrived_from: ArrivedFrom | None
 
 
 class WholeSeal(TypedDict):
@@ -2427,6 +2571,76 @@ class Client:
             body=_json(request),
             key=idempotency_key or new_key(),
         )
+
+    def find_packages(
+        self,
+        *,
+        number: str | None = None,
+        identifier: str | None = None,
+        catalogue: str | None = None,
+        year: int | None = None,
+        limit: int | None = None,
+        after: str | None = None,
+    ) -> Answer[PackagePage]:
+        """Packages of the agency in the archive.
+
+        The newest years first. The register does not say what is in a package: no personal
+        data is here.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "GET",
+            "/api/v1/archive/packages",
+            query={
+                "number": number,
+                "identifier": identifier,
+                "catalogue": catalogue,
+                "year": year,
+                "limit": limit,
+                "after": after,
+            },
+        )
+
+    def find_packages_all(
+        self,
+        *,
+        number: str | None = None,
+        identifier: str | None = None,
+        catalogue: str | None = None,
+        year: int | None = None,
+        limit: int | None = None,
+    ) -> Iterator[PackageShown]:
+        """What `find_packages` lists, page after page."""
+        yield from self._pages(
+            self.find_packages(
+                number=number, identifier=identifier, catalogue=catalogue, year=year, limit=limit
+            ),
+            "packages",
+        )
+
+    def read_package(self, package_id: str) -> Answer[WholePackage]:
+        """A package with its checks and copies.
+
+        Its entry of the register: every item of its four-nature checks, its copies and when
+        each was last read whole, its time-stamps, where it came from and went to.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask("GET", f"/api/v1/archive/packages/{_part(package_id)}")
+
+    def read_archive_statistics(self) -> Answer[ArchiveStatistics]:
+        """Figures of the agency's archive.
+
+        By fonds, year and retention; copies by store; checks that did not pass; what went to
+        another archive; and what waits to be archived.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask("GET", "/api/v1/archive/statistics")
 
     def read_audit(
         self,

@@ -279,7 +279,7 @@ def _record(
             for one in ids
         ]
         insert_rows(session, ArchiveHandoverItem, items)
-        note_checks(session, HANDOVER, checks, listed.made_at)
+        note_checks(session, HANDOVER, checks, ports.clock())
         detail = {
             "to": listed.receiver.code,
             "packages": len(ids),

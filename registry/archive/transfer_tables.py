@@ -23,6 +23,15 @@ class ArchiveCheck(Base):
     findings: Mapped[list[Any]] = mapped_column(JSON)  # `checks.packed`
 
 
+class ArchiveFigure(Base):
+    """What an agency has in the archive, counted by the registry's own work: nobody waits for a count."""
+
+    __tablename__ = "archive_figure"
+    agency_code: Mapped[str] = mapped_column(ForeignKey("agency.code"), primary_key=True)
+    counted_at: Mapped[datetime]
+    figures: Mapped[dict[str, Any]] = mapped_column(JSON)  # as `figures.Figures`
+
+
 class ArchiveClaim(Base):
     """A subject whose material one archiver gathers, until it is numbered: no other one does."""
 

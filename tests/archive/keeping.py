@@ -15,6 +15,7 @@ from registry.archive.rules import Round
 from registry.archive.stores import Stores, open_stores, package_key
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage
 from registry.documents import ObjectStore
+from tests.registry.issuing import issue_one
 from tests.registry.world import World
 
 NAMES = ("first", "second")
@@ -39,6 +40,12 @@ def packages(world: World) -> list[ArchivePackage]:
         rows = list(found)
         session.expunge_all()
     return rows
+
+
+def archived_package(world: World) -> str:
+    """The id of a package of `own` that was just archived."""
+    issue_one(world)
+    return kept(world).kept[-1]
 
 
 def copies(world: World, package_id: str) -> dict[str, str]:

@@ -18,6 +18,8 @@ from registry.described import IF_NONE_MATCH, operations
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
 from tests.intake.casework import MATTER, filed_case, formed_case, supplied_case
 from tests.intake.joint_casework import joint_case
+from tests.archive.keeping import archived_package
+from tests.intake.casework import MATTER, filed_case
 from tests.registry.batching import sent
 from tests.registry.copying import make_copy
 from tests.registry.delivering import pick_up
@@ -158,6 +160,9 @@ def reading(world: World) -> dict[str, Right]:
         "sub_cases.index": Right({}, None, None),
         "sub_cases.show": Right({"sub_case_id": joint_case(world, "own", "authority")}, None, None),
         "oversight.find": Right({}, None, None),
+        "archive.find": Right({}, None, None),
+        "archive.statistics": Right({}, None, None),
+        "archive.show": Right({"package_id": archived_package(world)}, None, None),
         "audit.page": Right({"ledger": "events"}, None, None),
     }  # fmt: skip
 
@@ -231,7 +236,7 @@ def test_what_a_reader_has_is_not_sent_again(world: World) -> None:
         assert (other.status_code, other.data) == (200, first.data), rule.endpoint
         tagged.add(rule.endpoint)
     assert plain == {
-        "agencies.self", "audit.page", "batches.documents", "batches.index", "batches.items", "cases.index",
+        "agencies.self", "archive.find", "archive.show", "archive.statistics", "audit.page", "batches.documents", "batches.index", "batches.items", "cases.index",
         "cases.matters", "delivery.index", "licence_copies.index",
         "exchange.agency_tasks", "exchange.case_tasks", "exchange.errors", "exchange.retrievals",
         "licence_life.past_status", "licence_search.find", "oversight.find", "seal_records.impact_list", "seal_records.use_ledger",
