@@ -107,9 +107,8 @@ def routes(app: Flask) -> None:
     web.convert(app)
     _serve_operations(app)
     of_licences = (licences, licence_life, licence_copies, licence_presentations, licence_search)
-    of_use = (delivery, uses, batches, webhooks)
+    of_use = (delivery, uses, batches, webhooks, archive)
     of_intake = (cases, sub_cases, case_materials, case_forms, exchange)
-    of_use = (delivery, uses, batches, webhooks, cases, archive)
     of_registry = (agencies, seals, seal_records, audit, oversight, docs(DESCRIPTION))
     for blueprint in (*of_registry, *of_licences, *of_use, *of_intake):
         app.register_blueprint(blueprint)

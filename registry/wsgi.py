@@ -20,8 +20,8 @@ from registry.archive.audit import Audited, audit_due
 from registry.archive.erasure import Disposed, carry_out
 from registry.archive.evidence import renew_due as stamp_nights_anew
 from registry.archive.evidence import stamp_night
-from registry.archive.keep import keep_due
 from registry.archive.figures import count_due as count_archive
+from registry.archive.keep import keep_due
 from registry.archive.rules import Round as ArchiveRound
 from registry.archive.stores import open_stores
 from registry.archive.sweep import Swept, sweep
@@ -270,6 +270,8 @@ def log_sweep(outcome: Swept) -> None:
             _log.warning("archive_copies_unknown", store=store, count=count)
     for store, outage in outcome.outages.items():
         _log.warning("archive_store_out", store=store, reason=outage.reason)
+
+
 def log_disposal(outcome: Disposed) -> None:
     """A line for each number that was disposed of or left out, each list that is done, and each store that
     was out.

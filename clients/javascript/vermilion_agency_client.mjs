@@ -25,7 +25,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} [operator]
  */
 
-/** @typedef {"submit" | "receive" | "ask_correction" | "correct" | "accept" | "refuse_acceptance" | "return" | "begin" | "suspend" | "resume" | "extend" | "permit" | "refuse" | "terminate" | "withdraw" | "finish" | "archive"} Action */
+/** @typedef {"submit" | "receive" | "ask_correction" | "correct" | "accept" | "refuse_acceptance" | "return" | "begin" | "suspend" | "resume" | "extend" | "permit" | "refuse" | "terminate" | "withdraw" | "finish" | "archive" | "lapse"} Action */
 
 /**
  * Of one agency in the period. docs/operate.md says exactly what each counts.
@@ -240,6 +240,11 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /** @typedef {"receiving" | "dropped" | "checking" | "refused" | "checked" | "issuing" | "cancelling" | "cancelled" | "done"} BatchState */
 
 /**
+ * @typedef {object} BeginBody
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} CancelBody
  * @property {string | null} [operator]
  */
@@ -286,9 +291,11 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} statutory_due
  * @property {boolean} provisional
  * @property {string} href
- * @property {ApplicantShown} applicant
+ * @property {ApplicantShown | null} applicant
  * @property {Record<string, any>} fields
+ * @property {Array<CaseMaterialShown>} materials
  * @property {Array<StepShown>} steps
+ * @property {Array<JointShown>} sub_cases
  * @property {IssueShown | null} licence
  * @property {string | null} edition
  * @property {string | null} [lookup_code]
@@ -306,6 +313,16 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} statutory_due
  * @property {boolean} provisional
  * @property {string} href
+ */
+
+/**
+ * A material of the matter, and how the case stands with it.
+ * @typedef {object} CaseMaterialShown
+ * @property {string} code
+ * @property {Record<string, string>} name
+ * @property {boolean} required
+ * @property {Want | null} wanted
+ * @property {MaterialVersionShown | null} supplied
  */
 
 /**
@@ -332,14 +349,16 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string | null} statutory_due
  * @property {boolean} provisional
  * @property {string} href
- * @property {ApplicantShown} applicant
+ * @property {ApplicantShown | null} applicant
  * @property {Record<string, any>} fields
+ * @property {Array<CaseMaterialShown>} materials
  * @property {Array<StepShown>} steps
+ * @property {Array<JointShown>} sub_cases
  * @property {IssueShown | null} licence
  * @property {string | null} edition
  */
 
-/** @typedef {"draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived"} CaseState */
+/** @typedef {"draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived" | "lapsed"} CaseState */
 
 /**
  * `submit`, `correct` and `withdraw` are the applicant's acts, passed on. What each step needs, the
@@ -409,6 +428,13 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @typedef {object} CheckFigure
  * @property {"ingest" | "handover" | "store"} occasion
  * @property {number} packages
+ */
+
+/**
+ * `sha256` names the form that the applicant has read and confirms, whom the agency has identified.
+ * @typedef {object} ConfirmationBody
+ * @property {string} sha256
+ * @property {string | null} [operator]
  */
 
 /**
@@ -515,6 +541,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} payload_sha256
  */
 
+/** @typedef {"signed_form" | "confirmed_form" | "declaration"} Declared */
+
 /**
  * The issuer finds its licence right.
  * @typedef {object} DeclinationBody
@@ -589,7 +617,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @typedef {object} EndpointBody
  * @property {string | null} [operator]
  * @property {string} url
- * @property {Array<"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scanned_often" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn" | "batch.accepted" | "batch.cancelled" | "batch.done" | "notice">} [events]
+ * @property {Array<"licence.issued" | "licence.replaced" | "licence.suspended" | "licence.resumed" | "licence.lifted" | "licence.ended" | "licence.removed" | "licence.inspected" | "licence.scanned_often" | "licence.scheduled" | "licence.change_withdrawn" | "licence.change_dropped" | "licence.copied" | "licence.copy_withdrawn" | "batch.accepted" | "batch.cancelled" | "batch.done" | "case.submitted" | "case.received" | "case.correction_asked" | "case.corrected" | "case.accepted" | "case.not_accepted" | "case.returned" | "case.begun" | "case.suspended" | "case.resumed" | "case.extended" | "case.permitted" | "case.refused" | "case.terminated" | "case.withdrawn" | "case.issue_refused" | "case.finished" | "case.archived" | "sub_case.opened" | "sub_case.begun" | "sub_case.opinion_given" | "sub_case.opinion_missed" | "sub_case.closed" | "notice">} [events]
  * @property {Array<string>} [types]
  */
 
@@ -679,6 +707,12 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} FormBody
+ * @property {"zh" | "en" | "es"} [language]
+ * @property {string | null} [operator]
+ */
+
+/**
  * @typedef {object} FormField
  * @property {string} name
  * @property {Record<string, string>} label
@@ -686,6 +720,21 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {boolean} required
  * @property {number} max_length
  * @property {Array<string>} choices
+ */
+
+/**
+ * The form that the registry drew of an application: the last one.
+ * @typedef {object} FormShown
+ * @property {number} version
+ * @property {string} language
+ * @property {string} sha256
+ * @property {number} size
+ * @property {string} at
+ * @property {boolean} current
+ * @property {string | null} confirmed_at
+ * @property {MaterialVersionShown | null} signed
+ * @property {Declared | null} declared_by
+ * @property {string} href
  */
 
 /**
@@ -765,6 +814,16 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /** @typedef {"received" | "checking" | "refused" | "checked" | "waiting" | "issuing" | "issued" | "failed" | "cancelled"} ItemState */
+
+/**
+ * Another agency's part in the case.
+ * @typedef {object} JointShown
+ * @property {string} agency
+ * @property {SubState} state
+ * @property {string | null} due_on
+ * @property {Opinion | null} opinion
+ * @property {string} href
+ */
 
 /**
  * Uses that are written down together: answers of OCSP.
@@ -1056,6 +1115,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string> | null} [chain]
  */
 
+/** @typedef {"by_code" | "by_name" | "another" | "unproven" | "unsigned" | "unknown"} Match */
+
 /**
  * @typedef {object} MaterialShown
  * @property {string} code
@@ -1068,6 +1129,28 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} legal_basis
  * @property {string | null} paper
  * @property {string} note
+ * @property {boolean} signed
+ */
+
+/**
+ * @typedef {object} MaterialVersionList
+ * @property {Array<MaterialVersionShown>} materials
+ */
+
+/**
+ * A file as it was supplied.
+ * @typedef {object} MaterialVersionShown
+ * @property {string} code
+ * @property {number} version
+ * @property {string} media
+ * @property {number} size
+ * @property {string} sha256
+ * @property {string} at
+ * @property {string | null} person
+ * @property {string} operator
+ * @property {Scan} scan
+ * @property {SignatureReportShown | null} report
+ * @property {string} href
  */
 
 /**
@@ -1119,6 +1202,13 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /**
  * @typedef {object} MatterSources
  * @property {Array<LookedForShown>} materials
+ */
+
+/**
+ * @typedef {object} MissedBody
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [words]
  */
 
 /**
@@ -1175,6 +1265,17 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /** @typedef {"waiting" | "delivered" | "dead"} NoticeState */
+
+/** @typedef {"agrees" | "agrees_with_conditions" | "refuses"} Opinion */
+
+/**
+ * `words` are told to the applicant with the decision: the conditions, or what stands against it.
+ * @typedef {object} OpinionBody
+ * @property {"agrees" | "agrees_with_conditions" | "refuses"} opinion
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {string | null} [words]
+ */
 
 /**
  * What the authority outside that certified an edition says of it.
@@ -1434,6 +1535,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {number} [overlap_hours]
  */
 
+/** @typedef {"not_scanned" | "clean" | "own"} Scan */
+
 /**
  * @typedef {object} Scheduled
  * @property {PlannedChange} scheduled
@@ -1567,6 +1670,24 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {Array<string>} roles
  */
 
+/** @typedef {"part" | "lead" | "system"} Side */
+
+/**
+ * What was found of a PDF's signatures when it came. It explains, and refuses nothing by itself.
+ * @typedef {object} SignatureReportShown
+ * @property {Record<string, string>} says
+ * @property {Match} match
+ * @property {Record<string, string>} match_says
+ * @property {string | null} indication
+ * @property {string | null} sub_indication
+ * @property {string | null} signer
+ * @property {string | null} signed_at
+ * @property {string | null} level
+ * @property {string | null} coverage
+ * @property {string} explained
+ * @property {Array<UploadSignature>} signatures
+ */
+
 /**
  * Who vouches for it, and through what it was had.
  * @typedef {object} SourceShown
@@ -1598,7 +1719,73 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {number | null} days
  * @property {string} words
  * @property {Array<ItemShown>} items
+ * @property {Declared | null} declared
  * @property {boolean} told
+ */
+
+/** @typedef {"begin" | "give" | "miss" | "close"} SubAction */
+
+/**
+ * @typedef {object} SubCaseListed
+ * @property {string} id
+ * @property {string} case
+ * @property {string} agency
+ * @property {string} lead
+ * @property {SubState} state
+ * @property {string} began_on
+ * @property {string | null} due_on
+ * @property {boolean} provisional
+ * @property {Opinion | null} opinion
+ * @property {string} href
+ */
+
+/**
+ * @typedef {object} SubCasePage
+ * @property {Array<SubCaseListed>} sub_cases
+ * @property {string | null} [next]
+ */
+
+/**
+ * With what the agency needs of the application, and no more of it.
+ * @typedef {object} SubCaseShown
+ * @property {string} id
+ * @property {string} case
+ * @property {string} agency
+ * @property {string} lead
+ * @property {SubState} state
+ * @property {string} began_on
+ * @property {string | null} due_on
+ * @property {boolean} provisional
+ * @property {Opinion | null} opinion
+ * @property {string} href
+ * @property {string} matter
+ * @property {Record<string, string>} name
+ * @property {Record<string, string>} decides_on
+ * @property {string} case_number
+ * @property {CaseState} case_state
+ * @property {ApplicantShown} applicant
+ * @property {Record<string, any>} fields
+ * @property {Array<string>} materials
+ * @property {string | null} may_be_missed
+ * @property {Array<SubStepShown>} steps
+ */
+
+/** @typedef {"waiting" | "handling" | "given" | "missed" | "closed"} SubState */
+
+/**
+ * @typedef {object} SubStepShown
+ * @property {number} number
+ * @property {SubAction} action
+ * @property {SubState} from
+ * @property {SubState} to
+ * @property {Side} side
+ * @property {string | null} person
+ * @property {string} operator
+ * @property {string} at
+ * @property {string} legal_basis
+ * @property {string} reason_code
+ * @property {Opinion | null} opinion
+ * @property {string} words
  */
 
 /**
@@ -1702,6 +1889,22 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  */
 
 /**
+ * @typedef {object} UploadSignature
+ * @property {string} kind
+ * @property {string | null} signer
+ * @property {string | null} issuer
+ * @property {string | null} authority
+ * @property {string} integrity
+ * @property {string} coverage
+ * @property {number | null} revision
+ * @property {string | null} at
+ * @property {boolean} proven
+ * @property {string | null} level
+ * @property {string} indication
+ * @property {string | null} sub_indication
+ */
+
+/**
  * What the licence's holder has shown (`lookup_code`), and for which matter and why it is used: the
  * holder sees that.
  * @typedef {object} UseBody
@@ -1736,6 +1939,8 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} client_name
  * @property {string} operator
  */
+
+/** @typedef {"missing" | "unsigned"} Want */
 
 /**
  * @typedef {object} WantedShown
@@ -2619,7 +2824,7 @@ export class Client {
    * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
    * its `operator`.
    *
-   * @param {{after?: string, state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived", due?: "today" | "overdue"}} [options]
+   * @param {{after?: string, state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived" | "lapsed", due?: "today" | "overdue"}} [options]
    * @returns {Promise<Answer<CasePage>>}
    */
   listCases(options = {}) {
@@ -2631,7 +2836,7 @@ export class Client {
   /**
    * What `listCases` lists, page after page.
    *
-   * @param {{state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived", due?: "today" | "overdue"}} [options]
+   * @param {{state?: "draft" | "submitted" | "received" | "correction" | "accepted" | "not_accepted" | "returned" | "handling" | "suspended" | "permitted" | "refused" | "terminated" | "withdrawn" | "done" | "archived" | "lapsed", due?: "today" | "overdue"}} [options]
    * @returns {AsyncGenerator<CaseListed>}
    */
   async *listCasesAll(options = {}) {
@@ -2699,6 +2904,88 @@ export class Client {
   }
 
   /**
+   * Make the application's form.
+   *
+   * A PDF of what the application says now, with the declaration of truth: to be confirmed by
+   * its digest, or signed. The same application has the same form.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {FormBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  makeForm(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The application's form.
+   *
+   * Whether it was confirmed or signed, and whether it says what the application says.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  readForm(caseId, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/form`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Confirm the application's form.
+   *
+   * By an applicant who has no signature tool. It stands for the declaration, as long as the
+   * application is not changed.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {ConfirmationBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  confirmForm(caseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/cases/${part(caseId)}/form/confirmation`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Bring the form, signed.
+   *
+   * The form as it was made, and behind it the applicant's signature. It stands for the
+   * declaration where that signature is the applicant's; whose it is, the answer says.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<FormShown>>}
+   */
+  signForm(caseId, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/form/signature`, {
+      body: request,
+      media: "application/pdf",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
    * Order a case's licence anew.
    *
    * After it was refused: the case is permitted still, and what the decision said of the licence
@@ -2715,6 +3002,171 @@ export class Client {
     return this.#ask("POST", `/api/v1/cases/${part(caseId)}/licence`, {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The materials of a case.
+   *
+   * Every file that was supplied, those that were replaced too.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionList>>}
+   */
+  listMaterials(caseId, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Supply a material.
+   *
+   * While the application is a draft or is being corrected. The file is examined at once: what
+   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
+   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
+   * record.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionShown>>}
+   */
+  supplyMaterial(caseId, materialCode, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
+      body: request,
+      media: "application/pdf",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
+   * Supply a material.
+   *
+   * While the application is a draft or is being corrected. The file is examined at once: what
+   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
+   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
+   * record.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionShown>>}
+   */
+  supplyMaterialJpeg(caseId, materialCode, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
+      body: request,
+      media: "image/jpeg",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
+   * Supply a material.
+   *
+   * While the application is a draft or is being corrected. The file is examined at once: what
+   * is no such file, is encrypted, or does more than show itself is refused; the answer tells
+   * who signed a PDF, and whether that is the applicant. What it takes the place of stays on
+   * record.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {Uint8Array} request
+   * @param {{operator?: string}} [options]
+   * @returns {Promise<Answer<MaterialVersionShown>>}
+   */
+  supplyMaterialPng(caseId, materialCode, request, options = {}) {
+    return this.#ask("PUT", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}`, {
+      body: request,
+      media: "image/png",
+      more: { "Operator": options.operator },
+    });
+  }
+
+  /**
+   * A material's file.
+   *
+   * As it was supplied.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readMaterial(caseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "application/pdf",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * A material's file.
+   *
+   * As it was supplied.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readMaterialJpeg(caseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "image/jpeg",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * A material's file.
+   *
+   * As it was supplied.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} caseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readMaterialPng(caseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/cases/${part(caseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "image/png",
+      binary: true,
+      etag: options.ifNoneMatch,
     });
   }
 
@@ -3908,6 +4360,111 @@ export class Client {
    */
   declineSourceError(errorId, request, options = {}) {
     return this.#ask("POST", `/api/v1/source-errors/${part(errorId)}/declination`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * The agency's sub-cases.
+   *
+   * The newest first, or by when they are due; in pages of 100.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * @param {{after?: string, state?: "waiting" | "handling" | "given" | "missed" | "closed", due?: "today" | "overdue", side?: "part" | "lead"}} [options]
+   * @returns {Promise<Answer<SubCasePage>>}
+   */
+  listSubCases(options = {}) {
+    return this.#ask("GET", "/api/v1/sub-cases", {
+      query: { after: options.after, state: options.state, due: options.due, side: options.side },
+    });
+  }
+
+  /**
+   * What `listSubCases` lists, page after page.
+   *
+   * @param {{state?: "waiting" | "handling" | "given" | "missed" | "closed", due?: "today" | "overdue", side?: "part" | "lead"}} [options]
+   * @returns {AsyncGenerator<SubCaseListed>}
+   */
+  async *listSubCasesAll(options = {}) {
+    yield* this.#pages(await this.listSubCases(options), "sub_cases");
+  }
+
+  /**
+   * A sub-case.
+   *
+   * What the agency gives its opinion on, what it needs of the application, and every step.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} subCaseId
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<SubCaseShown>>}
+   */
+  readSubCase(subCaseId, options = {}) {
+    return this.#ask("GET", `/api/v1/sub-cases/${part(subCaseId)}`, { etag: options.ifNoneMatch });
+  }
+
+  /**
+   * Take up a sub-case.
+   *
+   * By the agency that takes part. Whoever takes it up does not give the opinion.
+   *
+   * A person who acts has the role `officer`. A client may act by itself, and names its
+   * `operator`.
+   *
+   * @param {string} subCaseId
+   * @param {BeginBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<SubCaseShown>>}
+   */
+  beginSubCase(subCaseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/sub-cases/${part(subCaseId)}/handling`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Decide without an overdue opinion.
+   *
+   * By a person who decides at the agency that leads and has not handled the case; where the
+   * matter's list names the law for it. It is put down as missed, which is no consent.
+   *
+   * A person who acts has the role `decider`.
+   *
+   * @param {string} subCaseId
+   * @param {MissedBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<SubCaseShown>>}
+   */
+  recordMissedOpinion(subCaseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/sub-cases/${part(subCaseId)}/missed`, {
+      body: JSON.stringify(request),
+      key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * Give an agency's opinion.
+   *
+   * By a person who decides at the agency that takes part, and has not handled the sub-case. The
+   * applicant is told of it in the one answer of the agency that leads.
+   *
+   * A person who acts has the role `decider`.
+   *
+   * @param {string} subCaseId
+   * @param {OpinionBody} request
+   * @param {{idempotencyKey?: string}} [options]
+   * @returns {Promise<Answer<SubCaseShown>>}
+   */
+  giveOpinion(subCaseId, request, options = {}) {
+    return this.#ask("POST", `/api/v1/sub-cases/${part(subCaseId)}/opinion`, {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
     });

@@ -61,6 +61,7 @@ Action = Literal[
     "withdraw",
     "finish",
     "archive",
+    "lapse",
 ]
 
 
@@ -309,6 +310,12 @@ BatchState = Literal[
 ]
 
 
+class BeginBody(TypedDict):
+    """What its members say."""
+
+    operator: NotRequired[str | None]
+
+
 class CancelBody(TypedDict):
     """What its members say."""
 
@@ -361,9 +368,11 @@ class CaseFiled(TypedDict):
     statutory_due: str | None
     provisional: bool
     href: str
-    applicant: ApplicantShown
+    applicant: ApplicantShown | None
     fields: dict[str, Any]
+    materials: list[CaseMaterialShown]
     steps: list[StepShown]
+    sub_cases: list[JointShown]
     licence: IssueShown | None
     edition: str | None
     lookup_code: NotRequired[str | None]
@@ -382,6 +391,16 @@ class CaseListed(TypedDict):
     statutory_due: str | None
     provisional: bool
     href: str
+
+
+class CaseMaterialShown(TypedDict):
+    """A material of the matter, and how the case stands with it."""
+
+    code: str
+    name: dict[str, str]
+    required: bool
+    wanted: Want | None
+    supplied: MaterialVersionShown | None
 
 
 class CasePage(TypedDict):
@@ -411,9 +430,11 @@ class CaseShown(TypedDict):
     statutory_due: str | None
     provisional: bool
     href: str
-    applicant: ApplicantShown
+    applicant: ApplicantShown | None
     fields: dict[str, Any]
+    materials: list[CaseMaterialShown]
     steps: list[StepShown]
+    sub_cases: list[JointShown]
     licence: IssueShown | None
     edition: str | None
 
@@ -434,6 +455,7 @@ CaseState = Literal[
     "withdrawn",
     "done",
     "archived",
+    "lapsed",
 ]
 
 
@@ -521,6 +543,15 @@ class CheckFigure(TypedDict):
 
     occasion: Literal["ingest", "handover", "store"]
     packages: int
+
+
+class ConfirmationBody(TypedDict):
+    """`sha256` names the form that the applicant has read and confirms, whom the agency has
+    identified.
+    """
+
+    sha256: str
+    operator: NotRequired[str | None]
 
 
 class ContactBody(TypedDict):
@@ -638,6 +669,9 @@ class DecisionBody(TypedDict):
     payload_sha256: str
 
 
+Declared = Literal["signed_form", "confirmed_form", "declaration"]
+
+
 class DeclinationBody(TypedDict):
     """The issuer finds its licence right."""
 
@@ -737,6 +771,29 @@ class EndpointBody(TypedDict):
                 "batch.accepted",
                 "batch.cancelled",
                 "batch.done",
+                "case.submitted",
+                "case.received",
+                "case.correction_asked",
+                "case.corrected",
+                "case.accepted",
+                "case.not_accepted",
+                "case.returned",
+                "case.begun",
+                "case.suspended",
+                "case.resumed",
+                "case.extended",
+                "case.permitted",
+                "case.refused",
+                "case.terminated",
+                "case.withdrawn",
+                "case.issue_refused",
+                "case.finished",
+                "case.archived",
+                "sub_case.opened",
+                "sub_case.begun",
+                "sub_case.opinion_given",
+                "sub_case.opinion_missed",
+                "sub_case.closed",
                 "notice",
             ]
         ]
@@ -837,6 +894,13 @@ FigurePage = TypedDict(
 )
 
 
+class FormBody(TypedDict):
+    """What its members say."""
+
+    language: NotRequired[Literal["zh", "en", "es"]]
+    operator: NotRequired[str | None]
+
+
 class FormField(TypedDict):
     """What its members say."""
 
@@ -846,6 +910,21 @@ class FormField(TypedDict):
     required: bool
     max_length: int
     choices: list[str]
+
+
+class FormShown(TypedDict):
+    """The form that the registry drew of an application: the last one."""
+
+    version: int
+    language: str
+    sha256: str
+    size: int
+    at: str
+    current: bool
+    confirmed_at: str | None
+    signed: MaterialVersionShown | None
+    declared_by: Declared | None
+    href: str
 
 
 class GroundBody(TypedDict):
@@ -935,6 +1014,16 @@ class ItemShown(TypedDict):
 ItemState = Literal[
     "received", "checking", "refused", "checked", "waiting", "issuing", "issued", "failed", "cancelled"
 ]
+
+
+class JointShown(TypedDict):
+    """Another agency's part in the case."""
+
+    agency: str
+    state: SubState
+    due_on: str | None
+    opinion: Opinion | None
+    href: str
 
 
 class KeyUseBlockLine(TypedDict):
@@ -1257,6 +1346,9 @@ class MakingBody(TypedDict):
     chain: NotRequired[list[str] | None]
 
 
+Match = Literal["by_code", "by_name", "another", "unproven", "unsigned", "unknown"]
+
+
 class MaterialShown(TypedDict):
     """What its members say."""
 
@@ -1270,6 +1362,29 @@ class MaterialShown(TypedDict):
     legal_basis: str
     paper: str | None
     note: str
+    signed: bool
+
+
+class MaterialVersionList(TypedDict):
+    """What its members say."""
+
+    materials: list[MaterialVersionShown]
+
+
+class MaterialVersionShown(TypedDict):
+    """A file as it was supplied."""
+
+    code: str
+    version: int
+    media: str
+    size: int
+    sha256: str
+    at: str
+    person: str | None
+    operator: str
+    scan: Scan
+    report: SignatureReportShown | None
+    href: str
 
 
 class MatterListed(TypedDict):
@@ -1324,6 +1439,14 @@ class MatterSources(TypedDict):
     """What its members say."""
 
     materials: list[LookedForShown]
+
+
+class MissedBody(TypedDict):
+    """What its members say."""
+
+    legal_basis: str
+    reason_code: str
+    words: NotRequired[str | None]
 
 
 class Name(TypedDict):
@@ -1383,6 +1506,19 @@ class NoticeShown(TypedDict):
 
 
 NoticeState = Literal["waiting", "delivered", "dead"]
+
+Opinion = Literal["agrees", "agrees_with_conditions", "refuses"]
+
+
+class OpinionBody(TypedDict):
+    """`words` are told to the applicant with the decision: the conditions, or what stands
+    against it.
+    """
+
+    opinion: Literal["agrees", "agrees_with_conditions", "refuses"]
+    legal_basis: str
+    reason_code: str
+    words: NotRequired[str | None]
 
 
 class OutsideShown(TypedDict):
@@ -1661,6 +1797,9 @@ class RotationBody(TypedDict):
     overlap_hours: NotRequired[int]
 
 
+Scan = Literal["not_scanned", "clean", "own"]
+
+
 class Scheduled(TypedDict):
     """What its members say."""
 
@@ -1811,6 +1950,27 @@ class Self(TypedDict):
     roles: list[str]
 
 
+Side = Literal["part", "lead", "system"]
+
+
+class SignatureReportShown(TypedDict):
+    """What was found of a PDF's signatures when it came. It explains, and refuses nothing by
+    itself.
+    """
+
+    says: dict[str, str]
+    match: Match
+    match_says: dict[str, str]
+    indication: str | None
+    sub_indication: str | None
+    signer: str | None
+    signed_at: str | None
+    level: str | None
+    coverage: str | None
+    explained: str
+    signatures: list[UploadSignature]
+
+
 class SourceShown(TypedDict):
     """Who vouches for it, and through what it was had."""
 
@@ -1844,7 +2004,79 @@ StepShown = TypedDict(
         "days": "int | None",
         "words": "str",
         "items": "list[ItemShown]",
+        "declared": "Declared | None",
         "told": "bool",
+    },
+)
+
+SubAction = Literal["begin", "give", "miss", "close"]
+
+
+class SubCaseListed(TypedDict):
+    """What its members say."""
+
+    id: str
+    case: str
+    agency: str
+    lead: str
+    state: SubState
+    began_on: str
+    due_on: str | None
+    provisional: bool
+    opinion: Opinion | None
+    href: str
+
+
+class SubCasePage(TypedDict):
+    """What its members say."""
+
+    sub_cases: list[SubCaseListed]
+    next: NotRequired[str | None]
+
+
+class SubCaseShown(TypedDict):
+    """With what the agency needs of the application, and no more of it."""
+
+    id: str
+    case: str
+    agency: str
+    lead: str
+    state: SubState
+    began_on: str
+    due_on: str | None
+    provisional: bool
+    opinion: Opinion | None
+    href: str
+    matter: str
+    name: dict[str, str]
+    decides_on: dict[str, str]
+    case_number: str
+    case_state: CaseState
+    applicant: ApplicantShown
+    fields: dict[str, Any]
+    materials: list[str]
+    may_be_missed: str | None
+    steps: list[SubStepShown]
+
+
+SubState = Literal["waiting", "handling", "given", "missed", "closed"]
+
+# What its members say.
+SubStepShown = TypedDict(
+    "SubStepShown",
+    {
+        "number": "int",
+        "action": "SubAction",
+        "from": "SubState",
+        "to": "SubState",
+        "side": "Side",
+        "person": "str | None",
+        "operator": "str",
+        "at": "str",
+        "legal_basis": "str",
+        "reason_code": "str",
+        "opinion": "Opinion | None",
+        "words": "str",
     },
 )
 
@@ -1958,6 +2190,23 @@ class TypeUsed(TypedDict):
     name: dict[str, str]
 
 
+class UploadSignature(TypedDict):
+    """What its members say."""
+
+    kind: str
+    signer: str | None
+    issuer: str | None
+    authority: str | None
+    integrity: str
+    coverage: str
+    revision: int | None
+    at: str | None
+    proven: bool
+    level: str | None
+    indication: str
+    sub_indication: str | None
+
+
 class UseBody(TypedDict):
     """What the licence's holder has shown (`lookup_code`), and for which matter and why it is
     used: the holder sees that.
@@ -1995,6 +2244,9 @@ class UseShown(TypedDict):
     client: str
     client_name: str
     operator: str
+
+
+Want = Literal["missing", "unsigned"]
 
 
 class WantedShown(TypedDict):
@@ -2900,6 +3152,7 @@ class Client:
             "withdrawn",
             "done",
             "archived",
+            "lapsed",
         ]
         | None = None,
         due: Literal["today", "overdue"] | None = None,
@@ -2932,6 +3185,7 @@ class Client:
             "withdrawn",
             "done",
             "archived",
+            "lapsed",
         ]
         | None = None,
         due: Literal["today", "overdue"] | None = None,
@@ -2987,6 +3241,71 @@ class Client:
             key=idempotency_key or new_key(),
         )
 
+    def make_form(
+        self, case_id: str, request: FormBody, *, idempotency_key: str | None = None
+    ) -> Answer[FormShown]:
+        """Make the application's form.
+
+        A PDF of what the application says now, with the declaration of truth: to be confirmed
+        by its digest, or signed. The same application has the same form.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/form",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def read_form(self, case_id: str, *, if_none_match: str | None = None) -> Answer[FormShown]:
+        """The application's form.
+
+        Whether it was confirmed or signed, and whether it says what the application says.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/form", etag=if_none_match)
+
+    def confirm_form(
+        self, case_id: str, request: ConfirmationBody, *, idempotency_key: str | None = None
+    ) -> Answer[FormShown]:
+        """Confirm the application's form.
+
+        By an applicant who has no signature tool. It stands for the declaration, as long as
+        the application is not changed.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/cases/{_part(case_id)}/form/confirmation",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def sign_form(self, case_id: str, request: bytes, *, operator: str | None = None) -> Answer[FormShown]:
+        """Bring the form, signed.
+
+        The form as it was made, and behind it the applicant's signature. It stands for the
+        declaration where that signature is the applicant's; whose it is, the answer says.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/form/signature",
+            body=request,
+            media="application/pdf",
+            more={"Operator": operator},
+        )
+
     def order_case_licence(
         self, case_id: str, request: AnewBody, *, idempotency_key: str | None = None
     ) -> Answer[CaseShown]:
@@ -3002,6 +3321,143 @@ class Client:
             f"/api/v1/cases/{_part(case_id)}/licence",
             body=_json(request),
             key=idempotency_key or new_key(),
+        )
+
+    def list_materials(
+        self, case_id: str, *, if_none_match: str | None = None
+    ) -> Answer[MaterialVersionList]:
+        """The materials of a case.
+
+        Every file that was supplied, those that were replaced too.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/cases/{_part(case_id)}/materials", etag=if_none_match)
+
+    def supply_material(
+        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
+    ) -> Answer[MaterialVersionShown]:
+        """Supply a material.
+
+        While the application is a draft or is being corrected. The file is examined at once:
+        what is no such file, is encrypted, or does more than show itself is refused; the
+        answer tells who signed a PDF, and whether that is the applicant. What it takes the
+        place of stays on record.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
+            body=request,
+            media="application/pdf",
+            more={"Operator": operator},
+        )
+
+    def supply_material_jpeg(
+        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
+    ) -> Answer[MaterialVersionShown]:
+        """Supply a material.
+
+        While the application is a draft or is being corrected. The file is examined at once:
+        what is no such file, is encrypted, or does more than show itself is refused; the
+        answer tells who signed a PDF, and whether that is the applicant. What it takes the
+        place of stays on record.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
+            body=request,
+            media="image/jpeg",
+            more={"Operator": operator},
+        )
+
+    def supply_material_png(
+        self, case_id: str, material_code: str, request: bytes, *, operator: str | None = None
+    ) -> Answer[MaterialVersionShown]:
+        """Supply a material.
+
+        While the application is a draft or is being corrected. The file is examined at once:
+        what is no such file, is encrypted, or does more than show itself is refused; the
+        answer tells who signed a PDF, and whether that is the applicant. What it takes the
+        place of stays on record.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "PUT",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}",
+            body=request,
+            media="image/png",
+            more={"Operator": operator},
+        )
+
+    def read_material(
+        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A material's file.
+
+        As it was supplied.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="application/pdf",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def read_material_jpeg(
+        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A material's file.
+
+        As it was supplied.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="image/jpeg",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def read_material_png(
+        self, case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A material's file.
+
+        As it was supplied.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/cases/{_part(case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="image/png",
+            binary=True,
+            etag=if_none_match,
         )
 
     def look_again(
@@ -4003,6 +4459,99 @@ class Client:
         return self._ask(
             "POST",
             f"/api/v1/source-errors/{_part(error_id)}/declination",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def list_sub_cases(
+        self,
+        *,
+        after: str | None = None,
+        state: Literal["waiting", "handling", "given", "missed", "closed"] | None = None,
+        due: Literal["today", "overdue"] | None = None,
+        side: Literal["part", "lead"] | None = None,
+    ) -> Answer[SubCasePage]:
+        """The agency's sub-cases.
+
+        The newest first, or by when they are due; in pages of 100.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+        """
+        return self._ask(
+            "GET", "/api/v1/sub-cases", query={"after": after, "state": state, "due": due, "side": side}
+        )
+
+    def list_sub_cases_all(
+        self,
+        *,
+        state: Literal["waiting", "handling", "given", "missed", "closed"] | None = None,
+        due: Literal["today", "overdue"] | None = None,
+        side: Literal["part", "lead"] | None = None,
+    ) -> Iterator[SubCaseListed]:
+        """What `list_sub_cases` lists, page after page."""
+        yield from self._pages(self.list_sub_cases(state=state, due=due, side=side), "sub_cases")
+
+    def read_sub_case(self, sub_case_id: str, *, if_none_match: str | None = None) -> Answer[SubCaseShown]:
+        """A sub-case.
+
+        What the agency gives its opinion on, what it needs of the application, and every
+        step.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask("GET", f"/api/v1/sub-cases/{_part(sub_case_id)}", etag=if_none_match)
+
+    def begin_sub_case(
+        self, sub_case_id: str, request: BeginBody, *, idempotency_key: str | None = None
+    ) -> Answer[SubCaseShown]:
+        """Take up a sub-case.
+
+        By the agency that takes part. Whoever takes it up does not give the opinion.
+
+        A person who acts has the role `officer`. A client may act by itself, and names its
+        `operator`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/sub-cases/{_part(sub_case_id)}/handling",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def record_missed_opinion(
+        self, sub_case_id: str, request: MissedBody, *, idempotency_key: str | None = None
+    ) -> Answer[SubCaseShown]:
+        """Decide without an overdue opinion.
+
+        By a person who decides at the agency that leads and has not handled the case; where
+        the matter's list names the law for it. It is put down as missed, which is no consent.
+
+        A person who acts has the role `decider`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/sub-cases/{_part(sub_case_id)}/missed",
+            body=_json(request),
+            key=idempotency_key or new_key(),
+        )
+
+    def give_opinion(
+        self, sub_case_id: str, request: OpinionBody, *, idempotency_key: str | None = None
+    ) -> Answer[SubCaseShown]:
+        """Give an agency's opinion.
+
+        By a person who decides at the agency that takes part, and has not handled the
+        sub-case. The applicant is told of it in the one answer of the agency that leads.
+
+        A person who acts has the role `decider`.
+        """
+        return self._ask(
+            "POST",
+            f"/api/v1/sub-cases/{_part(sub_case_id)}/opinion",
             body=_json(request),
             key=idempotency_key or new_key(),
         )

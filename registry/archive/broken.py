@@ -8,7 +8,6 @@ from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from registry.archive.checks import INGEST, failed, unpacked
-from registry.archive.numbering import CASE, EDITION, KEPT
 from registry.archive.disposal import ItemState
 from registry.archive.disposal_tables import (
     ArchiveDisposal,

@@ -23,14 +23,13 @@ from keys.errors import Kind, VermilionError
 from keys.evidence_record import SIZES
 from keys.trust_list import TrustList
 from registry.archive.evidence import evidence_of, verified
-from registry.archive.numbering import EDITION, KEPT
-from registry.archive.numbering import FOREIGN, KEPT
+from registry.archive.numbering import EDITION, FOREIGN, KEPT
 from registry.archive.opened import Opened, open_package
 from registry.archive.rules import LEGAL_BASIS, PRESENT
 from registry.archive.stores import Stores, package_key
 from registry.archive.tables import ArchiveCopy, ArchiveDrill, ArchivePackage
-from registry.intake.tables import Case
 from registry.archive.transfer_tables import ArchiveArrival
+from registry.intake.tables import Case
 from registry.licences.examine import civil_day
 from registry.licences.outage import database_errors
 from registry.licences.tables import Document
@@ -162,6 +161,8 @@ def _restored(ports: Ports, stores: Stores, store: str, row: Any, into: Path, tr
         record = evidence_of(session, row.id)
     if record is not None:  # its first night may be to come
         verified(record, {name: new_hash(name, data).digest() for name in SIZES}, trust)
+    if foreign:  # whose seals are to be believed, its own archive knows
+        return 0
     edition_id = _edition_of(ports, row)
     return 0 if edition_id is None else _documents(ports, edition_id, into / opened.name, opened, trust)
 
@@ -172,9 +173,6 @@ def _edition_of(ports: Ports, row: Any) -> str | None:
         return str(row.subject)
     with Session(ports.database.read) as session:
         return session.scalars(select(Case.edition_id).where(Case.id == row.subject)).one()
-    if foreign:  # whose seals are to be believed, its own archive knows
-        return 0
-    return _documents(ports, row.subject, into / opened.name, opened, trust)
 
 
 def _unpack(opened: Opened, into: Path) -> None:

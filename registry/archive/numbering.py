@@ -22,7 +22,6 @@ from registry.ports import Ports
 from registry.rows import changed_rows, insert_absent, insert_rows, new_ids
 
 EDITION, CASE = "edition", "case"
-EDITION = "edition"
 FOREIGN = "foreign"  # a package that came from elsewhere
 NUMBERED, WRITING, KEPT = "numbered", "writing", "kept"
 ERASING, DISPOSED = "erasing", "disposed"
@@ -67,8 +66,7 @@ def number_packages(
             "sequence": sequences.get(subject, 0) + 1,
             "number": old.number if old else "",
             "fonds": old.fonds if old else found.agency_code,
-            "catalogue": old.catalogue if old else f"{CATEGORIES[kind]}·{year}·{_CODES[retention]}",
-            "catalogue": old.catalogue if old else f"{CATEGORY}·{year}·{RETENTION_CODES[retention]}",
+            "catalogue": old.catalogue if old else f"{CATEGORIES[kind]}·{year}·{RETENTION_CODES[retention]}",
             "year": year,
             "occasion": max(found.acts, key=lambda act: (act.at, act.id)).kind,
             "agency_code": found.agency_code,

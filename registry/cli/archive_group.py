@@ -217,6 +217,5 @@ def archive_check(package: Path, digest: str | None) -> None:
         raise click.exceptions.Exit(1)
 
 
-for _command in (retention, hold, holds, release, dispose):
-for _command in COMMANDS:
+for _command in (retention, hold, holds, release, dispose, *COMMANDS):
     archive.add_command(_command)

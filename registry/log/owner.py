@@ -31,7 +31,6 @@ _OF_SUBJECT: dict[str, Select[Any]] = {
     "key": select(Key.agency_code),
     "notice": select(Notice.agency_code),
     "package": select(ArchivePackage.agency_code),  # of a case: it is known by a number
-    "package": select(ArchivePackage.agency_code),
     "person": select(Person.agency_code),
     "seal": select(Seal.agency_code),
     "sub_case": select(SubCase.agency_code),
@@ -65,9 +64,6 @@ def agency_of(session: Session, event: Event, actor: Actor | Administrator | Non
     identifier = str(event.detail.get("identifier", "")) if named else ""
     if identifier.startswith(f"{IDENTIFIER_ROOT}."):  # made here: it is in form
         return identifier.removeprefix(f"{IDENTIFIER_ROOT}.").split(".")[1]
-    identifier = event.detail.get("identifier") if named else None
-    if identifier is not None and str(identifier).startswith(f"{IDENTIFIER_ROOT}."):  # made here: in form
-        return str(identifier).removeprefix(f"{IDENTIFIER_ROOT}.").split(".")[1]
     if event.subject_kind == "agency":
         return event.subject
     if event.subject_kind == "act":  # what was refused to somebody is theirs

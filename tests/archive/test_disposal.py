@@ -354,7 +354,7 @@ def test_a_copy_that_comes_back_is_found_before_the_certificate(world: World) ->
 
 
 class _Out:
-    def stamp(self, digest: bytes, record: str) -> bytes:
+    def stamp(self, digest: bytes, record: str, algorithm: str = "sha256") -> bytes:
         raise VermilionError(Kind.UNAVAILABLE, "no time-stamp", reason="time_stamp")
 
     def stamp_many(self, asked: object) -> list[bytes | VermilionError]:
@@ -396,7 +396,7 @@ def test_register_drill_audit_and_evidence_know_it(world: World, tmp_path: Path)
             record = evidence_of(session, one.id)
             assert record is not None
             assert one.sha256 is not None
-            assert verified(record, one.sha256, trust).times
+            assert verified(record, {"sha256": one.sha256}, trust).times
         (found,) = find(session, number=package.number)
         figures = [one for one in statistics(session) if one.get("state") == "disposed"]
     assert (found["state"], found["tombstone"]["title"]) == ("disposed", "食品经营许可（新办）")

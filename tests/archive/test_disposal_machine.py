@@ -91,7 +91,7 @@ class Disposals(RuleBasedStateMachine):
             assert (error.reason, number in self.begun) == ("disposed", True)
             SEEN["too late"] += 1
 
-    @precondition(lambda self: getattr(self, "holds", None))
+    @precondition(lambda self: bool(getattr(self, "holds", None)))
     @rule(data=st.data(), who=st.sampled_from(["system", "security"]))
     def release(self, data: st.DataObject, who: str) -> None:
         hold_id = data.draw(st.sampled_from(sorted(self.holds)))
@@ -126,7 +126,7 @@ class Disposals(RuleBasedStateMachine):
         self.lists[disposal_id] = "asked", numbers
         SEEN["asked"] += 1
 
-    @precondition(lambda self: getattr(self, "lists", None))
+    @precondition(lambda self: bool(getattr(self, "lists", None)))
     @rule(data=st.data(), who=st.sampled_from(["system", "security", "security"]), approve=st.booleans())
     def decide(self, data: st.DataObject, who: str, approve: bool) -> None:
         disposal_id = data.draw(st.sampled_from(sorted(self.lists)))

@@ -16,7 +16,7 @@ import pytest
 
 from registry.archive.audit import audit_due
 from registry.archive.drill import restore_drill
-from registry.archive.rules import keep_due
+from registry.archive.keep import keep_due
 from registry.archive.stores import PACKAGE_KEYS, Stores, open_stores, package_key
 from registry.archive.sweep import sweep
 from registry.archive.tables import ArchivePackage

@@ -40,7 +40,6 @@ NOBODY_S = {
     "archive dispose carry-out": "a timer's: what the API does by itself, of what two have decided",
     "archive dispose certificate": "reads", "archive dispose due": "reads", "archive dispose list": "reads",
     "archive holds": "reads", "archive retention list": "reads",
-    "archive find": "reads", "archive statistics": "reads",
     "archive find": "reads", "archive statistics": "reads", "archive handovers": "reads",
     "archive-stamp": "a timer's: what the API does by itself, under the registry's own time-stamp",
     "backup": "a timer's: an encrypted copy, which changes nothing",

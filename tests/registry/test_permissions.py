@@ -16,10 +16,9 @@ from registry.agencies.enrolments import decide
 from registry.agencies.rules import ROLES, SCOPES, add_client, add_person
 from registry.described import IF_NONE_MATCH, operations
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
+from tests.archive.keeping import archived_package
 from tests.intake.casework import MATTER, filed_case, formed_case, supplied_case
 from tests.intake.joint_casework import joint_case
-from tests.archive.keeping import archived_package
-from tests.intake.casework import MATTER, filed_case
 from tests.registry.batching import sent
 from tests.registry.copying import make_copy
 from tests.registry.delivering import pick_up

@@ -82,6 +82,19 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "archive_erasure",
+        sa.Column("store", sa.String(length=20), nullable=False),
+        sa.Column("key", sa.String(length=200), nullable=False),
+        sa.Column("number", sa.String(length=100), nullable=False),
+        sa.Column("erased_at", sa.DateTime(timezone=True), nullable=True),
+        sa.PrimaryKeyConstraint("store", "key", name=op.f("pk_archive_erasure")),
+    )
+    with op.batch_alter_table("archive_erasure", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_erasure_number_erased_at"), ["number", "erased_at"], unique=False
+        )
+
+    op.create_table(
         "archive_night",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("day", sa.Date(), nullable=False),
@@ -105,6 +118,7 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(length=10), nullable=False),
         sa.Column("input_sha256", sa.LargeBinary(), nullable=False),
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("signed", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_archive_statement")),
     )
     op.create_table(
@@ -377,6 +391,16 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "archive_figure",
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("counted_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("figures", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_archive_figure_agency_code_agency")
+        ),
+        sa.PrimaryKeyConstraint("agency_code", name=op.f("pk_archive_figure")),
+    )
+    op.create_table(
         "archive_handover",
         sa.Column("id", sa.String(length=32), nullable=False),
         sa.Column("agency_code", sa.String(length=18), nullable=False),
@@ -385,7 +409,7 @@ def upgrade() -> None:
         sa.Column("made_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("state", sa.String(length=10), nullable=False),
         sa.Column("packages", sa.Integer(), nullable=False),
-        sa.Column("list", sa.LargeBinary(), nullable=False),
+        sa.Column("listed", sa.LargeBinary(), nullable=False),
         sa.Column("signed", sa.Text(), nullable=False),
         sa.Column("receipt", sa.LargeBinary(), nullable=True),
         sa.Column("answered_at", sa.DateTime(timezone=True), nullable=True),
@@ -752,6 +776,32 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("package_id", "algorithm", name=op.f("pk_archive_digest")),
     )
     op.create_table(
+        "archive_disposal",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=False),
+        sa.Column("asked_by", sa.String(length=32), nullable=False),
+        sa.Column("asked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.String(length=32), nullable=True),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("done_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("certificate", sa.LargeBinary(), nullable=True),
+        sa.Column("token", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["asked_by"], ["person.id"], name=op.f("fk_archive_disposal_asked_by_person")
+        ),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["person.id"], name=op.f("fk_archive_disposal_decided_by_person")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_archive_disposal")),
+    )
+    with op.batch_alter_table("archive_disposal", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_disposal_state_asked_at"), ["state", "asked_at"], unique=False
+        )
+
+    op.create_table(
         "archive_evidence",
         sa.Column("package_id", sa.String(length=32), nullable=False),
         sa.Column("night_id", sa.String(length=32), nullable=False),
@@ -790,6 +840,28 @@ def upgrade() -> None:
     with op.batch_alter_table("archive_handover_item", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_archive_handover_item_package_id_state"), ["package_id", "state"], unique=False
+        )
+
+    op.create_table(
+        "archive_hold",
+        sa.Column("id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.String(length=100), nullable=False),
+        sa.Column("legal_basis", sa.String(length=200), nullable=False),
+        sa.Column("reason_code", sa.String(length=40), nullable=False),
+        sa.Column("placed_by", sa.String(length=32), nullable=False),
+        sa.Column("placed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("release_basis", sa.String(length=200), nullable=True),
+        sa.Column("released_by", sa.String(length=32), nullable=True),
+        sa.Column("released_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(["placed_by"], ["person.id"], name=op.f("fk_archive_hold_placed_by_person")),
+        sa.ForeignKeyConstraint(
+            ["released_by"], ["person.id"], name=op.f("fk_archive_hold_released_by_person")
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_archive_hold")),
+    )
+    with op.batch_alter_table("archive_hold", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_archive_hold_number_released_at"), ["number", "released_at"], unique=False
         )
 
     op.create_table(
@@ -1241,6 +1313,58 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("approval_id", name=op.f("pk_application_picture")),
     )
+    op.create_table(
+        "archive_disposal_item",
+        sa.Column("disposal_id", sa.String(length=32), nullable=False),
+        sa.Column("number", sa.String(length=100), nullable=False),
+        sa.Column("state", sa.String(length=10), nullable=False),
+        sa.Column("reason", sa.String(length=40), nullable=True),
+        sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["disposal_id"],
+            ["archive_disposal.id"],
+            name=op.f("fk_archive_disposal_item_disposal_id_archive_disposal"),
+        ),
+        sa.PrimaryKeyConstraint("disposal_id", "number", name=op.f("pk_archive_disposal_item")),
+    )
+    with op.batch_alter_table("archive_disposal_item", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_archive_disposal_item_open",
+            ["number"],
+            unique=True,
+            sqlite_where=sa.text("state IN ('listed', 'erasing')"),
+            postgresql_where=sa.text("state IN ('listed', 'erasing')"),
+        )
+
+    op.create_table(
+        "archive_tombstone",
+        sa.Column("number", sa.String(length=100), nullable=False),
+        sa.Column("disposal_id", sa.String(length=32), nullable=False),
+        sa.Column("subject_kind", sa.String(length=20), nullable=False),
+        sa.Column("subject", sa.String(length=80), nullable=False),
+        sa.Column("agency_code", sa.String(length=18), nullable=False),
+        sa.Column("title", sa.String(length=200), nullable=False),
+        sa.Column("packages", sa.JSON(), nullable=False),
+        sa.Column("retention", sa.String(length=10), nullable=False),
+        sa.Column("retention_until", sa.Date(), nullable=False),
+        sa.Column("begun_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("disposed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["agency_code"], ["agency.code"], name=op.f("fk_archive_tombstone_agency_code_agency")
+        ),
+        sa.ForeignKeyConstraint(
+            ["disposal_id"],
+            ["archive_disposal.id"],
+            name=op.f("fk_archive_tombstone_disposal_id_archive_disposal"),
+        ),
+        sa.PrimaryKeyConstraint("number", name=op.f("pk_archive_tombstone")),
+    )
+    with op.batch_alter_table("archive_tombstone", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_archive_tombstone_disposal_id"), ["disposal_id"], unique=False)
+        batch_op.create_index(
+            batch_op.f("ix_archive_tombstone_subject_kind_subject"), ["subject_kind", "subject"], unique=True
+        )
+
     op.create_table(
         "authorisation_day",
         sa.Column("authorisation_id", sa.String(length=32), nullable=False),
@@ -2582,6 +2706,19 @@ def downgrade() -> None:
     op.drop_table("certification_request")
     op.drop_table("certificate_status")
     op.drop_table("authorisation_day")
+    with op.batch_alter_table("archive_tombstone", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_tombstone_subject_kind_subject"))
+        batch_op.drop_index(batch_op.f("ix_archive_tombstone_disposal_id"))
+
+    op.drop_table("archive_tombstone")
+    with op.batch_alter_table("archive_disposal_item", schema=None) as batch_op:
+        batch_op.drop_index(
+            "ix_archive_disposal_item_open",
+            sqlite_where=sa.text("state IN ('listed', 'erasing')"),
+            postgresql_where=sa.text("state IN ('listed', 'erasing')"),
+        )
+
+    op.drop_table("archive_disposal_item")
     op.drop_table("application_picture")
     with op.batch_alter_table("webhook_endpoint", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_webhook_endpoint_client_id"))
@@ -2671,6 +2808,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_archive_renewal_night_id"))
 
     op.drop_table("archive_renewal")
+    with op.batch_alter_table("archive_hold", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_hold_number_released_at"))
+
+    op.drop_table("archive_hold")
     with op.batch_alter_table("archive_handover_item", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_archive_handover_item_package_id_state"))
 
@@ -2679,6 +2820,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_archive_evidence_night_id"))
 
     op.drop_table("archive_evidence")
+    with op.batch_alter_table("archive_disposal", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_disposal_state_asked_at"))
+
+    op.drop_table("archive_disposal")
     op.drop_table("archive_digest")
     with op.batch_alter_table("archive_copy", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_archive_copy_store_state_package_id"))
@@ -2756,6 +2901,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_archive_handover_agency_code_made_at"))
 
     op.drop_table("archive_handover")
+    op.drop_table("archive_figure")
     with op.batch_alter_table("archive_arrival", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_archive_arrival_state_lease_until"))
         batch_op.drop_index(batch_op.f("ix_archive_arrival_sha256"))
@@ -2816,6 +2962,10 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_archive_night_day"))
 
     op.drop_table("archive_night")
+    with op.batch_alter_table("archive_erasure", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_archive_erasure_number_erased_at"))
+
+    op.drop_table("archive_erasure")
     with op.batch_alter_table("archive_due", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_archive_due_subject_kind_subject"))
         batch_op.drop_index(batch_op.f("ix_archive_due_package_id_due_at"))
