@@ -17,12 +17,13 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
-from registry.archive import rules
+from registry.archive import keep, rules
 from registry.archive.checks import INGEST, checks_of
 from registry.archive.contents import Description
 from registry.archive.edition import gather_editions
 from registry.archive.keep import keep_due
 from registry.archive.natures import Nature
+from registry.archive.numbering import EDITION
 from registry.archive.package import Package, make_package
 from registry.archive.rules import LONGEST_REST
 from registry.archive.search import statistics
@@ -85,7 +86,8 @@ def test_archivers_side_by_side_gather_nothing_twice(world: World, monkeypatch: 
             both.wait()
         return gather(ports, ids, *rest)
 
-    monkeypatch.setattr(rules, "gather_editions", together)
+    editions = replace(keep.KINDS[EDITION], gather=together)
+    monkeypatch.setattr(keep, "KINDS", {EDITION: editions})
     monkeypatch.setattr(rules, "BATCH", 2)
     kept_by: list[list[str]] = []
     archivers = [
