@@ -30,6 +30,7 @@ from registry.composition import open_ports
 from registry.delivery.rules import sweep as sweep_deliveries
 from registry.intake.retrieving import Round as RetrievalRound
 from registry.intake.retrieving import retrieve_due
+from registry.intake.material_sweep import sweep as sweep_materials
 from registry.intake.work import Round as CaseRound
 from registry.intake.work import work as work_on_cases
 from registry.licences.archive import pick_due
@@ -101,6 +102,7 @@ def start_background(ports: Ports, stop: threading.Event) -> tuple[threading.Thr
         "trust_list_not_published": partial(publish_trust_list, ports),
         "webhooks_not_swept": partial(sweep_webhooks, ports),
         "notices_not_swept": partial(sweep_notices, ports),
+        "materials_not_swept": partial(sweep_materials, ports),
         "pick_ups_not_swept": partial(sweep_deliveries, ports),
         "application_links_not_swept": partial(sweep_applications, ports),
         "uses_not_swept": partial(sweep_uses, ports),

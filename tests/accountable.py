@@ -109,6 +109,9 @@ RECORDED_ELSEWHERE: Mapping[tuple[str, str], str] = {
         "case_retrieval",
         "registry/intake/retrieving.py:_take",
     ): "dropped: the case was decided, by an event of its own",
+        "case_material",
+        "registry/intake/material_sweep.py:_erased",
+    ): "it was never kept, or its draft has lapsed, which an event says",
     ("pick_up", "registry/delivery/rules.py:sweep"): "removed when it was over long ago",
     ("presentation", "registry/licences/presentations.py:sweep"): "as of a pick-up link",
 }

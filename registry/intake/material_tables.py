@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, String
+from sqlalchemy import ForeignKey, Index, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from registry.database import Base
@@ -16,6 +16,7 @@ class CaseMaterial(Base):
     """
 
     __tablename__ = "case_material"
+    __table_args__ = (Index(None, "state", "at"),)
     case_id: Mapped[str] = mapped_column(ForeignKey("intake_case.id"), primary_key=True)
     code: Mapped[str] = mapped_column(String(40), primary_key=True)  # of the matter's material
     version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)  # from 1

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json, strict_json
@@ -17,18 +17,25 @@ from registry.intake.applications import Application
 from registry.intake.material_tables import CaseMaterial
 from registry.intake.matters import Material, Matter
 from registry.intake.retrieval import found
+from registry.intake.material_tables import CaseForm, CaseMaterial
+from registry.intake.matters import MEDIA, Material, Matter
 from registry.licences.issued import read_document
 from registry.ports import Ports
+from registry.rows import changed_rows
 from registry.vault import Use, Vault
 from signing.signatory import THEIRS, Match, Signatory, match_of
 
 MAX_REPORT = 256 * 1024
+SUFFIXES: Mapping[str, str] = dict(zip(MEDIA, ("pdf", "jpg", "png"), strict=True))
+"""How a file's name ends, by its media type."""
 _DEPTH = 8
 
 
 class MaterialState(StrEnum):
     TAKEN = "taken"  # its document may lie in the store, or never came to
     KEPT = "kept"
+    LEFT = "left"  # by an application that was never submitted: it is to be removed
+    ERASED = "erased"  # nothing lies in the store any more
 
 
 class Want(StrEnum):
@@ -136,6 +143,15 @@ def match_anew(session: Session, ports: Ports, case_id: str, applicant: Applicat
     for row in versions(session, case_id):
         if row.report is not None:
             row.match = open_report(ports.vault, row.id, row.report).match(applicant).value
+
+
+def leave(session: Session, case_id: str) -> None:
+    """A draft lapses, in this transaction: what was supplied with it is nobody's any more, and is soon removed
+    (`registry.intake.material_sweep`).
+    """
+    there = (CaseMaterial.case_id == case_id, CaseMaterial.state == MaterialState.KEPT)
+    changed_rows(session, update(CaseMaterial).where(*there).values(state=MaterialState.LEFT.value))
+    session.execute(delete(CaseForm).where(CaseForm.case_id == case_id))
 
 
 def _owner(row_id: str) -> str:

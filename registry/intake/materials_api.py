@@ -15,7 +15,7 @@ from registry.agencies.rules import SCOPE_CASE
 from registry.described import ADDRESS, BINARY, IF_NONE_MATCH, Answer, Parameter, described, told
 from registry.intake.finding import find_case
 from registry.intake.material_answers import MaterialVersionList, MaterialVersionShown, version_json
-from registry.intake.materials import find_version, read_material, signatures_of, versions
+from registry.intake.materials import SUFFIXES, find_version, read_material, signatures_of, versions
 from registry.intake.matters import MEDIA
 from registry.intake.supplying import supply, to_supply
 from registry.licences.outage import database_errors
@@ -32,7 +32,6 @@ OPERATOR = Parameter(
     {"type": "string", "maxLength": 960, "pattern": "^[!-~]+$"},
     where="header",
 )
-_SUFFIX = dict(zip(MEDIA, ("pdf", "jpg", "png"), strict=True))
 
 
 @blueprint.put("/<material_code>")
@@ -97,7 +96,7 @@ def show(case_id: str, material_code: str, version: int) -> Response:
         case = find_case(session, case_actor(), case_id)
         row = find_version(session, case.id, material_code, version)
         session.expunge(row)
-    name = f"{row.code}-{row.version}.{_SUFFIX[row.media]}"
+    name = f"{row.code}-{row.version}.{SUFFIXES[row.media]}"
     return file_answer(name, row.media, row.sha256, lambda: read_material(ports, row))
 
 
