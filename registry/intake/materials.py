@@ -146,8 +146,8 @@ def match_anew(session: Session, ports: Ports, case_id: str, applicant: Applicat
 
 
 def leave(session: Session, case_id: str) -> None:
-    """A draft lapses, in this transaction: what was supplied with it is nobody's any more, and is soon removed
-    (`registry.intake.material_sweep`).
+    """A draft lapses, in this transaction: what was supplied with it is nobody's any more, and is removed by
+    `registry.intake.material_sweep`.
     """
     there = (CaseMaterial.case_id == case_id, CaseMaterial.state == MaterialState.KEPT)
     changed_rows(session, update(CaseMaterial).where(*there).values(state=MaterialState.LEFT.value))
