@@ -78,6 +78,7 @@ _ALL_AGENCIES = Permission(None, _ADMINISTRATION)
 _TYPE_PAGE = Permission(None, PEOPLE | _ADMINISTRATION)
 _EVENT_PAGE = Permission(None, frozenset({Caller.OFFICER, Caller.KEEPER, Caller.AUDITOR}))
 _OVERSIGHT_PAGE = Permission(None, frozenset({Caller.SUPERVISOR, Caller.AUDITOR}))
+_ARCHIVE_PAGE = Permission("licence", frozenset({Caller.OFFICER, Caller.AUDITOR}))
 _SECURITY_PAGE = Permission(None, frozenset({Caller.SECURITY_ADMIN}))
 
 
@@ -278,6 +279,8 @@ TABLE: dict[str, Permission] = {
     "console.batch": _LICENCE_PAGE,
     "console.cancel_batch": _LICENCE_PAGE,
     "console.batch_documents": _LICENCE_PAGE,
+    "console.archive": _ARCHIVE_PAGE,
+    "console.archive_package": _ARCHIVE_PAGE,
     "console.types": _TYPE_PAGE,
     "console.type_version": _TYPE_PAGE,
     "console.type_face": _TYPE_PAGE,

@@ -54,6 +54,7 @@ MENU = {
     "approvals": "console.approvals",
     "licences": "console.licences",
     "batches": "console.batches",
+    "archive": "console.archive",
     "seals": "console.seals",
     "types": "console.types",
     "people": "console.people",

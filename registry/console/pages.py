@@ -8,6 +8,7 @@ from registry.console import (
     account_pages,
     admission_pages,
     approval_pages,
+    archive_pages,
     batch_pages,
     enrolment_pages,
     event_pages,
@@ -35,6 +36,7 @@ PAGES = (
     admission_pages,
     event_pages,
     oversight_pages,
+    archive_pages,
 )
 """Modules that hang their routes on the console's blueprint when they are imported."""
 
