@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from flask import Response
+from sqlalchemy import exists, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -43,9 +44,10 @@ from registry.intake.materials import (
     supplied,
     wants,
 )
-from registry.intake.moves import Action, CaseState
+from registry.intake.moves import Action, CaseState, Who
 from registry.intake.retrieval import UNANSWERED, found, retrievals_of
 from registry.intake.supplying import PDF, SUPPLIED_IN
+from registry.intake.tables import CaseMove
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
 from registry.licences.shown import file_answer
@@ -132,7 +134,9 @@ def drawn_form(session: Session, opened: Opened, here: str) -> dict[str, Any] | 
 def standing(session: Session, opened: Opened, here: str) -> list[dict[str, Any]]:
     """Each material of the matter, with what there is of it. The vault is ready."""
     case = opened.case
-    there, elsewhere = supplied(session, case.id), found(session, case.id)
+    there = supplied(session, case.id)
+    known = _is_known(session, opened)
+    elsewhere = found(session, case.id) if known else {}
     searched = {row.material: row for row in retrievals_of(session, case.id)}  # the last of each
     lacking = wants(session, case.id, opened.matter)
     why = _asked(session, opened)
@@ -144,9 +148,9 @@ def standing(session: Session, opened: Opened, here: str) -> list[dict[str, Any]
             state = "unsigned" if one.code in lacking else "supplied"
         elif one.code in elsewhere:
             state = "found"
-        elif search is not None and search.state in UNANSWERED and one.code not in why:
-            state = "searched"
-        elif opened.state is CaseState.DRAFT and shown["looked_up"]:
+        elif (search is not None and one.code not in why and (not known or search.state in UNANSWERED)) or (
+            opened.state is CaseState.DRAFT and shown["looked_up"]
+        ):
             state = "looked_for"
         elif one.code in lacking:
             state = "missing"
@@ -164,6 +168,16 @@ def standing(session: Session, opened: Opened, here: str) -> list[dict[str, Any]
             }
         )
     return rows
+
+
+def _is_known(session: Session, opened: Opened) -> bool:
+    """Whether somebody at the agency has seen who applies. Until then it is not told what was found of them:
+    else anybody could apply with anybody's code, and learn which licences they have.
+    """
+    accepted = exists().where(
+        CaseMove.case_id == opened.case.id, CaseMove.action == Action.ACCEPT, CaseMove.who != Who.SYSTEM
+    )
+    return not opened.of_form or bool(session.scalar(select(accepted)))
 
 
 def _found(session: Session, row: CaseRetrieval) -> str:

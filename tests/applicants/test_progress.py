@@ -368,7 +368,9 @@ def test_a_message_leads_to_this_page_and_carries_no_code(world: World, server: 
 
 
 def test_what_was_found_elsewhere_is_shown_and_not_asked_for(desk: Desk, somebody: Applicant) -> None:
-    """A row of a search, as `registry.intake.retrieving` leaves it."""
+    """Once somebody at the agency has accepted it: else anybody could learn with anybody's code what they have. A row
+    of a search is as `registry.intake.retrieving` leaves it.
+    """
     token, number, _ = somebody.submitted()
     case = found(desk, case_of(desk.world, number))
     page = shown(somebody.get(f"{WAY_IN}{token}"))
@@ -379,11 +381,16 @@ def test_what_was_found_elsewhere_is_shown_and_not_asked_for(desk: Desk, somebod
     }  # fmt: skip
     with desk.ports.database.transaction() as session:
         session.add(CaseRetrieval(**row, state="waiting", due_at=desk.ports.clock()))
-    page = shown(somebody.get(f"{WAY_IN}{token}"))
-    assert "proof of the legal subject Being looked up" in page
+    looked_up = "proof of the legal subject Looked up by the agency"
+    assert looked_up in shown(somebody.get(f"{WAY_IN}{token}"))
     with desk.ports.database.transaction() as session:
         one = session.get_one(CaseRetrieval, row["id"])
         one.state, one.source, one.ended_at = "found", desk.world.codes["other"], desk.ports.clock()
+    page = shown(somebody.get(f"{WAY_IN}{token}"))
+    assert looked_up in page, "as before: nobody has seen yet who applies"
+    assert "Had from" not in page
+    for action in (Action.RECEIVE, Action.ACCEPT):
+        step(desk, case.id, action)
     page = shown(somebody.get(f"{WAY_IN}{token}"))
     assert "Had from Yangben Municipal Education Bureau (20 November 2026, 10:30)" in page
     assert "Found: need not be handed in" in page
