@@ -55,7 +55,7 @@ STATES: Mapping[str, frozenset[str]] = {
         "certification_request": "der",
         "connector": "*",
         "connector_secret": "*",
-        "client": "* agency_code name scopes secret_sha256 certificate_required console active",
+        "client": "* agency_code name scopes secret_sha256 certificate_required console public_form active",
         "client_type": "*",
         "data_key": "* wrapped",
         "document": "*",
@@ -126,6 +126,7 @@ _DERIVED = "derived from what is on record, and made anew at any time"
 
 NO_STATES: Mapping[str, str] = {
     "access_token": _PASSING,
+    "application_link": "lets whoever has it see and change one application, each change an event; the rest lapses",
     "application_picture": _OF_EVENT + "an application",
     "archive_arrival": "kept or refused by an event; before that how far the registry's own work is",
     "archive_audit": _WORKING,
@@ -167,6 +168,7 @@ NO_STATES: Mapping[str, str] = {
     "leaf": _LEDGER,
     "licence": _OF_EVENT + "an issue",
     "licence_use": _LEDGER,
+    "matter_gram": _OF_EVENT + "a list that is imported",
     "notice": "what happens is the sending; to send again is an event",
     "number": _OF_EVENT + "an issue",
     "outside_certificate": _OF_EVENT + "a seal that was made",
