@@ -28,9 +28,9 @@ from registry.archive.sweep import Swept, sweep
 from registry.batches.work import Round, work
 from registry.composition import open_ports
 from registry.delivery.rules import sweep as sweep_deliveries
+from registry.intake.material_sweep import sweep as sweep_materials
 from registry.intake.retrieving import Round as RetrievalRound
 from registry.intake.retrieving import retrieve_due
-from registry.intake.material_sweep import sweep as sweep_materials
 from registry.intake.work import Round as CaseRound
 from registry.intake.work import work as work_on_cases
 from registry.licences.archive import pick_due

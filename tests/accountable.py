@@ -109,6 +109,7 @@ RECORDED_ELSEWHERE: Mapping[tuple[str, str], str] = {
         "case_retrieval",
         "registry/intake/retrieving.py:_take",
     ): "dropped: the case was decided, by an event of its own",
+    (
         "case_material",
         "registry/intake/material_sweep.py:_erased",
     ): "it was never kept, or its draft has lapsed, which an event says",

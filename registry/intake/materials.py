@@ -14,11 +14,9 @@ from keys.canonical import canonical_json, strict_json
 from keys.errors import Fault, Kind, VermilionError
 from registry.documents import document_key
 from registry.intake.applications import Application
-from registry.intake.material_tables import CaseMaterial
-from registry.intake.matters import Material, Matter
-from registry.intake.retrieval import found
 from registry.intake.material_tables import CaseForm, CaseMaterial
 from registry.intake.matters import MEDIA, Material, Matter
+from registry.intake.retrieval import found
 from registry.licences.issued import read_document
 from registry.ports import Ports
 from registry.rows import changed_rows

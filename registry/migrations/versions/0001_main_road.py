@@ -2268,6 +2268,9 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("case_id", "code", "version", name=op.f("pk_case_material")),
         sa.UniqueConstraint("id", name=op.f("uq_case_material_id")),
     )
+    with op.batch_alter_table("case_material", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_case_material_state_at"), ["state", "at"], unique=False)
+
     op.create_table(
         "case_move",
         sa.Column("case_id", sa.String(length=32), nullable=False),
@@ -2558,6 +2561,9 @@ def downgrade() -> None:
 
     op.drop_table("case_retrieval")
     op.drop_table("case_move")
+    with op.batch_alter_table("case_material", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_case_material_state_at"))
+
     op.drop_table("case_material")
     with op.batch_alter_table("case_issue", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_case_issue_state_due_at"))
