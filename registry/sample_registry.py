@@ -19,6 +19,7 @@ from registry.actor import Administrator, Duty
 from registry.client import Answer, ApiClient, Credential, new_person_key
 from registry.ports import Ports
 from registry.samples import SampleAgency, sample_agencies, sample_matters, sample_requests, sample_types
+from registry.samples.exchange import CONNECTOR, put_down
 
 if TYPE_CHECKING:
     from registry.intake.matters import Matter
@@ -88,6 +89,7 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
     from registry.agencies.rules import add_agency, add_client, add_person
     from registry.agencies.tables import Agency
     from registry.console import invitations
+    from registry.intake.connector_register import import_connector
     from registry.intake.matter_lists import import_list
     from registry.intake.matters import ListKind, read_list
     from registry.licences.publish import own_files, put_into_service
@@ -196,6 +198,7 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 made = read_list(raw, path.name)
                 if made.kind is ListKind.CATALOGUE or made.owner in {one.code for one in offices.values()}:
                     import_list(session, ports, system, raw, path.name)
+            import_connector(session, ports, system, CONNECTOR.read_bytes(), CONNECTOR.name)
             if ports.settings.demo:
                 codes = [types[t] for t in agency().types]
                 row = _enrol_secret(session, ports, system, Credential(api, "", None), codes, folder)
@@ -207,6 +210,7 @@ def enrol(ports: Ports, api: str, folder: Path) -> None:
                 if not is_own:
                     person(authority, SEAL_AUTHORITY, called, role, file)
             browser(admins[Duty.AUDIT].person_id, "auditor")
+    put_down(ports.settings.exchange_directory, ports.clock())
     for office in offices.values():
         ensure_qr_key(ports, office.code)
     publish_trust_list(ports)  # no key signs before a list names it

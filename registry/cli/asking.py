@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,16 @@ def post(credential: Path, body: Mapping[str, Any], *path: str, idempotency_key:
         address(*path), body, idempotency_key=idempotency_key
     )
     _print(answer.expect(200, 201, 202).json())
+
+
+def put(credential: Path, file: Path, headers: Mapping[str, str], *path: str) -> None:
+    """As `post`, of a file."""
+    with file.open("rb") as body:
+        size = {"Content-Length": str(os.fstat(body.fileno()).st_size)}
+        answer = ApiClient(Credential.load(credential)).request(
+            "PUT", address(*path), body, {**headers, **size}
+        )
+    _print(answer.expect(200, 201).json())
 
 
 def get(credential: Path, *path: str, query: str = "") -> None:

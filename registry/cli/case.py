@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import mimetypes
 import secrets
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import click
 
-from registry.cli.asking import credential_option, get, post
+from registry.cli.asking import credential_option, get, post, put
 from registry.cli.issue import json_file
 from registry.cli.options import ground_options
 
@@ -74,6 +75,19 @@ def listing(state: str | None, due: str | None, after: str | None, credential: P
 def show(case_id: str, credential: Path) -> None:
     """Show a case: the application, every step, the clocks, the licence."""
     get(credential, CASES, case_id)
+
+
+@case.command("supply")
+@click.argument("case_id", metavar="CASE")
+@click.argument("material")
+@click.argument("file", type=_FILE)
+@_operator_option
+@credential_option
+def supply(case_id: str, material: str, file: Path, operator: str | None, credential: Path) -> None:
+    """Supply FILE (PDF, JPEG or PNG) as a MATERIAL of a draft or of what is being corrected."""
+    media = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+    headers = {"Content-Type": media} | ({} if operator is None else {"Operator": quote(operator)})
+    put(credential, file, headers, CASES, case_id, "materials", material)
 
 
 @case.command("step")

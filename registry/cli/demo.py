@@ -1,32 +1,22 @@
 """`vermilion demo`: the whole story in a throw-away directory, through HTTP as everybody else.
 
-Every line printed is built from an answer. Each answer is compared with what the law of the story
-demands; the first that differs ends the demo with exit code 1.
+What is printed and demanded, `registry.cli.story` says.
 """
 
 from __future__ import annotations
 
-import html
 import json
-import os
-import re
 import signal
-import subprocess
-import sys
 import tempfile
-from collections import Counter
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
 import click
 
-from keys.errors import Kind, VermilionError
-from registry.client import Answer, call, pdf_headers
+from registry.cli.story import Checks, demand
+from registry.client import call
 
-PAGE_VERDICT = re.compile(r'data-verdict="([a-z_]+)"')
-PAGE_HEADING = re.compile(r'<h1 id="heading">([^<]*)</h1>')
 LEGAL_BASIS = "中华人民共和国食品安全法实施条例(样本)"
 
 
@@ -40,8 +30,12 @@ LEGAL_BASIS = "中华人民共和国食品安全法实施条例(样本)"
 @click.option(
     "--verifier", default="registry", hidden=True, help="Module run as the `vermilion verify` command."
 )
-def demo(public_app: str, verifier: str) -> None:
-    """Play the story: a seal, a licence, its checks, an altered file, suspension and end."""
+@click.option("--case", "case", is_flag=True, help="Play an application from its filing to the archive.")
+def demo(public_app: str, verifier: str, *, case: bool) -> None:
+    """Play the story: a seal, a licence, its checks, an altered file, suspension and end. With --case the
+    story of an application: retrieved, corrected, joint, suspended, permitted, scanned, archived, restored.
+    """
+    from registry.cli.demo_case import CaseStory
     from registry.cli.run import started
     from registry.processes import free_port
     from registry.settings import Settings
@@ -57,16 +51,10 @@ def demo(public_app: str, verifier: str) -> None:
             demo=True, passphrase_file=None,
         )  # fmt: skip
         with started(settings, public_app=public_app, logs=logs) as site:
-            story = Story(site.api, site.public, settings.data, verifier)
+            story = (CaseStory if case else Story)(site.api, site.public, settings.data, verifier)
             story.play(settings)
     told = ", ".join(f"{count} {verdict}" for verdict, count in sorted(story.verdicts.items()))
     click.echo(f"Verdicts, each as it must be: {told}")
-
-
-def demand(true: bool, words: str) -> None:
-    """Raises VermilionError when the story goes wrong."""
-    if not true:
-        raise VermilionError(Kind.CONFLICT, f"the story went wrong: {words}", reason="story")
 
 
 def _outcome(body: dict[str, Any]) -> str:
@@ -76,15 +64,8 @@ def _outcome(body: dict[str, Any]) -> str:
     return f"{body['valid_from']} to {body['valid_to']}, at most {body['daily_limit']} a day"
 
 
-@dataclass
-class Story:
-    """The services and where the registry's data lies."""
-
-    api: str
-    public: str
-    data: Path
-    verifier: str
-    verdicts: Counter[str] = field(default_factory=Counter)  # as answered
+class Story(Checks):
+    """A seal, a licence and its checks."""
 
     def play(self, settings: Any) -> None:
         from registry.sample_registry import People, licence_request, open_seal
@@ -147,32 +128,6 @@ class Story:
         answer = people["officer"].post(path, body, idempotency_key=f"demo-{what}").expect(200).json()
         click.echo(f"{what:32} {answer['identifier']}  {answer['status']}")
 
-    def everywhere(
-        self,
-        stage: str,
-        verdict: str,
-        issued: dict[str, Any],
-        file: Path,
-        *,
-        exit_code: int,
-        how: str | None = None,
-    ) -> None:
-        """The same verdict as page, as JSON, by upload and by command."""
-        link = issued["link"].partition("#")[0]
-        link = self.public + "/c/" + link.rpartition("/c/")[2]
-        page = call("GET", link, headers={"Accept": "text/html", "Accept-Language": "zh-CN"}).expect(200, 404)
-        self.page(f"{stage}: page as a phone sees it", verdict, page)
-        answers = {
-            "JSON": call("GET", link, headers={"Accept": "application/json"}),
-            "scanned code": self.post_link(issued["link"]),
-            "upload": self.upload(file.read_bytes()),
-        }
-        for name, answer in answers.items():
-            self.answer(f"{stage}: {name}", verdict, answer.json(), how)
-        self.command(
-            f"{stage}: vermilion verify", verdict, exit_code, str(file), "--data", str(self.data), how=how
-        )
-
     def altered(self, issued: dict[str, Any], document: bytes, folder: Path, trust: Path) -> None:
         """One byte of the file, one digit of the code: refused wherever they are shown."""
         position = len(document) // 2
@@ -187,51 +142,3 @@ class Story:
         self.answer(
             "one digit of the code altered", "altered", self.post_link(text[:-1] + digit).json(), None
         )
-
-    def upload(self, document: bytes) -> Answer:
-        return call("POST", f"{self.public}/api/v1/verifications", body=document, headers=pdf_headers())
-
-    def post_link(self, text: str) -> Answer:
-        return call(
-            "POST",
-            f"{self.public}/api/v1/verifications",
-            body=json.dumps({"link": text}).encode(),
-            headers={"Content-Type": "application/json", "Accept": "application/json"},
-        )
-
-    def page(self, stage: str, verdict: str, answer: Answer) -> None:
-        text = answer.body.decode("utf-8")
-        shown, heading = PAGE_VERDICT.search(text), PAGE_HEADING.search(text)
-        if shown is None or heading is None:
-            raise VermilionError(Kind.CONFLICT, f"{stage}: the page shows no verdict", reason="story")
-        click.echo(f"{stage:32} {shown[1]}: {html.unescape(heading[1])}")
-        self.verdicts[shown[1]] += 1
-        demand(shown[1] == verdict, f"{stage}: {shown[1]} instead of {verdict}")
-
-    def answer(self, stage: str, verdict: str, body: dict[str, Any], how: str | None) -> None:
-        checks = ", ".join(f"{name} {check['result']}" for name, check in body["checks"].items())
-        ended = f" ({body['how']})" if body.get("how") else ""
-        click.echo(f"{stage:32} {body['verdict']}{ended}  {checks}")
-        self.verdicts[body["verdict"]] += 1
-        demand(body["verdict"] == verdict, f"{stage}: {body['verdict']} instead of {verdict}")
-        demand(body.get("how") == how, f"{stage}: how is {body.get('how')} instead of {how}")
-
-    def command(
-        self, stage: str, verdict: str, exit_code: int, *arguments: str, how: str | None = None
-    ) -> None:
-        """Run `vermilion verify` as a relying party does; its answer and its exit code count."""
-        environment = {k: v for k, v in os.environ.items() if not k.startswith("VERMILION_")}
-        result = subprocess.run(  # noqa: S603  (our own interpreter and module)
-            [sys.executable, "-m", self.verifier, "verify", *arguments, "--json"],
-            capture_output=True,
-            env=environment,
-            timeout=120,
-            check=False,
-        )
-        try:
-            body = json.loads(result.stdout)
-        except ValueError:
-            words = result.stderr.decode("utf-8", "replace").strip().splitlines()[-1:]
-            raise VermilionError(Kind.CONFLICT, f"{stage}: no answer; {words}", reason="story") from None
-        self.answer(stage, verdict, body, how)
-        demand(result.returncode == exit_code, f"{stage}: exit {result.returncode} instead of {exit_code}")
