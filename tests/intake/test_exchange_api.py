@@ -116,6 +116,8 @@ def test_an_outage_is_shown_as_one_and_asked_again_at_once(plain: Desk, platform
     answer = desk.world.post(path, WINDOW, **{"Idempotency-Key": "again"})
     wanted = [one["code"] for one in answer.get_json()["wanted"]]
     assert (answer.status_code, wanted) == (202, ["business_licence", "layout", "safety_rules"])
+    assert answer.status_code == 202
+    assert answer.get_json()["retrievals"][0]["state"] == "outage"  # until it was tried
     again = desk.world.post(path, WINDOW, **{"Idempotency-Key": "again"})
     assert again.headers["Idempotency-Replayed"] == "true"
     assert round_(desk).found == 1
