@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from registry.archive.checks import INGEST, failed, unpacked
 from registry.archive.disposal import ItemState
@@ -20,6 +20,7 @@ from registry.archive.numbering import CASE, DISPOSED, EDITION, ERASING, KEPT
 from registry.archive.stores import COPIES
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
 from registry.archive.transfer_tables import ArchiveCheck
+from registry.intake.joint_tables import SubCase
 from registry.intake.moves import CLOSED, CaseState
 from registry.intake.tables import Case
 from registry.licences.tables import Edition, Intent
@@ -150,11 +151,15 @@ def _without_content(session: Session) -> Iterator[str]:
     stone = and_(
         ArchiveTombstone.subject_kind == Event.subject_kind, ArchiveTombstone.subject == Event.subject
     )
+    whole = aliased(ArchiveTombstone)  # of the case that an agency took part in
+    of_a_part = exists().where(
+        SubCase.id == Event.subject, whole.subject_kind == CASE, whole.subject == SubCase.case_id
+    )
     unsalted = (
         select(Event.id)
         .join(Leaf, Leaf.event_id == Event.id)
         .outerjoin(ArchiveTombstone, stone)
-        .where(Leaf.salt == NOTHING, ArchiveTombstone.number.is_(None))
+        .where(Leaf.salt == NOTHING, ArchiveTombstone.number.is_(None), ~of_a_part)
     )
     for event_id in session.scalars(unsalted):
         yield f"event {event_id} has no salt and was not disposed of"

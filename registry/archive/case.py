@@ -19,6 +19,8 @@ from keys.canonical import canonical_json
 from keys.errors import VermilionError
 from keys.trust_list import TrustList
 from registry.agencies.tables import Agency
+from registry.archive.case_exchange import exchange_items
+from registry.archive.case_parts import joint_items, material_items
 from registry.archive.contents import AgentKind, Gathered, Item, Part
 from registry.archive.edition import act_of, agents_of, committed, gather_editions, names_of
 from registry.archive.tables import ArchivePackage
@@ -294,5 +296,8 @@ PARTS: tuple[Callable[[Ports, Found], Iterable[Item]], ...] = (
     _steps,
     _events,
     _result,
+    lambda ports, of: material_items(ports, of.case.id),
+    lambda ports, of: exchange_items(ports, of.case.id),
+    lambda ports, of: joint_items(ports, of.case.id),
 )
 """What is in the package of a case, each a function of what was found."""

@@ -16,6 +16,8 @@ from dataclasses import replace
 from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
+from registry.archive.case_exchange import erase_exchange
+from registry.archive.case_parts import erase_joint, erase_materials
 from registry.archive.numbering import CASE, EDITION
 from registry.documents import document_key
 from registry.intake.matter_lists import matter_version
@@ -104,5 +106,5 @@ def _case(session: Session, case_id: str) -> Iterator[str]:
 
 
 Erase = Callable[[Session, str], Iterator[str]]
-OF_A_CASE: tuple[Erase, ...] = (_case,)
+OF_A_CASE: tuple[Erase, ...] = (_case, erase_materials, erase_exchange, erase_joint)
 ERASED: dict[str, tuple[Erase, ...]] = {EDITION: (_edition, _annotated_copies), CASE: OF_A_CASE}
