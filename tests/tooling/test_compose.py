@@ -108,7 +108,7 @@ def test_the_signer_alone_holds_keys_and_is_nobody_else(compose: dict[str, Any])
     callers = dict(entry.split("=") for entry in entries)
     public = compose["services"]["public"]
     assert public["environment"]["VERMILION_RECEIPT_SOCKET"] == str(socket)
-    assert callers.pop(public["user"].partition(":")[0]) == "receipt"
+    assert callers.pop(public["user"].partition(":")[0]) == "receipt:signed-answer"
     for name in ("api", "authority"):
         asking = compose["services"][name]
         assert asking["environment"]["VERMILION_SIGNER_SOCKET"] == str(socket)
