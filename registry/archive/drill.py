@@ -22,8 +22,11 @@ from keys.canonical import canonical_json
 from keys.errors import Kind, VermilionError
 from keys.evidence_record import SIZES
 from keys.trust_list import TrustList
+from registry.archive.checks import IN_STORE, failed, note_checks
 from registry.archive.evidence import evidence_of, verified
 from registry.archive.numbering import EDITION, FOREIGN, KEPT
+from registry.archive.natures import Finding, looked_at
+from registry.archive.numbering import FOREIGN, KEPT
 from registry.archive.opened import Opened, open_package
 from registry.archive.rules import LEGAL_BASIS, PRESENT
 from registry.archive.stores import Stores, package_key
@@ -81,17 +84,25 @@ def restore_drill(ports: Ports, stores: Stores, store: str, into: Path, sample: 
             if not rows:  # a sample goes on at the beginning
                 after = ""
                 continue
+            checks: dict[str, list[Finding]] = {}
             for row in rows:
                 try:
-                    found = _restored(ports, stores, store, row, into, trust)
+                    found = _restored(ports, stores, store, row, into, trust, checks)
                 except VermilionError as error:
                     faults.append({"package": row.id, "number": row.number, "reason": str(error.reason)})
                     continue
                 restored, documents, size = restored + 1, documents + found, size + row.size
+            _note(ports, checks)
             left, after = left - len(rows), rows[-1].id
         if counts["copies"] != counts["packages"]:
             faults.append({"package": "", "number": "", "reason": "copies_missing"})
         return _kept(ports, store, begun, sample, counts, faults, (restored, documents, size))
+
+
+def _note(ports: Ports, checks: dict[str, list[Finding]]) -> None:
+    """The four-nature check in store, of what was restored."""
+    with ports.database.transaction() as session:
+        note_checks(session, IN_STORE, checks, ports.clock())
 
 
 def _require_empty(into: Path) -> None:
@@ -141,14 +152,26 @@ def _packages(ports: Ports, after: str, count: int) -> list[Any]:
         )
 
 
-def _restored(ports: Ports, stores: Stores, store: str, row: Any, into: Path, trust: TrustList) -> int:
+def _restored(
+    ports: Ports,
+    stores: Stores,
+    store: str,
+    row: Any,
+    into: Path,
+    trust: TrustList,
+    checks: dict[str, list[Finding]],
+) -> int:
     """How many sealed documents the package has, all of them good. Raises VermilionError."""
     data = stores.read(store, package_key(row.id, row.attempt))
     if data is None:
         raise _fault("copy_missing")
     if sha256(data).digest() != row.sha256:
         raise _fault("copy_damaged")
-    opened = open_package(data)
+    checks[row.id], opened = looked_at(data, digest=row.sha256)
+    if opened is None:
+        opened = open_package(data)  # says why
+    if failed(checks[row.id]):
+        raise _fault("natures")
     foreign = row.subject_kind == FOREIGN
     number, name = (row.as_it_came, opened.name) if foreign else (row.number, row.id)
     if opened.info.get("External-Identifier") != number or opened.name != name:

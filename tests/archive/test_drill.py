@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from keys.canonical import strict_json
 from keys.errors import VermilionError
 from keys.time_stamp import verify_token
+from registry.archive.checks import IN_STORE, INGEST, checks_of
 from registry.archive.drill import restore_drill
 from registry.archive.evidence import pack, stamp_night
 from registry.archive.stores import Stores
@@ -36,6 +37,10 @@ def test_all_is_restored_from_one_store(world: World, tmp_path: Path, store: str
     told = done.report
     assert (told["registered"], told["copies"], told["restored"], told["documents"]) == (3, 3, 3, 3)
     assert told["bytes"] == sum(one.size or 0 for one in found)
+    with Session(world.ports.database.read) as session:
+        checks = {one.id: checks_of(session, one.id) for one in found}
+    assert {one.occasion for some in checks.values() for one in some} == {INGEST, IN_STORE}
+    assert all(item.passed for some in checks.values() for one in some for item in one.findings)
 
 
 def test_evidence_is_verified_with_what_it_is_of(world: World, tmp_path: Path) -> None:
