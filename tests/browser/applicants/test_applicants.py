@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, FilePayload, Page, expect
+from pypdfium2 import PdfDocument
 
 from registry import web
 from registry.intake.applications import Item, Said
@@ -27,7 +28,7 @@ from tests.applicants.applying import (
     typed_of,
 )
 from tests.browser.console.place import Place, device
-from tests.browser.test_accessible import by_keyboard, fits, without_violation
+from tests.browser.test_accessible import by_keyboard, fits, in_every_look, without_violation
 from tests.examining import Signer, plain_pdf, signed_pdf, signer
 from tests.intake.casework import TO_HANDLING, Desk, application, open_desk, step
 
@@ -248,3 +249,52 @@ def test_every_page_is_for_everybody(place: Place, browser: Browser, lang: str) 
         page.locator("#code").fill("2026")
         page.locator("form button").first.click()
         look(page, f"small-applications-wrong-{lang}")
+
+
+def test_in_every_look(place: Place, browser: Browser) -> None:
+    """Light, dark, in forced colours and on paper: what is read stands out."""
+    desk = desk_of(place)
+    pages = dict(seen(desk))
+    with device(browser) as context:
+        page = context.new_page()
+        for name in ("guide", "materials", "review-wrong", "waiting", "correction", "done"):
+            page.goto(f"{place.served.origin}{pages[name]}?lang=en")
+            in_every_look(page)
+        page.goto(f"{place.served.origin}{GUIDE}/application?lang=en")
+        page.locator("main form button").first.click()
+        in_every_look(page)
+
+
+def test_number_and_code_are_printed_on_a_page(place: Place, browser: Browser) -> None:
+    """With where they are typed; and nothing that is of no use on paper. A guide prints as well."""
+    desk_of(place)
+    token, number, code = applicant(place.world).submitted()
+    with device(browser) as context:
+        page = context.new_page()
+        page.goto(f"{place.served.origin}{WAY_IN}{token}?lang=en")
+        text = printed(page)
+        if SCREENS:
+            page.pdf(path=f"{SCREENS}/printed.pdf", format="A4")
+        for part in (number, code, f"{place.served.origin}{WAY_IN}", "Submitted on", "20 November 2026"):
+            assert "".join(part.split()) in "".join(text.split()), part
+        for part in ("Withdraw the application", "Follow an application", "简体中文", token):
+            assert part not in text, part
+        page.goto(f"{place.served.origin}{GUIDE}?lang=en")
+        guide = " ".join(pages_of(page))
+        assert "Conditions" in guide
+        assert "12345" in guide
+        assert "Apply online" not in guide
+
+
+def pages_of(page: Page) -> list[str]:
+    """What stands on each sheet."""
+    paper = PdfDocument(page.pdf(format="A4"))
+    texts = [one.get_textpage().get_text_bounded() for one in paper]
+    paper.close()
+    return texts
+
+
+def printed(page: Page) -> str:
+    """What stands on the one sheet of paper."""
+    (text,) = pages_of(page)
+    return text
