@@ -7,8 +7,9 @@ headers and without a session or a cookie: an application is known by the link t
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from flask import Blueprint, Response, current_app, redirect, request
 
@@ -20,6 +21,8 @@ from registry.holders.browser import dress, require_own_page, require_room, tell
 from registry.holders.browser import page as page_of
 from registry.holders.rendering import HTML_LANG, language_of
 
+Asked = TypeVar("Asked")
+
 blueprint = Blueprint(web.APPLICANT, __name__, url_prefix="/holder")
 
 EXTENSION = "vermilion-applicants"
@@ -27,6 +30,7 @@ GUIDES, APPLICATIONS = "/holder/services", "/holder/applications"
 MAX_FORM_BYTES = 128 * 1024
 MAX_PHOTO_FORM = 480 * 1024  # bytes; what is longer Werkzeug would put on a disk
 OPEN_TO_ROBOTS = frozenset({f"{web.APPLICANT}.guides", f"{web.APPLICANT}.guide"})
+MAX_DRAINED = 64 * 1024 * 1024
 READ_PER_MINUTE = 300  # guides, by one network, to a process
 REQUESTS_PER_MINUTE = 120  # as well, of the rest
 
@@ -108,6 +112,8 @@ def form_with_photos() -> tuple[dict[str, str], dict[str, bytes]]:
     if request.mimetype != "multipart/form-data":
         raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send a form")
     if request.content_length is None or request.content_length > MAX_PHOTO_FORM:
+        with web.state().uploads.one():
+            drain()
         raise VermilionError(Kind.TOO_LARGE, "the form is too large", reason="photo_too_large")
     request.max_content_length = request.max_form_memory_size = MAX_PHOTO_FORM
     request.max_form_parts = 200
@@ -117,3 +123,24 @@ def form_with_photos() -> tuple[dict[str, str], dict[str, bytes]]:
     if any(len(values) != 1 for _, values in lists):
         raise VermilionError(Kind.MALFORMED, "a field is repeated")
     return {name: values[0] for name, values in lists}, {name: data for name, data in files.items() if data}
+
+
+def drain() -> None:
+    """Read what is sent and not taken, if that is not far too much: who is still sending reads no answer. The
+    caller has one of the slots for uploads.
+    """
+    if (request.content_length or 0) > MAX_DRAINED:
+        return
+    request.max_content_length = MAX_DRAINED
+    while request.stream.read(1 << 20):
+        pass
+
+
+def before_the_file(ask: Callable[[], Asked]) -> Asked:
+    """What is asked before a file is read. Raises what `ask` raises, once what is sent was read anyhow."""
+    try:
+        return ask()
+    except VermilionError:
+        with web.state().uploads.one():
+            drain()
+        raise

@@ -21,6 +21,7 @@ from registry.applicants.acts import Opened
 from registry.applicants.browser import (
     APPLICATIONS,
     GUIDES,
+    before_the_file,
     blueprint,
     chinese,
     form,
@@ -262,7 +263,7 @@ def send_signed_form(token: str) -> Response:
     """The form with the applicant's signature behind it."""
     ports = web.ports()
     ports.vault.ready()
-    acts.receive_signed_form(ports, web.network(), token)
+    before_the_file(lambda: acts.receive_signed_form(ports, web.network(), token))
     fault = received(MAX_SIGNED, lambda data, _media: acts.sign_form(ports, token, data))
     return _review(token, form_fault=fault) if fault else go(f"{APPLICATIONS}/{token}/submission")
 

@@ -19,8 +19,10 @@ from registry.applicants import acts
 from registry.applicants.acts import Opened
 from registry.applicants.browser import (
     APPLICATIONS,
+    before_the_file,
     blueprint,
     chinese,
+    drain,
     form_with_photos,
     go,
     lang,
@@ -72,7 +74,7 @@ def send_material(token: str, code: str) -> Response:
     """One file; it is examined at once, and what takes its place is the next version."""
     ports = web.ports()
     ports.vault.ready()
-    wanted = acts.receive_file(ports, web.network(), token, code)
+    wanted = before_the_file(lambda: acts.receive_file(ports, web.network(), token, code))
     fault = received(
         wanted.max_bytes, lambda data, media: acts.supply_material(ports, token, code, data, media)
     )
@@ -246,6 +248,7 @@ def received(max_bytes: int, keep: Callable[[bytes, str], None]) -> str | None:
         try:
             sent = FileForm(max_bytes=max_bytes)
         except VermilionError as error:
+            drain()
             return _said(error)
         try:
             data = _whole(sent, max_bytes)

@@ -68,7 +68,7 @@ def there(world: World) -> dict[str, CaseMaterial]:
 def test_a_material_is_sent_replaced_and_looked_at(somebody: Applicant) -> None:
     token = somebody.begun()
     assert "Looked up by the agency" in part_of(somebody, token, "business_licence")
-    assert part_of(somebody, token, "layout").startswith("Wanted")
+    assert part_of(somebody, token, "layout").startswith("Not handed in")
     assert part_of(somebody, token, "authority_of_agent").startswith("Optional")
     for number, data in enumerate((plain_pdf(), plain_pdf("a better one")), 1):
         answer = send(somebody, token, "layout", data)

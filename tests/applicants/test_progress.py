@@ -374,7 +374,7 @@ def test_what_was_found_elsewhere_is_shown_and_not_asked_for(desk: Desk, somebod
     token, number, _ = somebody.submitted()
     case = found(desk, case_of(desk.world, number))
     page = shown(somebody.get(f"{WAY_IN}{token}"))
-    assert "Business licence or other proof of the legal subject Wanted" in page
+    assert "Business licence or other proof of the legal subject Not handed in" in page
     row = {
         "id": "a" * 32, "case_id": case.id, "material": "business_licence", "number": 1, "client_id": case.client_id,
         "operator": "applicant", "asked_at": desk.ports.clock(), "attempt": 0,
