@@ -24,9 +24,8 @@ from keys.evidence_record import SIZES
 from keys.trust_list import TrustList
 from registry.archive.checks import IN_STORE, failed, note_checks
 from registry.archive.evidence import evidence_of, verified
-from registry.archive.numbering import EDITION, FOREIGN, KEPT
 from registry.archive.natures import Finding, looked_at
-from registry.archive.numbering import FOREIGN, KEPT
+from registry.archive.numbering import EDITION, FOREIGN, KEPT
 from registry.archive.opened import Opened, open_package
 from registry.archive.rules import LEGAL_BASIS, PRESENT
 from registry.archive.stores import Stores, package_key
