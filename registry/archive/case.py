@@ -20,7 +20,8 @@ from keys.errors import VermilionError
 from keys.trust_list import TrustList
 from registry.agencies.tables import Agency
 from registry.archive.case_exchange import exchange_items
-from registry.archive.case_parts import joint_items, material_items
+from registry.archive.case_joint import joint_items
+from registry.archive.case_materials import material_items
 from registry.archive.contents import AgentKind, Gathered, Item, Part
 from registry.archive.edition import act_of, agents_of, committed, gather_editions, names_of
 from registry.archive.tables import ArchivePackage

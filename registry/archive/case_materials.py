@@ -58,12 +58,14 @@ def material_items(ports: Ports, case_id: str) -> Iterator[Item]:
 
 def erase_materials(session: Session, case_id: str) -> Iterator[str]:
     """Take what was supplied out of the database; what came when stays. The keys of the documents that are to
-    be removed from their store.
+    be removed from their store, of whatever state: one that never counted may lie there all the same, and
+    one that was taken out before may not have been removed.
     """
-    there = (CaseMaterial.case_id == case_id, CaseMaterial.state != MaterialState.ERASED)
-    yield from [document_key(one) for one in session.scalars(select(CaseMaterial.id).where(*there)).all()]
+    of_case = CaseMaterial.case_id == case_id
+    ids = session.scalars(select(CaseMaterial.id).where(of_case).order_by(CaseMaterial.id)).all()
     gone = {"state": MaterialState.ERASED.value, "report": None}
-    changed_rows(session, update(CaseMaterial).where(*there).values(**gone))
+    changed_rows(session, update(CaseMaterial).where(of_case).values(**gone))
+    yield from map(document_key, ids)
     changed_rows(session, update(CaseForm).where(CaseForm.case_id == case_id).values(application=ERASED))
 
 

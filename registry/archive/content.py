@@ -17,7 +17,8 @@ from sqlalchemy import exists, select, update
 from sqlalchemy.orm import Session
 
 from registry.archive.case_exchange import erase_exchange
-from registry.archive.case_parts import erase_joint, erase_materials
+from registry.archive.case_joint import erase_joint
+from registry.archive.case_materials import erase_materials
 from registry.archive.numbering import CASE, EDITION
 from registry.documents import document_key
 from registry.intake.matter_lists import matter_version

@@ -31,7 +31,7 @@ from registry.intake.applications import (
 from registry.intake.case_days import set_due
 from registry.intake.declarations import Declared, declared_by
 from registry.intake.issuing import order, order_again
-from registry.intake.materials import match_anew, require_enough
+from registry.intake.materials import leave, match_anew, require_enough
 from registry.intake.matter_lists import InForce, matter_on, matter_version
 from registry.intake.matters import Matter
 from registry.intake.moves import (
@@ -195,6 +195,7 @@ def act(session: Session, ports: Ports, case: Case, action: Action, what: Act) -
     made = _put_down(session, ports, case, matter, action, move, what, at, declared)
     if action is Action.LAPSE:
         case.application = b""  # who was to be told is in the message alone
+        leave(session, case.id)
     if action is Action.FINISH:
         publish(session, case, matter, state)
     if move.to in ENDED_UNMADE or (move.to is CaseState.PERMITTED and matter.result.licence_type is None):

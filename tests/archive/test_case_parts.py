@@ -44,7 +44,7 @@ def test_materials_are_there_and_go_with_it(world: World, tmp_path: Path) -> Non
     step(desk, case_id, Action.REFUSE)
     kept(world)
     data = unpacked_case(world, case_id, tmp_path)
-    told = json.loads((data / "process/materials.json").read_text())
+    told = json.loads((data / "process/materials.json").read_text())["materials"]
     assert told
     for one in told:
         file = data / f"materials/{one['code']}-{one['version']}.pdf"
