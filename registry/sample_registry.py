@@ -359,7 +359,9 @@ def licence_request(seal_code: str, today: date, number: int = 0, slug: str = FO
 
 
 def application(today: date, slug: str = FOOD, number: int = 1) -> dict[str, Any]:
-    """The body of an application for one of an agency's sample licences; the first is issued already."""
+    """The body of an application for one of an agency's sample licences, of which the first is issued: a
+    draft, to which its materials come before it is submitted.
+    """
     matter, sample = _matter(slug), _sample(today, slug, number)
     form = {one.name for one in matter.fields}
     code = sample["fields"].get("credit_code")
@@ -372,7 +374,6 @@ def application(today: date, slug: str = FOOD, number: int = 1) -> dict[str, Any
         },
         "fields": {name: value for name, value in sample["fields"].items() if name in form}
         | {"contact_phone": "0990-1234567"},
-        "declaration": True,
         "operator": "window-03",
     }
 

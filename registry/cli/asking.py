@@ -11,7 +11,15 @@ from urllib.parse import quote
 
 import click
 
+from keys.errors import Kind, VermilionError
 from registry.client import ApiClient, Credential
+
+MEDIA = {
+    ".pdf": "application/pdf",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+}
 
 
 def credential_option(command: Any) -> Any:
@@ -38,6 +46,19 @@ def put(credential: Path, file: Path, headers: Mapping[str, str], *path: str) ->
         answer = ApiClient(Credential.load(credential)).request(
             "PUT", address(*path), body, {**headers, **size}
         )
+def put_file(credential: Path, file: Path, headers: Mapping[str, str], *path: str) -> None:
+    """As `post`, for a file, whose media type its name says. Raises VermilionError(INVALID), too, for one
+    that says none, or cannot be read.
+    """
+    media_type = MEDIA.get(file.suffix.lower())
+    if media_type is None:
+        raise VermilionError(Kind.INVALID, f"{file}: the name ends in none of {', '.join(MEDIA)}")
+    try:
+        data = file.read_bytes()
+    except OSError as error:
+        raise VermilionError(Kind.INVALID, f"{file}: {error.strerror}") from error
+    sent = {"Content-Type": media_type, **headers}
+    answer = ApiClient(Credential.load(credential)).request("PUT", address(*path), data, sent)
     _print(answer.expect(200, 201).json())
 
 

@@ -11,6 +11,7 @@ from urllib.parse import quote, urlencode
 import click
 
 from registry.cli.asking import credential_option, get, post, put
+from registry.cli.asking import credential_option, get, post, put_file
 from registry.cli.issue import json_file
 from registry.cli.options import ground_options
 
@@ -88,6 +89,14 @@ def supply(case_id: str, material: str, file: Path, operator: str | None, creden
     media = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
     headers = {"Content-Type": media} | ({} if operator is None else {"Operator": quote(operator)})
     put(credential, file, headers, CASES, case_id, "materials", material)
+@click.argument("code")
+@click.argument("file", type=_FILE)
+@_operator_option
+@credential_option
+def supply(case_id: str, code: str, file: Path, operator: str | None, credential: Path) -> None:
+    """Supply the material CODE of a case, a PDF, JPEG or PNG in FILE: with a draft, or for a correction."""
+    headers = {} if operator is None else {"Operator": quote(operator, safe="")}
+    put_file(credential, file, headers, CASES, case_id, "materials", code)
 
 
 @case.command("step")

@@ -163,6 +163,7 @@ def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[
         permission,
         sample_seal,
     )
+    from registry.samples import sample_material
 
     credentials = settings.data / "credentials"
     people = People.load(credentials, site.api)
@@ -186,6 +187,7 @@ def _welcome(settings: Settings, site: Site, stop: threading.Event) -> Iterator[
         _request(sample / f"{prefix}application.json", partial(application, today, slug))
         seal_code = _request(sample / asked, wish)["seal"]
         _request(sample / f"{prefix}permission.json", partial(permission, seal_code, today, slug))
+    _write_private(sample / "material.pdf", sample_material())
     (answer, file), (permit, second) = made
     yield ""
     yield f"Public site   {settings.public_origin}/"

@@ -44,6 +44,11 @@ def sample_matters() -> list[Path]:
     return sorted(files, key=lambda path: (path.name != "catalogue.toml", path.name))
 
 
+def sample_material() -> bytes:
+    """A PDF that stands for any material of a sample case."""
+    return (_FOLDER / "matters" / "material.pdf").read_bytes()
+
+
 def sample_agencies() -> list[SampleAgency]:
     """The invented agencies; each issues the types it names."""
     return [

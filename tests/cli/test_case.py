@@ -49,20 +49,25 @@ def test_a_permit_that_two_agencies_handle(hall: Hall) -> None:
     (listed,) = hall.does("transport-officer", "matters")["matters"]
     guide = hall.does("transport-officer", "matters", listed["code"])
     assert guide["name"]["en"] == "Permit for road goods transport (first issue)"
-    filed = hall.does("transport-officer", "file", hall.sample("permit-application.json"))
-    case = filed["id"]
+    case = hall.does("transport-officer", "file", hall.sample("permit-application.json"))["id"]
+    material = hall.sample("material.pdf")
+    for code in ("business_licence", "drivers", "safety_rules"):
+        kept = hall.does("transport-officer", "supply", case, code, material)
+    assert (kept["code"], kept["version"]) == ("safety_rules", 1)
+    filed = hall.does("transport-officer", "step", case, "submit", "--declaration")
     assert len(filed["lookup_code"]) == 8
     assert hall.does("transport-officer", "list", "--state", "submitted")["cases"][0]["id"] == case
     missing = ("--item", "vehicles=请补充检测证明", *GROUND, "--words", "请补正")
     for action, more in (
         ("receive", ()),
         ("ask_correction", missing),
-        ("correct", ("--declaration",)),
-        ("accept", ()),
-        ("begin", ()),
     ):
         told = hall.does("transport-officer", "step", case, action, *more)
     assert told["steps"][2]["items"] == [{"code": "vehicles", "why": "请补充检测证明"}]
+    hall.does("transport-officer", "supply", case, "vehicles", material)
+    hall.does("transport-officer", "step", case, "correct", "--declaration")
+    for action in ("accept", "begin"):
+        hall.does("transport-officer", "step", case, action)
     licence = ("--licence", hall.sample("permit-permission.json"))
     refused = hall.does("transport-decider", "decide", case, "permit", *licence, *GROUND, code=1)
     assert "have not given their opinions" in refused
@@ -85,5 +90,9 @@ def test_a_permit_that_two_agencies_handle(hall: Hall) -> None:
 
 def test_what_is_no_application_is_refused(hall: Hall) -> None:
     filed = hall.does("officer", "file", hall.sample("application.json"))
+    assert filed["state"] == "draft"
+    assert "none of" in hall.does(
+        "officer", "supply", filed["id"], "layout", hall.sample("application.json"), code=1
+    )
     assert "409" in hall.does("decider", "decide", filed["id"], "refuse", *GROUND, code=1)
     assert "422" in hall.does("officer", "file", hall.sample("permission.json"), code=1)
