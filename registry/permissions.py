@@ -193,6 +193,7 @@ TABLE: dict[str, Permission] = {
     "case_forms.sign": _CASE,
     "sub_cases.index": _CASE_READ,
     "sub_cases.show": _CASE_READ,
+    "sub_cases.material": _CASE_READ,
     "sub_cases.begin": _CASE,
     "sub_cases.give": _CASE_DECISION,
     "sub_cases.miss": _CASE_DECISION,

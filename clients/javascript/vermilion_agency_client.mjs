@@ -1765,9 +1765,21 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {CaseState} case_state
  * @property {ApplicantShown} applicant
  * @property {Record<string, any>} fields
- * @property {Array<string>} materials
+ * @property {Array<SubMaterialShown>} materials
  * @property {string | null} may_be_missed
  * @property {Array<SubStepShown>} steps
+ */
+
+/**
+ * A material that the agency needs: the latest version that was supplied, or that it was found.
+ * @typedef {object} SubMaterialShown
+ * @property {string} code
+ * @property {Record<string, string>} name
+ * @property {number | null} version
+ * @property {string | null} media
+ * @property {number | null} size
+ * @property {string | null} href
+ * @property {string | null} source
  */
 
 /** @typedef {"waiting" | "handling" | "given" | "missed" | "closed"} SubState */
@@ -4427,6 +4439,78 @@ export class Client {
     return this.#ask("POST", `/api/v1/sub-cases/${part(subCaseId)}/handling`, {
       body: JSON.stringify(request),
       key: options.idempotencyKey ?? newKey(),
+    });
+  }
+
+  /**
+   * A file that the agency needs.
+   *
+   * Of the materials that the matter's list says the agency needs, and of no other.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} subCaseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readSubCaseMaterial(subCaseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/sub-cases/${part(subCaseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "application/pdf",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * A file that the agency needs.
+   *
+   * Of the materials that the matter's list says the agency needs, and of no other.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} subCaseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readSubCaseMaterialJpeg(subCaseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/sub-cases/${part(subCaseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "image/jpeg",
+      binary: true,
+      etag: options.ifNoneMatch,
+    });
+  }
+
+  /**
+   * A file that the agency needs.
+   *
+   * Of the materials that the matter's list says the agency needs, and of no other.
+   *
+   * A person who acts has the role `decider` or `officer`. A client may act by itself, and names
+   * its `operator`.
+   *
+   * Throws NotModified where `ifNoneMatch` is the `etag` that it still has.
+   *
+   * @param {string} subCaseId
+   * @param {string} materialCode
+   * @param {string} version
+   * @param {{ifNoneMatch?: string}} [options]
+   * @returns {Promise<Answer<Uint8Array>>}
+   */
+  readSubCaseMaterialPng(subCaseId, materialCode, version, options = {}) {
+    return this.#ask("GET", `/api/v1/sub-cases/${part(subCaseId)}/materials/${part(materialCode)}/${part(version)}`, {
+      accept: "image/png",
+      binary: true,
+      etag: options.ifNoneMatch,
     });
   }
 

@@ -2054,9 +2054,23 @@ class SubCaseShown(TypedDict):
     case_state: CaseState
     applicant: ApplicantShown
     fields: dict[str, Any]
-    materials: list[str]
+    materials: list[SubMaterialShown]
     may_be_missed: str | None
     steps: list[SubStepShown]
+
+
+class SubMaterialShown(TypedDict):
+    """A material that the agency needs: the latest version that was supplied, or that it was
+    found.
+    """
+
+    code: str
+    name: dict[str, str]
+    version: int | None
+    media: str | None
+    size: int | None
+    href: str | None
+    source: str | None
 
 
 SubState = Literal["waiting", "handling", "given", "missed", "closed"]
@@ -4520,6 +4534,66 @@ class Client:
             f"/api/v1/sub-cases/{_part(sub_case_id)}/handling",
             body=_json(request),
             key=idempotency_key or new_key(),
+        )
+
+    def read_sub_case_material(
+        self, sub_case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A file that the agency needs.
+
+        Of the materials that the matter's list says the agency needs, and of no other.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/sub-cases/{_part(sub_case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="application/pdf",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def read_sub_case_material_jpeg(
+        self, sub_case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A file that the agency needs.
+
+        Of the materials that the matter's list says the agency needs, and of no other.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/sub-cases/{_part(sub_case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="image/jpeg",
+            binary=True,
+            etag=if_none_match,
+        )
+
+    def read_sub_case_material_png(
+        self, sub_case_id: str, material_code: str, version: str, *, if_none_match: str | None = None
+    ) -> Answer[bytes]:
+        """A file that the agency needs.
+
+        Of the materials that the matter's list says the agency needs, and of no other.
+
+        A person who acts has the role `decider` or `officer`. A client may act by itself, and
+        names its `operator`.
+
+        Raises NotModified where `if_none_match` is the `etag` that it still has.
+        """
+        return self._ask(
+            "GET",
+            f"/api/v1/sub-cases/{_part(sub_case_id)}/materials/{_part(material_code)}/{_part(version)}",
+            accept="image/png",
+            binary=True,
+            etag=if_none_match,
         )
 
     def record_missed_opinion(

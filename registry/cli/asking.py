@@ -67,6 +67,15 @@ def get(credential: Path, *path: str, query: str = "") -> None:
     _print(ApiClient(Credential.load(credential)).get(address(*path) + query).expect(200).json())
 
 
+def save_file(credential: Path, save: Path, *path: str) -> None:
+    """As `get`, for a file, which is written to `save`. Raises VermilionError(INVALID) where it cannot be."""
+    data = ApiClient(Credential.load(credential)).get(address(*path)).expect(200).body
+    try:
+        save.write_bytes(data)
+    except OSError as error:
+        raise VermilionError(Kind.INVALID, f"{save}: {error.strerror}") from error
+
+
 def address(base: str, *parts: str) -> str:
     """What was typed is one part of a path, whatever it holds."""
     return "/".join((base, *(quote(part, safe="") for part in parts)))

@@ -12,6 +12,7 @@ import click
 
 from registry.cli.asking import credential_option, get, post, put
 from registry.cli.asking import credential_option, get, post, put_file
+from registry.cli.asking import credential_option, get, post, put_file, save_file
 from registry.cli.issue import json_file
 from registry.cli.options import ground_options
 
@@ -182,6 +183,19 @@ def parts(state: str | None, due: str | None, lead: bool, after: str | None, cre
 def part(sub_case: str, credential: Path) -> None:
     """Show a sub-case: on what an opinion is wanted, and what there is to judge by."""
     get(credential, SUB_CASES, sub_case)
+
+
+@case.command("part-material")
+@click.argument("sub_case")
+@click.argument("code")
+@click.argument("version", type=click.IntRange(1, 9999))
+@click.option(
+    "--save", required=True, type=click.Path(dir_okay=False, path_type=Path), help="Where to write the file."
+)
+@credential_option
+def part_material(sub_case: str, code: str, version: int, save: Path, credential: Path) -> None:
+    """Fetch a material that one's agency needs to give its opinion."""
+    save_file(credential, save, SUB_CASES, sub_case, "materials", code, str(version))
 
 
 @case.command("take-up")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -14,7 +14,8 @@ from registry.intake.applications import Application, Said
 from registry.intake.forms import Words
 from registry.intake.joint_moves import Opinion, Side, SubAction, SubState
 from registry.intake.joint_tables import SubCase, SubCaseMove
-from registry.intake.matters import Joint, Matter
+from registry.intake.material_tables import CaseMaterial
+from registry.intake.matters import Joint, Material, Matter
 from registry.intake.moves import CaseState
 from registry.intake.tables import Case
 from registry.licences.forms import Operator
@@ -76,6 +77,18 @@ class SubStepShown(Told):
     words: str
 
 
+class SubMaterialShown(Told):
+    """A material that the agency needs: the latest version that was supplied, or that it was found."""
+
+    code: str
+    name: Names
+    version: Annotated[int | None, Field(description="Null where nothing was supplied.")]
+    media: str | None
+    size: int | None
+    href: Annotated[Reference | None, Field(description="The file.")]
+    source: Annotated[str | None, Field(description="Where it was found instead; null: nowhere.")]
+
+
 class SubCaseShown(SubCaseListed):
     """With what the agency needs of the application, and no more of it."""
 
@@ -86,7 +99,7 @@ class SubCaseShown(SubCaseListed):
     case_state: CaseState
     applicant: ApplicantShown
     fields: Annotated[dict[str, Any], Field(description="Of the form, what the agency needs.")]
-    materials: Annotated[list[str], Field(description="Those that the agency needs, by their codes.")]
+    materials: Annotated[list[SubMaterialShown], Field(description="Those that the agency needs.")]
     may_be_missed: Annotated[
         str | None,
         Field(description="The law by which the case is decided without an opinion that is overdue."),
@@ -118,6 +131,8 @@ def sub_case_json(
     part: Joint,
     application: Application,
     steps: Sequence[tuple[SubCaseMove, Said]],
+    supplied: Mapping[str, CaseMaterial],
+    sources: Mapping[str, str | None],
 ) -> dict[str, Any]:
     """`SubCaseShown`."""
     return {
@@ -133,9 +148,25 @@ def sub_case_json(
             "id_code": application.id_code,
         },
         "fields": {name: application.fields[name] for name in part.fields if name in application.fields},
-        "materials": list(part.materials),
+        "materials": [
+            _material(one, href, supplied.get(one.code), sources.get(one.code))
+            for one in matter.materials
+            if one.code in part.materials
+        ],
         "may_be_missed": None if part.overdue is None else str(part.overdue),
         "steps": [_step(move, said) for move, said in steps],
+    }
+
+
+def _material(material: Material, href: str, row: CaseMaterial | None, source: str | None) -> dict[str, Any]:
+    return {
+        "code": material.code,
+        "name": dict(material.name),
+        "version": None if row is None else row.version,
+        "media": None if row is None else row.media,
+        "size": None if row is None else row.size,
+        "href": None if row is None else f"{href}/materials/{row.code}/{row.version}",
+        "source": source,
     }
 
 

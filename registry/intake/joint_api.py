@@ -16,7 +16,15 @@ from keys.errors import Kind
 from registry import repeats, web
 from registry.actor import Actor
 from registry.agencies.rules import SCOPE_CASE
-from registry.described import IDEMPOTENCY_KEY, IF_NONE_MATCH, Parameter, described, told
+from registry.described import (
+    BINARY,
+    IDEMPOTENCY_KEY,
+    IF_NONE_MATCH,
+    Answer,
+    Parameter,
+    described,
+    told,
+)
 from registry.intake import opinions
 from registry.intake.applications import open_application, open_said
 from registry.intake.cases import DECIDER
@@ -32,13 +40,17 @@ from registry.intake.joint_answers import (
     sub_listed_json,
 )
 from registry.intake.joint_moves import Opinion, SubState
+from registry.intake.materials import read_material, supplied
+from registry.intake.materials_api import material_file
 from registry.intake.matter_lists import matter_version
+from registry.intake.matters import MEDIA
+from registry.intake.retrieval import found as retrieved
 from registry.intake.tables import Case
 from registry.licences.duties import require_officer
 from registry.licences.idempotency import Answered
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
-from registry.licences.shown import require_named
+from registry.licences.shown import file_answer, require_named
 
 blueprint = Blueprint("sub_cases", __name__, url_prefix="/api/v1")
 
@@ -108,6 +120,22 @@ def show(sub_case_id: str) -> Response:
     """What the agency gives its opinion on, what it needs of the application, and every step."""
     web.query()
     return web.shown(_told(_actor(), sub_case_id), NO_STORE)
+
+
+@blueprint.get("/sub-cases/<hex32:sub_case_id>/materials/<material_code>/<edition_number:version>")
+@described(
+    "readSubCaseMaterial", "A file that the agency needs",
+    parameters=(IF_NONE_MATCH,),
+    answers={200: Answer("The file.", dict.fromkeys(MEDIA, BINARY))},
+)  # fmt: skip
+def material(sub_case_id: str, material_code: str, version: int) -> Response:
+    """Of the materials that the matter's list says the agency needs, and of no other."""
+    web.query()
+    ports = web.ports()
+    with database_errors(), Session(ports.database.read) as session:
+        row = opinions.find_material(session, _actor(), sub_case_id, material_code, version)
+        session.expunge(row)
+    return file_answer(material_file(row), row.media, row.sha256, lambda: read_material(ports, row))
 
 
 @blueprint.post("/sub-cases/<hex32:sub_case_id>/handling")
@@ -232,4 +260,14 @@ def _told(actor: Actor, sub_case_id: str) -> dict[str, Any]:
             (one, open_said(ports.vault, found.id, one.number, one.said))
             for one in moves_of(session, found.id)
         ]
-        return sub_case_json(found, href(found.id), case, matter, part_of(matter, found), application, steps)
+        return sub_case_json(
+            found,
+            href(found.id),
+            case,
+            matter,
+            part_of(matter, found),
+            application,
+            steps,
+            supplied(session, case.id),
+            {code: row.source for code, row in retrieved(session, case.id).items()},
+        )

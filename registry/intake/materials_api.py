@@ -15,6 +15,7 @@ from registry.agencies.rules import SCOPE_CASE
 from registry.described import ADDRESS, BINARY, IF_NONE_MATCH, Answer, Parameter, described, told
 from registry.intake.finding import find_case
 from registry.intake.material_answers import MaterialVersionList, MaterialVersionShown, version_json
+from registry.intake.material_tables import CaseMaterial
 from registry.intake.materials import SUFFIXES, find_version, read_material, signatures_of, versions
 from registry.intake.matters import MEDIA
 from registry.intake.supplying import supply, to_supply
@@ -96,8 +97,12 @@ def show(case_id: str, material_code: str, version: int) -> Response:
         case = find_case(session, case_actor(), case_id)
         row = find_version(session, case.id, material_code, version)
         session.expunge(row)
-    name = f"{row.code}-{row.version}.{SUFFIXES[row.media]}"
-    return file_answer(name, row.media, row.sha256, lambda: read_material(ports, row))
+    return file_answer(material_file(row), row.media, row.sha256, lambda: read_material(ports, row))
+
+
+def material_file(row: CaseMaterial) -> str:
+    """The name that a file is saved under."""
+    return f"{row.code}-{row.version}.{SUFFIXES[row.media]}"
 
 
 def case_actor(operator: str | None = None) -> Actor:

@@ -20,6 +20,8 @@ from registry.intake.finding import Due, require_case_worker
 from registry.intake.joint import UNDECIDED, part_of, put_down, set_due_days
 from registry.intake.joint_moves import Opinion, Side, SubAction, SubState
 from registry.intake.joint_tables import SubCase, SubCaseMove
+from registry.intake.material_tables import CaseMaterial
+from registry.intake.materials import find_version
 from registry.intake.matter_lists import matter_version
 from registry.intake.tables import Case
 from registry.licences.duties import require_officer
@@ -126,6 +128,19 @@ def find_sub_case(session: Session, actor: Actor, sub_case_id: str) -> SubCase:
     if found is None or actor.agency_code not in {found.agency_code, found.lead_code}:
         raise unknown()
     return found
+
+
+def find_material(session: Session, actor: Actor, sub_case_id: str, code: str, version: int) -> CaseMaterial:
+    """A version of a material that the sub-case's agency needs.
+
+    Raises VermilionError(FORBIDDEN, NOT_FOUND).
+    """
+    found = find_sub_case(session, actor, sub_case_id)
+    case = session.get_one(Case, found.case_id)
+    matter = matter_version(session, case.matter_code, case.matter_version)
+    if code not in part_of(matter, found).materials:
+        raise VermilionError(Kind.NOT_FOUND, "the agency needs no such material", reason="material_unknown")
+    return find_version(session, case.id, code, version)
 
 
 def sub_cases(

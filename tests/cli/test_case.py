@@ -28,13 +28,20 @@ class Hall:
         return self._place.data / "sample" / name
 
     def does(self, who: str, act: str, *arguments: object, code: int = 0) -> Any:
+        out, err = self._run(who, act, *arguments, code=code)
+        return json.loads(out) if code == 0 else err
+
+    def saves(self, who: str, act: str, *arguments: object) -> None:
+        assert self._run(who, act, *arguments, code=0) == ("", "")
+
+    def _run(self, who: str, act: str, *arguments: object, code: int) -> tuple[str, str]:
         path = self._folder / f"{who}.json"
         if not path.exists():
             kept = Credential.load(self._place.data / "credentials" / f"{who}.json")
             replace(kept, api=self._place.api).save(path)
         ended, out, err = self._vermilion(None, "case", act, *arguments, "--credential", path)
         assert ended == code, err
-        return json.loads(out) if code == 0 else err
+        return out, err
 
 
 @pytest.fixture
@@ -76,6 +83,10 @@ def test_a_permit_that_two_agencies_handle(hall: Hall) -> None:
     assert hall.does("transport-officer", "parts")["sub_cases"] == []
     shown = hall.does("officer", "part", part["id"])
     assert set(shown["fields"]) == {"operator_name", "address", "business_scope"}
+    (needed,) = shown["materials"]
+    saved = hall.sample("needed.pdf")
+    hall.saves("officer", "part-material", part["id"], needed["code"], needed["version"], "--save", saved)
+    assert saved.read_bytes() == material.read_bytes()
     assert "not overdue" not in hall.does("transport-decider", "missed", part["id"], *GROUND, code=1)
     hall.does("officer", "take-up", part["id"])
     words = ("--words", "经营范围与登记一致")

@@ -117,6 +117,12 @@ def joint_case(world: World, lead: str, part: str) -> str:
         return found.id
 
 
+def joint_material(world: World) -> dict[str, str]:
+    """A file that another agency needs for its part in a case of the own one."""
+    sub_case_id = joint_case(world, "own", "authority")
+    return {"sub_case_id": sub_case_id, "material_code": "layout", "version": "1"}
+
+
 def sub_case_requests(world: World) -> dict[str, Any]:
     """Right requests by endpoint, for the tests that hold every route. The seal authority is on the other side
     of each, so that a third agency is none of its business.

@@ -245,7 +245,15 @@ def test_an_agency_that_takes_part_sees_its_part_and_no_more(office: World) -> N
     assert (listed["case"], listed["lead"], listed["state"]) == (case_id, office.codes["own"], "waiting")
     shown = office.get(listed["href"], "other-system").get_json()
     assert set(shown["fields"]) == {"operator_name", "premises"}
-    assert (shown["materials"], shown["decides_on"]["en"]) == (["layout"], "Fire safety of the premises")
+    assert shown["decides_on"]["en"] == "Fire safety of the premises"
+    (needed,) = shown["materials"]
+    assert (needed["code"], needed["version"], needed["source"]) == ("layout", 1, None)
+    file = office.get(needed["href"], "other-system")
+    assert (file.status_code, file.mimetype, file.data[:5]) == (200, "application/pdf", b"%PDF-")
+    for kept_back in ("business_licence", "safety_rules", "nothing"):
+        path = needed["href"].replace("layout", kept_back)
+        assert office.get(path, "other-system").status_code == 404, kept_back
+    assert office.get(f"{CASES}/{case_id}/materials/layout/1", "other-system").status_code == 404
     assert shown["case_state"] == "handling"
     assert office.get(f"{CASES}/{case_id}", "other-system").status_code == 404
     assert office.get(f"{CASES}", "other-system").get_json() == {"cases": []}

@@ -18,7 +18,7 @@ from registry.described import IF_NONE_MATCH, operations
 from registry.permissions import PEOPLE, TABLE, Caller, Permission
 from tests.archive.keeping import archived_package
 from tests.intake.casework import MATTER, filed_case, formed_case, supplied_case
-from tests.intake.joint_casework import joint_case
+from tests.intake.joint_casework import joint_case, joint_material
 from tests.registry.batching import sent
 from tests.registry.copying import make_copy
 from tests.registry.delivering import pick_up
@@ -157,6 +157,7 @@ def reading(world: World) -> dict[str, Right]:
         "case_forms.show": Right({"case_id": formed}, None, None),
         "case_forms.sign": Right({"case_id": formed}, None, {}),
         "sub_cases.index": Right({}, None, None),
+        "sub_cases.material": Right(joint_material(world), None, None),
         "sub_cases.show": Right({"sub_case_id": joint_case(world, "own", "authority")}, None, None),
         "oversight.find": Right({}, None, None),
         "archive.find": Right({}, None, None),
