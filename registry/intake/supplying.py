@@ -150,6 +150,7 @@ def keep_as(
         detail = {"material": code, "version": str(version), "sha256": kept.sha256.hex(), "scan": kept.scan}
         event_id = record_about(session, ports, case, actor, event, at, detail, rests_on=SUBMISSION)
         kept.state, kept.at, kept.event_id = MaterialState.KEPT.value, at.now, event_id
+        case.drawn_at = at.now  # whoever adds to a draft goes on with it
         session.flush()
         if also is not None:
             also(session, kept)

@@ -14,6 +14,8 @@ from registry.intake.applications import Application, Contact
 from registry.intake.cases import moves_of, redraw
 from registry.intake.material_sweep import sweep
 from registry.intake.materials import supplied
+from registry.intake.material_tables import CaseMaterial
+from registry.intake.materials import MaterialState
 from registry.intake.moves import Action, CaseState, Who
 from registry.intake.supplying import keep
 from registry.intake.work import work
@@ -22,6 +24,18 @@ from registry.notices.messages import open_message
 from registry.notices.tables import Notice
 from tests.accountable import unanswered
 from tests.intake.casework import TO, Desk, a_material, application, draft, found, open_desk, step, taken
+from tests.intake.casework import (
+    TO,
+    Desk,
+    a_material,
+    application,
+    draft,
+    found,
+    open_desk,
+    step,
+    supply_all,
+    taken,
+)
 from tests.registry.world import Ticker, World
 
 DAYS = timedelta(days=90)
@@ -104,3 +118,33 @@ def test_a_draft_that_lapses_leaves_no_file(desk: Desk, clock: Ticker) -> None:
         assert supplied(session, case_id) == {}
     assert sweep(ports) == 1
     assert ports.documents.get(document_key(row.id)) is None
+def materials(desk: Desk, case_id: str) -> list[CaseMaterial]:
+    with Session(desk.ports.database.read) as session:
+        return list(session.scalars(select(CaseMaterial).where(CaseMaterial.case_id == case_id)))
+
+
+def test_the_files_of_a_draft_go_with_it(desk: Desk, clock: Ticker) -> None:
+    case_id, other = draft(desk), draft(desk)
+    for one in (case_id, other):
+        supply_all(desk.ports, desk.actors[Who.APPLICANT], one)
+    step(desk, other, Action.SUBMIT)
+    keys = [document_key(row.id) for row in materials(desk, case_id)]
+    assert all(desk.ports.documents.get(key) is not None for key in keys)
+    clock.advance(DAYS + timedelta(seconds=1))
+    assert work(desk.ports).lapsed == 1
+    assert sweep(desk.ports) == len(keys)
+    assert [desk.ports.documents.get(key) for key in keys] == [None] * len(keys)
+    assert {(row.state, row.report) for row in materials(desk, case_id)} == {(MaterialState.ERASED, None)}
+    for row in materials(desk, other):
+        assert desk.ports.documents.get(document_key(row.id)) is not None
+
+
+def test_a_material_that_comes_lately_keeps_a_draft(desk: Desk, clock: Ticker) -> None:
+    case_id = draft(desk)
+    clock.advance(DAYS)
+    system = replace(desk.actors[Who.APPLICANT], operator="window-03")
+    keep(desk.ports, system, case_id, "layout", a_material())
+    clock.advance(timedelta(days=1))
+    assert work(desk.ports).lapsed == 0
+    clock.advance(DAYS)
+    assert work(desk.ports).lapsed == 1
