@@ -221,7 +221,7 @@ def test_the_public_role_is_read_only_even_to_the_sites_own_engine(composed: Com
         refused += 1
     assert refused == 10
     with engine.connect() as connection:
-        assert connection.execute(text("SELECT count(*) FROM licence")).scalar_one() == 3
+        assert connection.execute(text("SELECT count(*) FROM licence")).scalar_one() == 4
     engine.dispose()
 
 
