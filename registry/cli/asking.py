@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -39,13 +38,6 @@ def post(credential: Path, body: Mapping[str, Any], *path: str, idempotency_key:
     _print(answer.expect(200, 201, 202).json())
 
 
-def put(credential: Path, file: Path, headers: Mapping[str, str], *path: str) -> None:
-    """As `post`, of a file."""
-    with file.open("rb") as body:
-        size = {"Content-Length": str(os.fstat(body.fileno()).st_size)}
-        answer = ApiClient(Credential.load(credential)).request(
-            "PUT", address(*path), body, {**headers, **size}
-        )
 def put_file(credential: Path, file: Path, headers: Mapping[str, str], *path: str) -> None:
     """As `post`, for a file, whose media type its name says. Raises VermilionError(INVALID), too, for one
     that says none, or cannot be read.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mimetypes
 import secrets
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,6 @@ from urllib.parse import quote, urlencode
 
 import click
 
-from registry.cli.asking import credential_option, get, post, put
-from registry.cli.asking import credential_option, get, post, put_file
 from registry.cli.asking import credential_option, get, post, put_file, save_file
 from registry.cli.issue import json_file
 from registry.cli.options import ground_options
@@ -81,15 +78,6 @@ def show(case_id: str, credential: Path) -> None:
 
 @case.command("supply")
 @click.argument("case_id", metavar="CASE")
-@click.argument("material")
-@click.argument("file", type=_FILE)
-@_operator_option
-@credential_option
-def supply(case_id: str, material: str, file: Path, operator: str | None, credential: Path) -> None:
-    """Supply FILE (PDF, JPEG or PNG) as a MATERIAL of a draft or of what is being corrected."""
-    media = mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-    headers = {"Content-Type": media} | ({} if operator is None else {"Operator": quote(operator)})
-    put(credential, file, headers, CASES, case_id, "materials", material)
 @click.argument("code")
 @click.argument("file", type=_FILE)
 @_operator_option

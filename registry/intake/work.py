@@ -22,7 +22,6 @@ from registry.intake.calendars import notices_on_record
 from registry.intake.case_days import silence_is_over
 from registry.intake.cases import BY_ITSELF, act, record_about, recount
 from registry.intake.issuing import IssueState, open_order
-from registry.intake.materials import leave
 from registry.intake.moves import CLOSED, ENDED_UNMADE, Action, CaseState
 from registry.intake.tables import Case, CaseIssue
 from registry.licences.issue import Issued
@@ -239,5 +238,4 @@ def _lapse(ports: Ports, case_id: str, round_: Round) -> None:
         before = ports.clock() - timedelta(days=ports.settings.draft_days)
         if case.state == CaseState.DRAFT and case.drawn_at < before:
             act(session, ports, case, Action.LAPSE, BY_ITSELF)
-            leave(session, case_id)
             round_.lapsed += 1

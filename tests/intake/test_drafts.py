@@ -13,7 +13,6 @@ from registry.documents import document_key
 from registry.intake.applications import Application, Contact
 from registry.intake.cases import moves_of, redraw
 from registry.intake.material_sweep import sweep
-from registry.intake.materials import supplied
 from registry.intake.material_tables import CaseMaterial
 from registry.intake.materials import MaterialState
 from registry.intake.moves import Action, CaseState, Who
@@ -23,7 +22,6 @@ from registry.log.tables import Event
 from registry.notices.messages import open_message
 from registry.notices.tables import Notice
 from tests.accountable import unanswered
-from tests.intake.casework import TO, Desk, a_material, application, draft, found, open_desk, step, taken
 from tests.intake.casework import (
     TO,
     Desk,
@@ -109,15 +107,6 @@ def test_what_lapsed_is_shown_as_such(world: World, clock: Ticker) -> None:
     assert (answer.status_code, answer.get_json()["reason"]) == (409, "case_state")
 
 
-def test_a_draft_that_lapses_leaves_no_file(desk: Desk, clock: Ticker) -> None:
-    case_id, ports = draft(desk), desk.ports
-    row, _ = keep(ports, desk.actors[Who.APPLICANT], case_id, "layout", a_material())
-    clock.advance(DAYS + timedelta(seconds=1))
-    assert work(ports).lapsed == 1
-    with Session(ports.database.read) as session:
-        assert supplied(session, case_id) == {}
-    assert sweep(ports) == 1
-    assert ports.documents.get(document_key(row.id)) is None
 def materials(desk: Desk, case_id: str) -> list[CaseMaterial]:
     with Session(desk.ports.database.read) as session:
         return list(session.scalars(select(CaseMaterial).where(CaseMaterial.case_id == case_id)))
