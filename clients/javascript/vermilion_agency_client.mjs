@@ -466,7 +466,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /**
  * @typedef {object} CopyFigure
  * @property {string} store
- * @property {"present" | "missing" | "damaged"} state
+ * @property {"present" | "missing" | "damaged" | "erasing" | "erased"} state
  * @property {number} copies
  */
 
@@ -1301,7 +1301,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
 /**
  * @typedef {object} PackageCopy
  * @property {string} store
- * @property {"present" | "missing" | "damaged"} state
+ * @property {"present" | "missing" | "damaged" | "erasing" | "erased"} state
  * @property {string | null} written_at
  * @property {string | null} checked_at
  */
@@ -1311,7 +1311,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} fonds
  * @property {number} year
  * @property {"permanent" | "30" | "10"} retention
- * @property {"numbered" | "writing" | "kept"} state
+ * @property {"numbered" | "writing" | "kept" | "erasing" | "disposed"} state
  * @property {number} packages
  * @property {number} bytes
  */
@@ -1343,7 +1343,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} occasion
  * @property {"permanent" | "30" | "10"} retention
  * @property {string | null} retention_until
- * @property {"numbered" | "writing" | "kept"} state
+ * @property {"numbered" | "writing" | "kept" | "erasing" | "disposed"} state
  * @property {number | null} size
  * @property {string | null} sha256
  * @property {string | null} kept_at
@@ -1975,7 +1975,7 @@ const webcrypto = globalThis.crypto ?? (await import("node:crypto")).webcrypto;
  * @property {string} occasion
  * @property {"permanent" | "30" | "10"} retention
  * @property {string | null} retention_until
- * @property {"numbered" | "writing" | "kept"} state
+ * @property {"numbered" | "writing" | "kept" | "erasing" | "disposed"} state
  * @property {number | null} size
  * @property {string | null} sha256
  * @property {string | null} kept_at

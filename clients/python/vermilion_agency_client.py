@@ -587,7 +587,7 @@ class CopyFigure(TypedDict):
     """What its members say."""
 
     store: str
-    state: Literal["present", "missing", "damaged"]
+    state: Literal["present", "missing", "damaged", "erasing", "erased"]
     copies: int
 
 
@@ -1546,7 +1546,7 @@ class PackageCopy(TypedDict):
     """What its members say."""
 
     store: str
-    state: Literal["present", "missing", "damaged"]
+    state: Literal["present", "missing", "damaged", "erasing", "erased"]
     written_at: str | None
     checked_at: str | None
 
@@ -1557,7 +1557,7 @@ class PackageFigure(TypedDict):
     fonds: str
     year: int
     retention: Literal["permanent", "30", "10"]
-    state: Literal["numbered", "writing", "kept"]
+    state: Literal["numbered", "writing", "kept", "erasing", "disposed"]
     packages: int
     bytes: int
 
@@ -1592,7 +1592,7 @@ class PackageShown(TypedDict):
     occasion: str
     retention: Literal["permanent", "30", "10"]
     retention_until: str | None
-    state: Literal["numbered", "writing", "kept"]
+    state: Literal["numbered", "writing", "kept", "erasing", "disposed"]
     size: int | None
     sha256: str | None
     kept_at: str | None
@@ -2287,7 +2287,7 @@ class WholePackage(TypedDict):
     occasion: str
     retention: Literal["permanent", "30", "10"]
     retention_until: str | None
-    state: Literal["numbered", "writing", "kept"]
+    state: Literal["numbered", "writing", "kept", "erasing", "disposed"]
     size: int | None
     sha256: str | None
     kept_at: str | None

@@ -9,7 +9,8 @@ from pydantic import Field
 from registry.described import Date, Digest, Id, Instant, Reference, Told
 
 Count = Annotated[int, Field(ge=0)]
-PackageState = Literal["numbered", "writing", "kept"]
+PackageState = Literal["numbered", "writing", "kept", "erasing", "disposed"]
+CopyState = Literal["present", "missing", "damaged", "erasing", "erased"]
 
 
 class PassedOn(Told):
@@ -48,7 +49,7 @@ class PackagePage(Told):
 
 class PackageCopy(Told):
     store: str
-    state: Literal["present", "missing", "damaged"]
+    state: CopyState
     written_at: Instant | None
     checked_at: Annotated[Instant | None, Field(description="When it was last read whole.")]
 
@@ -97,7 +98,7 @@ class PackageFigure(Told):
 
 class CopyFigure(Told):
     store: str
-    state: Literal["present", "missing", "damaged"]
+    state: CopyState
     copies: Count
 
 

@@ -20,9 +20,11 @@ from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Administrator, Duty
 from registry.agencies.administrators import in_office
 from registry.archive.disposal_tables import ArchiveDisposal, ArchiveDisposalItem, ArchiveTombstone
+from registry.archive.handover import WAITING
 from registry.archive.numbering import EDITION, KEPT
 from registry.archive.retention import is_held, locked_packages
 from registry.archive.tables import ArchiveDue, ArchivePackage
+from registry.archive.transfer_tables import ArchiveHandoverItem
 from registry.licences.examine import civil_day
 from registry.licences.tables import Edition
 from registry.log.rules import Ground, record_event
@@ -186,6 +188,11 @@ def obstacle(session: Session, packages: Sequence[ArchivePackage], today: date) 
     )
     if session.scalar(select(waiting)):
         return "archiving"
+    on_its_way = exists().where(
+        ArchiveHandoverItem.package_id.in_([one.id for one in packages]), ArchiveHandoverItem.state == WAITING
+    )
+    if session.scalar(select(on_its_way)):
+        return "handover"  # another archive has it to look at, and no receipt says whether it took it
     if first.subject_kind == EDITION:
         edition = session.get_one(Edition, first.subject)
         over = edition.valid_to is not None and edition.valid_to < today

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import delete, select
 
 from keys.errors import Kind, VermilionError
-from registry.archive.numbering import KEPT
+from registry.archive.numbering import DISPOSED, KEPT
 from registry.archive.stores import Stores, attempt_of
 from registry.archive.tables import ArchivePackage
 from registry.archive.transfer_tables import ArchiveArrival
@@ -122,5 +122,6 @@ def _sweep(ports: Ports, stores: Stores, name: str, keys: list[str], done: Swept
 
 def _is_left(row: Any, attempt: int, lease_until: datetime | None, now: datetime) -> bool:
     if row is not None:
-        return bool(row.state == KEPT and row.attempt != attempt)
+        # Of what was disposed of nothing lies there: a repair that was under way may have put it back.
+        return bool(row.state == DISPOSED or (row.state == KEPT and row.attempt != attempt))
     return lease_until is not None and lease_until <= now

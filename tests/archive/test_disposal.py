@@ -23,7 +23,9 @@ from registry.archive.evidence import evidence_of, stamp_night, verified
 from registry.archive.retention import decide_retention
 from registry.archive.search import find, statistics
 from registry.archive.stores import Stores
+from registry.archive.sweep import sweep
 from registry.archive.tables import ArchivePackage
+from registry.archive.transfer_tables import ArchiveHandover, ArchiveHandoverItem
 from registry.intake.tables import Case
 from registry.licences.digests import link_digest
 from registry.licences.fsck import fsck
@@ -351,6 +353,52 @@ def test_a_copy_that_comes_back_is_found_before_the_certificate(world: World) ->
     path.write_bytes(data)  # a repair that was under way
     assert carried_out(world).done == [disposal_id]
     assert nowhere(world, package)
+
+
+def test_what_lies_there_again_is_swept(world: World) -> None:
+    package = archived_case(world)
+    path = file_of(world, package, "second")
+    data = path.read_bytes()
+    approved(world, package.number)
+    carried_out(world)
+    path.write_bytes(data)
+    assert sweep(world.ports, stores_of(world)).removed["second"] == 1
+    assert nowhere(world, package)
+
+
+def test_what_is_on_its_way_to_another_archive_waits_for_its_receipt(world: World) -> None:
+    package = archived_case(world)
+    now = world.ports.clock()
+    with world.ports.database.transaction() as session:
+        session.add(
+            ArchiveHandover(
+                id="ab" * 16, agency_code=package.agency_code, to_code="archives", to_name="样本省档案馆",
+                made_at=now, state="waiting", packages=1, listed=b"{}", signed="", receipt=None,
+                answered_at=None, accepted=None,
+            )
+        )  # fmt: skip
+        session.flush()
+        waiting = {"handover_id": "ab" * 16, "package_id": package.id, "state": "waiting", "reason": None}
+        session.add(ArchiveHandoverItem(**waiting))
+    with pytest.raises(VermilionError) as caught:
+        asked(world, package.number)
+    assert caught.value.faults[0].reason == "handover"
+    with world.ports.database.transaction() as session:
+        session.execute(update(ArchiveHandoverItem).values(state="handed_over"))
+    asked(world, package.number)
+
+
+def test_the_archive_s_api_knows_it(world: World) -> None:
+    package = archived_case(world)
+    approved(world, package.number)
+    half = Stores({"first": stores_of(world).by_name["first"], "second": OutStore()})
+    for stores, state, copy in ((half, "erasing", "erasing"), (stores_of(world), "disposed", "erased")):
+        carried_out(world, stores)
+        answer = world.get(f"/api/v1/archive/packages/{package.id}")
+        assert answer.status_code == 200, answer.text
+        told_of = answer.get_json()
+        assert told_of["state"] == state
+        assert {one["state"] for one in told_of["copies"]} == {copy}
 
 
 class _Out:
