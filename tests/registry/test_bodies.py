@@ -161,10 +161,10 @@ def right_requests(world: World) -> dict[str, Right]:
 
 def writing(app: Flask) -> Iterator[tuple[str, str]]:
     """(endpoint, method) of every route that takes JSON and changes something. The token endpoint takes a form
-    (test_auth.py), a new batch lines (test_batches.py), materials and signed forms files (test_materials.py, test_application_form.py), pages forms of their own (test_sign_in.py, test_pick_ups.py).
+    (test_auth.py), a new batch lines (test_batches.py), materials and signed forms files (test_materials.py, test_application_form.py), pages forms of their own (test_sign_in.py, test_pick_ups.py, tests/applicants).
     """
     for rule in app.url_map.iter_rules():
-        if rule.endpoint.startswith((f"{web.CONSOLE}.", f"{web.HOLDER}.")):
+        if rule.endpoint.startswith((f"{web.CONSOLE}.", f"{web.HOLDER}.", f"{web.APPLICANT}.")):
             continue
         for method in sorted((rule.methods or set()) - {"GET", "HEAD", "OPTIONS"}):
             if rule.endpoint not in {
