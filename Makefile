@@ -21,8 +21,8 @@ help: ## List what can be made
 run: $(VENV)/.run ## Set up, then start the registry and the public site (data in DATA, ./var by default)
 	$(if $(DATA),VERMILION_DATA="$(abspath $(DATA))" )$(BIN)/vermilion run
 
-demo: $(VENV)/.run ## Play the whole story in a throw-away directory
-	$(BIN)/vermilion demo
+demo: $(VENV)/.run ## Play the whole story in a throw-away directory (ARGS=--case: of an application)
+	$(BIN)/vermilion demo $(ARGS)
 
 test: $(VENV)/.dev build/s3/.installed ## Run the suite, long tests in their short form; what lacks a Debian package is skipped by name
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)

@@ -16,6 +16,13 @@ from tests.cli.planted import HEADING, NEVER
 
 VERDICTS = ("valid", "genuine_offline", "altered", "suspended", "ended (revoked)")
 
+CASE_STAGES = (
+    "submitted", "retrieved: business_licence", "accept refused", "told once and completely",
+    "corrected and accepted", "sub-case", "permit refused", "suspended and resumed",
+    "opinion of the other agency", "permitted, licence issued", "permit: scanned code", "case archived",
+    "first store loses it", "drill, first store", "drill, second store", "lost copy",
+)  # fmt: skip
+
 
 def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return warm.ran("registry", "demo", *arguments, timeout=240)
@@ -30,6 +37,14 @@ def test_the_story_shows_every_verdict_and_ends_well() -> None:
     pages = [line for line in told.stdout.splitlines() if "page as a phone sees it" in line]
     assert len(pages) == 5
     assert all(line.endswith(HEADING) for line in pages)
+
+
+def test_the_story_of_an_application_ends_in_the_archive_and_comes_back() -> None:
+    told = demo("--case")
+    assert told.returncode == 0, told.stdout + told.stderr
+    stages = [line[:32].strip() for line in told.stdout.splitlines()]
+    assert [one for one in stages if one in CASE_STAGES] == list(CASE_STAGES)
+    assert stages.count("ask_correction refused") == 2  # for what was found, and for more than was told
 
 
 def test_a_site_that_calls_everything_valid_fails_the_demo() -> None:
