@@ -27,7 +27,7 @@ from registry.licences.outage import database_errors
 
 ARCHIVE = "/console/archive"
 SHOWN = 25
-_ASKED = ("number", "identifier", "year", "agency")
+_ASKED = ("archive_number", "identifier", "year", "agency")
 
 
 @blueprint.get("/archive")
@@ -68,7 +68,7 @@ def _question(asked: dict[str, str]) -> Question:
     if year is not None and not (year.isascii() and year.isdigit() and len(year) == 4):
         raise field_fault("/year", "query", "a year, YYYY")
     return Question(
-        number=asked.get("number"),
+        number=asked.get("archive_number"),
         identifier=asked.get("identifier"),
         year=None if year is None else int(year),
         limit=SHOWN,

@@ -22,8 +22,8 @@ def test_an_officer_finds_a_package_and_reads_its_checks(world: World, lang: str
     assert row.number in listed
     assert {"zh": "已归档", "en": "Archived"}[lang] in listed
     for query, there in (
-        (f"number={row.number}", True), (f"identifier={row.identifier}", True), (f"year={row.year}", True),
-        ("year=1999", False), ("number=none", False),
+        (f"archive_number={row.number}", True), (f"identifier={row.identifier}", True), (f"year={row.year}", True),
+        ("year=1999", False), ("archive_number=none", False),
     ):  # fmt: skip
         page = officer.get(f"/archive?{query}").get_data(as_text=True)
         assert (f'href="/console/archive/{package_id}"' in page) is there, query

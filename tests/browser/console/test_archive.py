@@ -19,7 +19,7 @@ def test_a_package_is_found_and_its_checks_are_read(place: Place, browser: Brows
     with device(browser, script=False) as context:
         page = enter(context, place, "officer")
         page.get_by_role("link", name="档案", exact=True).click()
-        page.locator("#number").fill(row.number)
+        page.locator("#archive_number").fill(row.number)
         page.get_by_role("button", name="查询").click()
         keep(page, "archive")
         expect(page.locator("ul.rows > li")).to_have_count(1)
