@@ -37,6 +37,7 @@ from registry.archive.rules import MISSING, PRESENT
 from registry.archive.stores import COPIES, Stores, package_key
 from registry.archive.tables import ArchiveCopy, ArchivePackage, ArchiveSerial
 from registry.archive.transfer_tables import ArchiveArrival
+from registry.intake.scanning import scanner
 from registry.licences.outage import database_errors
 from registry.log.rules import Ground, record_event
 from registry.ports import Ports
@@ -97,12 +98,12 @@ def arrive(
 ) -> Arrived:
     """Take in a package, or return it. `digest` is the SHA-256 that it was announced with, where it was.
 
-    Raises VermilionError: NOT_FOUND (`agency_unknown`), UNAVAILABLE where fewer than two stores took it or
-    the database is out: nothing of it is kept then, and it may be brought again.
+    Raises VermilionError: NOT_FOUND (`agency_unknown`), UNAVAILABLE where fewer than two stores took it, or
+    the database or the scanner for malware is out: nothing of it is kept then, and it may be brought again.
     """
     now, own = ports.clock(), sha256(tar).digest()
     arrival = ports.random(16).hex()
-    findings, opened = looked_at(tar, digest=digest)
+    findings, opened = looked_at(tar, digest=digest, infected=scanner(ports.settings))
     number = None if opened is None else _number(opened)
     with database_errors():
         with Session(ports.database.read) as session:

@@ -12,9 +12,10 @@ from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from registry.agencies.tables import Agency
-from registry.archive.numbering import EDITION
+from registry.archive.numbering import CASE, EDITION
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage
 from registry.archive.transfer_tables import ArchiveCheck, ArchiveFigure, ArchiveHandoverItem
+from registry.intake.tables import Case
 from registry.licences.outage import database_errors
 from registry.licences.tables import Edition
 from registry.ports import Ports
@@ -33,7 +34,7 @@ class Figures:
     copies: list[dict[str, Any]]  # by store and state
     checks_failed: list[dict[str, Any]]  # by occasion
     handovers: list[dict[str, Any]]  # of packages, by state
-    waiting: int  # editions that are to be archived
+    waiting: int  # editions and cases that are to be archived
 
     def said(self) -> dict[str, Any]:
         return {**{name: getattr(self, name) for name in PARTS}, "waiting": self.waiting}
@@ -99,11 +100,17 @@ def _counted(session: Session) -> dict[str, dict[str, Any]]:
     )
     for code, occasion, count in session.execute(wrong):
         found[code]["checks_failed"].append({"occasion": occasion, "packages": count})
-    waiting = (
+    of_editions = (
         select(Edition.issuer_code, func.count(ArchiveDue.subject.distinct()))
         .join(Edition, and_(Edition.id == ArchiveDue.subject, ArchiveDue.subject_kind == EDITION))
         .group_by(Edition.issuer_code)
     )
-    for code, count in session.execute(waiting):
-        found[code]["waiting"] = count
+    of_cases = (
+        select(Case.agency_code, func.count(ArchiveDue.subject.distinct()))
+        .join(Case, and_(Case.id == ArchiveDue.subject, ArchiveDue.subject_kind == CASE))
+        .group_by(Case.agency_code)
+    )
+    for waiting in (of_editions, of_cases):
+        for code, count in session.execute(waiting):
+            found[code]["waiting"] += count
     return found

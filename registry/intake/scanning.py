@@ -10,6 +10,7 @@ import re
 import socket
 import struct
 import time
+from collections.abc import Callable
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,23 @@ def scan(settings: Settings, data: bytes) -> Scan:
             Kind.INVALID, f"the scanner for malware knows it as {found[1].decode('ascii')}", reason="malware"
         )
     raise _out()
+
+
+def scanner(settings: Settings) -> Callable[[bytes], bool] | None:
+    """Whether the scanner knows bytes as malware, for who lists it as a finding; None where there is none.
+    What it gives raises VermilionError(UNAVAILABLE, `scanner`).
+    """
+
+    def known(data: bytes) -> bool:
+        try:
+            scan(settings, data)
+        except VermilionError as error:
+            if error.reason != "malware":
+                raise
+            return True
+        return False
+
+    return known if settings.malware_scanner else None
 
 
 def scanner_address(value: str) -> tuple[str, int] | str:

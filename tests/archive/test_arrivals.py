@@ -4,11 +4,13 @@ halves.
 
 from __future__ import annotations
 
+import socket
 import tarfile
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from sqlalchemy import func, select
@@ -37,6 +39,7 @@ from tests.archive.test_natures import OFD, PACKAGE
 from tests.archive.test_natures import rebagged as others
 from tests.archive.test_opened import _link, written
 from tests.archive.test_opened import rebagged as broken
+from tests.intake.test_scanning import EICAR, serving
 from tests.registry.issuing import issue_one
 from tests.registry.world import GROUND, Ticker, World
 
@@ -148,6 +151,30 @@ def test_a_bomb_is_not_opened(world: World, monkeypatch: pytest.MonkeyPatch) -> 
 def test_other_bytes_than_were_announced_are_returned(world: World) -> None:
     done = brought(world, digest=bytes(32))
     assert [one.item for one in done.findings if not one.passed] == ["received_as_sent"]
+
+
+def test_a_scanner_is_asked_of_every_file_and_without_it_nothing_is_taken(
+    world: World, tmp_path: Path
+) -> None:
+    infected = make_package(ABOUT, [*_items(), Item(Part.MATERIALS, "a.txt", "附件", EICAR)], ACTS, AGENTS)
+    where = f"unix:{tmp_path}/s"
+    ports = replace(world.ports, settings=world.ports.settings.model_copy(update={"malware_scanner": where}))
+
+    def come(tar: bytes) -> Arrived:
+        whence = Whence(SENDER, world.codes["own"])
+        return arrive(ports, stores_of(world), world.system, GROUND, tar, whence)
+
+    with pytest.raises(VermilionError) as caught:
+        come(PACKAGE.tar)
+    assert (caught.value.reason, count(world, ArchiveArrival)) == ("scanner", 0)
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{tmp_path}/s")
+    listener.listen()
+    with serving(listener, where):
+        done = come(infected.tar)
+        assert (done.package_id, done.reason) == (None, "natures")
+        assert [one.item for one in done.findings if not one.passed] == ["malware"]
+        assert come(PACKAGE.tar).package_id is not None
 
 
 def test_the_same_package_is_kept_once(world: World) -> None:
