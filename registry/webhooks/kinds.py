@@ -89,11 +89,28 @@ UNTOLD = frozenset(
         "case.lapsed",
         "case.recounted",
         "case.issue_ordered",
+        "case.material_added",
+        "case.form_made",
+        "case.form_confirmed",
+        "case.form_signed",
+        "case.retrieval_asked",
+        "case.retrieved",
+        "case.not_retrieved",
+        "case.retrieval_out",
+        "case.task_opened",
+        "case.task_corrected",
+        "case.task_confirmed",
+        "case.task_refused",
+        "case.error_acknowledged",
+        "case.error_corrected",
+        "case.error_declined",
+        "case.error_lapsed",
         "sub_case.recounted",
     }
 )
 """Events that are nobody's news: no licence came of it, its document has a further form, whoever would be
-told has shown it; a draft is its applicant's, and what only moves a day is asked for when it is needed.
+told has shown it; a draft is its applicant's, what only moves a day is asked for when it is needed, and what
+a case rests on belongs to its handling: whoever takes its steps reads it.
 """
 
 _AT_ISSUE = {"status": "in_force", "status_version": 1}

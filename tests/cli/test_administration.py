@@ -197,7 +197,7 @@ def test_lists_of_matters_are_checked_and_imported(vermilion: Run, place: Place,
         assert (code, out) == (1, "")
         assert "late.toml: matter 1: committed may not be longer than the statutory limit" in err
     code, out, _ = vermilion(place, "matter", "list")
-    assert [json.loads(line)["code"] for line in out.splitlines()] == ["yangben-food", "yunxi-catalogue"]
+    assert {json.loads(line)["code"] for line in out.splitlines()} >= {"yangben-food", "yunxi-catalogue"}
 
 
 def test_a_type_is_imported_published_withdrawn_and_published_again(

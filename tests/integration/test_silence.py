@@ -112,7 +112,7 @@ def test_the_logs_of_a_whole_life(province: Province, ear: Ear, agency: str) -> 
     assert "样本市另一家" not in text
     assert forged[-24:] not in text
     # The ear does hear: both services wrote their lines, and the alarms are among them.
-    assert '"endpoint": "licences.create"' in text
+    assert '"endpoint":"licences.create"' in text
     assert '"route": "/c/<link_id>"' in text
     assert '"credential_not_registered"' in text
     assert '"document_not_registered"' in text

@@ -191,7 +191,7 @@ def test_a_data_directory_has_a_passphrase_of_its_own(first_start: FirstStart, e
         "passphrase": lambda _run: (empty_place.data / "keys" / "passphrase").exists(),
         "database": lambda _run: (empty_place.data / "database" / "registry.db-wal").exists(),
         "credentials": lambda _run: any((empty_place.data / "credentials").glob("*.json")),
-        "a seal half made": lambda run: '"endpoint": "seals.making"' in run.err,
+        "a seal half made": lambda run: '"endpoint":"seals.making"' in run.err,
     }
     for stage, reached in stages.items():
         with command("run", settings=empty_place.settings) as run:
