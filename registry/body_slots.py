@@ -23,6 +23,9 @@ BATCH_SLOTS = 3
 UPLOAD_SLOTS = 3
 """Materials of applications that the agency API receives and examines at once."""
 
+PUBLIC_UPLOAD_SLOTS = 2
+"""The same of whoever applies at the public pages: strangers who send slowly keep no agency waiting."""
+
 RETRY_SECONDS = 5
 
 

@@ -24,7 +24,7 @@ from werkzeug.routing import BaseConverter
 from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor, Administrator
-from registry.body_slots import BATCH_SLOTS, UPLOAD_SLOTS, BodySlots
+from registry.body_slots import BATCH_SLOTS, PUBLIC_UPLOAD_SLOTS, UPLOAD_SLOTS, BodySlots
 from registry.buckets import Buckets
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
@@ -122,7 +122,8 @@ class AppState:
     strangers: BodySlots  # for bodies of those who have not said who they are
     refusals: OncePerMinute = field(default_factory=OncePerMinute)
     batches: BodySlots = field(default_factory=lambda: BodySlots(BATCH_SLOTS))  # for long bodies, each way
-    uploads: BodySlots = field(default_factory=lambda: BodySlots(UPLOAD_SLOTS))  # for files that are sent
+    uploads: BodySlots = field(default_factory=lambda: BodySlots(UPLOAD_SLOTS))  # for agencies' files
+    public_uploads: BodySlots = field(default_factory=lambda: BodySlots(PUBLIC_UPLOAD_SLOTS))
     limits: Buckets | None = None  # of each client, and of each auditor
     per_minute: int = 0  # what the limits come to, over all processes
 

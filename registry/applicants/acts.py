@@ -35,7 +35,7 @@ from registry.intake.applications import Application, open_application
 from registry.intake.cases import Act
 from registry.intake.forms import DraftBody, application_of
 from registry.intake.materials import versions
-from registry.intake.matter_lists import matter_on, matter_version
+from registry.intake.matter_lists import matter_of, matter_on
 from registry.intake.matters import Material, Matter
 from registry.intake.moves import PERMITTED, Action, CaseState, Who
 from registry.intake.supplying import supply, to_supply
@@ -196,7 +196,7 @@ def receive_file(ports: Ports, network: str, token: str, code: str) -> Material:
         if sum(row.size for row in versions(session, case_id)) >= MAX_FILES:
             detail = "the files of this application are as large as they may be together"
             raise VermilionError(Kind.CONFLICT, detail, reason="files_full")
-        return to_supply(session, actor, case_id, code)
+        return to_supply(session, actor, case_id, code, moment(ports).day)
 
 
 def supply_material(ports: Ports, token: str, code: str, data: bytes, media: str) -> None:
@@ -320,13 +320,14 @@ def _act(ports: Ports, token: str, action: Action, **more: Any) -> None:
 def _opened(session: Session, ports: Ports, link: ApplicationLink, case: Case) -> Opened:
     if not case.application:  # a draft that nobody came back to is erased
         raise links.nothing()
-    client = session.get_one(Client, case.client_id)
+    client, day = session.get_one(Client, case.client_id), moment(ports).day
+    handled = case.state != CaseState.DRAFT or matter_on(session, case.matter_code, day) is not None
     return Opened(
         case=case,
-        matter=matter_version(session, case.matter_code, case.matter_version),
+        matter=matter_of(session, case, day),
         application=open_application(ports.vault, case.id, case.application),
         of_form=client.public_form,
-        form=public_form(session, case.agency_code),
+        form=public_form(session, case.agency_code) if handled else None,
         drawn_up=link.network is not None,
     )
 

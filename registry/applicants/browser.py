@@ -112,7 +112,7 @@ def form_with_photos() -> tuple[dict[str, str], dict[str, bytes]]:
     if request.mimetype != "multipart/form-data":
         raise VermilionError(Kind.UNSUPPORTED_MEDIA, "send a form")
     if request.content_length is None or request.content_length > MAX_PHOTO_FORM:
-        with web.state().uploads.one():
+        with web.state().public_uploads.one():
             drain()
         raise VermilionError(Kind.TOO_LARGE, "the form is too large", reason="photo_too_large")
     request.max_content_length = request.max_form_memory_size = MAX_PHOTO_FORM
@@ -127,7 +127,7 @@ def form_with_photos() -> tuple[dict[str, str], dict[str, bytes]]:
 
 def drain() -> None:
     """Read what is sent and not taken, if that is not far too much: who is still sending reads no answer. The
-    caller has one of the slots for uploads.
+    caller has one of the slots for the public's uploads.
     """
     if (request.content_length or 0) > MAX_DRAINED:
         return
@@ -137,10 +137,13 @@ def drain() -> None:
 
 
 def before_the_file(ask: Callable[[], Asked]) -> Asked:
-    """What is asked before a file is read. Raises what `ask` raises, once what is sent was read anyhow."""
+    """What is asked before a file is read. Raises what `ask` raises, once what is sent was read anyhow; who
+    has no application, or asks too often, is cut off.
+    """
     try:
         return ask()
-    except VermilionError:
-        with web.state().uploads.one():
-            drain()
+    except VermilionError as error:
+        if error.kind not in {Kind.NOT_FOUND, Kind.TOO_MANY}:
+            with web.state().public_uploads.one():
+                drain()
         raise

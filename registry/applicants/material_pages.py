@@ -244,7 +244,7 @@ def _photo(field: Field, application: Application, fault: str | None) -> dict[st
 
 def received(max_bytes: int, keep: Callable[[bytes, str], None]) -> str | None:
     """Read a form with a file and keep it; or what a page says of why not."""
-    with web.state().uploads.one():
+    with web.state().public_uploads.one():
         try:
             sent = FileForm(max_bytes=max_bytes)
         except VermilionError as error:
@@ -255,15 +255,15 @@ def received(max_bytes: int, keep: Callable[[bytes, str], None]) -> str | None:
         except VermilionError as error:
             sent.drain()
             return _said(error)
-    media = next((kind for start, kind in _BEGINNINGS.items() if data.startswith(start)), None)
-    if not data:
-        return words()["file_empty"]
-    if media is None:
-        return words()["file_material_format"]
-    try:
-        keep(data, media)
-    except VermilionError as error:
-        return _said(error)
+        media = next((kind for start, kind in _BEGINNINGS.items() if data.startswith(start)), None)
+        if not data:
+            return words()["file_empty"]
+        if media is None:
+            return words()["file_material_format"]
+        try:
+            keep(data, media)
+        except VermilionError as error:
+            return _said(error)
     return None
 
 

@@ -43,7 +43,7 @@ from registry.intake.issuing import require_issuable
 from registry.intake.joint import sub_cases_of
 from registry.intake.material_answers import materials_json
 from registry.intake.materials import signatures_of, supplied, wants
-from registry.intake.matter_lists import matter_on, matter_version, matters_on
+from registry.intake.matter_lists import matter_of, matter_on, matters_on
 from registry.intake.moves import ACTIONS_OF_APPLICANTS, Action, CaseState, Who
 from registry.intake.tables import Case, CaseIssue
 from registry.licences.duties import require_officer
@@ -356,7 +356,7 @@ def _told(actor: Actor, case_id: str) -> dict[str, Any]:
             (one, open_said(ports.vault, case.id, one.number, one.said), declared.get(one.number))
             for one in moves
         ]
-        matter = matter_version(session, case.matter_code, case.matter_version)
+        matter = matter_of(session, case, moment(ports).day)
         latest = [(one, signatures_of(ports, one)) for one in supplied(session, case.id).values()]
         return case_json(
             case,

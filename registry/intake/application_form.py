@@ -13,12 +13,12 @@ from registry.actor import Actor
 from registry.agencies.tables import Agency
 from registry.intake.applications import open_application
 from registry.intake.cases import SUBMISSION, locked, record_about
-from registry.intake.declarations import FORM, SIGNED_FORM, application_mac, is_current, latest_form
+from registry.intake.declarations import FORM, SIGNED_FORM, application_mac, files_of, is_current, latest_form
 from registry.intake.finding import find_case
 from registry.intake.form_drawing import draw_form
 from registry.intake.material_tables import CaseForm, CaseMaterial
 from registry.intake.materials import find_version, read_material
-from registry.intake.matter_lists import matter_version
+from registry.intake.matter_lists import matter_of
 from registry.intake.scanning import Scan
 from registry.intake.supplying import PDF, Examined, examine, keep_as, require_open
 from registry.intake.tables import Case
@@ -42,13 +42,14 @@ def make_form(ports: Ports, actor: Actor, case_id: str, language: str) -> tuple[
     with database_errors(), Session(ports.database.read) as session:
         case = find_case(session, actor, case_id)
         require_open(case)
-        matter = matter_version(session, case.matter_code, case.matter_version)
+        matter = matter_of(session, case, moment(ports).day)
         agency = session.get_one(Agency, case.agency_code)
         names = {"zh": agency.name_zh, "en": agency.name_en}
         application = open_application(ports.vault, case.id, case.application)
+        files = files_of(session, case_id)
     fields = check_form(matter.fields, application.fields, moment(ports).day)
-    data = draw_form(case_id, matter, names, application, fields, language, ports.fonts)
-    mac = application_mac(ports, case_id, application, fields)
+    data = draw_form(case_id, matter, names, application, fields, files, language, ports.fonts)
+    mac = application_mac(ports, case_id, application, fields, files)
 
     def also(session: Session, row: CaseMaterial) -> None:
         session.add(

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, or_, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Fault, Kind, VermilionError, field_fault
@@ -30,6 +30,7 @@ from registry.intake.applications import (
 )
 from registry.intake.case_days import set_due
 from registry.intake.declarations import Declared, declared_by
+from registry.intake.exchange_tables import VerificationTask
 from registry.intake.issuing import order, order_again
 from registry.intake.materials import leave, match_anew, require_enough
 from registry.intake.matter_lists import InForce, matter_on, matter_version
@@ -51,7 +52,7 @@ from registry.intake.retrieval import order as look_for
 from registry.intake.tables import Case, CaseMove
 from registry.intake.tasks import compare_anew, require_cleared
 from registry.intake.telling import tell
-from registry.intake.wanted import require_told_completely
+from registry.intake.wanted import require_looked_for, require_told_completely
 from registry.licences.duties import require_officer
 from registry.licences.moment import Moment, moment
 from registry.licences.numbers import uniform
@@ -164,7 +165,9 @@ def redraw(session: Session, ports: Ports, actor: Actor, case_id: str, applicati
     if (before.name, before.id_code) != (application.name, application.id_code):
         match_anew(session, ports, case.id, application)
     at = moment(ports)
+    handled = matter_on(session, case.matter_code, at.day)
     case.drawn_at = at.now
+    case.matter_version = case.matter_version if handled is None else handled.version
     _record(session, ports, case, actor, "redrawn", Ground(DRAFTED, "redrawn", at.day), at, {})
     return case
 
@@ -304,13 +307,13 @@ def _require_part(what: Act) -> None:
 
 
 def has_handled(session: Session, case: Case, actor: Actor | None) -> bool:
-    """Whether it is somebody who has handled the case, and so does not decide it."""
-    handled = exists().where(
-        CaseMove.case_id == case.id,
-        CaseMove.who == Who.HANDLER,
-        CaseMove.person_id == (actor.person_id if actor else None),
-    )
-    return bool(session.scalar(select(handled)))
+    """Whether it is somebody who has handled the case, or cleared a difference in it, and so does not decide
+    it.
+    """
+    person = actor.person_id if actor else None
+    steps = (CaseMove.case_id == case.id, CaseMove.who == Who.HANDLER, CaseMove.person_id == person)
+    cleared = (VerificationTask.case_id == case.id, VerificationTask.person_id == person)
+    return bool(session.scalar(select(or_(exists().where(*steps), exists().where(*cleared)))))
 
 
 def _declared(
@@ -363,6 +366,7 @@ def _apply(
             _require_extension(case, matter, what.days)
             case.extension_days = what.days
         case Action.PERMIT:
+            require_looked_for(session, case.id)
             require_cleared(session, case)
             joint.require_opinions(session, case, permits=True)
             case.decided_on = at.day

@@ -1,14 +1,14 @@
 """How an applicant has declared that an application is true: beside the declaration that the agency's system
 passes on, by the form that the registry draws of it, confirmed by its digest or signed.
 
-A form speaks for the application of which it was drawn, and for no other: whatever is changed afterwards
-takes it away.
+A form speaks for the application of which it was drawn, with the files that it had, and for no other:
+whatever is changed afterwards takes it away.
 """
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from typing import Any
@@ -20,8 +20,8 @@ from keys.canonical import canonical_json
 from keys.errors import VermilionError
 from registry.intake.applications import Application, open_application
 from registry.intake.material_tables import CaseForm, CaseMaterial
-from registry.intake.materials import MaterialState
-from registry.intake.matter_lists import matter_version
+from registry.intake.materials import MaterialState, supplied
+from registry.intake.matter_lists import matter_of
 from registry.intake.tables import Case
 from registry.ports import Ports
 from signing.form_values import check_form
@@ -39,8 +39,20 @@ class Declared(StrEnum):
     DECLARATION = "declaration"
 
 
-def application_mac(ports: Ports, case_id: str, application: Application, fields: Mapping[str, Any]) -> bytes:
-    """What tells one application of a case from another, without telling what it says.
+def files_of(session: Session, case_id: str) -> list[list[str]]:
+    """The materials with which an application comes, as they are now: code and digest of each."""
+    there = supplied(session, case_id)
+    return [[code, row.sha256.hex()] for code, row in sorted(there.items()) if code not in OF_FORMS]
+
+
+def application_mac(
+    ports: Ports,
+    case_id: str,
+    application: Application,
+    fields: Mapping[str, Any],
+    files: Sequence[Sequence[str]],
+) -> bytes:
+    """What tells one application of a case, with its files, from another, without telling what it says.
 
     Raises VermilionError(UNAVAILABLE).
     """
@@ -49,6 +61,7 @@ def application_mac(ports: Ports, case_id: str, application: Application, fields
         "id_type": application.id_type,
         "id_code": application.id_code,
         "fields": dict(fields),
+        "files": [list(one) for one in files],
     }
     return ports.vault.blind("application", case_id, canonical_json(said).decode())
 
@@ -61,12 +74,13 @@ def latest_form(session: Session, case_id: str) -> CaseForm | None:
 def is_current(session: Session, ports: Ports, case: Case, form: CaseForm, day: date) -> bool:
     """Whether the form says what the application says. The vault is ready."""
     application = open_application(ports.vault, case.id, case.application)
-    matter = matter_version(session, case.matter_code, case.matter_version)
+    matter = matter_of(session, case, day)
     try:
         fields = check_form(matter.fields, application.fields, day)
     except VermilionError:  # it does not fit any form
         return False
-    return hmac.compare_digest(form.application, application_mac(ports, case.id, application, fields))
+    files = files_of(session, case.id)
+    return hmac.compare_digest(form.application, application_mac(ports, case.id, application, fields, files))
 
 
 def declared_by(session: Session, ports: Ports, case: Case, day: date) -> Declared | None:

@@ -8,7 +8,7 @@ import hashlib
 import io
 import tomllib
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,10 +28,13 @@ def draw_form(
     agency: Mapping[str, str],
     application: Application,
     fields: Mapping[str, Any],
+    files: Sequence[Sequence[str]],
     language: str,
     fonts: Fonts,
 ) -> bytes:
-    """`fields`: the application's, checked. Raises VermilionError(UNAVAILABLE) without a font."""
+    """`fields`: the application's, checked; `files`: code and SHA-256 of each material. Raises
+    VermilionError(UNAVAILABLE) without a font.
+    """
     from pikepdf import Pdf
 
     from signing.draw import saved
@@ -52,6 +55,8 @@ def draw_form(
         Line(words["id_code"], application.id_code),
         title(words["values"]),
         *(Line(label, value) for label, value in _values(matter, fields, language)),
+        *([title(words["materials"])] if files else []),
+        *(Line(label, value) for label, value in _files(matter, files, language)),
         title(words["declaration_title"]),
         Line("", words["declaration"]),
     ]
@@ -73,6 +78,12 @@ def _values(matter: Matter, fields: Mapping[str, Any], language: str) -> Iterato
             digest = hashlib.sha256(b64decode(value)).hexdigest()
             value = _words(language)["photo"].replace("{digest}", digest)
         yield _said(field.label, language), "；".join(value) if isinstance(value, list) else str(value)
+
+
+def _files(matter: Matter, files: Sequence[Sequence[str]], language: str) -> Iterator[tuple[str, str]]:
+    names = {one.code: one.name for one in matter.materials}
+    for code, digest in files:
+        yield _said(names[code], language) if code in names else code, f"SHA-256 {digest}"
 
 
 def _said(names: Mapping[str, str], language: str) -> str:

@@ -99,13 +99,8 @@ def order_again(
     issue_request(value)
     require_none_refused(session, ports, case, matter, value["fields"])
     row.request, row.operator = close_order(ports.vault, case.id, value), value["operator"]
-    row.state, row.attempt, row.due_at, row.reason, row.ended_at = (
-        IssueState.WAITING.value,
-        0,
-        at.now,
-        None,
-        None,
-    )
+    # Attempts count on: what one of the refused order says late is nobody's word any more.
+    row.state, row.due_at, row.reason, row.ended_at = IssueState.WAITING.value, at.now, None, None
     return row
 
 

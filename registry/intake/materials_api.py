@@ -19,6 +19,7 @@ from registry.intake.material_tables import CaseMaterial
 from registry.intake.materials import SUFFIXES, find_version, read_material, signatures_of, versions
 from registry.intake.matters import MEDIA
 from registry.intake.supplying import supply, to_supply
+from registry.licences.moment import moment
 from registry.licences.outage import database_errors
 from registry.licences.shown import file_answer, require_named
 
@@ -55,7 +56,7 @@ def put(case_id: str, material_code: str) -> Response:
     actor = case_actor(operator_of_header())
     ports = web.ports()
     with database_errors(), Session(ports.database.read) as session:
-        material = to_supply(session, actor, case_id, material_code)
+        material = to_supply(session, actor, case_id, material_code, moment(ports).day)
     require_named(actor)
     ports.vault.ready()
     with web.state().uploads.one():

@@ -17,7 +17,8 @@ from registry.agencies.administrators import in_office
 from registry.agencies.rules import known_agency
 from registry.intake.matter_names import note
 from registry.intake.matters import ListKind, Matter, MatterList, read_list
-from registry.intake.tables import ListedMatter, MatterListVersion, MatterVersion
+from registry.intake.moves import CaseState
+from registry.intake.tables import Case, ListedMatter, MatterListVersion, MatterVersion
 from registry.licences.types import known_type
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
@@ -116,6 +117,12 @@ def matter_on(session: Session, code: str, day: date) -> InForce | None:
 def matter_version(session: Session, code: str, version: int) -> Matter:
     """As a version of its list has it, whether that holds or not. The version is on record."""
     return next(one for one in list_of(session, code, version).matters if one.code == code)
+
+
+def matter_of(session: Session, case: Case, day: date) -> Matter:
+    """By which a case is handled: of a draft as it is on the day, and as it was where it is not any more."""
+    found = matter_on(session, case.matter_code, day) if case.state == CaseState.DRAFT else None
+    return matter_version(session, case.matter_code, case.matter_version) if found is None else found.matter
 
 
 def list_of(session: Session, code: str, version: int) -> MatterList:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from hashlib import sha256
 
 from sqlalchemy import func, select
@@ -22,7 +23,7 @@ from registry.intake.cases import SUBMISSION, locked, record_about
 from registry.intake.finding import find_case
 from registry.intake.material_tables import CaseMaterial
 from registry.intake.materials import MaterialState, SignatureReport, close_report, supplied
-from registry.intake.matter_lists import matter_version
+from registry.intake.matter_lists import matter_of
 from registry.intake.matters import Material
 from registry.intake.moves import CaseState
 from registry.intake.scanning import Scan, scan
@@ -75,13 +76,13 @@ def examine(ports: Ports, data: bytes, media: str) -> Examined:
     return Examined(data, media, sha256(data).digest(), scanned, report)
 
 
-def to_supply(session: Session, actor: Actor, case_id: str, code: str) -> Material:
-    """The material of the caller's case, which may be supplied now.
+def to_supply(session: Session, actor: Actor, case_id: str, code: str, day: date) -> Material:
+    """The material of the caller's case, which may be supplied on this day.
 
     Raises VermilionError: FORBIDDEN; NOT_FOUND (`case_unknown`, `material_unknown`); CONFLICT (`case_state`).
     """
     require_officer(actor)
-    return _suppliable(session, find_case(session, actor, case_id), code)
+    return _suppliable(session, find_case(session, actor, case_id), code, day)
 
 
 def supply(
@@ -93,7 +94,7 @@ def supply(
     Raises VermilionError: as `to_supply`, `examine` and `keep`; UNSUPPORTED_MEDIA, TOO_LARGE.
     """
     with database_errors(), Session(ports.database.read) as session:
-        material = to_supply(session, actor, case_id, code)
+        material = to_supply(session, actor, case_id, code, moment(ports).day)
     if media not in material.media:
         raise VermilionError(Kind.UNSUPPORTED_MEDIA, f"the material is {' or '.join(material.media)}")
     if len(data) > material.max_bytes:
@@ -110,7 +111,7 @@ def keep(
     """
 
     def may(session: Session, case: Case) -> None:
-        _suppliable(session, case, code)
+        _suppliable(session, case, code, moment(ports).day)
 
     return keep_as(ports, actor, case_id, code, examined, may=may)
 
@@ -143,6 +144,10 @@ def keep_as(
         case = locked(session, actor, case_id)
         may(session, case)
         kept = session.get_one(CaseMaterial, (case.id, code, version), with_for_update=True)
+        if kept.state != MaterialState.TAKEN:  # it took so long that it was given up meanwhile
+            raise VermilionError(
+                Kind.UNAVAILABLE, "the file was not kept in time", reason="material_given_up"
+            )
         if examined.report is not None:
             applicant = open_application(ports.vault, case.id, case.application)
             kept.match = examined.report.match(applicant).value
@@ -171,8 +176,8 @@ def require_open(case: Case) -> None:
         )
 
 
-def _suppliable(session: Session, case: Case, code: str) -> Material:
-    matter = matter_version(session, case.matter_code, case.matter_version)
+def _suppliable(session: Session, case: Case, code: str, day: date) -> Material:
+    matter = matter_of(session, case, day)
     material = next((one for one in matter.materials if one.code == code), None)
     if material is None:
         raise VermilionError(Kind.NOT_FOUND, "the matter has no such material", reason="material_unknown")

@@ -15,6 +15,7 @@ from registry.intake.matters import Matter
 from registry.intake.moves import Action
 from registry.intake.tables import Case
 from registry.notices import rules as notices
+from registry.notices.addresses import is_address
 from registry.notices.kinds import Channel
 from registry.notices.messages import Message
 from registry.notices.rules import Subject, Way
@@ -50,7 +51,9 @@ def tell(
     the step on the progress page alone. The vault is ready. Raises VermilionError(UNAVAILABLE).
     """
     contact = application.contact
-    if contact.channel == NO_CHANNEL:
+    if contact.channel == NO_CHANNEL or (
+        contact.channel == Channel.SMTP and not (ports.settings.smtp_host and is_address(contact.to))
+    ):  # of a draft nobody has checked how its applicant is reached
         return None
     language = contact.language
     agency = session.get_one(Agency, case.agency_code)

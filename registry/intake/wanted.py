@@ -20,15 +20,22 @@ def wanted(session: Session, case: Case, matter: Matter) -> tuple[Material, ...]
     return tuple(one for one in matter.materials if one.code in lacking)
 
 
+def require_looked_for(session: Session, case_id: str) -> None:
+    """Nobody is asked for what others may have, and nothing is permitted, before they were asked. An outage
+    is an answer, here. Raises VermilionError(CONFLICT, `retrieval_pending`).
+    """
+    if unasked(session, case_id):
+        detail = "what others may have is being looked for"
+        raise VermilionError(Kind.CONFLICT, detail, reason="retrieval_pending", retry_after=2)
+
+
 def require_told_completely(session: Session, case: Case, matter: Matter, items: Sequence[Item]) -> None:
     """Whoever asks for something has looked for it first, asks for nothing that was found, and for all that
     is missing.
 
     Raises VermilionError: CONFLICT (`retrieval_pending`); INVALID (`items`) with a fault for each.
     """
-    if unasked(session, case.id):
-        detail = "what others may have is being looked for: it is asked for only when it was not found"
-        raise VermilionError(Kind.CONFLICT, detail, reason="retrieval_pending", retry_after=2)
+    require_looked_for(session, case.id)
     have = found(session, case.id)
     asked = {one.code for one in items}
     faults = [

@@ -152,6 +152,9 @@ def test_a_correction_is_declared_true_by_its_own_form(office: World) -> None:
     asked(office, steps, 200, action="ask_correction", items=[{"code": "layout", "why": "缺"}], **BASIS)
     refused = asked(office, steps, 422, action="correct", fields={"premises": "新址1号"})
     assert refused["reason"] == "move_needs", "what is corrected the form has never said"
+    again = asked(office, steps, 422, action="correct")
+    assert again["reason"] == "move_needs", "nor what came since"
+    confirm(office, case_id, form(office, case_id)["sha256"])
     assert asked(office, steps, 200, action="correct")["state"] == "received"
     assert declared(office, "case.corrected") == "confirmed_form"
     supply_all(office.ports, office.actor("system"), case_id)

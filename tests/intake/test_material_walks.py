@@ -46,12 +46,16 @@ class Model:
     state: CaseState = CaseState.DRAFT
     premises: str = ""
     files: dict[str, list[int]] = field(default_factory=dict)
-    formed: str | None = None  # the premises of the last form
+    formed: object = None  # what the last form says
     confirmed: bool = False
 
     @property
     def declared(self) -> bool:
-        return self.confirmed and self.formed == self.premises
+        return self.confirmed and self.formed == self.now
+
+    @property
+    def now(self) -> object:
+        return self.premises, {code: there[-1] for code, there in self.files.items()}
 
 
 def content(number: int) -> Examined:
@@ -97,9 +101,9 @@ class Walk:
         if self.model.state not in OPEN:
             self.refused("case_state", work)
             return
-        assert work() == (self.model.formed != self.model.premises)
-        if self.model.formed != self.model.premises:
-            self.model.formed, self.model.confirmed = self.model.premises, False
+        assert work() == (self.model.formed != self.model.now)
+        if self.model.formed != self.model.now:
+            self.model.formed, self.model.confirmed = self.model.now, False
 
     def confirm(self) -> None:
         def work() -> None:
@@ -116,7 +120,7 @@ class Walk:
             self.refused("case_state", work)
         elif self.model.formed is None:
             self.refused("form_unknown", work)
-        elif self.model.formed != self.model.premises:
+        elif self.model.formed != self.model.now:
             self.refused("form_stale", work)
         else:
             work()
@@ -154,7 +158,8 @@ class Walk:
             case "receive":
                 self.step(Action.RECEIVE, Who.WINDOW, state.SUBMITTED, state.RECEIVED)
             case "ask":
-                said = Said("", (Item("layout", "缺"),))
+                wanted = sorted({"layout"} | REQUIRED - set(self.model.files))  # all of it is told
+                said = Said("", tuple(Item(code, "缺") for code in wanted))
                 self.step(
                     Action.ASK_CORRECTION, Who.WINDOW, state.RECEIVED, state.CORRECTION, said=said, **BASIS
                 )

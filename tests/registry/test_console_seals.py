@@ -12,6 +12,7 @@ from registry.actor import Duty
 from registry.console import sessions
 from registry.permissions import PUBLIC, TABLE, admits
 from registry.seals.tables import Approval, Seal
+from tests.archive.keeping import archived_package
 from tests.registry.batching import sent
 from tests.registry.console import one_more, seen, signed_in, told
 from tests.registry.issuing import issue_one
@@ -136,7 +137,8 @@ def test_every_page_answers_everybody_as_the_table_says(world: World) -> None:
     identifier = issue_one(world).printout.record.identifier
     applied = world.apply_for_seal()
     about = {
-        "identifier": identifier, "code": world.seal_code, "approval_id": applied["id"], "number": 1,
+        "identifier": identifier, "code": world.seal_code, "package_id": archived_package(world),
+        "approval_id": applied["id"], "number": 1,
         "change": "suspension", "passkey_id": "0" * 32, "batch_id": sent(world, 1),
         "what": "people", "subject": world.people["keeper"].id,
     }  # fmt: skip
