@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from werkzeug.test import TestResponse
+from werkzeug.datastructures import FileStorage
+from werkzeug.test import TestResponse, encode_multipart
 
 from registry.batches.tables import Batch
 from registry.console import batch_pages, sessions
@@ -19,6 +20,9 @@ from tests.registry.batching import editions, ndjson, requests, sent, worked
 from tests.registry.console import one_more, seen, signed_in, told
 from tests.registry.signing_in import Browser
 from tests.registry.world import Ticker, World
+
+BOUNDARY = "a-line-of-70-characters-".ljust(70, "x")
+"""As long as RFC 2046 lets it be; the client's own is of the clock and chance, and now and then longer."""
 
 
 def sending(world: World) -> Browser:
@@ -34,9 +38,12 @@ def upload(
     key = re.search(r'name="key" value="([0-9a-f]{32})"', page)
     assert key
     token = re.findall(r'name="form" value="([^"]+)"', page)[-1]
-    fields = {"form": token, "key": key[1], "purpose": purpose, **changes, "file": (io.BytesIO(data), name)}
+    fields = {"form": token, "key": key[1], "purpose": purpose, **changes}
     return browser.http.post(
-        "/console/batches/new", data=fields, content_type="multipart/form-data", headers=browser.headers
+        "/console/batches/new",
+        data=encode_multipart({**fields, "file": FileStorage(io.BytesIO(data), name)}, BOUNDARY)[1],
+        content_type=f"multipart/form-data; boundary={BOUNDARY}",
+        headers=browser.headers,
     )
 
 
@@ -214,6 +221,19 @@ def test_a_form_that_is_cut_off_is_no_batch(world: World, cut: int) -> None:
         headers=officer.headers,
     )
     assert answer.status_code == 303
+
+
+@pytest.mark.parametrize("boundary", ["", "x" * 71, "\u5370"])
+def test_a_form_whose_parts_nothing_lawful_divides_is_no_form(world: World, boundary: str) -> None:
+    officer = sending(world)
+    answer = officer.http.post(
+        "/console/batches/new",
+        data=f"--{boundary}--\r\n",
+        content_type=f'multipart/form-data; boundary="{boundary}"',
+        headers=officer.headers,
+    )
+    assert answer.status_code == 400
+    assert "文件无法读取" in seen(answer.get_data(as_text=True))
 
 
 def test_an_agency_never_sees_another_s_batches(world: World) -> None:
