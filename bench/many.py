@@ -14,7 +14,7 @@ from sqlalchemy import func, insert, select
 from sqlalchemy.orm import Session
 
 from registry.database import Base, Database
-from registry.licences.digests import link_digest
+from registry.licences.digests import link_digest, lookup_digest
 from registry.tables import licences, seals
 from signing.codes import make_identifier
 
@@ -22,6 +22,7 @@ Document, Edition, Intent = licences.Document, licences.Edition, licences.Intent
 Licence, Number, StatusIndex = licences.Licence, licences.Number, licences.StatusIndex
 SealUse = seals.SealUse
 CHUNK = 20_000
+LOOKUP_CODE = "2Q9TK4WM"
 IN_A_LIST = 650_000  # where a list is left, about
 ENDED, SUSPENDED = 50, 500  # one in so many
 
@@ -126,18 +127,22 @@ def _copies(
         status = {"status": "ended", "how": "revoked"}
     elif chance % SUSPENDED == 1:
         status = {"status": "suspended", "ground": "other"}
-    link = {"link_id_sha256": link_digest(link_id(number))}
+    named = identifier(rows[Licence]["type_code"], rows[Licence]["issuer_code"], number)
+    keys = {
+        "link_id_sha256": link_digest(link_id(number)),
+        "lookup_sha256": lookup_digest(named, LOOKUP_CODE),
+    }
     document = sha256(name.digest()).digest()
     return {
         Licence: {**rows[Licence], "id": licence, "serial": serial(number)},
         Number: {**rows[Number], "number_mac": number_mark(number), "licence_id": licence},
         Intent: {
-            **rows[Intent], "id": own, "licence_id": licence, "record": b"", **link,
+            **rows[Intent], "id": own, "licence_id": licence, "record": b"", **keys,
             "holder_mac": holder_mark(number),
         },
         Edition: {
-            **rows[Edition], "id": own, "licence_id": licence, **link, **status,
-            "identifier": identifier(rows[Licence]["type_code"], rows[Licence]["issuer_code"], number),
+            **rows[Edition], "id": own, "licence_id": licence, **keys, **status,
+            "identifier": named,
         },
         StatusIndex: {**rows[StatusIndex], "list": slot[0], "index": slot[1], "intent_id": own},
         Document: {**rows[Document], "sha256": document, "edition_id": own},

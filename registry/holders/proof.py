@@ -133,7 +133,7 @@ def prove(session: Session, shown: Shown) -> Proven:
     Raises VermilionError(NOT_FOUND, `unmatched`).
     """
     which = (
-        Edition.identifier == shown.identifier
+        Edition.lookup_sha256 == lookup_digest(shown.identifier or "", shown.code)
         if shown.link_id is None
         else Edition.link_id_sha256 == link_digest(shown.link_id)
     )

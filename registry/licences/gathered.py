@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -41,8 +40,7 @@ class Gathered:
     links: dict[bytes, LiveLicence] = field(default_factory=dict)
     documents: dict[bytes, LiveLicence] = field(default_factory=dict)
     identifiers: dict[str, LiveLicence] = field(default_factory=dict)
-    lookup_digests: dict[str, bytes] = field(default_factory=dict)  # by identifier, where the code matched
-    copies: dict[bytes, LiveLicence] = field(default_factory=dict)  # by look-up digest
+    codes: dict[bytes, LiveLicence] = field(default_factory=dict)  # by look-up digest
 
     def by_link_id(self, id_sha256: bytes) -> LiveLicence | None:
         return self.links.get(id_sha256)
@@ -54,13 +52,7 @@ class Gathered:
         return self.identifiers.get(identifier)
 
     def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:
-        """Unknown identifier and wrong code do the same work and get the same answer."""
-        kept = self.lookup_digests.get(identifier, bytes(32))
-        code = normalise_lookup_code(lookup_code)
-        digest = lookup_digest(identifier, code)
-        if not hmac.compare_digest(kept, digest):
-            return self.copies.get(digest)
-        return self.identifiers.get(identifier)
+        return self.codes.get(lookup_digest(identifier, normalise_lookup_code(lookup_code)))
 
     def by_showing(self, id_sha256: bytes) -> LiveShowing | None:  # noqa: ARG002
         """Raises VermilionError: a code is shown to one verifier, and asked about by itself."""

@@ -6,7 +6,6 @@ nor anything that signs is imported here: the public site and the command line r
 
 from __future__ import annotations
 
-import hmac
 import tomllib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -148,17 +147,15 @@ _BY_EDITION = _licence_where(Edition.id == bindparam("key"))
 _SHOWING = select(Presentation.edition_id, Presentation.shown_at, Presentation.until).where(
     Presentation.id_sha256 == bindparam("key")
 )
-_LOOKUP_DIGEST = select(Edition.lookup_sha256).where(Edition.identifier == bindparam("key"))
-_LOOKUP_DIGESTS = select(Edition.identifier, Edition.lookup_sha256).where(
-    Edition.identifier.in_(bindparam("keys", expanding=True))
-)
+# By the digest of number and code together, never by a number whose code is not proven: with a wrong code a
+# number that somebody has is not on record any more than one that nobody has, and costs as much to look for.
+_BY_LOOKUP = _licence_where(Edition.lookup_sha256 == bindparam("key"))
 _BY_DOCUMENT = _licence_where(
     Edition.id == select(Document.edition_id).where(Document.sha256 == bindparam("key")).scalar_subquery()
 )
 # A copy is looked for where no edition was found: by far the most checks are of licences.
 _COPY_BY_LINK = _copy_where(AnnotatedCopy.link_id_sha256 == bindparam("key"))
 _COPY_BY_DOCUMENT = _copy_where(AnnotatedCopy.sha256 == bindparam("key"))
-# The digest is over the identifier, too; to ask for that beside it would take longer where it is known.
 _COPY_BY_LOOKUP = _copy_where(AnnotatedCopy.lookup_sha256 == bindparam("key"))
 # Many at once: one statement a kind of key, since an index serves each, and none serves them all.
 _KEYS: BindParameter[Any] = bindparam("keys", expanding=True)
@@ -167,6 +164,7 @@ _MANY_IDENTIFIERS = _licence_where(Edition.identifier.in_(_KEYS))
 _MANY_DOCUMENTS = _licence_where(
     Edition.id.in_(select(Document.edition_id).where(Document.sha256.in_(_KEYS)))
 )
+_MANY_CODES = _licence_where(Edition.lookup_sha256.in_(_KEYS))
 _MANY_COPY_LINKS = _copy_where(AnnotatedCopy.link_id_sha256.in_(_KEYS))
 _MANY_COPY_DOCUMENTS = _copy_where(AnnotatedCopy.sha256.in_(_KEYS))
 _MANY_COPY_CODES = _copy_where(AnnotatedCopy.lookup_sha256.in_(_KEYS))
@@ -232,37 +230,33 @@ class SqlLiveRegistry:
         return bool(self._rows(_SEAL_USE, signed_sha256))
 
     def by_identifier_and_code(self, identifier: str, lookup_code: str) -> LiveLicence | None:
-        """Unknown identifier and wrong code do the same work and get the same answer."""
+        """Unknown identifier and wrong code are the same question: a digest that nobody has."""
         try:
             code = normalise_lookup_code(lookup_code)
         except VermilionError:
             return None
         if not _is_identifier(identifier):
             return None
-        found = self._rows(_LOOKUP_DIGEST, identifier)
-        kept = found[0].lookup_sha256 if found else bytes(32)
         digest = lookup_digest(identifier, code)
-        if hmac.compare_digest(kept, digest):
-            return self._licence(self._rows(_BY_IDENTIFIER, identifier))
-        return self._licence(self._rows(_COPY_BY_LOOKUP, digest))
+        return self._licence(self._rows(_BY_LOOKUP, digest) or self._rows(_COPY_BY_LOOKUP, digest))
 
     def gather(self, wanted: Wanted, past: Past | None = None) -> Gathered:
-        """See `signing.live.ManyRegistry`: a statement for each kind of key, one for the look-up codes, one
-        for the histories of what was found, and for what was not, one for each kind of key that copies have.
+        """See `signing.live.ManyRegistry`: a statement for each kind of key, one for the histories of what
+        was found, and for what was not, one for each kind of key that copies have.
         """
-        matched = self._matched(wanted.typed)
-        identifiers = frozenset(filter(_is_identifier, wanted.identifiers)) | set(matched)
+        identifiers = frozenset(filter(_is_identifier, wanted.identifiers))
+        codes = _digests(wanted.typed)
         rows: list[Row[Any]] = []
         for statement, keys in (
             (_MANY_LINKS, wanted.links),
             (_MANY_IDENTIFIERS, identifiers),
             (_MANY_DOCUMENTS, wanted.documents),
+            (_MANY_CODES, codes),
         ):
             rows += self._many(statement, keys)
         rows += self._many(_MANY_COPY_LINKS, wanted.links - {row.link_id_sha256 for row in rows})
         rows += self._many(_MANY_COPY_DOCUMENTS, wanted.documents - {row.sha256 for row in rows})
-        codes = _digests(wanted.typed) - set(matched.values())
-        rows += self._many(_MANY_COPY_CODES, codes)
+        rows += self._many(_MANY_COPY_CODES, codes - {row.lookup_sha256 for row in rows})
         by_sealed: dict[str, list[Row[Any]]] = {}
         for row in rows:
             by_sealed.setdefault(row.sealed_id, []).append(row)
@@ -272,7 +266,7 @@ class SqlLiveRegistry:
             with database_errors(), self._engine.connect() as connection:
                 history = connection.execute(HISTORY, {"editions": sorted(set(editions.values()))}).all()
             licences = as_of(licences, editions, history, past)
-        found = Gathered(lookup_digests=matched)
+        found = Gathered()
         for sealed, licence in licences.items():
             row = by_sealed[sealed][0]
             if row.link_id_sha256 in wanted.links:
@@ -282,9 +276,9 @@ class SqlLiveRegistry:
                 for form in by_sealed[sealed]
                 if form.sha256 in wanted.documents and _was_known(form, past)
             }
-            if licence.copy is not None and row.lookup_sha256 in codes:
-                found.copies[row.lookup_sha256] = licence
-            elif licence.copy is None and row.identifier in identifiers:
+            if row.lookup_sha256 in codes:
+                found.codes[row.lookup_sha256] = licence
+            if licence.copy is None and row.identifier in identifiers:
                 found.identifiers[row.identifier] = licence
         return found
 
@@ -295,22 +289,6 @@ class SqlLiveRegistry:
             return ()
         with database_errors(), self._engine.connect() as connection:
             return connection.execute(statement, {"keys": sorted(keys)}).all()
-
-    def _matched(self, typed: frozenset[tuple[str, str]]) -> dict[str, bytes]:
-        """The look-up digests, by identifier, of those whose code was typed. Unknown identifier and wrong
-        code do the same work: a licence is read by its identifier only after its code was right.
-        """
-        identifiers = sorted({identifier for identifier, _ in typed if _is_identifier(identifier)})
-        if not identifiers:
-            return {}
-        with database_errors(), self._engine.connect() as connection:
-            rows = connection.execute(_LOOKUP_DIGESTS, {"keys": identifiers}).all()
-        kept = {row.identifier: row.lookup_sha256 for row in rows}
-        return {
-            identifier: kept[identifier]
-            for identifier, code in typed
-            if hmac.compare_digest(kept.get(identifier, bytes(32)), lookup_digest(identifier, code))
-        }
 
     def _rows(self, statement: Select[*tuple[Any, ...]], key: bytes | str) -> Sequence[Row[Any]]:
         with database_errors(), self._engine.connect() as connection:

@@ -189,7 +189,7 @@ class Edition(Base):
     valid_to: Mapped[date | None]
     origin: Mapped[str] = mapped_column(String(200))  # as printed
     link_id_sha256: Mapped[bytes] = mapped_column(unique=True)
-    lookup_sha256: Mapped[bytes]
+    lookup_sha256: Mapped[bytes] = mapped_column(unique=True)  # with the identifier (`licences.digests`)
     credential_sha256: Mapped[bytes]
     seal_edition_id: Mapped[str] = mapped_column(ForeignKey("seal_edition.id"))
     seal_state_version: Mapped[int]  # the row of the seal's history that held from intent to registration

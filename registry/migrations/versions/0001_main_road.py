@@ -1735,6 +1735,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("identifier", name=op.f("uq_edition_identifier")),
         sa.UniqueConstraint("licence_id", "number", name=op.f("uq_edition_licence_id_number")),
         sa.UniqueConstraint("link_id_sha256", name=op.f("uq_edition_link_id_sha256")),
+        sa.UniqueConstraint("lookup_sha256", name=op.f("uq_edition_lookup_sha256")),
     )
     with op.batch_alter_table("edition", schema=None) as batch_op:
         batch_op.create_index(
