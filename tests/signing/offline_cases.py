@@ -22,6 +22,7 @@ from tests.authority import TestAuthority, make_authority
 from tests.keys.test_trust_list import by_hand, certify_by_root
 from tests.signing.checking import QR_KEY, food, key, scanned, teacher, trusted
 from tests.signing.listing import Lister
+from tests.tokens import resigned
 
 SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
@@ -141,7 +142,7 @@ def offline_cases(folder: Path) -> Iterator[OfflineCase]:
         lists={number: ours.lister.sign(ours.lister.content({}, number + 1))[0]},
     )
     yield case("a token cut short", refused, lists={number: in_force[:-1]})
-    yield case("a token with a bit turned", refused, lists={number: in_force[:-2] + b"AA"})
+    yield case("a token with another signature", refused, lists={number: resigned(in_force)})
     yield case("no token at all", refused, lists={number: b"<!doctype html>"})
     yield case("a line after the token", IN_FORCE, lists={number: in_force + b"\n"}, as_of=now)
     strange = Publisher(make_authority(folder / "strange"))
