@@ -34,11 +34,10 @@ from registry.intake.application_form import confirm_form, make_form, take_signe
 from registry.intake.applications import Application, open_application
 from registry.intake.cases import Act
 from registry.intake.forms import DraftBody, application_of
-from registry.intake.materials import versions
 from registry.intake.matter_lists import matter_of, matter_on
 from registry.intake.matters import Material, Matter
 from registry.intake.moves import PERMITTED, Action, CaseState, Who
-from registry.intake.supplying import supply, to_supply
+from registry.intake.supplying import require_room, supply, to_supply
 from registry.intake.tables import Case
 from registry.licences.moment import moment
 from registry.licences.outage import database_errors
@@ -193,17 +192,17 @@ def receive_file(ports: Ports, network: str, token: str, code: str) -> Material:
     _count(ports, ports.vault.blind("applicant", "sent", network), SENT)
     with database_errors(), Session(ports.database.read) as session:
         actor, case_id = acting_on(session, ports, token)
-        if sum(row.size for row in versions(session, case_id)) >= MAX_FILES:
-            detail = "the files of this application are as large as they may be together"
-            raise VermilionError(Kind.CONFLICT, detail, reason="files_full")
+        require_room(session, case_id, 1, MAX_FILES)
         return to_supply(session, actor, case_id, code, moment(ports).day)
 
 
 def supply_material(ports: Ports, token: str, code: str, data: bytes, media: str) -> None:
-    """Keep a file that came. Raises VermilionError: as `acting_on` and `supplying.supply`."""
+    """Keep a file that came, if there is still room for it. Raises VermilionError: as `acting_on` and
+    `supplying.supply`.
+    """
     with database_errors(), Session(ports.database.read) as session:
         actor, case_id = acting_on(session, ports, token)
-    supply(ports, actor, case_id, code, data, media)
+    supply(ports, actor, case_id, code, data, media, most=MAX_FILES)
 
 
 def draw_form(ports: Ports, network: str, token: str, language: Language) -> None:

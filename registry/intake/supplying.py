@@ -86,10 +86,11 @@ def to_supply(session: Session, actor: Actor, case_id: str, code: str, day: date
 
 
 def supply(
-    ports: Ports, actor: Actor, case_id: str, code: str, data: bytes, media: str
+    ports: Ports, actor: Actor, case_id: str, code: str, data: bytes, media: str, *, most: int | None = None
 ) -> tuple[CaseMaterial, bool]:
     """Examine a file and keep it as the case's material, as the next version; and whether it is one: the very
-    file that is the latest is not kept again. The vault is ready, and no transaction is open.
+    file that is the latest is not kept again. `most`: bytes that the files of the case may have together. The
+    vault is ready, and no transaction is open.
 
     Raises VermilionError: as `to_supply`, `examine` and `keep`; UNSUPPORTED_MEDIA, TOO_LARGE.
     """
@@ -99,21 +100,21 @@ def supply(
         raise VermilionError(Kind.UNSUPPORTED_MEDIA, f"the material is {' or '.join(material.media)}")
     if len(data) > material.max_bytes:
         raise VermilionError(Kind.TOO_LARGE, f"more than {material.max_bytes} bytes")
-    return keep(ports, actor, case_id, code, examine(ports, data, media))
+    return keep(ports, actor, case_id, code, examine(ports, data, media), most=most)
 
 
 def keep(
-    ports: Ports, actor: Actor, case_id: str, code: str, examined: Examined
+    ports: Ports, actor: Actor, case_id: str, code: str, examined: Examined, *, most: int | None = None
 ) -> tuple[CaseMaterial, bool]:
-    """Keep a file that was examined. No transaction is open.
+    """Keep a file that was examined. `most`: as for `supply`. No transaction is open.
 
-    Raises VermilionError: as `to_supply`; CONFLICT (`too_many_versions`); UNAVAILABLE.
+    Raises VermilionError: as `to_supply`; CONFLICT (`too_many_versions`, `files_full`); UNAVAILABLE.
     """
 
     def may(session: Session, case: Case) -> None:
         _suppliable(session, case, code, moment(ports).day)
 
-    return keep_as(ports, actor, case_id, code, examined, may=may)
+    return keep_as(ports, actor, case_id, code, examined, may=may, most=most)
 
 
 def keep_as(
@@ -126,6 +127,7 @@ def keep_as(
     may: Callable[[Session, Case], None],
     event: str = "material_added",
     also: Callable[[Session, CaseMaterial], None] | None = None,
+    most: int | None = None,
 ) -> tuple[CaseMaterial, bool]:
     """As `keep`. `may`: raises where the case takes no such file; `event`: what its event is called; `also`:
     what is put down with it.
@@ -137,6 +139,8 @@ def keep_as(
         if latest is not None and (latest.sha256, latest.media) == (examined.sha256, examined.media):
             session.expunge(latest)
             return latest, False
+        if most is not None:
+            require_room(session, case.id, len(examined.data), most)
         row = _taken(session, ports, actor, case, code, examined)
         material_id, version = row.id, row.version
     ports.documents.put_new(document_key(material_id), examined.data)
@@ -162,6 +166,22 @@ def keep_as(
             session.flush()
         session.expunge(kept)
     return kept, True
+
+
+def require_room(session: Session, case_id: str, size: int, most: int) -> None:
+    """Raises VermilionError(CONFLICT, reason "files_full") where a further file of so many bytes has no room
+    beside those that are there or on their way.
+    """
+    counted = (MaterialState.TAKEN, MaterialState.KEPT)
+    sizes = select(func.sum(CaseMaterial.size)).where(
+        CaseMaterial.case_id == case_id, CaseMaterial.state.in_(counted)
+    )
+    if (session.scalar(sizes) or 0) + size > most:
+        raise VermilionError(
+            Kind.CONFLICT,
+            "the files of this application are as large as they may be together",
+            reason="files_full",
+        )
 
 
 def require_open(case: Case) -> None:

@@ -147,12 +147,14 @@ def test_files_have_an_end(somebody: Applicant, monkeypatch: pytest.MonkeyPatch)
     """Of one application together, and of one network in an hour."""
     token = somebody.begun()
     assert send(somebody, token, "layout", plain_pdf()).status_code == 303
-    monkeypatch.setattr(acts, "MAX_FILES", len(plain_pdf()))
-    full = send(somebody, token, "safety_rules", plain_pdf())
-    assert full.status_code == 409
-    assert "as large as they may be together" in shown(full)
+    for room in (0, 1, len(plain_pdf()) - 1):  # some room is not enough: what came counts, before it is kept
+        monkeypatch.setattr(acts, "MAX_FILES", len(plain_pdf()) + room)
+        full = send(somebody, token, "safety_rules", plain_pdf())
+        assert full.status_code == 409
+        assert "as large as they may be together" in shown(full)
+    assert set(there(somebody.world)) == {"layout"}
     monkeypatch.undo()
-    for _ in range(acts.SENT.burst - 2):
+    for _ in range(acts.SENT.burst - 4):
         assert send(somebody, token, "layout", b"").status_code == 422
     late = send(somebody, token, "layout", plain_pdf())
     assert late.status_code == 429
