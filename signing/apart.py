@@ -3,7 +3,8 @@ without files, sockets or settings.
 
 `Limits` are those of any such process. `Apart` runs one function again and again, each time in a fresh child
 of a small process that has its code loaded and does nothing but fork: whoever serves with threads must not
-fork itself, and a user that cannot read the code cannot start an interpreter either.
+fork itself, and a user that cannot read the code cannot start an interpreter either. Beside it stands one
+that only waits for its end, and makes another: a kernel that is short of memory ends what it likes.
 """
 
 from __future__ import annotations
@@ -32,7 +33,8 @@ MAX_ORDER = 64 << 20
 MAX_ANSWER = 4 << 20
 _LENGTH = struct.Struct(">Q")
 _END = struct.Struct(">iQQ")  # wait status, microseconds of processor time, bytes of the most memory held
-_NO_MEMORY, _BROKE = 3, 4
+_OVER, _NO_MEMORY, _BROKE = 0, 3, 4
+_PAUSE = 0.2  # seconds, before the process that forks is made again
 _PIECE = 1 << 16
 _NICE = 10
 _PR_SET_DUMPABLE = 4
@@ -72,7 +74,7 @@ class How(StrEnum):
     TIME = "time"
     BROKE = "broke"  # by a defect
     BUSY = "busy"  # it was not begun: others are at work, and enough are waiting
-    AWAY = "away"  # it was not begun: the process that forks is gone or can fork no more, or there is none
+    AWAY = "away"  # nobody did it: the process that forks was gone, or can fork no more
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Apart:
     """At most `children` at work at once, and `waiting` more that wait for at most `patience` seconds.
 
     To be made where there are no other threads, and after its code is loaded: it forks at once. Safe between
-    threads from then on. Its process ends with the one that made it.
+    threads from then on. Its processes end with the one that made them.
     """
 
     def __init__(
@@ -185,7 +187,7 @@ def _emitted(body: bytes) -> tuple[bytes, ...]:
     return tuple(emitted)
 
 
-# The process that forks. It reads nothing that comes from outside.
+# The process that waits, and the one that forks. They read nothing that comes from outside.
 
 
 def _serve(control: int, work: Work, limits: Limits) -> NoReturn:
@@ -196,9 +198,26 @@ def _serve(control: int, work: Work, limits: Limits) -> NoReturn:
         _close_all_but(control)
         gc.collect()
         gc.freeze()  # what is shared stays shared, and no object from before closes a descriptor
-        _Forks(control, work, limits).go_on()
+        while _forks_until_its_end(control, work, limits) != _OVER:
+            time.sleep(_PAUSE)
     finally:
-        os._exit(1)
+        os._exit(_OVER)
+
+
+def _forks_until_its_end(control: int, work: Work, limits: Limits) -> int:
+    """How the process that forks ended. What it had begun ends by its own limits."""
+    try:
+        pid = os.fork()
+    except OSError:
+        return _BROKE
+    if pid == 0:
+        code = _BROKE
+        try:
+            _Forks(control, work, limits).go_on()
+            code = _OVER
+        finally:
+            os._exit(code)
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
 
 
 def _quieten() -> None:
