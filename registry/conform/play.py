@@ -267,8 +267,10 @@ class Play:
         turned = self.do("rotate", {"id": endpoint, "request": rotation})
         answers = [one.told().get("secret") for one in turned.sent("POST", "/secret-rotation")]
         if turned.outcome == "done" and answers and answers[-1]:
-            self._made("rotated", url, resumed, [str(answers[-1])])
-            self._made("overlap", url, resumed, [secret])
+            # In the form of the earlier status: in that of the later one they would set right what
+            # `client.hook-order` is to find.
+            self._made("rotated", url, suspended, [str(answers[-1])])
+            self._made("overlap", url, suspended, [secret])
         self.do("heard", {})
         self.do("webhook_off", {"id": endpoint, "request": {"operator": CASE["operator"]}})
         self.facts["webhook-off"] = self.sandbox.get(f"{WEBHOOKS}/{endpoint}").expect(200).json()["state"]

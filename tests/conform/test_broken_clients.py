@@ -15,7 +15,7 @@ from tests.conform.sandboxes import Sandbox
 
 PROGRAM = Path(__file__).with_name("broken.py")
 AT_ONCE = 3
-SOME = ("new-key", "hasty", "forgetful")
+SOME = ("new-key", "disorderly", "forgetful")
 
 
 def judged(sandbox: Sandbox, way: str) -> Report:
@@ -37,7 +37,7 @@ def test_every_broken_client(sandbox: Sandbox) -> None:
 
 
 def test_some_broken_clients(sandbox: Sandbox) -> None:
-    """A new key for a retry, no ear for Retry-After, and an event that is counted twice."""
+    """A new key for a retry, the last to come taken for the latest, and an event that is counted twice."""
     compared(sandbox, SOME)
 
 
