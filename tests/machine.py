@@ -24,9 +24,9 @@ from registry.licences import prefixes
 from signing import prefix
 from signing.document import SealPicture
 from signing.face import Face
-from signing.value_font import GlyphSet
 from signing.licence_type import LicenceType
 from signing.prefix import Base
+from signing.value_font import GlyphSet
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30

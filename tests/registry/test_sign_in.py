@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -269,9 +270,8 @@ def test_codes_are_tried_five_times_by_whoever_knows_the_password(
 
 def test_two_processes_count_together(world: World, keeper: Local) -> None:
     """The buckets are in the database: another application over it counts on from there."""
-    from registry.app import create_app
-
-    second = World(**{**world.__dict__, "app": create_app(world.ports)})
+    second = replace(world)
+    assert second.app is not world.app
     for one in (world, second, world, second, world):
         assert keeper.type_password(Browser.new(one), "wrong horse battery").status_code == 401
     assert keeper.type_password(Browser.new(second)).status_code == 429

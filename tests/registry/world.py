@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -111,8 +111,6 @@ class World:
     """See `make_world`. `own` is the agency with the seal; `other` issues another type and has no seal."""
 
     ports: Ports
-    app: Flask
-    http: FlaskClient
     codes: Mapping[str, str]  # "own", "other", "authority" -> USCC
     types: Mapping[str, str]  # "own", "other" -> licence type code
     clients: dict[str, Holder] = field(default_factory=dict)
@@ -125,6 +123,25 @@ class World:
     )  # agency's name -> id of its console's client; not of `other`
     tokens: dict[tuple[str, str | None, datetime], str] = field(default_factory=dict)
     beside: Any = None  # `tests.registry.jointly.Beside`, in a world with a joint type
+
+    @cached_property
+    def app(self) -> Flask:
+        """Made when somebody first asks: half of what a world costs."""
+        app = create_app(self.ports)
+        app.test_client_class = client_of(openapi.text)
+        app.config["PROPAGATE_EXCEPTIONS"] = (
+            True  # the catch-all is off: a defect fails the test that meets it
+        )
+        return app
+
+    @cached_property
+    def http(self) -> FlaskClient:
+        return self.app.test_client()
+
+    @property
+    def served(self) -> bool:
+        """Whether anybody has asked."""
+        return "app" in self.__dict__
 
     def admin(self, duty: Duty) -> Administrator:
         """As `prove_administrator` would establish it."""
@@ -351,10 +368,7 @@ def serve(
 ) -> World:
     """A world whose application answers by these ports."""
     ports.vault.ready()  # as a service has by its first round of recovery
-    app = create_app(ports)
-    app.test_client_class = client_of(openapi.text)
-    app.config["PROPAGATE_EXCEPTIONS"] = True  # the catch-all is off: a defect fails the test that meets it
-    return World(ports, app, app.test_client(), codes, types, clients, people)
+    return World(ports, codes, types, clients, people)
 
 
 @cache
