@@ -164,6 +164,15 @@ class Joint(RuleBasedStateMachine):
             action = SubAction.GIVE if sub.state == SubState.HANDLING else SubAction.BEGIN
             self._does(action, opinion, "right", "限期整改")
 
+    @rule()
+    def nobody_answers_in_time(self) -> None:
+        """Until the day after the sub-case was due, which hours that are drawn seldom come to."""
+        with Session(self.ports.database.read) as session:
+            due = [one.due_on for one in sub_cases_of(session, self.case_id) if one.due_on is not None]
+        if due and (days := (due[0] - self.world.today).days + 1) > 0:
+            self.clock.advance(timedelta(days=days))
+            publish_trust_list(self.world.ports)
+
     @rule(dies=st.booleans())
     def a_worker_comes_by(self, dies: bool) -> None:
         """It may die after the licence was issued, before anybody here knows."""
