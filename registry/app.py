@@ -22,10 +22,11 @@ from registry.batches.api import blueprint as batches
 from registry.body_slots import TOKEN_SLOTS, BodySlots
 from registry.buckets import Buckets, per_minute
 from registry.console.pages import install as install_console
-from registry.defects import Defects, QuietFlask
+from registry.defects import Defects
 from registry.delivery.api import blueprint as delivery
 from registry.described import TEXT, Answer, Instant, Told, described, told
 from registry.description import DESCRIPTION
+from registry.framework import QuietFlask
 from registry.holders.pages import install as install_holders
 from registry.intake.api import blueprint as cases
 from registry.intake.exchange_api import blueprint as exchange

@@ -29,7 +29,8 @@ from registry import web
 from registry.actor import Actor
 from registry.body_slots import BODY_SLOTS, BodySlots
 from registry.buckets import Buckets, per_minute
-from registry.defects import Defects, QuietFlask
+from registry.defects import Defects
+from registry.framework import QuietFlask
 from registry.licences.outage import DATABASE_OUT, database_code, database_out, is_outage
 from registry.logs import configure_logs
 from registry.networks import network_of

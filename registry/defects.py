@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import Any
 
-from flask import Flask
 from prometheus_client import CollectorRegistry, Counter
 
 
@@ -26,12 +24,3 @@ class Defects:
             self.total += 1
             self.last = [*self.last[-9:], f"{where}: {type(error).__name__}"]
         self._counter.labels(where=where).inc()
-
-
-class QuietFlask(Flask):
-    """A Flask that writes no traceback, whose messages may hold a record: defects are counted and logged by
-    kind and place where it signals them.
-    """
-
-    def log_exception(self, *_exc_info: Any) -> None:
-        pass

@@ -12,7 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from keys.clock import Clock, system_clock
 from registry.body_slots import BODY_SLOTS, BodySlots
-from registry.defects import QuietFlask
+from registry.framework import QuietFlask
 from registry.request_ids import HEADER
 from registry.settings import Settings
 from registry.site_secret import site_secret_digest
