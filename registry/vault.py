@@ -61,6 +61,7 @@ class Vault:
         self._random = random
         self._wrapper: KeyWrapper | None = None
         self._keys: dict[tuple[Use, int], bytes] = {}
+        self._ciphers: dict[tuple[Use, int], AESGCM] = {}  # of the same keys, each made ready once
         self._newest: dict[Use, int] = {}
         self._lock = threading.Lock()
 
@@ -83,6 +84,7 @@ class Vault:
             for row in rows:
                 if (Use(row.use), row.generation) not in keys:
                     keys[Use(row.use), row.generation] = self._unwrapped(row)
+            self._ciphers = {name: AESGCM(key) for name, key in keys.items()}
             self._keys = keys
             self._newest = {use: max(g for u, g in keys if u is use) for use in {u for u, _ in keys}}
 
@@ -94,8 +96,8 @@ class Vault:
             raise _no_data_keys()
         nonce = self._random(NONCE_BYTES)
         header = bytes([VERSION]) + generation.to_bytes(4, "big")
-        key = AESGCM(self._keys[use, generation])
-        return header + nonce + key.encrypt(nonce, plaintext, _bound(use, header, owner))
+        cipher = self._ciphers[use, generation]
+        return header + nonce + cipher.encrypt(nonce, plaintext, _bound(use, header, owner))
 
     def decrypt(self, use: Use, kept: bytes, owner: str) -> bytes:
         """Raises VermilionError: NOT_FOUND (`record_disposed`) for what was disposed of; UNAUTHENTICATED
@@ -107,9 +109,9 @@ class Vault:
         header, nonce = kept[:HEADER_BYTES], kept[HEADER_BYTES : HEADER_BYTES + NONCE_BYTES]
         if len(nonce) != NONCE_BYTES or header[0] != VERSION:
             raise _damaged(use)
-        key = self._key(use, int.from_bytes(header[1:], "big"))
+        cipher = self._cipher(use, int.from_bytes(header[1:], "big"))
         try:
-            return AESGCM(key).decrypt(nonce, kept[HEADER_BYTES + NONCE_BYTES :], _bound(use, header, owner))
+            return cipher.decrypt(nonce, kept[HEADER_BYTES + NONCE_BYTES :], _bound(use, header, owner))
         except InvalidTag:
             raise _damaged(use) from None
 
@@ -204,6 +206,13 @@ class Vault:
             "wrapped": wrapper.wrap(wrapping, data_key, data_key_name(use, generation)),
             "created_at": clock(),
         }
+
+    def _cipher(self, use: Use, generation: int) -> AESGCM:
+        found = self._ciphers.get((use, generation))
+        if found is None:
+            self._key(use, generation)  # becomes known, or is refused
+            found = self._ciphers[use, generation]
+        return found
 
     def _key(self, use: Use, generation: int) -> bytes:
         if (use, generation) not in self._keys:

@@ -39,7 +39,7 @@ from registry.licences.shown import (
 from registry.licences.tables import Document
 from registry.uses import rules as uses
 from registry.uses.rules import Used, UseKind
-from signing.record import record_to_json
+from signing.record import fields_to_json
 from signing.verdict import instant
 
 blueprint = Blueprint("licences", __name__)
@@ -84,7 +84,7 @@ def show(identifier: str) -> Response:
         "issue_date": record.issue_date.isoformat(),
         "valid_from": record.valid_from.isoformat(),
         "valid_to": day_or_none(record.valid_to),
-        "fields": record_to_json(record)["fields"],
+        "fields": fields_to_json(record.fields),
         **seals_json(record),
         "specimen": record.specimen,
         "matter_code": edition.matter_code,
