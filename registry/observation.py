@@ -8,13 +8,14 @@ from typing import Any
 
 import structlog
 from flask import Flask, Response, g, got_request_exception, request
+from flask.globals import app_ctx, request_ctx
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Histogram, generate_latest
 
 from keys.errors import Kind, VermilionError, places
 from registry.defects import Defects
 from registry.local import is_local
 from registry.logs import say
-from registry.request_ids import HEADER, request_id
+from registry.request_ids import HEADER, Names, request_id
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
@@ -34,7 +35,10 @@ def observe(
     metrics: CollectorRegistry,
     defects: Defects,
 ) -> None:
-    """One log line and one measurement for each request; no body, token, query string or person in either."""
+    """One log line and one measurement for each request; no body, token, query string or person in either.
+
+    What `g` and `request` stand for is looked up once in each hook, since each mention looks it up again.
+    """
     log = structlog.get_logger(name).bind()  # once, and not for each line
     seconds = Histogram(
         "vermilion_request_seconds", "Time to answer.", ["endpoint", "status"], registry=metrics
@@ -42,34 +46,38 @@ def observe(
     children: dict[tuple[str, int], Histogram] = {}  # of `seconds`: to look one up costs more than to count
     problems = Counter("vermilion_problems_total", "Refused requests.", ["endpoint"], registry=metrics)
 
+    names = Names(random)
+
     @app.before_request
     def begin() -> None:
-        g.begun = time.perf_counter()
-        g.request_id = request_id(request.headers.get(HEADER), random)
+        held = app_ctx.g
+        held.begun = time.perf_counter()
+        held.request_id = request_id(request_ctx.request.headers.get(HEADER), names.draw)
 
     # Flask runs these in order: the clock starts before anybody is asked who they are.
     app.before_request_funcs[None].insert(0, app.before_request_funcs[None].pop())
 
     @app.after_request
     def finish(response: Response) -> Response:
-        endpoint, asked = request.endpoint or "none", g.request_id
-        elapsed = time.perf_counter() - g.begun
+        asked, held = request_ctx.request, app_ctx.g
+        endpoint, method, name = asked.endpoint or "none", asked.method, held.request_id
+        elapsed = time.perf_counter() - held.begun
         headers = response.headers
         there = {name.lower() for name, _ in headers}
         for header, lower, value in _WANTED:
             if lower not in there:
                 headers.add(header, value)
-        headers.add(HEADER, asked)
+        headers.add(HEADER, name)
         key = endpoint, response.status_code
         if (measured := children.get(key)) is None:
             measured = children[key] = seconds.labels(endpoint, str(response.status_code))
         measured.observe(elapsed)
         if response.status_code >= 400:
             problems.labels(endpoint).inc()
-        actor = g.get("actor")
+        actor = held.get("actor")
         line = {
-            "request_id": asked,
-            "method": request.method if request.method in _METHODS else "other",
+            "request_id": name,
+            "method": method if method in _METHODS else "other",
             "endpoint": endpoint,
             "status": response.status_code,
             "milliseconds": round(elapsed * 1000, 1),

@@ -15,6 +15,7 @@ from typing import Annotated, Any, BinaryIO, TypeVar, cast
 
 import structlog
 from flask import Flask, Request, Response, current_app, g, request
+from flask.globals import app_ctx, request_ctx
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError, to_json
 from sqlalchemy.exc import SQLAlchemyError
@@ -25,7 +26,7 @@ from keys.canonical import strict_json
 from keys.errors import Fault, Kind, VermilionError
 from registry.actor import Actor, Administrator
 from registry.body_slots import BATCH_SLOTS, PUBLIC_UPLOAD_SLOTS, UPLOAD_SLOTS, BodySlots
-from registry.buckets import Buckets
+from registry.buckets import Buckets, Counted
 from registry.defects import Defects
 from registry.licences.outage import database_code, database_out, is_outage
 from registry.log.refusals import OncePerMinute, Refusal, record_refusal
@@ -182,20 +183,21 @@ def install(app: Flask, carried: AppState) -> None:
 
 
 def _require_actor() -> None:
-    carried, endpoint, blueprint = state(), request.endpoint, request.blueprint
+    carried, asked, held = state(), request_ctx.request, app_ctx.g
+    endpoint, blueprint = asked.endpoint, asked.blueprint
     if endpoint is None or endpoint in carried.public or blueprint == CONSOLE:
         return
-    g.actor = caller = carried.authenticate(request)
+    held.actor = caller = carried.authenticate(asked)
     if carried.limits is not None:
-        _limit(carried.limits, caller)
+        held.counted = counted = carried.limits.enter(caller.client_id or f"person {caller.person_id}")
+        _require_room(counted)
     if isinstance(caller, Administrator) != (blueprint == AUDIT):
         detail = "an auditor reads the audit, and nobody else does"
         raise VermilionError(Kind.FORBIDDEN, detail, reason="duty")
 
 
-def _limit(limits: Buckets, caller: Actor | Administrator) -> None:
+def _require_room(counted: Counted) -> None:
     """Raises VermilionError(TOO_MANY) for a request that is one too many of the client's."""
-    g.counted = counted = limits.enter(caller.client_id or f"person {caller.person_id}")
     if counted.wait:
         raise VermilionError(
             Kind.TOO_MANY, "too many requests of one client", reason="rate", retry_after=counted.wait
@@ -204,7 +206,7 @@ def _limit(limits: Buckets, caller: Actor | Administrator) -> None:
 
 def _tell_limit(response: Response) -> Response:
     """draft-ietf-httpapi-ratelimit-headers: the policy, and what is left of it for certain."""
-    counted = g.get("counted")
+    counted: Counted | None = app_ctx.g.get("counted")
     if counted is not None:
         response.headers.add("RateLimit-Policy", f'"client";q={state().per_minute};w=60')
         response.headers.add("RateLimit", f'"client";r={counted.left};t={counted.drained_in}')
@@ -400,15 +402,21 @@ def _json_answer(text: bytes, status: int, headers: Mapping[str, str] | None) ->
 def tagged(response: Response, tag: str) -> Response:
     """The answer with a strong ETag (RFC 9110, 8.8.3), without content for whoever has that already."""
     response.headers["ETag"] = f'"{tag}"'
-    if "If-None-Match" in request.headers:
-        response.make_conditional(request)
+    return _unless_known(response)
+
+
+def _unless_known(response: Response) -> Response:
+    asked = request_ctx.request
+    if "If-None-Match" in asked.headers:
+        response.make_conditional(asked)
     return response
 
 
 def shown(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer about one thing, tagged by what it says."""
     text = to_json(body)
-    return tagged(_json_answer(text, 200, headers), sha256(text).hexdigest()[:32])
+    tag = f'"{sha256(text).hexdigest()[:32]}"'
+    return _unless_known(_json_answer(text, 200, {"ETag": tag, **(headers or {})}))
 
 
 def _problem_response(error: VermilionError) -> Response:

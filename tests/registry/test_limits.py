@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
 import re
+import secrets
+import threading
 from dataclasses import replace
 
 import pytest
 from flask.testing import FlaskClient
 
 from registry.app import create_app
-from registry.request_ids import request_id
+from registry.request_ids import Names, request_id
 from registry.settings import Settings
 from tests.registry.world import World, on_sqlite
 
@@ -102,3 +105,25 @@ def test_any_other_name_is_replaced(sent: str | None) -> None:
     assert made != sent
     assert re.fullmatch("[0-9a-f]{32}", made)
     assert request_id(made) == made  # a name of ours may be passed on
+
+
+def test_drawn_names_differ_between_threads_and_in_a_forked_process() -> None:
+    names = Names(secrets.token_bytes)
+    drawn: list[str] = [names.draw()]
+    threads = [
+        threading.Thread(target=lambda: drawn.extend([names.draw() for _ in range(500)])) for _ in range(4)
+    ]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    receiver, sender = multiprocessing.get_context("fork").Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(
+        target=lambda: sender.send([names.draw() for _ in range(300)])
+    )
+    child.start()
+    drawn += receiver.recv()
+    child.join()
+    drawn += [names.draw() for _ in range(300)]
+    assert len(set(drawn)) == len(drawn) == 1 + 4 * 500 + 300 + 300
+    assert all(re.fullmatch("[0-9a-f]{32}", one) for one in drawn)
