@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -84,6 +84,35 @@ def test_values_go_in_and_come_out_in_the_types_of_the_table(database: Database)
         assert ONE.first(session, name="none") is None
         assert ONE.value(session, name="none") is None
         assert ONE.value(session, name="c") == "c"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["证", "\u2028", '"'],
+        {"n": [1, -0.5, 1e300, 2**70, None, True, {}]},
+        {"": ""},
+        "x",
+        ["\ud83d"],
+        "\ud83d",
+    ],
+)
+@pytest.mark.parametrize(
+    "at",
+    [
+        datetime(1, 1, 1, tzinfo=UTC),
+        datetime(9998, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC),
+        datetime(2026, 3, 29, 2, 30, tzinfo=timezone(timedelta(hours=8))),
+    ],
+)
+def test_json_and_instants_come_back_as_they_were(database: Database, words: Any, at: datetime) -> None:
+    """A lone surrogate too, which only an escape can bring in."""
+    with database.transaction() as session:
+        INSERT.write(session, [thing("a", words=words, at=at)])
+    with Session(database.read) as session:
+        for row in (ONE.first(session, name="a"), session.execute(ALL).one()):
+            assert (row.words, type(row.words)) == (words, type(words))
+            assert (row.at, row.at.tzinfo) == (at, UTC)
 
 
 def test_a_list_of_any_length(database: Database) -> None:
