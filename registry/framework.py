@@ -8,7 +8,7 @@ matter; whatever is not as simple goes Flask's way.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -38,13 +38,16 @@ class _NoSessions(SessionInterface):
 class Answer(Response):
     """A response; every view's becomes one on its way out."""
 
+    unless_said: Sequence[tuple[str, str, str]] = ()
+    """Headers of an answer that does not say otherwise: name, the same in small letters, value."""
+
     def get_wsgi_response(
         self, environ: WSGIEnvironment
     ) -> tuple[Iterable[bytes], str, list[tuple[str, str]]]:
         """A whole body of known length goes out as it is, in one piece; it has nothing to be put right."""
         body: Any = self.response
-        headers = self.headers.to_wsgi_list()
-        names = {name.lower() for name, _ in headers}
+        names = {name.lower() for name, _ in self.headers}
+        more = [(name, value) for name, small, value in self.unless_said if small not in names]
         plain = (
             type(body) is list
             and len(body) == 1
@@ -55,7 +58,10 @@ class Answer(Response):
             and self.status_code not in {204, 304}
             and environ["REQUEST_METHOD"] != "HEAD"
         )
-        return (body, self.status, headers) if plain else super().get_wsgi_response(environ)
+        if plain:
+            return body, self.status, [*self.headers, *more]
+        self.headers.extend(more)
+        return super().get_wsgi_response(environ)
 
 
 class QuietFlask(Flask):

@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, H
 
 from keys.errors import Kind, VermilionError, places
 from registry.defects import Defects
+from registry.framework import Answer, QuietFlask
 from registry.local import is_local
 from registry.logs import say
 from registry.request_ids import HEADER, Names, request_id
@@ -25,11 +26,11 @@ HEADERS = {
     "Cache-Control": "no-store",
 }
 """Of every answer that does not say otherwise."""
-_WANTED = [(name, name.lower(), value) for name, value in HEADERS.items()]
+_UNLESS_SAID = tuple((name, name.lower(), value) for name, value in HEADERS.items())
 
 
 def observe(
-    app: Flask,
+    app: QuietFlask,
     name: str,
     random: Callable[[int], bytes],
     metrics: CollectorRegistry,
@@ -62,12 +63,9 @@ def observe(
         asked, held = request_ctx.request, app_ctx.g
         endpoint, method, name = asked.endpoint or "none", asked.method, held.request_id
         elapsed = time.perf_counter() - held.begun
-        headers = response.headers
-        there = {name.lower() for name, _ in headers}
-        for header, lower, value in _WANTED:
-            if lower not in there:
-                headers.add(header, value)
-        headers.add(HEADER, name)
+        assert isinstance(response, Answer)
+        response.unless_said = _UNLESS_SAID
+        response.headers.add(HEADER, name)
         key = endpoint, response.status_code
         if (measured := children.get(key)) is None:
             measured = children[key] = seconds.labels(endpoint, str(response.status_code))

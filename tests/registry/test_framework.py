@@ -10,7 +10,7 @@ import pytest
 from flask import Flask, Response, session
 from werkzeug.test import Client, TestResponse
 
-from registry.framework import QuietFlask
+from registry.framework import Answer, QuietFlask
 from tests.registry.world import World
 
 
@@ -132,3 +132,20 @@ def test_nothing_is_a_coroutine(world: World) -> None:
     found = list(functions(world.app))
     assert len(found) > 100
     assert not any(inspect.iscoroutinefunction(one) for one in found)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize("path", ["/text", "/moved", "/empty/204", "/empty/304", "/pieces"])
+def test_a_header_that_an_answer_says_itself_is_not_said_twice(method: str, path: str) -> None:
+    app = QuietFlask("ours", static_folder=None)
+    filled(app)
+
+    @app.after_request
+    def dress(response: Response) -> Response:
+        assert isinstance(response, Answer)
+        response.unless_said = (("X-Twice", "x-twice", "2"), ("X-Once", "x-once", "3"))
+        return response
+
+    answer = Client(app).open(path, method=method)
+    assert answer.headers.getlist("X-Twice") == (["1"] if path == "/text" else ["2"])
+    assert answer.headers.getlist("X-Once") == ["3"]
