@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,7 @@ def per_minute(count: int) -> Rate:
     return Rate(burst=count, seconds_each=60.0 / count)
 
 
-@dataclass(frozen=True, slots=True)
-class Counted:
+class Counted(NamedTuple):
     """An attempt that was counted (`wait` 0), or after how many seconds there is room for it."""
 
     wait: int
@@ -43,7 +43,7 @@ class Buckets:
     """
 
     def __init__(self, rate: Rate, *, monotonic: Callable[[], float], most: int = 10_000) -> None:
-        self._rate = rate
+        self._each, self._size = rate.seconds_each, rate.size
         self._monotonic = monotonic
         self._most = most
         self._lock = threading.Lock()
@@ -51,7 +51,7 @@ class Buckets:
 
     def enter(self, key: str) -> Counted:
         """Count an attempt."""
-        each, size = self._rate.seconds_each, self._rate.size
+        each, size = self._each, self._size
         with self._lock:
             now = self._monotonic()
             held = max(self._empty_at.get(key, now), now) - now

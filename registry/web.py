@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from enum import StrEnum
+from functools import partial
 from hashlib import sha256
 from typing import Annotated, Any, BinaryIO, TypeVar, cast
 
@@ -175,15 +176,15 @@ def install(app: Flask, carried: AppState) -> None:
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_BODY_BYTES
     app.config["MAX_FORM_PARTS"] = 20
-    app.before_request(_require_actor)
-    app.after_request(_tell_limit)
+    app.before_request(partial(_require_actor, carried))
+    app.after_request(partial(_tell_limit, carried))
     app.register_error_handler(VermilionError, _expected)
     app.register_error_handler(HTTPException, _http)
     app.register_error_handler(SQLAlchemyError, _database_failed)
 
 
-def _require_actor() -> None:
-    carried, asked, held = state(), request_ctx.request, app_ctx.g
+def _require_actor(carried: AppState) -> None:
+    asked, held = request_ctx.request, app_ctx.g
     endpoint, blueprint = asked.endpoint, asked.blueprint
     if endpoint is None or endpoint in carried.public or blueprint == CONSOLE:
         return
@@ -204,11 +205,11 @@ def _require_room(counted: Counted) -> None:
         )
 
 
-def _tell_limit(response: Response) -> Response:
+def _tell_limit(carried: AppState, response: Response) -> Response:
     """draft-ietf-httpapi-ratelimit-headers: the policy, and what is left of it for certain."""
     counted: Counted | None = app_ctx.g.get("counted")
     if counted is not None:
-        response.headers.add("RateLimit-Policy", f'"client";q={state().per_minute};w=60')
+        response.headers.add("RateLimit-Policy", f'"client";q={carried.per_minute};w=60')
         response.headers.add("RateLimit", f'"client";r={counted.left};t={counted.drained_in}')
     return response
 
