@@ -53,7 +53,7 @@ def observe(
     def begin() -> None:
         held = app_ctx.g
         held.begun = time.perf_counter()
-        held.request_id = request_id(request_ctx.request.headers.get(HEADER), names.draw)
+        held.request_id = request_id(request_ctx.request.environ.get(_SENT), names.draw)
 
     # Flask runs these in order: the clock starts before anybody is asked who they are.
     app.before_request_funcs[None].insert(0, app.before_request_funcs[None].pop())
@@ -97,6 +97,7 @@ def observe(
     got_request_exception.connect(note_defect, app, weak=False)
 
 
+_SENT = f"HTTP_{HEADER.upper().replace('-', '_')}"  # where WSGI puts it
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS"})
 
 

@@ -29,6 +29,7 @@ from registry.actor import Actor, Administrator
 from registry.body_slots import BATCH_SLOTS, PUBLIC_UPLOAD_SLOTS, UPLOAD_SLOTS, BodySlots
 from registry.buckets import Buckets, Counted
 from registry.defects import Defects
+from registry.framework import Answer
 from registry.licences.outage import database_code, database_out, is_outage
 from registry.log.refusals import OncePerMinute, Refusal, record_refusal
 from registry.networks import network_of
@@ -397,7 +398,7 @@ def answer(body: Mapping[str, Any], status: int = 200, headers: Mapping[str, str
 
 
 def _json_answer(text: bytes, status: int, headers: Mapping[str, str] | None) -> Response:
-    return Response(text, status, {"Content-Type": "application/json", **(headers or {})})
+    return Answer(text, status, {"Content-Type": "application/json", **(headers or {})})
 
 
 def tagged(response: Response, tag: str) -> Response:
@@ -408,7 +409,7 @@ def tagged(response: Response, tag: str) -> Response:
 
 def _unless_known(response: Response) -> Response:
     asked = request_ctx.request
-    if "If-None-Match" in asked.headers:
+    if "HTTP_IF_NONE_MATCH" in asked.environ:  # its headers find a missing one by an exception
         response.make_conditional(asked)
     return response
 
