@@ -26,6 +26,15 @@ def _name(name: str) -> bytes:
 
 def encode_seal_attributes(digest: bytes, certificate_sha256: bytes, suite: Suite) -> bytes:
     """The bytes a seal key signs (RFC 5652, 5.4), for a message digest by the suite's hash."""
+    parts, digest_at, certificate_at = _parts(suite.name)
+    if (len(digest), len(certificate_sha256)) != (len(parts[digest_at]), len(parts[certificate_at])):
+        return _encoded(digest, certificate_sha256, suite)  # no digests of the suite's: nobody's form
+    spliced = list(parts)
+    spliced[digest_at], spliced[certificate_at] = digest, certificate_sha256
+    return b"".join(spliced)
+
+
+def _encoded(digest: bytes, certificate_sha256: bytes, suite: Suite) -> bytes:
     attributes = {
         "content_type": _DATA,
         "message_digest": tlv(_OCTETS, digest),
@@ -47,7 +56,7 @@ def encode_seal_attributes(digest: bytes, certificate_sha256: bytes, suite: Suit
 
 def is_our_form(data: bytes, suite: Suite) -> bool:
     """Whether these are the attributes of some digest and some certificate, all of them compared."""
-    parts = _parts(suite.name)
+    parts, _digest_at, _certificate_at = _parts(suite.name)
     if len(data) != sum(map(len, parts)):
         return False
     at = 0
@@ -59,14 +68,16 @@ def is_our_form(data: bytes, suite: Suite) -> bool:
 
 
 @cache
-def _parts(suite_name: SuiteName) -> tuple[bytes, ...]:
-    """Fixed and variable parts by turns, a fixed one first: the lengths of all are fixed."""
+def _parts(suite_name: SuiteName) -> tuple[tuple[bytes, ...], int, int]:
+    """Fixed and variable parts by turns, a fixed one first, and which of them are digest and certificate. The
+    lengths of all are fixed, and so is their order: what sorts them lies before what varies.
+    """
     suite = SUITES[suite_name]
     digest, certificate = b"\xaa" * new_hash(suite.digest_name).digest_size, b"\xbb" * sha256().digest_size
-    sample = encode_seal_attributes(digest, certificate, suite)
+    sample = _encoded(digest, certificate, suite)
     places = sorted((sample.index(part), part) for part in (digest, certificate))
     parts, at = [], 0
     for place, part in places:
         parts += [sample[at:place], part]
         at = place + len(part)
-    return (*parts, sample[at:])
+    return (*parts, sample[at:]), parts.index(digest), parts.index(certificate)

@@ -11,12 +11,13 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import cache, lru_cache
 from hashlib import sha256
 
 from asn1crypto import algos, cms, tsp
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 
@@ -24,7 +25,7 @@ from keys.clock import parse_compact_utc
 from keys.der import tlv
 from keys.errors import Kind, VermilionError
 from keys.seal_attributes import encode_seal_attributes
-from keys.suite import SUITES, Ecdsa, Suite, signature_algorithm, signature_bytes
+from keys.suite import SUITES, Ecdsa, Suite, SuiteName, signature_algorithm, signature_bytes, verifies
 
 _SEQUENCE, _SET, _OCTETS, _INTEGER, _TIME = 0x30, 0x31, 0x04, 0x02, 0x18
 _CONTEXT_0, _CONTEXT_1 = 0xA0, 0xA1
@@ -202,9 +203,26 @@ def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
     "issuer_unknown" where none of the `issuers` signed it. Whether the token is genuine is for
     `keys.time_stamp.verify_token`.
     """
+    own, opening, signers = _settled(token)
+    issuer = next((c for c in issuers if _signed_by(own, c)), None)
+    if issuer is None:
+        raise VermilionError(
+            Kind.INVALID, "the time-stamp's authority is none that we know", reason="issuer_unknown"
+        )
+    certificates = tlv(_CONTEXT_0, *sorted({own, issuer}))
+    return tlv(_SEQUENCE, _SIGNED_DATA, tlv(_CONTEXT_0, tlv(_SEQUENCE, opening, certificates, signers)))
+
+
+@lru_cache(maxsize=_REMEMBERED)  # one token is asked for where it is put in and where the whole is checked
+def _settled(token: bytes) -> tuple[bytes, bytes, bytes]:
+    """Of a canonical token: its signer's certificate, and what stands before and behind the certificates.
+
+    Raises VermilionError(INVALID, "structure").
+    """
     kind, wrapped = children(token, _SEQUENCE, range(2, 3))
-    body = children(content(wrapped, _CONTEXT_0), _SEQUENCE, range(5, 6))
-    version, algorithms, encapsulated, certificates, signers = body
+    version, algorithms, encapsulated, certificates, signers = children(
+        content(wrapped, _CONTEXT_0), _SEQUENCE, range(5, 6)
+    )
     content_type, _ = children(encapsulated, _SEQUENCE, range(2, 3))
     listed = _listed(certificates)
     (signer,) = children(signers, _SET, range(1, 2))
@@ -235,16 +253,9 @@ def canonical_token(token: bytes, issuers: Sequence[bytes]) -> bytes:
         if name not in (named, _RSA_ENCRYPTION) or parameters not in ([], [_NULL]):
             raise _not_ours()
         fields[4] = tlv(_SEQUENCE, named, _NULL)
-    issuer = next((c for c in issuers if _signed_by(own, c)), None)
-    if issuer is None:
-        raise VermilionError(
-            Kind.INVALID, "the time-stamp's authority is none that we know", reason="issuer_unknown"
-        )
     fields[2] = tlv(_SEQUENCE, oid)
-    body[1] = tlv(_SET, fields[2])
-    body[3] = tlv(_CONTEXT_0, *sorted({own, issuer}))
-    body[4] = tlv(_SET, tlv(_SEQUENCE, *fields))
-    return tlv(_SEQUENCE, kind, tlv(_CONTEXT_0, tlv(_SEQUENCE, *body)))
+    opening = version + tlv(_SET, fields[2]) + encapsulated
+    return own, opening, tlv(_SET, tlv(_SEQUENCE, *fields))
 
 
 def token_certificates(token: bytes) -> list[bytes]:
@@ -371,10 +382,34 @@ def load_certificate(der: bytes) -> x509.Certificate:
     return certificate
 
 
+@lru_cache(maxsize=_REMEMBERED)
+def subject_public_key_info(certificate: bytes) -> bytes:
+    """A certificate's public key, DER. Raises VermilionError(INVALID, "structure")."""
+    public = load_certificate(certificate).public_key()
+    return public.public_bytes(serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo)
+
+
+@lru_cache(maxsize=512)
+def made_by(certificate: bytes, suite: SuiteName, signature: bytes, data: bytes) -> bool:
+    """Whether a signature of the suite over `data` is that of a certificate's key.
+
+    One signature is asked about twice, when it was made and in the whole file, a group of others between:
+    the same bytes have the same answer, and working it out takes longer than all else about a seal.
+    Raises VermilionError(INVALID, "structure").
+    """
+    return verifies(load_certificate(certificate).public_key(), SUITES[suite], signature, data)
+
+
 def _digest_oid(suite: Suite) -> bytes:
-    return bytes(algos.DigestAlgorithmId(suite.digest_name).dump())
+    return _digest_oid_of(suite.digest_name)
 
 
+@cache  # of a few names; asn1crypto takes ten times as long for one as to put a whole seal together
+def _digest_oid_of(name: str) -> bytes:
+    return bytes(algos.DigestAlgorithmId(name).dump())
+
+
+@cache
 def _signature_oid(digest_name: str, family: str) -> bytes:
     return bytes(algos.SignedDigestAlgorithmId(f"{digest_name}_{family}").dump())
 

@@ -18,6 +18,7 @@ from __future__ import annotations
 import base64
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
@@ -277,7 +278,11 @@ def signed_by(credential: Credential, origin: str, id_text: str, public_key: byt
 
 def _is_signature(raw: bytes, data: bytes, public_key: bytes, suite: Suite) -> bool:
     try:
-        key = serialization.load_der_public_key(public_key)
-        return verifies(key, suite, signature_from_raw(suite, raw), data)
+        return verifies(_loaded(public_key), suite, signature_from_raw(suite, raw), data)
     except (ValueError, UnsupportedAlgorithm):
         return False
+
+
+@lru_cache(maxsize=256)  # keys that a trust list names
+def _loaded(public_key: bytes) -> object:
+    return serialization.load_der_public_key(public_key)

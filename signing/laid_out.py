@@ -14,7 +14,7 @@ from hashlib import sha256
 from keys.custodian import Custodian, SignRequest
 from keys.custodian import Kind as SignKind
 from keys.errors import Kind, VermilionError
-from keys.suite import SUITES, verifies
+from keys.suite import SUITES
 from signing import cms
 from signing.document import SealedDocument, SealMaterial, ValidationData
 
@@ -74,8 +74,7 @@ def checked_signature(laid_out: LaidOut, raw: bytes) -> bytes:
     material = laid_out.material
     suite = SUITES[material.key.suite]
     signature = cms.canonical_signature(raw, suite)
-    public = cms.load_certificate(material.certificate).public_key()
-    if not verifies(public, suite, signature, laid_out.attributes):
+    if not cms.made_by(material.certificate, suite.name, signature, laid_out.attributes):
         raise VermilionError(
             Kind.INVALID, "the seal's key and certificate do not belong together", reason="key_mismatch"
         )

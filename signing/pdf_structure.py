@@ -9,7 +9,7 @@ Every way out for bad input is `VermilionError(INVALID)`; work is linear in the 
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterator
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from hashlib import new as new_hash
@@ -134,9 +134,21 @@ class Beginning:
 
     data: bytes
     objects: dict[int, Value]
-    spans: dict[int, tuple[int, int]]
+    spans: dict[int, tuple[int, int]]  # one behind the other, from the header on
     refs: frozenset[int]
     _states: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def end(self) -> int:
+        """Where the last of its objects ends; what follows in `data` is the beginning of another one."""
+        return max(end for _, end in self.spans.values())
+
+    def is_listed(self, offsets: Sequence[int]) -> bool:
+        """Whether a table, which tells where objects 1, 2, … lie, has all of its objects in their places."""
+        known = self.spans
+        return len(offsets) >= max(known) and all(
+            offsets[number - 1] == span[0] for number, span in known.items()
+        )
 
     def state(self, name: str) -> Any:  # hashlib names no type of its own
         """The digest of `data`, to be continued by the caller."""
@@ -201,18 +213,19 @@ _XREF_HEAD = re.compile(rb"xref\n0 ([1-9][0-9]{0,4})\n")
 _UPDATE_HEAD = re.compile(rb"xref\n[1-9][0-9]{0,4} 1\n([0-9]{10}) 00000 n \n")
 _SUBSECTION = re.compile(rb"([1-9][0-9]{0,4}) ([1-9][0-9]{0,3})\n")
 _XREF_FREE = b"0000000000 65535 f \n"
+_XREF_ENTRIES = re.compile(rb"(?:[0-9]{10} 00000 n \n)*")
 _XREF_ENTRY = re.compile(rb"([0-9]{10}) 00000 n \n")
 _TRAILER_HEAD = b"trailer\n"
 _OBJECT_END = b"endobj\n"
 _STREAM_HEAD = re.compile(rb"stream\r?\n")
 _STREAM_END = re.compile(rb"\r?\n?endstream")
+_WHITE = b"\t\n\x0c\r "
 _SPACE = re.compile(rb"[\t\n\x0c\r ]*")
 _REF = re.compile(rb"([1-9][0-9]{0,4}) 0 R(?=[\t\n\x0c\r \[\]<>()/])")
 _NUMBER = re.compile(rb"[+-]?(?:[0-9]{1,10}(?:\.[0-9]{0,20})?|\.[0-9]{1,20})(?=[\t\n\x0c\r \[\]<>()/])")
 _NAME = re.compile(rb"/((?:[!-\"$&'*-.0-;=?-Z\\^-z|~]|#[0-9A-Fa-f]{2}){1,127})(?=[\t\n\x0c\r \[\]<>()/])")
 _ESCAPED_BYTE = re.compile(rb"#([0-9A-Fa-f]{2})")
 _WORD = re.compile(rb"(true|false|null)(?=[\t\n\x0c\r \[\]<>()/])")
-_HEX = re.compile(rb"<([0-9A-Fa-f]*)>")
 _LITERAL_RUN = re.compile(rb"[^()\\\r]+")
 _OCTAL = re.compile(rb"[0-7]{1,3}")
 _ESCAPES = {
@@ -316,14 +329,12 @@ def _read_table(data: bytes, table: int) -> tuple[list[int], int]:
     at = head.end()
     if data[at : at + 20] != _XREF_FREE:
         refuse("the cross-reference table does not begin with the free entry")
-    offsets = []
-    for _ in range(count):
-        at += 20
-        entry = _XREF_ENTRY.match(data, at)
-        if entry is None:
-            refuse("a cross-reference entry is not of our form")
-        offsets.append(int(entry.group(1)))
     at += 20
+    end = at + 20 * count
+    if _XREF_ENTRIES.fullmatch(data, at, end) is None:
+        refuse("a cross-reference entry is not of our form")
+    offsets = [int(data[entry : entry + 10]) for entry in range(at, end, 20)]
+    at = end
     if data[at : at + len(_TRAILER_HEAD)] != _TRAILER_HEAD:
         refuse("no trailer follows the cross-reference table")
     return offsets, at + len(_TRAILER_HEAD)
@@ -364,17 +375,16 @@ def _read_objects(
     objects: dict[int, Value] = {}
     spans: dict[int, tuple[int, int]] = {}
     expected = first
-    there = {} if beginning is None else beginning.spans
-    for offset, number in sorted((offset, number) for number, offset in enumerate(offsets, 1)):
+    if beginning is not None and beginning.spans:  # they follow one another from `first` on
+        if not beginning.is_listed(offsets):
+            refuse("an object is not where the cross-reference table says")
+        objects, spans, expected = dict(beginning.objects), dict(beginning.spans), beginning.end
+    for offset, number in sorted(
+        (offset, number) for number, offset in enumerate(offsets, 1) if number not in spans
+    ):
         if offset != expected:
             refuse("the objects do not follow one another without a gap")
-        span = there.get(number)
-        if beginning is not None and span is not None:
-            if span[0] != offset:
-                refuse("an object is not where the cross-reference table says")
-            objects[number], expected = beginning.objects[number], span[1]
-        else:
-            objects[number], expected = reader.indirect_object(offset, number)
+        objects[number], expected = reader.indirect_object(offset, number)
         spans[number] = (offset, expected)
     if expected != table:
         refuse("the objects do not end where the cross-reference table begins")
@@ -439,7 +449,10 @@ class _Reader:
             refuse("the file has too many values")
 
     def _space(self, at: int) -> int:
-        match = _SPACE.match(self.data, at)
+        data = self.data
+        if at < len(data) and data[at] not in _WHITE:  # mostly: our writers leave out what they may
+            return at
+        match = _SPACE.match(data, at)
         return match.end() if match is not None else at
 
     def _atom(self, at: int) -> tuple[Value, int]:
@@ -483,11 +496,15 @@ class _Reader:
         return Dictionary(entries), at + 2
 
     def _hexadecimal(self, start: int) -> tuple[Text, int]:
-        match = _HEX.match(self.data, start)
-        if match is None or len(match.group(1)) % 2:
+        end = self.data.find(b">", start)
+        digits = self.data[start + 1 : max(end, start)]
+        try:
+            value = bytes.fromhex(digits.decode("ascii"))
+        except ValueError:
+            value = b""
+        if end < 0 or 2 * len(value) != len(digits):  # fromhex would pass over white space
             refuse("a hexadecimal string is malformed")
-        value = bytes.fromhex(match.group(1).decode("ascii"))
-        return Text(value, start, match.end(), hexadecimal=True), match.end()
+        return Text(value, start, end + 1, hexadecimal=True), end + 1
 
     def _literal(self, start: int) -> tuple[Text, int]:
         data, at, level = self.data, start + 1, 1

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import zlib
 
 from signing.pdf_structure import Array, Dictionary, Name, Pdf, Ref, Stream, Text, refuse
 
 MAX_EMBEDDED_BYTES = 1024 * 1024
 MAX_SIGNATURE_BYTES = 16 * 1024
-_LOWER_HEX = re.compile(rb"<[0-9a-f]+>")
 
 
 def signed_range(pdf: Pdf, signature: Dictionary) -> tuple[int, int]:
@@ -24,7 +22,8 @@ def signed_range(pdf: Pdf, signature: Dictionary) -> tuple[int, int]:
     written = pdf.data[byte_range.start : byte_range.end]
     if written != b"[0 %d %d %d]" % (start, end, size - end):
         refuse("the signature does not cover the whole file")
-    if len(contents.value) > MAX_SIGNATURE_BYTES or _LOWER_HEX.fullmatch(pdf.data, start, end) is None:
+    lower = contents.hexadecimal and pdf.data[start + 1 : end - 1] == contents.value.hex().encode("ascii")
+    if len(contents.value) > MAX_SIGNATURE_BYTES or not lower or not contents.value:
         refuse("the signature's value is not lower-case hexadecimal")
     return start, end
 

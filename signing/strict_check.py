@@ -18,14 +18,11 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 
-from cryptography.hazmat.primitives import serialization
-
 from keys.clock import parse_compact_utc
 from keys.errors import VermilionError
 from keys.outside_chain import check_chain
 from keys.path import verify_chain
 from keys.profiles import ProfileName
-from keys.suite import verifies
 from keys.time_stamp import TimeStamp, verify_token
 from keys.trust_list import TrustedKey, TrustList
 from signing import cms
@@ -200,16 +197,12 @@ def _judged(sealed: Sealed, trust: TrustList, at: datetime) -> _Judged:
     suite = seal.suite
     if seal.digest != sealed.pdf.digest(suite.digest_name, sealed.start, sealed.end):
         refuse("the content is not what was sealed", "digest_mismatch")
-    certificate = cms.load_certificate(seal.certificate)
-    public_key = certificate.public_key()
-    if not verifies(public_key, suite, seal.signature, seal.attributes):
+    if not cms.made_by(seal.certificate, suite.name, seal.signature, seal.attributes):
         refuse("the seal's signature is wrong, or of another algorithm", "signature_invalid")
 
     own = None if seal.token is None else _verified(seal.token, sha256(seal.signature).digest(), trust)
     sealed_at = claimed_at if own is None else own.gen_time
-    spki = public_key.public_bytes(
-        serialization.Encoding.DER, serialization.PublicFormat.SubjectPublicKeyInfo
-    )
+    spki = cms.subject_public_key_info(seal.certificate)
     key = next((k for k in trust.keys if k.use == "seal" and k.public_key == spki), None)
     if sealed_at > at + MAX_CLOCK_DIFFERENCE:
         refuse("the seal names a moment that has not come", "sealed_in_future")

@@ -27,6 +27,7 @@ from keys.errors import Kind, VermilionError
 from keys.profiles import ProfileName
 from keys.trust_list import TrustList
 from signing import cms
+from signing.pdf_structure import Beginnings
 from signing.strict_check import FileEvidence, SealEvidence, Stamped, strict_check
 from signing.validation_data import Chain
 from tests.authority import issue_certificate
@@ -97,6 +98,30 @@ def test_without_a_token_the_level_and_the_claimed_moment_say_so() -> None:
     evidence = check(office().seal(NoStamps()).data)
     assert (evidence.level, evidence.sealed_at) == ("B-B", NOW)
     assert (evidence.stamped_at, evidence.stamps) == (None, ())
+
+
+def test_what_was_found_in_one_file_lets_no_changed_one_pass() -> None:
+    """A beginning, a token and a signature that are remembered answer for the same bytes alone: the same file
+    passes again, and one that differs in a byte of any of them does not.
+    """
+    data, seal = sealed().data, seal_of(sealed().data)
+    known = data.index(b"endobj", gap_of(data)[0] // 2) + len(b"endobj\n")
+    beginnings = Beginnings()
+    beginnings.expect(data[:known])
+    found = strict_check(data, office().trust, at=LATER, beginnings=beginnings)
+    assert beginnings.of(data) is not None
+    assert strict_check(data, office().trust, at=LATER, beginnings=beginnings) == found
+    for place in range(0, known, known // 40):
+        altered = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
+        with pytest.raises(VermilionError):
+            strict_check(altered, office().trust, at=LATER, beginnings=beginnings)
+    assert cms.made_by(seal.certificate, seal.suite.name, seal.signature, seal.attributes)
+    assert not cms.made_by(seal.certificate, seal.suite.name, seal.signature, seal.attributes + b"\0")
+    assert not cms.made_by(office().authority.tsa, seal.suite.name, seal.signature, seal.attributes)
+    assert seal.token is not None
+    assert cms.canonical_token(seal.token, (office().authority.issuing,)) == seal.token
+    with pytest.raises(VermilionError, match="none that we know"):  # whoever else had it settled before
+        cms.canonical_token(seal.token, (other_office().authority.issuing,))
 
 
 @pytest.mark.parametrize("seed", [1, 2])
