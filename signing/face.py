@@ -96,6 +96,9 @@ class ValueBox:
     line_spacing: float  # in sizes
     wrap: bool
 
+    def __hash__(self) -> int:  # of what tells places apart: all of it would take longer than to set a line
+        return hash((self.source, self.page, self.box.x, self.box.y))
+
 
 @dataclass(frozen=True, slots=True)
 class QrBox:

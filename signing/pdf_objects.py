@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import lru_cache
 
 import pikepdf
 from pikepdf import Name, Pdf
@@ -143,6 +144,7 @@ def name(text: str) -> bytes:
     )
 
 
+@lru_cache(maxsize=4096)  # the places and sizes of a few faces
 def number(value: float) -> bytes:
     """A number to a ten-thousandth, without needless digits."""
     return f"{value:.4f}".rstrip("0").rstrip(".").encode("ascii") if value % 1 else b"%d" % value

@@ -79,6 +79,12 @@ class Base:
         """How many objects a tail has."""
         return len(self.slots) - self.validated
 
+    @cached_property
+    def parts(self) -> list[list[Part]]:
+        """What each page's tail draws, as `page_parts` has it."""
+        pages = range(len(self.face.pages))
+        return [page_parts(self.face, page, photo=self.photo, copied=self.copied) for page in pages]
+
 
 @dataclass(frozen=True)
 class Prefix:

@@ -27,7 +27,7 @@ from signing.fonts import Weight
 from signing.laid_out import RESERVED_BYTES, LaidOut
 from signing.pdf_objects import number
 from signing.photo import jpeg_size
-from signing.prefix import COMMON, OWN, Prefix, colour, page_parts, to_unicode
+from signing.prefix import COMMON, OWN, Prefix, colour, to_unicode
 from signing.qr_symbol import make_symbol, path, placed
 from signing.record import Printout, printout_to_json
 from signing.revision import text_string
@@ -182,7 +182,7 @@ class _Writer:
                 yield self._across(one)
             yield b"EMC\n"
         mark = 0
-        for part in page_parts(self.face, page, photo=self.base.photo, copied=self.base.copied):
+        for part in self.base.parts[page]:
             if isinstance(part, ValueBox):
                 yield b"/Span<</MCID %d>>BDC\nEMC\n/P<</MCID %d>>BDC\n" % (mark, mark + 1)
                 if text := texts.get(part.source):
@@ -218,9 +218,10 @@ class _Writer:
     def _shown(self, line: str, weight: Weight, size: bytes) -> Iterator[bytes]:
         """A line, piece by piece in the font that has its characters."""
         common, own = self.base.common[weight], self.own
+        codes = [common[char] for char in line if char in common]
         font: bytes | None = None
-        if common.keys() >= set(line):  # as most lines
-            yield b"".join([COMMON, size, b"<", *[common[char] for char in line], b">Tj\n"])
+        if len(codes) == len(line):  # as in most lines
+            yield b"".join([COMMON, size, b"<", *codes, b">Tj\n"])
             return
         for char in line:
             code = common.get(char)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from keys.errors import Fault, Kind, VermilionError
 from signing.face import Box, ValueBox
@@ -36,7 +37,8 @@ Advances = Callable[[str], Sequence[int]]
 """The set widths of a text's characters, in thousandths of an em."""
 
 
-def fit(text: str, place: ValueBox, advances: Advances) -> tuple[float, list[Line]]:
+@lru_cache(maxsize=4096)  # the texts of a group: what was measured before a key was touched is drawn later
+def fit(text: str, place: ValueBox, advances: Advances) -> tuple[float, tuple[Line, ...]]:
     """The size in points and the lines with which a text fits its box.
 
     Raises VermilionError(INVALID, reason="overflow") when the text does not fit at the smallest size.
@@ -52,7 +54,7 @@ def fit(text: str, place: ValueBox, advances: Advances) -> tuple[float, list[Lin
             lines = break_lines(units, available)
         height = ((len(lines) - 1) * place.line_spacing + 1) * size
         if height <= place.box.height * MM + 1e-6 and all(line.width <= available for line in lines):
-            return size, lines
+            return size, tuple(lines)
         size -= _STEP
     raise overflow(Fault(f"/fields/{place.source}", OVERFLOW, "the text does not fit its place on the face"))
 
