@@ -11,7 +11,7 @@ from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -164,6 +164,21 @@ class Joint(RuleBasedStateMachine):
             action = SubAction.GIVE if sub.state == SubState.HANDLING else SubAction.BEGIN
             self._does(action, opinion, "right", "限期整改")
 
+    @rule(action=st.sampled_from([Action.PERMIT, Action.REFUSE]))
+    def its_end(self, action: Action) -> None:
+        self._ended(Opinion.CONDITIONS, action)
+
+    @rule()
+    def its_end_against_an_opinion(self) -> None:
+        self._ended(Opinion.REFUSES, Action.PERMIT)
+
+    def _ended(self, opinion: Opinion, action: Action) -> None:
+        """All at once: what is asked of the other agency, and the decision."""
+        if self._state() is CaseState.HANDLING:
+            for _ in range(2):
+                self.its_way(opinion)
+            self._try(action)
+
     @rule()
     def nobody_answers_in_time(self) -> None:
         """Until the day after the sub-case was due, which hours that are drawn seldom come to."""
@@ -296,6 +311,8 @@ def test_a_few_lives_decide_with_the_opinions_and_answer_once(
 def test_no_order_of_acts_decides_without_the_opinions_or_answers_twice(
     new_database: Callable[..., str], tmp_path: Path
 ) -> None:
-    walked(worlds_in(tmp_path, new_database), lives=60)
-    for what in ("give", "miss", "permit", "refuse", "opinion_refuses", "opinions_wanted", "issued", "died"):
-        assert SEEN[what] > 0, what
+    for one in range(4):  # of one seed many lives are alike
+        seed(one)(Joint)
+        walked(worlds_in(tmp_path, new_database), lives=40)
+    wanted = {"give", "miss", "permit", "refuse", "opinion_refuses", "opinions_wanted", "issued", "died"}
+    assert not {what for what in wanted if SEEN[what] == 0}, SEEN
