@@ -89,6 +89,7 @@ class PostgresServer:
         self._numbers = count(1)
         self._templates: dict[str, str] = {}
         self._process: subprocess.Popen[bytes] | None = None
+        self._kept: psycopg.Connection[Any] | None = None
         try:
             self._start(binaries)
         except BaseException:
@@ -132,6 +133,12 @@ class PostgresServer:
     def _connect(self) -> psycopg.Connection[Any]:
         return psycopg.connect(host=str(self._directory), user="postgres", dbname="postgres", autocommit=True)
 
+    def _maintaining(self) -> psycopg.Connection[Any]:
+        """One connection for all databases that are made and removed: to connect costs as much as to remove one."""
+        if self._kept is None or self._kept.closed:
+            self._kept = self._connect()
+        return self._kept
+
     def url(self, database: str = "postgres") -> str:
         """The SQLAlchemy URL of a database, as superuser; any role may connect without a password."""
         return f"postgresql+psycopg://postgres@/{database}?host={self._directory}"
@@ -151,22 +158,21 @@ class PostgresServer:
 
     def _create_from(self, template: str) -> str:
         name = f"t{next(self._numbers)}"
-        with self._connect() as connection:
-            connection.execute(
-                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [template]
+        connection = self._maintaining()
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [template]
+        )
+        connection.execute(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
+                sql.Identifier(name), sql.Identifier(template)
             )
-            connection.execute(
-                sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(
-                    sql.Identifier(name), sql.Identifier(template)
-                )
-            )
+        )
         return name
 
     def drop(self, url: str) -> None:
         """Remove a database made by `create`, whoever is still connected to it."""
         name = sql.Identifier(make_url(url).database or "")
-        with self._connect() as connection:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+        self._maintaining().execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
 
     def cpu_seconds(self) -> float:
         """What the server's processes have used so far, those that ended included."""
@@ -184,6 +190,8 @@ class PostgresServer:
 
     def stop(self) -> None:
         """Stop at once and remove everything."""
+        if self._kept is not None:
+            self._kept.close()
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             try:
