@@ -93,7 +93,7 @@ def altered(sandbox: Sandbox, alter: Alter) -> Iterator[str]:
         return [told["body"]]
 
     server = make_server("127.0.0.1", 0, application, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

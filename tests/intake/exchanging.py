@@ -115,7 +115,7 @@ def source(clock: Callable[[], datetime], tls: ssl.SSLContext | None = None) -> 
     if tls is not None:
         httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
     made.port = httpd.server_address[1]
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield made
     finally:

@@ -111,7 +111,7 @@ def receiver(tls: Any = None) -> Iterator[Receiver]:
     if tls is not None:
         httpd.socket = tls.wrap_socket(httpd.socket, server_side=True)
     made.port = httpd.server_address[1]
-    threading.Thread(target=httpd.serve_forever, daemon=True).start()
+    threading.Thread(target=httpd.serve_forever, args=(0.01,), daemon=True).start()
     try:
         yield made
     finally:

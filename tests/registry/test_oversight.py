@@ -379,7 +379,7 @@ def site(world: World, answers: list[Any], secret: str | None = None) -> Iterato
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Handler)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True)
     thread.start()
     update_: dict[str, Any] = {"check_sites": f"http://127.0.0.1:{server.server_port}"}
     if secret is not None:

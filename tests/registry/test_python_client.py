@@ -39,7 +39,7 @@ def site(world: World) -> Iterator[Front]:
 @pytest.fixture
 def origin(site: Front) -> Iterator[str]:
     server = make_server("127.0.0.1", 0, site.app, threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield f"http://127.0.0.1:{server.server_port}"
     server.shutdown()
