@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import new as new_hash
 from typing import NoReturn
@@ -21,9 +21,18 @@ from registry.archive.bag import ALGORITHMS, PAYLOAD
 _BLOCK = 512
 _OCTAL = re.compile(rb"[0-7]{1,11}")
 _MANIFEST = re.compile(r"(tag)?manifest-(sha256|sha512)\.txt")
-_OTHER_MANIFEST = re.compile(r"(tag)?manifest-.*\.txt")
+_OTHER_MANIFEST = re.compile(r"(tag)?manifest-.*\.txt", re.IGNORECASE)
 _LINE = re.compile(r"([0-9A-Fa-f]+)[ \t]+\*?([^ \t*].*)")
 _DECLARED = re.compile(r"BagIt-Version: (0\.97|1\.0)\nTag-File-Character-Encoding: UTF-8\n?")
+_READ = {name.casefold(): name for name in ("External-Identifier", "External-Description", "Payload-Oxum")}
+"""Labels of bag-info.txt that are read here: of any case (RFC 8493, 2.2.2), and each once."""
+_NEWLINE = re.compile(r"\r\n|\n|\r")
+_NO_FILE = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?", re.IGNORECASE)
+"""Names that some systems keep for devices."""
+_MANIFEST_BYTES, _TAG_BYTES = 4 * 1024 * 1024, 64 * 1024
+"""More than a manifest of as many files as are taken needs, and than anybody says of a bag: each line becomes
+a text of its own, many times as large.
+"""
 _OXUM = re.compile(r"([0-9]{1,15})\.([0-9]{1,9})")
 
 
@@ -59,19 +68,21 @@ def open_package(tar: bytes, limits: Limits = LIMITS) -> Opened:
         _refuse("package_size", "the archive is too large")
     found: dict[str, bytes] = {}
     seen: set[str] = set()
+    spelled: list[str] = []
     for path, data in _members(tar, limits):
         name = _checked(path, limits)
-        folded = unicodedata.normalize("NFC", name).casefold()
+        folded = _folded(name)
         if folded in seen:
             _refuse("package_path", "two files would have one name")
         seen.add(folded)
+        spelled.append(name)
         if data is not None:
             found[name] = data
-    tops = {path.partition("/")[0] for path in found}
+    tops = {path.partition("/")[0] for path in spelled}
     if len(tops) != 1 or any("/" not in path for path in found):
         _refuse("package_archive", "a bag lies in one folder, and nothing beside it")
     (top,) = tops
-    _no_file_is_a_folder(found)
+    _no_folder_is_another(spelled, found)
     files = {path.partition("/")[2]: data for path, data in found.items()}
     info = check_bag(files)
     by_algorithm = {
@@ -86,10 +97,14 @@ def open_package(tar: bytes, limits: Limits = LIMITS) -> Opened:
 
 def check_bag(files: Mapping[str, bytes]) -> dict[str, str]:
     """See that a bag is whole; what its bag-info.txt says. Raises VermilionError(INVALID) as above."""
-    if "fetch.txt" in files:
+    if any(path.casefold() == "fetch.txt" for path in files):
         _refuse("package_fetch", "a bag that is to be completed from elsewhere is not taken")
     if not _DECLARED.fullmatch(_text(files.get("bagit.txt", b""))):
         _refuse("package_bag", "bagit.txt does not declare a bag")
+    for path, data in files.items():
+        longest = _MANIFEST_BYTES if _MANIFEST.fullmatch(path) else _TAG_BYTES
+        if (longest == _MANIFEST_BYTES or path in ("bagit.txt", "bag-info.txt")) and len(data) > longest:
+            _refuse("package_bag", f"{path} is too long")
     payload = {path for path in files if path.startswith(PAYLOAD)}
     named = {path: found for path in files if (found := _MANIFEST.fullmatch(path)) is not None}
     if any(_OTHER_MANIFEST.fullmatch(path) and path not in named for path in files):
@@ -149,6 +164,8 @@ def _members(tar: bytes, limits: Limits) -> Iterator[tuple[str, bytes | None]]:
             _refuse("package_archive", "a file is longer than the archive")
         yield path, tar[at:end]
         at = end + -size % _BLOCK
+        if tar[end:at].strip(b"\0"):
+            _refuse("package_archive", "something is hidden behind a file")
     if tar.count(0, at) != len(tar) - at or len(tar) - at < 2 * _BLOCK:
         _refuse("package_archive", "something follows the end of the archive")
 
@@ -169,16 +186,26 @@ def _checked(path: str, limits: Limits) -> str:
         or not path.isprintable()
         or any(part in ("", ".", "..") or part != part.strip(" .") for part in parts)
         or any(character in path for character in '\\:*?"<>|%')
+        or any(_NO_FILE.fullmatch(part) for part in parts)
     ):
         _refuse("package_path", "a path leads elsewhere, or is not one on every system")
     return path
 
 
-def _no_file_is_a_folder(files: Mapping[str, bytes]) -> None:
-    for path in files:
-        parts = path.split("/")
-        if any("/".join(parts[:count]) in files for count in range(1, len(parts))):
-            _refuse("package_path", "a file is a folder, too")
+def _folded(path: str) -> str:
+    """The same for what is one name to a system that tells no cases apart, nor ways to write a letter."""
+    return unicodedata.normalize("NFD", unicodedata.normalize("NFD", path).casefold())
+
+
+def _no_folder_is_another(paths: Iterable[str], files: Mapping[str, bytes]) -> None:
+    """Each folder is spelled in one way, and is no file; whether it has a member of its own or not."""
+    folders: dict[str, str] = {}
+    for path in paths:
+        for at, character in enumerate(path):
+            if character == "/" and folders.setdefault(_folded(path[:at]), path[:at]) != path[:at]:
+                _refuse("package_path", "two folders would have one name")
+    if any(_folded(path) in folders for path in files):
+        _refuse("package_path", "a file is a folder, too")
 
 
 def listed_in(manifest: bytes) -> dict[str, str]:
@@ -195,13 +222,20 @@ def listed_in(manifest: bytes) -> dict[str, str]:
 def _info(data: bytes) -> dict[str, str]:
     found: dict[str, str] = {}
     label = ""
-    for line in _text(data).splitlines():
+    lines = _NEWLINE.split(_text(data))
+    for line in lines if lines[-1] else lines[:-1]:
+        if any(unicodedata.category(one) in ("Cc", "Zl", "Zp") for one in line if one != "\t"):
+            _refuse("package_bag", "bag-info.txt holds a character that is none of a line")
         if line[:1] in (" ", "\t") and label:
             found[label] += " " + line.strip()
             continue
         label, colon, value = line.partition(":")
-        if not colon or not label:
+        label = label.rstrip()  # 0.97 lets space stand before the colon
+        if not colon or not label or label != label.strip() or not label.isprintable():
             _refuse("package_bag", "a line of bag-info.txt is none")
+        label = _READ.get(label.casefold(), label)
+        if label in found and label in _READ.values():
+            _refuse("package_bag", f"bag-info.txt says {label} twice")
         found[label] = value.strip()
     return found
 
