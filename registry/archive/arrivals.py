@@ -32,6 +32,7 @@ from registry.archive.numbering import (
     RETENTION_CODES,
     serials,
 )
+from registry.archive.numbering import RETENTIONS as YEARS
 from registry.archive.opened import Opened
 from registry.archive.rules import MISSING, PRESENT
 from registry.archive.stores import COPIES, Stores, package_key
@@ -111,10 +112,7 @@ def arrive(
             before = _kept_before(session, own)
         coming = _Coming(arrival, number, own, len(tar), whence, tuple(findings))
         if before is not None:
-            same = before.from_code == whence.sender.code and before.handover == whence.handover
-            if same and whence.handover is not None:  # the same handover, read again
-                return Arrived(before.id, before.number, own.hex(), before.package_id, None, coming.findings)
-            return _returned(ports, actor, ground, coming, KNOWN)
+            return _come_again(ports, actor, ground, coming, before)
         if opened is None or failed(findings):
             return _returned(ports, actor, ground, coming, NATURES)
         try:
@@ -135,6 +133,10 @@ def arrive(
         except VermilionError as error:
             if error.kind is not Kind.CONFLICT:
                 raise
+            with Session(ports.database.read) as session:
+                before = _kept_before(session, own)
+            if before is not None:  # by another process, while this one wrote
+                return _come_again(ports, actor, ground, coming, before)
             return _returned(ports, actor, ground, coming, error.reason or "conflict", error.detail)
     return Arrived(arrival, number, own.hex(), package_id, None, coming.findings)
 
@@ -175,6 +177,17 @@ class _Kept:
     copies: Mapping[str, bool]
 
 
+def _come_again(ports: Ports, actor: Administrator, ground: Ground, coming: _Coming, before: Any) -> Arrived:
+    """By the same handover it is accepted, as it was; what was written of it a second time lapses."""
+    whence = coming.whence
+    same = before.from_code == whence.sender.code and before.handover == whence.handover
+    if same and whence.handover is not None:
+        return Arrived(
+            before.id, before.number, coming.sha256.hex(), before.package_id, None, coming.findings
+        )
+    return _returned(ports, actor, ground, coming, KNOWN)
+
+
 def _number(opened: Opened) -> str | None:
     number = described_by(opened).get("档号", "")
     return number if 1 <= len(number) <= 100 and number.isprintable() else None
@@ -196,6 +209,12 @@ def _said(opened: Opened) -> _Said:
         last = None if until is None else date.fromisoformat(until)
     except ValueError:
         _refuse("the last day of retention is none", "package_retention")
+    years = YEARS[retention]
+    if last is not None and (years is None or last.year < int(year) + years):
+        _refuse(
+            "the last day is before the retention is over, or what is kept for good has one",
+            "package_retention",
+        )
     texts = {
         "fonds": (said.get("来源/全宗号", ""), 40),
         "catalogue": (said.get("目录号") or "-", 40),

@@ -290,8 +290,12 @@ def _record(
 
 def _require_free(session: Session, ids: Sequence[str]) -> None:
     """Nobody hands these over meanwhile: their rows stay locked until the transaction ends."""
-    locked = select(ArchivePackage.id).where(ArchivePackage.id.in_(ids)).order_by(ArchivePackage.id)
-    session.scalars(locked.with_for_update()).all()
+    locked = select(ArchivePackage.state).where(ArchivePackage.id.in_(ids)).order_by(ArchivePackage.id)
+    states = session.scalars(locked.with_for_update()).all()
+    if list(states) != [KEPT] * len(ids):
+        raise VermilionError(
+            Kind.CONFLICT, "a package is being disposed of meanwhile", reason="handover_taken"
+        )
     taken = select(ArchiveHandoverItem.package_id).where(
         ArchiveHandoverItem.package_id.in_(ids), ArchiveHandoverItem.state.in_((WAITING, HANDED_OVER))
     )
