@@ -28,7 +28,7 @@ from registry.archive.transfer_tables import ArchiveHandover
 from registry.licences.fsck import fsck
 from registry.ports import Ports
 from registry.rows import changed_rows
-from tests.archive.keeping import NAMES, copies, files, packages, stores_of
+from tests.archive.keeping import NAMES, copies, files, kept, packages, stores_of
 from tests.archive.packages import ABOUT, ACTS, AGENTS
 from tests.archive.test_archiving import told
 from tests.archive.test_arrivals import SENDER, _items, brought
@@ -36,6 +36,7 @@ from tests.archive.test_audit import archived
 from tests.archive.test_handover import Ends, ends, refused
 from tests.archive.test_natures import PACKAGE
 from tests.archive.test_natures import rebagged as others
+from tests.registry.issuing import issue_one
 from tests.registry.world import GROUND, Ticker, World
 
 __all__ = ["ends"]
@@ -212,3 +213,14 @@ def test_a_receipt_of_the_handover_before_says_nothing_of_the_next(ends: Ends) -
     with Session(ends.first.ports.database.read) as session:
         assert [one["state"] for one in handovers(session, again.id)] == ["waiting"]
     assert ends.answered(ends.received(again).receipt).refused == ()
+
+
+def test_no_number_of_ours_is_taken_under_another_catalogue_s_name(world: World) -> None:
+    """The registry would meet the number when it comes to it, and archive no more."""
+    issue_one(world)
+    kept(world)
+    (own,) = packages(world)
+    number = f"{own.fonds}-{own.catalogue}-000002"
+    about = replace(ABOUT, id="cd" * 16, fonds="elsewhere", catalogue="elsewhere", number=number)
+    done = brought(world, make_package(about, _items(), ACTS, AGENTS).tar)
+    assert (done.package_id, done.reason) == (None, "number_of_ours")
