@@ -114,7 +114,8 @@ class _Conversation:
         self.sender, self.to = "", [""]
 
     def run(self) -> None:
-        self.answer("220 mail.example ready", "CONNECT")
+        if not self.answer("220 mail.example ready", "CONNECT"):
+            return
         while line := self.file.readline(4096):
             text = line.decode("latin-1").rstrip("\r\n")
             with self.server.lock:
