@@ -12,7 +12,7 @@ import tempfile
 from collections.abc import Callable, MutableMapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import sqlalchemy
@@ -20,13 +20,13 @@ from sqlalchemy import Dialect, Engine
 from werkzeug.routing import Rule
 
 from registry import database
-from registry.licences import prefixes
-from signing import prefix
-from signing.document import SealPicture
-from signing.face import Face
-from signing.licence_type import LicenceType
-from signing.prefix import Base
-from signing.value_font import GlyphSet
+
+if TYPE_CHECKING:
+    from signing.document import SealPicture
+    from signing.face import Face
+    from signing.licence_type import LicenceType
+    from signing.prefix import Base
+    from signing.value_font import GlyphSet
 
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
@@ -44,6 +44,10 @@ def in_memory() -> Path | None:
     folder = Path(tempfile.mkdtemp(prefix="v-", dir=MEMORY))  # the name of a socket in it has room for 108
     folder.chmod(0o1777)  # as /tmp: servers run under other users
     return folder
+
+
+FACES = 32
+"""Compiled ones that are kept for other tests of the process: 10 MB."""
 
 
 @cache
@@ -98,18 +102,25 @@ def _routes_that_wait() -> None:
 
 
 def _faces_compiled_once() -> None:
-    """The same face, type, pictures and glyphs give the same base (`tests/signing/test_prefix_and_tail.py`): each world that
-    issues would compile it again, for a tenth of the suite's time. Who is about compiling asks `signing.prefix`.
+    """A world that prints the same face under the same seals as an earlier one finds it compiled, which took a tenth
+    of the suite's time: the same input gives the same bytes (`tests/signing/test_prefix_and_tail.py`).
     """
+    # Here, since `tests.warm` changes defaults before it imports such.
+    from registry.licences import prefixes
+    from signing import prefix
+
     made: dict[tuple[Any, ...], Base] = {}
 
     def compile_base(
         face: Face, licence_type: LicenceType, pictures: Sequence[SealPicture], glyphs: GlyphSet, **of: bool
     ) -> Base:
         key = face, repr(licence_type), tuple(pictures), id(glyphs), tuple(sorted(of.items()))
-        if key not in made:  # which holds the glyphs, so that no others get their id
-            made[key] = prefix.compile_base(face, licence_type, pictures, glyphs, **of)
-        return made[key]
+        if (found := made.pop(key, None)) is None:  # each holds its glyphs, so that no others get their id
+            found = prefix.compile_base(face, licence_type, pictures, glyphs, **of)
+        made[key] = found
+        if len(made) > FACES:
+            del made[next(iter(made))]
+        return found
 
     prefixes.compile_base = compile_base  # type: ignore[attr-defined]
 
