@@ -9,7 +9,7 @@ each whether it was accepted, or why not.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -30,6 +30,8 @@ RECEIPT_TYPE = "archive-receipt+jwt"
 MAX_PIECES = 5000
 MAX_BYTES = 4 * 1024 * 1024
 MAX_REASON = 80
+Signers = Mapping[bytes, Collection[str]]
+"""Certificates (DER), and the codes of the archives that each may speak for."""
 SKEW = timedelta(minutes=5)
 """By so much may another archive's clock be ahead of ours."""
 
@@ -101,23 +103,23 @@ def sign_statement(custodian: Custodian, key: KeyRef, signing_input: bytes, stat
     return jws.compact(signing_input, SUITES[key.suite], signature)
 
 
-def read_list(data: bytes, signers: Collection[bytes]) -> Listed:
-    """A list that one of these certificates (DER) signed while it was valid.
+def read_list(data: bytes, signers: Signers) -> Listed:
+    """A list that was signed by a certificate that may speak for its sender, while it was valid.
 
-    Raises VermilionError(INVALID): `malformed` for any other form, `signer_unknown`, `bad_signature`,
-    `certificate_expired`.
+    Raises VermilionError(INVALID): `malformed` for any other form, `signer_unknown`, `signer_of_another`,
+    `bad_signature`, `certificate_expired`.
     """
     statement = _taken_apart(data, LIST_TYPE)
     listed = _list_of(_strict(statement.payload))
-    _require_signed(statement, signers, listed.made_at)
+    _require_signed(statement, signers, listed.sender, listed.made_at)
     return listed
 
 
-def read_receipt(data: bytes, signers: Collection[bytes]) -> Receipt:
-    """As `read_list`, of a receipt."""
+def read_receipt(data: bytes, signers: Signers) -> Receipt:
+    """As `read_list`, of a receipt and its receiver."""
     statement = _taken_apart(data, RECEIPT_TYPE)
     receipt = _receipt_of(_strict(statement.payload))
-    _require_signed(statement, signers, receipt.received_at)
+    _require_signed(statement, signers, receipt.receiver, receipt.received_at)
     return receipt
 
 
@@ -154,14 +156,22 @@ def _taken_apart(data: bytes, typ: str) -> jws.Compact:
     return jws.take_apart(data, typ)
 
 
-def _require_signed(statement: jws.Compact, signers: Collection[bytes], at: datetime) -> None:
-    """The signer's own certificate is known here: what stands beside it in the header proves nothing."""
+def _require_signed(statement: jws.Compact, signers: Signers, archive: Archive, at: datetime) -> None:
+    """The signer's own certificate is known here: what stands beside it in the header proves nothing. And it
+    is known as this archive's: nobody speaks for another.
+    """
     certificate = statement.header.chain[0]
     if certificate not in signers:
         raise VermilionError(
             Kind.INVALID,
             f"signed by a certificate that is not known here: SHA-256 {sha256(certificate).hexdigest()}",
             reason="signer_unknown",
+        )
+    if archive.code not in signers[certificate]:
+        raise VermilionError(
+            Kind.INVALID,
+            f"whoever signed is not known here as {archive.code}: SHA-256 {sha256(certificate).hexdigest()}",
+            reason="signer_of_another",
         )
     jws.verify(statement)
     found = x509.load_der_x509_certificate(certificate)

@@ -234,8 +234,9 @@ class Settings(BaseSettings):
     archive_partners: Path | None = Field(
         default=None,
         description=(
-            "PEM file, or folder of *.pem, with the certificates of archives that packages are handed over "
-            "to, or come from: their receipts and lists are believed. Empty: nobody's."
+            "Folder of CODE.pem, or one such file, with the certificates of archives that packages go to or "
+            "come from: receipts and lists are believed in the name of the archive of that code alone. "
+            "Empty: nobody's."
         ),
     )
     client_per_minute: int = Field(

@@ -31,7 +31,7 @@ from registry.archive.numbering import (
     KEPT,
     LEASE,
     RETENTION_CODES,
-    serials,
+    next_numbers,
 )
 from registry.archive.numbering import RETENTIONS as YEARS
 from registry.archive.opened import Opened
@@ -299,7 +299,7 @@ def _registered(ports: Ports, actor: Administrator, ground: Ground, coming: _Com
         if coming.whence.own_number:
             fonds = coming.whence.agency_code
             catalogue = f"{RECEIVED}·{said.year}·{RETENTION_CODES[said.retention]}"
-            number = f"{fonds}-{catalogue}-{serials(session, fonds, catalogue, 1):06}"
+            (number,) = next_numbers(session, fonds, catalogue, 1)
         manifest = opened.files.get("manifest-sha256.txt")
         row = {
             "id": package_id,

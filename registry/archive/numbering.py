@@ -88,10 +88,8 @@ def number_packages(
         if old is None:
             without.setdefault((str(row["fonds"]), str(row["catalogue"])), []).append(row)
     for (fonds, catalogue), rows in sorted(without.items()):  # in one order: nobody waits in a circle
-        serial = serials(session, fonds, catalogue, len(rows))
-        for one in rows:
-            one["number"] = f"{fonds}-{catalogue}-{serial:06}"
-            serial += 1
+        for one, number in zip(rows, next_numbers(session, fonds, catalogue, len(rows)), strict=True):
+            one["number"] = number
     insert_rows(session, ArchivePackage, plans)
     return plans
 
@@ -148,13 +146,22 @@ def described(row: Mapping[str, Any], found: Gathered) -> Description:
     )
 
 
-def serials(session: Session, fonds: str, catalogue: str, count: int) -> int:
-    """The first of so many numbers. What the transaction does not commit is given again."""
+def next_numbers(session: Session, fonds: str, catalogue: str, count: int) -> list[str]:
+    """So many numbers that nobody has. One that a package from elsewhere came with, before the first was given
+    here, is passed over: it stands in the register, and is no gap. What the transaction does not commit is
+    given again.
+    """
     insert_absent(session, [{"fonds": fonds, "catalogue": catalogue, "next": 1}], ArchiveSerial.next)
     of = (ArchiveSerial.fonds == fonds, ArchiveSerial.catalogue == catalogue)
-    first = session.scalars(select(ArchiveSerial.next).where(*of).with_for_update()).one()
-    changed_rows(session, update(ArchiveSerial).where(*of).values(next=first + count))
-    return first
+    following = session.scalars(select(ArchiveSerial.next).where(*of).with_for_update()).one()
+    numbers: list[str] = []
+    while lacking := count - len(numbers):
+        asked = [f"{fonds}-{catalogue}-{one:06}" for one in range(following, following + lacking)]
+        taken = set(session.scalars(select(ArchivePackage.number).where(ArchivePackage.number.in_(asked))))
+        numbers += [one for one in asked if one not in taken]
+        following += lacking
+    changed_rows(session, update(ArchiveSerial).where(*of).values(next=following))
+    return numbers
 
 
 def subjects_being_written(kind: str) -> Any:

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import update
 
 from keys.errors import Kind, VermilionError
-from keys.handover import sign_statement
+from keys.handover import Signers, sign_statement
 from keys.profiles import ProfileName
 from keys.suite import SUITES, Suite
 from registry.archive.transfer_tables import ArchiveStatement
@@ -24,24 +24,32 @@ MAX_FILE_BYTES = 256 * 1024
 MAX_PARTNERS = 200
 
 
-def partners(path: Path | None) -> frozenset[bytes]:
-    """Certificates (DER) of the archives whose lists and receipts are believed; of nobody without a path.
+def partners(path: Path | None) -> Signers:
+    """Certificates (DER) of the archives whose lists and receipts are believed, and for whom each speaks: for
+    the archive whose code the name of its file is. Of nobody without a path.
 
     Raises VermilionError(INVALID, `archive_partners`) for what holds none, or something else.
     """
     if path is None:
-        return frozenset()
+        return {}
+    found: dict[bytes, frozenset[str]] = {}
     try:
         files = sorted(path.glob("*.pem")) if path.is_dir() else [path]
-        texts = [file.read_bytes()[: MAX_FILE_BYTES + 1] for file in files]
-        found = {
-            one.public_bytes(Encoding.DER) for text in texts for one in x509.load_pem_x509_certificates(text)
-        }
+        texts = {file.stem: _read(file) for file in files}
+        for code, text in texts.items():
+            for one in x509.load_pem_x509_certificates(text):
+                der = one.public_bytes(Encoding.DER)
+                found[der] = found.get(der, frozenset()) | {code}
     except (OSError, ValueError) as error:
         raise _wrong("it cannot be read as certificates in PEM") from error
-    if not 0 < len(found) <= MAX_PARTNERS or any(len(text) > MAX_FILE_BYTES for text in texts):
+    if not 0 < len(found) <= MAX_PARTNERS or any(len(text) > MAX_FILE_BYTES for text in texts.values()):
         raise _wrong(f"it holds no certificate, or more than {MAX_PARTNERS}")
-    return frozenset(found)
+    return found
+
+
+def _read(file: Path) -> bytes:
+    with file.open("rb") as opened:
+        return opened.read(MAX_FILE_BYTES + 1)
 
 
 def state_signed(ports: Ports, kind: str, lay_out: Callable[[Suite, Sequence[bytes]], bytes]) -> str:

@@ -224,3 +224,22 @@ def test_no_number_of_ours_is_taken_under_another_catalogue_s_name(world: World)
     about = replace(ABOUT, id="cd" * 16, fonds="elsewhere", catalogue="elsewhere", number=number)
     done = brought(world, make_package(about, _items(), ACTS, AGENTS).tar)
     assert (done.package_id, done.reason) == (None, "number_of_ours")
+
+
+def test_a_number_that_came_from_elsewhere_first_is_passed_over(world: World) -> None:
+    """Of a catalogue in which none was given here yet: ours goes on behind it."""
+    fonds, catalogue = world.codes["own"], f"ZZ·{world.today.year}·Y"
+    for serial, name in ((1, "ab"), (3, "cd")):
+        number = f"{fonds}-{catalogue}-{serial:06}"
+        about = replace(ABOUT, id=name * 16, fonds=fonds, catalogue=catalogue, number=number)
+        assert brought(world, make_package(about, _items(), ACTS, AGENTS).tar).package_id is not None
+    for _ in range(2):
+        issue_one(world)
+        kept(world)
+    with Session(world.ports.database.read) as session:
+        found = session.execute(
+            select(ArchivePackage.subject_kind, ArchivePackage.number).order_by(ArchivePackage.number)
+        ).all()
+    assert [(kind, number[-6:]) for kind, number in found] == [
+        ("foreign", "000001"), ("edition", "000002"), ("foreign", "000003"), ("edition", "000004"),
+    ]  # fmt: skip

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
 from keys.errors import VermilionError
-from keys.handover import Archive, Piece, Receipt, read_list, read_receipt, receipt_input
+from keys.handover import Archive, Piece, Receipt, Signers, read_list, read_receipt, receipt_input
 from registry.archive.audit import audit_due
 from registry.archive.drill import restore_drill
 from registry.archive.handover import (
@@ -59,11 +59,12 @@ class Ends:
 
     def knowing(self, world: World, other: World) -> Ports:
         """The ports of one who believes the other's statements."""
-        path = self.folder / f"partners-{id(world)}.pem"
+        path = self.folder / f"partners-{id(world)}" / f"{other.codes['own']}.pem"
+        path.parent.mkdir(exist_ok=True)
         path.write_bytes(
             x509.load_der_x509_certificate(receipt_certificate(other)).public_bytes(Encoding.PEM)
         )
-        settings = world.ports.settings.model_copy(update={"archive_partners": path})
+        settings = world.ports.settings.model_copy(update={"archive_partners": path.parent})
         return replace(world.ports, settings=settings)
 
     def handed_over(self, **choice: Any) -> HandedOver:
@@ -104,6 +105,10 @@ def receipt_certificate(world: World) -> bytes:
     return found
 
 
+def speaks(world: World) -> Signers:
+    return {receipt_certificate(world): {world.codes["own"]}}
+
+
 @pytest.fixture
 def ends(world: World, clock: Ticker, tmp_path: Path) -> Iterator[Ends]:
     folder = tmp_path / "second"
@@ -125,7 +130,7 @@ def test_packages_go_over_with_their_list_and_come_back_with_a_receipt(ends: End
     done = ends.handed_over()
     assert done.folder.name == done.id
     assert bagit.Bag(str(done.folder)).validate(processes=1)
-    listed = read_list((done.folder / "data/list.jws").read_bytes(), [receipt_certificate(ends.first)])
+    listed = read_list((done.folder / "data/list.jws").read_bytes(), speaks(ends.first))
     assert (listed.packages, listed.receiver, listed.sender.code) == (
         3,
         ends.receiver,
@@ -260,7 +265,8 @@ def piece(receipt: Receipt, **changes: Any) -> Receipt:
     [
         (lambda it: changed(it, list_sha256="0" * 64), "receipt_differs"),
         (lambda it: changed(it, handover="0" * 32), "handover_unknown"),
-        (lambda it: changed(it, receiver=Archive("X", "另一档案馆")), "receipt_differs"),
+        (lambda it: changed(it, receiver=replace(it.receiver, name="另一档案馆")), "receipt_differs"),
+        (lambda it: changed(it, receiver=Archive("X", "另一档案馆")), "signer_of_another"),
         (lambda it: changed(it, received_at=it.received_at - timedelta(days=1)), "certificate_expired"),
         (lambda it: changed(it, received_at=it.received_at + timedelta(days=1)), "receipt_differs"),
         (lambda it: changed(it, pieces=it.pieces[1:]), "receipt_differs"),
@@ -278,7 +284,7 @@ def test_a_receipt_that_does_not_fit_changes_nothing(
     """Signed by whom it should be, but of something else."""
     archived(ends.first, 2)
     done = ends.handed_over()
-    genuine = read_receipt(ends.received(done).receipt.encode(), [receipt_certificate(ends.second)])
+    genuine = read_receipt(ends.received(done).receipt.encode(), speaks(ends.second))
 
     def signed() -> str:
         wrong = change(genuine)
@@ -392,8 +398,11 @@ def test_a_handover_to_somebody_else_is_not_received(ends: Ends) -> None:
 def test_certificates_of_partners_are_read(tmp_path: Path, world: World) -> None:
     pem = x509.load_der_x509_certificate(receipt_certificate(world)).public_bytes(Encoding.PEM)
     (tmp_path / "one.pem").write_bytes(pem)
-    assert partners(None) == frozenset()
-    assert partners(tmp_path) == partners(tmp_path / "one.pem") == {receipt_certificate(world)}
+    der = receipt_certificate(world)
+    assert partners(None) == {}
+    assert partners(tmp_path) == partners(tmp_path / "one.pem") == {der: {"one"}}
+    (tmp_path / "another.pem").write_bytes(pem)
+    assert partners(tmp_path) == {der: {"one", "another"}}
     (tmp_path / "two.pem").write_bytes(b"no certificate")
     assert refused(lambda: partners(tmp_path / "two.pem")) == "archive_partners"
     assert refused(lambda: partners(tmp_path / "three.pem")) == "archive_partners"

@@ -11,6 +11,7 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from registry.samples import sample_agencies
 from tests.archive.packages import ABOUT
 from tests.archive.test_natures import PACKAGE
 from tests.cli.conftest import Run
@@ -27,9 +28,12 @@ def lines(out: str) -> list[Any]:
 def known(place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The registry believes its own statements, so that it plays both ends."""
     (own,) = (key.certificate for key in listed(place).keys if key.use == "receipt" and key.certificate)
-    path = tmp_path / "partners.pem"
-    path.write_bytes(x509.load_der_x509_certificate(own).public_bytes(Encoding.PEM))
-    monkeypatch.setenv("VERMILION_ARCHIVE_PARTNERS", str(path))
+    folder = tmp_path / "partners"
+    folder.mkdir()
+    for agency in sample_agencies():
+        pem = x509.load_der_x509_certificate(own).public_bytes(Encoding.PEM)
+        (folder / f"{agency.code}.pem").write_bytes(pem)
+    monkeypatch.setenv("VERMILION_ARCHIVE_PARTNERS", str(folder))
 
 
 @pytest.mark.usefixtures("known")

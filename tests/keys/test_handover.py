@@ -109,12 +109,12 @@ def test_members_in_another_order_are_another_form(authority: TestAuthority) -> 
 def test_any_bytes_are_refused(data: bytes) -> None:
     for read in (
         lambda: read_input(data, P256),
-        lambda: read_list(data, []),
-        lambda: read_receipt(data, []),
-        lambda: read_list(data + b"." + data + b"." + data, []),
+        lambda: read_list(data, {}),
+        lambda: read_receipt(data, {}),
+        lambda: read_list(data + b"." + data + b"." + data, {}),
     ):
         assert refused(read) == "malformed"
 
 
 def test_too_much_is_not_read() -> None:
-    assert refused(lambda: read_receipt(b"a" * (5 * 1024 * 1024), [])) == "malformed"
+    assert refused(lambda: read_receipt(b"a" * (5 * 1024 * 1024), {})) == "malformed"
