@@ -146,11 +146,15 @@ def _note(
     ended: bool,
     done: Audited,
 ) -> None:
-    """What was found, how far the round came, and an event for each copy that is newly lost."""
+    """What was found, how far the round came, and an event for each copy that is newly lost. Of what was
+    disposed of as it was read, nothing: its copies are where disposing has brought them.
+    """
     now = ports.clock()
-    lost = [(package, state) for package, state in found if state != PRESENT]
-    newly = [(package, state) for package, state in lost if package.state == PRESENT]
     with ports.database.transaction() as session:
+        still = still_kept(session, [package.id for package, _ in found])
+        of_kept = [(package, state) for package, state in found if package.id in still]
+        lost = [(package, state) for package, state in of_kept if state != PRESENT]
+        newly = [(package, state) for package, state in lost if package.state == PRESENT]
         of = (
             ArchiveAudit.store == name,
             ArchiveAudit.round == row.round,
@@ -165,11 +169,11 @@ def _note(
             values["ended_at"] = now
         if changed_rows(session, moved.values(values)) != 1:
             return  # another process reads this store, and notes the same
-        absent = [package.id for package, _ in found if package.state is None]
+        absent = [package.id for package, _ in of_kept if package.state is None]
         bare = {"store": name, "state": MISSING, "written_at": None, "checked_at": None}
         insert_rows(session, ArchiveCopy, [{"package_id": one, **bare} for one in absent])
         for state in (PRESENT, MISSING, DAMAGED):
-            ids = [package.id for package, so in found if so == state]
+            ids = [package.id for package, so in of_kept if so == state]
             copies = update(ArchiveCopy).where(ArchiveCopy.store == name, ArchiveCopy.package_id.in_(ids))
             changed_rows(session, copies.values(state=state, checked_at=now))
         _record(
@@ -181,6 +185,12 @@ def _note(
     done.lost += [(package.id, name, state) for package, state in newly]
     if ended:
         done.ended.append(name)
+
+
+def still_kept(session: Session, packages: Sequence[str]) -> set[str]:
+    """Those of them that are kept, and stay so until the transaction is over."""
+    kept = select(ArchivePackage.id).where(ArchivePackage.id.in_(packages), ArchivePackage.state == KEPT)
+    return set(session.scalars(kept.order_by(ArchivePackage.id).with_for_update(read=True)))
 
 
 def repair(ports: Ports, stores: Stores, done: Audited) -> None:
@@ -220,13 +230,12 @@ def repair(ports: Ports, stores: Stores, done: Audited) -> None:
             (failure,) = stores.write(one.store, [(key, good)])
             if failure is not None:
                 raise failure
+            if not _repaired(ports, one, done):
+                stores.remove(one.store, key)  # it was disposed of as it was being repaired
         except VermilionError as error:
             if error.kind is not Kind.UNAVAILABLE:
                 raise
             done.outages[one.store] = error
-            continue
-        if not _repaired(ports, one, done):
-            stores.remove(one.store, key)  # it was disposed of as it was being repaired
 
 
 def _repaired(ports: Ports, one: Any, done: Audited) -> bool:

@@ -88,6 +88,8 @@ def restore_drill(ports: Ports, stores: Stores, store: str, into: Path, sample: 
                 try:
                     found = _restored(ports, stores, store, row, into, trust, checks)
                 except VermilionError as error:
+                    if not _still_kept(ports, row.id):
+                        continue  # it was disposed of as it was read
                     faults.append({"package": row.id, "number": row.number, "reason": str(error.reason)})
                     continue
                 restored, documents, size = restored + 1, documents + found, size + row.size
@@ -122,9 +124,16 @@ def _counts(ports: Ports, store: str) -> dict[str, int]:
         copies = connection.scalar(
             select(func.count())
             .select_from(ArchiveCopy)
-            .where(ArchiveCopy.store == store, ArchiveCopy.state == PRESENT)
+            .join(ArchivePackage, ArchivePackage.id == ArchiveCopy.package_id)
+            .where(ArchiveCopy.store == store, ArchiveCopy.state == PRESENT, ArchivePackage.state == KEPT)
         )
     return {"packages": packages or 0, "copies": copies or 0}
+
+
+def _still_kept(ports: Ports, package_id: str) -> bool:
+    with Session(ports.database.read) as session:
+        state = session.scalar(select(ArchivePackage.state).where(ArchivePackage.id == package_id))
+    return state == KEPT
 
 
 def _packages(ports: Ports, after: str, count: int) -> list[Any]:

@@ -147,9 +147,9 @@ def described(row: Mapping[str, Any], found: Gathered) -> Description:
 
 
 def next_numbers(session: Session, fonds: str, catalogue: str, count: int) -> list[str]:
-    """So many numbers that nobody has. One that a package from elsewhere came with, before the first was given
-    here, is passed over: it stands in the register, and is no gap. What the transaction does not commit is
-    given again.
+    """So many numbers that nobody has. One that a package from elsewhere came with, before the first was
+    given here, is passed over: it stands in the register, and is no gap. What the transaction does not commit
+    is given again.
     """
     insert_absent(session, [{"fonds": fonds, "catalogue": catalogue, "next": 1}], ArchiveSerial.next)
     of = (ArchiveSerial.fonds == fonds, ArchiveSerial.catalogue == catalogue)

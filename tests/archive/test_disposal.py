@@ -455,6 +455,48 @@ def test_register_drill_audit_and_evidence_know_it(world: World, tmp_path: Path)
     assert fsck(world.ports) == []
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_what_is_disposed_of_as_it_is_read_is_not_lost(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, when: str
+) -> None:
+    """By an audit, and by a drill; before its bytes were read, and before that is put down."""
+    real, left = Stores.read, [True]
+
+    def meanwhile(stores: Stores, name: str, key: str) -> bytes | None:
+        disposes = package.id in key and left and left.pop()
+        if disposes and when == "before":
+            carried_out(world)
+        data = real(stores, name, key)
+        if disposes and when == "after":
+            carried_out(world)
+        return data
+
+    monkeypatch.setattr(Stores, "read", meanwhile)
+    for look in ("audit", "drill"):
+        left.clear()
+        package = archived_case(world) if look == "audit" else package_ended(world)
+        approved(world, package.number)
+        left.append(True)
+        if look == "audit":
+            assert not audited(world, at_once=True)
+        else:
+            drill = restore_drill(world.ports, stores_of(world), "first", tmp_path / "restored", None)
+            assert drill.faults == []
+        assert left == []
+        assert set(copies(world, package.id).values()) == {"erased"}
+    assert told(world, "package.copy_lost") == []
+    drill = restore_drill(world.ports, stores_of(world), "first", tmp_path / "again", None)
+    assert drill.faults == []
+    clock.advance(timedelta(days=1))
+    assert fsck(world.ports) == []
+
+
+def package_ended(world: World) -> ArchivePackage:
+    """The package of a licence whose term is over."""
+    number = ended_licence(world)
+    return next(one for one in packages(world) if one.number == number)
+
+
 def test_retention_is_decided_by_its_duty_with_a_ground(world: World) -> None:
     desk = open_desk(world)
 

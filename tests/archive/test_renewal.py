@@ -24,8 +24,10 @@ from registry.archive.transfer_tables import ArchiveDigest
 from registry.licences.trust import trust_now
 from registry.ports import Ports
 from registry.seals.renewal import REMAINING
+from tests.archive.disposing import approved, carried_out
 from tests.archive.keeping import NAMES, file_of, packages, stores_of
 from tests.archive.test_audit import archived
+from tests.archive.test_disposal import archived_case
 from tests.archive.test_evidence import count, record_of
 from tests.registry.test_archive import later
 from tests.registry.world import Ticker, World
@@ -146,6 +148,33 @@ def test_a_night_that_all_have_left_is_stamped_no_more(world: World, clock: Tick
     assert renew_due(world.ports) == 1
     assert count(world, ArchiveNightStamp) == 3
     assert all([len(chain) for chain in proven(world, one).chains] == [1, 2] for one in found)
+
+
+def test_a_night_with_one_that_was_disposed_of_goes_on_for_what_is_known_of_it(
+    world: World, clock: Ticker
+) -> None:
+    """Its bytes are gone and are not asked for: by its digest on record it is proven as it was, and the others
+    are proven by both algorithms.
+    """
+    gone = archived_case(world)
+    others = [one for one in archived(world, 2) if one.id != gone.id]
+    stamp_night(world.ports, at_once=True)
+    approved(world, gone.number)
+    assert len(carried_out(world).disposed) == 1
+    assert renewed(world) == Renewed(read=2, renewed=2)
+    assert renewed(world) == Renewed()
+    life, started = PROFILES[ProfileName.TSA].life, clock.now
+    later(world, clock, life * (1 - REMAINING))
+    later(world, clock, RENEW_AFTER)
+    later(world, clock, life - 364 * DAY - (clock.now - started))
+    assert renew_due(world.ports) == 2  # its night, and the others' tree
+    for one in others:
+        assert [len(chain) for chain in proven(world, one).chains] == [1, 2]
+    record = record_of(world, gone.id)
+    assert [len(chain) for chain in record.chains] == [2]
+    assert len(verified(record, {"sha256": gone.sha256 or b""}, trust_now(world.ports)).times) == 2
+    with pytest.raises(VermilionError):
+        verified(record, {"sha256": bytes(32)}, trust_now(world.ports))
 
 
 def test_a_night_that_is_stamped_meanwhile_is_asked_again(
