@@ -162,7 +162,7 @@ def _day(value: object) -> date:
     return _EPOCH + timedelta(days=_number(value, 0, _LAST_DAY))
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=256)
 def decode_claims(payload: bytes) -> Claims:
     """Read a payload; that of one credential is read several times, while it is made and checked.
 

@@ -37,7 +37,7 @@ Advances = Callable[[str], Sequence[int]]
 """The set widths of a text's characters, in thousandths of an em."""
 
 
-@lru_cache(maxsize=1024)  # of a group or two: what was measured before a key was touched is drawn later
+@lru_cache(maxsize=2048)  # of a group, and more: what was measured before a key was touched is drawn later
 def fit(text: str, place: ValueBox, advances: Advances) -> tuple[float, tuple[Line, ...]]:
     """The size in points and the lines with which a text fits its box.
 
