@@ -9,6 +9,7 @@ import resource
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -221,7 +222,7 @@ def test_beyond_its_children_and_a_few_that_wait_it_is_busy(apart: Make) -> None
     for thread in busy:
         thread.start()
     while len(_children(forks(one))) < 2:
-        pass
+        _let_it_run()
     assert one.run(b"").how is How.BUSY  # it waited
     with one._places:  # as if one more were waiting
         assert one.run(b"").how is How.BUSY
@@ -235,8 +236,13 @@ def test_beyond_its_children_and_a_few_that_wait_it_is_busy(apart: Make) -> None
 def forks(one: Apart) -> int:
     """The process that forks, as soon as it is there."""
     while not (found := _children(one.pid)):
-        pass
+        _let_it_run()
     return found[0]
+
+
+def _let_it_run() -> None:
+    """It gives way to us: who only looked again and again would keep it from what is waited for."""
+    time.sleep(0.005)
 
 
 def _children(pid: int) -> list[int]:
@@ -249,7 +255,7 @@ def test_a_process_that_forks_is_made_again(apart: Make) -> None:
         gone = forks(one)
         os.kill(gone, signal.SIGKILL)
         while forks(one) == gone:
-            pass
+            _let_it_run()
         assert one.run(b"x").how is How.DONE
 
 
@@ -259,7 +265,7 @@ def test_what_was_being_done_then_is_not_done(apart: Make) -> None:
     asking = threading.Thread(target=lambda: answers.append(one.run(b"").how))
     asking.start()
     while not (children := _children(forks(one))):
-        pass
+        _let_it_run()
     os.kill(forks(one), signal.SIGKILL)
     os.kill(children[0], signal.SIGKILL)
     asking.join()
@@ -274,7 +280,7 @@ def test_where_both_are_gone_it_is_said(apart: Make) -> None:
     assert one.run(b"x").how is How.DONE  # while the one that forks is there
     os.kill(child, signal.SIGKILL)
     while _runs(child):
-        pass
+        _let_it_run()
     assert one.run(b"x").how is How.AWAY
 
 
