@@ -46,7 +46,6 @@ def observe(
     )
     children: dict[tuple[str, int], Histogram] = {}  # of `seconds`: to look one up costs more than to count
     problems = Counter("vermilion_problems_total", "Refused requests.", ["endpoint"], registry=metrics)
-
     names = Names(random)
 
     @app.before_request

@@ -404,10 +404,6 @@ def _json_answer(text: bytes, status: int, headers: Mapping[str, str] | None) ->
 def tagged(response: Response, tag: str) -> Response:
     """The answer with a strong ETag (RFC 9110, 8.8.3), without content for whoever has that already."""
     response.headers["ETag"] = f'"{tag}"'
-    return _unless_known(response)
-
-
-def _unless_known(response: Response) -> Response:
     asked = request_ctx.request
     if "HTTP_IF_NONE_MATCH" in asked.environ:  # its headers find a missing one by an exception
         response.make_conditional(asked)
@@ -417,8 +413,7 @@ def _unless_known(response: Response) -> Response:
 def shown(body: Mapping[str, Any], headers: Mapping[str, str] | None = None) -> Response:
     """A JSON answer about one thing, tagged by what it says."""
     text = to_json(body)
-    tag = f'"{sha256(text).hexdigest()[:32]}"'
-    return _unless_known(_json_answer(text, 200, {"ETag": tag, **(headers or {})}))
+    return tagged(_json_answer(text, 200, headers), sha256(text).hexdigest()[:32])
 
 
 def _problem_response(error: VermilionError) -> Response:

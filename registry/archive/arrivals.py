@@ -9,7 +9,6 @@ written.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -31,6 +30,7 @@ from registry.archive.numbering import (
     KEPT,
     LEASE,
     RETENTION_CODES,
+    catalogue_of,
     next_numbers,
 )
 from registry.archive.numbering import RETENTIONS as YEARS
@@ -48,8 +48,6 @@ from registry.rows import changed_rows, insert_rows, unless_known
 WRITING, REFUSED = "writing", "refused"
 RECEIVED = "JS"  # 接收, in the number of a catalogue of ours for what came without one that can be kept
 NATURES, KNOWN = "natures", "package_known"
-_GIVEN_HERE = re.compile(r"([^-]+)-([A-Z]+·[0-9]{4}·[A-Z0-9]+)-[0-9]+")
-"""The form of the numbers that are given here: fonds, catalogue, serial."""
 _RETENTIONS = {words: code for code, words in RETENTIONS.items()}
 
 
@@ -263,9 +261,8 @@ def _require_free(session: Session, said: _Said, whence: Whence) -> None:
     """
     if whence.own_number:
         return
-    given = _GIVEN_HERE.fullmatch(said.number)  # whatever catalogue it says that it is of
-    catalogues = [(said.fonds, said.catalogue), *([] if given is None else [(given[1], given[2])])]
-    if any(session.get(ArchiveSerial, one) is not None for one in catalogues):
+    catalogues = {(said.fonds, said.catalogue), catalogue_of(said.number)}  # whatever it says that it is of
+    if any(one is not None and session.get(ArchiveSerial, one) is not None for one in catalogues):
         raise _taken("numbers of this catalogue are given here", "number_of_ours")
     same = select(ArchivePackage.id).where(ArchivePackage.number == said.number).limit(1)
     if session.scalar(same) is not None:

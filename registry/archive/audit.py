@@ -151,7 +151,7 @@ def _note(
     """
     now = ports.clock()
     with ports.database.transaction() as session:
-        still = still_kept(session, [package.id for package, _ in found])
+        still = _held(session, [package.id for package, _ in found])
         of_kept = [(package, state) for package, state in found if package.id in still]
         lost = [(package, state) for package, state in of_kept if state != PRESENT]
         newly = [(package, state) for package, state in lost if package.state == PRESENT]
@@ -187,7 +187,7 @@ def _note(
         done.ended.append(name)
 
 
-def still_kept(session: Session, packages: Sequence[str]) -> set[str]:
+def _held(session: Session, packages: Sequence[str]) -> set[str]:
     """Those of them that are kept, and stay so until the transaction is over."""
     kept = select(ArchivePackage.id).where(ArchivePackage.id.in_(packages), ArchivePackage.state == KEPT)
     return set(session.scalars(kept.order_by(ArchivePackage.id).with_for_update(read=True)))
@@ -245,8 +245,7 @@ def _repaired(ports: Ports, one: Any, done: Audited) -> bool:
     with ports.database.transaction() as session:
         mended = update(ArchiveCopy).where(*copy)
         if changed_rows(session, mended.values(state=PRESENT, written_at=now, checked_at=now)) != 1:
-            state = session.scalar(select(ArchivePackage.state).where(ArchivePackage.id == one.id))
-            return state == KEPT  # another process has mended it
+            return one.id in _held(session, [one.id])  # another process has mended it
         _record(session, ports, "package.copy_repaired", [(one.id, {"store": one.store, "was": one.state})])
     done.repaired.append((one.id, one.store))
     return True

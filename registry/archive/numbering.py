@@ -7,6 +7,7 @@ becomes of the attempts to make its package. The fonds is the agency's code.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from importlib.metadata import version
@@ -31,6 +32,7 @@ PERMANENT = "permanent"
 RETENTIONS: Mapping[str, int | None] = {PERMANENT: None, "30": 30, "10": 10}
 LEASE = timedelta(minutes=10)
 RETENTION_CODES = {PERMANENT: "Y", "30": "D30", "10": "D10"}  # as DA/T 13 writes them
+_GIVEN = re.compile(r"([^-]+)-([A-Z]+·[0-9]{4}·[A-Z0-9]+)-[0-9]+")
 _SOFTWARE = f"vermilion {version('vermilion')}"
 
 
@@ -144,6 +146,12 @@ def described(row: Mapping[str, Any], found: Gathered) -> Description:
         made_at=row["made_at"],
         software=_SOFTWARE,
     )
+
+
+def catalogue_of(number: str) -> tuple[str, str] | None:
+    """Fonds and catalogue of a number of the form of those that are given here; None for another's."""
+    given = _GIVEN.fullmatch(number)
+    return None if given is None else (given[1], given[2])
 
 
 def next_numbers(session: Session, fonds: str, catalogue: str, count: int) -> list[str]:

@@ -67,22 +67,20 @@ def open_package(tar: bytes, limits: Limits = LIMITS) -> Opened:
     if len(tar) > limits.total:
         _refuse("package_size", "the archive is too large")
     found: dict[str, bytes] = {}
-    seen: set[str] = set()
-    spelled: list[str] = []
+    spelled: dict[str, str] = {}
     for path, data in _members(tar, limits):
         name = _checked(path, limits)
         folded = _folded(name)
-        if folded in seen:
+        if folded in spelled:
             _refuse("package_path", "two files would have one name")
-        seen.add(folded)
-        spelled.append(name)
+        spelled[folded] = name
         if data is not None:
             found[name] = data
-    tops = {path.partition("/")[0] for path in spelled}
+    tops = {path.partition("/")[0] for path in spelled.values()}
     if len(tops) != 1 or any("/" not in path for path in found):
         _refuse("package_archive", "a bag lies in one folder, and nothing beside it")
     (top,) = tops
-    _no_folder_is_another(spelled, found)
+    _no_folder_is_another(spelled.values(), found)
     files = {path.partition("/")[2]: data for path, data in found.items()}
     info = check_bag(files)
     by_algorithm = {
@@ -101,12 +99,12 @@ def check_bag(files: Mapping[str, bytes]) -> dict[str, str]:
         _refuse("package_fetch", "a bag that is to be completed from elsewhere is not taken")
     if not _DECLARED.fullmatch(_text(files.get("bagit.txt", b""))):
         _refuse("package_bag", "bagit.txt does not declare a bag")
-    for path, data in files.items():
-        longest = _MANIFEST_BYTES if _MANIFEST.fullmatch(path) else _TAG_BYTES
-        if (longest == _MANIFEST_BYTES or path in ("bagit.txt", "bag-info.txt")) and len(data) > longest:
-            _refuse("package_bag", f"{path} is too long")
     payload = {path for path in files if path.startswith(PAYLOAD)}
     named = {path: found for path in files if (found := _MANIFEST.fullmatch(path)) is not None}
+    longest = dict.fromkeys(named, _MANIFEST_BYTES) | dict.fromkeys(("bagit.txt", "bag-info.txt"), _TAG_BYTES)
+    for path, most in longest.items():
+        if len(files.get(path, b"")) > most:
+            _refuse("package_bag", f"{path} is too long")
     if any(_OTHER_MANIFEST.fullmatch(path) and path not in named for path in files):
         _refuse("package_bag", "a manifest is by an algorithm that is not taken")
     if not payload or not any(found[1] is None for found in named.values()):
