@@ -13,7 +13,7 @@ import struct
 import subprocess
 import sys
 import termios
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pikepdf
@@ -44,6 +44,11 @@ BLOCKS = "▄▀█"
 
 def mode(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
+
+
+def none_left(below: Iterable[int]) -> None:
+    """Those that examine files end by themselves, when they see that who made them has ended."""
+    until(lambda: not [pid for pid in below if alive(pid)], "no process left")
 
 
 def test_the_first_start_says_what_a_newcomer_needs(first_start: FirstStart) -> None:
@@ -101,7 +106,7 @@ def test_it_stops_cleanly(first_start: FirstStart) -> None:
     assert first_start.exit_code == 0
     assert first_start.out.endswith("stopped\n")
     assert first_start.left
-    assert not [pid for pid in first_start.left if alive(pid)]
+    none_left(first_start.left)
 
 
 def test_started_again_it_reuses_everything(first_start: FirstStart, again: Running) -> None:
@@ -198,7 +203,7 @@ def test_a_data_directory_has_a_passphrase_of_its_own(first_start: FirstStart, e
             until(lambda: reached(run) or run.process.poll() is not None, stage)  # noqa: B023
             below = run.descendants()
             assert run.stop(signal.SIGKILL) == -signal.SIGKILL, (stage, run.err)
-            until(lambda: not [pid for pid in below if alive(pid)], f"{stage}: no process left")  # noqa: B023
+            none_left(below)
     with command("run", settings=empty_place.settings) as run:
         run.said(READY)
         assert empty_place.verdict(line(run.out, "link")) == "valid"
@@ -240,7 +245,7 @@ def test_a_service_killed_ends_the_other_and_is_named(place: Place) -> None:
         os.kill(int(status(worker)["PPid"]), signal.SIGKILL)
         assert run.ended() == 1
         assert run.err.splitlines()[-1] == "vermilion: the public site ended by itself by SIGKILL"
-        until(lambda: not [pid for pid in below if alive(pid)], "no process left")
+        none_left(below)
 
 
 def test_an_interrupt_stops_it_while_it_starts_and_when_it_runs(place: Place) -> None:
@@ -250,13 +255,13 @@ def test_an_interrupt_stops_it_while_it_starts_and_when_it_runs(place: Place) ->
         below = run.descendants()
         assert run.stop(signal.SIGINT) == 0
         assert run.out == "stopped\n"
-        assert not [pid for pid in below if alive(pid)]
+        none_left(below)
     with command("run", settings=place.settings) as run:
         run.said(READY)
         below = run.descendants()
         assert run.stop(signal.SIGINT) == 0
         assert "Traceback" not in run.err
-        assert not [pid for pid in below if alive(pid)]
+        none_left(below)
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
