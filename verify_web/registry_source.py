@@ -16,7 +16,7 @@ from verify_web.source import Relying, Source
 
 def registry_source(settings: Settings, clock: Clock) -> Source:
     """Opens nothing yet: connections are made when the first check asks."""
-    engine = read_engine(settings.public_url)
+    engine = read_engine(settings.public_url, mapped=True)
     live, parties, types = SqlLiveRegistry(engine, clock), Parties(engine), PublishedTypes(engine)
     signer = RemoteCustodian(settings.receipts_at)
     return Source(

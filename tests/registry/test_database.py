@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
-from registry.database import Database, read_engine, write_engine
+from registry.database import MAPPED_BYTES, Database, read_engine, write_engine
 from registry.licences.fsck import fsck
 from registry.licences.tables import Number
 from registry.seals.tables import Seal
@@ -138,6 +138,31 @@ def test_requests_about_a_seal_are_found_by_it(world: World) -> None:
             text("EXPLAIN QUERY PLAN SELECT id FROM approval WHERE seal_code = '99010000000999'")
         ).all()
     assert not [step for step in plan if step[3].startswith("SCAN")]
+
+
+def test_who_reads_a_mapped_file_sees_each_commit(tmp_path: Path) -> None:
+    """Before and after the journal is folded in, and where the file grows beyond what was mapped."""
+    url = f"sqlite:///{tmp_path}/registry.db"
+    writer, reader = write_engine(url), read_engine(url, mapped=True)
+    with writer.begin() as connection:
+        connection.execute(text("CREATE TABLE kept (id INTEGER PRIMARY KEY, value TEXT)"))
+    count = text("SELECT count(*), count(DISTINCT value) FROM kept")
+    with reader.connect() as reading:
+        assert reading.scalar(text("PRAGMA mmap_size")) == MAPPED_BYTES
+        for number in range(1, 6):
+            with writer.begin() as connection:
+                rows = [{"value": f"{number} {at}".ljust(2000)} for at in range(200)]
+                connection.execute(text("INSERT INTO kept (value) VALUES (:value)"), rows)
+            assert reading.execute(count).one() == (200 * number, 200 * number)
+            raw = writer.raw_connection()  # no transaction of ours
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+            raw.close()
+            assert reading.execute(count).one() == (200 * number, 200 * number)
+        with writer.begin() as connection:
+            connection.execute(text("UPDATE kept SET value = 'the same'"))
+        assert reading.execute(count).one() == (1000, 1)
+    writer.dispose()
+    reader.dispose()
 
 
 def _full(_documents: object) -> None:
