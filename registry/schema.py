@@ -68,18 +68,20 @@ def upgrade(url: str, revision: str = "head") -> None:
     All or nothing: both databases undo schema changes with the transaction.
     Raises VermilionError(UNAVAILABLE) when the database cannot be reached or is busy for too long.
     """
-    from alembic import command
+    with _migrating(url) as connection:
+        if revision == "head" and current(connection) in heads():
+            return
+        from alembic import command
 
-    with _migrating(url) as config:
-        command.upgrade(config, revision)
+        command.upgrade(_config(connection), revision)
 
 
 def downgrade(url: str, revision: str) -> None:
     """Take the database back to `revision` (`base`: empty). Data in tables that go is lost."""
     from alembic import command
 
-    with _migrating(url) as config:
-        command.downgrade(config, revision)
+    with _migrating(url) as connection:
+        command.downgrade(_config(connection), revision)
 
 
 def heads() -> list[str]:
@@ -160,7 +162,7 @@ def _config(connection: Connection) -> Config:
 
 
 @contextmanager
-def _migrating(url: str) -> Iterator[Config]:
+def _migrating(url: str) -> Iterator[Connection]:
     engine = write_engine(url)
     sqlite = engine.dialect.name == "sqlite"
     if sqlite:
@@ -170,7 +172,7 @@ def _migrating(url: str) -> Iterator[Config]:
         with engine.begin() as connection:  # BEGIN IMMEDIATE on SQLite: one migrator at a time
             if not sqlite:
                 connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-            yield _config(connection)
+            yield connection
             if sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first() is not None:
                 raise RuntimeError("a migration left rows that refer to nothing")
     except SQLAlchemyError as error:
