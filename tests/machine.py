@@ -136,13 +136,13 @@ def _tables_laid_once() -> None:
 
     laid: list[Path] = []
 
-    def upgrade(url: str) -> None:
+    def upgrade(url: str, revision: str = "head") -> None:
         if not laid:
             laid.append(_empty_tables())
         to = make_url(url)
         if to.get_backend_name() == "sqlite" and to.database and not (path := Path(to.database)).exists():
             _copy(laid[0], path)
-        schema.upgrade(url)  # finds nothing to do
+        schema.upgrade(url, revision)  # finds nothing to do
 
     composition.upgrade = upgrade  # type: ignore[attr-defined]
 

@@ -12,6 +12,7 @@ from datetime import timedelta
 from itertools import count
 from typing import Any
 
+import pytest
 from flask import Flask
 from hypothesis import given, note, settings
 from sqlalchemy import func, select
@@ -26,6 +27,7 @@ from tests.hostile import json_bodies
 from tests.intake.casework import case_requests
 from tests.intake.exchanging import exchange_requests
 from tests.intake.joint_casework import sub_case_requests
+from tests.postgres import Backend
 from tests.registry.batching import sent
 from tests.registry.copying import copy_body, make_copy
 from tests.registry.delivering import pick_up, use_body
@@ -234,8 +236,19 @@ def test_right_requests_are_accepted_and_a_line_feed_at_the_end_of_a_value_is_pa
         assert answer.status_code in {200, 201, 202}, (send.endpoint, answer.get_data(as_text=True))
 
 
-def test_no_body_is_a_defect_and_none_leaves_anything_half_done(world: World) -> None:
-    for send in senders(world):
+def test_no_body_is_a_defect_and_none_leaves_anything_half_done(worlds: dict[Backend, World]) -> None:
+    """Each route on one of the databases, in turn."""
+    for which, world in enumerate(worlds.values()):
+        send_to_each(world, senders(world)[which :: len(worlds)])
+
+
+@pytest.mark.long(short="test_no_body_is_a_defect_and_none_leaves_anything_half_done")
+def test_no_body_is_a_defect_on_either_database(world: World) -> None:
+    send_to_each(world, senders(world))
+
+
+def send_to_each(world: World, asked: list[Sender]) -> None:
+    for send in asked:
         send_anything(send)
     assert world.defects.total == 0
     with Session(world.ports.database.read) as session:
