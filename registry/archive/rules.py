@@ -222,19 +222,23 @@ def _taken_up(
             written.append(_Written(row, data))
         else:
             anew.append(row)
-            if key is not None:
-                _remove(stores, key)
     wanted = [row["subject"] for row in anew]
     whole, refused = _split(archived.gather(ports, wanted, trust, reader))
     done.deferred |= refused
-    return written + _made(ports, [row for row in anew if row["subject"] in whole], whole, done)
+    made = _made(ports, [row for row in anew if row["subject"] in whole], whole, done)
+    for one in made:
+        _remove_before(stores, one)
+    return written + made
 
 
-def _remove(stores: Stores, key: str) -> None:
-    """What lies there is nobody's. A store that is out keeps it: attempts count up, so it is known."""
-    for name in stores.by_name:
+def _remove_before(stores: Stores, package: _Written) -> None:
+    """What lies there of the attempt before is nobody's, now that the next one is on record: whoever was only
+    slow keeps none of it any more. A store that is out keeps it: attempts count up, so it is known.
+    """
+    before = package.row["attempt"] - 1
+    for name in stores.by_name if before else ():
         with suppress(VermilionError):
-            stores.remove(name, key)
+            stores.remove(name, package_key(package.row["id"], before))
 
 
 def _lapsed(ports: Ports, kind: str) -> list[dict[str, Any]]:
@@ -387,33 +391,29 @@ def _kept(
     done: Round,
 ) -> None:
     """Those with copies enough are kept, and what was due of them no longer is. A store that has none yet
-    gets its copy when it is looked after next; a package with too few is taken up again.
+    gets its copy when it is looked after next; a package with too few is taken up again. Of what somebody
+    else has begun anew meanwhile nothing is kept: its row speaks of other bytes, under another key.
     """
     now = ports.clock()
     with ports.database.transaction() as session:
-        enough = [one for one in packages if sum(copies[one.row["id"]].values()) >= COPIES]
-        still = set(
-            session.scalars(
-                select(ArchivePackage.id)
-                .where(
-                    ArchivePackage.id.in_([one.row["id"] for one in enough]), ArchivePackage.state == WRITING
-                )
-                .order_by(ArchivePackage.id)
-                .with_for_update()
+        ours = (
+            select(ArchivePackage.id, ArchivePackage.attempt)
+            .where(
+                ArchivePackage.id.in_([one.row["id"] for one in packages]), ArchivePackage.state == WRITING
             )
+            .order_by(ArchivePackage.id)
+            .with_for_update()
         )
-        kept = [one for one in enough if one.row["id"] in still]
+        attempts = {row.id: row.attempt for row in session.execute(ours)}
+        still = [one for one in packages if attempts.get(one.row["id"]) == one.row["attempt"]]
+        kept = [one for one in still if sum(copies[one.row["id"]].values()) >= COPIES]
         ids = [one.row["id"] for one in kept]
         changed_rows(
             session, update(ArchivePackage).where(ArchivePackage.id.in_(ids)).values(state=KEPT, kept_at=now)
         )
-        few = [one.row["id"] for one in packages if one not in enough]
-        changed_rows(
-            session,
-            update(ArchivePackage)
-            .where(ArchivePackage.id.in_(few), ArchivePackage.state == WRITING)
-            .values(lease_until=now + FIRST_REST),
-        )
+        few = [one.row["id"] for one in still if one not in kept]
+        soon = update(ArchivePackage).where(ArchivePackage.id.in_(few))
+        changed_rows(session, soon.values(lease_until=now + FIRST_REST))
         insert_rows(
             session,
             ArchiveCopy,

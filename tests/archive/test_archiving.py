@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -173,6 +174,64 @@ def test_a_process_that_dies_loses_neither_number_nor_package(
     assert (again.number, again.attempt) == (package.number, 1 if written else 2)
     assert len(files(world)) == 2
     assert (due(world), len(told(world, "package.kept"))) == (0, 1)
+
+
+def test_who_was_slow_keeps_nothing_that_another_began_anew(world: World, clock: Ticker) -> None:
+    """Its copies are of an attempt that is over: the row speaks of the next one, which nobody wrote yet."""
+    issue_one(world)
+    stores, over = stores_of(world), threading.Event()
+
+    class Dies(Stores):
+        def write(self, name, some):  # type: ignore[no-untyped-def]
+            raise _Died
+
+    class Slow(Stores):
+        def write(self, name, some):  # type: ignore[no-untyped-def]
+            if name == "first":
+                clock.advance(LEASE)
+                with pytest.raises(_Died):
+                    keep_due(world.ports, Dies(stores.by_name))
+                over.set()
+            assert over.wait(60)
+            return super().write(name, some)
+
+    assert keep_due(world.ports, Slow(stores.by_name)).kept == []
+    (package,) = packages(world)
+    assert (package.state, package.attempt, due(world)) == ("writing", 2, 1)
+    clock.advance(LEASE)
+    assert kept(world).kept == [package.id]
+    (package,) = packages(world)
+    assert all(whole(world, package, name) for name in NAMES)
+    assert (due(world), len(told(world, "package.kept"))) == (0, 1)
+
+
+def test_what_was_kept_after_all_is_not_removed_by_whoever_takes_it_up(world: World, clock: Ticker) -> None:
+    """It looked when nothing was written yet: by the time it makes the package anew, that is kept."""
+    issue_one(world)
+    stores, writes, goes_on = stores_of(world), threading.Event(), threading.Event()
+
+    class Slow(Stores):
+        def write(self, name, some):  # type: ignore[no-untyped-def]
+            writes.set()
+            assert goes_on.wait(60)
+            return super().write(name, some)
+
+    slow = threading.Thread(target=keep_due, args=(world.ports, Slow(stores.by_name)))
+
+    class Looks(Stores):
+        def first_good(self, key, digest):  # type: ignore[no-untyped-def]
+            found = super().first_good(key, digest)
+            goes_on.set()
+            slow.join()
+            return found
+
+    slow.start()
+    assert writes.wait(60)
+    clock.advance(LEASE)
+    assert keep_due(world.ports, Looks(stores.by_name)).kept == []
+    (package,) = packages(world)
+    assert (package.state, package.attempt) == ("kept", 1)
+    assert all(whole(world, package, name) for name in NAMES)
 
 
 def test_what_happens_meanwhile_is_archived_too(world: World, clock: Ticker) -> None:
