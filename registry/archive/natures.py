@@ -7,7 +7,7 @@ trust.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
@@ -85,7 +85,7 @@ def looked_at(
     found.append(Finding(Nature.INTEGRITY, "manifests"))  # else it would not have opened
     if infected is not None:
         bad = [path for path, data in sorted(opened.files.items()) if infected(data)]
-        found.append(Finding(Nature.SECURITY, "malware", ", ".join(bad)))
+        found.append(Finding(Nature.SECURITY, "malware", _named(bad)))
     found += _usable(opened)
     metadata = _metadata(opened)
     if isinstance(metadata, str):
@@ -108,9 +108,14 @@ def described_by(opened: Opened) -> Mapping[str, str]:
 def _usable(opened: Opened) -> Iterator[Finding]:
     payload = sorted(path for path in opened.files if path.startswith(PAYLOAD))
     strange = [path for path in payload if _ending(path) not in FORMATS]
-    yield Finding(Nature.USABILITY, "formats_kept", ", ".join(strange))
+    yield Finding(Nature.USABILITY, "formats_kept", _named(strange))
     other = [path for path in payload if not _begins(path, opened.files[path])]
-    yield Finding(Nature.USABILITY, "formats_as_named", ", ".join(other))
+    yield Finding(Nature.USABILITY, "formats_as_named", _named(other))
+
+
+def _named(paths: Iterable[str]) -> str:
+    """What a package calls nothing at all is named as well, else nothing would be wrong with it."""
+    return ", ".join(path or "(no path)" for path in paths)
 
 
 def _ending(path: str) -> str:
@@ -147,14 +152,14 @@ def _whole(opened: Opened, root: Element) -> Iterator[Finding]:
     named = _texts(root, "电子文件列表/电子文件/路径")
     there = {path for path in opened.files if path.startswith(PAYLOAD) and "/metadata/" not in path}
     wrong = sorted(there.symmetric_difference(named)) or ["named twice"] * (len(named) != len(there))
-    yield Finding(Nature.INTEGRITY, "files_as_listed", ", ".join(wrong))
+    yield Finding(Nature.INTEGRITY, "files_as_listed", _named(wrong))
     done = _texts(root, "业务行为列表/业务行为/行为")
     yield Finding(Nature.INTEGRITY, "handling_recorded", "" if done else "no act is on record")
 
 
 def _authentic(opened: Opened, root: Element) -> Iterator[Finding]:
     wrong = [path for path, said in _said(root).items() if said != _found(opened, path)]
-    yield Finding(Nature.AUTHENTICITY, "content_as_described", ", ".join(sorted(wrong)))
+    yield Finding(Nature.AUTHENTICITY, "content_as_described", _named(sorted(wrong)))
     number, bagged = _texts(root, "档号"), opened.info.get("External-Identifier")
     yield Finding(Nature.AUTHENTICITY, "one_number", "" if number == [bagged] else "档号 differs within")
 

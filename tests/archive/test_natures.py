@@ -69,6 +69,22 @@ def test_a_package_of_ours_passes_every_item() -> None:
             {META: PACKAGE.files[f"data/{META}"].replace(ABOUT.title.encode(), b"")},
             [("integrity", "metadata_complete")],
         ),
+        (
+            {
+                META: PACKAGE.files[f"data/{META}"].replace(
+                    "<电子文件列表>".encode(), "<电子文件列表><电子文件><路径/></电子文件>".encode()
+                )
+            },
+            [("integrity", "files_as_listed"), ("authenticity", "content_as_described")],
+        ),
+        (
+            {
+                META: PACKAGE.files[f"data/{META}"].replace(
+                    "<电子文件列表>".encode(), "<电子文件列表><电子文件/>".encode()
+                )
+            },
+            [("authenticity", "content_as_described")],
+        ),
     ],
 )
 def test_what_is_wrong_is_found_where_it_is(
