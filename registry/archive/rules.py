@@ -171,7 +171,7 @@ def _due(ports: Ports, kind: str) -> dict[str, list[str]]:
         )
         for subject, event_id in connection.execute(waiting):
             found[subject].append(event_id)
-    return found
+    return {one: events for one, events in found.items() if events}  # the others somebody has just numbered
 
 
 def _begun(

@@ -11,6 +11,7 @@ import bagit
 import pytest
 from obstore.store import MemoryStore
 from sqlalchemy import func, select
+from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
@@ -232,6 +233,20 @@ def test_what_was_kept_after_all_is_not_removed_by_whoever_takes_it_up(world: Wo
     (package,) = packages(world)
     assert (package.state, package.attempt) == ("kept", 1)
     assert all(whole(world, package, name) for name in NAMES)
+
+
+def test_what_another_numbers_between_two_looks_is_not_archived_twice(world: World) -> None:
+    issue_one(world)
+    nested: list[str] = []
+
+    def meanwhile(_connection, _cursor, statement, *_):  # type: ignore[no-untyped-def]
+        if "archive_due" in statement and "GROUP BY" in statement and not nested:
+            nested.append("")
+            nested.extend(kept(world).kept)
+
+    listen(world.ports.database.read, "after_cursor_execute", meanwhile)
+    assert kept(world).kept == []
+    assert [one.id for one in packages(world)] == nested[1:]
 
 
 def test_what_happens_meanwhile_is_archived_too(world: World, clock: Ticker) -> None:
