@@ -26,6 +26,8 @@ from registry.archive.checks import INGEST, failed, note_checks, packed
 from registry.archive.metadata import PARTS, RETENTIONS
 from registry.archive.natures import Finding, Nature, described_by, looked_at
 from registry.archive.numbering import (
+    DISPOSED,
+    ERASING,
     FOREIGN,
     KEPT,
     LEASE,
@@ -47,7 +49,7 @@ from registry.rows import changed_rows, insert_rows, unless_known
 
 WRITING, REFUSED = "writing", "refused"
 RECEIVED = "JS"  # 接收, in the number of a catalogue of ours for what came without one that can be kept
-NATURES, KNOWN = "natures", "package_known"
+NATURES, KNOWN, GONE = "natures", "package_known", "package_disposed"
 _RETENTIONS = {words: code for code, words in RETENTIONS.items()}
 
 
@@ -97,8 +99,10 @@ def arrive(
     tar: bytes,
     whence: Whence,
     digest: bytes | None = None,
+    listed_as: str | None = None,
 ) -> Arrived:
-    """Take in a package, or return it. `digest` is the SHA-256 that it was announced with, where it was.
+    """Take in a package, or return it. `digest` is the SHA-256 that it was announced with, where it was, and
+    `listed_as` the number by which its list calls it.
 
     Raises VermilionError: NOT_FOUND (`agency_unknown`), UNAVAILABLE where fewer than two stores took it, or
     the database or the scanner for malware is out: nothing of it is kept then, and it may be brought again.
@@ -112,6 +116,9 @@ def arrive(
             known_agency(session, whence.agency_code)
             before = _kept_before(session, own)
         coming = _Coming(arrival, number, own, len(tar), whence, tuple(findings))
+        if None not in (listed_as, number) and listed_as != number:
+            detail = "its list has it under another number"
+            return _returned(ports, actor, ground, coming, "number_differs", detail)
         if before is not None:
             return _come_again(ports, actor, ground, coming, before)
         if opened is None or failed(findings):
@@ -179,8 +186,13 @@ class _Kept:
 
 
 def _come_again(ports: Ports, actor: Administrator, ground: Ground, coming: _Coming, before: Any) -> Arrived:
-    """By the same handover it is accepted, as it was; what was written of it a second time lapses."""
+    """By the same handover it is accepted, as it was, while it is here; what was written of it a second time
+    lapses.
+    """
     whence = coming.whence
+    if before is _DISPOSED:
+        detail = "it was kept here, and was disposed of when its term was over"
+        return _returned(ports, actor, ground, coming, GONE, detail)
     same = before.from_code == whence.sender.code and before.handover == whence.handover
     if same and whence.handover is not None:
         return Arrived(
@@ -202,7 +214,7 @@ def _said(opened: Opened) -> _Said:
     until = said.get("保管期限截止日期")
     if number is None:
         _refuse("the archive number is no line of at most 100 characters", "package_number")
-    if not (year.isascii() and year.isdigit() and 1900 <= int(year[:5]) <= 2200):
+    if not (len(year) == 4 and year.isascii() and year.isdigit() and 1900 <= int(year) <= 2200):
         _refuse("the year is none", "package_year")
     if retention is None:
         _refuse("the retention is none of those that are known here", "package_retention")
@@ -235,7 +247,10 @@ def _said(opened: Opened) -> _Said:
 
 
 def _kept_before(session: Session, digest: bytes) -> Any:
-    """The same bytes, kept already: as what came from elsewhere, or as a package of our own."""
+    """The same bytes, kept already or disposed of: as what came from elsewhere, or as a package of ours."""
+    gone = (ArchivePackage.sha256 == digest, ArchivePackage.state.in_((ERASING, DISPOSED)))
+    if session.scalar(select(ArchivePackage.id).where(*gone).limit(1)) is not None:
+        return _DISPOSED
     arrived = select(ArchiveArrival).where(ArchiveArrival.sha256 == digest, ArchiveArrival.state == KEPT)
     row = session.scalars(arrived.limit(1)).one_or_none()
     if row is not None:
@@ -246,12 +261,12 @@ def _kept_before(session: Session, digest: bytes) -> Any:
 
 
 class _Own:
-    """A package of our own that comes back."""
+    """A package of our own that comes back, or one of whoever it was that is gone."""
 
     from_code = handover = None
 
 
-_OURS = _Own()
+_OURS, _DISPOSED = _Own(), _Own()
 
 
 def _require_free(session: Session, said: _Said, whence: Whence) -> None:

@@ -27,7 +27,7 @@ from registry.agencies.rules import known_agency
 from registry.archive.bag import Digests, digests_of, tag_files
 from registry.archive.checks import HANDOVER, failed, note_checks
 from registry.archive.handover_list import Entry, HandoverList, list_json, list_table, read_entries
-from registry.archive.natures import Finding, Nature, looked_at
+from registry.archive.natures import Finding, Nature, described_by, looked_at
 from registry.archive.numbering import KEPT, PERMANENT
 from registry.archive.partners import partners, state_signed
 from registry.archive.stores import Stores, package_key
@@ -88,6 +88,7 @@ class _Bag:
     folder: Path
     digests: dict[str, Digests] = field(default_factory=dict)
     size: int = 0
+    named: set[tuple[str, int]] = field(default_factory=set)  # number and sequence of each package
 
     def add(self, path: str, data: bytes) -> None:
         self._write(path, data)
@@ -197,7 +198,10 @@ def _chosen(session: Session, choice: Choice, today: date) -> list[Any]:
 
 
 def _looked_at(stores: Stores, row: ArchivePackage, bag: _Bag) -> tuple[Entry | None, list[Finding]]:
-    """A package as it goes, and what was found of it; written only where every item passed."""
+    """A package as it goes, and what was found of it; written only where every item passed. The list calls
+    it as it calls itself, which is what its receiver finds: one from elsewhere may have a number of ours
+    beside its own. Of two that call themselves the same one stays for another handover.
+    """
     digest = row.sha256 or b""
     data = stores.first_good(package_key(row.id, row.attempt), digest)
     if data is None:
@@ -205,10 +209,18 @@ def _looked_at(stores: Stores, row: ArchivePackage, bag: _Bag) -> tuple[Entry | 
     findings, opened = looked_at(data, digest=digest)
     if opened is None or failed(findings):
         return None, findings
+    said = described_by(opened)
+    number = said.get("档号", row.number)
+    if (number, row.sequence) in bag.named:
+        return None, [
+            *findings,
+            Finding(Nature.AUTHENTICITY, "listed_once", f"{number} stands there already"),
+        ]
+    bag.named.add((number, row.sequence))
     entry = Entry(
-        number=row.number,
-        fonds=row.fonds,
-        catalogue=row.catalogue,
+        number=number,
+        fonds=said.get("来源/全宗号", row.fonds),
+        catalogue=said.get("目录号", row.catalogue),
         year=row.year,
         retention=row.retention,
         title=opened.info.get("External-Description") or row.number,

@@ -71,7 +71,8 @@ def receive(
     arrived = []
     for entry in entries:
         tar = _file(folder, entry.path, LIMITS.total)
-        arrived.append(arrive(ports, stores, actor, ground, tar, whence, bytes.fromhex(entry.sha256)))
+        digest = bytes.fromhex(entry.sha256)
+        arrived.append(arrive(ports, stores, actor, ground, tar, whence, digest, entry.number))
     receipt = Receipt(
         handover=listed.handover,
         list_sha256=listed.list_sha256,

@@ -210,6 +210,7 @@ def test_nobody_gives_numbers_of_our_catalogues(world: World) -> None:
     ("said", "reason"),
     [
         ("<年度>2026</年度>|<年度>twenty</年度>", "package_year"),
+        (f"<年度>2026</年度>|<年度>01900{'9' * 30}</年度>", "package_year"),
         ("<保管期限>定期30年</保管期限>|<保管期限>some time</保管期限>", "package_retention"),
         ("2056-12-31|2056-13-31", "package_retention"),
         (f"<全宗号>{ABOUT.fonds}</全宗号>|<全宗号>{'9' * 41}</全宗号>", "package_metadata"),

@@ -14,7 +14,7 @@ import bagit
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from keys.canonical import canonical_json
@@ -31,15 +31,20 @@ from registry.archive.handover import (
     take_receipt,
     withdraw,
 )
+from registry.archive.natures import described_by
+from registry.archive.package import make_package
 from registry.archive.partners import partners, state_signed
 from registry.archive.receiving import Received, receive, returned_table
 from registry.archive.stores import Stores
+from registry.archive.tables import ArchivePackage
 from registry.archive.transfer_tables import ArchiveArrival, ArchiveHandover
 from registry.licences.fsck import fsck
 from registry.ports import Ports
 from registry.seals.tables import Certificate
 from tests.archive.keeping import NAMES, OutStore, copies, file_of, packages, stores_of
+from tests.archive.packages import ABOUT, ACTS, AGENTS, ITEMS
 from tests.archive.test_archiving import told
+from tests.archive.test_arrivals import brought
 from tests.archive.test_audit import archived, damaged
 from tests.registry.world import GROUND, Ticker, World, make_world
 from tests.tokens import resigned
@@ -220,6 +225,47 @@ def test_a_handover_that_is_read_twice_is_received_once(ends: Ends) -> None:
     assert (first.refused, second.refused) == ((), ())
     assert ends.answered(second.receipt).refused == ()
     assert refused(lambda: ends.answered(first.receipt)) == "handover_answered"
+
+
+def test_what_was_disposed_of_is_not_accepted_again(ends: Ends) -> None:
+    """Who brings it keeps the only copy: it is told so, and why."""
+    archived(ends.first, 2)
+    done = ends.handed_over()
+    ends.received(done)
+    gone = done.listed.entries[0].number
+    with ends.second.ports.database.transaction() as session:
+        session.execute(update(ArchivePackage).where(ArchivePackage.number == gone).values(state="disposed"))
+    again = ends.received(done)
+    assert [(one.number, one.reason) for one in again.refused] == [(gone, "package_disposed")]
+    ((number, _, reason),) = ends.answered(again.receipt).refused
+    assert (number, reason) == (gone, "package_disposed: registrable")
+
+
+def test_a_package_that_its_list_calls_otherwise_is_returned(
+    ends: Ends, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archived(ends.first, 1)
+    monkeypatch.setattr(
+        "registry.archive.handover.described_by", lambda opened: described_by(opened) | {"档号": "another"}
+    )
+    done = ends.handed_over()
+    (returned,) = ends.received(done).refused
+    assert returned.reason == "number_differs"
+    assert packages(ends.second) == []
+
+
+def test_what_has_a_number_of_ours_goes_on_as_it_calls_itself(ends: Ends) -> None:
+    brought(ends.first, own_number=True)
+    other = make_package(replace(ABOUT, id="cd" * 16), ITEMS, ACTS, AGENTS)
+    brought(ends.first, other.tar, own_number=True)
+    done = ends.handed_over()
+    assert [one.number for one in done.listed.entries] == [ABOUT.number]
+    assert [[one.item for one in found] for found in done.unsound.values()] == [["listed_once"]]
+    received = ends.received(done)
+    assert received.refused == ()
+    assert [one.number for one in packages(ends.second)] == [ABOUT.number]
+    assert ends.answered(received.receipt).accepted == (ABOUT.number,)
+    assert [one.package for one in ends.handed_over().listed.entries] == list(done.unsound)
 
 
 def test_a_handover_that_was_taken_back_goes_again(ends: Ends) -> None:
