@@ -42,9 +42,9 @@ from registry.licences.fsck import fsck
 from registry.ports import Ports
 from registry.seals.tables import Certificate
 from tests.archive.keeping import NAMES, OutStore, copies, file_of, packages, stores_of
-from tests.archive.packages import ABOUT, ACTS, AGENTS, ITEMS
+from tests.archive.packages import ABOUT, ACTS, AGENTS
 from tests.archive.test_archiving import told
-from tests.archive.test_arrivals import brought
+from tests.archive.test_arrivals import _items, brought
 from tests.archive.test_audit import archived, damaged
 from tests.registry.world import GROUND, Ticker, World, make_world
 from tests.tokens import resigned
@@ -246,7 +246,7 @@ def test_a_package_that_its_list_calls_otherwise_is_returned(
 ) -> None:
     archived(ends.first, 1)
     monkeypatch.setattr(
-        "registry.archive.handover.described_by", lambda opened: described_by(opened) | {"档号": "another"}
+        "registry.archive.handover.described_by", lambda opened: {**described_by(opened), "档号": "another"}
     )
     done = ends.handed_over()
     (returned,) = ends.received(done).refused
@@ -256,7 +256,7 @@ def test_a_package_that_its_list_calls_otherwise_is_returned(
 
 def test_what_has_a_number_of_ours_goes_on_as_it_calls_itself(ends: Ends) -> None:
     brought(ends.first, own_number=True)
-    other = make_package(replace(ABOUT, id="cd" * 16), ITEMS, ACTS, AGENTS)
+    other = make_package(replace(ABOUT, id="cd" * 16), _items(), ACTS, AGENTS)
     brought(ends.first, other.tar, own_number=True)
     done = ends.handed_over()
     assert [one.number for one in done.listed.entries] == [ABOUT.number]
