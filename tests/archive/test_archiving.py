@@ -15,6 +15,7 @@ from sqlalchemy.event import listen
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
+from keys.files import sync
 from registry.archive.keep import keep_due
 from registry.archive.numbering import EDITION, LEASE, retention_until
 from registry.archive.rules import FIRST_REST
@@ -175,6 +176,20 @@ def test_a_process_that_dies_loses_neither_number_nor_package(
     assert (again.number, again.attempt) == (package.number, 1 if written else 2)
     assert len(files(world)) == 2
     assert (due(world), len(told(world, "package.kept"))) == (0, 1)
+
+
+def test_a_copy_that_a_dead_process_left_is_synced_before_it_counts(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may have died before it did so itself."""
+    issue_one(world)
+    kept(world, Stores({**stores_of(world).by_name, "second": OutStore()}))
+    (package,) = packages(world)
+    clock.advance(FIRST_REST)
+    synced: list[Path] = []
+    monkeypatch.setattr("registry.documents.sync", lambda path: (synced.append(path), sync(path)))
+    assert kept(world).kept == [package.id]
+    assert {file_of(world, package, name) for name in NAMES} <= set(synced)
 
 
 def test_who_was_slow_keeps_nothing_that_another_began_anew(world: World, clock: Ticker) -> None:
