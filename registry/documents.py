@@ -156,8 +156,8 @@ class FolderStore(ObjectStore):
         self._named: set[Path] = set()  # directories in the root whose names are on the disk
 
     def put_many(self, documents: Sequence[tuple[str, bytes]]) -> list[VermilionError | None]:
-        """As `put_new` for each; a directory that names several is synced once, after all of them. What exists is
-        synced as well: whoever wrote it may have died before that.
+        """As `put_new` for each; a directory that names several is synced once, after all of them.
+        What exists is synced, too: whoever wrote it may have died before that.
         """
         outcomes = super().put_many(documents)
         there = [one is None or one.kind is Kind.CONFLICT for one in outcomes]
