@@ -116,8 +116,11 @@ def import_notice(session: Session, ports: Surroundings, admin: Administrator, r
 
 
 def notices_on_record(session: Session) -> int:
-    """How many there are: what was reckoned by fewer is to be reckoned anew."""
-    return session.scalar(select(func.count()).select_from(HolidayNoticeVersion)) or 0
+    """How many there are, the library's among them, of which a later release has more: what was reckoned by
+    fewer is to be reckoned anew.
+    """
+    imported = session.scalar(select(func.count()).select_from(HolidayNoticeVersion)) or 0
+    return len(_library()) + imported
 
 
 def calendar(session: Session) -> WorkingDays:

@@ -99,7 +99,7 @@ class Case(Base):
     statutory_due: Mapped[date | None]
     committed_due: Mapped[date | None]
     provisional: Mapped[bool]  # counted with a year whose notice of holidays is not loaded
-    calendar: Mapped[int]  # how many notices of holidays were on record when it was reckoned last
+    calendar: Mapped[int]  # how many notices of holidays were known when it was reckoned last
     edition_id: Mapped[str | None] = mapped_column(ForeignKey("edition.id"))
 
 

@@ -192,6 +192,8 @@ def _accept_silent(ports: Ports, case_id: str, round_: Round) -> None:
     ports.vault.ready()
     with ports.database.transaction() as session:
         case = session.get_one(Case, case_id, with_for_update=True)
+        if case.calendar < notices_on_record(session):  # the day by which it was found may be another
+            round_.recounted += recount(session, ports, case)
         if not silence_is_over(case, moment(ports).day):
             return
         if case.state == CaseState.SUBMITTED:
@@ -211,7 +213,7 @@ OPEN = [
 
 def _miscounted(ports: Ports) -> list[str]:
     with database_errors(), Session(ports.database.read) as session:
-        other = (Case.state.in_(OPEN), Case.calendar != notices_on_record(session))
+        other = (Case.state.in_(OPEN), Case.calendar < notices_on_record(session))
         return list(session.scalars(select(Case.id).where(*other).order_by(Case.id).limit(SLICE)))
 
 

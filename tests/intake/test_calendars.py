@@ -9,7 +9,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
+from registry.intake import calendars
 from registry.intake.calendars import calendar, import_notice, read_notice
+from registry.intake.holiday_notices import library_notices
 from registry.intake.moves import Action
 from registry.intake.work import work
 from registry.log.tables import Event
@@ -82,4 +84,41 @@ def test_what_is_open_is_counted_anew_and_what_is_over_is_not(world: World, cloc
         recounted = session.scalars(select(Event).where(Event.kind == "case.recounted")).all()
     assert [(one.subject, one.detail) for one in recounted] == [(case_id, {"due_on": "2027-01-07"})]
     assert work(desk.ports).recounted == 0
-    assert found(desk, over).calendar == 0
+    assert found(desk, over).calendar == found(desk, case_id).calendar - 1
+
+
+def test_what_the_library_of_a_later_release_knows_counts_what_is_open_anew(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its notices are loaded by installing it, which puts nothing on record."""
+    clock.now = datetime.fromisoformat("2026-09-28T02:00:00+00:00")
+    desk = open_desk(world)
+    with monkeypatch.context() as before:
+        before.setattr(calendars, "_library", lambda: tuple(library_notices(range(2020, 2026))))
+        case_id = taken(desk, *TO_HANDLING)
+        case = found(desk, case_id)
+        assert (case.committed_due, case.provisional) == (date(2026, 10, 5), True)
+        assert work(desk.ports).recounted == 0
+    done = work(desk.ports)
+    assert (done.recounted, done.defects) == (1, [])
+    case = found(desk, case_id)
+    assert (case.committed_due, case.provisional) == (date(2026, 10, 10), False)
+    assert work(desk.ports).recounted == 0
+
+
+def test_silence_is_put_down_by_the_notices_there_are_and_not_by_a_day_reckoned_before(
+    world: World, clock: Ticker
+) -> None:
+    clock.now = datetime.fromisoformat("2026-12-28T02:00:00+00:00")
+    desk = open_desk(world)
+    case_id = taken(desk, Action.SUBMIT)
+    case = found(desk, case_id)
+    assert (case.due_on, case.provisional) == (date(2027, 1, 4), True)
+    put(world, NOTICE)
+    clock.now = datetime.fromisoformat("2027-01-05T02:00:00+00:00")
+    done = work(desk.ports)
+    assert (done.silent, done.recounted, done.defects) == (0, 1, [])
+    case = found(desk, case_id)
+    assert (case.state, case.due_on) == ("submitted", date(2027, 1, 6))
+    clock.now = datetime.fromisoformat("2027-01-07T02:00:00+00:00")
+    assert work(desk.ports).silent == 1
