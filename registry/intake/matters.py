@@ -43,6 +43,7 @@ AUDIENCES = {
     "6": "其他组织",
 }  # fmt: skip
 FORMS = {"1": "窗口办理", "2": "网上办理（计算机端）", "3": "移动端办理", "4": "快递申请", "9": "其他"}
+ONLINE = frozenset({"2", "3"})
 CASE_TYPES = {"1": "即办件", "2": "承诺件", "9": "其他"}
 
 RETENTION = ("10", "30", "permanent")  # years
@@ -307,6 +308,9 @@ def _check(table: Table, matter: Matter) -> None:
         table.refuse("visits", "demands presence without a legal basis (visits_basis)")
     if matter.visits_basis is not None and not matter.visits:
         table.refuse("visits_basis", "is of no use where nobody has to come")
+    lawful = matter.visits > 0 or any(one.paper is not None for one in matter.materials)
+    if not lawful and ONLINE.isdisjoint(matter.forms):
+        table.refuse("forms", "offer no way online: that demands presence or paper without a legal basis")
     if not matter.steps:
         table.refuse("step", "must list the steps")
     if not 1 <= len(matter.fields) <= MAX_FIELDS or len(matter.materials) > MAX_MATERIALS:

@@ -73,6 +73,8 @@ def test_each_sample_licence_type_has_its_matter_complete() -> None:
             "unit of the statutory",
         ),
         ("visits = 0", "visits = 1", "matter 1: visits", "presence without a legal basis"),
+        ('forms = ["1", "2"]', 'forms = ["1"]', "matter 1: forms", "presence or paper without a legal basis"),
+        ('forms = ["1", "2"]', 'forms = ["4", "9"]', "matter 1: forms", "presence or paper without a legal"),
         (
             'name = { zh = "授权委托书", en = "Authority of an agent" }',
             'name = { zh = "授权委托书", en = "Authority of an agent" }\npaper = true',
@@ -119,6 +121,8 @@ def test_presence_paper_fees_and_secrecy_stand_where_a_law_says_so() -> None:
     )
     (matter,) = read(text).matters
     assert str(matter.visits_basis) == "《样本法》第一条"
+    (at_the_window,) = read(text.replace('forms = ["1", "2"]', 'forms = ["1"]')).matters
+    assert at_the_window.forms == ("1",)
     assert matter.result.secret == matter.fees[0].basis == matter.visits_basis
 
 
