@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from enum import StrEnum
 
 from sqlalchemy import Select, exists, select
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
+from registry.intake.comparing import as_value, same
 from registry.intake.connector_register import connector_in_service, open_connector
 from registry.intake.connectors import Acknowledged, Connector, Wrong
 from registry.intake.exchange_tables import CaseRetrieval, SourceError, VerificationTask
@@ -26,12 +27,16 @@ from registry.intake.task_values import open_values
 from registry.licences.duties import require_officer
 from registry.licences.moment import Moment, moment
 from registry.licences.outage import DATABASE_OUT, database_errors
+from registry.licences.records import kept_record
 from registry.licences.search import types_of
 from registry.licences.tables import Edition, Intent, Succession
+from registry.licences.types import licence_type_of
 from registry.log.rules import Ground
 from registry.outgoing.retries import ATTEMPTS, rest
 from registry.outside_http import UnreachedError
 from registry.ports import Ports
+from registry.vault import DISPOSED
+from signing.record import fields_to_json
 
 SLICE = 100
 LOOK_AGAIN = timedelta(minutes=10)  # whether a licence was corrected
@@ -261,7 +266,7 @@ def _look(session: Session, ports: Ports, row: SourceError, told: Told) -> None:
     at = moment(ports)
     licence_id = session.get_one(Edition, row.edition_id).licence_id
     state = None
-    if _corrected(session, licence_id, row.made_at):
+    if _corrected(session, ports, row, licence_id):
         state = ErrorState.CORRECTED
     elif not session.scalar(
         select(exists().where(Edition.licence_id == licence_id, Edition.status != "ended"))
@@ -275,15 +280,36 @@ def _look(session: Session, ports: Ports, row: SourceError, told: Told) -> None:
     _settle(session, ports, row, state, at)
 
 
-def _corrected(session: Session, licence_id: str, since: datetime) -> bool:
-    made = exists().where(
-        Intent.licence_id == licence_id,
-        Intent.state == "done",
-        Intent.created_at >= since,
-        Succession.intent_id == Intent.id,
-        Succession.operation == "correct",
+def _corrected(session: Session, ports: Ports, row: SourceError, licence_id: str) -> bool:
+    """Whether a correction that was begun since has the licence say something else than what was found wrong:
+    whoever corrects another field has not answered.
+    """
+    made = (
+        select(Intent)
+        .join(Succession, Succession.intent_id == Intent.id)
+        .where(
+            Intent.licence_id == licence_id,
+            Intent.state == "done",
+            Intent.created_at >= row.made_at,
+            Intent.record != DISPOSED,
+            Succession.operation == "correct",
+        )
     )
-    return bool(session.scalar(select(made)))
+    task = session.get_one(VerificationTask, row.task_id)
+    return any(not _says_so_still(session, ports, task, intent) for intent in session.scalars(made))
+
+
+def _says_so_still(session: Session, ports: Ports, task: VerificationTask, intent: Intent) -> bool:
+    """Whether an edition has the value that a task found wrong; no, once nobody knows that value any more."""
+    if task.values == DISPOSED:
+        return False
+    record = kept_record(ports.vault, intent.id, intent.record)
+    licence_type = licence_type_of(session, record.type_code, record.type_version)
+    kind = next((one.kind for one in licence_type.fields if one.name == task.source_field), None)
+    value = as_value(fields_to_json(record.fields).get(task.source_field))
+    if kind is None or value is None:
+        return False
+    return same(kind, value, open_values(ports.vault, task).source)
 
 
 def _settle(

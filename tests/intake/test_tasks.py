@@ -346,6 +346,18 @@ def test_a_licence_waits_for_its_issuer_s_correction(plain: Desk, clock: Ticker)
         assert source_errors.errors_in_licences(session, actor, None, 10) == ([], None)
 
 
+def test_a_correction_of_something_else_leaves_the_error_to_its_issuer(plain: Desk, clock: Ticker) -> None:
+    case_id, identifier = of_licence(plain)
+    other = next_edition(plain.world, "correct", identifier, fields={"operator_name": "更名后的经营者"})
+    clock.advance(timedelta(hours=1))
+    assert retrieve_due(plain.ports).told.pending == 1
+    assert (errors(plain)[0].state, events(plain, case_id, "case.error_corrected")) == ("waiting", [])
+    next_edition(plain.world, "correct", other.printout.record.identifier, fields={"premises": "别处1号"})
+    clock.advance(timedelta(hours=1))
+    assert retrieve_due(plain.ports).told.settled == 1
+    assert errors(plain)[0].state == "corrected"
+
+
 def test_an_issuer_declines_with_a_reason(plain: Desk) -> None:
     case_id, _ = of_licence(plain)
     (row,) = errors(plain)
