@@ -1,8 +1,8 @@
 """What happens to cases in the background: licences issued for those that were permitted, silence put down,
 drafts that nobody went on with erased.
 
-A licence is issued in no transaction of ours: what became of it is put down afterwards, and however often
-that is tried there is one, by the case's idempotency key. A process that dies leaves a lease that lapses.
+A licence is issued by its own road: the transaction that registers it ends the case, and however often it is
+tried there is one, by the case's idempotency key. A process that dies leaves a lease that lapses.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from registry.intake.issuing import IssueState, open_order
 from registry.intake.moves import CLOSED, ENDED_UNMADE, Action, CaseState
 from registry.intake.tables import Case, CaseIssue
 from registry.licences.issue import Issued
-from registry.licences.issue_many import DEFECT, Ordered, issue_many
+from registry.licences.issue_many import DEFECT, Also, Ordered, issue_many
 from registry.licences.moment import moment
 from registry.licences.outage import DATABASE_OUT, database_errors
 from registry.ports import Ports
@@ -97,10 +97,15 @@ def _issue_next(ports: Ports, case_id: str, round_: Round) -> None:
     if taken is None:
         return
     attempt, actor, order = taken
-    outcome = _outcome(ports, actor, order)
+
+    def done(session: Session, edition_id: str) -> None:
+        _issued(session, ports, case_id, edition_id)
+
+    outcome = _outcome(ports, actor, order, done)
     if isinstance(outcome, Issued):
-        with ports.database.transaction() as session:
-            _issued(session, ports, case_id, outcome.edition_id)
+        if outcome.replayed:  # by recovery, which knows of no case
+            with ports.database.transaction() as session:
+                done(session, outcome.edition_id)
         round_.issued += 1
     elif outcome.kind in {Kind.UNAVAILABLE, Kind.IN_PROGRESS} or outcome.reason in AGAIN:
         round_.put_off[case_id] = outcome.reason
@@ -138,11 +143,13 @@ def _acting(session: Session, client_id: str, agency_code: str, operator: str) -
     return Actor(client.id, agency_code, frozenset(client.scopes), operator=operator)
 
 
-def _outcome(ports: Ports, actor: Actor | VermilionError, order: Ordered) -> Issued | VermilionError:
+def _outcome(
+    ports: Ports, actor: Actor | VermilionError, order: Ordered, done: Also
+) -> Issued | VermilionError:
     if isinstance(actor, VermilionError):
         return actor
     try:
-        return issue_many(ports, actor, [order])[0]
+        return issue_many(ports, actor, [order], done)[0]
     except VermilionError as error:
         return error
 

@@ -9,7 +9,7 @@ with one of them costs that one alone.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -49,6 +49,10 @@ DEFECT = "defect"
 _log = structlog.get_logger("registry.issue")
 
 
+Also = Callable[[Session, str], None]
+"""What is put down with a licence: given the session and the edition's id."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ordered:
     """One licence of a group."""
@@ -58,9 +62,12 @@ class Ordered:
     body_sha256: bytes
 
 
-def issue_many(ports: Ports, actor: Actor, orders: Sequence[Ordered]) -> list[Issued | VermilionError]:
+def issue_many(
+    ports: Ports, actor: Actor, orders: Sequence[Ordered], also: Also | None = None
+) -> list[Issued | VermilionError]:
     """Issue licences: one outcome for each order, in order. The very same order again gives the same sealed
-    bytes (`replayed`).
+    bytes (`replayed`). `also` is called for each that is registered here and now, in the transaction that
+    registers it.
 
     The failures are those of `issue`, and UNAVAILABLE with reason `defect` for one of ours, which is logged.
     A key that stands twice in the group is served once: the other one is told to ask again. After a failure
@@ -69,10 +76,12 @@ def issue_many(ports: Ports, actor: Actor, orders: Sequence[Ordered]) -> list[Is
     Raises VermilionError where nothing was begun: UNAVAILABLE for an outage that came first, FORBIDDEN
     (`role`), INVALID (`group`) for more than 256 orders.
     """
-    return [_told(outcome) for outcome in issue_all(ports, actor, orders)]
+    return [_told(outcome) for outcome in issue_all(ports, actor, orders, also)]
 
 
-def issue_all(ports: Ports, actor: Actor, orders: Sequence[Ordered]) -> list[Issued | Exception]:
+def issue_all(
+    ports: Ports, actor: Actor, orders: Sequence[Ordered], also: Also | None = None
+) -> list[Issued | Exception]:
     """As `issue_many`, with defects as they are."""
     if len(orders) > MAX_GROUP:
         raise VermilionError(Kind.INVALID, f"a group has at most {MAX_GROUP} licences", reason="group")
@@ -83,7 +92,7 @@ def issue_all(ports: Ports, actor: Actor, orders: Sequence[Ordered]) -> list[Iss
         for intent_id, order in zip(new_ids(ports.random, len(orders)), orders, strict=True)
     ]
     begun = _begin(ports, actor, asked)
-    ended = _seal_and_register(ports, actor, [one for one in begun if isinstance(one, Reserved)])
+    ended = _seal_and_register(ports, actor, [one for one in begun if isinstance(one, Reserved)], also)
     outcomes = iter(ended)
     return [
         next(outcomes)
@@ -215,11 +224,13 @@ def _reserved_in(
     ]
 
 
-def _seal_and_register(ports: Ports, actor: Actor, reserved: Sequence[Reserved]) -> list[Issued | Exception]:
+def _seal_and_register(
+    ports: Ports, actor: Actor, reserved: Sequence[Reserved], also: Also | None
+) -> list[Issued | Exception]:
     """From the end of transaction 1 to that of transaction 2, and what is to be done about failures."""
     with ports.database.carrying():
         stored = print_and_seal_many(ports, reserved, partial(_store, ports))
-        registered = together(stored, partial(_register, ports, actor))
+        registered = together(stored, partial(_register, ports, actor, also))
         failed = [
             (one.intent_id, outcome)
             for one, outcome in zip(reserved, registered, strict=True)
@@ -254,13 +265,18 @@ def _store(ports: Ports, printed: Sequence[Printed]) -> list[_Stored | Vermilion
     ]
 
 
-def _register(ports: Ports, actor: Actor, stored: Sequence[_Stored]) -> list[Issued | Exception]:
+def _register(
+    ports: Ports, actor: Actor, also: Also | None, stored: Sequence[_Stored]
+) -> list[Issued | Exception]:
     """Transaction 2. What is the matter with one of them is found by halves."""
 
     def registered(some: Sequence[_Stored]) -> list[Issued | VermilionError]:
         wanted = [Registration(one.reserved.intent_id, one.reserved.fence, one.sealed) for one in some]
         with database_errors(), ports.database.transaction() as session:
             failures = register(session, ports, wanted, actor)
+            for failure, one in zip(failures, wanted, strict=True):
+                if failure is None and also is not None:
+                    also(session, one.intent_id)
         return [failure or _issued(one) for failure, one in zip(failures, some, strict=True)]
 
     return by_halves(stored, registered, Exception, _is_ones)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, datetime, timedelta
+from typing import Any, NoReturn
 
 import pytest
 from sqlalchemy import select
@@ -17,6 +18,7 @@ from registry.intake.matter_lists import matter_version
 from registry.intake.moves import Action, CaseState, Who
 from registry.intake.tables import Case, CaseIssue
 from registry.intake.work import work
+from registry.licences.issue_many import issue_many
 from registry.licences.moment import moment
 from registry.licences.tables import Edition, Intent
 from registry.log.tables import Event
@@ -258,19 +260,38 @@ def again(desk: Desk, case_id: str, licence: dict[str, object]) -> None:
         order_again(session, desk.ports, case, matter, made, actor, licence, moment(desk.ports))
 
 
-def test_a_worker_that_dies_after_issuing_leads_to_no_second_licence(
-    desk: Desk, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+def test_the_licence_s_registration_ends_its_case_in_one_transaction(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case_id = taken(desk, *TO_HANDLING, Action.PERMIT)
 
-    def dies(*_: object) -> None:
+    def dies(*arguments: Any, **more: Any) -> NoReturn:
+        issue_many(*arguments, **more)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr("registry.intake.work._issued", dies)
+        patched.setattr("registry.intake.work.issue_many", dies)
         with pytest.raises(KeyboardInterrupt):
             work(desk.ports)
-    assert found(desk, case_id).state == CaseState.PERMITTED
+    case = found(desk, case_id)
+    with Session(desk.ports.database.read) as session:
+        made = session.scalars(select(Intent.id).where(Intent.case_number == case.number)).all()
+        order = session.get_one(CaseIssue, case_id)
+        assert (order.state, case.state, [case.edition_id]) == (IssueState.ISSUED, CaseState.DONE, made)
+    assert work(desk.ports).issued == 0
+
+
+def test_a_worker_that_dies_before_its_case_is_done_leads_to_no_second_licence(
+    desk: Desk, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nor to one that its case does not know: it may have been issued before by whoever did not say so."""
+    case_id = taken(desk, *TO_HANDLING, Action.PERMIT)
+    with monkeypatch.context() as patched:
+        patched.setattr("registry.intake.work._issued", lambda *_: None)
+        work(desk.ports)
+    with desk.ports.database.transaction() as session:
+        row = session.get_one(CaseIssue, case_id)
+        assert (row.state, found(desk, case_id).state) == (IssueState.WAITING, CaseState.PERMITTED)
     assert work(desk.ports).issued == 0  # its lease holds
     clock.advance(desk.ports.settings.lease + timedelta(seconds=1))
     assert work(desk.ports).issued == 1

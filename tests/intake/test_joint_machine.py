@@ -42,7 +42,7 @@ from registry.seals.trust import publish_trust_list
 from tests.accountable import unanswered
 from tests.intake.casework import BASIS, an_act, decided, draft, found, step
 from tests.intake.joint_casework import Table, open_joint_desk
-from tests.intake.test_case_machine import ACTIONS, MAY_REFUSE, ONWARD, Died
+from tests.intake.test_case_machine import ACTIONS, MAY_REFUSE, ONWARD, Died, dying
 from tests.registry.world import Ticker, World, worlds_in
 
 SEEN: Counter[str] = Counter()
@@ -190,14 +190,14 @@ class Joint(RuleBasedStateMachine):
 
     @rule(dies=st.booleans())
     def a_worker_comes_by(self, dies: bool) -> None:
-        """It may die after the licence was issued, before anybody here knows."""
+        """It may die after the licence was issued: its case knows that already."""
         if not dies:
             done = work(self.ports)
             assert (done.defects, done.refused) == ([], 0)
             SEEN["issued"] += done.issued
             return
         try:
-            with patch("registry.intake.work._issued", side_effect=Died):
+            with patch("registry.intake.work.issue_many", dying(SEEN)):
                 work(self.ports)
         except Died:
             SEEN["died"] += 1
