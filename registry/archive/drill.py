@@ -31,6 +31,7 @@ from registry.archive.rules import LEGAL_BASIS, PRESENT
 from registry.archive.stores import Stores, package_key
 from registry.archive.tables import ArchiveCopy, ArchiveDrill, ArchivePackage
 from registry.archive.transfer_tables import ArchiveArrival
+from registry.intake.scanning import scanner
 from registry.intake.tables import Case
 from registry.licences.examine import civil_day
 from registry.licences.outage import database_errors
@@ -175,7 +176,7 @@ def _restored(
         raise _fault("copy_missing")
     if sha256(data).digest() != row.sha256:
         raise _fault("copy_damaged")
-    checks[row.id], opened = looked_at(data, digest=row.sha256)
+    checks[row.id], opened = looked_at(data, digest=row.sha256, infected=scanner(ports.settings))
     if opened is None:
         opened = open_package(data)  # says why
     if failed(checks[row.id]):

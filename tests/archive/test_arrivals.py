@@ -20,8 +20,9 @@ from keys.errors import VermilionError
 from keys.handover import Archive
 from registry.archive import natures
 from registry.archive.arrivals import Arrived, Whence, arrive, told
-from registry.archive.checks import INGEST, checks_of
+from registry.archive.checks import IN_STORE, INGEST, checks_of
 from registry.archive.contents import Item, Part
+from registry.archive.drill import restore_drill
 from registry.archive.natures import Nature
 from registry.archive.numbering import LEASE
 from registry.archive.opened import Limits
@@ -175,6 +176,23 @@ def test_a_scanner_is_asked_of_every_file_and_without_it_nothing_is_taken(
         assert (done.package_id, done.reason) == (None, "natures")
         assert [one.item for one in done.findings if not one.passed] == ["malware"]
         assert come(PACKAGE.tar).package_id is not None
+
+
+def test_malware_that_a_scanner_has_learnt_of_since_is_found_in_store(world: World, tmp_path: Path) -> None:
+    infected = make_package(ABOUT, [*_items(), Item(Part.MATERIALS, "a.txt", "附件", EICAR)], ACTS, AGENTS)
+    package_id = brought(world, infected.tar).package_id
+    assert package_id is not None
+    where = f"unix:{tmp_path}/s"
+    ports = replace(world.ports, settings=world.ports.settings.model_copy(update={"malware_scanner": where}))
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(f"{tmp_path}/s")
+    listener.listen()
+    with serving(listener, where):
+        done = restore_drill(ports, stores_of(world), "first", tmp_path / "restored", None)
+    assert [one["reason"] for one in done.faults] == ["natures"]
+    with Session(world.ports.database.read) as session:
+        (check,) = [one for one in checks_of(session, package_id) if one.occasion == IN_STORE]
+    assert [one.item for one in check.findings if not one.passed] == ["malware"]
 
 
 def test_the_same_package_is_kept_once(world: World) -> None:
