@@ -187,7 +187,12 @@ def test_a_copy_that_a_dead_process_left_is_synced_before_it_counts(
     (package,) = packages(world)
     clock.advance(FIRST_REST)
     synced: list[Path] = []
-    monkeypatch.setattr("registry.documents.sync", lambda path: (synced.append(path), sync(path)))
+
+    def watched(path: Path) -> None:
+        synced.append(path)
+        sync(path)
+
+    monkeypatch.setattr("registry.documents.sync", watched)
     assert kept(world).kept == [package.id]
     assert {file_of(world, package, name) for name in NAMES} <= set(synced)
 
