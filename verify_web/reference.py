@@ -6,16 +6,19 @@ import secrets
 from base64 import b32encode
 from urllib.parse import quote
 
+from registry.request_ids import Names
 from signing.codes import CROCKFORD
 
 _CROCKFORD = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", CROCKFORD.encode())
+_BYTES = 10
+_NAMES = Names(secrets.token_bytes)
 
 
 def new_reference() -> str:
     """80 random bits in four groups: nobody guesses another one. The site's log line of the answer has it
     beside verdict, moment and the keyed hash of the link, so whoever keeps the log can say what was answered.
     """
-    text = b32encode(secrets.token_bytes(10)).translate(_CROCKFORD).decode()
+    text = b32encode(bytes.fromhex(_NAMES.draw())[:_BYTES]).translate(_CROCKFORD).decode()
     return "-".join((text[:4], text[4:8], text[8:12], text[12:]))
 
 
