@@ -145,9 +145,9 @@ def composed(postgres_server: PostgresServer) -> Iterator[Composed]:
                 socket = settings["signer"]["VERMILION_SIGNER_SOCKET"]
                 until(lambda: socket.exists() or _alive(signer), "the signer")
                 serving = stack.enter_context(command("serve-api", settings=settings["api"]))
-                authority = stack.enter_context(command("serve-authority", settings=settings["authority"]))
                 site = stack.enter_context(command("serve-public", settings=settings["public"]))
                 until(lambda: api.answers(api.api_port, "/readyz") or _alive(serving), "the API")
+                authority = stack.enter_context(command("serve-authority", settings=settings["authority"]))
                 until(lambda: api.answers(api.public_port) or _alive(site), "the public site")
                 until(
                     lambda: api.answers(api.authority_port, "/readyz") or _alive(authority), "the authority"
