@@ -58,9 +58,10 @@ _KEYS: dict[str, Any] = {
 
 def agency_of(session: Session, event: Event, actor: Actor | Administrator | None) -> str | None:
     """The agency's code; None for what concerns the registry as a whole. An edition's stands in its
-    identifier, so that most events cost nothing; of what else there is few happen.
+    identifier, so that most events cost nothing; of what else there is few happen. A package from elsewhere
+    is its keeper's, whatever identifier it came with: of packages only those that are made here say it.
     """
-    named = event.subject_kind in {"edition", "package", "pick_up", "presentation"}
+    named = event.subject_kind in {"edition", "pick_up", "presentation"} or event.kind == "package.kept"
     identifier = str(event.detail.get("identifier", "")) if named else ""
     if identifier.startswith(f"{IDENTIFIER_ROOT}."):  # made here: it is in form
         return identifier.removeprefix(f"{IDENTIFIER_ROOT}.").split(".")[1]

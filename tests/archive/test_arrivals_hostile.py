@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
 from registry.archive.arrivals import Arrived, Whence, arrive
+from registry.archive.audit import audit_due
 from registry.archive.handover import handovers, withdraw
 from registry.archive.numbering import ERASING, LEASE
 from registry.archive.package import make_package
@@ -28,11 +29,11 @@ from registry.archive.transfer_tables import ArchiveHandover
 from registry.licences.fsck import fsck
 from registry.ports import Ports
 from registry.rows import changed_rows
-from tests.archive.keeping import NAMES, copies, files, kept, packages, stores_of
+from tests.archive.keeping import NAMES, copies, file_of, files, kept, packages, stores_of
 from tests.archive.packages import ABOUT, ACTS, AGENTS
 from tests.archive.test_archiving import told
 from tests.archive.test_arrivals import SENDER, _items, brought
-from tests.archive.test_audit import archived
+from tests.archive.test_audit import archived, damaged
 from tests.archive.test_handover import Ends, ends, refused
 from tests.archive.test_natures import PACKAGE
 from tests.archive.test_natures import rebagged as others
@@ -243,3 +244,18 @@ def test_a_number_that_came_from_elsewhere_first_is_passed_over(world: World) ->
     assert [(kind, number[-6:]) for kind, number in found] == [
         ("foreign", "000001"), ("edition", "000002"), ("foreign", "000003"), ("edition", "000004"),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("identifier", ["1.2.156.3005.2.sample", "1.2.156.3005.2.{type}.{other}.1.1.1"])
+def test_what_happens_to_it_is_its_keeper_s_whatever_identifier_it_came_with(
+    world: World, identifier: str
+) -> None:
+    """Else a stranger would have another agency told of it, or stop the audit by an identifier that is none."""
+    said = identifier.format(type="11100000000013127D001", other=world.codes["other"])
+    made = make_package(replace(ABOUT, identifier=said), _items(), ACTS, AGENTS)
+    assert brought(world, made.tar).package_id is not None
+    (row,) = packages(world)
+    damaged(file_of(world, row, "second"))
+    audit_due(world.ports, stores_of(world), rest=lambda _seconds: None)
+    for kind in ("package.copy_lost", "package.copy_repaired"):
+        assert [event.agency_code for event in told(world, kind)] == [world.codes["own"]]
