@@ -21,8 +21,10 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from keys.handover import Archive
 from registry.actor import Administrator
+from registry.agencies.administrators import lock_administration
 from registry.agencies.rules import known_agency
 from registry.archive.checks import INGEST, failed, note_checks, packed
+from registry.archive.handover_list import Entry
 from registry.archive.metadata import PARTS, RETENTIONS
 from registry.archive.natures import Finding, Nature, described_by, looked_at
 from registry.archive.numbering import (
@@ -99,10 +101,11 @@ def arrive(
     tar: bytes,
     whence: Whence,
     digest: bytes | None = None,
-    listed_as: str | None = None,
+    listed: Entry | None = None,
 ) -> Arrived:
     """Take in a package, or return it. `digest` is the SHA-256 that it was announced with, where it was, and
-    `listed_as` the number by which its list calls it.
+    `listed` what its list says of it. A later package of a number that is here already is taken from whoever
+    brought the one before, as the next of it by their list.
 
     Raises VermilionError: NOT_FOUND (`agency_unknown`), UNAVAILABLE where fewer than two stores took it, or
     the database or the scanner for malware is out: nothing of it is kept then, and it may be brought again.
@@ -115,8 +118,9 @@ def arrive(
         with Session(ports.database.read) as session:
             known_agency(session, whence.agency_code)
             before = _kept_before(session, own)
-        coming = _Coming(arrival, number, own, len(tar), whence, tuple(findings))
-        if None not in (listed_as, number) and listed_as != number:
+        sequence = None if listed is None else listed.sequence
+        coming = _Coming(arrival, number, sequence, own, len(tar), whence, tuple(findings))
+        if listed is not None and number is not None and listed.number != number:
             detail = "its list has it under another number"
             return _returned(ports, actor, ground, coming, "number_differs", detail)
         if before is not None:
@@ -126,7 +130,7 @@ def arrive(
         try:
             said = _said(opened)
             with Session(ports.database.read) as session:
-                _require_free(session, said, whence)
+                _place(session, said, coming)
         except VermilionError as error:
             return _returned(ports, actor, ground, coming, error.reason or "invalid", error.detail)
         package_id = ports.random(16).hex()
@@ -153,6 +157,7 @@ def arrive(
 class _Coming:
     id: str
     number: str | None
+    sequence: int | None  # as its list has it
     sha256: bytes
     size: int
     whence: Whence
@@ -269,19 +274,48 @@ class _Own:
 _OURS, _DISPOSED = _Own(), _Own()
 
 
-def _require_free(session: Session, said: _Said, whence: Whence) -> None:
-    """Its number is nobody's yet, and of no catalogue in which numbers are given here, which have no gaps.
+def _place(session: Session, said: _Said, coming: _Coming) -> tuple[str, int]:
+    """Subject and sequence of a package whose number is nobody's yet, and of no catalogue in which numbers
+    are given here, which have no gaps; or that is the next of its number.
 
     Raises VermilionError(CONFLICT).
     """
-    if whence.own_number:
-        return
+    first = coming.sha256.hex()
+    if coming.whence.own_number:
+        return first, 1
+    of = select(ArchivePackage).where(ArchivePackage.number == said.number)
+    before = session.scalars(of.order_by(ArchivePackage.sequence.desc()).limit(1)).one_or_none()
+    if before is not None and before.subject_kind == FOREIGN:
+        _require_next(session, before, said, coming)
+        return before.subject, before.sequence + 1
     catalogues = {(said.fonds, said.catalogue), catalogue_of(said.number)}  # whatever it says that it is of
     if any(one is not None and session.get(ArchiveSerial, one) is not None for one in catalogues):
         raise _taken("numbers of this catalogue are given here", "number_of_ours")
-    same = select(ArchivePackage.id).where(ArchivePackage.number == said.number).limit(1)
-    if session.scalar(same) is not None:
+    if before is not None:
         raise _taken("another package has its number", "number_taken")
+    return first, coming.sequence or 1
+
+
+def _require_next(session: Session, before: ArchivePackage, said: _Said, coming: _Coming) -> None:
+    """It comes from whoever brought the one before, into the same charge, and is described as that one is:
+    nobody else adds to a number, and no number gets another term or comes to stand for something else.
+
+    Raises VermilionError(CONFLICT).
+    """
+    whence = coming.whence
+    senders = select(ArchiveArrival.from_code).where(
+        ArchiveArrival.package_id == before.id, ArchiveArrival.state == KEPT
+    )
+    if session.scalar(senders) != whence.sender.code or before.agency_code != whence.agency_code:
+        raise _taken("another package has its number", "number_taken")
+    if coming.sequence != before.sequence + 1:
+        detail = f"of its number {before.sequence} is the newest here, and it is not said to be the next"
+        raise _taken(detail, "number_taken")
+    names = ("fonds", "catalogue", "year", "retention", "identifier")
+    if any(getattr(said, name) != getattr(before, name) for name in names):
+        raise _taken("the one before of its number is described otherwise", "number_taken")
+    if before.state != KEPT:
+        raise _taken("what is here of its number was disposed of when its term was over", GONE)
 
 
 def _announce(ports: Ports, coming: _Coming, package_id: str, now: datetime) -> None:
@@ -299,6 +333,7 @@ def _registered(ports: Ports, actor: Administrator, ground: Ground, coming: _Com
     said, opened, package_id = kept.said, kept.opened, kept.package_id
     taken = _taken("another package has its number, or is the same", "number_taken")
     with ports.database.transaction() as session, unless_known(session, taken):
+        lock_administration(session)  # of its number nothing begins to be erased meanwhile
         mine = (
             ArchiveArrival.id == coming.id,
             ArchiveArrival.state == WRITING,
@@ -306,7 +341,7 @@ def _registered(ports: Ports, actor: Administrator, ground: Ground, coming: _Com
         )
         if changed_rows(session, update(ArchiveArrival).where(*mine).values(state=KEPT)) != 1:
             raise _taken("it took too long to write", "package_lapsed")
-        _require_free(session, said, coming.whence)
+        subject, sequence = _place(session, said, coming)
         number, fonds, catalogue = said.number, said.fonds, said.catalogue
         if coming.whence.own_number:
             fonds = coming.whence.agency_code
@@ -316,8 +351,8 @@ def _registered(ports: Ports, actor: Administrator, ground: Ground, coming: _Com
         row = {
             "id": package_id,
             "subject_kind": FOREIGN,
-            "subject": coming.sha256.hex(),
-            "sequence": 1,
+            "subject": subject,
+            "sequence": sequence,
             "number": number,
             "fonds": fonds,
             "catalogue": catalogue,
@@ -365,6 +400,7 @@ def _registered(ports: Ports, actor: Administrator, ground: Ground, coming: _Com
             random=ports.random,
             detail={
                 "number": number,
+                "sequence": sequence,
                 "from": coming.whence.sender.code,
                 "handover": coming.whence.handover,
                 "sha256": coming.sha256.hex(),

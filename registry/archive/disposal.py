@@ -262,7 +262,6 @@ def record_disposal(
 def _over(today: date) -> tuple[ColumnElement[bool], ...]:
     return (
         ArchivePackage.state == KEPT,
-        ArchivePackage.sequence == 1,
         ArchivePackage.retention_until.is_not(None),
         ArchivePackage.retention_until < today,
     )

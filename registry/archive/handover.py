@@ -16,7 +16,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import bindparam, exists, select, update
+from sqlalchemy import bindparam, exists, or_, select, update
 from sqlalchemy.orm import Session, aliased
 
 from keys.errors import Kind, VermilionError
@@ -166,21 +166,31 @@ def hand_over(
 
 def _chosen(session: Session, choice: Choice, today: date) -> list[Any]:
     """The newest package of each subject that is neither with another archive nor on its way there, one more
-    than a handover takes.
+    than a handover takes. Of a subject of which one went before, each that came since: whoever has that one
+    takes the next of its number, and none that skips.
     """
-    later = aliased(ArchivePackage)
+    later, earlier = aliased(ArchivePackage), aliased(ArchivePackage)
     newer = exists().where(
         later.subject_kind == ArchivePackage.subject_kind,
         later.subject == ArchivePackage.subject,
         later.sequence > ArchivePackage.sequence,
         later.state == KEPT,
     )
+    began = exists().where(
+        earlier.subject_kind == ArchivePackage.subject_kind,
+        earlier.subject == ArchivePackage.subject,
+        earlier.sequence < ArchivePackage.sequence,
+        ArchiveHandoverItem.package_id == earlier.id,
+    )
     gone = exists().where(
         ArchiveHandoverItem.package_id == ArchivePackage.id,
         ArchiveHandoverItem.state.in_((WAITING, HANDED_OVER)),
     )
     wanted = select(ArchivePackage).where(
-        ArchivePackage.agency_code == choice.agency_code, ArchivePackage.state == KEPT, ~newer, ~gone
+        ArchivePackage.agency_code == choice.agency_code,
+        ArchivePackage.state == KEPT,
+        or_(~newer, began),
+        ~gone,
     )
     if choice.catalogue is not None:
         wanted = wanted.where(ArchivePackage.catalogue == choice.catalogue)

@@ -21,6 +21,8 @@ from registry.csv_text import csv_text
 from signing.verdict import instant
 
 MAX_LIST_BYTES = 24 * 1024 * 1024
+MAX_SEQUENCE = 10_000
+"""Of the packages of one number: each is there since something happened."""
 COLUMNS = (
     "序号", "档号", "全宗号", "目录号", "年度", "保管期限", "题名", "标识", "电子文件号", "版次",
     "文件数", "字节数", "SHA-256", "真实性", "完整性", "可用性", "安全性",
@@ -152,6 +154,8 @@ def _entry(value: Any) -> Entry:
             _refuse(f"{name} is no line of text")
     if any(type(value[name]) is not int or not 0 <= value[name] < 2**53 for name in _NUMBERS):
         _refuse("a number is none")
+    if not 1 <= value["sequence"] <= MAX_SEQUENCE:
+        _refuse("a sequence is none")
     if not _HEX32.fullmatch(value["package"]) or not _HEX64.fullmatch(value["sha256"]):
         _refuse("an id or a digest is none")
     entry = Entry(

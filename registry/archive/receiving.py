@@ -72,7 +72,7 @@ def receive(
     for entry in entries:
         tar = _file(folder, entry.path, LIMITS.total)
         digest = bytes.fromhex(entry.sha256)
-        arrived.append(arrive(ports, stores, actor, ground, tar, whence, digest, entry.number))
+        arrived.append(arrive(ports, stores, actor, ground, tar, whence, digest, entry))
     receipt = Receipt(
         handover=listed.handover,
         list_sha256=listed.list_sha256,

@@ -38,7 +38,8 @@ class ArchiveSerial(Base):
 
 class ArchivePackage(Base):
     """A package, registered before it is written. A later one of the same subject (it ended meanwhile) has
-    the same number and the next sequence, and holds all that the one before holds.
+    the same number and the next sequence, and holds all that the one before holds. Of those that came from
+    elsewhere the first has the sequence that its sender's list gives it.
     """
 
     __tablename__ = "archive_package"
