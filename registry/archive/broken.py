@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
@@ -16,7 +17,16 @@ from registry.archive.disposal_tables import (
     ArchiveHold,
     ArchiveTombstone,
 )
-from registry.archive.numbering import CASE, DISPOSED, EDITION, ERASING, KEPT
+from registry.archive.numbering import (
+    CASE,
+    DISPOSED,
+    EDITION,
+    ERASING,
+    FOREIGN,
+    KEPT,
+    catalogue_of,
+    serial_of,
+)
 from registry.archive.stores import COPIES
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
 from registry.archive.transfer_tables import ArchiveCheck
@@ -61,15 +71,30 @@ def broken_archive(session: Session) -> Iterator[str]:
     )
     for package_id in session.scalars(unchecked.execution_options(yield_per=BATCH)):
         yield f"package {package_id} is kept without a check at ingest"
-    given = select(
-        ArchivePackage.fonds, ArchivePackage.catalogue, func.count(ArchivePackage.number.distinct())
-    ).group_by(ArchivePackage.fonds, ArchivePackage.catalogue)
-    counted = {(fonds, catalogue): count for fonds, catalogue, count in session.execute(given)}
-    for serial in session.scalars(select(ArchiveSerial)):
-        if counted.get((serial.fonds, serial.catalogue), 0) != serial.next - 1:
-            yield f"catalogue {serial.catalogue} of fonds {serial.fonds} has gaps in its numbers"
-
+    yield from _gaps(session)
     yield from _disposals(session)
+
+
+def _gaps(session: Session) -> Iterator[str]:
+    """Of each catalogue in which numbers are given all up to the next one stand in the register. Of what came
+    from elsewhere its number alone says whether it is one of them, as where it is passed over.
+    """
+    foreign = ArchivePackage.subject_kind == FOREIGN
+    given = (
+        select(ArchivePackage.fonds, ArchivePackage.catalogue, func.count(ArchivePackage.number.distinct()))
+        .where(~foreign)
+        .group_by(ArchivePackage.fonds, ArchivePackage.catalogue)
+    )
+    counted = Counter({(fonds, catalogue): count for fonds, catalogue, count in session.execute(given)})
+    serials = {(one.fonds, one.catalogue): one.next for one in session.scalars(select(ArchiveSerial))}
+    came = select(ArchivePackage.number).where(foreign).distinct()
+    for number in session.scalars(came.execution_options(yield_per=BATCH)):
+        catalogue, serial = catalogue_of(number), serial_of(number)
+        if catalogue in serials and serial is not None and 1 <= serial < serials[catalogue]:
+            counted[catalogue] += 1
+    for (fonds, name), following in serials.items():
+        if counted[fonds, name] != following - 1:
+            yield f"catalogue {name} of fonds {fonds} has gaps in its numbers"
 
 
 def _never_archived(

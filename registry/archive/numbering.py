@@ -32,7 +32,7 @@ PERMANENT = "permanent"
 RETENTIONS: Mapping[str, int | None] = {PERMANENT: None, "30": 30, "10": 10}
 LEASE = timedelta(minutes=10)
 RETENTION_CODES = {PERMANENT: "Y", "30": "D30", "10": "D10"}  # as DA/T 13 writes them
-_GIVEN = re.compile(r"([^-]+)-([A-Z]+·[0-9]{4}·[A-Z0-9]+)-[0-9]+")
+_GIVEN = re.compile(r"([^-]+)-([A-Z]+·[0-9]{4}·[A-Z0-9]+)-([0-9]+)")
 _SOFTWARE = f"vermilion {version('vermilion')}"
 
 
@@ -152,6 +152,12 @@ def catalogue_of(number: str) -> tuple[str, str] | None:
     """Fonds and catalogue of a number of the form of those that are given here; None for another's."""
     given = _GIVEN.fullmatch(number)
     return None if given is None else (given[1], given[2])
+
+
+def serial_of(number: str) -> int | None:
+    """The serial of a number, where it is written as those that are given here are."""
+    given = _GIVEN.fullmatch(number)
+    return int(given[3]) if given is not None and given[3] == f"{int(given[3]):06}" else None
 
 
 def next_numbers(session: Session, fonds: str, catalogue: str, count: int) -> list[str]:

@@ -24,7 +24,7 @@ from registry.archive.package import make_package
 from registry.archive.partners import state_signed
 from registry.archive.stores import Stores
 from registry.archive.sweep import sweep
-from registry.archive.tables import ArchivePackage
+from registry.archive.tables import ArchivePackage, ArchiveSerial
 from registry.archive.transfer_tables import ArchiveHandover
 from registry.licences.fsck import fsck
 from registry.ports import Ports
@@ -227,12 +227,14 @@ def test_no_number_of_ours_is_taken_under_another_catalogue_s_name(world: World)
     assert (done.package_id, done.reason) == (None, "number_of_ours")
 
 
-def test_a_number_that_came_from_elsewhere_first_is_passed_over(world: World) -> None:
-    """Of a catalogue in which none was given here yet: ours goes on behind it."""
+@pytest.mark.parametrize("as_it_says", ["ours", "of another"])
+def test_a_number_that_came_from_elsewhere_first_is_passed_over(world: World, as_it_says: str) -> None:
+    """Of a catalogue in which none was given here yet: ours goes on behind it, and has no gaps by that."""
     fonds, catalogue = world.codes["own"], f"ZZ·{world.today.year}·Y"
-    for serial, name in ((1, "ab"), (3, "cd")):
+    said = {"fonds": fonds, "catalogue": catalogue} if as_it_says == "ours" else {"fonds": as_it_says}
+    for serial, name in ((1, "ab"), (3, "cd"), (9, "ef")):
         number = f"{fonds}-{catalogue}-{serial:06}"
-        about = replace(ABOUT, id=name * 16, fonds=fonds, catalogue=catalogue, number=number)
+        about = replace(ABOUT, id=name * 16, number=number, **said)  # type: ignore[arg-type]
         assert brought(world, make_package(about, _items(), ACTS, AGENTS).tar).package_id is not None
     for _ in range(2):
         issue_one(world)
@@ -243,7 +245,12 @@ def test_a_number_that_came_from_elsewhere_first_is_passed_over(world: World) ->
         ).all()
     assert [(kind, number[-6:]) for kind, number in found] == [
         ("foreign", "000001"), ("edition", "000002"), ("foreign", "000003"), ("edition", "000004"),
+        ("foreign", "000009"),
     ]  # fmt: skip
+    assert fsck(world.ports) == []
+    with world.ports.database.transaction() as session:
+        changed_rows(session, update(ArchiveSerial).values(next=ArchiveSerial.next + 1))
+    assert fsck(world.ports) == [f"catalogue {catalogue} of fonds {fonds} has gaps in its numbers"]
 
 
 @pytest.mark.parametrize("identifier", ["1.2.156.3005.2.sample", "1.2.156.3005.2.{type}.{other}.1.1.1"])
