@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
-from registry.archive.checks import INGEST, failed, unpacked
+from registry.archive.checks import INGEST, failed, not_passed, unpacked
 from registry.archive.disposal import ItemState
 from registry.archive.disposal_tables import (
     ArchiveDisposal,
@@ -58,8 +58,7 @@ def broken_archive(session: Session) -> Iterator[str]:
     bare = select(ArchivePackage.id).where(ArchivePackage.state == KEPT, ArchivePackage.sha256.is_(None))
     for package_id in session.scalars(bare):
         yield f"package {package_id} is kept and nobody knows its digest"
-    unsound = select(ArchiveCheck).where(ArchiveCheck.failed > 0).order_by(ArchiveCheck.package_id)
-    for check in session.scalars(unsound):
+    for check in session.scalars(not_passed(ArchiveCheck).order_by(ArchiveCheck.package_id)):
         items = ", ".join(one.item for one in failed(unpacked(check.findings)))
         yield f"package {check.package_id} did not pass the four-nature check ({check.occasion}): {items}"
     unchecked = (

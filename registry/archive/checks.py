@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import Select, delete, select
 from sqlalchemy.orm import Session
 
 from registry.archive.natures import Finding, Nature
+from registry.archive.numbering import DISPOSED, ERASING
+from registry.archive.tables import ArchivePackage
 from registry.archive.transfer_tables import ArchiveCheck
 from registry.rows import changed_rows, insert_rows
 
@@ -62,6 +64,19 @@ def note_checks(
             for package_id, findings in found.items()
         ],
     )
+
+
+def not_passed(*columns: Any) -> Select[Any]:
+    """Of checks that found something wrong, with their packages; but of none that was disposed of, since
+    nobody can mend it.
+    """
+    there = ArchivePackage.state.not_in((ERASING, DISPOSED))
+    joined = (
+        select(*columns)
+        .select_from(ArchiveCheck)
+        .join(ArchivePackage, ArchivePackage.id == ArchiveCheck.package_id)
+    )
+    return joined.where(ArchiveCheck.failed > 0, there)
 
 
 def checks_of(session: Session, package_id: str) -> list[Check]:

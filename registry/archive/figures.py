@@ -12,6 +12,7 @@ from sqlalchemy import and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from registry.agencies.tables import Agency
+from registry.archive.checks import not_passed
 from registry.archive.numbering import CASE, EDITION
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage
 from registry.archive.transfer_tables import ArchiveCheck, ArchiveFigure, ArchiveHandoverItem
@@ -92,9 +93,7 @@ def _counted(session: Session) -> dict[str, dict[str, Any]]:
             said = {one.key: value for one, value in zip(column, key, strict=True)}
             found[code][name].append({**said, name: count})
     wrong = (
-        select(package.agency_code, ArchiveCheck.occasion, func.count())
-        .join(package, package.id == ArchiveCheck.package_id)
-        .where(ArchiveCheck.failed > 0)
+        not_passed(package.agency_code, ArchiveCheck.occasion, func.count())
         .group_by(package.agency_code, ArchiveCheck.occasion)
         .order_by(package.agency_code, ArchiveCheck.occasion)
     )

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from registry.archive.checks import not_passed
 from registry.archive.disposal_tables import ArchiveHold, ArchiveTombstone
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage
 from registry.archive.transfer_tables import ArchiveCheck
@@ -104,7 +105,7 @@ def statistics(session: Session) -> Iterator[dict[str, Any]]:
             "packages": count,
             "bytes": int(size or 0),
         }
-    checks = select(ArchiveCheck.occasion, func.count()).where(ArchiveCheck.failed > 0)
+    checks = not_passed(ArchiveCheck.occasion, func.count())
     for occasion, count in session.execute(checks.group_by(ArchiveCheck.occasion)):
         yield {"check": occasion, "failed": count}
     copies = select(ArchiveCopy.store, ArchiveCopy.state, func.count()).group_by(

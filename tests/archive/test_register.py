@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
+from registry.archive.checks import HANDOVER, note_checks
+from registry.archive.figures import count_due, figures_of
+from registry.archive.natures import Finding, Nature
 from registry.archive.search import find, statistics
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
 from registry.licences.fsck import fsck
@@ -39,6 +43,26 @@ def test_packages_are_found_and_counted(world: World) -> None:
         {"store": "first", "state": "present", "copies": 1},
         {"store": "second", "state": "present", "copies": 1},
     ]
+
+
+@pytest.mark.parametrize(("state", "counted"), [("kept", 1), ("erasing", 0), ("disposed", 0)])
+def test_a_check_that_did_not_pass_counts_while_its_package_is_there(
+    world: World, state: str, counted: int
+) -> None:
+    """Nobody can mend what was disposed of."""
+    issue_one(world)
+    kept(world)
+    (package,) = packages(world)
+    with world.ports.database.transaction() as session:
+        finding = Finding(Nature.INTEGRITY, "copy_whole", "no store has it whole")
+        note_checks(session, HANDOVER, {package.id: [finding]}, world.ports.clock())
+        session.execute(update(ArchivePackage).values(state=state))
+    count_due(world.ports, at_once=True)
+    with Session(world.ports.database.read) as session:
+        assert sum(one["failed"] for one in statistics(session) if "check" in one) == counted
+        said = figures_of(session, package.agency_code).checks_failed
+    assert sum(one["packages"] for one in said) == counted
+    assert sum("four-nature check" in line for line in fsck(world.ports)) == counted
 
 
 def test_an_edition_that_would_never_be_archived_is_found(world: World) -> None:
