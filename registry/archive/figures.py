@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import and_, delete, func, select
+from sqlalchemy import Subquery, and_, delete, func, select
 from sqlalchemy.orm import Session
 
 from registry.agencies.tables import Agency
@@ -69,6 +69,22 @@ def figures_of(session: Session, agency_code: str) -> Figures:
     return Figures(row.counted_at, **row.figures)
 
 
+def waiting_subjects() -> Subquery:
+    """What waits to be archived: each subject once, however many events it waits for, with the reason of its
+    last attempt and when it is due.
+    """
+    return (
+        select(
+            ArchiveDue.subject_kind,
+            ArchiveDue.subject,
+            func.max(ArchiveDue.reason).label("reason"),
+            func.min(ArchiveDue.due_at).label("due_at"),
+        )
+        .group_by(ArchiveDue.subject_kind, ArchiveDue.subject)
+        .subquery()
+    )
+
+
 def _counted(session: Session) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {
         code: {**{name: [] for name in PARTS}, "waiting": 0} for code in session.scalars(select(Agency.code))
@@ -99,17 +115,21 @@ def _counted(session: Session) -> dict[str, dict[str, Any]]:
     )
     for code, occasion, count in session.execute(wrong):
         found[code]["checks_failed"].append({"occasion": occasion, "packages": count})
+    waiting = waiting_subjects()
+    waits = waiting.c
     of_editions = (
-        select(Edition.issuer_code, func.count(ArchiveDue.subject.distinct()))
-        .join(Edition, and_(Edition.id == ArchiveDue.subject, ArchiveDue.subject_kind == EDITION))
+        select(Edition.issuer_code, func.count())
+        .select_from(waiting)
+        .join(Edition, and_(Edition.id == waits.subject, waits.subject_kind == EDITION))
         .group_by(Edition.issuer_code)
     )
     of_cases = (
-        select(Case.agency_code, func.count(ArchiveDue.subject.distinct()))
-        .join(Case, and_(Case.id == ArchiveDue.subject, ArchiveDue.subject_kind == CASE))
+        select(Case.agency_code, func.count())
+        .select_from(waiting)
+        .join(Case, and_(Case.id == waits.subject, waits.subject_kind == CASE))
         .group_by(Case.agency_code)
     )
-    for waiting in (of_editions, of_cases):
-        for code, count in session.execute(waiting):
+    for counts in (of_editions, of_cases):
+        for code, count in session.execute(counts):
             found[code]["waiting"] += count
     return found

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from registry.archive.checks import not_passed
 from registry.archive.disposal_tables import ArchiveHold, ArchiveTombstone
-from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage
+from registry.archive.figures import waiting_subjects
+from registry.archive.tables import ArchiveCopy, ArchivePackage
 from registry.archive.transfer_tables import ArchiveCheck
 
 PAGE = 500
@@ -82,7 +83,7 @@ def _tombstone(stone: ArchiveTombstone | None) -> dict[str, Any] | None:
 
 def statistics(session: Session) -> Iterator[dict[str, Any]]:
     """Packages and bytes by fonds, year and retention; checks that did not pass; copies by store and state;
-    what waits, by reason.
+    editions and cases that wait, by reason.
     """
     packages = (
         select(
@@ -113,6 +114,7 @@ def statistics(session: Session) -> Iterator[dict[str, Any]]:
     )
     for store, state, count in session.execute(copies.order_by(ArchiveCopy.store)):
         yield {"store": store, "state": state, "copies": count}
-    waiting = select(ArchiveDue.reason, func.count(), func.min(ArchiveDue.due_at)).group_by(ArchiveDue.reason)
+    waits = waiting_subjects().c
+    waiting = select(waits.reason, func.count(), func.min(waits.due_at)).group_by(waits.reason)
     for reason, count, since in session.execute(waiting):
         yield {"waiting": count, "reason": reason, "next": since.isoformat()}

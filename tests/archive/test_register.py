@@ -12,7 +12,8 @@ from registry.archive.natures import Finding, Nature
 from registry.archive.search import find, statistics
 from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, ArchiveSerial
 from registry.licences.fsck import fsck
-from tests.archive.keeping import kept, packages
+from tests.archive.keeping import due, kept, packages
+from tests.archive.test_archiving import end
 from tests.registry.issuing import issue_one
 from tests.registry.world import World
 
@@ -63,6 +64,17 @@ def test_a_check_that_did_not_pass_counts_while_its_package_is_there(
         said = figures_of(session, package.agency_code).checks_failed
     assert sum(one["packages"] for one in said) == counted
     assert sum("four-nature check" in line for line in fsck(world.ports)) == counted
+
+
+def test_what_waits_is_counted_by_what_it_is_about(world: World) -> None:
+    """Two events of one licence make one package: both figures say one, whoever asks."""
+    issued = issue_one(world)
+    end(world, issued)
+    assert due(world) == 2
+    count_due(world.ports, at_once=True)
+    with Session(world.ports.database.read) as session:
+        assert [one["waiting"] for one in statistics(session) if "waiting" in one] == [1]
+        assert figures_of(session, issued.printout.record.issuer_code).waiting == 1
 
 
 def test_an_edition_that_would_never_be_archived_is_found(world: World) -> None:
