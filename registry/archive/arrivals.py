@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from hashlib import sha256
 from typing import Any, NoReturn
 
@@ -52,6 +52,8 @@ from registry.rows import changed_rows, insert_rows, unless_known
 WRITING, REFUSED = "writing", "refused"
 RECEIVED = "JS"  # 接收, in the number of a catalogue of ours for what came without one that can be kept
 NATURES, KNOWN, GONE = "natures", "package_known", "package_disposed"
+_COMMITTED_WITHIN = timedelta(minutes=1)
+"""So long its lease has to last yet: once it is over, the sweep removes what is not on record as kept."""
 _RETENTIONS = {words: code for code, words in RETENTIONS.items()}
 
 
@@ -329,15 +331,15 @@ def _written(stores: Stores, key: str, tar: bytes) -> dict[str, bool]:
 
 def _registered(ports: Ports, actor: Administrator, ground: Ground, coming: _Coming, kept: _Kept) -> str:
     """Its number in the register. Raises VermilionError(CONFLICT)."""
-    now = ports.clock()
     said, opened, package_id = kept.said, kept.opened, kept.package_id
     taken = _taken("another package has its number, or is the same", "number_taken")
     with ports.database.transaction() as session, unless_known(session, taken):
         lock_administration(session)  # of its number nothing begins to be erased meanwhile
+        now = ports.clock()  # nothing is waited for any more
         mine = (
             ArchiveArrival.id == coming.id,
             ArchiveArrival.state == WRITING,
-            ArchiveArrival.lease_until > now,
+            ArchiveArrival.lease_until > now + _COMMITTED_WITHIN,
         )
         if changed_rows(session, update(ArchiveArrival).where(*mine).values(state=KEPT)) != 1:
             raise _taken("it took too long to write", "package_lapsed")

@@ -16,6 +16,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
+from registry.agencies.administrators import lock_administration
 from registry.archive.arrivals import Arrived, Whence, arrive
 from registry.archive.audit import audit_due
 from registry.archive.handover import handovers, withdraw
@@ -266,3 +267,32 @@ def test_what_happens_to_it_is_its_keeper_s_whatever_identifier_it_came_with(
     audit_due(world.ports, stores_of(world), rest=lambda _seconds: None)
     for kind in ("package.copy_lost", "package.copy_repaired"):
         assert [event.agency_code for event in told(world, kind)] == [world.codes["own"]]
+
+
+@pytest.mark.parametrize("waits", ["for its stores", "for the database"])
+def test_what_the_sweep_may_be_about_to_remove_is_not_registered(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch, waits: str
+) -> None:
+    """Its lease is looked at when nothing is waited for any more, and lasts until all is on record."""
+
+    def slow(session: Session) -> None:
+        lock_administration(session)
+        clock.advance(LEASE)
+
+    class Slow(Stores):
+        def write(self, name, some):  # type: ignore[no-untyped-def]
+            clock.advance(LEASE / 2 - timedelta(seconds=10))
+            return super().write(name, some)
+
+    stores = stores_of(world)
+    if waits == "for its stores":
+        stores = Slow(stores.by_name)
+    else:
+        monkeypatch.setattr("registry.archive.arrivals.lock_administration", slow)
+    done = brought(world, stores=stores)
+    assert (done.package_id, done.reason, packages(world)) == (None, "package_lapsed", [])
+    clock.advance(LEASE)
+    assert sweep(world.ports, stores_of(world)).removed == dict.fromkeys(NAMES, 1)
+    monkeypatch.undo()
+    assert brought(world).package_id is not None
+    assert fsck(world.ports) == []
