@@ -10,6 +10,7 @@ import click
 from registry.cli.archive_disposal import dispose, hold, holds, release, retention
 from registry.cli.archive_transfer import COMMANDS
 from registry.cli.machine import locked, unlocked
+from registry.cli.options import Sha256
 
 
 @click.group()
@@ -194,8 +195,8 @@ def archive_renew_evidence(digest: str) -> None:
 
 @archive.command("check")
 @click.argument("package", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--sha256", "digest", help="What the package was registered or announced with, hex.")
-def archive_check(package: Path, digest: str | None) -> None:
+@click.option("--sha256", "digest", type=Sha256(), help="What the package was registered or announced with.")
+def archive_check(package: Path, digest: bytes | None) -> None:
     """Look at a package (tar file), from wherever it comes: is it authentic, whole, usable and safe. A JSON
     object a line for each item; exit code 1 when one failed, and the list goes back to whoever sent it.
 
@@ -204,12 +205,8 @@ def archive_check(package: Path, digest: str | None) -> None:
     from registry.archive.natures import four_natures
     from registry.archive.opened import LIMITS
 
-    try:
-        expected = None if digest is None else bytes.fromhex(digest)
-    except ValueError:
-        raise click.UsageError("--sha256 is 64 hex digits") from None
     with package.open("rb") as file:
-        found = four_natures(file.read(LIMITS.total + 1), digest=expected)
+        found = four_natures(file.read(LIMITS.total + 1), digest=digest)
     for one in found:
         said = {"nature": one.nature.value, "item": one.item, "passed": one.passed, "detail": one.detail}
         click.echo(json.dumps(said, ensure_ascii=False))

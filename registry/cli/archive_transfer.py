@@ -12,7 +12,7 @@ import click
 from registry.actor import Duty
 from registry.cli.acting import Acting, administrative
 from registry.cli.machine import ground_today, locked
-from registry.cli.options import ground_options
+from registry.cli.options import Sha256, ground_options
 
 if TYPE_CHECKING:
     from registry.archive.arrivals import Arrived
@@ -160,7 +160,7 @@ def archive_receive(
 @click.option("--agency", required=True, help="Code of the agency in whose charge it comes.")
 @click.option("--from", "from_code", required=True, help="Code of whoever brings it.")
 @click.option("--from-name", required=True, help="Their name.")
-@click.option("--sha256", "digest", help="What it was announced with, hex.")
+@click.option("--sha256", "digest", type=Sha256(), help="What it was announced with.")
 @click.option("--own-number", is_flag=True, help="Give it a number of ours, instead of the one that it has.")
 @click.option("--returned", type=_NEW, help="Write what was found to this file, too (CSV).")
 @ground_options
@@ -170,7 +170,7 @@ def archive_import(
     agency: str,
     from_code: str,
     from_name: str,
-    digest: str | None,
+    digest: bytes | None,
     own_number: bool,
     returned: Path | None,
     legal_basis: str,
@@ -187,16 +187,12 @@ def archive_import(
     from registry.archive.opened import LIMITS
     from registry.archive.stores import open_stores
 
-    try:
-        expected = None if digest is None else bytes.fromhex(digest)
-    except ValueError:
-        raise click.UsageError("--sha256 is 64 hex digits") from None
     with package.open("rb") as file:
         tar = file.read(LIMITS.total + 1)
     whence = Whence(Archive(from_code, from_name), agency, own_number=own_number)
     with acting.unlocked() as (ports, admin):
         ground = ground_today(ports, legal_basis, reason_code)
-        done = arrive(ports, open_stores(ports.settings), admin, ground, tar, whence, expected)
+        done = arrive(ports, open_stores(ports.settings), admin, ground, tar, whence, digest)
     _say([done], returned)
 
 
