@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from registry.actor import Duty
 from registry.cli.acting import Acting, administrative
 from registry.cli.machine import ground_today, locked, unlocked
 from registry.cli.options import ground_options
+from registry.cli.telling import tell
 
 
 @click.group()
@@ -47,7 +47,7 @@ def retention_list() -> None:
 
     with locked() as at, Session(at.database.read) as session:
         for one in schedule(session):
-            click.echo(json.dumps(one, ensure_ascii=False))
+            tell(one)
 
 
 @click.command("hold")
@@ -90,7 +90,7 @@ def holds(number: str | None) -> None:
 
     with locked() as at, Session(at.database.read) as session:
         for one in holds_of(session, number):
-            click.echo(json.dumps(one, ensure_ascii=False))
+            tell(one)
 
 
 @click.group()
@@ -108,7 +108,7 @@ def dispose_due() -> None:
 
     with locked() as at, Session(at.database.read) as session:
         for one in due(session, civil_day(at.clock(), at.settings.tz)):
-            click.echo(json.dumps(one, ensure_ascii=False))
+            tell(one)
 
 
 @dispose.command("ask")
@@ -158,11 +158,11 @@ def dispose_list(disposal: str | None) -> None:
     with locked() as at, Session(at.database.read) as session:
         if disposal is None:
             for one in disposals(session):
-                click.echo(json.dumps(one, ensure_ascii=False))
+                tell(one)
             return
         for item in items_of(session, disposal):
             told = {"number": item.number, "state": item.state, "reason": item.reason}
-            click.echo(json.dumps(told, ensure_ascii=False))
+            tell(told)
 
 
 @dispose.command("carry-out")
@@ -177,13 +177,13 @@ def dispose_carry_out() -> None:
     with unlocked() as ports:
         done = carry_out(ports, open_stores(ports.settings))
     for number in done.disposed:
-        click.echo(json.dumps({"number": number, "outcome": "disposed"}))
+        tell({"number": number, "outcome": "disposed"})
     for number, reason in done.left_out.items():
-        click.echo(json.dumps({"number": number, "outcome": "left_out", "reason": reason}))
+        tell({"number": number, "outcome": "left_out", "reason": reason})
     for disposal_id in done.done:
-        click.echo(json.dumps({"disposal": disposal_id, "outcome": "done"}))
+        tell({"disposal": disposal_id, "outcome": "done"})
     for store, outage in done.outages.items():
-        click.echo(json.dumps({"store": store or "documents", "reason": outage.reason}))
+        tell({"store": store or "documents", "reason": outage.reason})
     if done.outages:
         raise click.exceptions.Exit(1)
 

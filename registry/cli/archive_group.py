@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import click
@@ -11,6 +10,7 @@ from registry.cli.archive_disposal import dispose, hold, holds, release, retenti
 from registry.cli.archive_transfer import COMMANDS
 from registry.cli.machine import locked, unlocked
 from registry.cli.options import Sha256
+from registry.cli.telling import tell
 
 
 @click.group()
@@ -30,14 +30,14 @@ def archive_keep() -> None:
     with unlocked() as ports:
         done = keep_due(ports, open_stores(ports.settings))
     for package_id in done.kept:
-        click.echo(json.dumps({"package": package_id, "outcome": "kept"}))
+        tell({"package": package_id, "outcome": "kept"})
     for what, error in done.deferred.items():
-        click.echo(json.dumps({"of": what, "outcome": "deferred", "reason": error.reason}))
+        tell({"of": what, "outcome": "deferred", "reason": error.reason})
     for what, defect in done.defects.items():
-        click.echo(json.dumps({"of": what, "outcome": "defect", "kind": type(defect).__name__}))
+        tell({"of": what, "outcome": "defect", "kind": type(defect).__name__})
     for package_id, findings in done.unsound.items():
         items = [one.item for one in findings]
-        click.echo(json.dumps({"package": package_id, "outcome": "unsound", "items": items}))
+        tell({"package": package_id, "outcome": "unsound", "items": items})
     if done.deferred or done.defects or done.unsound:
         raise click.exceptions.Exit(1)
 
@@ -57,7 +57,7 @@ def archive_find(number: str | None, identifier: str | None, agency: str | None,
         raise click.UsageError("--number, --identifier or --agency")
     with locked() as at, Session(at.database.read) as session:
         for one in find(session, number=number, identifier=identifier, agency_code=agency, year=year):
-            click.echo(json.dumps(one, ensure_ascii=False))
+            tell(one)
 
 
 @archive.command("statistics")
@@ -69,7 +69,7 @@ def archive_statistics() -> None:
 
     with locked() as at, Session(at.database.read) as session:
         for one in statistics(session):
-            click.echo(json.dumps(one, ensure_ascii=False))
+            tell(one)
 
 
 @archive.command("audit")
@@ -85,15 +85,15 @@ def archive_audit() -> None:
     with unlocked() as ports:
         done = audit_due(ports, open_stores(ports.settings), rest=lambda _seconds: None, at_once=True)
     for store, count in done.read.items():
-        click.echo(json.dumps({"store": store, "read": count}))
+        tell({"store": store, "read": count})
     for package_id, store, state in done.lost:
-        click.echo(json.dumps({"package": package_id, "store": store, "found": state}))
+        tell({"package": package_id, "store": store, "found": state})
     for package_id, store in done.repaired:
-        click.echo(json.dumps({"package": package_id, "store": store, "repaired": True}))
+        tell({"package": package_id, "store": store, "repaired": True})
     for package_id in done.beyond_repair:
-        click.echo(json.dumps({"package": package_id, "repaired": False}))
+        tell({"package": package_id, "repaired": False})
     for store, outage in done.outages.items():
-        click.echo(json.dumps({"store": store, "reason": outage.reason}))
+        tell({"store": store, "reason": outage.reason})
     if done:
         raise click.exceptions.Exit(1)
 
@@ -112,9 +112,9 @@ def archive_sweep() -> None:
     with unlocked() as ports:
         done = sweep(ports, open_stores(ports.settings))
     for store, count in done.removed.items():
-        click.echo(json.dumps({"store": store, "removed": count, "unknown": done.unknown[store]}))
+        tell({"store": store, "removed": count, "unknown": done.unknown[store]})
     for store, outage in done.outages.items():
-        click.echo(json.dumps({"store": store, "reason": outage.reason}))
+        tell({"store": store, "reason": outage.reason})
     if done.outages or any(done.unknown.values()):
         raise click.exceptions.Exit(1)
 
@@ -169,7 +169,7 @@ def archive_evidence(package: str, out: Path) -> None:
             )
         times = verified(record, digests, trust_now(ports)).times
     out.write_bytes(encode_record(record))
-    click.echo(json.dumps({"package": package, "times": [at.isoformat() for at in times]}))
+    tell({"package": package, "times": [at.isoformat() for at in times]})
 
 
 @archive.command("renew-evidence")
@@ -188,7 +188,7 @@ def archive_renew_evidence(digest: str) -> None:
 
     with unlocked() as ports:
         done = renew_evidence(ports, open_stores(ports.settings), digest, rest=time.sleep)
-    click.echo(json.dumps({"read": done.read, "renewed": done.renewed, "unreadable": done.unreadable}))
+    tell({"read": done.read, "renewed": done.renewed, "unreadable": done.unreadable})
     if done.unreadable:
         raise click.exceptions.Exit(1)
 
@@ -209,7 +209,7 @@ def archive_check(package: Path, digest: bytes | None) -> None:
         found = four_natures(file.read(LIMITS.total + 1), digest=digest)
     for one in found:
         said = {"nature": one.nature.value, "item": one.item, "passed": one.passed, "detail": one.detail}
-        click.echo(json.dumps(said, ensure_ascii=False))
+        tell(said)
     if not all(one.passed for one in found):
         raise click.exceptions.Exit(1)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +12,7 @@ from registry.actor import Duty
 from registry.cli.acting import Acting, administrative
 from registry.cli.machine import ground_today, locked
 from registry.cli.options import Sha256, ground_options
+from registry.cli.telling import tell
 
 if TYPE_CHECKING:
     from registry.archive.arrivals import Arrived
@@ -61,9 +61,9 @@ def archive_hand_over(
         done = hand_over(ports, open_stores(ports.settings), admin, ground, choice, receiver, out)
     for package, findings in done.unsound.items():
         items = [one.item for one in findings]
-        click.echo(json.dumps({"package": package, "outcome": "stayed", "items": items}))
+        tell({"package": package, "outcome": "stayed", "items": items})
     count = len(done.listed.entries)
-    click.echo(json.dumps({"handover": done.id, "packages": count, "more": done.more}))
+    tell({"handover": done.id, "packages": count, "more": done.more})
     if done.unsound:
         raise click.exceptions.Exit(1)
 
@@ -88,8 +88,8 @@ def archive_receipt(file: Path, legal_basis: str, reason_code: str, acting: Acti
         with at.database.transaction() as session:
             done = take_receipt(at, session, admin, ground, data)
     for number, package, reason in done.refused:
-        click.echo(json.dumps({"package": package, "number": number, "reason": reason}, ensure_ascii=False))
-    click.echo(json.dumps({"handover": done.handover, "accepted": len(done.accepted), "again": done.again}))
+        tell({"package": package, "number": number, "reason": reason})
+    tell({"handover": done.handover, "accepted": len(done.accepted), "again": done.again})
     if done.refused:
         raise click.exceptions.Exit(1)
 
@@ -120,7 +120,7 @@ def archive_handovers(handover: str | None) -> None:
 
     with locked() as at, Session(at.database.read) as session:
         for one in handovers(session, handover):
-            click.echo(json.dumps(one, ensure_ascii=False))
+            tell(one)
 
 
 @click.command("receive")
@@ -203,7 +203,7 @@ def _say(arrived: Sequence[Arrived], returned: Path | None) -> None:
     if returned is not None:
         returned.write_bytes(returned_table(arrived))
     for one in told(arrived):
-        click.echo(json.dumps(one, ensure_ascii=False))
+        tell(one)
     if any(one.package_id is None for one in arrived):
         raise click.exceptions.Exit(1)
 

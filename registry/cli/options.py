@@ -10,7 +10,7 @@ import click
 _HEX64 = re.compile("[0-9A-Fa-f]{64}")
 
 
-class Sha256(click.ParamType):
+class Sha256(click.ParamType[bytes]):
     """A SHA-256 as hex: its 32 bytes."""
 
     name = "hex"
