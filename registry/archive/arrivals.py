@@ -306,7 +306,9 @@ def _require_next(session: Session, before: ArchivePackage, said: _Said, coming:
     """
     whence = coming.whence
     senders = select(ArchiveArrival.from_code).where(
-        ArchiveArrival.package_id == before.id, ArchiveArrival.state == KEPT
+        ArchiveArrival.package_id == before.id,
+        ArchiveArrival.state == KEPT,
+        ArchiveArrival.number == before.number,  # one that got a number of ours has no later one
     )
     if session.scalar(senders) != whence.sender.code or before.agency_code != whence.agency_code:
         raise _taken("another package has its number", "number_taken")

@@ -25,7 +25,7 @@ from tests.archive.disposing import approved, carried_out, held, term_over, tomb
 from tests.archive.keeping import NAMES, copies, files, kept, packages, stores_of
 from tests.archive.packages import ABOUT, ACTS, AGENTS
 from tests.archive.test_archiving import end, told
-from tests.archive.test_arrivals import SENDER, _items
+from tests.archive.test_arrivals import SENDER, _items, brought
 from tests.archive.test_handover import Ends, ends
 from tests.registry.issuing import issue_one
 from tests.registry.world import GROUND, Ticker, World
@@ -150,6 +150,14 @@ def test_one_that_came_before_ours_were_given_goes_on(world: World) -> None:
     issue_one(world)
     kept(world)
     assert come(world, "bb", 2, **about).package_id is not None
+
+
+def test_nobody_adds_to_a_number_that_was_given_here(world: World) -> None:
+    assert brought(world, own_number=True).package_id is not None
+    (row,) = packages(world)
+    about: dict[str, Any] = {"fonds": row.fonds, "catalogue": row.catalogue, "number": row.number}
+    done = come(world, "bb", 2, **about)
+    assert (done.package_id, done.reason, sequences(world)) == (None, "number_taken", [1])
 
 
 def test_search_statistics_and_evidence_tell_of_both(world: World) -> None:
