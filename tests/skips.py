@@ -5,9 +5,6 @@ from __future__ import annotations
 _NOT_ROOT = "where the tests do not run as root, no process can become another user"
 
 LISTED: dict[str, str] = {
-    "tests/archive/test_package.py::test_the_preservation_metadata_are_valid_by_their_schema": (
-        "the Library of Congress's schema is in no package: VERMILION_PREMIS_SCHEMA names it where it is"
-    ),
     "tests/services/test_isolation.py::test_an_ordinary_user_runs_both": (
         "where root's interpreter lies in root's own folder, no other user can run it"
     ),

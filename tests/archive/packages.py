@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 from registry.archive.contents import Act, Agent, AgentKind, Description, Item, Part
+from tests.archive.premis_schema import require_valid
 
 MADE_AT = datetime(2026, 11, 27, 8, 30, tzinfo=UTC)
 ABOUT = Description(
@@ -69,9 +70,10 @@ def item(**changes: object) -> Item:
 
 
 def unpacked(tar: bytes, folder: Path) -> Path:
-    """The bag's folder, written by Python's own tar."""
+    """The bag's folder, written by Python's own tar; its preservation metadata are valid by their schema."""
     into = folder / "unpacked"
     with tarfile.open(fileobj=io.BytesIO(tar), mode="r:") as opened:
         opened.extractall(into, filter="data")
     (bag,) = into.iterdir()
+    require_valid((bag / "data/metadata/premis.xml").read_bytes())
     return bag
