@@ -25,8 +25,3 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("ci" if os.environ.get("CI") == "true" else "dev")
-
-
-def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores: while one waits for a service that starts, or a browser, the cores work."""
-    return len(os.sched_getaffinity(0)) + 1
