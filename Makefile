@@ -10,6 +10,8 @@ MINUTES ?= 10
 ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
+# What the tests stand on.
+TESTED := $(VENV)/.dev build/s3/.installed build/premis/.unpacked
 
 # The hashed locks are the whole truth: no newer pip, no build isolation, nothing resolved on the way.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -24,10 +26,10 @@ run: $(VENV)/.run ## Set up, then start the registry and the public site (data i
 demo: $(VENV)/.run ## Play the whole story in a throw-away directory (ARGS=--case: of an application)
 	$(BIN)/vermilion demo $(ARGS)
 
-test: $(VENV)/.dev build/s3/.installed build/premis/.unpacked ## Run the suite, long tests in their short form; what lacks a Debian package is skipped by name
+test: $(TESTED) ## Run the suite, long tests in their short form; what lacks a Debian package is skipped by name
 	$(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
-test-long: $(VENV)/.dev build/s3/.installed build/premis/.unpacked ## Run every test there is
+test-long: $(TESTED) ## Run every test there is
 	VERMILION_LONG=1 $(BIN)/pytest --numprocesses auto --dist worksteal $(ARGS)
 
 lint: $(VENV)/.dev ## ruff, mypy --strict, import-linter

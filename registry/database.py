@@ -93,8 +93,8 @@ class Base(DeclarativeBase):
     type_annotation_map: ClassVar = {datetime: Instant, dict[str, Any]: JSON, list[str]: JSON}
 
 
-def _tune_sqlite(engine: Engine, *, read_only: bool, mapped: int = 0) -> None:
-    """WAL, synchronous=FULL, foreign keys; explicit BEGIN IMMEDIATE for writers; so many bytes mapped."""
+def _tune_sqlite(engine: Engine, *, read_only: bool, mapped: bool = False) -> None:
+    """WAL, synchronous=FULL, foreign keys; explicit BEGIN IMMEDIATE for writers; a reader's file mapped."""
 
     @event.listens_for(engine, "connect")
     def on_connect(connection: Any, _record: Any) -> None:
@@ -104,7 +104,8 @@ def _tune_sqlite(engine: Engine, *, read_only: bool, mapped: int = 0) -> None:
         cursor.execute("PRAGMA foreign_keys=ON")
         if read_only:
             cursor.execute("PRAGMA query_only=ON")
-            cursor.execute(f"PRAGMA mmap_size={mapped}")
+            if mapped:
+                cursor.execute(f"PRAGMA mmap_size={MAPPED_BYTES}")
         else:
             _enter_wal(cursor)
             cursor.execute("PRAGMA synchronous=FULL")
@@ -194,7 +195,7 @@ def read_engine(url: str, *, mapped: bool = False) -> Engine:
         **_patience(url),
     )
     if engine.dialect.name == "sqlite":
-        _tune_sqlite(engine, read_only=True, mapped=MAPPED_BYTES if mapped else 0)
+        _tune_sqlite(engine, read_only=True, mapped=mapped)
     else:
 
         @event.listens_for(engine, "connect")

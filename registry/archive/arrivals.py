@@ -268,12 +268,12 @@ def _kept_before(session: Session, digest: bytes) -> Any:
 
 
 class _Own:
-    """A package of our own that comes back, or one of whoever it was that is gone."""
+    """A package of our own that comes back."""
 
     from_code = handover = None
 
 
-_OURS, _DISPOSED = _Own(), _Own()
+_OURS, _DISPOSED = _Own(), object()
 
 
 def _place(session: Session, said: _Said, coming: _Coming) -> tuple[str, int]:

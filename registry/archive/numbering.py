@@ -154,10 +154,14 @@ def catalogue_of(number: str) -> tuple[str, str] | None:
     return None if given is None else (given[1], given[2])
 
 
+def _serial(value: int) -> str:
+    return f"{value:06}"
+
+
 def serial_of(number: str) -> int | None:
     """The serial of a number, where it is written as those that are given here are."""
     given = _GIVEN.fullmatch(number)
-    return int(given[3]) if given is not None and given[3] == f"{int(given[3]):06}" else None
+    return int(given[3]) if given is not None and given[3] == _serial(int(given[3])) else None
 
 
 def next_numbers(session: Session, fonds: str, catalogue: str, count: int) -> list[str]:
@@ -170,7 +174,7 @@ def next_numbers(session: Session, fonds: str, catalogue: str, count: int) -> li
     following = session.scalars(select(ArchiveSerial.next).where(*of).with_for_update()).one()
     numbers: list[str] = []
     while lacking := count - len(numbers):
-        asked = [f"{fonds}-{catalogue}-{one:06}" for one in range(following, following + lacking)]
+        asked = [f"{fonds}-{catalogue}-{_serial(one)}" for one in range(following, following + lacking)]
         taken = set(session.scalars(select(ArchivePackage.number).where(ArchivePackage.number.in_(asked))))
         numbers += [one for one in asked if one not in taken]
         following += lacking

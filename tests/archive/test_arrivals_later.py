@@ -178,7 +178,7 @@ def test_both_are_disposed_of_together_and_none_is_taken_after(world: World, fir
     term_over(world, ABOUT.number)
     with Session(world.ports.database.read) as session:
         assert [one["packages"] for one in due(session, world.today)] == [1]
-    disposal_id = approved(world, ABOUT.number)
+    approved(world, ABOUT.number)
     assert come(world, "bb", first + 1, retention="10", retention_until=None).package_id is not None
     assert carried_out(world).left_out == {ABOUT.number: "permanent"}  # of which no term is over
     term_over(world, ABOUT.number)
