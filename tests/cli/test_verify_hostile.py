@@ -17,10 +17,9 @@ import registry.cli.verify
 from registry.cli.verify import verify
 from signing.bundle import TRUST_LIST
 from signing.sentences import LANGUAGES
-from tests.authority import issue_trust_list
 from tests.signing import long_term
 from tests.signing.hostile_files import GROUPS, plain_attacks
-from tests.signing.sealing import LATER, office
+from tests.signing.sealing import LATER
 
 FILES = {name: one for group in GROUPS.values() for name, one in group.items()}
 SECONDS = 2.0
@@ -42,11 +41,9 @@ def licence() -> bytes:
 
 @pytest.fixture(scope="module")
 def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    here, folder = office().authority, tmp_path_factory.mktemp("bundle")
-    trust = long_term.trust_for(0, sequence=101)  # which no other test of the office has signed
-    jws = issue_trust_list(trust, here.custodian, here.delegate_key, here.delegate, here.root)
+    folder = tmp_path_factory.mktemp("bundle")
     (folder / TRUST_LIST).parent.mkdir(parents=True)
-    (folder / TRUST_LIST).write_text(jws)
+    (folder / TRUST_LIST).write_text(long_term.trust_list_for(0))
     return folder
 
 

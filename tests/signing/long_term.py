@@ -12,7 +12,7 @@ from signing.laid_out import LaidOut, Stamping, seal_laid_out
 from signing.prefix import Base, Prefix, compile_base, make_prefix
 from signing.tail import lay_out
 from signing.value_font import GlyphSet
-from tests.authority import AT
+from tests.authority import AT, issue_trust_list
 from tests.prover import Prover
 from tests.signing import printing
 from tests.signing.checking import LINK_ID, ORIGIN, QR_KEY, sign, trusted
@@ -111,3 +111,11 @@ def trust_for(number: int, **changes: object) -> TrustList:
         "types": {record.type_code: names},
     }
     return replace(own, **(listed | changes))  # type: ignore[arg-type]
+
+
+@cache  # a key serves a record once, and a worker may come to a module's fixtures twice
+def trust_list_for(number: int) -> str:
+    """That list, signed."""
+    by = office().authority
+    trust = trust_for(number, sequence=100 + number)  # which no other test of the office has signed
+    return issue_trust_list(trust, by.custodian, by.delegate_key, by.delegate, by.root)

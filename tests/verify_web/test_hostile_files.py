@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ from signing.apart import Answer, Apart, How, Limits
 from signing.report_words import table
 from signing.sentences import LANGUAGES
 from signing.validator import LIMITS, Validator, start_validator
-from tests.authority import issue_trust_list
 from tests.signing import long_term
 from tests.signing.hostile_files import GROUPS, Hostile, plain_attacks
-from tests.signing.sealing import LATER, office, use_of
+from tests.signing.sealing import LATER, use_of
 from tests.verify_web.test_api import form
 from tests.verify_web.world import World, make_world, sample
 
@@ -95,16 +93,9 @@ def validator(watched: Watched) -> Validator:
     return Validator(watched)
 
 
-@cache  # a key serves a record once, and a worker may come to this module twice
-def trusted() -> str:
-    here = office().authority
-    trust = long_term.trust_for(0, sequence=102)  # which no other test of the office has signed
-    return issue_trust_list(trust, here.custodian, here.delegate_key, here.delegate, here.root)
-
-
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory, licence: bytes, validator: Validator) -> Iterator[World]:
-    jws = trusted()
+    jws = long_term.trust_list_for(0)
     folder = Path(tmp_path_factory.mktemp("hostile-files"))
     on_record = sample(documents=(sha256(licence).digest(),), levels=("B-LT",))
     world = make_world(folder, on_record, trust_list=lambda: jws, validator=validator)
