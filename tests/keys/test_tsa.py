@@ -41,7 +41,7 @@ DIGEST = sha256(b"the signature of a seal").digest()
 
 @pytest.fixture(scope="module")
 def token(authority: TestAuthority) -> bytes:
-    return authority.stamper.stamp(DIGEST, "intent:token")
+    return authority.stamper.stamp(DIGEST, f"intent:{authority.random(16).hex()}")
 
 
 def refusal(authority: TestAuthority, token: bytes, digest: bytes = DIGEST) -> VermilionError:
