@@ -32,7 +32,7 @@ from tests.postgres import DURABLE, PostgresServer, find_binaries
 
 FEW, MANY = 1_000, 1_000_000
 PROCESSES = 2
-ROUNDS = 5
+ROUNDS = 7
 REQUESTS = 2000
 PACED = 2000
 BARE_APP = "bench.bare:application"
@@ -42,30 +42,26 @@ HTML, JSON, TEXT = "text/html", "application/json", "text/plain"
 def run() -> list[Row]:
     """check.page_vs_bare, check.json_vs_bare: rate of /c/<id> over that of one indexed select as plain text;
     check.p99_ms: latency of the page at half its rate; all on SQLite, among a thousand. check.1m_vs_1k: rate
-    of the JSON among a million licences over that among a thousand, the worse of the databases; and of each.
+    of the JSON of a registry of a million licences over that of one of a thousand beside it, the worse of the
+    databases; and of each.
 
     The site answers these before the framework (`verify_web.scan_road`); the bare handler stands in it.
     """
-    with folder_for_another_user() as folder:
-        settings = site_settings(folder, processes=PROCESSES)
-        with started(settings) as site, _bare(settings, site) as bare:
-            issue_one(settings, site)
-            few = _filled(settings, FEW)
-            page, page_bare = _rates(settings.public_port, HTML, bare.port, few)
-            answer, answer_bare = _rates(settings.public_port, JSON, bare.port, few)
-            latencies = paced(settings.public_port, _requests(few, HTML, PACED), page / 2)
-            ratios = {"sqlite": _ratio(settings, few)}
+    with _registry(FEW) as few:
+        with _bare(few) as bare:
+            page, page_bare = few.rates(HTML, bare)
+            answer, answer_bare = few.rates(JSON, bare)
+            latencies = paced(few.port, few.requests(HTML, PACED), page / 2)
+        with _registry(MANY) as many:
+            ratios = {"sqlite": _ratio(many, few)}
     binaries = find_binaries()
     if binaries is None:
         print("check.1m_vs_1k_postgres: not measured, postgresql is not installed")
     else:
         server = PostgresServer(binaries, DURABLE)
         try:
-            with folder_for_another_user() as folder:
-                settings = site_settings(folder, server.create(upgrade), processes=PROCESSES)
-                with started(settings) as site:
-                    issue_one(settings, site)
-                    ratios["postgres"] = _ratio(settings, _filled(settings, FEW))
+            with _registry(FEW, server) as few, _registry(MANY, server) as many:
+                ratios["postgres"] = _ratio(many, few)
         finally:
             server.stop()
     slow = percentile([one.latency for one in latencies], 99)
@@ -73,21 +69,60 @@ def run() -> list[Row]:
         Row("check.page_vs_bare", page, "1/s", page_bare),
         Row("check.json_vs_bare", answer, "1/s", answer_bare),
         Row("check.p99_ms", slow * 1000, "ms"),
-        Row("check.1m_vs_1k", min(one.ratio for one in ratios.values()), "times"),
-        *(Row(f"check.1m_vs_1k_{name}", one.ratio, "times") for name, one in ratios.items()),
+        Row("check.1m_vs_1k", min(ratios.values()), "times"),
+        *(Row(f"check.1m_vs_1k_{name}", ratio, "times") for name, ratio in ratios.items()),
     ]
 
 
 @dataclass(frozen=True, slots=True)
-class _Ratio:
-    """Rates among a million licences and among a thousand."""
+class _Registry:
+    """A service that runs, and paths of licences, spread over its register."""
 
-    many: float
-    few: float
+    settings: Settings
+    site: Site
+    paths: Sequence[str]
 
     @property
-    def ratio(self) -> float:
-        return self.many / self.few
+    def port(self) -> int:
+        return self.settings.public_port
+
+    def requests(self, accept: str, count: int = REQUESTS) -> list[bytes]:
+        head = f"HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\nAccept-Language: zh-CN\r\n\r\n"
+        return [f"GET {self.paths[number % len(self.paths)]} {head}".encode() for number in range(count)]
+
+    def rates(self, accept: str, bare: Service) -> tuple[float, float]:
+        """Its own and that of a bare handler of its database."""
+        first = f"http://localhost:{self.port}{self.paths[0]}"
+        assert call("GET", first, headers={"Accept": accept}).status == 200
+        return _alternating((self.port, self.requests(accept)), (bare.port, self.requests(TEXT)))
+
+
+@contextmanager
+def _registry(count: int, server: PostgresServer | None = None) -> Iterator[_Registry]:
+    """One of its own of so many licences, on SQLite without a server."""
+    with folder_for_another_user() as folder:
+        settings = site_settings(
+            folder, None if server is None else server.create(upgrade), processes=PROCESSES
+        )
+        with started(settings) as site:
+            issue_one(settings, site)
+            yield _Registry(settings, site, _filled(settings, count))
+
+
+def _ratio(many: _Registry, few: _Registry) -> float:
+    rates = _alternating((many.port, many.requests(JSON)), (few.port, few.requests(JSON)))
+    return rates[0] / rates[1]
+
+
+def _alternating(one: tuple[int, list[bytes]], other: tuple[int, list[bytes]]) -> tuple[float, float]:
+    """Median rates of requests to a port and of others to another, in alternating rounds after one that warms
+    them up: what else the machine does falls on both.
+    """
+    rounds = [
+        [rate(port, requests, len(requests)) for port, requests in (one, other)] for _ in range(1 + ROUNDS)
+    ]
+    first, second = zip(*rounds[1:], strict=True)
+    return statistics.median(first), statistics.median(second)
 
 
 @contextmanager
@@ -108,11 +143,11 @@ def site_settings(
 
 
 @contextmanager
-def _bare(settings: Settings, site: Site) -> Iterator[Service]:
-    public = site.services[-1]
+def _bare(registry: _Registry) -> Iterator[Service]:
+    public = registry.site.services[-1]
     bare = Service(
         "bare handler", BARE_APP, "127.0.0.1", free_port(), public.user,
-        {"VERMILION_DATABASE_URL": settings.url}, workers=PROCESSES,
+        {"VERMILION_DATABASE_URL": registry.settings.url}, workers=PROCESSES,
     )  # fmt: skip
     bare.start()
     try:
@@ -153,31 +188,3 @@ def _filled(settings: Settings, count: int) -> list[str]:
         path = "/c/" + link_text(settings.public_origin, link_id(number)).rpartition("/c/")[2]
         paths.append(path)
     return paths
-
-
-def _ratio(settings: Settings, few: Sequence[str]) -> _Ratio:
-    before = _rate(settings.public_port, JSON, few)
-    return _Ratio(_rate(settings.public_port, JSON, _filled(settings, MANY)), before)
-
-
-def _rate(port: int, accept: str, paths: Sequence[str]) -> float:
-    requests = _requests(paths, accept, REQUESTS)
-    return statistics.median(rate(port, requests, REQUESTS) for _ in range(ROUNDS))
-
-
-def _rates(port: int, accept: str, bare_port: int, paths: Sequence[str]) -> tuple[float, float]:
-    """Medians of alternating rounds, so that what else the machine does falls on both."""
-    assert call("GET", f"http://localhost:{port}{paths[0]}", headers={"Accept": accept}).status == 200
-    wanted, bare = _requests(paths, accept, REQUESTS), _requests(paths, TEXT, REQUESTS)
-    pairs = [(rate(port, wanted, REQUESTS), rate(bare_port, bare, REQUESTS)) for _ in range(ROUNDS)]
-    return statistics.median(one for one, _ in pairs), statistics.median(one for _, one in pairs)
-
-
-def _requests(paths: Sequence[str], accept: str, count: int) -> list[bytes]:
-    return [
-        (
-            f"GET {paths[number % len(paths)]} HTTP/1.1\r\nHost: localhost\r\nAccept: {accept}\r\n"
-            "Accept-Language: zh-CN\r\n\r\n"
-        ).encode()
-        for number in range(count)
-    ]

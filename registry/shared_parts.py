@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from isal import isal_zlib
+
 from keys.errors import Kind, VermilionError
 from registry.documents import document_key
 from registry.ports import DocumentStore
@@ -22,7 +24,7 @@ MAX_DOCUMENT_BYTES = 64 * 1024 * 1024
 KNOWN = 256
 """Beginnings that a process remembers; a base is shared by many of them and held once."""
 LEVEL = 1
-"""Of zlib: 6 saves a sixth of the bytes for twice the time."""
+"""Of ISA-L, which at it is four times as quick as zlib at its own 1, and no larger."""
 
 _VERSION = 1
 _DIGEST_BYTES = 32
@@ -85,7 +87,7 @@ class SharingStore:
         parts = self._beginning(data)
         start = sum(len(part.data) for part in parts)
         digests = b"".join(part.sha256 for part in parts)
-        return bytes((_VERSION, len(parts))) + digests + zlib.compress(memoryview(data)[start:], LEVEL)
+        return bytes((_VERSION, len(parts))) + digests + isal_zlib.compress(memoryview(data)[start:], LEVEL)
 
     def _beginning(self, data: bytes) -> tuple[Part, ...]:
         with self._lock:
