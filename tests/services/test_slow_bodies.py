@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -32,13 +32,27 @@ def patient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @contextlib.contextmanager
-def half_sent(request: bytes, port: int) -> Iterator[None]:
-    """More of them than there are threads."""
+def half_sent(request: bytes, port: int, busy: Callable[[], bool], what: str) -> Iterator[None]:
+    """More of them than there are threads, until they have every slot: `busy` asks with a body of its own, and
+    while that has a slot all others may be turned away, so another one follows.
+    """
     with contextlib.ExitStack() as opened:
-        for _ in range(2 * BLOCKING_THREADS):
+
+        def send() -> None:
             half = opened.enter_context(socket.create_connection(("127.0.0.1", port)))
             half.sendall(request)
+
+        def filled() -> bool:
+            if busy():
+                return True
+            send()
+            return False
+
+        for _ in range(2 * BLOCKING_THREADS):
+            send()
+        until(filled, f"{what} hold every slot")
         yield
+    until(lambda: not busy(), "the slots are free again")
 
 
 def test_half_sent_uploads_do_not_keep_a_scan_waiting(again: Running) -> None:
@@ -54,11 +68,9 @@ def test_half_sent_uploads_do_not_keep_a_scan_waiting(again: Running) -> None:
         assert "retry-after" in answer.headers
         return True
 
-    with half_sent(UPLOAD, place.public_port):
-        until(busy, "the uploads hold every slot")
+    with half_sent(UPLOAD, place.public_port, busy, "the uploads"):
         for _ in range(BLOCKING_THREADS - BODY_SLOTS + 1):
             assert place.verdict(link) == "valid"
-    until(lambda: not busy(), "the slots are free again")
 
 
 def test_half_sent_token_requests_do_not_keep_a_client_waiting(again: Running) -> None:
@@ -73,11 +85,9 @@ def test_half_sent_token_requests_do_not_keep_a_client_waiting(again: Running) -
         assert answer.status in {400, 503}
         return answer.status == 503
 
-    with half_sent(TOKEN, place.api_port):
-        until(busy, "the token requests hold every slot")
+    with half_sent(TOKEN, place.api_port, busy, "the token requests"):
         for _ in range(BLOCKING_THREADS - TOKEN_SLOTS + 1):
             assert client.get("/api/v1/agencies/self").status == 200
-    until(lambda: not busy(), "the slots are free again")
 
 
 def test_half_sent_batches_do_not_keep_a_client_waiting(again: Running) -> None:
@@ -99,9 +109,7 @@ def test_half_sent_batches_do_not_keep_a_client_waiting(again: Running) -> None:
         assert status in {422, 503}  # it has no line
         return status == 503
 
-    with half_sent(head.encode(), place.api_port):
-        until(busy, "the batches hold every slot")
+    with half_sent(head.encode(), place.api_port, busy, "the batches"):
         for _ in range(BLOCKING_THREADS - BATCH_SLOTS + 1):
             assert client.get("/api/v1/agencies/self").status == 200
-    until(lambda: not busy(), "the slots are free again")
     until(lambda: answered("half") == 422, "the key is free again")
