@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -306,46 +307,45 @@ def piece(receipt: Receipt, **changes: Any) -> Receipt:
     return replace(receipt, pieces=(replace(receipt.pieces[0], **changes), *receipt.pieces[1:]))
 
 
-@pytest.mark.parametrize(
-    ("change", "reason"),
-    [
-        (lambda it: changed(it, list_sha256="0" * 64), "receipt_differs"),
-        (lambda it: changed(it, handover="0" * 32), "handover_unknown"),
-        (lambda it: changed(it, receiver=replace(it.receiver, name="另一档案馆")), "receipt_differs"),
-        (lambda it: changed(it, receiver=Archive("X", "另一档案馆")), "signer_of_another"),
-        (lambda it: changed(it, received_at=it.received_at - timedelta(days=1)), "certificate_expired"),
-        (lambda it: changed(it, received_at=it.received_at + timedelta(days=1)), "receipt_differs"),
-        (lambda it: changed(it, pieces=it.pieces[1:]), "receipt_differs"),
-        (lambda it: changed(it, pieces=(*it.pieces, it.pieces[0])), "receipt_differs"),
-        (lambda it: changed(it, pieces=(*it.pieces, Piece("1", "0" * 32, "0" * 64))), "receipt_differs"),
-        (lambda it: piece(it, number="another"), "receipt_differs"),
-        (lambda it: piece(it, sha256="0" * 64), "receipt_differs"),
-        (lambda it: piece(it, reason=" "), "malformed"),
-        (lambda it: piece(it, number=""), "malformed"),
-    ],
-)
-def test_a_receipt_that_does_not_fit_changes_nothing(
-    ends: Ends, change: Callable[[Receipt], Receipt], reason: str
-) -> None:
+MISFITS: list[tuple[Callable[[Receipt], Receipt], str]] = [
+    (lambda it: changed(it, list_sha256="0" * 64), "receipt_differs"),
+    (lambda it: changed(it, handover="0" * 32), "handover_unknown"),
+    (lambda it: changed(it, receiver=replace(it.receiver, name="另一档案馆")), "receipt_differs"),
+    (lambda it: changed(it, receiver=Archive("X", "另一档案馆")), "signer_of_another"),
+    (lambda it: changed(it, received_at=it.received_at - timedelta(days=1)), "certificate_expired"),
+    (lambda it: changed(it, received_at=it.received_at + timedelta(days=1)), "receipt_differs"),
+    (lambda it: changed(it, pieces=it.pieces[1:]), "receipt_differs"),
+    (lambda it: changed(it, pieces=(*it.pieces, it.pieces[0])), "receipt_differs"),
+    (lambda it: changed(it, pieces=(*it.pieces, Piece("1", "0" * 32, "0" * 64))), "receipt_differs"),
+    (lambda it: piece(it, number="another"), "receipt_differs"),
+    (lambda it: piece(it, sha256="0" * 64), "receipt_differs"),
+    (lambda it: piece(it, reason=" "), "malformed"),
+    (lambda it: piece(it, number=""), "malformed"),
+]
+"""What a receipt may say wrongly, and the reason for which it is refused."""
+
+
+def test_a_receipt_that_does_not_fit_changes_nothing(ends: Ends) -> None:
     """Signed by whom it should be, but of something else."""
     archived(ends.first, 2)
     done = ends.handed_over()
     genuine = read_receipt(ends.received(done).receipt.encode(), speaks(ends.second))
 
-    def signed() -> str:
-        wrong = change(genuine)
+    def signed(wrong: Receipt) -> str:
         return state_signed(
             ends.second.ports, "receipt", lambda suite, chain: receipt_input(wrong, suite, chain)
         )
 
-    if reason == "malformed":  # our own key signs nothing of another form
-        with pytest.raises(VermilionError):
-            signed()
-        return
-    forged = signed()
-    assert refused(lambda: ends.answered(forged)) == reason
-    with Session(ends.first.ports.database.read) as session:
-        assert session.get_one(ArchiveHandover, done.id).state == "waiting"
+    for number, (change, reason) in enumerate(MISFITS):
+        if reason == "malformed":  # our own key signs nothing of another form
+            with pytest.raises(VermilionError):
+                signed(change(genuine))
+            continue
+        forged = signed(change(genuine))
+        assert refused(lambda: ends.answered(forged)) == reason, number  # noqa: B023
+        with Session(ends.first.ports.database.read) as session:
+            assert session.get_one(ArchiveHandover, done.id).state == "waiting", number
+    ends.answered(signed(genuine))
 
 
 def test_nobody_else_s_receipt_is_believed(ends: Ends) -> None:
@@ -404,19 +404,19 @@ def _deep(folder: Path) -> None:
     (folder / "data/packages/a/b/c").mkdir(parents=True)
 
 
-@pytest.mark.parametrize(
-    "spoil", [_link, _fetch, _stray, _missing, _longer, _other_list, _other_table, _deep]
-)
-def test_a_folder_that_is_not_as_its_list_says_is_refused_whole(
-    ends: Ends, spoil: Callable[[Path], None]
-) -> None:
+def test_a_folder_that_is_not_as_its_list_says_is_refused_whole(ends: Ends) -> None:
     archived(ends.first, 1)
     done = ends.handed_over()
-    spoil(done.folder)
-    assert refused(lambda: ends.received(done)) == "handover_folder"
-    assert packages(ends.second) == []
-    with Session(ends.second.ports.database.read) as session:
-        assert session.scalars(select(ArchiveArrival)).all() == []
+    for spoil in (_link, _fetch, _stray, _missing, _longer, _other_list, _other_table, _deep):
+        folder = ends.folder / spoil.__name__ / done.folder.name
+        shutil.copytree(done.folder, folder)
+        spoil(folder)
+        spoiled = replace(done, folder=folder)
+        assert refused(lambda: ends.received(spoiled)) == "handover_folder", spoil.__name__  # noqa: B023
+        assert packages(ends.second) == []
+        with Session(ends.second.ports.database.read) as session:
+            assert session.scalars(select(ArchiveArrival)).all() == []
+    assert ends.received(done).refused == ()
 
 
 def test_a_handover_to_somebody_else_is_not_received(ends: Ends) -> None:

@@ -78,7 +78,14 @@ def attributes(*members: dict[str, Any]) -> bytes:
 
 
 def seal_attributes(seed: bytes = b"", suite: Suite = P256) -> bytes:
-    digest = attribute("message_digest", new_hash(suite.digest_name, seed).digest())
+    digest = new_hash(suite.digest_name, seed).digest()
+    return _seal_attributes(suite.name).replace(bytes([0xEE]) * len(digest), digest)
+
+
+@cache  # asn1crypto takes twenty milliseconds for them
+def _seal_attributes(name: SuiteName) -> bytes:
+    suite = SUITES[name]
+    digest = attribute("message_digest", bytes([0xEE]) * new_hash(suite.digest_name).digest_size)
     protected = protection(suite.digest_name, suite.signature_name)
     return attributes(content_type(), digest, signing_certificate(), protected)
 
