@@ -35,6 +35,8 @@ PROCESSES = 2
 ROUNDS = 7
 REQUESTS = 2000
 PACED = 2000
+CONNECTIONS = "200"
+"""Of a server that two services share: each of their threads keeps one."""
 BARE_APP = "bench.bare:application"
 HTML, JSON, TEXT = "text/html", "application/json", "text/plain"
 
@@ -58,7 +60,7 @@ def run() -> list[Row]:
     if binaries is None:
         print("check.1m_vs_1k_postgres: not measured, postgresql is not installed")
     else:
-        server = PostgresServer(binaries, DURABLE)
+        server = PostgresServer(binaries, {**DURABLE, "max_connections": CONNECTIONS})
         try:
             with _registry(FEW, server) as few, _registry(MANY, server) as many:
                 ratios["postgres"] = _ratio(many, few)
