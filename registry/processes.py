@@ -21,6 +21,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -354,29 +355,41 @@ def _end_by_defect(error: Exception) -> NoReturn:
     sys.exit(1)
 
 
-def require_free(bind: str, port: int) -> None:
-    """Raises VermilionError(UNAVAILABLE) when somebody listens there, or the address is not ours.
+def require_free(bind: str, *ports: int) -> None:
+    """Raises VermilionError(UNAVAILABLE) when somebody listens on one of them, when two are the same, or the
+    address is not ours.
 
     Asked before listening: the server shares its port with others of the same user instead of failing.
     """
     family = socket.AF_INET6 if ":" in bind else socket.AF_INET
-    with socket.socket(family) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((bind, port))
-            probe.listen(1)
-        except OSError as error:
-            words = (
-                "is in use: choose another by VERMILION_API_PORT, VERMILION_AUTHORITY_PORT or "
-                "VERMILION_PUBLIC_PORT"
-                if error.errno == errno.EADDRINUSE
-                else f"cannot be listened on: {error.strerror}"
-            )
-            raise VermilionError(Kind.UNAVAILABLE, f"port {port} of {bind} {words}", reason="port") from error
+    with ExitStack() as held:
+        for port in ports:
+            probe = held.enter_context(socket.socket(family))
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((bind, port))
+                probe.listen(1)
+            except OSError as error:
+                words = (
+                    "is in use: choose another by VERMILION_API_PORT, VERMILION_AUTHORITY_PORT or "
+                    "VERMILION_PUBLIC_PORT"
+                    if error.errno == errno.EADDRINUSE
+                    else f"cannot be listened on: {error.strerror}"
+                )
+                raise VermilionError(
+                    Kind.UNAVAILABLE, f"port {port} of {bind} {words}", reason="port"
+                ) from error
 
 
 def free_port() -> int:
     """A loopback port free now; whoever takes it must be ready to fail."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return free_ports(1)[0]
+
+
+def free_ports(count: int) -> list[int]:
+    """As many of them, no two the same."""
+    with ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [int(probe.getsockname()[1]) for probe in probes]

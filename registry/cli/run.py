@@ -81,8 +81,7 @@ def started(
     from registry.first_start import journal, prepare, public_account
     from registry.processes import Service, load_libraries, require_free, run_once
 
-    for port in (settings.api_port, settings.authority_port, settings.public_port):
-        require_free(settings.bind, port)
+    require_free(settings.bind, settings.api_port, settings.authority_port, settings.public_port)
     user = public_account(settings)
     load_libraries()
     run_once(partial(prepare, settings, user), "first start", stop)

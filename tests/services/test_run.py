@@ -14,6 +14,7 @@ import subprocess
 import sys
 import termios
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pikepdf
@@ -231,6 +232,15 @@ def test_a_port_in_use_is_one_clear_line(empty_place: Place, which: str) -> None
                 "VERMILION_AUTHORITY_PORT or VERMILION_PUBLIC_PORT\n"
             )
     assert not empty_place.data.exists()
+
+
+def test_two_services_have_no_port_in_common(empty_place: Place) -> None:
+    """They would share it without a word, and each answer half of the other's requests."""
+    shared = replace(empty_place, authority_port=empty_place.api_port)
+    with command("run", settings=shared.settings) as run:
+        assert run.ended() == 1
+        assert f"port {shared.api_port} of 127.0.0.1 is in use" in run.err
+    assert not shared.data.exists()
 
 
 def test_a_service_killed_ends_the_other_and_is_named(place: Place) -> None:
