@@ -23,7 +23,7 @@ from bench.row import Row
 from registry.cli.run import Site, started
 from registry.client import call
 from registry.database import Database
-from registry.processes import Service, free_port, free_ports
+from registry.processes import Service, free_port
 from registry.sample_registry import People, licence_request, open_seal
 from registry.schema import upgrade
 from registry.settings import Settings
@@ -137,8 +137,7 @@ def folder_for_another_user() -> Iterator[Path]:
 def site_settings(
     folder: Path, url: str | None = None, *, processes: int = 1, trusted_proxies: int = 0
 ) -> Settings:
-    names = ("api_port", "authority_port", "public_port")
-    values: dict[str, Any] = dict(zip(names, free_ports(len(names)), strict=True))
+    values: dict[str, Any] = {name: free_port() for name in ("api_port", "authority_port", "public_port")}
     if url is not None:
         values["database_url"] = url
     values |= {"public_processes": processes, "trusted_proxies": trusted_proxies}

@@ -31,7 +31,7 @@ from bench.load import Paced, paced
 from bench.row import Row
 from registry.cli.run import Site, started
 from registry.database import Database
-from registry.processes import Service, free_port, free_ports
+from registry.processes import Service, free_port
 from registry.sample_registry import People, licence_request, open_seal
 from registry.schema import upgrade
 from registry.seals.tables import StandingAuthorisation
@@ -82,8 +82,8 @@ def _folder() -> Iterator[Path]:
 
 
 def _ports() -> dict[str, Any]:
-    names = ("api_port", "public_port", "authority_port")
-    return {**dict(zip(names, free_ports(len(names)), strict=True)), "demo": True}
+    ports = {name: free_port() for name in ("api_port", "public_port", "authority_port")}
+    return {**ports, "demo": True}
 
 
 @contextlib.contextmanager

@@ -381,15 +381,17 @@ def require_free(bind: str, *ports: int) -> None:
                 ) from error
 
 
+_given: set[int] = set()
+
+
 def free_port() -> int:
-    """A loopback port free now; whoever takes it must be ready to fail."""
-    return free_ports(1)[0]
-
-
-def free_ports(count: int) -> list[int]:
-    """As many of them, no two the same."""
-    with ExitStack() as held:
-        probes = [held.enter_context(socket.socket()) for _ in range(count)]
-        for probe in probes:
+    """A loopback port free now, and another each time: services that are not up yet hold none. Whoever takes
+    it must be ready to fail.
+    """
+    while True:
+        with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
+            port = int(probe.getsockname()[1])
+        if port not in _given:
+            _given.add(port)
+            return port

@@ -37,7 +37,7 @@ def demo(public_app: str, verifier: str, *, case: bool) -> None:
     """
     from registry.cli.demo_case import CaseStory
     from registry.cli.run import started
-    from registry.processes import free_ports
+    from registry.processes import free_port
     from registry.settings import Settings
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that what was started is stopped
@@ -45,10 +45,9 @@ def demo(public_app: str, verifier: str, *, case: bool) -> None:
         Path(folder).chmod(0o711)  # the public site's user passes through; what is inside guards itself
         logs = Path(folder) / "logs"
         logs.mkdir(mode=0o700)
-        api_port, public_port, authority_port = free_ports(3)
         settings = Settings(
             data=Path(folder) / "var", database_url="", public_database_url="", origin="",
-            authority_origin="", api_port=api_port, public_port=public_port, authority_port=authority_port,
+            authority_origin="", api_port=free_port(), public_port=free_port(), authority_port=free_port(),
             demo=True, passphrase_file=None,
         )  # fmt: skip
         with started(settings, public_app=public_app, logs=logs) as site:

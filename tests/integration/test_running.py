@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from registry.client import call, pdf_headers
-from registry.processes import free_ports
+from registry.processes import free_port
 from registry.sample_registry import People
 
 CHANGE = {"legal_basis": "行政许可法 第七十条", "reason_code": "inspection", "operator": "window-03"}
@@ -43,8 +43,7 @@ def running() -> Iterator[Running]:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         data, written = Path(name) / "var", Path(name) / "stderr"
-        names = [f"VERMILION_{name}_PORT" for name in ("API", "AUTHORITY", "PUBLIC")]
-        ports = dict(zip(names, map(str, free_ports(len(names))), strict=True))
+        ports = {f"VERMILION_{name}_PORT": str(free_port()) for name in ("API", "AUTHORITY", "PUBLIC")}
         with written.open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-u", "-m", "registry", "run", "--data", str(data)],

@@ -153,25 +153,14 @@ def command(
             shutil.rmtree(folder, ignore_errors=True)
 
 
-_given: set[int] = set()
-
-
-def own_port() -> int:
-    """A free port that no other place of this process has: services that are not up yet hold none."""
-    while (port := free_port()) in _given:
-        pass
-    _given.add(port)
-    return port
-
-
 @dataclass(frozen=True)
 class Place:
     """A data directory and a port for each service."""
 
     data: Path
-    api_port: int = field(default_factory=own_port)
-    public_port: int = field(default_factory=own_port)
-    authority_port: int = field(default_factory=own_port)
+    api_port: int = field(default_factory=free_port)
+    public_port: int = field(default_factory=free_port)
+    authority_port: int = field(default_factory=free_port)
 
     @property
     def settings(self) -> dict[str, Any]:
