@@ -154,24 +154,25 @@ def _due(ports: Ports, kind: str) -> dict[str, list[str]]:
         ArchiveDue.subject_kind == kind,
         ArchiveDue.subject.not_in(elsewhere(kind, ports.clock())),
     )
-    first = func.min(ArchiveDue.due_at)
     longest = (
-        select(ArchiveDue.subject)
+        select(ArchiveDue.subject, func.min(ArchiveDue.due_at).label("since"))
         .where(*free, ArchiveDue.subject.not_in(subjects_being_written(kind)))
         .group_by(ArchiveDue.subject)
-        .order_by(first, ArchiveDue.subject)
+        .order_by("since", ArchiveDue.subject)
         .limit(BATCH)
+        .subquery()
     )
-    found: dict[str, list[str]] = {}
-    with ports.database.read.connect() as connection:
-        for subject in connection.scalars(longest):
-            found[subject] = []
-        waiting = select(ArchiveDue.subject, ArchiveDue.event_id).where(
-            *free, ArchiveDue.subject.in_(list(found))
-        )
+    waiting = (
+        select(ArchiveDue.subject, ArchiveDue.event_id)
+        .join(longest, longest.c.subject == ArchiveDue.subject)
+        .where(*free)
+        .order_by(longest.c.since, ArchiveDue.subject)
+    )
+    found = defaultdict[str, list[str]](list)
+    with ports.database.read.connect() as connection:  # one statement: nothing is claimed halfway through
         for subject, event_id in connection.execute(waiting):
             found[subject].append(event_id)
-    return {one: events for one, events in found.items() if events}  # the others somebody has just numbered
+    return found
 
 
 def _begun(

@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import event, func, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -29,6 +29,7 @@ from registry.archive.rules import LONGEST_REST
 from registry.archive.search import statistics
 from registry.archive.stores import Stores
 from registry.archive.sweep import sweep
+from registry.archive.tables import ArchiveDue
 from registry.archive.transfer_tables import ArchiveClaim
 from registry.licences.fsck import fsck
 from registry.wsgi import _audit
@@ -104,6 +105,33 @@ def test_archivers_side_by_side_gather_nothing_twice(world: World, monkeypatch: 
     assert {one.subject for one in packages(world)} == issued
     with Session(world.ports.database.read) as session:
         assert session.scalar(select(func.count()).select_from(ArchiveClaim)) == 0
+
+
+def test_what_is_claimed_while_it_is_looked_for_ends_no_round(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    issued = {issue_one(world).edition_id for _ in range(4)}
+    monkeypatch.setattr(keep, "KINDS", {EDITION: keep.KINDS[EDITION]})  # the first that look
+    monkeypatch.setattr(rules, "BATCH", 2)
+    claimed = list[str]()
+
+    def by_another(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        """What is due first, as soon as anybody has looked."""
+        if claimed or "archive_due" not in statement:
+            return
+        first = select(ArchiveDue.subject).order_by(ArchiveDue.due_at, ArchiveDue.subject).limit(2)
+        with world.ports.database.transaction() as session:
+            claimed.extend(session.scalars(first))
+            until = world.ports.clock() + timedelta(hours=1)
+            session.add_all(ArchiveClaim(subject_kind=EDITION, subject=one, until=until) for one in claimed)
+
+    event.listen(world.ports.database.read, "after_cursor_execute", by_another)
+    try:
+        kept(world)
+    finally:
+        event.remove(world.ports.database.read, "after_cursor_execute", by_another)
+    assert len(claimed) == 2
+    assert {one.subject for one in packages(world)} == issued - set(claimed)
 
 
 def test_who_fails_holds_up_nobody(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
