@@ -77,12 +77,15 @@ class FontSource:
 
 
 class _OpenFont:
-    """A font that is being read: some 70 MB, so one a process, whoever draws from it."""
+    """A font that is being read: some 60 MB, so one a process, whoever draws from it."""
 
     def __init__(self, source: FontSource) -> None:
         self.lock = threading.Lock()  # fontTools reads a font lazily and is not made for threads
         self.font = source.open()
-        self.cmap: dict[int, str] = dict(self.font.getBestCmap())
+        self.cmap: dict[int, str] = self.font.getBestCmap()
+        for tag in ("cmap", "vmtx"):  # the other ways to map, and the metrics of vertical setting: 20 MB
+            if tag in self.font:
+                del self.font[tag]
         location = dict(source.location) if "fvar" in self.font else None
         self.glyph_set: Any = self.font.getGlyphSet(location=location)
 
