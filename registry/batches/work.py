@@ -19,7 +19,7 @@ from registry.batches import rules
 from registry.batches.claims import CHECK, ISSUE, SLICE, WIND_UP, Claimed, Phase, claim, give_back, locked
 from registry.batches.receive import faults_of, refusal, set_aside
 from registry.batches.requests import KeptRequest, open_request, ordered
-from registry.batches.states import BatchState, ItemState
+from registry.batches.states import UNFINISHED, BatchState, ItemState
 from registry.batches.tables import Batch, BatchItem
 from registry.licences.examine import IssueRequest, civil_day, examine
 from registry.licences.idempotency import request_mac, served_before
@@ -324,7 +324,7 @@ def _settle(
     """Put down what became of a slice, and when the batch is due again.
 
     That a line was issued is a fact, whoever learns of it and however late; all else counts only while the
-    line is still the caller's.
+    line is still the caller's. A batch that others brought to its end meanwhile is not due again.
     """
     waiting = phase.waiting.value
     moved = bool(issued) or any(columns["state"] != waiting for _, columns in held)
@@ -340,18 +340,25 @@ def _settle(
                 "number_mac": None, "reason": None, "faults": None, "lease_until": None,
             }  # fmt: skip
             changed_rows(session, fact.values(values))
-        now = ports.clock()
-        if moved:
-            batch.outages, batch.waiting_for = 0, None
-        if outage is not None and outage.reason == DAILY_LIMIT:
-            batch.due_at, batch.waiting_for = _next_day(ports, now), DAILY_LIMIT
-        elif outage is not None and not moved:
-            _rest(batch, now, outage, round_)
-        else:
-            batch.due_at = now
+        if batch.state in UNFINISHED:
+            _due_again(ports, batch, outage, round_, moved=moved)
         session.flush()
         if not may_act:
             rules.stop(session, ports, batch_id, None, "not_entitled")
+
+
+def _due_again(
+    ports: Ports, batch: Batch, outage: VermilionError | None, round_: Round, *, moved: bool
+) -> None:
+    now = ports.clock()
+    if moved:
+        batch.outages, batch.waiting_for = 0, None
+    if outage is not None and outage.reason == DAILY_LIMIT:
+        batch.due_at, batch.waiting_for = _next_day(ports, now), DAILY_LIMIT
+    elif outage is not None and not moved:
+        _rest(batch, now, outage, round_)
+    else:
+        batch.due_at = now
 
 
 def _next_day(ports: Ports, now: datetime) -> datetime:
@@ -422,12 +429,13 @@ def _wind_up(ports: Ports, batch_id: str, round_: Round) -> None:
 
 
 def _erase(ports: Ports, batch_id: str, _round: Round) -> None:
-    """The requests of lines that were right, where nothing is issued."""
+    """The requests of lines that were right, where nothing is issued; what is at its end is due no more."""
     with Session(ports.database.read) as session:
         state = BatchState(session.get_one(Batch, batch_id).state)
     if not _swept(ports, batch_id, state, BatchItem.state == ItemState.WAITING, ItemState.CHECKED):
         with ports.database.transaction() as session:
-            changed_rows(session, update(Batch).where(Batch.id == batch_id).values(due_at=None))
+            ended = update(Batch).where(Batch.id == batch_id, Batch.state == state)
+            changed_rows(session, ended.values(due_at=None, waiting_for=None))
 
 
 def _swept(ports: Ports, batch_id: str, state: BatchState, which: object, into: ItemState) -> int:
@@ -449,9 +457,12 @@ def _swept(ports: Ports, batch_id: str, state: BatchState, which: object, into: 
 
 
 def _give_up(ports: Ports, batch_id: str, _round: Round) -> None:
-    """Its sender's process died, or it came too slowly."""
+    """Its sender's process died, or it came too slowly; one that is coming again meanwhile is left alone."""
+    now = ports.clock()
     with ports.database.transaction() as session:
-        set_aside(session, batch_id, ports.clock())
+        batch = locked(session, batch_id, BatchState.RECEIVING)
+        if batch is not None and batch.due_at is not None and batch.due_at <= now:
+            set_aside(session, batch_id, now)
 
 
 def _remove(ports: Ports, batch_id: str, _round: Round) -> None:
@@ -470,4 +481,6 @@ STEPS: dict[BatchState, Callable[[Ports, str, Round], None]] = {
     BatchState.CHECKED: _erase,
     BatchState.ISSUING: _issue,
     BatchState.CANCELLING: _wind_up,
+    BatchState.CANCELLED: _erase,
+    BatchState.DONE: _erase,
 }

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
 from registry.licences.moment import moment
-from registry.licences.operations import Change, Decision
+from registry.licences.operations import REPLACED, Change, Decision
 from registry.licences.outage import database_errors
 from registry.licences.rules import change
 from registry.licences.schedule import effect_of, lapse
@@ -77,7 +77,9 @@ def _settle(session: Session, ports: Ports, scheduled: str, report: ScheduleRepo
         .execution_options(populate_existing=True)
     ).one()
     row = session.get_one(ScheduledChange, scheduled, with_for_update=True, populate_existing=True)
-    if row.state != "waiting":
+    if (
+        row.state != "waiting" or edition.how == REPLACED
+    ):  # by one that came while we waited: the next round's
         return
     at = moment(ports)
     actor = _actor(session, row)

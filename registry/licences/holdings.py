@@ -89,10 +89,13 @@ def _takes_over(session: Session, key: tuple[str, bytes], one: Held, day: date) 
         raise race()
     if holder == one.licence_id:
         return True
-    newest = select(Edition.valid_to).where(Edition.licence_id == holder).order_by(Edition.number.desc())
-    until = session.scalar(newest.limit(1))  # None, too, where it is only being issued
     opened = select(Intent.id).where(Intent.licence_id == holder, Intent.state == "open").limit(1)
-    if until is None or until >= day or session.scalar(opened) is not None:
+    if session.scalar(opened) is not None:
+        return False
+    # Asked after: what was open a moment ago is an edition by now, and a later intent waits for our lock.
+    newest = select(Edition.valid_to).where(Edition.licence_id == holder).order_by(Edition.number.desc())
+    until = session.scalar(newest.limit(1))  # None, too, where nothing of it was issued
+    if until is None or until >= day:
         return False
     moved = update(Holding).where(*of, Holding.licence_id == holder).values(licence_id=one.licence_id)
     return changed_rows(session, moved) == 1

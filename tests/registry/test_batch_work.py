@@ -155,6 +155,36 @@ def test_what_is_begun_when_it_is_cancelled_comes_to_its_end(world: World, clock
     assert fsck(world.ports) == []
 
 
+def test_a_batch_that_ended_while_its_lines_were_looked_at_is_due_no_more(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker looks at lines; meanwhile the client cancels, and another worker brings the batch to its end."""
+    batch_id, look = sent(world, 2), work_module.examine
+
+    def looked(*about: Any) -> Any:
+        monkeypatch.undo()
+        cancel(world, batch_id)
+        worked(world)
+        assert told(world, batch_id)["state"] == "cancelled"
+        return look(*about)
+
+    monkeypatch.setattr(work_module, "examine", looked)
+    assert not worked(world).defects
+    assert (told(world, batch_id)["state"], row(world, batch_id).due_at) == ("cancelled", None)
+    assert not kept_requests(world)
+    assert fsck(world.ports) == []
+
+
+def test_an_ended_batch_that_is_due_for_whatever_reason_comes_to_rest(world: World) -> None:
+    batch_id = sent(world, 1)
+    worked(world)
+    with world.ports.database.transaction() as session:
+        session.execute(update(Batch).values(due_at=world.ports.clock(), waiting_for="store"))
+    assert not worked(world).defects
+    assert (row(world, batch_id).due_at, row(world, batch_id).waiting_for) == (None, None)
+    assert told(world, batch_id)["state"] == "done"
+
+
 def test_a_slow_worker_tells_what_it_issued_whoever_has_the_line_by_then(world: World, clock: Ticker) -> None:
     batch_id = to_issuing(world, 2)
 

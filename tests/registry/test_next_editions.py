@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import event, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -33,7 +33,7 @@ from tests.registry.issuing import LEASE, Died, Store, food_number, issue_one, r
 from tests.registry.jointly import seal_of_other
 from tests.registry.next_editions import next_body, next_edition
 from tests.registry.test_status import change
-from tests.registry.world import Ticker, World, on_sqlite
+from tests.registry.world import Ticker, World, on_postgresql, on_sqlite
 from tests.signing import printing
 from tests.signing.forms import FOOD
 
@@ -103,9 +103,9 @@ def test_an_amended_licence_keeps_serial_and_number_and_has_all_else_anew(
     ]  # fmt: skip
     assert replaced.detail["next"] == after.identifier
     assert (amended.detail["operation"], amended.detail["previous"]) == ("amend", before.identifier)
-    for event in (replaced, amended):
-        assert (event.legal_basis, event.reason_code) == ("食品经营许可和备案管理办法 第三十条", "changed")
-        assert (event.operator, event.effective_from) == ("window-03", world.today)
+    for told in (replaced, amended):
+        assert (told.legal_basis, told.reason_code) == ("食品经营许可和备案管理办法 第三十条", "changed")
+        assert (told.operator, told.effective_from) == ("window-03", world.today)
     assert fsck(world.ports) == []
 
 
@@ -441,6 +441,43 @@ def test_a_holder_has_one_valid_licence_where_the_type_says_so(
     issue_one(world, another())
     error = refused(world, "renew", third, fields={"valid_to": five_years_on(world.today).isoformat()})
     assert error.reason == "holder_has_one"
+    assert fsck(world.ports) == []
+
+
+@on_postgresql
+def test_a_renewal_that_ends_while_another_licence_asks_for_the_place_keeps_it(
+    world: World, clock: Ticker, tmp_path: Path
+) -> None:
+    """The renewal is registered when whoever asks has the place locked and has asked one thing about it."""
+    with world.ports.database.transaction() as session:
+        put_into_service(session, world.ports, world.system, own_files(exclusive_type(tmp_path)))
+    body = request_body(world)
+    body["fields"] = {**body["fields"], "valid_to": (world.today + timedelta(days=90)).isoformat()}
+    expired = issue_one(world, body).printout.record.identifier
+    clock.advance(timedelta(days=91))
+    publish_trust_list(world.ports)
+    dying = replace(world.ports, documents=Store(world.ports.documents))
+    years = {"valid_to": five_years_on(world.today).isoformat()}
+    with pytest.raises(Died):
+        next_edition(world, "renew", expired, ports=dying, fields=years)
+    clock.advance(LEASE)
+    locked, adopted = list[str](), list[str]()
+
+    def meanwhile(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if locked and not adopted:
+            adopted.append("begun")  # what recovery asks is not the one that is waited for
+            adopted[:] = recover(world.ports).adopted
+        if "FROM holding" in statement:
+            locked.append(statement)
+
+    event.listen(world.ports.database.write, "after_cursor_execute", meanwhile)
+    try:
+        with pytest.raises(VermilionError) as caught:
+            issue_one(world)
+    finally:
+        event.remove(world.ports.database.write, "after_cursor_execute", meanwhile)
+    assert caught.value.reason == "holder_has_one"
+    assert len(adopted) == 1
     assert fsck(world.ports) == []
 
 

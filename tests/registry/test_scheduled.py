@@ -8,7 +8,7 @@ from threading import Barrier, Thread
 from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import Connection, event, select, text
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -210,6 +210,47 @@ def test_many_workers_make_each_change_once(world: World, clock: Ticker) -> None
         assert kinds(world, identifier).count("licence.suspended") == 1
         assert [one.operation for one in waits(world, identifier)] == ["lift"]
     assert fsck(world.ports) == []
+
+
+def test_a_change_that_is_due_while_the_next_edition_comes_is_made_to_that_one(
+    world: World, clock: Ticker
+) -> None:
+    """PostgreSQL gives whoever waited for the edition the one it waited for, which is replaced by then."""
+    first = issue_one(world).printout.record.identifier
+    plan(world, "suspend", first, 1, suspension="other")
+    clock.advance(DAY)
+    engine, comes = world.ports.database.write, list[Thread]()
+
+    def meanwhile(connection: Connection) -> None:
+        if not comes and connection.info.get("edition"):
+            comes.append(Thread(target=lambda: make_due(world.ports)))
+            comes[0].start()
+            while engine.dialect.name == "postgresql" and not waits_for_lock(world):
+                comes[0].join(0.01)  # SQLite has it wait before it reads anything
+                assert comes[0].is_alive()
+
+    def inserted(connection: Connection, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("INSERT INTO edition"):
+            connection.info["edition"] = True
+
+    event.listen(engine, "after_cursor_execute", inserted)
+    event.listen(engine, "commit", meanwhile)
+    try:
+        second = next_edition(world, "amend", first, fields={"premises": "甲"}).printout.record.identifier
+    finally:
+        event.remove(engine, "after_cursor_execute", inserted)
+        event.remove(engine, "commit", meanwhile)
+    comes[0].join()
+    make_due(world.ports)
+    assert now(world, second).status == "suspended"
+    assert "licence.change_dropped" not in [*kinds(world, first), *kinds(world, second)]
+    assert fsck(world.ports) == []
+
+
+def waits_for_lock(world: World) -> bool:
+    waits = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    with world.ports.database.read.connect() as connection:
+        return bool(connection.scalar(text(waits)))
 
 
 def test_a_defect_in_one_keeps_no_other_waiting(

@@ -82,6 +82,8 @@ _numbers = count(1)
 
 on_sqlite = pytest.mark.parametrize("database_backend", ["sqlite"])
 """For tests whose many cases never reach what differs between the databases."""
+on_postgresql = pytest.mark.parametrize("database_backend", ["postgresql"])
+"""For what cannot come about where a transaction that writes is alone."""
 
 
 class Ticker:
