@@ -4,8 +4,9 @@
     the rest: a tar archive as `keys.sealed_stream`, bound to that line
 
 The database is copied first: a document lies in its store before its licence is registered, so whatever the
-copy names is there. Documents are encrypted already, and once more. Keys are not in it, since it takes one to
-open it: they lie in another place, or on a token.
+copy names is there. What is erased while the rest is read stands there empty, and is not restored. Documents
+are encrypted already, and once more. Keys are not in it, since it takes one to open it: they lie in another
+place, or on a token.
 """
 
 from __future__ import annotations
@@ -216,9 +217,13 @@ def _archive(backup: Backup, database: Path, folder: Path, documents: list[str])
     with database.open("rb") as file:
         yield from _entry(DATABASE, database.stat().st_size, file)
     for name in documents:
-        path = folder / name.removeprefix(f"{DOCUMENTS}/")
-        with path.open("rb") as file:
-            yield from _entry(name, path.stat().st_size, file)
+        try:
+            file = (folder / name.removeprefix(f"{DOCUMENTS}/")).open("rb")
+        except FileNotFoundError:
+            yield from _entry(name, 0, BytesIO())
+            continue
+        with file:
+            yield from _entry(name, os.fstat(file.fileno()).st_size, file)
     yield bytes(2 * tarfile.BLOCKSIZE)
 
 
@@ -252,13 +257,15 @@ def _unpack(plain: Iterator[bytes], place: Path, backup_id: str) -> Backup:
             if name == MANIFEST:
                 found = _manifest(content.read(MAX_HEADER_BYTES), backup_id)
                 continue
+            count += name != DATABASE
+            if not info.size:  # no document is: it was erased meanwhile
+                continue
             target = place / name
             target.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
             with target.open("xb") as out:
                 shutil.copyfileobj(content, out, PIECE)
                 out.flush()
                 os.fsync(out.fileno())
-            count += name != DATABASE
     reader.drain()
     if found is None or not (place / DATABASE).exists() or count != found.documents:
         raise _no_backup()

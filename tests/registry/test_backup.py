@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import make_url, select
@@ -15,6 +16,7 @@ from keys.canonical import canonical_json, strict_json
 from keys.errors import Kind, VermilionError
 from registry.backup import back_up, restore
 from registry.composition import open_ports
+from registry.documents import document_key
 from registry.licences.fsck import fsck
 from registry.licences.tables import Edition
 from registry.seals.tables import KeyUse
@@ -177,6 +179,33 @@ def test_a_backup_taken_while_licences_are_issued_holds_together(
         assert fsck(ports) == []
         with Session(ports.database.read) as session:
             assert len(session.scalars(select(Edition.id)).all()) == 1
+    finally:
+        ports.database.dispose()
+
+
+@on_sqlite
+def test_what_is_erased_while_a_backup_is_written_is_not_in_it(
+    world: World, clock: Ticker, tmp_path: Path, new_database: NewDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drafts lapse and packages are disposed of all day, and a large registry is read for hours."""
+    from registry import backup as module
+
+    issued, archive = issue_one(world), module._archive
+    erased = document_key(issued.edition_id)
+
+    def meanwhile(*about: Any) -> Iterator[bytes]:
+        (world.ports.settings.documents_directory / erased).unlink()
+        return archive(*about)
+
+    monkeypatch.setattr(module, "_archive", meanwhile)
+    path = made(world, tmp_path / "backup")
+    settings = elsewhere(world, tmp_path, new_database())
+    brought_back(world, settings, path)
+    assert not (settings.documents_directory / erased).exists()
+    ports = open_ports(settings, clock=clock, cost=CHEAP)
+    try:
+        (missing,) = fsck(ports)
+        assert issued.edition_id in missing
     finally:
         ports.database.dispose()
 

@@ -22,6 +22,7 @@ from registry.batches.requests import open_request, ordered
 from registry.batches.states import BatchState
 from registry.batches.tables import Batch, BatchItem
 from registry.batches.work import work
+from registry.licences.examine import examine
 from registry.licences.fsck import fsck
 from registry.licences.issue import Issued
 from registry.licences.issue_many import Ordered, issue_many
@@ -159,14 +160,14 @@ def test_a_batch_that_ended_while_its_lines_were_looked_at_is_due_no_more(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A worker looks at lines; meanwhile the client cancels, and another worker brings the batch to its end."""
-    batch_id, look = sent(world, 2), work_module.examine
+    batch_id = sent(world, 2)
 
     def looked(*about: Any) -> Any:
         monkeypatch.undo()
         cancel(world, batch_id)
         worked(world)
         assert told(world, batch_id)["state"] == "cancelled"
-        return look(*about)
+        return examine(*about)
 
     monkeypatch.setattr(work_module, "examine", looked)
     assert not worked(world).defects
