@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 MEMORY = Path("/dev/shm")
 ROOM = 4 << 30
 """Bytes that must be free there. A run has 1 GiB of files at once at most, most of them databases."""
+A_SERVICE_WAITS: int = database._SILENCE["connect_timeout"]
+"""Seconds for PostgreSQL to take a connection. They may pass on a busy machine, so tests wait for longer."""
 
 
 def in_memory() -> Path | None:
@@ -173,6 +175,7 @@ def _copy(empty: Path, path: Path) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
+    database._SILENCE["connect_timeout"] = 60
     _engines_that_share()
     _routes_that_wait()
     _faces_compiled_once()

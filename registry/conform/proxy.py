@@ -181,10 +181,7 @@ class Proxy:
                 body = self.rfile.read(int(length))
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 one = proxy._begun(self.command, self.path, headers, body[:MAX_KEPT])
-                try:
-                    self.answer(one, body)
-                finally:
-                    one.ended = time.monotonic()
+                self.answer(one, body)
 
             do_GET = do_POST = do_PUT = do_PATCH = do_DELETE = handle_any  # noqa: N815
 
@@ -205,6 +202,7 @@ class Proxy:
                     time.sleep(fault.delay)
                     if fault.alter is not None and status == 200:
                         data = json.dumps(fault.alter(json.loads(data))).encode()
+                one.ended = time.monotonic()
                 if cut == "answer":
                     self.close_connection = True
                     return
@@ -218,6 +216,7 @@ class Proxy:
                     told["reason"] = "token"
                 data = json.dumps(told).encode()
                 headers = [("Content-Type", "application/problem+json"), *fault.headers.items()]
+                one.ended = time.monotonic()
                 self.write(status, headers, data)
                 one.status, one.answer_headers = status, {n.lower(): v for n, v in headers}
 

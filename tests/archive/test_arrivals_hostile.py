@@ -55,7 +55,7 @@ class Meeting(Stores):
     def write(self, name, some):  # type: ignore[no-untyped-def]
         done = super().write(name, some)
         if name == "second":
-            self.barrier.wait(20)  # type: ignore[attr-defined]
+            self.barrier.wait(60)  # type: ignore[attr-defined]
         return done
 
 
@@ -145,7 +145,7 @@ def both(calls: list[Callable[[], Any]]) -> list[Any]:
     barrier = Barrier(len(calls))
 
     def one(call: Callable[[], Any]) -> Any:
-        barrier.wait(20)
+        barrier.wait(60)
         try:
             return call()
         except VermilionError as error:

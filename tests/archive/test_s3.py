@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ from registry.archive.tables import ArchivePackage
 from registry.documents import open_store
 from registry.ports import Ports
 from tests.archive.keeping import copies, packages
+from tests.ports import own_port
 from tests.registry.issuing import issue_one
 from tests.registry.world import World
 
@@ -52,9 +52,7 @@ class Server:
 def server() -> Iterator[Server]:
     if not SERVER.exists():
         pytest.skip("no S3-compatible server is here (make build/s3/.installed)")
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
+    port = own_port()
     command = [str(SERVER), "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
     environment = {"PATH": os.environ["PATH"]}
     with subprocess.Popen(

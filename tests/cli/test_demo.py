@@ -14,6 +14,8 @@ from registry.client import Answer
 from tests import warm
 from tests.cli.planted import HEADING, NEVER
 
+pytestmark = pytest.mark.timeout(900)  # whole services start in it, on a machine that may be busy
+
 VERDICTS = ("valid", "genuine_offline", "altered", "suspended", "ended (revoked)")
 
 CASE_STAGES = (

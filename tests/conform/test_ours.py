@@ -18,6 +18,8 @@ from tests.postgres import PostgresServer
 from tests.services.running import ROOT
 from tests.tools import need
 
+pytestmark = pytest.mark.timeout(900)  # whole services start in it, on a machine that may be busy
+
 MODULE = ROOT / "clients" / "javascript" / "integrator.mjs"
 
 

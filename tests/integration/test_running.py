@@ -16,8 +16,8 @@ from pathlib import Path
 import pytest
 
 from registry.client import call, pdf_headers
-from registry.processes import free_port
 from registry.sample_registry import People
+from tests.ports import own_port
 
 CHANGE = {"legal_basis": "行政许可法 第七十条", "reason_code": "inspection", "operator": "window-03"}
 
@@ -43,7 +43,7 @@ def running() -> Iterator[Running]:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o711)
         data, written = Path(name) / "var", Path(name) / "stderr"
-        ports = {f"VERMILION_{name}_PORT": str(free_port()) for name in ("API", "AUTHORITY", "PUBLIC")}
+        ports = {f"VERMILION_{name}_PORT": str(own_port()) for name in ("API", "AUTHORITY", "PUBLIC")}
         with written.open("wb") as errors:
             process = subprocess.Popen(
                 [sys.executable, "-u", "-m", "registry", "run", "--data", str(data)],
@@ -65,7 +65,7 @@ def running() -> Iterator[Running]:
             yield Running(data, api.rstrip("/"), public.rstrip("/"), link, code, written)
         finally:
             process.send_signal(signal.SIGINT)
-            process.communicate(timeout=30)
+            process.communicate(timeout=120)
         assert process.returncode == 0
 
 

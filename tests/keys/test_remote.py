@@ -254,7 +254,7 @@ def _answer(stream: socket.socket) -> bytes:
 
 
 def test_a_frame_that_does_not_come_whole_keeps_nobody_waiting(place: Path) -> None:
-    bench = Bench(place, frame_seconds=0.1, max_connections=1, kept_for_others=0)
+    bench = Bench(place, frame_seconds=2, max_connections=1, kept_for_others=0)
     with bench.served():
         with bench.connect() as stream:
             stream.sendall(b"\0\0\1\0half")

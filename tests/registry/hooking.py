@@ -162,7 +162,7 @@ def get(world: World, path: str) -> dict[str, Any]:
 
 def sent(world: World, sender: Post | None = None, **options: Any) -> Round:
     """One round of work, by a sender that reaches loopback."""
-    own = Sender(world.ports.settings.webhook_permitted, world.ports.clock)
+    own = Sender(world.ports.settings.webhook_permitted, world.ports.clock, timeout=120)
     try:
         return deliver(world.ports, sender or own, **options)
     finally:

@@ -15,10 +15,12 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
+from registry import database
 from registry.database import MAPPED_BYTES, Database, read_engine, write_engine
 from registry.licences.fsck import fsck
 from registry.licences.tables import Number
 from registry.seals.tables import Seal
+from tests.machine import A_SERVICE_WAITS
 from tests.registry.issuing import issue_one, request_body
 from tests.registry.world import BASIS, World, on_sqlite
 
@@ -170,8 +172,12 @@ def _full(_documents: object) -> None:
 
 
 @pytest.mark.parametrize("make", [read_engine, write_engine])
-def test_a_silent_server_is_given_up_within_seconds(make: Callable[[str], Engine]) -> None:
+def test_a_silent_server_is_given_up_within_seconds(
+    make: Callable[[str], Engine], monkeypatch: pytest.MonkeyPatch
+) -> None:
     """One that takes the connection and never says a word: each thread that asks would wait for it."""
+    assert A_SERVICE_WAITS < 5
+    monkeypatch.setitem(database._SILENCE, "connect_timeout", A_SERVICE_WAITS)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         engine = make(f"postgresql+psycopg://nobody@127.0.0.1:{silent.getsockname()[1]}/nothing")
         with pytest.raises(OperationalError, match="timeout"):

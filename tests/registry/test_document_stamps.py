@@ -392,7 +392,8 @@ def test_fsck_finds_what_is_wrong_with_it(world: World, clock: Ticker, fault: st
     with world.ports.database.transaction() as session:
         row: Any = session.scalars(select(Document).where(Document.kind == "time_stamped")).one()
         if fault == "damaged":
-            path.write_bytes(path.read_bytes()[:-1] + b"x")
+            whole = path.read_bytes()
+            path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         elif fault == "gone":
             session.delete(row)
         elif fault == "other":

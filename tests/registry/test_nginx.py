@@ -16,9 +16,9 @@ from flask.testing import FlaskClient
 
 from registry.authority_app import create_authority_app
 from registry.licences.status_lists import COALESCE, publish_due
-from registry.processes import free_port
 from registry.publication import publish_to
 from registry.seals.revocation_list import publish_due as publish_crls
+from tests.ports import own_port
 from tests.registry.issuing import issue_one
 from tests.registry.relying import close, make_site
 from tests.registry.test_status import change
@@ -49,7 +49,7 @@ def folder(world: World, tmp_path: Path) -> Path:
 @pytest.fixture
 def served(folder: Path, tmp_path: Path) -> Iterator[Callable[..., Answer]]:
     """nginx over that folder, by the block of docs/operate.md: nothing of it but folder and port is changed."""
-    nginx, port = need("nginx"), free_port()
+    nginx, port = need("nginx"), own_port()
     (block,) = re.findall(
         r"^```nginx\n(.*?)^```$", (ROOT / "docs/operate.md").read_text(), re.MULTILINE | re.DOTALL
     )

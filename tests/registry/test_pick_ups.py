@@ -131,7 +131,7 @@ def test_used_by_many_at_once_a_link_gives_one_document(world: World) -> None:
     begin, answers = threading.Barrier(len(browsers)), []
 
     def use(browser: FlaskClient) -> None:
-        begin.wait(10)
+        begin.wait(60)
         answers.append(browser.post(path).status_code)
 
     threads = [threading.Thread(target=use, args=(browser,)) for browser in browsers]

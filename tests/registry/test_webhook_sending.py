@@ -24,7 +24,9 @@ from registry.outside_addresses import networks
 from registry.webhooks.claims import Claimed
 from registry.webhooks.claims import Receiver as Endpoint
 from registry.webhooks.sending import Sender
+from tests.ports import own_port
 from tests.registry.hooking import LOOPBACK, Receiver, receiver
+from tests.services.running import until
 
 NOW = datetime(2026, 11, 20, 2, 30, tzinfo=UTC)
 HOST = "hooks.example"
@@ -47,8 +49,8 @@ def connections() -> Iterator[None]:
         _made.pop().close()
 
 
-def sender(permitted: str = LOOPBACK, **options: object) -> Sender:
-    made = Sender(networks(permitted), lambda: NOW, timeout=0.5, **options)
+def sender(permitted: str = LOOPBACK, *, timeout: float = 30, **options: object) -> Sender:
+    made = Sender(networks(permitted), lambda: NOW, timeout=timeout, **options)
     _made.append(made)
     return made
 
@@ -172,15 +174,14 @@ def test_whatever_a_receiver_answers_is_an_outcome_within_the_time(hook: Receive
     made, wanted = ANSWERS[answer]
     reply = made(hook)
     hook.reply = lambda _call: reply
-    assert sender()(one(hook.url)) == wanted
+    post = sender(timeout=2 if wanted.reason == "timeout" else 30)
+    assert post(one(hook.url)) == wanted
+    until(lambda: hook.calls, "the receiver has heard it")
     assert len(hook.calls) == 1
 
 
 def test_nobody_listens() -> None:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    assert sender()(one(f"http://127.0.0.1:{port}/")) == Outcome(None, "unreachable")
+    assert sender()(one(f"http://127.0.0.1:{own_port()}/")) == Outcome(None, "unreachable")
     names = sender(lookup=lambda _host, _port: [])
     assert names(one("http://nowhere.example/")) == Outcome(None, "unreachable")
 
@@ -312,7 +313,7 @@ def test_a_handshake_that_never_ends_is_cut_off() -> None:
         accepted: list[socket.socket] = []
         thread = threading.Thread(target=lambda: accepted.append(listening.accept()[0]), daemon=True)
         thread.start()
-        assert sender()(one(f"https://127.0.0.1:{port}/")) == Outcome(None, "timeout")
-        thread.join(5)
+        assert sender(timeout=1)(one(f"https://127.0.0.1:{port}/")) == Outcome(None, "timeout")
+        thread.join()
         for connection in accepted:
             connection.close()

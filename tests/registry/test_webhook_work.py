@@ -275,7 +275,7 @@ def test_a_slow_receiver_keeps_no_other_waiting(world: World, hook: Receiver) ->
     with receiver() as slow:
 
         def wait(handler: BaseHTTPRequestHandler) -> None:
-            release.wait(30)
+            release.wait(120)
             handler.wfile.write(b"HTTP/1.1 204 No Content\r\n\r\n")
 
         slow.reply = lambda _call: wait

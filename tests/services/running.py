@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from registry.client import call
-from registry.processes import free_port
 from tests import warm
+from tests.ports import own_port
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 90.0
@@ -158,9 +158,9 @@ class Place:
     """A data directory and a port for each service."""
 
     data: Path
-    api_port: int = field(default_factory=free_port)
-    public_port: int = field(default_factory=free_port)
-    authority_port: int = field(default_factory=free_port)
+    api_port: int = field(default_factory=own_port)
+    public_port: int = field(default_factory=own_port)
+    authority_port: int = field(default_factory=own_port)
 
     @property
     def settings(self) -> dict[str, Any]:

@@ -27,6 +27,8 @@ from registry.settings import Settings
 from tests.services.road import walk
 from tests.services.running import Place, command, until
 
+pytestmark = pytest.mark.timeout(900)  # whole services start in it, on a machine that may be busy
+
 ENROLLED = ("type.published", "agency.added", "client.added", "person.added")
 
 

@@ -34,6 +34,8 @@ from tests.services.relying import answer_of_page, known_party, signed_answer
 from tests.services.road import walk
 from tests.services.running import ROOT, Place, command, environment, passable_folder, until
 
+pytestmark = pytest.mark.timeout(900)  # whole services start in it, on a machine that may be busy
+
 ROLES = ("public", "signer", "auditor", "authority", "owner")
 DEPLOY = ROOT / "deploy" / "postgres"
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -40,6 +40,8 @@ from tests.services.places import READY, FirstStart
 from tests.services.road import BLOCK
 from tests.services.running import ROOT, Place, command, environment, until
 
+pytestmark = pytest.mark.timeout(900)  # whole services start in it, on a machine that may be busy
+
 RUNBOOKS = ROOT / "docs" / "runbooks"
 PRELUDE = """
 admin() { vermilion "$@"; }

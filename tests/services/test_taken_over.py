@@ -45,6 +45,8 @@ from tests.services.relying import known_party, signed_answer
 from tests.services.running import line, listener, status
 from tests.services.taken_over import MARK, SITE_USER, Site, taken_over
 
+pytestmark = pytest.mark.timeout(900)  # whole services start in it, on a machine that may be busy
+
 OTHER_ROLES = ("vermilion_owner", "vermilion_signer", "vermilion_authority", "vermilion_auditor", "postgres")
 NO_RIGHT = "42501"  # insufficient_privilege
 CLOSED = {"EACCES", "EPERM"}

@@ -247,7 +247,8 @@ def test_every_page_is_for_everybody(place: Place, browser: Browser, lang: str) 
         page.goto(f"{place.served.origin}{WAY_IN}?lang={lang}")
         page.locator("#number").fill("2026")
         page.locator("#code").fill("2026")
-        page.locator("form button").first.click()
+        with page.expect_navigation():
+            page.locator("form button").first.click()
         look(page, f"small-applications-wrong-{lang}")
 
 
@@ -261,7 +262,8 @@ def test_in_every_look(place: Place, browser: Browser) -> None:
             page.goto(f"{place.served.origin}{pages[name]}?lang=en")
             in_every_look(page)
         page.goto(f"{place.served.origin}{GUIDE}/application?lang=en")
-        page.locator("main form button").first.click()
+        with page.expect_navigation():
+            page.locator("main form button").first.click()
         in_every_look(page)
 
 

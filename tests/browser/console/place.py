@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from playwright.sync_api import Browser, BrowserContext
 
 from registry.console import invitations
+from tests.browser.conftest import PATIENCE
 from tests.browser.site import Served
 from tests.registry.world import Ticker, World
 
@@ -41,6 +42,6 @@ def device(browser: Browser, *, script: bool = True, width: int = 1024) -> Itera
     context = browser.new_context(
         java_script_enabled=script, viewport={"width": width, "height": 700}, locale="zh-CN"
     )
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(PATIENCE)
     yield context
     context.close()

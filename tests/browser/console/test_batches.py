@@ -37,7 +37,7 @@ def test_a_batch_is_sent_watched_and_fetched(
             page.evaluate("window.stayed = true")
             page.get_by_role("link", name="停止更新").focus()
         worked(world)
-        expect(page.locator("#said")).to_have_text("已完成", timeout=20_000)
+        expect(page.locator("#said")).to_have_text("已完成")
         if script:
             assert page.evaluate("window.stayed") is True
             assert page.evaluate("document.activeElement.id") == "main"

@@ -37,7 +37,6 @@ def test_a_type_is_read_with_its_picture(place: Place, browser: Browser) -> None
         picture = page.locator("img.face")
         expect(picture).to_be_visible()
         wide = "e => e.decode().then(() => e.naturalWidth)"
-        page.set_default_timeout(30_000)
         assert picture.evaluate(wide) > 500
         expect(page.locator("ul.rows > li")).to_have_count(12)
         keep(page, "type")
