@@ -220,12 +220,12 @@ class FolderStore(ObjectStore):
         try:
             for path in self._root.glob("*/*#*"):
                 key, _, number = path.relative_to(self._root).as_posix().partition("#")
-                ours = self._keys.fullmatch(key) and number.isdigit()
-                if ours and path.stat().st_mtime < before.timestamp():
-                    path.unlink(missing_ok=True)
-                    count += 1
-        except FileNotFoundError:  # its writer has finished it
-            pass
+                if not (self._keys.fullmatch(key) and number.isdigit()):
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # its writer has finished it
+                    if path.stat().st_mtime < before.timestamp():
+                        path.unlink()
+                        count += 1
         except OSError:
             raise _unavailable() from None
         return count

@@ -113,6 +113,10 @@ RECORDED_ELSEWHERE: Mapping[tuple[str, str], str] = {
         "case_material",
         "registry/intake/material_sweep.py:_erased",
     ): "it was never kept, or its draft has lapsed, which an event says",
+    (
+        "case_material",
+        "registry/intake/material_sweep.py:_given_up",
+    ): "the same, a moment before",
     ("pick_up", "registry/delivery/rules.py:sweep"): "removed when it was over long ago",
     ("presentation", "registry/licences/presentations.py:sweep"): "as of a pick-up link",
 }

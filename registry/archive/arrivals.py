@@ -134,7 +134,7 @@ def arrive(
             with Session(ports.database.read) as session:
                 _place(session, said, coming)
         except VermilionError as error:
-            return _returned(ports, actor, ground, coming, error.reason or "invalid", error.detail)
+            return _refused(ports, actor, ground, coming, error)
         package_id = ports.random(16).hex()
         _announce(ports, coming, package_id, now)
         copies = _written(stores, package_key(package_id, 1), tar)
@@ -147,11 +147,7 @@ def arrive(
         except VermilionError as error:
             if error.kind is not Kind.CONFLICT:
                 raise
-            with Session(ports.database.read) as session:
-                before = _kept_before(session, own)
-            if before is not None:  # by another process, while this one wrote
-                return _come_again(ports, actor, ground, coming, before)
-            return _returned(ports, actor, ground, coming, error.reason or "conflict", error.detail)
+            return _refused(ports, actor, ground, coming, error)
     return Arrived(arrival, number, own.hex(), package_id, None, coming.findings)
 
 
@@ -253,18 +249,32 @@ def _said(opened: Opened) -> _Said:
     )
 
 
+def _refused(
+    ports: Ports, actor: Administrator, ground: Ground, coming: _Coming, error: VermilionError
+) -> Arrived:
+    """Returned, unless another process has taken in these very bytes since they were looked for."""
+    with Session(ports.database.read) as session:
+        before = _kept_before(session, coming.sha256)
+    if before is not None:
+        return _come_again(ports, actor, ground, coming, before)
+    return _returned(ports, actor, ground, coming, error.reason or "invalid", error.detail)
+
+
 def _kept_before(session: Session, digest: bytes) -> Any:
     """The same bytes, kept already or disposed of: as what came from elsewhere, or as a package of ours."""
     gone = (ArchivePackage.sha256 == digest, ArchivePackage.state.in_((ERASING, DISPOSED)))
     if session.scalar(select(ArchivePackage.id).where(*gone).limit(1)) is not None:
         return _DISPOSED
+    there = select(ArchivePackage.id).where(ArchivePackage.sha256 == digest).limit(1)
+    if session.scalar(there) is None:
+        return None
+    # Asked after: the arrival of a package is registered with it, and another process may be at that now.
     arrived = select(ArchiveArrival).where(ArchiveArrival.sha256 == digest, ArchiveArrival.state == KEPT)
     row = session.scalars(arrived.limit(1)).one_or_none()
-    if row is not None:
-        session.expunge(row)
-        return row
-    own = select(ArchivePackage.id).where(ArchivePackage.sha256 == digest).limit(1)
-    return _OURS if session.scalar(own) is not None else None
+    if row is None:
+        return _OURS
+    session.expunge(row)
+    return row
 
 
 class _Own:

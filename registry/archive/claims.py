@@ -19,20 +19,15 @@ from registry.ports import Ports
 from registry.rows import changed_rows, insert_absent
 
 V = TypeVar("V")
-LOOKS = 3
-"""So often it is looked for subjects that nobody has claimed in the meantime."""
 
 
 def claimed(
     ports: Ports, subject_kind: str, look: Callable[[], Mapping[str, V]], until: datetime
 ) -> dict[str, V]:
     """What `look` finds, as far as nobody else is at it; ours until then. `look` passes over what is claimed
-    by others (`elsewhere`).
+    by others (`elsewhere`): where all of it was claimed just then, the next look finds other subjects.
     """
-    for _ in range(LOOKS):
-        found = look()
-        if not found:
-            return {}
+    while found := look():
         rows = [{"subject_kind": subject_kind, "subject": one, "until": until} for one in sorted(found)]
         with ports.database.transaction() as session:
             _forget_lapsed(session, ports.clock())

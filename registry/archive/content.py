@@ -67,10 +67,14 @@ def _edition(session: Session, edition_id: str) -> Iterator[str]:
     )
     gone = {"record": DISPOSED, "holder_mac": None}
     changed_rows(session, update(Intent).where(Intent.id == edition_id).values(**gone))
-    waiting = (DocumentStamp.edition_id == edition_id, DocumentStamp.state == "waiting")
+    stamped = DocumentStamp.edition_id == edition_id
+    waiting = (stamped, DocumentStamp.state == "waiting")
     changed_rows(session, update(DocumentStamp).where(*waiting).values(state="refused"))
     forms = (Document.edition_id == edition_id, Document.store_key != DISPOSED_KEY)
     yield from session.scalars(select(Document.store_key).where(*forms)).all()
+    attempts = session.scalar(select(DocumentStamp.attempt).where(stamped)) or 0
+    for attempt in range(1, attempts + 1):  # what one stored and did not register
+        yield document_key(edition_id, attempt)
     changed_rows(session, update(Document).where(*forms).values(store_key=DISPOSED_KEY))
     yield from _abandoned(session, edition.licence_id)
 

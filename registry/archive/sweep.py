@@ -101,8 +101,6 @@ def _sweep(ports: Ports, stores: Stores, name: str, keys: list[str], done: Swept
     found = {key: attempt_of(key) for key in keys}
     ids = {package_id for package_id, _ in found.values()}
     with database_errors(), ports.database.read.connect() as connection:
-        packages = select(ArchivePackage.id, ArchivePackage.state, ArchivePackage.attempt)
-        rows = {row.id: row for row in connection.execute(packages.where(ArchivePackage.id.in_(ids)))}
         coming = select(ArchiveArrival.package_id, ArchiveArrival.lease_until)
         on_the_way = {
             row.package_id: row.lease_until
@@ -110,6 +108,9 @@ def _sweep(ports: Ports, stores: Stores, name: str, keys: list[str], done: Swept
                 coming.where(ArchiveArrival.package_id.in_(ids), ArchiveArrival.state != KEPT)
             )
         }
+        # After those on the way: what is registered meanwhile is one or the other.
+        packages = select(ArchivePackage.id, ArchivePackage.state, ArchivePackage.attempt)
+        rows = {row.id: row for row in connection.execute(packages.where(ArchivePackage.id.in_(ids)))}
     now = ports.clock()
     for key, (package_id, attempt) in found.items():
         row = rows.get(package_id)

@@ -89,7 +89,10 @@ def unbind(
 
 
 def person_of(session: Session, issuer: str, subject: str) -> str:
-    """Raises VermilionError(UNAUTHENTICATED, `identity`) for an identity that is bound to nobody in force."""
+    """Whose it is, as long as the caller's transaction lasts: who unbinds it ends what is begun there.
+
+    Raises VermilionError(UNAUTHENTICATED, `identity`) for an identity that is bound to nobody in force.
+    """
     found = session.scalar(
         select(OutsideIdentity.person_id)
         .join(Person, Person.id == OutsideIdentity.person_id)
@@ -99,6 +102,7 @@ def person_of(session: Session, issuer: str, subject: str) -> str:
             OutsideIdentity.active,
             Person.active,
         )
+        .with_for_update(of=OutsideIdentity)
     )
     if found is None:
         raise VermilionError(

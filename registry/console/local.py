@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import structlog
 from sqlalchemy import or_, select, update
@@ -19,6 +21,7 @@ from registry.ports import Ports
 from registry.rows import changed_rows
 from registry.vault import Use
 
+V = TypeVar("V")
 _log = structlog.get_logger("registry.console")
 
 
@@ -67,15 +70,17 @@ def check_code(ports: Ports, half: Half, code: str) -> str:
 
     Raises VermilionError: UNAUTHENTICATED, `code`; TOO_MANY; UNAVAILABLE.
     """
-    _use_code(ports, half.person_id, code)
-    with ports.database.transaction() as session:
+
+    def begun(session: Session) -> str:
         drop(session, half.token)
         return begin(session, ports, half.person_id, "password")
+
+    return _use_code(ports, half.person_id, code, begun)
 
 
 def show_code_again(ports: Ports, person_id: str, code: str) -> None:
     """As a factor shown again in a session. Raises VermilionError as `check_code` does."""
-    _use_code(ports, person_id, code)
+    _use_code(ports, person_id, code, lambda _session: None)
 
 
 def draft_for(ports: Ports, half: Half) -> Draft:
@@ -130,7 +135,10 @@ def has_code(session: Session, person_id: str) -> bool:
     return session.scalar(held) is not None
 
 
-def _use_code(ports: Ports, person_id: str, code: str) -> None:
+def _use_code(ports: Ports, person_id: str, code: str, then: Callable[[Session], V]) -> V:
+    """`then`, in the transaction in which the code serves: who sets other authenticators meanwhile does so
+    before, and the code serves no more, or after, and ends what it began.
+    """
     ports.vault.ready()
     attempt = attempts.code_attempt(ports.vault, person_id)
     with ports.database.transaction() as session:
@@ -145,15 +153,16 @@ def _use_code(ports: Ports, person_id: str, code: str) -> None:
         step = totp.matching_step(secret, code, ports.clock(), last)
     with ports.database.transaction() as session:
         later = or_(LocalAccount.totp_step.is_(None), LocalAccount.totp_step < (step or 0))
-        once = update(LocalAccount).where(LocalAccount.person_id == person_id, later).values(totp_step=step)
-        served = step is not None and changed_rows(session, once) == 1
-        if served:
+        this = (LocalAccount.person_id == person_id, LocalAccount.totp_secret == kept, later)
+        once = update(LocalAccount).where(*this).values(totp_step=step)
+        if step is not None and changed_rows(session, once) == 1:
             succeeded(session, attempt)
-        else:  # the attempts of a code are few: they cannot fill the record
-            _note_wrong_code(session, ports, person_id)
-    if not served:
-        _log.warning("sign_in_refused", step="code", person=person_id)
-        raise VermilionError(Kind.UNAUTHENTICATED, "the code is not the one of now", reason="code")
+            return then(session)
+        _note_wrong_code(
+            session, ports, person_id
+        )  # the attempts of a code are few: they cannot fill the record
+    _log.warning("sign_in_refused", step="code", person=person_id)
+    raise VermilionError(Kind.UNAUTHENTICATED, "the code is not the one of now", reason="code")
 
 
 def _note_wrong_code(session: Session, ports: Ports, person_id: str) -> None:

@@ -21,7 +21,6 @@ from urllib.parse import quote, urlencode, urlsplit
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
-from sqlalchemy.orm import Session
 
 from keys.canonical import strict_json
 from keys.clock import Clock
@@ -149,9 +148,8 @@ def finish(ports: Ports, openid: OpenId, flow: Flow, returned: Mapping[str, str]
     subject = _subject(claims, openid.settings, _derived(ports.vault, flow, "nonce"), ports.clock())
     if flow.again:
         _require_shown_since(claims, end - LIFE)
-    with Session(ports.database.read) as session:
-        person_id = person_of(session, openid.settings.oidc_issuer, subject)
     with ports.database.transaction() as session:
+        person_id = person_of(session, openid.settings.oidc_issuer, subject)
         use_up(session, flow.challenge, end, ports.clock())
         if not flow.again:
             return begin(session, ports, person_id, "oidc")

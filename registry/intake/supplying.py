@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.actor import Actor
-from registry.documents import document_key
+from registry.documents import document_key, open_store
 from registry.intake.applications import open_application
 from registry.intake.cases import SUBMISSION, locked, record_about
 from registry.intake.finding import find_case
@@ -40,6 +40,7 @@ from signing.signatory import signatories
 PDF = "application/pdf"
 SUPPLIED_IN = frozenset({CaseState.DRAFT, CaseState.CORRECTION})
 """While the application is the applicant's to change."""
+GIVEN_UP = "material_given_up"
 MAX_VERSIONS = 50
 """Of one material: enough for whoever corrects, and an end for whoever fills a disk."""
 
@@ -144,14 +145,31 @@ def keep_as(
         row = _taken(session, ports, actor, case, code, examined)
         material_id, version = row.id, row.version
     ports.documents.put_new(document_key(material_id), examined.data)
+    try:
+        return _kept(ports, actor, (case_id, code, version), examined, may, event, also), True
+    except VermilionError as error:
+        if error.reason == GIVEN_UP:  # by the sweep, which may have looked for the file before it was there
+            open_store(ports.settings.documents_directory).remove(document_key(material_id))
+        raise
+
+
+def _kept(
+    ports: Ports,
+    actor: Actor,
+    which: tuple[str, str, int],
+    examined: Examined,
+    may: Callable[[Session, Case], None],
+    event: str,
+    also: Callable[[Session, CaseMaterial], None] | None,
+) -> CaseMaterial:
+    """A version of a material whose file is stored."""
+    case_id, code, version = which
     with database_errors(), ports.database.transaction() as session:
         case = locked(session, actor, case_id)
         may(session, case)
-        kept = session.get_one(CaseMaterial, (case.id, code, version), with_for_update=True)
+        kept = session.get_one(CaseMaterial, which, with_for_update=True)
         if kept.state != MaterialState.TAKEN:  # it took so long that it was given up meanwhile
-            raise VermilionError(
-                Kind.UNAVAILABLE, "the file was not kept in time", reason="material_given_up"
-            )
+            raise VermilionError(Kind.UNAVAILABLE, "the file was not kept in time", reason=GIVEN_UP)
         if examined.report is not None:
             applicant = open_application(ports.vault, case.id, case.application)
             kept.match = examined.report.match(applicant).value
@@ -165,7 +183,7 @@ def keep_as(
             also(session, kept)
             session.flush()
         session.expunge(kept)
-    return kept, True
+    return kept
 
 
 def require_room(session: Session, case_id: str, size: int, most: int) -> None:

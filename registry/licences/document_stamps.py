@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from keys.trust_list import TrustList
-from registry.documents import document_key
+from registry.documents import document_key, open_store
 from registry.licences.issued import ARCHIVED, TIME_STAMPED, read_document
 from registry.licences.moment import moment
 from registry.licences.outage import DATABASE_OUT, database_errors
@@ -154,7 +154,10 @@ class _Work:
         data = revision.stamped(token, self.trust.issuing)
         evidence = strict_check(data, self.trust, at=ports.clock())
         ports.documents.put_new(document_key(waiting.edition_id, attempt), data)
-        return _register(ports, waiting, attempt, data, evidence)
+        if _register(ports, waiting, attempt, data, evidence):
+            return True
+        _discard(ports, document_key(waiting.edition_id, attempt))
+        return False
 
     def _laid_out(self, form: bytes, before: FileEvidence) -> StampRevision:
         """What is to be stamped: a first time-stamp alone, a further one with the proofs that it is to keep.
@@ -296,6 +299,16 @@ def _register(ports: Ports, waiting: _Waiting, attempt: int, data: bytes, eviden
             },
         )
     return True
+
+
+def _discard(ports: Ports, key: str) -> None:
+    """A form that was stored and is not to be registered: its edition was disposed of meanwhile, or another
+    attempt is under way. One that the next process found, and registered, stays.
+    """
+    with database_errors(), ports.database.read.connect() as connection:
+        if connection.scalar(select(Document.sha256).where(Document.store_key == key)) is not None:
+            return
+    open_store(ports.settings.documents_directory).remove(key)
 
 
 def _legal_basis(session: Session, edition: Edition) -> str:

@@ -16,7 +16,7 @@ from keys.errors import Kind, VermilionError
 from keys.outside_status import OutsideAnswer, Said
 from registry.log.rules import Ground, record_event
 from registry.ports import Surroundings
-from registry.rows import changed_rows
+from registry.rows import changed_rows, insert_absent
 from registry.seals.applications import SUCCEEDED, locked
 from registry.seals.editions import drop
 from registry.seals.keys import civil_ground
@@ -60,9 +60,8 @@ def record_status(
     if not _counts(session, serial, answer, holds_until, now):
         return None
     digest = sha256(data).hexdigest()
-    if session.get(OutsideEvidence, digest) is None:
-        session.add(OutsideEvidence(sha256=digest, kind=kind, data=data, fetched_at=now))
-        session.flush()
+    evidence = {"sha256": digest, "kind": kind, "data": data, "fetched_at": now}
+    insert_absent(session, [evidence], OutsideEvidence.sha256)  # a list tells of several certificates
     session.add(
         OutsideStatus(
             id=ports.random(16).hex(),

@@ -12,7 +12,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import event, select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
@@ -84,6 +84,29 @@ def test_one_package_by_two_processes_at_once_is_kept_once_and_both_say_so(
     assert sweep(world.ports, stores_of(world)).removed == dict.fromkeys(NAMES, 1)  # what was one too many
     assert (len(files(world)), copies(world, row.id)) == (2, dict.fromkeys(NAMES, "present"))
     assert fsck(world.ports) == []
+
+
+def test_one_package_that_another_process_registers_as_it_is_asked_for_is_no_other(world: World) -> None:
+    stores, whence = stores_of(world), Whence(SENDER, world.codes["own"], "ab" * 16)
+    other = list[Any]()
+
+    def come() -> Arrived:
+        return arrive(world.ports, stores, world.system, GROUND, PACKAGE.tar, whence)
+
+    def meanwhile(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        """After the first question of two: whether the package, or its arrival, is there."""
+        of_all = "archive_package.state IN" not in statement and "archive_package.sha256 =" in statement
+        if (of_all or "archive_arrival.sha256 =" in statement) and not other:
+            other.append(None)
+            other[:] = [come()]
+
+    event.listen(world.ports.database.read, "after_cursor_execute", meanwhile)
+    try:
+        mine = come()
+    finally:
+        event.remove(world.ports.database.read, "after_cursor_execute", meanwhile)
+    (row,) = packages(world)
+    assert (mine.package_id, mine.reason, other[0].package_id) == (row.id, None, row.id)
 
 
 def test_one_package_by_two_that_do_not_belong_together_is_returned_as_known(world: World) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, event, update
 from sqlalchemy.orm import Session
 
 from registry.archive.checks import HANDOVER, note_checks
@@ -15,7 +17,7 @@ from registry.licences.fsck import fsck
 from tests.archive.keeping import due, kept, packages
 from tests.archive.test_archiving import end
 from tests.registry.issuing import issue_one
-from tests.registry.world import World
+from tests.registry.world import World, on_postgresql
 
 
 def test_packages_are_found_and_counted(world: World) -> None:
@@ -64,6 +66,22 @@ def test_a_check_that_did_not_pass_counts_while_its_package_is_there(
         said = figures_of(session, package.agency_code).checks_failed
     assert sum(one["packages"] for one in said) == counted
     assert sum("four-nature check" in line for line in fsck(world.ports)) == counted
+
+
+@on_postgresql
+def test_two_processes_that_count_at_once_are_no_defect(world: World) -> None:
+    engine, other = world.ports.database.write, list[int]()
+
+    def meanwhile(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        if statement.startswith("DELETE FROM archive_figure") and not other:
+            other.append(0)
+            other[:] = [count_due(world.ports, at_once=True)]
+
+    event.listen(engine, "after_cursor_execute", meanwhile)
+    try:
+        assert [count_due(world.ports, at_once=True)] == other
+    finally:
+        event.remove(engine, "after_cursor_execute", meanwhile)
 
 
 def test_what_waits_is_counted_by_what_it_is_about(world: World) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
+from typing import Any, cast
 
 import pytest
 from sqlalchemy import select
@@ -10,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
 from registry.documents import FolderStore, document_key
+from registry.intake import material_sweep
 from registry.intake.application_form import make_form
 from registry.intake.cases import record_about
 from registry.intake.material_sweep import TAKING, sweep
@@ -47,6 +50,38 @@ def test_what_was_never_kept_is_removed_once_nobody_can_be_at_it(world: World, c
     with Session(ports.database.read) as session:
         assert set(supplied(session, kept)) == {"layout"}
     assert keep(ports, named(world), case_id, "layout", a_material())[0].version == 2
+
+
+def test_what_is_kept_as_the_sweep_comes_stays(
+    world: World, clock: Ticker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Storing took over an hour, and ended when the sweep had listed the file."""
+    desk = open_desk(world)
+    ports, case_id = desk.ports, draft(desk)
+    row, _ = keep(ports, named(world), case_id, "layout", a_material())
+    monkeypatch.setattr(material_sweep, "_due", lambda _ports: [row.id])
+    assert sweep(ports) == 0
+    assert row_of(world, case_id).state == "kept"
+    assert ports.documents.get(document_key(row.id)) == a_material().data
+
+
+def test_what_is_stored_after_the_sweep_was_there_is_removed(world: World, clock: Ticker) -> None:
+    desk = open_desk(world)
+    ports, case_id, store = desk.ports, draft(desk), desk.ports.documents
+
+    class Slow:
+        def put_new(self, key: str, data: bytes) -> None:
+            clock.now += TAKING + timedelta(seconds=1)
+            assert sweep(ports) == 1
+            store.put_new(key, data)
+
+    slow = replace(ports, documents=cast("Any", Slow()))
+    with pytest.raises(VermilionError) as caught:
+        keep(slow, named(world), case_id, "layout", a_material())
+    assert caught.value.reason == "material_given_up"
+    row = row_of(world, case_id)
+    assert row.state == "erased"
+    assert store.get(document_key(row.id)) is None
 
 
 def test_a_draft_that_lapsed_leaves_no_file(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

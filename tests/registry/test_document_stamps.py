@@ -18,6 +18,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
+from registry.archive.content import erase_content
 from registry.documents import document_key
 from registry.licences.document_stamps import LONGEST_REST, StampReport, stamp_due
 from registry.licences.fsck import fsck
@@ -380,6 +381,50 @@ def fail_at(world: World, clock: Ticker, calls: list[str], points: list[Point]) 
     assert repaired == told == 1 + sum(outcomes.values())
     assert fsck(world.ports) == []
     return f"{len(points)} of {len(calls)} calls {dict(kinds)} failed: {dict(outcomes)}; {unfinished} uses never ended"
+
+
+@pytest.mark.parametrize("other", ["disposed", "registered"])
+def test_a_form_that_is_not_registered_any_more_is_not_left_behind(
+    world: World, clock: Ticker, other: str
+) -> None:
+    """What becomes of the edition while its stamped form is stored: a disposal would say that nothing is left."""
+    issued = issue_in_outage(world)
+    clock.advance(MINUTE)
+    store = world.ports.documents
+
+    class Slow(type(store)):  # type: ignore[misc]
+        def __init__(self) -> None:
+            pass
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(store, name)
+
+        def get(self, key: str) -> bytes | None:
+            return store.get(key)
+
+        def put_new(self, key: str, data: bytes) -> None:
+            store.put_new(key, data)
+            if other == "disposed":
+                with world.ports.database.transaction() as session:
+                    session.execute(update(DocumentStamp).values(state="refused"))
+            else:
+                clock.advance(world.ports.settings.lease)
+                assert stamp_due(world.ports).stamped
+
+    report = stamp_due(replace(world.ports, documents=Slow()))
+    assert not report.stamped
+    assert (store.get(document_key(issued.edition_id, 1)) is not None) is (other == "registered")
+
+
+def test_disposal_takes_every_attempt_that_may_lie_there(world: World, clock: Ticker) -> None:
+    issued = issue_in_outage(world)
+    clock.advance(MINUTE)
+    stamp_due(world.ports)
+    with world.ports.database.transaction() as session:
+        session.execute(update(DocumentStamp).values(attempt=3))
+        keys = erase_content(session, "edition", issued.edition_id)
+        session.rollback()
+    assert {document_key(issued.edition_id, attempt) for attempt in range(4)} <= set(keys)
 
 
 @pytest.mark.parametrize("fault", ["damaged", "gone", "other", "time", "event", "waiting"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -20,7 +21,7 @@ from registry.agencies.rules import add_client, add_person, set_client_active, s
 from registry.agencies.tables import Person
 from registry.attempts.tables import AttemptBucket
 from registry.buckets import Counted, Rate
-from registry.console import attempts, invitations, passwords, sessions
+from registry.console import attempts, invitations, passwords, sessions, totp
 from registry.console.tables import ConsoleSession, Invitation, LocalAccount, Passkey
 from registry.log.tables import Event
 from registry.permissions import PUBLIC
@@ -771,6 +772,30 @@ def refusal(act: Callable[[], object]) -> str:
     with pytest.raises(VermilionError) as caught:
         act()
     return caught.value.reason
+
+
+def test_a_code_that_is_replaced_as_it_is_looked_at_signs_nobody_in(
+    world: World, keeper: Local, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The person recovers, since somebody else has password and application."""
+    browser = Browser.new(world)
+    assert keeper.type_password(browser).headers["Location"] == "/console/sign-in/code"
+    form, matching = browser.token_of("/sign-in/code"), totp.matching_step
+
+    with monkeypatch.context() as patch:
+
+        def meanwhile(*about: Any) -> int | None:
+            patch.undo()
+            step = matching(*about)
+            assert step is not None
+            with ThreadPoolExecutor(1) as another:
+                another.submit(with_password, world, keeper.person_id).result()
+            return step
+
+        patch.setattr(totp, "matching_step", meanwhile)
+        answer = browser.post("/sign-in/code", {"form": form, "code": keeper.code(1)})
+    assert answer.headers.get("Location") != "/console/"
+    assert browser.cookie() is None or browser.get("/").status_code == 303
 
 
 def test_inviting_and_releasing_are_two_people_s(world: World) -> None:
