@@ -11,10 +11,15 @@ from typing import NoReturn
 from keys.errors import Kind, VermilionError
 
 MAX_BYTES = 256 * 1024
+MAX_LINE = 500
 MAX_DOTS = 30
 """In one line, which a key never leaves: the time and memory for a dotted key grow with the square of its
 parts, so that a file of the largest size would take minutes and all memory.
 """
+
+
+def is_line(text: str, most: int = MAX_LINE) -> bool:
+    return len(text) <= most and text.isprintable() and text == text.strip()
 
 
 class Table:
@@ -69,6 +74,13 @@ class Table:
             self.refuse(key, "must be a text")
         return value
 
+    def line(self, key: str, default: str | None = None, most: int = MAX_LINE) -> str:
+        """A text that stands as it is in a heading, a list or a package's description."""
+        value = self.text(key, default)
+        if not is_line(value, most):
+            self.refuse(key, f"must be a printable line of at most {most} characters")
+        return value
+
     def number(self, key: str, default: float | None = None) -> float:
         if default is not None and not self.has(key):
             return default
@@ -116,9 +128,9 @@ class Table:
     def languages(self, key: str) -> dict[str, str]:
         """A table with the languages zh and en, and es where it is wanted."""
         table = self.table(key)
-        names = {"zh": table.text("zh"), "en": table.text("en")}
+        names = {"zh": table.line("zh"), "en": table.line("en")}
         if table.has("es"):
-            names["es"] = table.text("es")
+            names["es"] = table.line("es")
         table.finish()
         return names
 

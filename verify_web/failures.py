@@ -15,7 +15,8 @@ from verify_web.language import HTML_LANG, negotiate
 from verify_web.routes import outcome_json, outcome_page, render, wants_json
 from verify_web.site import site
 
-CHECKS = frozenset({"pages.link", "pages.check", "pages.upload", "api.verifications"})
+LINKS = frozenset({"pages.link", "pages.presentation"})  # read by programs too
+CHECKS = LINKS | {"pages.check", "pages.upload", "api.verifications"}
 """Routes that answer a check: whatever fails there, the answer is a verdict, `cannot_check`."""
 
 _KINDS = {400: Kind.MALFORMED, 404: Kind.NOT_FOUND, 413: Kind.TOO_LARGE, 415: Kind.UNSUPPORTED_MEDIA}
@@ -42,7 +43,7 @@ def cannot_check_answer(reason: str) -> Response:
     """503: the check could not be made, which says nothing about the licence."""
     here = site()
     outcome = checks.unanswered(here, reason)
-    as_json = request.path.startswith("/api/") or (request.endpoint == "pages.link" and wants_json(request))
+    as_json = request.path.startswith("/api/") or (request.endpoint in LINKS and wants_json(request))
     response = outcome_json(here, outcome, status=503) if as_json else outcome_page(here, outcome, status=503)
     response.headers["Retry-After"] = "30"
     return response

@@ -125,6 +125,8 @@ def arrive(
         if listed is not None and number is not None and listed.number != number:
             detail = "its list has it under another number"
             return _returned(ports, actor, ground, coming, "number_differs", detail)
+        if digest is not None and digest != own:  # what was announced is not what came, whatever that is
+            return _returned(ports, actor, ground, coming, NATURES)
         if before is not None:
             return _come_again(ports, actor, ground, coming, before)
         if opened is None or failed(findings):
@@ -189,19 +191,26 @@ class _Kept:
 
 
 def _come_again(ports: Ports, actor: Administrator, ground: Ground, coming: _Coming, before: Any) -> Arrived:
-    """By the same handover it is accepted, as it was, while it is here; what was written of it a second time
-    lapses.
+    """By the same handover, in its place there, it is accepted, as it was, while it is here; what was written
+    of it a second time lapses.
     """
     whence = coming.whence
     if before is _DISPOSED:
         detail = "it was kept here, and was disposed of when its term was over"
         return _returned(ports, actor, ground, coming, GONE, detail)
     same = before.from_code == whence.sender.code and before.handover == whence.handover
-    if same and whence.handover is not None:
+    if same and whence.handover is not None and _in_its_place(ports, coming, before.package_id):
         return Arrived(
             before.id, before.number, coming.sha256.hex(), before.package_id, None, coming.findings
         )
     return _returned(ports, actor, ground, coming, KNOWN)
+
+
+def _in_its_place(ports: Ports, coming: _Coming, package_id: str) -> bool:
+    """Whether its list has it where it is kept: one package is not two of a number."""
+    with Session(ports.database.read) as session:
+        kept = session.scalar(select(ArchivePackage.sequence).where(ArchivePackage.id == package_id))
+    return coming.sequence in {None, kept} or coming.whence.own_number
 
 
 def _number(opened: Opened) -> str | None:
@@ -233,9 +242,9 @@ def _said(opened: Opened) -> _Said:
         )
     texts = {
         "fonds": (said.get("来源/全宗号", ""), 40),
-        "catalogue": (said.get("目录号") or "-", 40),
-        "identifier": (said.get("标识") or number, 120),
-        "occasion": (said.get("归档缘由") or "received", 40),
+        "catalogue": (said.get("目录号", "-"), 40),
+        "identifier": (said.get("标识", number), 120),
+        "occasion": (said.get("归档缘由", "received"), 40),
     }
     for name, (text, longest) in texts.items():
         if not 1 <= len(text) <= longest or not text.isprintable():

@@ -62,11 +62,12 @@ def due(session: Session, today: date, size: int = MOST) -> Iterator[dict[str, A
         .where(*_over(today), ~is_held(ArchivePackage.number), ~listed)
         .group_by(ArchivePackage.number)
         .order_by("until", ArchivePackage.number)
-        .limit(size)
     )
+    found = 0
     for number, until in session.execute(numbers).all():
         packages = _packages(session, number)
-        if obstacle(session, packages, today) is None:
+        if obstacle(session, packages, today) is None:  # a handover, say, whose receipt has not come
+            found += 1
             yield {
                 "number": number,
                 "kind": packages[0].subject_kind,
@@ -76,6 +77,8 @@ def due(session: Session, today: date, size: int = MOST) -> Iterator[dict[str, A
                 "retention": packages[0].retention,
                 "retention_until": str(until),
             }
+        if found == size:
+            return
 
 
 def ask(

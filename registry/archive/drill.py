@@ -31,6 +31,7 @@ from registry.archive.rules import LEGAL_BASIS, PRESENT
 from registry.archive.stores import Stores, package_key
 from registry.archive.tables import ArchiveCopy, ArchiveDrill, ArchivePackage
 from registry.archive.transfer_tables import ArchiveArrival
+from registry.intake.scanning import OUT as SCANNER_OUT
 from registry.intake.scanning import scanner
 from registry.intake.tables import Case
 from registry.licences.examine import civil_day
@@ -89,6 +90,8 @@ def restore_drill(ports: Ports, stores: Stores, store: str, into: Path, sample: 
                 try:
                     found = _restored(ports, stores, store, row, into, trust, checks)
                 except VermilionError as error:
+                    if error.reason == SCANNER_OUT:  # nothing was found of any package
+                        raise
                     if not _still_kept(ports, row.id):
                         continue  # it was disposed of as it was read
                     faults.append({"package": row.id, "number": row.number, "reason": str(error.reason)})
@@ -150,7 +153,6 @@ def _packages(ports: Ports, after: str, count: int) -> list[Any]:
                     ArchivePackage.size,
                     ArchivePackage.subject_kind,
                     ArchivePackage.subject,
-                    ArchivePackage.subject_kind,
                     ArchiveArrival.number.label("as_it_came"),
                 )
                 .outerjoin(ArchiveArrival, ArchiveArrival.package_id == ArchivePackage.id)

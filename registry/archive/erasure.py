@@ -50,7 +50,6 @@ from registry.rows import changed_rows, insert_absent
 DOCUMENTS = ""
 """The store of the documents in service, among those of the archive."""
 GONE = "erased"
-SLICE = 200
 
 
 @dataclass

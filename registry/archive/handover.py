@@ -26,7 +26,15 @@ from registry.actor import Administrator
 from registry.agencies.rules import known_agency
 from registry.archive.bag import Digests, digests_of, tag_files
 from registry.archive.checks import HANDOVER, failed, note_checks
-from registry.archive.handover_list import Entry, HandoverList, list_json, list_table, read_entries
+from registry.archive.handover_list import (
+    Entry,
+    HandoverList,
+    as_title,
+    list_json,
+    list_table,
+    read_entries,
+    unlistable,
+)
 from registry.archive.natures import Finding, Nature, described_by, looked_at
 from registry.archive.numbering import KEPT, PERMANENT
 from registry.archive.partners import partners, state_signed
@@ -226,14 +234,13 @@ def _looked_at(stores: Stores, row: ArchivePackage, bag: _Bag) -> tuple[Entry | 
             *findings,
             Finding(Nature.AUTHENTICITY, "listed_once", f"{number} stands there already"),
         ]
-    bag.named.add((number, row.sequence))
     entry = Entry(
         number=number,
         fonds=said.get("来源/全宗号", row.fonds),
         catalogue=said.get("目录号", row.catalogue),
         year=row.year,
         retention=row.retention,
-        title=opened.info.get("External-Description") or row.number,
+        title=as_title(opened.info.get("External-Description", "")) or row.number,
         identifier=row.identifier,
         package=row.id,
         sequence=row.sequence,
@@ -242,6 +249,9 @@ def _looked_at(stores: Stores, row: ArchivePackage, bag: _Bag) -> tuple[Entry | 
         sha256=digest.hex(),
         findings=tuple(findings),
     )
+    if (wrong := unlistable(entry)) is not None:
+        return None, [*findings, Finding(Nature.AUTHENTICITY, "listable", wrong)]
+    bag.named.add((number, row.sequence))
     bag.add(entry.path, data)
     return entry, findings
 

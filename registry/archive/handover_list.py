@@ -113,11 +113,31 @@ def read_entries(data: bytes) -> tuple[Entry, ...]:
         entries = tuple(_entry(one) for one in packages)
     except (TypeError, ValueError, KeyError, AttributeError) as error:
         _refuse(f"it has other members ({type(error).__name__})")
-    if len({one.package for one in entries}) != len(entries) or len(
-        {(one.number, one.sequence) for one in entries}
-    ) != len(entries):
-        _refuse("it names a package twice")
+    for once in (
+        {one.package for one in entries},
+        {one.sha256 for one in entries},
+        {(one.number, one.sequence) for one in entries},
+    ):
+        if len(once) != len(entries):
+            _refuse("it names a package twice")
     return entries
+
+
+def unlistable(entry: Entry) -> str | None:
+    """Why whoever reads a list with this entry would refuse all of it; None where nobody would."""
+    try:
+        _entry(_said(entry))
+    except VermilionError as error:
+        return error.detail
+    return None
+
+
+def as_title(text: str) -> str:
+    """A description as a line of a list: what is no printable character (an ideographic space, say) is a
+    space.
+    """
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return " ".join(plain.split())[: _TEXTS["title"]].strip()
 
 
 _MEMBERS = {"v", "handover", "from", "to", "made_at", "packages"}

@@ -18,6 +18,7 @@ from registry.archive.bag import ALGORITHMS, PAYLOAD, digests_of
 from registry.archive.contents import FORMATS
 from registry.archive.metadata import METADATA, NAMESPACE
 from registry.archive.opened import LIMITS, Limits, Opened, open_package
+from registry.archive.premis import PREMIS
 
 MAX_METADATA = 8 * 1024 * 1024
 _BEGINNINGS: Mapping[str, tuple[bytes, ...]] = {
@@ -26,6 +27,8 @@ _BEGINNINGS: Mapping[str, tuple[bytes, ...]] = {
     "cer": (b"0",), "crl": (b"0",), "ors": (b"0",), "tst": (b"0",),
 }  # fmt: skip
 _WANTED = ("聚合层次", "来源/全宗号", "来源/立档单位名称", "档号", "年度", "保管期限", "题名", "办结日期")
+_OF_THE_PACKAGE = {PAYLOAD + METADATA, PAYLOAD + PREMIS}
+"""What its metadata do not list: themselves."""
 _DESCRIBED = (
     *_WANTED[1:], "来源/立档单位代码", "目录号", "标识", "事项/编码", "归档缘由", "保管期限截止日期",
 )  # fmt: skip
@@ -96,13 +99,13 @@ def looked_at(
 
 def described_by(opened: Opened) -> Mapping[str, str]:
     """What the metadata of a package that passed say of it, by the names of their elements; only those that
-    stand there once.
+    stand there once, and say anything.
     """
     root = _metadata(opened)
     if isinstance(root, str):
         return {}
     found = {name: _texts(root, name) for name in _DESCRIBED}
-    return {name: texts[0] for name, texts in found.items() if len(texts) == 1}
+    return {name: texts[0] for name, texts in found.items() if len(texts) == 1 and texts[0]}
 
 
 def _usable(opened: Opened) -> Iterator[Finding]:
@@ -150,7 +153,7 @@ def _whole(opened: Opened, root: Element) -> Iterator[Finding]:
     missing = [name for name in _WANTED if not any(_texts(root, name))]
     yield Finding(Nature.INTEGRITY, "metadata_complete", ", ".join(missing))
     named = _texts(root, "电子文件列表/电子文件/路径")
-    there = {path for path in opened.files if path.startswith(PAYLOAD) and "/metadata/" not in path}
+    there = {path for path in opened.files if path.startswith(PAYLOAD)} - _OF_THE_PACKAGE
     wrong = sorted(there.symmetric_difference(named)) or ["named twice"] * (len(named) != len(there))
     yield Finding(Nature.INTEGRITY, "files_as_listed", _named(wrong))
     done = _texts(root, "业务行为列表/业务行为/行为")

@@ -114,7 +114,7 @@ def check_bag(files: Mapping[str, bytes]) -> dict[str, str]:
         if found[1] is None and listed.keys() != payload:
             _refuse("package_bag", f"{path} does not name the payload, each file once")
         if found[1] is not None:
-            tags = {one for one in files if one not in payload and not one.startswith("tagmanifest-")}
+            tags = files.keys() - payload - {one for one, other in named.items() if other[1] is not None}
             if listed.keys() != tags:
                 _refuse("package_bag", f"{path} does not name the tag files, each once")
         for name, digest in listed.items():

@@ -202,13 +202,19 @@ def archive_check(package: Path, digest: bytes | None) -> None:
 
     Neither a registry nor a key is needed. Files are not scanned for malware.
     """
+    from registry.archive.checks import MAX_DETAIL
     from registry.archive.natures import four_natures
     from registry.archive.opened import LIMITS
 
     with package.open("rb") as file:
         found = four_natures(file.read(LIMITS.total + 1), digest=digest)
     for one in found:
-        said = {"nature": one.nature.value, "item": one.item, "passed": one.passed, "detail": one.detail}
+        said = {
+            "nature": one.nature.value,
+            "item": one.item,
+            "passed": one.passed,
+            "detail": one.detail[:MAX_DETAIL],
+        }
         tell(said)
     if not all(one.passed for one in found):
         raise click.exceptions.Exit(1)

@@ -142,7 +142,7 @@ def read_connector(raw: bytes, name: str) -> ConnectorFile:
         version=table.integer("version"),
         name=table.languages("name"),
         kind=kind,
-        url=_line(table, "url", 500) if kind is ConnectorKind.HTTP else "",
+        url=table.line("url", most=500) if kind is ConnectorKind.HTTP else "",
         data_sets=tuple(_data_set(one) for one in table.tables("data_set")),
     )
     table.finish()
@@ -171,9 +171,9 @@ def _data_set(table: Table) -> DataSet:
     made = DataSet(
         code=_matched(table, "code", _CODE),
         name=table.languages("name"),
-        source=_line(table, "source", 18),
-        purpose=_line(table, "purpose", 200),
-        legal_basis=_line(table, "legal_basis", 200),
+        source=table.line("source", most=18),
+        purpose=table.line("purpose", most=200),
+        legal_basis=table.line("legal_basis", most=200),
         holder_types=table.texts("holder_types"),
         serves=tuple(_served(one) for one in table.tables("serves")),
         compared=compared,
@@ -202,11 +202,4 @@ def _matched(table: Table, key: str, shape: re.Pattern[str]) -> str:
     text = table.text(key)
     if not shape.fullmatch(text):
         table.refuse(key, "has not the form that it must have")
-    return text
-
-
-def _line(table: Table, key: str, most: int) -> str:
-    text = table.text(key)
-    if len(text) > most or not text.isprintable() or text != text.strip():
-        table.refuse(key, f"must be one printable line of at most {most} characters")
     return text

@@ -18,7 +18,7 @@ from keys.errors import VermilionError
 from registry.intake.clocks import MAX_DAYS, Limit, Unit
 from signing.codes import check_type_code, check_uscc
 from signing.licence_type import Disclosure, Field, FieldKind
-from signing.toml_table import Table
+from signing.toml_table import MAX_LINE, Table, is_line
 
 Names = Mapping[str, str]  # by language
 
@@ -47,7 +47,7 @@ ONLINE = frozenset({"2", "3"})
 CASE_TYPES = {"1": "即办件", "2": "承诺件", "9": "其他"}
 
 RETENTION = ("10", "30", "permanent")  # years
-MAX_MATTERS, MAX_MATERIALS, MAX_FIELDS, MAX_LINE, MAX_JOINT = 500, 60, 60, 500, 10
+MAX_MATTERS, MAX_MATERIALS, MAX_FIELDS, MAX_JOINT = 500, 60, 60, 10
 MAX_DECIDES_ON = 120  # with MAX_JOINT, so that all opinions stand in one message
 JOINT_DAYS, JOINT_EXTENSION = 45, 15  # working days (Administrative Licensing Law, Art. 42)
 MAX_FILE = 50 * 1024 * 1024
@@ -216,8 +216,8 @@ def read_list(raw: bytes, name: str) -> MatterList:
         name=table.languages("name"),
         owner=owner,
         division=division,
-        approved_by=_line(approval, "by"),
-        approval=_line(approval, "document"),
+        approved_by=approval.line("by"),
+        approval=approval.line("document"),
         approved_on=approval.day("on"),
         effective_from=table.day("effective_from"),
         effective_to=table.day("effective_to") if table.has("effective_to") else None,
@@ -279,7 +279,7 @@ def _matter(table: Table, owner: str) -> Matter:
         extension=_extension(table.table("extension")) if table.has("extension") else None,
         visits=visits,
         visits_basis=_basis(table, "visits_basis") if table.has("visits_basis") else None,
-        quantity=_line(table, "quantity", "无数量限制"),
+        quantity=table.line("quantity", "无数量限制"),
         fees=tuple(_fee(one) for one in table.tables("fee")),
         materials=tuple(_material(one) for one in table.tables("material")),
         joint=tuple(_joint(one) for one in table.tables("joint")),
@@ -288,8 +288,8 @@ def _matter(table: Table, owner: str) -> Matter:
         fields=tuple(_field(one) for one in table.tables("field")),
         consult_phone=_matched(table, "consult_phone", _PHONE),
         complaint_phone=_matched(table, "complaint_phone", _PHONE),
-        review=_line(table, "review"),
-        litigation=_line(table, "litigation"),
+        review=table.line("review"),
+        litigation=table.line("litigation"),
         retention=table.choice("retention", RETENTION),
     )
     table.finish()
@@ -369,7 +369,7 @@ def _material(table: Table) -> Material:
         licence_type=_checked(table, "licence_type", check_type_code) if table.has("licence_type") else None,
         basis=_basis(table, "basis"),
         paper=_basis(table, "paper_basis") if table.has("paper_basis") else None,
-        note=_line(table, "note", "-").removeprefix("-"),
+        note=table.line("note", "-").removeprefix("-"),
         compared=_compared(table),
         signed=table.flag("signed", default=False),
     )
@@ -419,13 +419,13 @@ def _joint(table: Table) -> Joint:
 
 
 def _step(table: Table) -> Step:
-    step = Step(table.languages("name"), _line(table, "by"), table.integer("days"))
+    step = Step(table.languages("name"), table.line("by"), table.integer("days"))
     table.finish()
     return step
 
 
 def _fee(table: Table) -> Fee:
-    fee = Fee(_line(table, "amount"), _basis(table, "basis"))  # none without a law
+    fee = Fee(table.line("amount"), _basis(table, "basis"))  # none without a law
     table.finish()
     return fee
 
@@ -477,7 +477,7 @@ def _basis(table: Table, key: str) -> Basis:
 
 
 def _one_basis(table: Table) -> Basis:
-    basis = Basis(_line(table, "law"), _line(table, "article", "-").removeprefix("-"))
+    basis = Basis(table.line("law"), table.line("article", "-").removeprefix("-"))
     table.finish()
     if len(str(basis)) > 200:  # an event of the registry may carry it
         table.refuse("law", "and article have at most 200 characters")
@@ -493,20 +493,9 @@ def _codes(table: Table, key: str, known: Mapping[str, str]) -> tuple[str, ...]:
 
 def _lines(table: Table, key: str) -> tuple[str, ...]:
     lines = table.texts(key)
-    if not lines or not all(map(_is_line, lines)):
+    if not lines or not all(map(is_line, lines)):
         table.refuse(key, f"must be printable lines of at most {MAX_LINE} characters")
     return lines
-
-
-def _line(table: Table, key: str, default: str | None = None) -> str:
-    text = table.text(key, default)
-    if not _is_line(text):
-        table.refuse(key, f"must be a printable line of at most {MAX_LINE} characters")
-    return text
-
-
-def _is_line(text: str) -> bool:
-    return len(text) <= MAX_LINE and text.isprintable() and text == text.strip()
 
 
 def _matched(table: Table, key: str, pattern: re.Pattern[str]) -> str:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 PIECE = 64 * 1024
 MAX_SAID = 1024
+OUT = "scanner"
 _LENGTH = struct.Struct(">I")
 _FOUND = re.compile(rb"stream: ([\x21-\x7e]{1,200}) FOUND")
 _CLEAN = b"stream: OK"
@@ -135,5 +136,5 @@ def _left(until: float) -> float:
 
 def _out() -> VermilionError:
     return VermilionError(
-        Kind.UNAVAILABLE, "the scanner for malware does not answer as it should", reason="scanner"
+        Kind.UNAVAILABLE, "the scanner for malware does not answer as it should", reason=OUT
     )

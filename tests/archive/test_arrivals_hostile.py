@@ -20,6 +20,7 @@ from registry.agencies.administrators import lock_administration
 from registry.archive.arrivals import Arrived, Whence, arrive
 from registry.archive.audit import audit_due
 from registry.archive.handover import handovers, withdraw
+from registry.archive.handover_list import Entry
 from registry.archive.numbering import ERASING, LEASE
 from registry.archive.package import make_package
 from registry.archive.partners import state_signed
@@ -107,6 +108,25 @@ def test_one_package_that_another_process_registers_as_it_is_asked_for_is_no_oth
         event.remove(world.ports.database.read, "after_cursor_execute", meanwhile)
     (row,) = packages(world)
     assert (mine.package_id, mine.reason, other[0].package_id) == (row.id, None, row.id)
+
+
+def test_no_receipt_says_that_what_never_came_is_here(world: World) -> None:
+    """The bytes of one package in place of another's, by the same handover: of another digest, or place."""
+    whence = Whence(SENDER, world.codes["own"], "ab" * 16)
+
+    def come(digest: bytes, sequence: int) -> Arrived:
+        entry = Entry(
+            number=ABOUT.number, fonds="A", catalogue="B", year=2026, retention="permanent", title="C",
+            identifier="D", package="cd" * 16, sequence=sequence, items=1, size=len(PACKAGE.tar),
+            sha256=digest.hex(), findings=(),
+        )  # fmt: skip
+        return arrive(world.ports, stores_of(world), world.system, GROUND, PACKAGE.tar, whence, digest, entry)
+
+    first = come(PACKAGE.sha256, 1)
+    assert first.package_id is not None
+    assert come(PACKAGE.sha256, 1).package_id == first.package_id
+    for digest, sequence in ((bytes(32), 1), (bytes(32), 2), (PACKAGE.sha256, 2)):
+        assert come(digest, sequence).package_id is None
 
 
 def test_one_package_by_two_that_do_not_belong_together_is_returned_as_known(world: World) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -84,6 +85,16 @@ def test_what_cannot_be_restored_is_named(world: World, tmp_path: Path) -> None:
         altered.id: "copy_damaged",
     }
     assert [path.name for path in (tmp_path / "restored").iterdir()] == [fine.id]
+
+
+def test_a_scanner_that_is_out_is_no_package_s_fault(world: World, tmp_path: Path) -> None:
+    archived(world, 1)
+    settings = world.ports.settings.model_copy(update={"malware_scanner": f"unix:{tmp_path}/none"})
+    with pytest.raises(VermilionError) as caught:
+        restore_drill(
+            replace(world.ports, settings=settings), stores_of(world), "first", tmp_path / "restored", None
+        )
+    assert caught.value.reason == "scanner"
 
 
 def test_a_drill_wants_an_empty_place_and_a_store_that_it_knows(world: World, tmp_path: Path) -> None:

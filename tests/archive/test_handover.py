@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from keys.canonical import canonical_json
 from keys.errors import VermilionError
 from keys.handover import Archive, Piece, Receipt, Signers, read_list, read_receipt, receipt_input
 from registry.archive.audit import audit_due
+from registry.archive.bag import bag, to_tar
 from registry.archive.drill import restore_drill
 from registry.archive.handover import (
     Answered,
@@ -32,6 +34,7 @@ from registry.archive.handover import (
     take_receipt,
     withdraw,
 )
+from registry.archive.metadata import METADATA
 from registry.archive.natures import described_by
 from registry.archive.package import make_package
 from registry.archive.partners import partners, state_signed
@@ -43,10 +46,11 @@ from registry.licences.fsck import fsck
 from registry.ports import Ports
 from registry.seals.tables import Certificate
 from tests.archive.keeping import NAMES, OutStore, copies, file_of, packages, stores_of
-from tests.archive.packages import ABOUT, ACTS, AGENTS
+from tests.archive.packages import ABOUT, ACTS, AGENTS, MADE_AT
 from tests.archive.test_archiving import told
 from tests.archive.test_arrivals import _items, brought
 from tests.archive.test_audit import archived, damaged
+from tests.archive.test_natures import PACKAGE
 from tests.registry.world import GROUND, Ticker, World, make_world
 from tests.tokens import resigned
 
@@ -267,6 +271,43 @@ def test_what_has_a_number_of_ours_goes_on_as_it_calls_itself(ends: Ends) -> Non
     assert [one.number for one in packages(ends.second)] == [ABOUT.number]
     assert ends.answered(received.receipt).accepted == (ABOUT.number,)
     assert [one.package for one in ends.handed_over().listed.entries] == list(done.unsound)
+
+
+@pytest.mark.parametrize(
+    ("description", "title"),
+    [
+        ("甲　乙 食品经营许可证", "甲 乙 食品经营许可证"),
+        ("丙" * 400, "丙" * 300),
+        ("甲\u2003\u2003乙", "甲 乙"),
+    ],
+)
+def test_what_a_package_calls_itself_makes_no_list_unreadable(
+    ends: Ends, description: str, title: str
+) -> None:
+    """A space of another width, a title that is long, a catalogue that is none: genuine packages have such."""
+    payload = {
+        path.removeprefix("data/"): data for path, data in PACKAGE.files.items() if path.startswith("data/")
+    }
+    named = re.sub(rb"(<[^/>]*\xe7\x9b\xae\xe5\xbd\x95\xe5\x8f\xb7>)[^<]*", rb"\1", payload[METADATA])
+    assert named != payload[METADATA]
+    info = [("External-Identifier", ABOUT.number), ("External-Description", description)]
+    assert brought(ends.first, to_tar("bag", bag(payload | {METADATA: named}, info, {}), MADE_AT)).package_id
+    done = ends.handed_over()
+    assert [(one.title, one.catalogue) for one in done.listed.entries] == [(title, "-")]
+    received = ends.received(done)
+    assert received.refused == ()
+    assert ends.answered(received.receipt).accepted == (ABOUT.number,)
+
+
+def test_what_a_list_cannot_say_stays_behind(ends: Ends) -> None:
+    strange, other = archived(ends.first, 2)
+    with ends.first.ports.database.transaction() as session:
+        of = ArchivePackage.id == strange.id
+        session.execute(update(ArchivePackage).where(of).values(identifier="a\nb"))
+    done = ends.handed_over()
+    assert [one.package for one in done.listed.entries] == [other.id]
+    assert [one.item for one in done.unsound[strange.id]] == ["listable"]
+    assert ends.received(done).refused == ()
 
 
 def test_a_handover_that_was_taken_back_goes_again(ends: Ends) -> None:

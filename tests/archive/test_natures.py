@@ -42,6 +42,8 @@ def test_a_package_of_ours_passes_every_item() -> None:
     [
         ({"documents/licence.pdf": b"%PDF-1.7 another"}, [("authenticity", "content_as_described")]),
         ({"documents/more.pdf": b"%PDF-1.7"}, [("integrity", "files_as_listed")]),
+        ({"metadata/more.pdf": b"%PDF-1.7"}, [("integrity", "files_as_listed")]),
+        ({"materials/metadata/more.pdf": b"%PDF-1.7"}, [("integrity", "files_as_listed")]),
         (
             {"record/record.json": None},
             [("integrity", "files_as_listed"), ("authenticity", "content_as_described")],

@@ -28,6 +28,14 @@ def test_what_is_made_here_is_opened() -> None:
     assert open_package(bagged()).info["Payload-Oxum"] == "1.1"
 
 
+def test_every_file_beside_the_payload_is_in_the_tag_manifests() -> None:
+    """What is called nearly as they are is none of them."""
+    path = "tagmanifest-other/x.bin"
+    assert open_package(bagged(**{path: b"x"})).files[path] == b"x"
+    plain = bag({"a.txt": b"a"}, [], {})
+    assert refused(to_tar("bag", plain | {path: b"x"}, MADE_AT)) == "package_bag"
+
+
 @pytest.mark.parametrize(
     "info",
     [

@@ -16,6 +16,7 @@ from tests.verify_web.world import (
     LINK_ID,
     LOOKUP_CODE,
     ORIGIN,
+    SHOWN_ID,
     UNKNOWN_ID,
     World,
     sample,
@@ -252,7 +253,7 @@ def test_an_unreachable_registry_never_looks_like_an_invalid_licence(build: Make
         assert (answer.status_code, answer.get_json()["verdict"]) == (503, "cannot_check")
 
 
-@pytest.mark.parametrize("path", [f"/c/{LINK_ID}", "/check", "/upload", API])
+@pytest.mark.parametrize("path", [f"/c/{LINK_ID}", f"/p/{SHOWN_ID}", "/check", "/upload", API])
 def test_a_defect_in_a_check_answers_cannot_check(build: MakeWorld, path: str) -> None:
     world = build(sample(), catch_all=True)
     world.memory.broken = True
@@ -260,6 +261,7 @@ def test_a_defect_in_a_check_answers_cannot_check(build: MakeWorld, path: str) -
     typed = {"identifier": world.identifier, "lookup_code": LOOKUP_CODE}
     answer = {
         f"/c/{LINK_ID}": lambda: client.get(path),
+        f"/p/{SHOWN_ID}": lambda: client.get(path),
         "/check": lambda: client.post(path, data=typed),
         "/upload": lambda: client.post(path, data={"file": (BytesIO(b"x"), "a.pdf")}),
         API: lambda: client.post(path, json=typed),
