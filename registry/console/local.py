@@ -158,9 +158,8 @@ def _use_code(ports: Ports, person_id: str, code: str, then: Callable[[Session],
         if step is not None and changed_rows(session, once) == 1:
             succeeded(session, attempt)
             return then(session)
-        _note_wrong_code(
-            session, ports, person_id
-        )  # the attempts of a code are few: they cannot fill the record
+        # The attempts of a code are few: they cannot fill the record.
+        _note_wrong_code(session, ports, person_id)
     _log.warning("sign_in_refused", step="code", person=person_id)
     raise VermilionError(Kind.UNAUTHENTICATED, "the code is not the one of now", reason="code")
 

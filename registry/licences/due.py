@@ -77,9 +77,8 @@ def _settle(session: Session, ports: Ports, scheduled: str, report: ScheduleRepo
         .execution_options(populate_existing=True)
     ).one()
     row = session.get_one(ScheduledChange, scheduled, with_for_update=True, populate_existing=True)
-    if (
-        row.state != "waiting" or edition.how == REPLACED
-    ):  # by one that came while we waited: the next round's
+    # Replaced, it is so by one that came while we waited for it: the next round finds that one.
+    if row.state != "waiting" or edition.how == REPLACED:
         return
     at = moment(ports)
     actor = _actor(session, row)
