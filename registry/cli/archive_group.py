@@ -209,13 +209,8 @@ def archive_check(package: Path, digest: bytes | None) -> None:
     with package.open("rb") as file:
         found = four_natures(file.read(LIMITS.total + 1), digest=digest)
     for one in found:
-        said = {
-            "nature": one.nature.value,
-            "item": one.item,
-            "passed": one.passed,
-            "detail": one.detail[:MAX_DETAIL],
-        }
-        tell(said)
+        detail = one.detail[:MAX_DETAIL]
+        tell({"nature": one.nature.value, "item": one.item, "passed": one.passed, "detail": detail})
     if not all(one.passed for one in found):
         raise click.exceptions.Exit(1)
 

@@ -153,10 +153,11 @@ class _Work:
             raise
         data = revision.stamped(token, self.trust.issuing)
         evidence = strict_check(data, self.trust, at=ports.clock())
-        ports.documents.put_new(document_key(waiting.edition_id, attempt), data)
+        key = document_key(waiting.edition_id, attempt)
+        ports.documents.put_new(key, data)
         if _register(ports, waiting, attempt, data, evidence):
             return True
-        _discard(ports, document_key(waiting.edition_id, attempt))
+        _discard(ports, key)
         return False
 
     def _laid_out(self, form: bytes, before: FileEvidence) -> StampRevision:

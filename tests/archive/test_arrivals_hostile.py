@@ -12,7 +12,7 @@ from threading import Barrier
 from typing import Any
 
 import pytest
-from sqlalchemy import event, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from keys.errors import VermilionError
@@ -39,6 +39,7 @@ from tests.archive.test_audit import archived, damaged
 from tests.archive.test_handover import Ends, ends, refused
 from tests.archive.test_natures import PACKAGE
 from tests.archive.test_natures import rebagged as others
+from tests.registry.between import after_statement
 from tests.registry.issuing import issue_one
 from tests.registry.world import GROUND, Ticker, World
 
@@ -89,23 +90,17 @@ def test_one_package_by_two_processes_at_once_is_kept_once_and_both_say_so(
 
 def test_one_package_that_another_process_registers_as_it_is_asked_for_is_no_other(world: World) -> None:
     stores, whence = stores_of(world), Whence(SENDER, world.codes["own"], "ab" * 16)
-    other = list[Any]()
 
     def come() -> Arrived:
         return arrive(world.ports, stores, world.system, GROUND, PACKAGE.tar, whence)
 
-    def meanwhile(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        """After the first question of two: whether the package, or its arrival, is there."""
-        of_all = "archive_package.state IN" not in statement and "archive_package.sha256 =" in statement
-        if (of_all or "archive_arrival.sha256 =" in statement) and not other:
-            other.append(None)
-            other[:] = [come()]
+    def first_of_two(said: str) -> bool:
+        """Whether the package, or its arrival, is there."""
+        of_all = "archive_package.state IN" not in said and "archive_package.sha256 =" in said
+        return of_all or "archive_arrival.sha256 =" in said
 
-    event.listen(world.ports.database.read, "after_cursor_execute", meanwhile)
-    try:
+    with after_statement(world.ports.database.read, first_of_two, come) as other:
         mine = come()
-    finally:
-        event.remove(world.ports.database.read, "after_cursor_execute", meanwhile)
     (row,) = packages(world)
     assert (mine.package_id, mine.reason, other[0].package_id) == (row.id, None, row.id)
 

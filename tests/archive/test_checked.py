@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import event, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from keys.errors import Kind, VermilionError
@@ -34,6 +34,7 @@ from registry.archive.transfer_tables import ArchiveClaim
 from registry.licences.fsck import fsck
 from registry.wsgi import _audit
 from tests.archive.keeping import OutStore, due, file_of, files, kept, packages, stores_of
+from tests.registry.between import after_statement
 from tests.registry.issuing import issue_one
 from tests.registry.world import Ticker, World
 
@@ -113,23 +114,19 @@ def test_what_is_claimed_while_it_is_looked_for_ends_no_round(
     issued = {issue_one(world).edition_id for _ in range(4)}
     monkeypatch.setattr(keep, "KINDS", {EDITION: keep.KINDS[EDITION]})  # the first that look
     monkeypatch.setattr(rules, "BATCH", 2)
-    claimed = list[str]()
 
-    def by_another(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+    def by_another() -> Sequence[str]:
         """What is due first, as soon as anybody has looked."""
-        if claimed or "archive_due" not in statement:
-            return
         first = select(ArchiveDue.subject).order_by(ArchiveDue.due_at, ArchiveDue.subject).limit(2)
         with world.ports.database.transaction() as session:
-            claimed.extend(session.scalars(first))
+            some = session.scalars(first).all()
             until = world.ports.clock() + timedelta(hours=1)
-            session.add_all(ArchiveClaim(subject_kind=EDITION, subject=one, until=until) for one in claimed)
+            session.add_all(ArchiveClaim(subject_kind=EDITION, subject=one, until=until) for one in some)
+        return some
 
-    event.listen(world.ports.database.read, "after_cursor_execute", by_another)
-    try:
+    with after_statement(world.ports.database.read, lambda said: "archive_due" in said, by_another) as came:
         kept(world)
-    finally:
-        event.remove(world.ports.database.read, "after_cursor_execute", by_another)
+    (claimed,) = came
     assert len(claimed) == 2
     assert {one.subject for one in packages(world)} == issued - set(claimed)
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
-from sqlalchemy import delete, event, update
+from sqlalchemy import delete, update
 from sqlalchemy.orm import Session
 
 from registry.archive.checks import HANDOVER, note_checks
@@ -16,6 +14,7 @@ from registry.archive.tables import ArchiveCopy, ArchiveDue, ArchivePackage, Arc
 from registry.licences.fsck import fsck
 from tests.archive.keeping import due, kept, packages
 from tests.archive.test_archiving import end
+from tests.registry.between import after_statement
 from tests.registry.issuing import issue_one
 from tests.registry.world import World, on_postgresql
 
@@ -70,18 +69,12 @@ def test_a_check_that_did_not_pass_counts_while_its_package_is_there(
 
 @on_postgresql
 def test_two_processes_that_count_at_once_are_no_defect(world: World) -> None:
-    engine, other = world.ports.database.write, list[int]()
+    def count() -> int:
+        return count_due(world.ports, at_once=True)
 
-    def meanwhile(_connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        if statement.startswith("DELETE FROM archive_figure") and not other:
-            other.append(0)
-            other[:] = [count_due(world.ports, at_once=True)]
-
-    event.listen(engine, "after_cursor_execute", meanwhile)
-    try:
-        assert [count_due(world.ports, at_once=True)] == other
-    finally:
-        event.remove(engine, "after_cursor_execute", meanwhile)
+    deleted = "DELETE FROM archive_figure"
+    with after_statement(world.ports.database.write, lambda said: said.startswith(deleted), count) as other:
+        assert [count()] == other
 
 
 def test_what_waits_is_counted_by_what_it_is_about(world: World) -> None:

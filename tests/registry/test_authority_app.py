@@ -57,7 +57,7 @@ from tests.registry.world import Ticker, World, on_sqlite
 GIVEN = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
 
 
-QUICK = 2
+QUICK = 0.5
 """Seconds of the processor for one answer, however it was asked: many times what any of them takes."""
 
 

@@ -109,8 +109,8 @@ def test_what_happens_is_told(world: World, capsys: pytest.CaptureFixture[str]) 
     assert not any(thread.is_alive() for thread in threads)
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     said = [line for line in lines if line["event"].startswith("webhook")]
-    rounds = [line for line in said if line["event"] == "webhooks"]  # one, where the second came during it
-    assert [sum(line[name] for line in rounds) for name in ("delivered", "failed")] == [1, 1]
+    rounds = [(line["delivered"], line["failed"]) for line in said if line["event"] == "webhooks"]
+    assert rounds in ([(1, 0), (0, 1)], [(1, 1)])  # in one round, where it was long in coming
     (gone,) = (line for line in said if line["event"] == "webhook_disabled")
     assert (gone["endpoint"], gone["state"]) == (made["id"], "gone")
     assert all("not-to-be-logged" not in json.dumps(line) for line in lines)

@@ -213,9 +213,8 @@ def test_one_that_fails_is_passed_over_and_rests(
     tmp_path: Path, servers: list[Server], capsys: pytest.CaptureFixture[str], fault: str
 ) -> None:
     reason, reply = FAULTS[fault]
-    here = client(
-        tmp_path, servers, timeout=3 if fault in ENDLESS else 30
-    )  # the other has to answer within it
+    time_for_each = 3 if fault in ENDLESS else 30  # the other has to answer within it
+    here = client(tmp_path, servers, timeout=time_for_each)
     first, second = servers
     first.reply = lambda handler, body: reply(handler, body, first, second)
     assert here.stamps.stamp(DIGEST).authority == "tsa 1"
